@@ -1,0 +1,96 @@
+"""Daybook: `create_app` is the only place where the parts meet."""
+
+import os
+
+from flask import Flask
+
+from app import cli
+from app.billing.handlers import on_order_event as bill
+from app.billing.service import INVOICES
+from app.config import Config, from_environment
+from app.events import routes as event_routes
+from app.events.dispatcher import Dispatcher
+from app.events.failures import FAILURES
+from app.events.faults import FAULTS
+from app.events.outbox import EVENTS, OUTBOX, TIMELINES
+from app.events.retry import RetryPolicy
+from app.events.signals import Inside, Outside, Signals
+from app.events.types import (
+    InventoryBackordered,
+    InventoryReserved,
+    OrderCancelled,
+    OrderDeleted,
+    OrderPlaced,
+    OrderUpdated,
+)
+from app.http import problems
+from app.http.body import MAX_BODY_BYTES
+from app.http.idempotency import IDEMPOTENCY
+from app.inventory import routes as inventory_routes
+from app.inventory.handlers import on_order_event as reserve
+from app.inventory.service import PRODUCTS, RESERVATIONS
+from app.notification.handlers import Notifier
+from app.notification.maildir import Maildir
+from app.orders import routes as order_routes
+from app.orders.handlers import on_backordered, on_reserved
+from app.orders.service import ORDERS, Rules
+from app.runtime import Runtime
+from app.store import Collection
+
+COLLECTIONS: tuple[Collection, ...] = (
+    ORDERS,
+    PRODUCTS,
+    RESERVATIONS,
+    INVOICES,
+    OUTBOX,
+    EVENTS,
+    TIMELINES,
+    FAILURES,
+    FAULTS,
+    IDEMPOTENCY,
+)
+
+HANDLERS = frozenset({"orders", "inventory", "billing", "notification"})
+
+
+def create_app(config: Config | None = None) -> Flask:
+    """The application. Opens nothing: the first request, command or `Runtime.start` does.
+
+    Without `config` the DAYBOOK_* variables count; raises Invalid when one is wrong.
+    """
+    config = config or from_environment(os.environ)
+    signals = connect_handlers(config)
+    runtime = Runtime(
+        config,
+        COLLECTIONS,
+        lambda store: Dispatcher(
+            store,
+            signals,
+            RetryPolicy(config.retry_attempts, config.retry_wait),
+            with_faults=config.faults,
+        ),
+    )
+    app = Flask(__name__)
+    app.extensions["daybook"] = runtime
+    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
+    app.before_request(runtime.start)
+    rules = Rules(config.currency, config.unlisted_products)
+    app.register_blueprint(order_routes.blueprint(runtime, rules))
+    app.register_blueprint(inventory_routes.blueprint(runtime))
+    app.register_blueprint(event_routes.blueprint(runtime, HANDLERS, with_faults=config.faults))
+    problems.install(app)
+    cli.install(app, config, runtime)
+    return app
+
+
+def connect_handlers(config: Config) -> Signals:
+    """Which service hears of which event."""
+    notifier = Notifier(Maildir(config.data / "mail"), config.mail_from)
+    signals = Signals()
+    order_events = (OrderPlaced, OrderUpdated, OrderCancelled, OrderDeleted)
+    signals.connect(Inside("inventory", reserve), *order_events)
+    signals.connect(Inside("billing", bill), *order_events)
+    signals.connect(Outside("notification", notifier.on_order_event), *order_events)
+    signals.connect(Inside("orders", on_reserved), InventoryReserved)
+    signals.connect(Inside("orders", on_backordered), InventoryBackordered)
+    return signals

@@ -1,0 +1,127 @@
+"""The settings, read once from DAYBOOK_* variables. A bad or unknown one is refused at the start."""
+
+import difflib
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from app.errors import Invalid, Problem
+from app.money import Currency
+
+PREFIX = "DAYBOOK_"
+
+
+@dataclass(frozen=True)
+class Config:
+    """Every setting, by the name of its variable without DAYBOOK_, with its default."""
+
+    data: Path = Path("data")
+    host: str = "127.0.0.1"
+    port: int = 8000
+    workers: int = 2
+    threads: int = 16
+    currency: Currency = Currency("EUR")
+    timezone: ZoneInfo = ZoneInfo("UTC")
+    unlisted_products: bool = False
+    faults: bool = False
+    retry_attempts: int = 5
+    retry_wait: float = 0.2
+    lock_timeout: float = 5.0
+    mail_from: str = "Daybook <shop@localhost>"
+
+
+def from_environment(environment: Mapping[str, str]) -> Config:
+    """The settings in `environment`. Raises Invalid naming every variable that is wrong."""
+    known = {PREFIX + field.name.upper(): field.name for field in fields(Config)}
+    values: dict[str, Any] = {}
+    problems: list[Problem] = []
+    for variable in sorted(environment):
+        if not variable.startswith(PREFIX):
+            continue
+        if variable not in known:
+            problems.append(Problem(variable, _unknown(variable, list(known))))
+            continue
+        try:
+            values[known[variable]] = _READERS[known[variable]](environment[variable].strip())
+        except ValueError as error:
+            problems.append(Problem(variable, f"{error}, not {environment[variable]!r}"))
+    if problems:
+        raise Invalid(problems)
+    return Config(**values)
+
+
+def _unknown(variable: str, known: list[str]) -> str:
+    close = difflib.get_close_matches(variable, known, 1)
+    return "is not a setting" + (f"; did you mean {close[0]}?" if close else "")
+
+
+def _folder(text: str) -> Path:
+    if not text:
+        raise ValueError("must be a folder")
+    return Path(text)
+
+
+def _text(text: str) -> str:
+    if not text or not text.isprintable():
+        raise ValueError("must be text in one line")
+    return text
+
+
+def _whole(least: int, most: int) -> Callable[[str], int]:
+    def read(text: str) -> int:
+        if not (text.isascii() and text.isdigit() and least <= int(text) <= most):
+            raise ValueError(f"must be a whole number from {least} to {most}")
+        return int(text)
+
+    return read
+
+
+def _seconds(least: float, most: float) -> Callable[[str], float]:
+    def read(text: str) -> float:
+        if not re.fullmatch(r"\d{1,6}(\.\d{1,6})?", text) or not least <= float(text) <= most:
+            raise ValueError(f"must be a number of seconds from {least:g} to {most:g}")
+        return float(text)
+
+    return read
+
+
+def _one_of(**meanings: bool) -> Callable[[str], bool]:
+    def read(text: str) -> bool:
+        if text not in meanings:
+            raise ValueError(f"must be {' or '.join(meanings)}")
+        return meanings[text]
+
+    return read
+
+
+def _currency(text: str) -> Currency:
+    if not re.fullmatch("[A-Z]{3}", text):
+        raise ValueError("must be three capital letters (ISO 4217), such as EUR")
+    return Currency(text)
+
+
+def _zone(text: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(text)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError("must be a time zone such as Europe/Berlin") from None
+
+
+_READERS: dict[str, Callable[[str], Any]] = {
+    "data": _folder,
+    "host": _text,
+    "port": _whole(1, 65535),
+    "workers": _whole(1, 64),
+    "threads": _whole(1, 256),
+    "currency": _currency,
+    "timezone": _zone,
+    "unlisted_products": _one_of(allow=True, refuse=False),
+    "faults": _one_of(on=True, off=False),
+    "retry_attempts": _whole(1, 100),
+    "retry_wait": _seconds(0.001, 600),
+    "lock_timeout": _seconds(0.1, 600),
+    "mail_from": _text,
+}

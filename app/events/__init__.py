@@ -1,0 +1,1 @@
+"""Events: types, outbox, signals, dispatcher, failures and replay. Imports no service."""

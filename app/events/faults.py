@@ -1,0 +1,68 @@
+"""Fault switches: make a handler fail, refuse, be down or be slow, so that a class sees what follows.
+
+A switch is a document in `faults`, one for each handler, so every process obeys it at once. They
+work only where DAYBOOK_FAULTS=on.
+"""
+
+from app.errors import DaybookError, Invalid, Problem, Unavailable
+from app.events.retry import FaultInjected
+from app.events.types import Envelope
+from app.store import Collection, Document, Store, Transaction, View
+
+FAULTS = Collection(name="faults", key="handler", listed=True)
+
+FAIL, REJECT, DOWN, SLOW = "fail", "reject", "down", "slow"
+MODES = {
+    FAIL: "fails in a way that can pass: retried, then parked",
+    REJECT: "fails in a way that cannot pass: parked at once",
+    DOWN: "its peer is down: retried, and the circuit breaker opens",
+    SLOW: "starts only after delay_s seconds",
+}
+
+
+def slowness_s(view: View, handler: str, event: Envelope) -> float:
+    """How long the delivery shall be held up, in seconds."""
+    fault = _fault(view, handler, event)
+    return float(fault["delay_s"]) if fault and fault["mode"] == SLOW else 0.0
+
+
+def strike(tx: Transaction, handler: str, event: Envelope) -> None:
+    """Raise what the switch for this handler demands, and count it down; nothing when it is off."""
+    fault = _fault(tx, handler, event)
+    if fault is None or fault["mode"] == SLOW:
+        return
+    if fault["times"] is not None:
+        _count_down(tx, fault)
+    text = f"a fault switch is on for {handler} ({fault['mode']})"
+    if fault["mode"] == REJECT:
+        raise Invalid([Problem("", text)])
+    raise Unavailable(text) if fault["mode"] == DOWN else FaultInjected(text)
+
+
+def strike_outside(store: Store, handler: str, event: Envelope) -> None:
+    """As `strike`, for a handler that has no transaction of its own."""
+    with store.read() as view:
+        if _fault(view, handler, event) is None:
+            return
+    struck: DaybookError | None = None
+    with store.transaction() as tx:
+        try:
+            strike(tx, handler, event)
+        except DaybookError as error:  # counted down durably first, raised after
+            struck = error
+    if struck:
+        raise struck
+
+
+def _fault(view: View, handler: str, event: Envelope) -> Document | None:
+    fault = view.get(FAULTS.name, handler)
+    if fault is None or fault["order"] not in (None, event.subject):
+        return None
+    return fault
+
+
+def _count_down(tx: Transaction, fault: Document) -> None:
+    if fault["times"] > 1:
+        tx.put(FAULTS.name, fault | {"times": fault["times"] - 1})
+    else:
+        tx.delete(FAULTS.name, fault["handler"])

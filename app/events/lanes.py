@@ -1,0 +1,73 @@
+"""The order of deliveries: one lane for each (order, handler), first in, first out.
+
+Only the head of a lane may run. A dead head blocks its lane, and nothing else, until somebody
+replays or discards it. Kept in memory; rebuilt from the outbox by whoever leads.
+"""
+
+from bisect import bisect_left, insort
+from typing import NamedTuple
+
+from app.events.outbox import DEAD, OPEN
+from app.store import Document
+
+
+class Lane(NamedTuple):
+    """The deliveries of one order's events to one handler."""
+
+    subject: str
+    handler: str
+
+
+class Lanes:
+    """All open deliveries. Event ids sort in the order in which events were emitted."""
+
+    def __init__(self) -> None:
+        self._queues: dict[Lane, list[str]] = {}
+        self._dead: set[tuple[Lane, str]] = set()
+        self._lanes_of: dict[str, list[Lane]] = {}
+
+    def update(self, event_id: str, record: Document | None) -> list[Lane]:
+        """Take in how an outbox record stands now (None: it has left); returns its lanes."""
+        if record is None:
+            lanes = self._lanes_of.pop(event_id, [])
+            for lane in lanes:
+                self._remove(lane, event_id)
+            return lanes
+        subject = record["event"]["subject"]
+        lanes = [Lane(subject, handler) for handler in record["deliveries"]]
+        self._lanes_of[event_id] = lanes
+        for lane in lanes:
+            self._set(lane, event_id, record["deliveries"][lane.handler]["state"])
+        return lanes
+
+    def head(self, lane: Lane) -> str | None:
+        """The event that may be delivered next in this lane, or None."""
+        queue = self._queues.get(lane)
+        if not queue or (lane, queue[0]) in self._dead:
+            return None
+        return queue[0]
+
+    def _set(self, lane: Lane, event_id: str, state: str) -> None:
+        if state not in OPEN:
+            self._remove(lane, event_id)
+            return
+        queue = self._queues.setdefault(lane, [])
+        if not _holds(queue, event_id):
+            insort(queue, event_id)
+        if state == DEAD:
+            self._dead.add((lane, event_id))
+        else:
+            self._dead.discard((lane, event_id))
+
+    def _remove(self, lane: Lane, event_id: str) -> None:
+        self._dead.discard((lane, event_id))
+        queue = self._queues.get(lane, [])
+        if _holds(queue, event_id):
+            queue.remove(event_id)
+            if not queue:
+                del self._queues[lane]
+
+
+def _holds(queue: list[str], event_id: str) -> bool:
+    place = bisect_left(queue, event_id)
+    return place < len(queue) and queue[place] == event_id

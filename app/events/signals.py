@@ -1,0 +1,85 @@
+"""One blinker signal for each event type, and the handlers connected to it.
+
+blinker holds the connections; it never sends. `Signal.send` stops at the first exception and has
+no order, so the dispatcher calls each receiver by itself.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import blinker
+
+from app.events.types import EVENT_TYPES, Envelope, Event
+from app.store import Transaction
+
+
+class Handler(Protocol):
+    """What can be connected: called by the dispatcher, by itself, with the event."""
+
+    @property
+    def name(self) -> str:
+        """The service it belongs to, as event types name it."""
+        ...
+
+    def __call__(self, event: Envelope, tx: Transaction | None = None) -> None:
+        """Deal with the event. Raise to have it tried again, or parked (see retry.py)."""
+        ...
+
+
+@dataclass(frozen=True)
+class Inside:
+    """A handler whose effects are all in the store: they and its `done` are one transaction.
+
+    It computes and nothing else: no waiting, no files, no network, because it runs under the lock.
+    """
+
+    name: str
+    run: Callable[[Transaction, Envelope], None]
+
+    def __call__(self, event: Envelope, tx: Transaction | None = None) -> None:
+        """See Handler; a transaction is required."""
+        if tx is None:
+            raise TypeError(f"{self.name} works inside a transaction")
+        self.run(tx, event)
+
+
+@dataclass(frozen=True)
+class Outside:
+    """A handler with an effect outside the store (mail). It runs in a thread of its own, unlocked.
+
+    A crash between its effect and its `done` repeats it, so it must bear being called twice.
+    """
+
+    name: str
+    run: Callable[[Envelope], None]
+
+    def __call__(self, event: Envelope, tx: Transaction | None = None) -> None:
+        """See Handler; there is no transaction."""
+        self.run(event)
+
+
+class Signals:
+    """The signals of one application."""
+
+    def __init__(self) -> None:
+        self._namespace = blinker.Namespace()
+        for event in EVENT_TYPES:
+            self._namespace.signal(event.type, doc=event.__doc__)
+
+    def connect(self, handler: Handler, *events: type[Event]) -> None:
+        """Have `handler` called for these events."""
+        for event in events:
+            self._namespace[event.type].connect(handler, weak=False)
+
+    def handlers(self, event_type: str) -> dict[str, Handler]:
+        """The connected handlers of an event type, by name."""
+        signal = self._namespace[event_type]
+        return {handler.name: handler for handler in signal.receivers_for(blinker.ANY)}
+
+    def refuse_gaps(self) -> None:
+        """Raise LookupError when a handler that an event type names is not connected."""
+        for event in EVENT_TYPES:
+            missing = set(event.handled_by) - set(self.handlers(event.type))
+            if missing:
+                raise LookupError(f"{event.type} has no handler {', '.join(sorted(missing))}")

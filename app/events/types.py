@@ -1,0 +1,115 @@
+"""Every event: when it is emitted, what its data means, and who has to handle it.
+
+This is the contract between the services. The service refuses to start when a handler that is
+named here is missing, and the outbox of an event lists exactly these handlers.
+"""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from app.store import Document
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that happened. `subject` is the order id or the sku it happened to."""
+
+    type: ClassVar[str]
+    source: ClassVar[str]
+    handled_by: ClassVar[tuple[str, ...]]
+
+    subject: str
+    data: Document
+
+
+class OrderPlaced(Event):
+    """An order was created. `data.order`: the order as placed."""
+
+    type = "order.placed"
+    source = "/orders"
+    handled_by = ("inventory", "billing", "notification")
+
+
+class OrderUpdated(Event):
+    """Lines or customer of an order were changed. `data.order`: the order after the change."""
+
+    type = "order.updated"
+    source = "/orders"
+    handled_by = ("inventory", "billing", "notification")
+
+
+class OrderCancelled(Event):
+    """An order was cancelled, or failed. `data.order`: the order after it; `data.reason`: why."""
+
+    type = "order.cancelled"
+    source = "/orders"
+    handled_by = ("inventory", "billing", "notification")
+
+
+class OrderDeleted(Event):
+    """An order was removed. `data.order`: the order as it last was."""
+
+    type = "order.deleted"
+    source = "/orders"
+    handled_by = ("inventory", "billing", "notification")
+
+
+class InventoryReserved(Event):
+    """Every line of the order is reserved. `data.version`: the order's version that was looked at."""
+
+    type = "inventory.reserved"
+    source = "/inventory"
+    handled_by = ("orders",)
+
+
+class InventoryBackordered(Event):
+    """Some line is short, so nothing is reserved.
+
+    `data.short`: [{product, wanted, available, backorder}]; `data.version`: the order's version
+    that was looked at. The order waits when every short product may be back-ordered, else it fails.
+    """
+
+    type = "inventory.backordered"
+    source = "/inventory"
+    handled_by = ("orders",)
+
+
+EVENT_TYPES: tuple[type[Event], ...] = (
+    OrderPlaced,
+    OrderUpdated,
+    OrderCancelled,
+    OrderDeleted,
+    InventoryReserved,
+    InventoryBackordered,
+)
+
+
+@dataclass(frozen=True)
+class Envelope:
+    """An event as it is stored and handed to handlers: CloudEvents 1.0 in JSON."""
+
+    id: str
+    source: str
+    type: str
+    time: str
+    subject: str
+    data: Document
+
+    def as_cloudevent(self) -> dict[str, Any]:
+        """The envelope as a CloudEvents JSON object."""
+        return {
+            "specversion": "1.0",
+            "id": self.id,
+            "source": self.source,
+            "type": self.type,
+            "time": self.time,
+            "subject": self.subject,
+            "datacontenttype": "application/json",
+            "data": self.data,
+        }
+
+    @classmethod
+    def from_cloudevent(cls, event: Document) -> "Envelope":
+        """The envelope that a stored CloudEvents object stands for."""
+        names = ("id", "source", "type", "time", "subject", "data")
+        return cls(**{name: event[name] for name in names})

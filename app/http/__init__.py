@@ -1,0 +1,1 @@
+"""What every route shares: problem details, strict bodies, conditional requests, paging, idempotency."""

@@ -1,0 +1,1 @@
+"""Orders: place, change, cancel, delete, find."""

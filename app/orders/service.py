@@ -1,0 +1,257 @@
+"""The rules of orders; the only code that changes orders.
+
+Every function works in the caller's transaction and emits its events there, so the order and its
+events are one record. Errors are those of app/errors.py.
+"""
+
+from collections import Counter
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from app import clock
+from app.errors import Conflict, Invalid, NotFound, Problem, Stale
+from app.events.outbox import emit
+from app.events.types import OrderCancelled, OrderDeleted, OrderPlaced, OrderUpdated
+from app.money import Currency
+from app.orders import states
+from app.orders.schemas import check_order
+from app.store import Collection, Document, IndexValue, Transaction, View
+
+FIRST_NUMBER = 1001
+
+
+def customers_of(order: Document) -> list[IndexValue]:
+    """Under what a customer filter finds an order: name and e-mail, whatever their case."""
+    names = {order["customer_name"].casefold(), (order["customer_email"] or "").casefold()}
+    return list(names - {""})
+
+
+def products_of(order: Document) -> list[IndexValue]:
+    """The skus of an order, each once."""
+    return list({line["product"] for line in order["items"]})
+
+
+ORDERS = Collection(
+    name="orders",
+    key="order_id",
+    sort=lambda order: str(order["order_date"]),
+    indexes={
+        "number": lambda order: [order["number"]],
+        "status": lambda order: [order["status"]],
+        "customer": customers_of,
+        "product": products_of,
+    },
+    listed=True,
+    check=check_order,
+)
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What differs from shop to shop."""
+
+    currency: Currency
+    unlisted_products: bool = False
+
+
+def find_order(view: View, name: str) -> Document:
+    """The order with this id or number. Raises NotFound."""
+    order = view.get(ORDERS.name, name)
+    if order is None and name.isascii() and name.isdigit() and len(name) <= 15:
+        order = next(iter(view.find(ORDERS.name, {"number": int(name)}, limit=1).documents), None)
+    if order is None:
+        raise NotFound(f"There is no order {name[:40]}.")
+    return order
+
+
+def place_order(
+    tx: Transaction,
+    rules: Rules,
+    request: Document,
+    *,
+    order_date: str | None = None,
+    detail: str = "",
+) -> Document:
+    """Create an order. Raises Invalid for an unknown product, Conflict where the shelf is short."""
+    items = _priced(tx, rules, request["items"])
+    _refuse_short(tx, items, order_id=None)
+    now = clock.now()
+    order = {
+        "order_id": tx.new_id(),
+        "number": tx.next_number("order", FIRST_NUMBER),
+        "customer_name": request["customer_name"],
+        "customer_email": request.get("customer_email"),
+        "items": items,
+        "currency": rules.currency.code,
+        "total_amount": _total(rules, items),
+        "status": states.PLACED,
+        "payment_status": "pending",
+        "order_date": order_date or now,
+        "order_update": now,
+        "version": 1,
+        "history": [{"at": now, "event": states.PLACED, "detail": detail}],
+    }
+    tx.put(ORDERS.name, order)
+    emit(tx, OrderPlaced(order["order_id"], {"order": snapshot(order)}))
+    return order
+
+
+def change_order(
+    tx: Transaction,
+    rules: Rules,
+    name: str,
+    patch: Document,
+    expected: frozenset[str] | None = None,
+) -> Document:
+    """Apply a merge patch of customer and lines; returns the order as it then is.
+
+    A patch that changes nothing emits nothing. Raises NotFound, Stale, Invalid, and Conflict when
+    the order is no longer open or the shelf is short.
+    """
+    order = find_order(tx, name)
+    _refuse_stale(order, expected)
+    changed = order | {name: patch[name] for name in patch if name != "items"}
+    if "items" in patch:
+        changed["items"] = _priced(tx, rules, patch["items"])
+        changed["total_amount"] = _total(rules, changed["items"])
+    if changed == order:
+        return order
+    if order["status"] not in states.OPEN:
+        raise Conflict(
+            f"Order {order['number']} is {order['status']} and can no longer be changed.",
+            order_status=order["status"],
+        )
+    if changed["items"] != order["items"]:
+        _refuse_short(tx, changed["items"], order["order_id"])
+    what = ", ".join(field for field in order if changed[field] != order[field])
+    changed = states.stepped(changed, "changed", what)
+    tx.put(ORDERS.name, changed)
+    emit(tx, OrderUpdated(changed["order_id"], {"order": snapshot(changed)}))
+    return changed
+
+
+def cancel_order(
+    tx: Transaction, name: str, reason: str = "", expected: frozenset[str] | None = None
+) -> Document:
+    """Cancel an open order and keep it; one that is cancelled already is returned as it is.
+
+    Raises NotFound, Stale, and Conflict when it is too late.
+    """
+    order = find_order(tx, name)
+    _refuse_stale(order, expected)
+    if order["status"] == states.CANCELLED:
+        return order
+    return _end(tx, order, states.CANCELLED, reason)
+
+
+def delete_order(tx: Transaction, name: str, expected: frozenset[str] | None = None) -> str:
+    """Remove an order; returns its id. Raises NotFound and Stale."""
+    order = find_order(tx, name)
+    _refuse_stale(order, expected)
+    tx.delete(ORDERS.name, order["order_id"])
+    emit(tx, OrderDeleted(order["order_id"], {"order": snapshot(order)}))
+    return str(order["order_id"])
+
+
+def confirm_order(tx: Transaction, order: Document) -> None:
+    """Every line is reserved."""
+    tx.put(ORDERS.name, states.moved(order, states.CONFIRMED, "every line is reserved"))
+
+
+def backorder_order(tx: Transaction, order: Document, detail: str) -> None:
+    """The order waits for stock."""
+    tx.put(ORDERS.name, states.moved(order, states.BACKORDERED, detail))
+
+
+def fail_order(tx: Transaction, order: Document, detail: str) -> None:
+    """There is no stock and no back-order: a new order fails, a changed one is cancelled."""
+    ended = states.FAILED if order["status"] == states.PLACED else states.CANCELLED
+    _end(tx, order, ended, detail)
+
+
+def snapshot(order: Document) -> Document:
+    """The order as its events carry it: all but the history."""
+    return {name: value for name, value in order.items() if name != "history"}
+
+
+def _end(tx: Transaction, order: Document, status: str, reason: str) -> Document:
+    ended = states.moved(order, status, reason)
+    tx.put(ORDERS.name, ended)
+    emit(tx, OrderCancelled(ended["order_id"], {"order": snapshot(ended), "reason": reason}))
+    return ended
+
+
+def _refuse_stale(order: Document, expected: frozenset[str] | None) -> None:
+    if expected is not None and str(order["version"]) not in expected:
+        raise Stale(
+            f"Order {order['number']} is at version {order['version']} now; read it again.",
+            version=order["version"],
+        )
+
+
+def _priced(tx: Transaction, rules: Rules, requested: list[Document]) -> list[Document]:
+    """The lines with name, price and total. Raises Invalid for products that are not listed."""
+    lines, problems = [], []
+    for place, line in enumerate(requested):
+        product = tx.get("products", line["product"])
+        amount = line.get("amount") or (product and product["price"])
+        if product is None and not rules.unlisted_products:
+            problems.append(Problem(f"/items/{place}/product", "is not a product of this shop"))
+        elif amount is None:
+            problems.append(
+                Problem(f"/items/{place}/amount", "is required: the product has no price")
+            )
+        else:
+            lines.append(_line(rules.currency, line, product, amount))
+    if problems:
+        raise Invalid(problems)
+    return lines
+
+
+def _line(
+    currency: Currency, line: Document, product: Document | None, amount: str
+) -> dict[str, Any]:
+    return {
+        "product": line["product"],
+        "name": product["name"] if product else line["product"],
+        "quantity": line["quantity"],
+        "amount": amount,
+        "line_total": currency.write(line["quantity"] * Decimal(amount)),
+    }
+
+
+def _total(rules: Rules, items: list[Document]) -> str:
+    return rules.currency.write(sum((Decimal(line["line_total"]) for line in items), Decimal()))
+
+
+def _refuse_short(tx: Transaction, items: list[Document], order_id: str | None) -> None:
+    """Answer at once where the shelf is plainly short. The inventory handler has the last word."""
+    held = _held(tx, order_id)
+    short = []
+    for sku, wanted in _wanted(items).items():
+        product = tx.get("products", sku)
+        if product is None or product["backorder"]:
+            continue
+        available = product["available"] + held.get(sku, 0)
+        if wanted > available:
+            short.append({"product": sku, "wanted": wanted, "available": available})
+    if short:
+        texts = [
+            f"{each['wanted']} of {each['product']} ({each['available']} available)"
+            for each in short
+        ]
+        raise Conflict(f"The shelf is short: wanted {', '.join(texts)}.", short=short)
+
+
+def _held(tx: Transaction, order_id: str | None) -> dict[str, int]:
+    reservation = tx.get("reservations", order_id) if order_id else None
+    lines = reservation["lines"] if reservation else []
+    return {line["product"]: line["quantity"] for line in lines}
+
+
+def _wanted(items: list[Document]) -> Counter[str]:
+    wanted: Counter[str] = Counter()
+    for line in items:
+        wanted[line["product"]] += line["quantity"]
+    return wanted

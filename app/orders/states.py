@@ -1,0 +1,49 @@
+"""The states of an order, and which may follow which."""
+
+from app import clock
+from app.errors import Conflict
+from app.store import Document
+
+PLACED, CONFIRMED, BACKORDERED = "placed", "confirmed", "backordered"
+SHIPPED, DELIVERED, CANCELLED, FAILED = "shipped", "delivered", "cancelled", "failed"
+STATUSES = (PLACED, CONFIRMED, BACKORDERED, SHIPPED, DELIVERED, CANCELLED, FAILED)
+
+OPEN = (PLACED, CONFIRMED, BACKORDERED)
+"""The states in which an order can still be changed or cancelled, and holds stock."""
+
+_LEGAL = {
+    PLACED: {CONFIRMED, BACKORDERED, CANCELLED, FAILED},
+    BACKORDERED: {CONFIRMED, CANCELLED},
+    CONFIRMED: {SHIPPED, CANCELLED, BACKORDERED},
+    SHIPPED: {DELIVERED},
+    DELIVERED: set(),
+    CANCELLED: set(),
+    FAILED: set(),
+}
+"""Confirmed → backordered: a changed order may find the shelf short (docs/decisions/0004)."""
+
+
+def moved(order: Document, status: str, detail: str) -> Document:
+    """The order in its new state, as its next version. Raises Conflict for an illegal step."""
+    refuse_illegal(order, status)
+    return stepped(order | {"status": status}, status, detail)
+
+
+def refuse_illegal(order: Document, status: str) -> None:
+    """Raise Conflict when the order cannot go to `status` from where it is."""
+    if status not in _LEGAL[order["status"]]:
+        raise Conflict(
+            f"Order {order['number']} is {order['status']}; it cannot become {status}.",
+            order_status=order["status"],
+        )
+
+
+def stepped(order: Document, event: str, detail: str) -> Document:
+    """The order as its next version, with a line of history."""
+    now = clock.now()
+    step = {"at": now, "event": event, "detail": detail}
+    return order | {
+        "order_update": now,
+        "version": order["version"] + 1,
+        "history": [*order["history"], step],
+    }

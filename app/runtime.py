@@ -1,0 +1,94 @@
+"""What lives in one process: the store, its checkpointer and the dispatcher.
+
+Nothing is opened before it is needed, so a server may import the application, fork its workers and
+only then have each of them open the store. A `Runtime` is the Store that the routes are given.
+"""
+
+import threading
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
+
+from app.config import Config
+from app.events.dispatcher import Dispatcher
+from app.store import Collection, Feed, Store, Transaction, View
+from app.store.checkpointer import Checkpointer
+from app.store.json_store import JsonFileStore
+
+
+class Runtime:
+    """See app.store.Store; every method opens the store first, and raises what that raises."""
+
+    def __init__(
+        self,
+        config: Config,
+        collections: Iterable[Collection],
+        dispatcher: Callable[[Store], Dispatcher],
+    ) -> None:
+        self._config = config
+        self.collections = tuple(collections)
+        self._make_dispatcher = dispatcher
+        self._opening = threading.Lock()
+        self._store: JsonFileStore | None = None
+        self._checkpointer: Checkpointer | None = None
+        self._dispatcher: Dispatcher | None = None
+
+    def open(self) -> JsonFileStore:
+        """The store of this process."""
+        if self._store is None:
+            with self._opening:
+                if self._store is None:
+                    store = JsonFileStore(
+                        self._config.data,
+                        self.collections,
+                        lock_timeout_s=self._config.lock_timeout,
+                    )
+                    self._checkpointer = Checkpointer(store)
+                    self._store = store
+        return self._store
+
+    def start(self) -> None:
+        """Deliver events and write checkpoints in the background, from now until `close`."""
+        if self._dispatcher is not None:
+            return
+        store = self.open()
+        with self._opening:
+            if self._dispatcher is None and self._checkpointer is not None:
+                self._checkpointer.start()
+                dispatcher = self._make_dispatcher(store)
+                dispatcher.start()
+                self._dispatcher = dispatcher
+
+    def close(self) -> None:
+        """Finish running deliveries, bring the readable files up to date, let go of all locks."""
+        with self._opening:
+            if self._dispatcher:
+                self._dispatcher.close()
+            if self._checkpointer:
+                self._checkpointer.close()
+            if self._store:
+                self._store.close()
+            self._store = self._checkpointer = self._dispatcher = None
+
+    def read(self) -> AbstractContextManager[View]:
+        """See Store.read."""
+        return self.open().read()
+
+    def transaction(self) -> AbstractContextManager[Transaction]:
+        """See Store.transaction."""
+        return self.open().transaction()
+
+    def follow(self, collection: str) -> Feed:
+        """See Store.follow."""
+        return self.open().follow(collection)
+
+    def make_durable(self) -> None:
+        """See Store.make_durable."""
+        self.open().make_durable()
+
+    def lead(self, timeout_s: float) -> bool:
+        """See Store.lead."""
+        return self.open().lead(timeout_s)
+
+    def has_leader(self) -> bool:
+        """See Store.has_leader."""
+        return self.open().has_leader()

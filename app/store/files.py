@@ -1,0 +1,73 @@
+"""What the store asks of the file system. All errors are turned into ours in one place."""
+
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from app.errors import StorageFull, Unavailable
+
+NETWORK_FILE_SYSTEMS = frozenset(
+    ["nfs", "nfs4", "cifs", "smb3", "smbfs", "ceph", "fuse.sshfs", "fuse.glusterfs", "glusterfs", "lustre", "afs", "beegfs", "gpfs"]
+)
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+
+
+@contextmanager
+def reporting(doing: str) -> Iterator[None]:
+    """Turn an OSError inside the block into StorageFull or Unavailable. `doing` names the act."""
+    try:
+        yield
+    except OSError as error:
+        raise disk_error(doing, error) from error
+
+
+def disk_error(doing: str, error: OSError) -> Unavailable:
+    """The error to raise for a failed disk operation."""
+    if error.errno in _FULL:
+        return StorageFull(f"The disk is full: {doing} was not possible, and nothing was changed.")
+    return Unavailable(f"The disk failed ({error.strerror or error}) while {doing}.")
+
+
+def write_all(fd: int, data: bytes, offset: int) -> None:
+    """Write every byte at `offset`; a short write is continued, an error is raised as it is."""
+    view = memoryview(data)
+    while view:
+        written = os.pwrite(fd, view, offset)
+        view = view[written:]
+        offset += written
+
+
+def sync_folder(folder: Path) -> None:
+    """Make creations, renames and removals in `folder` durable."""
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def make_folder(folder: Path) -> None:
+    """Create `folder` (mode 0700) and its parents, durably; nothing happens when it is there."""
+    if folder.is_dir():
+        return
+    make_folder(folder.parent)
+    with suppress(FileExistsError):
+        folder.mkdir(mode=0o700)
+    sync_folder(folder.parent)
+
+
+def file_system_of(folder: Path) -> str:
+    """The type of the file system that holds `folder`, as the kernel names it; "" if unknown."""
+    try:
+        mounts = Path("/proc/self/mountinfo").read_text("utf-8").splitlines()
+    except OSError:
+        return ""
+    device = os.stat(folder).st_dev
+    name = f"{os.major(device)}:{os.minor(device)}"
+    for mount in mounts:
+        left, _, right = mount.partition(" - ")
+        if left.split()[2] == name:
+            return right.split()[0]
+    return ""
