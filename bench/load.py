@@ -20,7 +20,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from itertools import cycle
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 STALL_S = 30.0
 """So long without any answer on any connection, and the run is given up."""
@@ -214,11 +214,21 @@ def _percentile_ms(ordered: Sequence[float], percent: int) -> float:
     return round(ordered[rank - 1] * 1000, 2)
 
 
+def _requests(given: argparse.Namespace) -> list[bytes]:
+    if given.bodies:
+        return [render("POST", given.url, body) for body in given.bodies.read_bytes().splitlines()]
+    if given.paths:
+        paths = given.paths.read_text("utf-8").splitlines()
+        return [render("GET", urljoin(given.url, path)) for path in paths]
+    return [render("GET", given.url)]
+
+
 def main() -> int:
     """Print one Measurement as JSON; 1 and a reason on stderr when the run is invalid."""
     parser = argparse.ArgumentParser(prog="python -m bench.load", description="Load one URL.")
     parser.add_argument("url", help="for example http://127.0.0.1:8000/order")
     parser.add_argument("--bodies", type=Path, help="one JSON body per line to POST; without: GET")
+    parser.add_argument("--paths", type=Path, help="one path per line to GET, in turn")
     parser.add_argument("--clients", type=int, default=16)
     span = parser.add_mutually_exclusive_group(required=True)
     span.add_argument("--seconds", type=float)
@@ -226,14 +236,12 @@ def main() -> int:
     parser.add_argument("--expect", type=int, help="the one good status; default 201, for GET 200")
     given = parser.parse_args()
 
-    bodies = given.bodies.read_bytes().splitlines() if given.bodies else [b""]
-    method = "POST" if given.bodies else "GET"
     address = urlsplit(given.url)
     try:
         measured = drive(
             address.hostname or "127.0.0.1",
             address.port or 80,
-            [render(method, given.url, body) for body in bodies],
+            _requests(given),
             clients=given.clients,
             seconds=given.seconds,
             count=given.count,

@@ -52,3 +52,14 @@ def measure_sync_ms(folder: Path | None) -> float:
             os.fdatasync(file.fileno())
             took.append(time.perf_counter() - began_at)
     return statistics.median(took) * 1000
+
+
+def private_mib(pid: int) -> float:
+    """Return the largest private (anonymous) memory of any child process of `pid`, in MiB."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text("ascii").split()
+    return max(_anonymous_kib(child) for child in children) / 1024
+
+
+def _anonymous_kib(pid: str) -> int:
+    status = Path(f"/proc/{pid}/status").read_text("ascii")
+    return next(int(line.split()[1]) for line in status.splitlines() if "RssAnon" in line)

@@ -67,13 +67,14 @@ def measure_once(service: str, given: argparse.Namespace) -> Measurement:
         running(service, given.workers, given.folder) as place,
     ):
         write_orders(Path(bodies.name))
-        _load(place, bodies.name, given.clients, WARM_UP_S)
-        return _load(place, bodies.name, given.clients, given.seconds)
+        orders = ["--bodies", bodies.name]
+        load(place, orders, given.clients, WARM_UP_S)
+        return load(place, orders, given.clients, given.seconds)
 
 
-def _load(place: Place, bodies: str, clients: int, seconds: float) -> Measurement:
+def load(place: Place, what: list[str], clients: int, seconds: float) -> Measurement:
     """Run the driver in its own process, so that its work is on no service's account."""
-    settings = ["--bodies", bodies, "--clients", str(clients), "--seconds", str(seconds)]
+    settings = [*what, "--clients", str(clients), "--seconds", str(seconds)]
     done = subprocess.run(
         [sys.executable, "-m", "bench.load", f"{place.url}/order", *settings],
         cwd=ROOT,

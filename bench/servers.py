@@ -33,11 +33,17 @@ class ServiceFailed(Exception):
 
 @dataclass(frozen=True)
 class Place:
-    """Where one start of a service lives: all its files, its port, its worker processes."""
+    """Where one start of a service lives: all its files, its port, its worker processes.
+
+    `pid` (of the process that started the workers) and `ready_after_s` (from the start of that
+    process to its first answer) are known once it runs.
+    """
 
     folder: Path
     port: int
     workers: int
+    pid: int = 0
+    ready_after_s: float = 0.0
 
     @property
     def url(self) -> str:
@@ -110,10 +116,15 @@ SERVICES: dict[str, Callable[[Place], Launch]] = {
 
 
 @contextmanager
-def running(service: str, workers: int, parent: Path | None = None) -> Iterator[Place]:
+def running(
+    service: str,
+    workers: int,
+    parent: Path | None = None,
+    fill: Callable[[Place], None] | None = None,
+) -> Iterator[Place]:
     """Run a freshly seeded `service` of SERVICES for the length of the block.
 
-    Its data lie in a new folder under `parent` (None: the system's folder for temporary files)
+    `fill` seeds it in place of the service's own command. Its data lie in a new folder under `parent` (None: the system's folder for temporary files)
     and go with it. Raises ServiceFailed when seeding fails, or when it doesn't answer within
     START_TIMEOUT_S.
     """
@@ -122,7 +133,11 @@ def running(service: str, workers: int, parent: Path | None = None) -> Iterator[
         place.data.mkdir()
         launch = SERVICES[service](place)
         environment = _environment(launch)
-        _seed(launch, place, environment)
+        if fill:
+            fill(place)
+        else:
+            _seed(launch, place, environment)
+        began = time.monotonic()
         with place.log.open("ab") as log:
             process = subprocess.Popen(
                 launch.serve,
@@ -134,7 +149,7 @@ def running(service: str, workers: int, parent: Path | None = None) -> Iterator[
             )
         try:
             _wait_until_it_answers(process, place)
-            yield place
+            yield replace(place, pid=process.pid, ready_after_s=time.monotonic() - began)
         finally:
             _stop(process)
 

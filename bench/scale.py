@@ -1,0 +1,156 @@
+"""Measures what more stored orders cost: `python -m bench.scale [--few 100] [--many 100000]`.
+
+Two services run at once, one with few orders stored and one with many. The load goes to one and
+then to the other, round by round, so each ratio is from runs that followed each other. The table
+goes to stdout and to bench/scale.md.
+"""
+
+import argparse
+import random
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+
+from bench.generate import generate
+from bench.machine import facts, private_mib
+from bench.run import load
+from bench.servers import ROOT, Place, running
+from bench.workload import write_orders
+
+RESULTS = ROOT / "bench" / "scale.md"
+SETTLE_S = 300.0
+
+Asked = Callable[[int, random.Random], str]
+"""A path to GET, given how many orders are stored."""
+
+READS: dict[str, Asked] = {
+    "GET /order/{number}": lambda stored, chance: f"/order/{1000 + chance.randint(1, stored)}",
+    "list, newest 50": lambda stored, chance: "/order?limit=50",
+    "list, oldest 50 confirmed": lambda stored, chance: "/order?status=confirmed&sort=date&limit=50",
+    "list, 5 of a product": lambda stored, chance: (
+        f"/order?product=sku-{chance.randint(1, 100):03}&status=confirmed&limit=1"
+    ),
+    "list, one customer": lambda stored, chance: (
+        f"/order?customer=customer+{chance.randrange(stored // 10)}&limit=5"
+    ),
+}
+
+
+def main() -> int:
+    """Measure, print, and write the page."""
+    given = _arguments()
+    with ExitStack() as stack:
+        work = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="daybook-bench-")))
+        places = {
+            stored: stack.enter_context(
+                running("daybook", given.workers, None, lambda place, n=stored: _fill(place, n))
+            )
+            for stored in (given.few, given.many)
+        }
+        many = places[given.many]
+        start = f"{many.ready_after_s:.1f} s to the first answer, {private_mib(many.pid):.0f} MiB"
+        rows = {name: _ratios(places, _paths(work, asked), given) for name, asked in READS.items()}
+        rows["POST /order"] = _ratios(places, _orders(work), given)
+    page = _page(given, rows, start)
+    print(page)
+    RESULTS.write_text(page, "utf-8")
+    return 0
+
+
+def _fill(place: Place, stored: int) -> None:
+    began = time.monotonic()
+    generate(place.data, stored)
+    print(f"{stored} orders written in {time.monotonic() - began:.0f} s", file=sys.stderr)
+
+
+def _paths(work: Path, asked: Asked) -> Callable[[int], list[str]]:
+    """The driver's options for reading, by how many orders are stored."""
+
+    def options(stored: int) -> list[str]:
+        chance, file = random.Random(stored), work / "paths"
+        file.write_text("\n".join(asked(stored, chance) for _ in range(2000)), "utf-8")
+        return ["--paths", str(file)]
+
+    return options
+
+
+def _orders(work: Path) -> Callable[[int], list[str]]:
+    write_orders(work / "orders")
+    return lambda stored: ["--bodies", str(work / "orders")]
+
+
+def _ratios(
+    places: dict[int, Place], options: Callable[[int], list[str]], given: argparse.Namespace
+) -> list[tuple[float, float]]:
+    """For each round: the rate with many stored, and its ratio to the rate with few.
+
+    Who goes first changes from round to round; the first round warms up and does not count.
+    """
+    measured = []
+    for n in range(given.rounds + 1):
+        rates = {}
+        for stored in sorted(places, reverse=bool(n % 2)):
+            run = load(places[stored], options(stored), given.clients, given.seconds)
+            rates[stored] = run.per_second
+            _settle(places[stored])
+        measured.append((rates[given.many], rates[given.many] / rates[given.few]))
+    return measured[1:]
+
+
+def _settle(place: Place) -> None:
+    """Wait until every event is delivered and the readable files say so."""
+    deadline = time.monotonic() + SETTLE_S
+    while (place.data / "outbox.json").stat().st_size > len("[\n]\n"):
+        if time.monotonic() > deadline:
+            raise TimeoutError("the handlers did not catch up")
+        time.sleep(0.1)
+
+
+def _page(
+    given: argparse.Namespace, rows: dict[str, list[tuple[float, float]]], start: str
+) -> str:
+    listed = "\n".join(f"- {name}: {fact}" for name, fact in facts(None).items())
+    lines = [f"| {name} | {_told(measured)} |" for name, measured in rows.items()]
+    return "\n".join(
+        [
+            f"# {given.many:,} orders stored against {given.few:,}",
+            "",
+            "Written by `python -m bench.scale`; do not edit. A ratio of 1 means: no slower.",
+            "",
+            listed,
+            f"- With {given.many:,} orders: {start} of private memory in a worker",
+            f"- {given.rounds} rounds of {given.seconds:g} s, {given.clients} clients, "
+            f"{given.workers} workers; medians, in brackets the lowest and highest",
+            "",
+            f"| request | per second, {given.many:,} stored | ratio |",
+            "| --- | ---: | ---: |",
+            *lines,
+            "",
+        ]
+    )
+
+
+def _told(measured: list[tuple[float, float]]) -> str:
+    ratios = [ratio for _, ratio in measured]
+    median_rate = statistics.median(rate for rate, _ in measured)
+    spread = f"({min(ratios):.2f} to {max(ratios):.2f})"
+    return f"{median_rate:,.0f} | **{statistics.median(ratios):.2f}** {spread}"
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m bench.scale", description=__doc__)
+    parser.add_argument("--few", type=int, default=100)
+    parser.add_argument("--many", type=int, default=100_000)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--seconds", type=float, default=3.0)
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--clients", type=int, default=16)
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
