@@ -1,11 +1,24 @@
 """The server's entry point: every worker process imports `app` from here."""
 
 import os
+import signal
+import sys
+from multiprocessing import parent_process
 from multiprocessing.util import Finalize
 
 from app import create_app
+from app.errors import DaybookError
 
-app = create_app()
+try:
+    app = create_app()
+except DaybookError as error:
+    sys.stderr.write(f"Error: {error}\n")
+    sys.exit(2)
+
+if parent_process() is not None:
+    # Ctrl-C reaches the workers too, and the server passes it on as SIGTERM: a worker of Granian
+    # that gets both may never end
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
 
 if "FLASK_RUN_FROM_CLI" not in os.environ:
     # a server: deliver what an earlier run left behind, before the first request comes

@@ -24,8 +24,9 @@ from app.events.types import (
     OrderUpdated,
 )
 from app.http import problems
-from app.http.body import MAX_BODY_BYTES
+from app.http.body import READ_AT_MOST_BYTES, announce_patch
 from app.http.idempotency import IDEMPOTENCY
+from app.http.origin import refuse_other_sites
 from app.inventory import routes as inventory_routes
 from app.inventory.handlers import on_order_event as reserve
 from app.inventory.service import PRODUCTS, RESERVATIONS
@@ -33,12 +34,15 @@ from app.notification.handlers import Notifier
 from app.notification.maildir import Maildir
 from app.orders import routes as order_routes
 from app.orders.handlers import on_backordered, on_reserved
+from app.orders.references import REFERENCES
 from app.orders.service import ORDERS, Rules
 from app.runtime import Runtime
 from app.store import Collection
+from app.web import routes as pages
 
 COLLECTIONS: tuple[Collection, ...] = (
     ORDERS,
+    REFERENCES,
     PRODUCTS,
     RESERVATIONS,
     INVOICES,
@@ -70,16 +74,22 @@ def create_app(config: Config | None = None) -> Flask:
             with_faults=config.faults,
         ),
     )
-    app = Flask(__name__)
+    app = Flask(__name__, static_folder=None)
+    app.url_map.strict_slashes = app.url_map.merge_slashes = False
     app.extensions["daybook"] = runtime
-    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
+    app.config["MAX_CONTENT_LENGTH"] = READ_AT_MOST_BYTES
+    app.before_request(refuse_other_sites)
     app.before_request(runtime.start)
+    app.after_request(announce_patch)
     rules = Rules(config.currency, config.unlisted_products)
     app.register_blueprint(order_routes.blueprint(runtime, rules))
     app.register_blueprint(inventory_routes.blueprint(runtime))
-    app.register_blueprint(event_routes.blueprint(runtime, HANDLERS, with_faults=config.faults))
+    app.register_blueprint(
+        event_routes.blueprint(runtime, HANDLERS, order_routes.id_of, with_faults=config.faults)
+    )
+    app.register_blueprint(pages.blueprint(runtime, rules, config.timezone))
     problems.install(app)
-    cli.install(app, config, runtime)
+    cli.install(app)
     return app
 
 

@@ -1,8 +1,13 @@
-"""The time, and how it is written: RFC 3339 in UTC with milliseconds and Z, so that text order is time order."""
+"""The time, and how it is written: RFC 3339 in UTC with milliseconds and Z.
 
-from datetime import UTC, datetime, timedelta
+So the order of texts is the order of times.
+"""
 
-__all__ = ["UTC", "ago", "now", "parsed", "written"]
+from datetime import UTC, datetime, timedelta, tzinfo
+
+__all__ = ["UTC", "ago", "now", "parsed", "read", "written"]
+
+EARLIEST_YEAR = 1900
 
 
 def now() -> str:
@@ -12,9 +17,7 @@ def now() -> str:
 
 def written(moment: datetime) -> str:
     """`moment` (with a zone) as text."""
-    return (
-        moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
-    )
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
 
 
 def parsed(text: str) -> datetime:
@@ -25,3 +28,17 @@ def parsed(text: str) -> datetime:
 def ago(seconds: float) -> str:
     """The moment `seconds` before now."""
     return written(datetime.now(UTC) - timedelta(seconds=seconds))
+
+
+def read(text: str, zone: tzinfo) -> str:
+    """What a person or another system wrote (ISO 8601, a date or a time) as text of ours.
+
+    A time without a zone is taken in `zone`. Raises ValueError with a sentence.
+    """
+    try:
+        moment = datetime.fromisoformat(text.strip())
+        if moment.year < EARLIEST_YEAR:
+            raise ValueError
+        return written(moment if moment.tzinfo else moment.replace(tzinfo=zone))
+    except (ValueError, OverflowError):
+        raise ValueError("must be a date or time such as 2010-12-01 08:26:00") from None

@@ -1,4 +1,4 @@
-"""The settings, read once from DAYBOOK_* variables. A bad or unknown one is refused at the start."""
+"""The settings, read once from DAYBOOK_* variables; a bad or unknown one is refused."""
 
 import difflib
 import re
@@ -23,8 +23,8 @@ class Config:
     port: int = 8000
     workers: int = 2
     threads: int = 16
-    currency: Currency = Currency("EUR")
-    timezone: ZoneInfo = ZoneInfo("UTC")
+    currency: Currency = Currency("EUR")  # noqa: RUF009  (immutable)
+    timezone: ZoneInfo = ZoneInfo("UTC")  # noqa: RUF009  (immutable)
     unlisted_products: bool = False
     faults: bool = False
     retry_attempts: int = 5

@@ -1,4 +1,4 @@
-"""Every error that a caller of Daybook can meet. The HTTP status of each stands in app/http/problems.py.
+"""Every error that a caller of Daybook can meet; app/http/problems.py gives each its HTTP status.
 
     DaybookError
     ├── Malformed       the bytes are not what they claim to be        400
@@ -58,7 +58,7 @@ class Stale(Conflict):
 
 
 class Forbidden(DaybookError):
-    """This caller, or this installation, may not do that."""
+    """The caller, or this installation, may not do that."""
 
 
 class Unavailable(DaybookError):

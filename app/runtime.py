@@ -24,7 +24,7 @@ class Runtime:
         collections: Iterable[Collection],
         dispatcher: Callable[[Store], Dispatcher],
     ) -> None:
-        self._config = config
+        self.config = config
         self.collections = tuple(collections)
         self._make_dispatcher = dispatcher
         self._opening = threading.Lock()
@@ -38,9 +38,9 @@ class Runtime:
             with self._opening:
                 if self._store is None:
                     store = JsonFileStore(
-                        self._config.data,
+                        self.config.data,
                         self.collections,
-                        lock_timeout_s=self._config.lock_timeout,
+                        lock_timeout_s=self.config.lock_timeout,
                     )
                     self._checkpointer = Checkpointer(store)
                     self._store = store

@@ -12,11 +12,11 @@ from pathlib import Path
 from app import COLLECTIONS, clock
 from app.billing import service as billing
 from app.events import outbox
+from app.events.types import Envelope
 from app.inventory import service as inventory
 from app.money import Currency
 from app.orders.handlers import on_reserved
 from app.orders.service import Rules, place_order
-from app.events.types import Envelope
 from app.store import Transaction
 from app.store.checkpointer import Checkpointer
 from app.store.json_store import JsonFileStore
@@ -61,4 +61,5 @@ def _handled_order(tx: Transaction, chance: random.Random, n: int, orders: int) 
         if "orders" in record["deliveries"]:
             on_reserved(tx, Envelope.from_cloudevent(record["event"]))
         for handler in record["deliveries"]:
-            outbox.record_done(tx, record, handler)
+            outbox.mark_done(record["deliveries"][handler])
+        outbox.store(tx, record)

@@ -71,4 +71,4 @@ def _ratio(runs: Sequence[Measurement], peer_runs: Sequence[Measurement]) -> str
         return "1"
     pairs = zip(runs, peer_runs, strict=True)
     ratios = [run.per_second / peer.per_second for run, peer in pairs]
-    return f"{statistics.median(ratios):.2f} ({min(ratios):.2f}–{max(ratios):.2f})"  # noqa: RUF001
+    return f"{statistics.median(ratios):.2f} ({min(ratios):.2f}–{max(ratios):.2f})"

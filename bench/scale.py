@@ -13,6 +13,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 from bench.generate import generate
@@ -30,7 +31,9 @@ Asked = Callable[[int, random.Random], str]
 READS: dict[str, Asked] = {
     "GET /order/{number}": lambda stored, chance: f"/order/{1000 + chance.randint(1, stored)}",
     "list, newest 50": lambda stored, chance: "/order?limit=50",
-    "list, oldest 50 confirmed": lambda stored, chance: "/order?status=confirmed&sort=date&limit=50",
+    "list, oldest 50 confirmed": lambda stored, chance: (
+        "/order?status=confirmed&sort=date&limit=50"
+    ),
     "list, 5 of a product": lambda stored, chance: (
         f"/order?product=sku-{chance.randint(1, 100):03}&status=confirmed&limit=1"
     ),
@@ -47,7 +50,7 @@ def main() -> int:
         work = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="daybook-bench-")))
         places = {
             stored: stack.enter_context(
-                running("daybook", given.workers, None, lambda place, n=stored: _fill(place, n))
+                running("daybook", given.workers, None, partial(_fill, stored=stored))
             )
             for stored in (given.few, given.many)
         }
@@ -61,7 +64,7 @@ def main() -> int:
     return 0
 
 
-def _fill(place: Place, stored: int) -> None:
+def _fill(place: Place, *, stored: int) -> None:
     began = time.monotonic()
     generate(place.data, stored)
     print(f"{stored} orders written in {time.monotonic() - began:.0f} s", file=sys.stderr)
@@ -110,9 +113,7 @@ def _settle(place: Place) -> None:
         time.sleep(0.1)
 
 
-def _page(
-    given: argparse.Namespace, rows: dict[str, list[tuple[float, float]]], start: str
-) -> str:
+def _page(given: argparse.Namespace, rows: dict[str, list[tuple[float, float]]], start: str) -> str:
     listed = "\n".join(f"- {name}: {fact}" for name, fact in facts(None).items())
     lines = [f"| {name} | {_told(measured)} |" for name, measured in rows.items()]
     return "\n".join(

@@ -124,9 +124,9 @@ def running(
 ) -> Iterator[Place]:
     """Run a freshly seeded `service` of SERVICES for the length of the block.
 
-    `fill` seeds it in place of the service's own command. Its data lie in a new folder under `parent` (None: the system's folder for temporary files)
-    and go with it. Raises ServiceFailed when seeding fails, or when it doesn't answer within
-    START_TIMEOUT_S.
+    `fill` seeds it in place of the service's own command. Its data lie in a new folder under
+    `parent` (None: the system's folder for temporary files) and go with it. Raises ServiceFailed
+    when seeding fails, or when it doesn't answer within START_TIMEOUT_S.
     """
     with tempfile.TemporaryDirectory(prefix="daybook-bench-", dir=parent) as folder:
         place = Place(Path(folder), _free_port(), workers)

@@ -7,18 +7,19 @@ process emitted and what an operator replays all come the same way.
 
 import logging
 import threading
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 
 from app.errors import Unavailable
-from app.events.delivery import Outcomes, Round
+from app.events.delivery import Round
 from app.events.outbox import OUTBOX
-from app.events.retry import Breaker, RetryPolicy
+from app.events.outcome import described, place_of
+from app.events.retry import RetryPolicy
 from app.events.signals import Signals
+from app.events.workshop import Workshop
 from app.store import Feed, Store
 
 log = logging.getLogger(__name__)
 
-OUTSIDE_THREADS = 8
 LEAD_POLL_S = 0.25
 TROUBLE_PAUSE_S = 0.5
 
@@ -35,9 +36,9 @@ class Dispatcher:
         self._signals = signals
         self._policy = policy
         self._with_faults = with_faults
-        self._outcomes = Outcomes()
         self._feed: Feed | None = None
-        self._breakers: dict[str, Breaker] = {}
+        self._workshop = Workshop()
+        self._trouble = ""
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="dispatcher", daemon=True)
 
@@ -46,39 +47,54 @@ class Dispatcher:
         self._thread.start()
 
     def close(self) -> None:
-        """Finish what is running, record it, and stop."""
+        """Finish what is running, put it on record, and stop."""
         self._stop.set()
         if self._thread.is_alive():
             self._thread.join()
 
     def _run(self) -> None:
         while not self._stop.is_set():
-            try:
-                if self._store.lead(timeout_s=LEAD_POLL_S):
-                    self._lead()
-            except Unavailable as error:
-                log.warning("deliveries are held up: %s", error)
-                self._stop.wait(TROUBLE_PAUSE_S)
+            self._guarded(self._lead_and_deliver)
+        self._workshop.close()
+        self._guarded(self._finish)
 
-    def _lead(self) -> None:
-        """Work until told to stop. When the store fails, start again from what it holds.
+    def _guarded(self, work: Callable[[], None]) -> None:
+        """Do `work`; when that fails, say so and pause. Nothing may end the deliveries for good."""
+        try:
+            work()
+        except Unavailable as error:
+            self._pause(f"deliveries are held up: {described(error)}")
+        except Exception as error:  # noqa: BLE001  (a defect of ours)
+            self._pause(f"deliveries met a defect: {described(error)}{place_of(error)}")
 
-        What ran outside meanwhile is not forgotten: its outcomes are recorded first of all, so
-        that a full disk does not send a mail twice.
-        """
+    def _lead_and_deliver(self) -> None:
+        """One round: from what the outbox holds now until `close`, or until the store fails."""
+        if not self._store.lead(timeout_s=LEAD_POLL_S):
+            return
+        work = self._round()
+        work.begin()
+        while not self._stop.is_set():
+            work.step()
+            self._trouble = ""
+
+    def _finish(self) -> None:
+        if self._workshop.lanes:
+            self._round().finish()
+
+    def _round(self) -> Round:
         self._feed = self._feed or self._store.follow(OUTBOX.name)
-        with ThreadPoolExecutor(OUTSIDE_THREADS, "handler") as pool:
-            work = Round(
-                self._store,
-                self._signals,
-                self._policy,
-                self._feed,
-                pool,
-                self._outcomes,
-                self._breakers,
-                with_faults=self._with_faults,
-            )
-            work.begin()
-            while not self._stop.is_set():
-                work.step()
-        work.record_outcomes()
+        return Round(
+            self._store,
+            self._signals,
+            self._policy,
+            self._feed,
+            self._workshop,
+            with_faults=self._with_faults,
+        )
+
+    def _pause(self, trouble: str) -> None:
+        """Log trouble, once for as long as it stays the same, and give it time to pass."""
+        if trouble != self._trouble:
+            self._trouble = trouble
+            log.warning("%s", trouble)
+        self._stop.wait(TROUBLE_PAUSE_S)

@@ -11,6 +11,7 @@ from itertools import islice
 from app import clock
 from app.errors import Conflict, NotFound
 from app.events import outbox
+from app.events.types import Envelope
 from app.store import Collection, Document, Store, Transaction, View
 
 FAILED, REPLAYING = "failed", "replaying"
@@ -22,7 +23,7 @@ FAILURES = Collection(
     indexes={
         "handler": lambda failure: [failure["handler"]],
         "type": lambda failure: [failure["event"]["type"]],
-        "order": lambda failure: [failure["event"]["subject"]],
+        "order": lambda failure: Envelope.from_cloudevent(failure["event"]).names,
         "state": lambda failure: [failure["state"]],
     },
     listed=True,
@@ -33,7 +34,10 @@ _BATCH = 100
 
 @dataclass(frozen=True)
 class Selection:
-    """Which failures are meant; what is None is not asked for. `error` is a part of the text."""
+    """Which failures are meant; what is None is not asked for.
+
+    `order` is an id or a number, `error` a part of the text, `since` a moment as app.clock has it.
+    """
 
     id: str | None = None
     handler: str | None = None
@@ -84,8 +88,9 @@ def replay(tx: Transaction, key: str, by: str) -> bool:
     entry = tx.get(FAILURES.name, key)
     if entry is None or entry["state"] == REPLAYING:
         return False
-    record = _log(tx, entry, {"action": "replayed", "by": by})
-    record["deliveries"][entry["handler"]]["state"] = outbox.PENDING
+    record, delivery = _found(tx, entry)
+    outbox.note(delivery, "replayed", by=by)
+    delivery.update(state=outbox.PENDING, attempts=0)
     outbox.store(tx, record)
     tx.put(FAILURES.name, entry | {"state": REPLAYING, "replays": entry["replays"] + 1})
     return True
@@ -107,8 +112,9 @@ def discard(tx: Transaction, key: str, by: str, reason: str) -> None:
         raise NotFound(f"There is no failure {key}.")
     if entry["state"] == REPLAYING:
         raise Conflict("This failure is being replayed at the moment; wait for the outcome.")
-    record = _log(tx, entry, {"action": "discarded", "by": by, "reason": reason})
-    record["deliveries"][entry["handler"]]["state"] = outbox.DISCARDED
+    record, delivery = _found(tx, entry)
+    outbox.note(delivery, "discarded", by=by, reason=reason)
+    delivery["state"] = outbox.DISCARDED
     outbox.store(tx, record)
     tx.delete(FAILURES.name, key)
 
@@ -119,13 +125,11 @@ def _matches(failure: Document, selection: Selection) -> bool:
     return selection.error is None or selection.error.lower() in failure["error"].lower()
 
 
-def _log(tx: Transaction, entry: Document, note: Document) -> Document:
-    """The event's record, with a note of who did what in the delivery's log."""
+def _found(tx: Transaction, entry: Document) -> tuple[Document, Document]:
+    """The event's record in the outbox, and in it the delivery that failed. Raises NotFound."""
     record = tx.get(outbox.OUTBOX.name, entry["event"]["id"])
     if record is None:
         raise NotFound(
             f"The event of failure {entry['id']} is not in the outbox; run `flask check`."
         )
-    delivery = record["deliveries"][entry["handler"]]
-    delivery.setdefault("log", []).append({"at": clock.now()} | note)
-    return record
+    return record, record["deliveries"][entry["handler"]]

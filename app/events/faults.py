@@ -1,7 +1,8 @@
-"""Fault switches: make a handler fail, refuse, be down or be slow, so that a class sees what follows.
+"""Fault switches: make a handler fail, refuse, be down or be slow, so a class sees what follows.
 
-A switch is a document in `faults`, one for each handler, so every process obeys it at once. They
-work only where DAYBOOK_FAULTS=on.
+A switch is a document in `faults`, one for each handler, so every process obeys it at once:
+{handler, mode, times (None: for ever), delay_s, order (its id or number; None: every order)}.
+They work only where DAYBOOK_FAULTS=on.
 """
 
 from app.errors import DaybookError, Invalid, Problem, Unavailable
@@ -56,7 +57,7 @@ def strike_outside(store: Store, handler: str, event: Envelope) -> None:
 
 def _fault(view: View, handler: str, event: Envelope) -> Document | None:
     fault = view.get(FAULTS.name, handler)
-    if fault is None or fault["order"] not in (None, event.subject):
+    if fault is None or fault["order"] not in (None, *event.names):
         return None
     return fault
 

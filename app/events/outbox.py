@@ -12,15 +12,33 @@ Services call `emit`; the dispatcher and the operators' commands call the rest.
 from collections.abc import Iterator
 
 from app import clock
+from app.errors import Invalid, Problem
 from app.events.types import Envelope, Event
 from app.store import Collection, Document, Transaction, View
 
-OUTBOX = Collection(name="outbox", key="id", listed=True)
-EVENTS = Collection(name="events", key="id")
-TIMELINES = Collection(name="timelines", key="subject")
-
 PENDING, DONE, DEAD, DISCARDED = "pending", "done", "dead", "discarded"
 OPEN = (PENDING, DEAD)
+_STATES = (*OPEN, DONE, DISCARDED)
+
+
+def check_record(record: Document) -> None:
+    """Raise Invalid when a record that a person wrote is none that can be delivered."""
+    try:
+        envelope = Envelope.from_cloudevent(record["event"])
+        deliveries = record["deliveries"].values()
+        is_sound = envelope.id == record["id"] and all(
+            delivery["state"] in _STATES and type(delivery["attempts"]) is int
+            for delivery in deliveries
+        )
+    except (KeyError, TypeError, AttributeError):
+        is_sound = False
+    if not is_sound:
+        raise Invalid([Problem("", "is not an event with its deliveries")])
+
+
+OUTBOX = Collection(name="outbox", key="id", listed=True, check=check_record)
+EVENTS = Collection(name="events", key="id", check=check_record)
+TIMELINES = Collection(name="timelines", key="subject")
 
 
 def emit(tx: Transaction, event: Event) -> None:
@@ -61,38 +79,75 @@ def timeline(view: View, subject: str) -> Iterator[Document]:
         yield record
 
 
-def record_done(tx: Transaction, record: Document, handler: str) -> None:
+def mark_done(delivery: Document) -> None:
     """The handler is through with the event."""
-    delivery = record["deliveries"][handler]
     delivery.pop("error", None)
     delivery.pop("retry_at", None)
     delivery.update(state=DONE, attempts=delivery["attempts"] + 1, at=clock.now())
-    store(tx, record)
 
 
-def record_retry(
-    tx: Transaction, record: Document, handler: str, error: str, retry_at: str
-) -> None:
+def mark_retry(delivery: Document, error: str, retry_at: str) -> None:
     """The attempt failed; another one follows at `retry_at`."""
-    delivery = record["deliveries"][handler]
-    delivery.update(
-        attempts=delivery["attempts"] + 1, at=clock.now(), error=error, retry_at=retry_at
-    )
-    store(tx, record)
+    _mark_failed(delivery, error)
+    delivery["retry_at"] = retry_at
 
 
-def record_dead(tx: Transaction, record: Document, handler: str, error: str) -> None:
-    """The last attempt failed, or no other can help."""
-    delivery = record["deliveries"][handler]
+def mark_held(delivery: Document, error: str) -> None:
+    """The handler's peer is down: the attempt does not count, and the event waits for the peer."""
     delivery.pop("retry_at", None)
-    delivery.update(state=DEAD, attempts=delivery["attempts"] + 1, at=clock.now(), error=error)
-    store(tx, record)
+    delivery.update(at=clock.now(), error=error)
+
+
+def mark_dead(delivery: Document, error: str) -> None:
+    """The last attempt failed, or no other can help."""
+    _mark_failed(delivery, error)
+    delivery["state"] = DEAD
+
+
+def note(delivery: Document, action: str, **details: object) -> None:
+    """Add a line to the delivery's log: an attempt that failed, or what a person did, and when."""
+    delivery.setdefault("log", []).append({"at": clock.now(), "action": action} | details)
 
 
 def store(tx: Transaction, record: Document) -> None:
-    """Keep the record where it belongs: in the outbox while a delivery is open, else among the events."""
+    """Keep the record in the outbox while a delivery is open, then among the events."""
     if any(delivery["state"] in OPEN for delivery in record["deliveries"].values()):
         tx.put(OUTBOX.name, record)
     else:
         tx.delete(OUTBOX.name, record["id"])
         tx.put(EVENTS.name, record)
+
+
+class Records:
+    """The outbox's records that one transaction touches: each read once, and written once."""
+
+    def __init__(self, tx: Transaction) -> None:
+        self._tx = tx
+        self._read: dict[str, Document | None] = {}
+        self._changed: dict[str, Document] = {}
+
+    def get(self, event_id: str) -> Document | None:
+        """The record as it stands in this transaction; None when the event has left the outbox."""
+        if event_id not in self._read:
+            self._read[event_id] = self._tx.get(OUTBOX.name, event_id)
+        return self._read[event_id]
+
+    def event(self, event_id: str) -> Envelope:
+        """The event of a record that is there: a copy, so what a handler does to it is not kept."""
+        record = self._tx.get(OUTBOX.name, event_id) or {}
+        return Envelope.from_cloudevent(record["event"])
+
+    def put(self, record: Document) -> None:
+        """Have `write` store the record as it will be then."""
+        self._changed[record["id"]] = record
+
+    def write(self) -> None:
+        """Store what was put."""
+        for record in self._changed.values():
+            store(self._tx, record)
+
+
+def _mark_failed(delivery: Document, error: str) -> None:
+    delivery.pop("retry_at", None)
+    delivery.update(attempts=delivery["attempts"] + 1, at=clock.now(), error=error)
+    note(delivery, "failed", error=error)

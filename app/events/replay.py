@@ -9,7 +9,7 @@ RUN, SKIP, WAIT = "run", "skip", "wait"
 
 
 class Step(NamedTuple):
-    """One failure of the frozen list: `what` is run, skip (under way already), or wait (behind another)."""
+    """One failure of the frozen list. `what`: run, skip (under way) or wait (behind another)."""
 
     id: str
     what: str

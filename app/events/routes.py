@@ -1,76 +1,116 @@
 """Failures and fault switches over HTTP, for operators."""
 
+from collections.abc import Callable
+from typing import Any
+
 from flask import Blueprint, Response
 
-from app import clock
 from app.errors import Forbidden, Invalid, NotFound, Problem
-from app.events import failures
+from app.events import failures, schemas
 from app.events.faults import FAULTS
 from app.events.replay import plan
-from app.events.schemas import DiscardSchema, FaultSchema, SelectionSchema
+from app.events.types import EVENT_TYPES
 from app.http.answers import answer
 from app.http.body import json_object
-from app.http.paging import page_answer, paging, query_parameters
+from app.http.fields import Choice, Text
+from app.http.operation import Operation
+from app.http.paging import list_schema, page_answer, paging, query
 from app.http.validation import load
-from app.store import Store
+from app.store import IndexValue, Store, View
 
 OPERATOR = "http"
 
 
-def blueprint(store: Store, handlers: frozenset[str], *, with_faults: bool) -> Blueprint:
-    """The routes, over `store`; fault switches answer 403 unless `with_faults`."""
+def blueprint(
+    store: Store,
+    handlers: frozenset[str],
+    order_id_of: Callable[[View, str], str],
+    *,
+    with_faults: bool,
+) -> Blueprint:
+    """The routes, over `store`; `order_id_of` knows orders by number too.
+
+    Fault switches answer 403 unless `with_faults`.
+    """
     routes = Blueprint("events", __name__)
+    list_query = list_schema(
+        {
+            "handler": Choice(*sorted(handlers)),
+            "type": Choice(*(event.type for event in EVENT_TYPES)),
+            "order": Text(longest=40, metadata={"description": "an order's id or number"}),
+        }
+    )
 
     @routes.get("/failure")
+    @Operation(schemas.FailurePageSchema, query=list_query)
     def list_failures() -> Response:
-        parameters = query_parameters(("handler", "type", "order", "limit", "cursor"))
-        limit, after = paging(parameters)
-        where = {n: parameters[n] for n in ("handler", "type", "order") if n in parameters}
+        """A page of deliveries that failed for good, oldest failure first."""
+        wanted = query(list_query)
+        limit, after = paging(wanted)
         with store.read() as view:
+            wanted = _with_order_id(view, wanted)
+            where: dict[str, IndexValue] = {
+                name: wanted[name] for name in ("handler", "type", "order") if name in wanted
+            }
             page = view.find(failures.FAILURES.name, where, after=after, limit=limit)
         return page_answer("failures", page, page.documents)
 
     @routes.post("/failure/replay")
+    @Operation(
+        schemas.ReplayedSchema,
+        202,
+        takes=(schemas.SelectionSchema(),),
+        otherwise=(200, schemas.PlanSchema),
+    )
     def replay() -> Response:
-        wanted = load(SelectionSchema(), json_object())
+        """Set failed deliveries going again; with dry_run, tell what would be done (200)."""
+        wanted = load(schemas.SelectionSchema(), json_object())
         everything, dry_run = wanted.pop("all", False), wanted.pop("dry_run", False)
         if not wanted and not everything:
             raise Invalid([Problem("", 'say which failures, or "all": true')])
-        selection = failures.Selection(**wanted | _written_since(wanted))
         with store.read() as view:
-            steps = plan(view, selection)
+            steps = plan(view, failures.Selection(**_with_order_id(view, wanted)))
         if dry_run:
             return answer({"plan": [step._asdict() for step in steps]})
         keys = [step.id for step in steps]
         return answer({"replayed": failures.replay_all(store, keys, OPERATOR)}, 202)
 
     @routes.post("/failure/<key>/discard")
+    @Operation(schemas.DiscardedSchema, takes=(schemas.DiscardSchema(),), refuses=(409,))
     def discard(key: str) -> Response:
-        reason = load(DiscardSchema(), json_object())["reason"]
+        """Give a failed delivery up for good."""
+        reason = load(schemas.DiscardSchema(), json_object())["reason"]
         with store.transaction() as tx:
             failures.discard(tx, key, OPERATOR, reason)
         return answer({"id": key, "discarded": True})
 
     @routes.get("/fault")
+    @Operation(schemas.FaultListSchema, refuses=(403,))
     def list_faults() -> Response:
+        """The fault switches that are set."""
         _only_where_allowed()
         with store.read() as view:
             return answer({"faults": view.find(FAULTS.name).documents})
 
     @routes.put("/fault/<handler>")
+    @Operation(schemas.SetFaultSchema, takes=(schemas.FaultSchema(),), refuses=(403,))
     def set_fault(handler: str) -> Response:
+        """Make a handler fail, refuse, be down or be slow."""
         _only_where_allowed()
         if handler not in handlers:
             raise NotFound(
                 f"There is no handler {handler[:40]}; there are {', '.join(sorted(handlers))}."
             )
-        fault = {"handler": handler} | load(FaultSchema(), json_object())
+        wanted = load(schemas.FaultSchema(), json_object())
         with store.transaction() as tx:
+            fault = {"handler": handler} | _with_order_id(tx, wanted)
             tx.put(FAULTS.name, fault)
         return answer(fault)
 
     @routes.delete("/fault/<handler>")
+    @Operation(schemas.ClearedSchema, refuses=(403,))
     def clear_fault(handler: str) -> Response:
+        """Clear a fault switch."""
         _only_where_allowed()
         with store.transaction() as tx:
             was_set = tx.get(FAULTS.name, handler) is not None
@@ -83,15 +123,8 @@ def blueprint(store: Store, handlers: frozenset[str], *, with_faults: bool) -> B
         if not with_faults:
             raise Forbidden("Fault switches are off; start the service with DAYBOOK_FAULTS=on.")
 
+    def _with_order_id(view: View, wanted: dict[str, Any]) -> dict[str, Any]:
+        name = wanted.get("order")
+        return wanted | {"order": order_id_of(view, name)} if name else wanted
+
     return routes
-
-
-def _written_since(wanted: dict[str, str]) -> dict[str, str]:
-    if "since" not in wanted:
-        return {}
-    try:
-        return {"since": clock.written(clock.parsed(wanted["since"]))}
-    except (ValueError, OverflowError):
-        raise Invalid(
-            [Problem("/since", "must be a moment such as 2026-11-21T08:00:00Z")]
-        ) from None

@@ -1,34 +1,149 @@
-"""What requests about failures and fault switches may say."""
+"""What requests about failures and fault switches may say, and how events are told."""
 
-from marshmallow import Schema, fields, validate
+from marshmallow import fields
 
-from app.events import faults
-from app.http.fields import Count, Flag, Text
+from app.events import failures, faults
+from app.events.outbox import DEAD, DISCARDED, DONE, PENDING
+from app.events.replay import RUN, SKIP, WAIT
+from app.http.fields import Choice, Count, Flag, Moment, Text
+from app.http.validation import Strict
+
+WAITING = "waiting"
+"""How a timeline shows a pending delivery that stands behind a dead one."""
 
 
-class SelectionSchema(Schema):
+class SelectionSchema(Strict):
     """Which failures are meant; an empty selection means all of them only with `all`."""
 
-    id = Text(longest=120)
-    handler = Text(longest=40)
+    id = Text(longest=120, metadata={"description": "of a failure, or of an event"})
+    handler = Text(longest=40, metadata={"examples": ["billing"]})
     type = Text(longest=60)
-    order = Text(longest=40)
-    error = Text(longest=200)
-    since = Text(longest=40)
+    order = Text(longest=40, metadata={"description": "an order's id or number"})
+    error = Text(longest=200, metadata={"description": "a part of the error, in any case"})
+    since = Moment()
     all = Flag()
     dry_run = Flag()
 
 
-class DiscardSchema(Schema):
+class DiscardSchema(Strict):
     """Giving a failure up."""
 
-    reason = Text(longest=500, required=True)
+    reason = Text(longest=500, required=True, metadata={"examples": ["the customer was called"]})
 
 
-class FaultSchema(Schema):
-    """A fault switch. `times` and `delay_s` belong to their modes; `order` limits it to one order."""
+class FaultSchema(Strict):
+    """A fault switch. `times` and `delay_s` belong to their modes; `order` limits it to one."""
 
-    mode = fields.String(required=True, validate=validate.OneOf(list(faults.MODES)))
+    mode = Choice(*faults.MODES, required=True)
     times = Count(least=1, most=1_000_000, allow_none=True, load_default=None)
     delay_s = Count(least=1, most=60, load_default=1)
     order = Text(longest=40, allow_none=True, load_default=None)
+
+
+class SetFaultSchema(FaultSchema):
+    """A fault switch that is set."""
+
+    handler = Text(longest=40, required=True)
+
+
+class FaultListSchema(Strict):
+    """The switches that are set."""
+
+    faults = fields.List(fields.Nested(SetFaultSchema), required=True)
+
+
+class ClearedSchema(Strict):
+    """A switch was cleared."""
+
+    handler = fields.String(required=True)
+    cleared = fields.Boolean(required=True)
+
+
+class CloudEventSchema(Strict):
+    """An event: CloudEvents 1.0 in JSON. `subject` is the order's id."""
+
+    specversion = Choice("1.0", required=True)
+    id = fields.String(required=True)
+    source = fields.String(required=True)
+    type = fields.String(required=True)
+    time = fields.String(required=True, metadata={"format": "date-time"})
+    subject = fields.String(required=True)
+    datacontenttype = Choice("application/json", required=True)
+    data = fields.Dict(required=True)
+
+
+class DeliverySchema(Strict):
+    """How far one handler is with one event; `log` has failed attempts, replays and discards."""
+
+    state = Choice(PENDING, WAITING, DONE, DEAD, DISCARDED, required=True)
+    attempts = Count(least=0, most=10**6, required=True)
+    at = fields.String(metadata={"format": "date-time"})
+    error = fields.String()
+    retry_at = fields.String(metadata={"format": "date-time"})
+    waiting_for = fields.String(metadata={"description": "the event that is dead before it"})
+    log = fields.List(fields.Dict())
+
+
+class EventRecordSchema(Strict):
+    """An event with its deliveries, by handler."""
+
+    id = fields.String(required=True)
+    event = fields.Nested(CloudEventSchema, required=True)
+    deliveries = fields.Dict(
+        keys=fields.String(), values=fields.Nested(DeliverySchema), required=True
+    )
+
+
+class TimelineSchema(Strict):
+    """Every event of an order, oldest first."""
+
+    events = fields.List(fields.Nested(EventRecordSchema), required=True)
+
+
+class FailureSchema(Strict):
+    """One entry of data/failure.json."""
+
+    id = fields.String(required=True)
+    handler = fields.String(required=True)
+    state = Choice(failures.FAILED, failures.REPLAYING, required=True)
+    error = fields.String(required=True)
+    failed_at = fields.String(required=True, metadata={"format": "date-time"})
+    replays = Count(least=0, most=10**6, required=True)
+    event = fields.Nested(CloudEventSchema, required=True)
+
+
+class FailurePageSchema(Strict):
+    """A page of failures, and the cursor of the next one."""
+
+    failures = fields.List(fields.Nested(FailureSchema), required=True)
+    next = fields.String(required=True, allow_none=True)
+
+
+class StepSchema(Strict):
+    """What a replay would do with one failure."""
+
+    id = fields.String(required=True)
+    what = Choice(RUN, SKIP, WAIT, required=True)
+    handler = fields.String(required=True)
+    type = fields.String(required=True)
+    order = fields.String(required=True)
+    error = fields.String(required=True)
+
+
+class ReplayedSchema(Strict):
+    """How many deliveries were set going."""
+
+    replayed = Count(least=0, most=10**9, required=True)
+
+
+class PlanSchema(Strict):
+    """What a replay would do, in the order in which it would."""
+
+    plan = fields.List(fields.Nested(StepSchema), required=True)
+
+
+class DiscardedSchema(Strict):
+    """A failure was given up."""
+
+    id = fields.String(required=True)
+    discarded = fields.Boolean(required=True)

@@ -6,7 +6,7 @@ no order, so the dispatcher calls each receiver by itself.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, cast
 
 import blinker
 
@@ -75,7 +75,14 @@ class Signals:
     def handlers(self, event_type: str) -> dict[str, Handler]:
         """The connected handlers of an event type, by name."""
         signal = self._namespace[event_type]
-        return {handler.name: handler for handler in signal.receivers_for(blinker.ANY)}
+        connected = (cast(Handler, receiver) for receiver in signal.receivers_for(blinker.ANY))
+        return {handler.name: handler for handler in connected}
+
+    def handler(self, event_type: str, name: str) -> Handler:
+        """The handler of that name; if it was there once and is no more, one that says so."""
+        if event_type not in self._namespace:
+            return Inside(name, _refuse)
+        return self.handlers(event_type).get(name) or Inside(name, _refuse)
 
     def refuse_gaps(self) -> None:
         """Raise LookupError when a handler that an event type names is not connected."""
@@ -83,3 +90,7 @@ class Signals:
             missing = set(event.handled_by) - set(self.handlers(event.type))
             if missing:
                 raise LookupError(f"{event.type} has no handler {', '.join(sorted(missing))}")
+
+
+def _refuse(_tx: Transaction, event: Envelope) -> None:
+    raise LookupError(f"this handler is not connected to {event.type}; discard, or go back")

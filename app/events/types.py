@@ -55,7 +55,10 @@ class OrderDeleted(Event):
 
 
 class InventoryReserved(Event):
-    """Every line of the order is reserved. `data.version`: the order's version that was looked at."""
+    """Every line of the order is reserved.
+
+    `data.number`: the order's number; `data.version`: the order's version that was looked at.
+    """
 
     type = "inventory.reserved"
     source = "/inventory"
@@ -65,8 +68,9 @@ class InventoryReserved(Event):
 class InventoryBackordered(Event):
     """Some line is short, so nothing is reserved.
 
-    `data.short`: [{product, wanted, available, backorder}]; `data.version`: the order's version
-    that was looked at. The order waits when every short product may be back-ordered, else it fails.
+    `data.short`: [{product, wanted, available, backorder}]; `data.number`: the order's number;
+    `data.version`: the order's version that was looked at. The order waits when every short product
+    may be back-ordered, else it fails.
     """
 
     type = "inventory.backordered"
@@ -94,6 +98,12 @@ class Envelope:
     time: str
     subject: str
     data: Document
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What an operator may call its order: the id, and the number where the data tells it."""
+        number = self.data.get("order", self.data).get("number")
+        return (self.subject,) if number is None else (self.subject, str(number))
 
     def as_cloudevent(self) -> dict[str, Any]:
         """The envelope as a CloudEvents JSON object."""

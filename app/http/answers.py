@@ -1,9 +1,11 @@
-"""Answers in JSON, with the version as ETag."""
+"""Answers in JSON, with the version as ETag, and the conditions that clients put on versions."""
 
+from collections.abc import Container
 from typing import Any
 
 import orjson
 from flask import Response, request
+from werkzeug.datastructures import ETags
 
 from app.store import Document
 
@@ -21,23 +23,33 @@ def answer(body: Any, status: int = 200, **headers: str) -> Response:
     return response
 
 
-def etag_of(document: Document) -> str:
-    """The strong validator of a document with a version (RFC 9110, 8.8.3)."""
-    return f'"{document["version"]}"'
-
-
 def versioned(document: Document, status: int = 200, **headers: str) -> Response:
-    """A document with its ETag; 304 without a body where If-None-Match already names it."""
-    etag = etag_of(document)
-    if request.method in ("GET", "HEAD") and request.if_none_match.contains_weak(
-        str(document["version"])
-    ):
-        return Response(status=304, headers={"ETag": etag})
-    return answer(document, status, ETag=etag, **headers)
+    """A document with its version as a strong ETag (RFC 9110, 8.8.3).
+
+    A GET gets 304 without a body where If-None-Match already names that version (weakly compared).
+    """
+    version = str(document["version"])
+    if request.method in ("GET", "HEAD") and request.if_none_match.contains_weak(version):
+        return Response(status=304, headers={"ETag": f'"{version}"'})
+    return answer(document, status, ETag=f'"{version}"', **headers)
 
 
-def expected_versions() -> frozenset[str] | None:
-    """The versions that If-Match admits; None when any will do (RFC 9110, 13.1.1)."""
-    if "If-Match" not in request.headers or request.if_match.star_tag:
-        return None
-    return frozenset(request.if_match.as_set(include_weak=False))
+class Admitted(Container[str]):
+    """The versions of a document that a request may change (RFC 9110, 13.1.1 and 13.1.2)."""
+
+    def __init__(self, only: ETags | None, never: ETags | None) -> None:
+        self._only = only
+        self._never = never
+
+    def __contains__(self, version: object) -> bool:
+        text = str(version)
+        if self._only is not None and not self._only.contains(text):
+            return False
+        return self._never is None or not self._never.contains_weak(text)
+
+
+def expected_versions() -> Admitted | None:
+    """The versions that If-Match and If-None-Match admit; None when neither header is there."""
+    only = request.if_match if "If-Match" in request.headers else None
+    never = request.if_none_match if "If-None-Match" in request.headers else None
+    return Admitted(only, never) if only is not None or never is not None else None

@@ -5,10 +5,13 @@ import secrets
 from typing import Any
 
 from flask import Flask, Response
+from marshmallow import INCLUDE, Schema, fields
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from app import errors
 from app.http.answers import json_bytes
+
+MEDIA_TYPE = "application/problem+json"
 
 log = logging.getLogger(__name__)
 
@@ -22,32 +25,73 @@ STATUS: dict[type[errors.DaybookError], tuple[int, str]] = {
     errors.Unavailable: (503, "Temporarily unavailable"),
     errors.StorageFull: (507, "Out of disk space"),
     errors.Damaged: (503, "Data folder damaged"),
+    errors.DaybookError: (500, "Internal error"),
 }
+
+
+class ErrorSchema(Schema):
+    """One fault in a document: where, and what to change."""
+
+    pointer = fields.String(required=True, metadata={"format": "json-pointer"})
+    message = fields.String(required=True)
+
+
+class ProblemSchema(Schema):
+    """A problem; the members that `errors.DaybookError` carries may stand in it besides."""
+
+    class Meta:
+        """See marshmallow.Schema.Meta."""
+
+        unknown = INCLUDE
+
+    type = fields.String(required=True, metadata={"format": "uri-reference"})
+    title = fields.String(required=True)
+    status = fields.Integer(required=True, metadata={"minimum": 400, "maximum": 599})
+    detail = fields.String(required=True)
+    errors = fields.List(fields.Nested(ErrorSchema), required=True)
+    trace_id = fields.String(metadata={"description": "by which the log tells of a 500"})
 
 
 def install(app: Flask) -> None:
     """Have every error of `app` answered as a problem."""
-    app.register_error_handler(errors.DaybookError, _known)
-    app.register_error_handler(HTTPException, _http)
-    app.register_error_handler(Exception, _unforeseen)
+    app.register_error_handler(Exception, answer_for)
+
+
+def answer_for(error: Exception) -> Response:
+    """The problem that tells of `error`; the log tells of those that are our own fault."""
+    if isinstance(error, errors.DaybookError):
+        return _known(error)
+    return _http(error) if isinstance(error, HTTPException) else _unforeseen(error)
+
+
+def status_of(error: errors.DaybookError) -> int:
+    """The HTTP status of an error."""
+    return _status_and_title(error)[0]
 
 
 def problem(status: int, title: str, detail: str, **members: Any) -> Response:
     """A problem details answer; `errors` is always there, empty where nothing can be pointed at."""
     body = {"type": "about:blank", "title": title, "status": status, "detail": detail}
     body |= {"errors": []} | members
-    return Response(json_bytes(body), status, mimetype="application/problem+json")
+    return Response(json_bytes(body), status, mimetype=MEDIA_TYPE)
 
 
 def _known(error: errors.DaybookError) -> Response:
-    status, title = STATUS[type(error)]
+    status, title = _status_and_title(error)
     members = dict(error.members)
+    retry_after_s = members.pop("retry_after_s", None)
     if isinstance(error, errors.Invalid):
         members["errors"] = [each._asdict() for each in error.problems]
-    answer = problem(status, title, str(error), **members)
     if isinstance(error, errors.Unavailable):
-        answer.headers["Retry-After"] = str(error.retry_after_s)
+        retry_after_s = error.retry_after_s
+    answer = problem(status, title, str(error), **members)
+    if retry_after_s:
+        answer.headers["Retry-After"] = str(retry_after_s)
     return answer
+
+
+def _status_and_title(error: errors.DaybookError) -> tuple[int, str]:
+    return next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
 
 
 def _http(error: HTTPException) -> Response:

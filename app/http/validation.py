@@ -1,48 +1,82 @@
-"""From marshmallow's errors to ours."""
+"""Schemas, and the way from marshmallow's errors to ours."""
 
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
-from marshmallow import Schema, ValidationError
+from marshmallow import RAISE, Schema, ValidationError, missing
 
 from app.errors import Invalid, Problem
 
+MAX_PROBLEMS = 100
+"""No answer lists more, so that a body full of faults doesn't get one that is larger still."""
 
-def load(schema: Schema, document: Any, *, partial: bool = False) -> dict[str, Any]:
+
+class Strict(Schema):
+    """A schema that refuses unknown fields.
+
+    `load` is marshmallow's, without what no schema here uses (hooks, renamed fields, partial
+    loading): it takes half the time, and most of what a POST spends on validation goes there.
+    """
+
+    class Meta:
+        """See marshmallow.Schema.Meta."""
+
+        unknown = RAISE
+
+    def load(self, data: Any, **_options: Any) -> dict[str, Any]:
+        """The document as the fields read it. Raises ValidationError with every fault found."""
+        if not isinstance(data, dict):
+            raise ValidationError("must be an object", "_schema")
+        loaded: dict[str, Any] = {}
+        faults: dict[str, Any] = {}
+        for name, field in self.load_fields.items():
+            try:
+                value = field.deserialize(data.get(name, missing), name, data)
+            except ValidationError as error:
+                faults[name] = error.messages
+                continue
+            if value is not missing:
+                loaded[name] = value
+        for name in data.keys() - self.load_fields.keys():
+            faults[name] = "is not a field that can be set here"
+        if faults:
+            raise ValidationError(faults)
+        return loaded
+
+
+def load(schema: Schema, document: Any) -> dict[str, Any]:
     """The document as the schema reads it. Raises Invalid with every problem found."""
     try:
-        loaded: dict[str, Any] = schema.load(document, partial=partial)
+        loaded: dict[str, Any] = schema.load(document)
     except ValidationError as error:
-        raise Invalid(list(_problems(error.messages, ""))) from None
+        raise Invalid(list(islice(problems(error.messages), MAX_PROBLEMS))) from None
     return loaded
 
 
-def _problems(messages: Any, pointer: str) -> Iterator[Problem]:
+def problems(messages: Any, pointer: str = "") -> Iterator[Problem]:
+    """The nested messages of marshmallow, each with the JSON pointer to what it is about."""
     if isinstance(messages, dict):
         for name, inner in messages.items():
             step = "" if name == "_schema" else f"/{_escaped(str(name))}"
-            yield from _problems(inner, pointer + step)
+            yield from problems(inner, pointer + step)
     elif isinstance(messages, list):
         for message in messages:
-            yield from _problems(message, pointer)
+            yield from problems(message, pointer)
     else:
-        yield Problem(pointer, _plain(str(messages)))
+        yield Problem(pointer, _WORDS.get(messages, messages))
 
 
 def _escaped(name: str) -> str:
-    """As RFC 6901 writes a name inside a pointer; an over-long one is cut."""
-    return name[:100].replace("~", "~0").replace("/", "~1")
-
-
-def _plain(message: str) -> str:
-    return _WORDS.get(message, message.rstrip("."))
+    """As RFC 6901 writes a name in a pointer; it is cut when long, and half characters become ?."""
+    sound = name[:100].encode("utf-8", "replace").decode()
+    return sound.replace("~", "~0").replace("/", "~1")
 
 
 _WORDS = {
     "Missing data for required field.": "is required",
     "Field may not be null.": "must not be null",
-    "Unknown field.": "is not a field that can be set here",
-    "Not a valid email address.": "is not a valid e-mail address",
     "Not a valid list.": "must be a list",
-    "Invalid input type.": "must be an object",
+    "Not a valid string.": "must be text",
+    "Not a valid UUID.": "must be a UUID",
 }

@@ -10,11 +10,11 @@ from app import clock
 from app.events.outbox import emit
 from app.events.types import InventoryBackordered, InventoryReserved
 from app.inventory.schemas import check_product
-from app.store import Collection, Document, Transaction
+from app.store import Collection, Document, Transaction, View
 
 IN_STOCK, LOW_STOCK, OUT_OF_STOCK = "in_stock", "low_stock", "out_of_stock"
 
-_HOLDING = frozenset({"placed", "confirmed", "backordered"})
+HOLDING = frozenset({"placed", "confirmed", "backordered"})
 """The order states in which an order wants its stock held."""
 
 PRODUCTS = Collection(
@@ -59,24 +59,60 @@ def reconcile(tx: Transaction, order_id: str) -> None:
     """
     order = tx.get("orders", order_id)
     held = tx.get(RESERVATIONS.name, order_id) or {"version": 0, "lines": []}
-    if order is None or order["status"] not in _HOLDING:
+    if order is None or order["status"] not in HOLDING:
         _hold(tx, order_id, held, Counter(), version=0)
         return
     if held["version"] == order["version"]:
         return
-    wanted = _wanted(tx, order)
-    short = _short(tx, wanted, _quantities(held["lines"]))
+    wanted = wanted_stock(tx, order)
+    short = _short(tx, wanted, quantities(held["lines"]))
     _hold(tx, order_id, held, Counter() if short else wanted, order["version"])
+    seen = {"number": order["number"], "version": order["version"]}
     if short:
-        emit(tx, InventoryBackordered(order_id, {"version": order["version"], "short": short}))
+        emit(tx, InventoryBackordered(order_id, seen | {"short": short}))
     else:
-        emit(tx, InventoryReserved(order_id, {"version": order["version"]}))
+        emit(tx, InventoryReserved(order_id, seen))
 
 
-def _wanted(tx: Transaction, order: Document) -> Counter[str]:
+def renew(tx: Transaction, order_id: str) -> None:
+    """Make the reservation anew, even if it seems right; what it holds of unknown products goes."""
+    held = tx.get(RESERVATIONS.name, order_id)
+    if held:
+        known = [line for line in held["lines"] if tx.get(PRODUCTS.name, line["product"])]
+        tx.put(RESERVATIONS.name, held | {"version": 0, "lines": known})
+    reconcile(tx, order_id)
+
+
+def recount(tx: Transaction) -> None:
+    """Set what is reserved of each product to the sum over the reservations. Costs all of them."""
+    reserved: Counter[str] = Counter()
+    for order_id in list(tx.keys(RESERVATIONS.name)):
+        reservation = tx.get(RESERVATIONS.name, order_id) or {"lines": []}
+        reserved.update(quantities(reservation["lines"]))
+    for sku in list(tx.keys(PRODUCTS.name)):
+        product = _product(tx, sku)
+        counted = with_reserved(product, reserved[sku])
+        if counted != product:
+            tx.put(PRODUCTS.name, counted)
+
+
+def wanted_stock(view: View, order: Document) -> Counter[str]:
     """What the order wants of each product that this shop keeps stock of."""
-    wanted = _quantities(order["items"])
-    return Counter({sku: n for sku, n in wanted.items() if tx.get(PRODUCTS.name, sku)})
+    wanted = quantities(order["items"])
+    return Counter({sku: n for sku, n in wanted.items() if view.get(PRODUCTS.name, sku)})
+
+
+def quantities(lines: list[Document]) -> Counter[str]:
+    """How many of each product the lines of an order or a reservation name."""
+    total: Counter[str] = Counter()
+    for line in lines:
+        total[line["product"]] += line["quantity"]
+    return total
+
+
+def with_reserved(product: Document, reserved: int) -> Document:
+    """The product with so many reserved, and what follows from that."""
+    return _with_status(product | {"reserved": reserved})
 
 
 def _short(tx: Transaction, wanted: Counter[str], held: Counter[str]) -> list[Document]:
@@ -100,7 +136,7 @@ def _hold(
     tx: Transaction, order_id: str, held: Document, wanted: Counter[str], version: int
 ) -> None:
     """Hold exactly `wanted` for the order; a version of 0 ends the reservation."""
-    before = _quantities(held["lines"])
+    before = quantities(held["lines"])
     for sku in before.keys() | wanted.keys():
         if wanted[sku] != before[sku]:
             product = _product(tx, sku)
@@ -121,13 +157,6 @@ def _product(tx: Transaction, sku: str) -> Document:
     if product is None:
         raise LookupError(f"product {sku} is reserved, but not in the catalogue; run `flask check`")
     return product
-
-
-def _quantities(lines: list[Document]) -> Counter[str]:
-    quantities: Counter[str] = Counter()
-    for line in lines:
-        quantities[line["product"]] += line["quantity"]
-    return quantities
 
 
 def _with_status(product: Document) -> Document:

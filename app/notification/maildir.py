@@ -5,9 +5,12 @@ comes from the message, so delivering the same message again replaces it instead
 """
 
 import os
-from email.message import EmailMessage
-from email.policy import SMTPUTF8
+from email.message import Message
+from email.policy import default
 from pathlib import Path
+
+_READABLE = default.clone(utf8=True)
+"""Headers in UTF-8 (RFC 6532), as people write names and addresses."""
 
 
 class Maildir:
@@ -16,19 +19,37 @@ class Maildir:
     def __init__(self, path: Path) -> None:
         self._path = path
 
-    def send(self, message: EmailMessage, name: str) -> None:
+    def send(self, message: Message, name: str) -> None:
         """Deliver durably as `name` (letters, digits, dots, dashes). Raises OSError."""
+        written, delivered = self._path / "tmp" / name, self._path / "new" / name
+        data = message.as_bytes(policy=_READABLE)
+        try:
+            _write(written, data)
+        except FileNotFoundError:
+            self._create()
+            _write(written, data)
+        written.replace(delivered)
+        _sync_folder(delivered.parent)
+
+    def _create(self) -> None:
         for part in ("tmp", "new", "cur"):
             (self._path / part).mkdir(mode=0o700, parents=True, exist_ok=True)
-        written, delivered = self._path / "tmp" / name, self._path / "new" / name
-        fd = os.open(written, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with open(fd, "wb") as file:
-            file.write(message.as_bytes(policy=SMTPUTF8))
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(written, delivered)
-        folder = os.open(delivered.parent, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        _sync_folder(self._path)
+        _sync_folder(self._path.parent)
+
+
+def _write(path: Path, data: bytes) -> None:
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(fd, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(fd)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make what was created or moved in `folder` durable."""
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)

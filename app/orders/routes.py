@@ -1,169 +1,182 @@
 """The order resource over HTTP."""
 
-from datetime import date, datetime, time, timedelta
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from time import monotonic, sleep
-from typing import Any
 
-from flask import Blueprint, Response, request
+from flask import Blueprint, Response
 
-from app import clock
-from app.errors import Invalid, Malformed, NotFound, Problem
+from app.errors import NotFound
 from app.events.outbox import timeline
+from app.events.schemas import TimelineSchema
 from app.http import idempotency, preferences
 from app.http.answers import answer, expected_versions, versioned
-from app.http.body import JSON, MERGE_PATCH, json_object
-from app.http.paging import page_answer, paging, query_parameters
+from app.http.body import PATCH_TYPES, json_object, json_object_if_any
+from app.http.operation import IDEMPOTENCY_KEY, IF_MATCH, IF_NONE_MATCH, PREFER, Operation
+from app.http.paging import page_answer, paging, query
 from app.http.validation import load
-from app.orders import service, states
-from app.orders.schemas import cancel_schema, patch_schema, request_schema
-from app.store import Document, IndexValue, Store
+from app.orders import schemas, service, states
+from app.store import Document, IndexValue, Store, Transaction, View
 
-FILTERS = ("status", "customer", "product", "from", "to", "sort", "limit", "cursor")
+_ID = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_HANDLED_POLL_S = 0.005
 
 
 def blueprint(store: Store, rules: service.Rules) -> Blueprint:
-    """The routes, over `store`."""
+    """The routes, over `store`. `order_id` is an order's id or its number in each of them."""
     routes = Blueprint("orders", __name__)
-    order_request, order_patch = request_schema(rules.currency), patch_schema(rules.currency)
+    order_request = schemas.request_schema(rules.currency)
+    order_change = schemas.change_schema(rules.currency)
+    cancel_patch, cancellation = schemas.CancelPatchSchema(), schemas.CancellationSchema()
+    order = schemas.OrderSchema
 
     @routes.post("/order")
+    @Operation(
+        order,
+        201,
+        takes=(order_request,),
+        reads=(IDEMPOTENCY_KEY, PREFER),
+        refuses=(409,),
+        versioned=True,
+    )
     def post_order() -> Response:
+        """Place an order. The order and its events are on disk when the answer comes."""
         key = idempotency.requested_key()
         wanted = load(order_request, json_object())
-        with store.transaction() as tx:
-            response = idempotency.first_answer(tx, key) if key else None
-            if response is None:
-                order = service.place_order(tx, rules, wanted)
-                response = versioned(order, 201, Location=f"/order/{order['order_id']}")
-                if key:
-                    idempotency.remember(tx, key, response)
-        if "Idempotency-Replayed" in response.headers:
-            store.make_durable()
+        wait_s = preferences.preferred_wait_s()
+
+        def place(tx: Transaction) -> Response:
+            placed = service.place_order(tx, rules, wanted)
+            return versioned(placed, 201, Location=f"/order/{placed['order_id']}")
+
+        response = idempotency.once(store, key, place, wait_s)
+        if not wait_s or idempotency.is_repeated(response):
             return response
-        return preferences.waited(response, lambda wait_s: _handled(store, order, wait_s))
+        response = preferences.waited(
+            response, wait_s, lambda wait_s: _handled(store, response.headers["Location"], wait_s)
+        )
+        if key:
+            with store.transaction() as tx:
+                idempotency.remember(tx, key, response)
+        return response
 
     @routes.get("/order")
+    @Operation(schemas.OrderPageSchema, query=schemas.LIST_QUERY)
     def list_orders() -> Response:
-        parameters = query_parameters(FILTERS)
-        limit, after = paging(parameters)
-        low, high = _bounds(parameters)
+        """A page of orders, newest first unless sorted otherwise."""
+        wanted = query(schemas.LIST_QUERY)
+        limit, after = paging(wanted)
         with store.read() as view:
             page = view.find(
                 service.ORDERS.name,
-                _filters(parameters),
-                low=low,
-                high=high,
+                _filters(wanted),
+                low=wanted.get("from", ""),
+                high=wanted.get("to"),
                 after=after,
                 limit=limit,
-                descending=_descending(parameters),
+                descending=wanted["sort"] == "-date",
             )
         return page_answer("orders", page, page.documents)
 
-    @routes.get("/order/<name>")
-    def get_order(name: str) -> Response:
-        query_parameters(())
+    @routes.get("/order/<order_id>")
+    @Operation(order, reads=(IF_NONE_MATCH,), versioned=True)
+    def get_order(order_id: str) -> Response:
+        """One order."""
         with store.read() as view:
-            order = service.find_order(view, name)
-        return versioned(order)
+            found = service.find_order(view, order_id)
+        return versioned(found)
 
-    @routes.patch("/order/<name>")
-    def patch_order(name: str) -> Response:
-        patch = load(order_patch, json_object(MERGE_PATCH, JSON), partial=True)
-        expected = expected_versions()
-        with store.transaction() as tx:
-            if "status" in patch:
-                order = service.cancel_order(tx, name, _only_cancelling(patch), expected)
-            else:
-                order = service.change_order(tx, rules, name, patch, expected)
-        return versioned(order)
-
-    @routes.delete("/order/<name>")
-    def delete_order(name: str) -> Response:
-        expected = expected_versions()
-        try:
+    @routes.patch("/order/<order_id>")
+    @Operation(
+        order,
+        takes=(order_change, cancel_patch),
+        accepts=PATCH_TYPES,
+        reads=(IF_MATCH, IF_NONE_MATCH),
+        refuses=(409,),
+        versioned=True,
+    )
+    def patch_order(order_id: str) -> Response:
+        """Change customer or lines by a merge patch (RFC 7396), or cancel by the status alone."""
+        body, expected = json_object(*PATCH_TYPES), expected_versions()
+        if "status" in body or "reason" in body:
+            reason = load(cancel_patch, body).get("reason", "")
             with store.transaction() as tx:
-                order_id = service.delete_order(tx, name, expected)
-        except NotFound as error:
-            raise NotFound(str(error), order_id=name[:40], deleted=False) from None
-        return answer({"order_id": order_id, "deleted": True})
+                return versioned(service.cancel_order(tx, order_id, reason, expected))
+        patch = load(order_change, body)
+        with store.transaction() as tx:
+            return versioned(service.change_order(tx, rules, order_id, patch, expected))
 
-    @routes.post("/order/<name>/cancel")
-    def cancel_order(name: str) -> Response:
-        body = load(cancel_schema(), json_object()) if request.get_data() else {}
+    @routes.delete("/order/<order_id>")
+    @Operation(schemas.DeletedSchema, reads=(IF_MATCH, IF_NONE_MATCH))
+    def delete_order(order_id: str) -> Response:
+        """Remove an order."""
+        expected = expected_versions()
+        with _told_not_deleted(order_id), store.transaction() as tx:
+            deleted = service.delete_order(tx, order_id, expected)
+        return answer({"order_id": deleted, "deleted": True})
+
+    @routes.post("/order/<order_id>/cancel")
+    @Operation(
+        order,
+        takes=(cancellation,),
+        body_required=False,
+        reads=(IF_MATCH, IF_NONE_MATCH),
+        refuses=(409,),
+        versioned=True,
+    )
+    def cancel_order(order_id: str) -> Response:
+        """Cancel an order and keep it; once more changes nothing."""
+        reason = load(cancellation, json_object_if_any()).get("reason", "")
         expected = expected_versions()
         with store.transaction() as tx:
-            order = service.cancel_order(tx, name, body.get("reason", ""), expected)
-        return versioned(order)
+            return versioned(service.cancel_order(tx, order_id, reason, expected))
 
-    @routes.get("/order/<name>/events")
-    def get_events(name: str) -> Response:
-        query_parameters(())
+    @routes.get("/order/<order_id>/events")
+    @Operation(TimelineSchema)
+    def get_events(order_id: str) -> Response:
+        """The timeline: each event, each handler's state; also of a deleted order, by its id."""
         with store.read() as view:
-            events = list(timeline(view, name))
-            if not events:
-                events = list(timeline(view, service.find_order(view, name)["order_id"]))
-        return answer({"events": events})
+            return answer({"events": _timeline(view, order_id)})
 
     return routes
 
 
-def _only_cancelling(patch: Document) -> str:
-    """The reason given. Raises Invalid when the patch wants anything besides."""
-    others = patch.keys() - {"status", "reason"}
-    if others:
-        raise Invalid(
-            [Problem(f"/{name}", "cannot be changed while cancelling") for name in sorted(others)]
-        )
-    return str(patch.get("reason", ""))
+def id_of(view: View, name: str) -> str:
+    """The id of the order with this id or number; `name` itself when there is none."""
+    try:
+        return str(service.find_order(view, name)["order_id"])
+    except NotFound:
+        return name
 
 
-def _handled(store: Store, order: Document, wait_s: float) -> Document:
-    """The order once inventory has had its say, or as it is after `wait_s` seconds."""
+def _filters(wanted: Document) -> dict[str, IndexValue]:
+    where = {name: wanted[name] for name in ("status", "product") if name in wanted}
+    return where | ({"customer": wanted["customer"].casefold()} if "customer" in wanted else {})
+
+
+def _handled(store: Store, location: str, wait_s: float) -> Document | None:
+    """The order once inventory has spoken, or as it is after `wait_s`; None when it is gone."""
+    order_id = location.rpartition("/")[2]
     deadline = monotonic() + wait_s
     while True:
         with store.read() as view:
-            latest = view.get(service.ORDERS.name, order["order_id"]) or order
-        if latest["status"] != states.PLACED or monotonic() > deadline:
-            return latest
-        sleep(0.005)
+            order = view.get(service.ORDERS.name, order_id)
+        if order is None or order["status"] != states.PLACED or monotonic() > deadline:
+            return order
+        sleep(_HANDLED_POLL_S)
 
 
-def _filters(parameters: dict[str, str]) -> dict[str, IndexValue]:
-    where: dict[str, IndexValue] = {}
-    if "status" in parameters:
-        if parameters["status"] not in states.STATUSES:
-            raise Malformed(f"status must be one of {', '.join(states.STATUSES)}.")
-        where["status"] = parameters["status"]
-    if "customer" in parameters:
-        where["customer"] = parameters["customer"].casefold()
-    if "product" in parameters:
-        where["product"] = parameters["product"]
-    return where
-
-
-def _descending(parameters: dict[str, str]) -> bool:
-    order = parameters.get("sort", "-date")
-    if order not in ("date", "-date"):
-        raise Malformed("sort must be date (oldest first) or -date (newest first).")
-    return order == "-date"
-
-
-def _bounds(parameters: dict[str, str]) -> tuple[str, str | None]:
-    """`from` and `to`, both inclusive: a day, or a moment with its zone (RFC 3339)."""
-    low = _moment("from", parameters.get("from"), end_of_day=False)
-    return low or "", _moment("to", parameters.get("to"), end_of_day=True)
-
-
-def _moment(name: str, text: str | None, *, end_of_day: bool) -> str | None:
-    if text is None:
-        return None
+@contextmanager
+def _told_not_deleted(order_id: str) -> Iterator[None]:
+    """Have NotFound say that nothing was deleted."""
     try:
-        if len(text) == 10:
-            day = datetime.combine(date.fromisoformat(text), time(), clock.UTC)
-            return clock.written(day + timedelta(days=1, milliseconds=-1) if end_of_day else day)
-        moment: Any = clock.parsed(text)
-        if moment.tzinfo is not None:
-            return clock.written(moment)
-    except (ValueError, OverflowError):
-        pass
-    raise Malformed(f"{name} must be a day (2026-11-21) or a moment (2026-11-21T08:00:00Z).")
+        yield
+    except NotFound as error:
+        raise NotFound(str(error), order_id=order_id[:40], deleted=False) from None
+
+
+def _timeline(view: View, order_id: str) -> list[Document]:
+    """The events of an order. Raises NotFound when there never was one of that id."""
+    events = list(timeline(view, order_id)) if _ID.fullmatch(order_id) else []
+    return events or list(timeline(view, service.find_order(view, order_id)["order_id"]))

@@ -1,98 +1,121 @@
 """What an order request may say, and what a stored order must look like."""
 
 from decimal import Decimal
+from functools import cache
+from typing import Any
 
 from marshmallow import Schema, fields, validate
 
 from app.errors import Invalid, Problem
-from app.http.fields import Count, EmailAddress, Money, Text
-from app.http.validation import load
+from app.http.fields import Choice, Count, EmailAddress, Moment, Money, Text
+from app.http.paging import list_schema
+from app.http.validation import Strict, load
 from app.money import Currency
 from app.orders import states
 from app.store import Document
 
 MAX_LINES = 2000
 MAX_QUANTITY = 1_000_000
+_MAX_NUMBER = 10**12
+
+_UUID = r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
+_TIMESTAMP = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z$"
+_AMOUNT = r"^[0-9]{1,24}(\.[0-9]{1,3})?$"
 
 
 def request_schema(currency: Currency) -> Schema:
     """POST /order."""
-    line = Schema.from_dict(
-        {
-            "product": Text(longest=64, required=True, metadata={"description": "a sku"}),
-            "quantity": Count(least=1, most=MAX_QUANTITY, required=True),
-            "amount": Money(
-                currency, metadata={"description": "price of one unit; else the product's price"}
-            ),
-        },
-        name="OrderLineRequest",
-    )
-    return Schema.from_dict(
-        {
-            "customer_name": Text(longest=200, required=True),
-            "customer_email": EmailAddress(allow_none=True),
-            "items": fields.List(
-                fields.Nested(line), required=True, validate=validate.Length(1, MAX_LINES)
-            ),
-        },
-        name="OrderRequest",
-    )()
+    return Strict.from_dict(_what_to_order(currency, required=True), name="OrderRequest")()
 
 
-def patch_schema(currency: Currency) -> Schema:
-    """PATCH /order/{id}: any of the request's fields, or the status alone, to cancel."""
-    request = request_schema(currency)
-    patchable = {
-        "status": fields.String(validate=validate.Equal(states.CANCELLED)),
-        "reason": Text(longest=500),
-    }
-    declared = {name: field for name, field in request.fields.items()}
-    return Schema.from_dict(declared | patchable, name="OrderPatch")(partial=True)
+def change_schema(currency: Currency) -> Schema:
+    """PATCH /order/{id}: any of the request's fields."""
+    return Strict.from_dict(_what_to_order(currency, required=False), name="OrderChange")()
 
 
-def cancel_schema() -> Schema:
+class CancelPatchSchema(Strict):
+    """PATCH /order/{id}: the status alone, to cancel."""
+
+    status = Choice(states.CANCELLED, required=True)
+    reason = Text(longest=500, metadata={"examples": ["ordered twice"]})
+
+
+class CancellationSchema(Strict):
     """POST /order/{id}/cancel."""
-    return Schema.from_dict({"reason": Text(longest=500)}, name="OrderCancellation")()
+
+    reason = Text(longest=500, metadata={"examples": ["ordered twice"]})
 
 
-class HistorySchema(Schema):
+LIST_QUERY = list_schema(
+    {
+        "status": Choice(*states.STATUSES),
+        "customer": Text(longest=254, metadata={"description": "name or e-mail, in any case"}),
+        "product": Text(longest=64, metadata={"description": "a sku"}),
+        "from": Moment(metadata={"description": "order_date from this day or moment on"}),
+        "to": Moment(
+            end_of_day=True, metadata={"description": "order_date up to this day or moment"}
+        ),
+        "sort": Choice("-date", "date", load_default="-date"),
+    }
+)
+
+
+class HistorySchema(Strict):
     """One step in an order's life."""
 
-    at = fields.String(required=True)
+    at = fields.String(required=True, metadata={"format": "date-time"})
     event = fields.String(required=True)
     detail = fields.String(required=True)
 
 
-class OrderLineSchema(Schema):
+class OrderLineSchema(Strict):
     """One line of a stored order."""
 
-    product = fields.String(required=True)
-    name = fields.String(required=True)
+    product = Text(longest=64, required=True)
+    name = Text(longest=200, required=True)
     quantity = Count(least=1, most=MAX_QUANTITY, required=True)
-    amount = fields.String(required=True)
-    line_total = fields.String(required=True)
+    amount = fields.String(required=True, validate=validate.Regexp(_AMOUNT))
+    line_total = fields.String(required=True, validate=validate.Regexp(_AMOUNT))
 
 
-class OrderSchema(Schema):
+class OrderSchema(Strict):
     """A stored order, as it is answered and as it stands in data/orders.json."""
 
-    order_id = fields.UUID(required=True)
-    number = Count(least=1, most=10**12, required=True)
-    customer_name = fields.String(required=True)
-    customer_email = fields.String(required=True, allow_none=True)
+    order_id = fields.String(
+        required=True, validate=validate.Regexp(_UUID), metadata={"format": "uuid"}
+    )
+    number = Count(least=1, most=_MAX_NUMBER, required=True)
+    customer_name = Text(longest=200, required=True)
+    customer_email = EmailAddress(required=True, allow_none=True)
     items = fields.List(
         fields.Nested(OrderLineSchema), required=True, validate=validate.Length(1, MAX_LINES)
     )
-    currency = fields.String(required=True)
-    total_amount = fields.String(required=True)
-    status = fields.String(required=True, validate=validate.OneOf(states.STATUSES))
-    payment_status = fields.String(
-        required=True, validate=validate.OneOf(("pending", "paid", "failed", "refunded"))
+    currency = fields.String(required=True, validate=validate.Regexp("^[A-Z]{3}$"))
+    total_amount = fields.String(required=True, validate=validate.Regexp(_AMOUNT))
+    status = Choice(*states.STATUSES, required=True)
+    payment_status = Choice("pending", "paid", "failed", "refunded", required=True)
+    order_date = fields.String(
+        required=True, validate=validate.Regexp(_TIMESTAMP), metadata={"format": "date-time"}
     )
-    order_date = fields.String(required=True)
-    order_update = fields.String(required=True)
-    version = Count(least=1, most=10**12, required=True)
+    order_update = fields.String(
+        required=True, validate=validate.Regexp(_TIMESTAMP), metadata={"format": "date-time"}
+    )
+    version = Count(least=1, most=_MAX_NUMBER, required=True)
     history = fields.List(fields.Nested(HistorySchema), required=True)
+
+
+class OrderPageSchema(Strict):
+    """A page of orders, and the cursor of the next one."""
+
+    orders = fields.List(fields.Nested(OrderSchema), required=True)
+    next = fields.String(required=True, allow_none=True)
+
+
+class DeletedSchema(Strict):
+    """The order is gone."""
+
+    order_id = fields.String(required=True, metadata={"format": "uuid"})
+    deleted = fields.Boolean(required=True)
 
 
 _STORED = OrderSchema()
@@ -103,15 +126,48 @@ def check_order(order: Document) -> None:
     load(_STORED, order)
     currency = Currency(order["currency"])
     try:
-        total = sum(_checked_line(currency, line) for line in order["items"])
-        if currency.write(currency.parse(order["total_amount"])) != currency.write(total):
+        total = sum((_checked_line(currency, line) for line in order["items"]), Decimal())
+        if order["total_amount"] != currency.write(total):
             raise ValueError(f"is not the sum of the lines, {currency.write(total)}")
     except ValueError as error:
         raise Invalid([Problem("/total_amount", str(error))]) from None
 
 
 def _checked_line(currency: Currency, line: Document) -> Decimal:
-    total = line["quantity"] * currency.parse(line["amount"])
+    total: Decimal = line["quantity"] * currency.parse(line["amount"])
     if line["line_total"] != currency.write(total):
         raise ValueError(f"line_total of {line['product']} is not {currency.write(total)}")
     return total
+
+
+def _what_to_order(currency: Currency, *, required: bool) -> dict[str, fields.Field[Any]]:
+    """The fields that a client sets; a change may leave any of them out."""
+    return {
+        "customer_name": Text(
+            longest=200, required=required, metadata={"examples": ["Ada Lovelace"]}
+        ),
+        "customer_email": EmailAddress(allow_none=True, metadata={"examples": ["ada@example.org"]}),
+        "items": fields.List(
+            fields.Nested(_line_schema(currency)),
+            required=required,
+            validate=validate.Length(1, MAX_LINES, error="must have {min} to {max} lines"),
+        ),
+    }
+
+
+@cache
+def _line_schema(currency: Currency) -> type[Schema]:
+    return Strict.from_dict(
+        {
+            "product": Text(
+                longest=64, required=True, metadata={"description": "a sku", "examples": ["tea"]}
+            ),
+            "quantity": Count(
+                least=1, most=MAX_QUANTITY, required=True, metadata={"examples": [2]}
+            ),
+            "amount": Money(
+                currency, metadata={"description": "price of one unit; else the product's price"}
+            ),
+        },
+        name="OrderLineRequest",
+    )

@@ -5,6 +5,7 @@ events are one record. Errors are those of app/errors.py.
 """
 
 from collections import Counter
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -19,6 +20,8 @@ from app.orders.schemas import check_order
 from app.store import Collection, Document, IndexValue, Transaction, View
 
 FIRST_NUMBER = 1001
+
+Products = Mapping[str, Document | None]
 
 
 def customers_of(order: Document) -> list[IndexValue]:
@@ -74,8 +77,9 @@ def place_order(
     detail: str = "",
 ) -> Document:
     """Create an order. Raises Invalid for an unknown product, Conflict where the shelf is short."""
-    items = _priced(tx, rules, request["items"])
-    _refuse_short(tx, items, order_id=None)
+    products = _listed(tx, request["items"])
+    items = _priced(products, rules, request["items"])
+    _refuse_short(products, items, held={})
     now = clock.now()
     order = {
         "order_id": tx.new_id(),
@@ -102,7 +106,7 @@ def change_order(
     rules: Rules,
     name: str,
     patch: Document,
-    expected: frozenset[str] | None = None,
+    expected: Container[str] | None = None,
 ) -> Document:
     """Apply a merge patch of customer and lines; returns the order as it then is.
 
@@ -112,8 +116,9 @@ def change_order(
     order = find_order(tx, name)
     _refuse_stale(order, expected)
     changed = order | {name: patch[name] for name in patch if name != "items"}
+    products = _listed(tx, patch.get("items", []))
     if "items" in patch:
-        changed["items"] = _priced(tx, rules, patch["items"])
+        changed["items"] = _priced(products, rules, patch["items"])
         changed["total_amount"] = _total(rules, changed["items"])
     if changed == order:
         return order
@@ -123,7 +128,7 @@ def change_order(
             order_status=order["status"],
         )
     if changed["items"] != order["items"]:
-        _refuse_short(tx, changed["items"], order["order_id"])
+        _refuse_short(products, changed["items"], _held(tx, order["order_id"]))
     what = ", ".join(field for field in order if changed[field] != order[field])
     changed = states.stepped(changed, "changed", what)
     tx.put(ORDERS.name, changed)
@@ -132,7 +137,7 @@ def change_order(
 
 
 def cancel_order(
-    tx: Transaction, name: str, reason: str = "", expected: frozenset[str] | None = None
+    tx: Transaction, name: str, reason: str = "", expected: Container[str] | None = None
 ) -> Document:
     """Cancel an open order and keep it; one that is cancelled already is returned as it is.
 
@@ -145,7 +150,7 @@ def cancel_order(
     return _end(tx, order, states.CANCELLED, reason)
 
 
-def delete_order(tx: Transaction, name: str, expected: frozenset[str] | None = None) -> str:
+def delete_order(tx: Transaction, name: str, expected: Container[str] | None = None) -> str:
     """Remove an order; returns its id. Raises NotFound and Stale."""
     order = find_order(tx, name)
     _refuse_stale(order, expected)
@@ -182,7 +187,7 @@ def _end(tx: Transaction, order: Document, status: str, reason: str) -> Document
     return ended
 
 
-def _refuse_stale(order: Document, expected: frozenset[str] | None) -> None:
+def _refuse_stale(order: Document, expected: Container[str] | None) -> None:
     if expected is not None and str(order["version"]) not in expected:
         raise Stale(
             f"Order {order['number']} is at version {order['version']} now; read it again.",
@@ -190,12 +195,17 @@ def _refuse_stale(order: Document, expected: frozenset[str] | None) -> None:
         )
 
 
-def _priced(tx: Transaction, rules: Rules, requested: list[Document]) -> list[Document]:
+def _listed(tx: Transaction, requested: list[Document]) -> dict[str, Document | None]:
+    """The products that the lines name; None for one that the catalogue has not got."""
+    return {sku: tx.get("products", sku) for sku in {line["product"] for line in requested}}
+
+
+def _priced(products: Products, rules: Rules, requested: list[Document]) -> list[Document]:
     """The lines with name, price and total. Raises Invalid for products that are not listed."""
     lines, problems = [], []
     for place, line in enumerate(requested):
-        product = tx.get("products", line["product"])
-        amount = line.get("amount") or (product and product["price"])
+        product = products[line["product"]]
+        amount = line.get("amount") or (product["price"] if product else None)
         if product is None and not rules.unlisted_products:
             problems.append(Problem(f"/items/{place}/product", "is not a product of this shop"))
         elif amount is None:
@@ -225,12 +235,11 @@ def _total(rules: Rules, items: list[Document]) -> str:
     return rules.currency.write(sum((Decimal(line["line_total"]) for line in items), Decimal()))
 
 
-def _refuse_short(tx: Transaction, items: list[Document], order_id: str | None) -> None:
+def _refuse_short(products: Products, items: list[Document], held: dict[str, int]) -> None:
     """Answer at once where the shelf is plainly short. The inventory handler has the last word."""
-    held = _held(tx, order_id)
     short = []
     for sku, wanted in _wanted(items).items():
-        product = tx.get("products", sku)
+        product = products[sku]
         if product is None or product["backorder"]:
             continue
         available = product["available"] + held.get(sku, 0)
@@ -244,8 +253,9 @@ def _refuse_short(tx: Transaction, items: list[Document], order_id: str | None) 
         raise Conflict(f"The shelf is short: wanted {', '.join(texts)}.", short=short)
 
 
-def _held(tx: Transaction, order_id: str | None) -> dict[str, int]:
-    reservation = tx.get("reservations", order_id) if order_id else None
+def _held(tx: Transaction, order_id: str) -> dict[str, int]:
+    """What is reserved for the order now."""
+    reservation = tx.get("reservations", order_id)
     lines = reservation["lines"] if reservation else []
     return {line["product"]: line["quantity"] for line in lines}
 

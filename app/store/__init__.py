@@ -79,23 +79,30 @@ class View(Protocol):
         """
 
     def count(self, collection: str, where: Mapping[str, IndexValue] | None = None) -> int:
-        """How many documents of a listed collection there are, or match one filter."""
+        """How many documents match every filter, or are in a listed collection at all.
+
+        One filter or none costs nothing; more cost as much as the rarest matches.
+        """
 
     def keys(self, collection: str) -> Iterator[str]:
-        """Every key, in no promised order. Costs the whole collection."""
+        """Every key, in no promised order, to be used up inside the block. Costs the collection."""
 
 
 class Transaction(View, Protocol):
     """What can be changed. Reads see the changes made so far."""
 
     def put(self, collection: str, document: Document) -> None:
-        """Create or replace. The document is serialised at once; later changes to it don't count."""
+        """Create or replace. It is serialised at once; later changes to `document` don't count.
+
+        Raises ValueError or TypeError for what cannot be kept: a key that is not the first field or
+        not a text, a value that is not JSON. What the collection's functions raise goes through.
+        """
 
     def delete(self, collection: str, key: str) -> None:
         """Remove; nothing happens when there is none."""
 
     def new_id(self) -> str:
-        """A UUIDv7 (RFC 9562) greater than every id that any process was given before."""
+        """A UUIDv7 (RFC 9562) greater than every id that a committed transaction was given."""
 
     def next_number(self, series: str, first: int = 1) -> int:
         """The next number of a series: without gap or repeat among committed transactions."""
@@ -105,7 +112,7 @@ class Transaction(View, Protocol):
 
 
 class Feed(Protocol):
-    """The keys that changed in one collection, by any process, in commit order."""
+    """The keys that changed in one collection, by any process, each once, in commit order."""
 
     def take(self, timeout_s: float) -> list[str]:
         """The keys changed since the last take; waits up to `timeout_s` when there are none."""
@@ -129,7 +136,7 @@ class Store(Protocol):
         """A feed of the changes from now on."""
 
     def make_durable(self) -> None:
-        """Returns when everything that a view has shown is on disk; raises Unavailable if it can't."""
+        """Return when everything that a view has shown is on disk; raises Unavailable else."""
 
     def lead(self, timeout_s: float) -> bool:
         """Try to become the one process that delivers events; True once it is. Kept until close."""

@@ -1,25 +1,19 @@
 """The journal's segments as one log: read on, append, sync, and go to the next segment.
 
 `seq` is the last transaction this process has read or written, `durable` the last it knows to be
-on disk. Callers of the methods that say so hold the store's locks.
+on disk. Unless a method says otherwise, its caller holds the memory lock, and to write all locks.
 """
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 
-from app.errors import Damaged, StorageFull, Unavailable
-from app.store.checkpoint import Fingerprint
-from app.store.files import disk_error, reporting
-from app.store.journal import (
-    Header,
-    Line,
-    Segment,
-    create_segment,
-    encode,
-    is_torn,
-    segment_path,
-)
+from app.errors import Damaged, Unavailable
+from app.store.checkpoint import FileRecord
+from app.store.files import is_full, reporting
+from app.store.journal import Header, Line, encode, encode_transaction, is_torn
+from app.store.segment import Segment, create_segment, segment_path
 
 
 class Overtaken(Exception):
@@ -32,153 +26,154 @@ class Chain:
     def __init__(self, folder: Path, segment: Segment) -> None:
         self._folder = folder
         self._syncing = threading.Lock()
-        self._trusted = True
         self.segment = segment
         self.seq = self.durable = segment.header.after
 
     def news(self) -> Iterator[Line]:
         """Every line not read yet, over all segments; {"segment": N} stands for a step to the next.
 
-        Raises Overtaken, Damaged or Unavailable.
-        The caller holds the memory lock and takes in each line before it asks for the next one.
+        A line counts as read when the next one is asked for. Raises Overtaken, Damaged or OSError.
         """
         while self.segment.grown():
-            moved = False
             for line in self.segment.lines():
                 if "next" in line:
-                    yield self._go_to(line["next"])
-                    moved = True
+                    self._step_to(self._open(line["next"]))
+                    yield {"segment": self.segment.number}
                     break
-                if "seq" in line and not self._is_next(line["seq"]):
-                    continue
-                yield line
-            if not moved:
+                if "seq" not in line:
+                    yield line
+                elif line["seq"] == self.seq + 1:
+                    yield line
+                    self.seq = line["seq"]
+                    self._known_durable(line["durable"])
+                else:
+                    raise self._damage(f"transaction {line['seq']} follows {self.seq}")
+            else:
                 return
 
     def settle(self) -> Iterator[Line]:
         """Make the end of the log fit to append to; the lines met on the way are yielded.
 
-        The caller holds all locks. Raises as `news` does.
+        Raises as `news` does.
         """
         yield from self.news()
-        while segment_path(self._folder, self.segment.number + 1).exists():
-            yield self._go_to(self.segment.number + 1)
+        while self.has_next():
+            self.lead_to(self._open(self.segment.number + 1))
+            yield {"segment": self.segment.number}
             yield from self.news()
-        if self.segment.replaced():
+        if not self.segment.is_intact():
             raise Damaged(
-                f"journal/{self.segment.path.name} was replaced or removed while the service ran; "
-                "stop it, then restore the folder from a backup."
+                f"journal/{self.segment.path.name} was replaced, cut short or removed while the "
+                "service ran; stop it, then restore a backup."
             )
         if self.segment.grown():
-            self._cut_torn_tail()
-        if not self._trusted:
-            yield self._start_afresh()
+            if not is_torn(self.segment.tail(), self.seq + 1):
+                raise self._damage("a later entry is intact, this one is not")
+            self.segment.cut()
+        if not self.segment.trusted:
+            with self._syncing:
+                self.segment.renew()
 
-    def append(self, lines: bytes) -> None:
-        """Write at the end, under all locks. Raises StorageFull or Unavailable: nothing was changed."""
+    def append(self, put: Mapping[str, list[bytes]], delete: Mapping[str, list[str]]) -> None:
+        """Write a transaction at the end. Raises StorageFull or Unavailable; nothing is changed."""
+        line = encode_transaction(self.seq + 1, self.durable, put, delete)
         with reporting("writing the journal"):
-            self.segment.append(lines)
+            self.segment.append(line, self.seq + 1)
+        self.seq += 1
+        self._known_durable(self.durable)
+
+    def announce(self, published: int) -> None:
+        """Tell readers that the files of this segment's header are in place. Raises Unavailable."""
+        with reporting("writing the journal"):
+            self.segment.append(encode({"published": published}))
 
     def sync(self, seq: int) -> None:
         """Return once transaction `seq` is on disk; whoever comes first syncs for all who wait.
 
-        Raises Unavailable when the disk fails; the file is then not trusted again (a second fsync
-        may say yes though the pages are lost), and the next writer starts a new segment.
+        Needs no lock. Raises Unavailable when the disk fails; whether the change was kept is then
+        not known.
         """
         while self.durable < seq:
             with self._syncing:
                 if self.durable >= seq:
                     return
-                if not self._trusted:
-                    raise Unavailable(
-                        "The journal could not be synced; whether the change was kept is not "
-                        "known. Look before you repeat it."
-                    )
+                if not self.segment.trusted:
+                    raise Unavailable(_unsynced("The disk failed"))
                 target = self.seq
                 try:
                     self.segment.sync()
                 except OSError as error:
-                    self._trusted = False
-                    raise _unsynced(error) from error
+                    cause = "The disk is full" if is_full(error) else "The disk failed"
+                    raise Unavailable(_unsynced(cause)) from error
                 self.durable = max(self.durable, target)
 
-    def rotate(self, covers: int, files: dict[str, Fingerprint]) -> None:
-        """Begin a new segment, whose header says this, under all locks. Raises Unavailable."""
+    def begin_next(self, files: dict[str, FileRecord]) -> Segment:
+        """Sync this segment and create the next one, whose header says this, but stay on this one.
+
+        Takes the disk's time, and needs no memory lock. Raises Unavailable.
+        """
         self.sync(self.seq)
-        header = Header(self.segment.number + 1, self.seq, covers, files)
         with reporting("beginning a journal segment"):
-            self._announce(create_segment(self._folder, header))
+            return create_segment(self._folder, Header(self.segment.number + 1, self.seq, files))
+
+    def lead_to(self, following: Segment) -> None:
+        """Write the line that leads every reader to the next segment, and go there.
+
+        Raises StorageFull or Unavailable; the next writer then does it.
+        """
+        try:
+            with reporting("going to the next journal segment"):
+                if self.segment.grown():
+                    self.segment.cut()
+                self.segment.append(encode({"next": following.number}))
+        except Unavailable:
+            following.close()
+            raise
+        self._step_to(following)
+
+    def has_next(self) -> bool:
+        """Whether a segment exists after the open one."""
+        return segment_path(self._folder, self.segment.number + 1).exists()
 
     def close(self) -> None:
-        """Close the open segment."""
-        self.segment.close()
+        """Sync what is left to sync, and close. Who still waits learns it when that fails."""
+        with suppress(Unavailable):
+            self.sync(self.seq)
+        with self._syncing:
+            self.segment.trusted = False
+            self.segment.close()
 
-    def _is_next(self, seq: int) -> bool:
-        if seq > self.seq + 1:
-            raise Damaged(
-                f"journal/{self.segment.path.name} skips from transaction {self.seq} to {seq} "
-                f"before byte {self.segment.end}; restore the folder from a backup."
-            )
-        if seq <= self.seq:
-            return False
-        self.seq = seq
-        return True
-
-    def _go_to(self, number: int) -> Line:
-        """Open the next segment and leave this one; returns the line that stands for the step."""
+    def _open(self, number: int) -> Segment:
+        """Open the next segment. Raises Overtaken, or Damaged when this one is not at its end."""
         try:
             following = Segment(self._folder, number)
         except FileNotFoundError:
             raise Overtaken from None
-        self._leave_for(following)
-        return {"segment": number}
+        if following.header.after != self.seq:
+            following.close()
+            raise self._damage(f"it must reach transaction {following.header.after}")
+        return following
 
-    def _announce(self, following: Segment) -> None:
-        """Tell the readers of the old segment where to go on. Not needed to be safe, so may fail."""
-        try:
-            self.append(encode({"next": following.number}))
-        except Unavailable:
-            pass  # the next writer finds the new segment by its name
-        self._leave_for(following)
-
-    def _leave_for(self, following: Segment) -> None:
-        """Everything this process wrote to the old segment must be on disk before it is closed."""
-        old, self.segment = self.segment, following
-        try:
-            old.sync()
+    def _step_to(self, following: Segment) -> None:
+        """All that was written to the segment left behind was synced before the next one began."""
+        with self._syncing:
             self.durable = max(self.durable, following.header.after)
-        except OSError as error:
-            raise _unsynced(error) from error
-        finally:
-            old.close()
+            left, self.segment = self.segment, following
+            left.close()
 
-    def _cut_torn_tail(self) -> None:
-        if not is_torn(self.segment.tail(), self.seq + 1):
-            raise Damaged(
-                f"journal/{self.segment.path.name} is damaged at byte {self.segment.end}: a later "
-                "entry is intact, this one is not. Restore the folder from a backup."
-            )
-        with reporting("cutting off an unfinished entry"):
-            self.segment.cut()
+    def _known_durable(self, seq: int) -> None:
+        self.durable = max(self.durable, seq)
+        self.segment.forget(self.durable)
 
-    def _start_afresh(self) -> Line:
-        """After a failed sync: write what is in doubt anew, in a new file, and go on there."""
-        doubtful = self.segment.transactions(self.durable, self.seq)
-        old = self.segment.header
-        header = Header(self.segment.number + 1, self.durable, old.covers, old.files)
-        with reporting("writing the journal anew after a failed sync"):
-            following = create_segment(self._folder, header, doubtful)
-            list(following.lines())
-            self._announce(following)
-        self._trusted = True
-        self.durable = self.seq
-        return {"segment": following.number}
+    def _damage(self, what: str) -> Damaged:
+        return Damaged(
+            f"journal/{self.segment.path.name} is damaged at byte {self.segment.end}: {what}. "
+            "Restore a backup."
+        )
 
 
-def _unsynced(error: OSError) -> Unavailable:
-    full = isinstance(disk_error("", error), StorageFull)
-    cause = "The disk is full" if full else f"The disk failed ({error.strerror or error})"
-    return Unavailable(
+def _unsynced(cause: str) -> str:
+    return (
         f"{cause} while the journal was synced; whether the change was kept is not known. "
         "Look before you repeat it."
     )

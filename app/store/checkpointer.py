@@ -1,4 +1,4 @@
-"""Keeps the readable files up to date: a checkpoint when the service is quiet, or from time to time.
+"""Keeps the readable files up to date: a checkpoint when the service is quiet, or now and then.
 
 A checkpoint in order, each step safe to die after (journal.py has the format):
 
@@ -9,20 +9,24 @@ A checkpoint in order, each step safe to die after (journal.py has the format):
 4. Rename the files into place and sync the folder.
 5. Remove the old segments, and tell the other processes.
 
-Only 1 and 3 to 5 hold up writers, for a few fsyncs. The pause between checkpoints grows with the
-time that one takes, so their share of the work stays below a tenth, whatever the number of orders.
+Only 1 and 3 to 5 hold up writers, for a few fsyncs, and nothing holds up readers. The pause between
+checkpoints grows with the time that one takes, so their share of the work stays below a tenth,
+whatever the number of orders.
 """
 
 import threading
+from pathlib import Path
 from time import monotonic
 
-import filelock
-
-from app.errors import DaybookError
-from app.store.checkpoint import Fingerprint, publish, write_next
-from app.store.files import reporting, sync_folder
-from app.store.journal import encode, segment_numbers, segment_path
-from app.store.json_store import JsonFileStore, process_lock
+from app.errors import Damaged, DaybookError
+from app.store import Collection
+from app.store.checkpoint import FileRecord
+from app.store.checkpoint_writer import discard, publish, write_next
+from app.store.files import reporting
+from app.store.json_store import JsonFileStore
+from app.store.locks import ProcessLock
+from app.store.replica import Frozen
+from app.store.segment import remove_segments
 
 QUIET_S = 0.25
 TICK_S = 0.1
@@ -31,11 +35,15 @@ PAUSE_FACTOR = 10
 
 
 class Checkpointer:
-    """Writes checkpoints of one store, by call or from a thread of its own."""
+    """Writes checkpoints of one store, by call or from a thread of its own.
+
+    `last_error` is why the files are behind, or None.
+    """
 
     def __init__(self, store: JsonFileStore) -> None:
         self._store = store
-        self._lock = process_lock(store.folder / "checkpoint.lock", 0)
+        self._turn = threading.Lock()
+        self._lock = ProcessLock(store.folder / "checkpoint.lock")
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self._not_before = 0.0
@@ -56,17 +64,20 @@ class Checkpointer:
     def checkpoint(self) -> bool:
         """Bring all files up to date. False when another process is at it.
 
-        Raises StorageFull or Unavailable; the journal then still has everything.
+        Raises StorageFull, Damaged (a file was edited meanwhile) or Unavailable; the journal then
+        still has everything.
         """
-        try:
-            with self._lock.acquire():
+        with self._turn, reporting("taking the checkpoint's lock"):
+            if not self._lock.acquire():
+                return False
+            try:
                 self._checkpoint()
-                return True
-        except filelock.Timeout:
-            return False
+            finally:
+                self._lock.release()
+            return True
 
     def _run(self) -> None:
-        while not self._stop.wait(TICK_S):
+        while not self._stop.wait(PAUSE_S if self.last_error else TICK_S):
             if self._is_due():
                 self._try()
 
@@ -76,15 +87,16 @@ class Checkpointer:
         except DaybookError as error:
             self.last_error = error
             return False
-        now = monotonic()
-        quiet = now - self._store.last_append >= QUIET_S
-        return self._store.has_news() and (quiet or now >= self._not_before)
+        now, replica = monotonic(), self._store.replica
+        quiet = now - replica.last_append >= QUIET_S
+        return self.last_error is not None or (
+            replica.has_news() and (quiet or now >= self._not_before)
+        )
 
     def _try(self) -> None:
         began = monotonic()
         try:
-            if self._store.has_news():
-                self.checkpoint()
+            self.checkpoint()
             self.last_error = None
         except DaybookError as error:
             self.last_error = error
@@ -94,28 +106,41 @@ class Checkpointer:
     def _checkpoint(self) -> None:
         store = self._store
         with store.writing():
-            if not store.has_news():
+            if not store.replica.has_news():
                 return
-            header = store.chain.segment.header
-            store.rotate(header.covers, header.files)
-            covers, through = store.chain.seq, header.segment
-            base, changes = store.frozen(through)
-        files: dict[str, Fingerprint] = dict(header.files)
-        written = [each for each in store.declared if changes[each.name] or each.name not in files]
-        with reporting("writing the readable files"):
-            for each in written:
-                files[each.name] = write_next(
-                    store.folder, each, base[each.name], changes[each.name]
-                )
-        with store.writing(), reporting("replacing the readable files"):
-            store.rotate(covers, files)
-            for each in written:
-                publish(store.folder, each)
-            sync_folder(store.folder)
-            journal = store.folder / "journal"
-            for number in segment_numbers(journal):
-                if number <= through:
-                    segment_path(journal, number).unlink()
-            sync_folder(journal)
-            store.use_files(through)
-            store.chain.append(encode({"published": through}))
+            store.notice_edits()
+            frozen = store.replica.freeze()
+        changed = [each for each in store.declared if frozen.changes[each.name]]
+        try:
+            with reporting("writing the readable files"):
+                written = {each.name: _write_file(store.folder, each, frozen) for each in changed}
+            with store.writing(), reporting("replacing the readable files"):
+                self._publish(changed, written, frozen)
+        except DaybookError:
+            discard(store.folder, changed)
+            raise
+
+    def _publish(
+        self, changed: list[Collection], written: dict[str, FileRecord], frozen: Frozen
+    ) -> None:
+        folder, replica = self._store.folder, self._store.replica
+        unchanged = {
+            name: record._replace(covers=max(record.covers, frozen.covers))
+            for name, record in replica.records().items()
+        }
+        replica.rotate(unchanged | written)
+        publish(folder, changed)
+        remove_segments(folder / "journal", frozen.through)
+        replica.use_files(frozen.through)
+        replica.announce(frozen.through)
+
+
+def _write_file(folder: Path, collection: Collection, frozen: Frozen) -> FileRecord:
+    name = collection.name
+    base = frozen.base[name]
+    if base.fingerprint() != base.record.fingerprint:
+        raise Damaged(
+            f"{name}.json was damaged or written to while the service ran. Stop the service; then "
+            "restore a backup, or run `flask check --accept` to take the file as it is."
+        )
+    return write_next(folder, collection, base, frozen.changes[name], frozen.covers)

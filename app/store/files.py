@@ -9,9 +9,10 @@ from pathlib import Path
 from app.errors import StorageFull, Unavailable
 
 NETWORK_FILE_SYSTEMS = frozenset(
-    ["nfs", "nfs4", "cifs", "smb3", "smbfs", "ceph", "fuse.sshfs", "fuse.glusterfs", "glusterfs", "lustre", "afs", "beegfs", "gpfs"]
+    {"nfs", "nfs4", "cifs", "smb3", "smbfs", "afs", "ceph", "lustre", "beegfs", "gpfs"}
+    | {"glusterfs", "fuse.glusterfs", "fuse.sshfs"}
 )
-_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
 @contextmanager
@@ -25,9 +26,14 @@ def reporting(doing: str) -> Iterator[None]:
 
 def disk_error(doing: str, error: OSError) -> Unavailable:
     """The error to raise for a failed disk operation."""
-    if error.errno in _FULL:
+    if is_full(error):
         return StorageFull(f"The disk is full: {doing} was not possible, and nothing was changed.")
     return Unavailable(f"The disk failed ({error.strerror or error}) while {doing}.")
+
+
+def is_full(error: OSError) -> bool:
+    """Whether the disk, the quota or the greatest allowed file size was reached."""
+    return error.errno in _FULL
 
 
 def write_all(fd: int, data: bytes, offset: int) -> None:
@@ -37,6 +43,16 @@ def write_all(fd: int, data: bytes, offset: int) -> None:
         written = os.pwrite(fd, view, offset)
         view = view[written:]
         offset += written
+
+
+def write_new(path: Path, data: bytes) -> None:
+    """Write a whole file, durably but for its name (see sync_folder). Raises OSError."""
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    try:
+        write_all(fd, data, 0)
+        os.fsync(fd)
+    finally:
+        os.close(fd)
 
 
 def sync_folder(folder: Path) -> None:
@@ -64,7 +80,7 @@ def file_system_of(folder: Path) -> str:
         mounts = Path("/proc/self/mountinfo").read_text("utf-8").splitlines()
     except OSError:
         return ""
-    device = os.stat(folder).st_dev
+    device = folder.stat().st_dev
     name = f"{os.major(device)}:{os.minor(device)}"
     for mount in mounts:
         left, _, right = mount.partition(" - ")

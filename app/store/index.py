@@ -7,12 +7,15 @@ in the key. An index maps each value (a status, a customer) to the entries that 
 from bisect import bisect_left, insort
 from collections.abc import Iterator
 from itertools import islice
+from typing import NamedTuple, TypeAlias
 
+import orjson
 from sortedcontainers import SortedList
 
 from app.store import Collection, Document, IndexValue
 
 SEPARATOR = "\x1f"
+"""Below every character of a sort text, so that a text sorts before a longer one. Not in keys."""
 AFTER_SEPARATOR = "\x20"
 ALL = ""
 """The name of the index (and its one value) that holds every document of a listed collection."""
@@ -21,25 +24,41 @@ _LONG = 512
 """A plain list is smaller and faster up to about this length; beyond it, insertion gets dear."""
 
 Posting = tuple[str, IndexValue]
-Bucket = list[str] | SortedList
+Bucket: TypeAlias = "list[str] | SortedList"
 
 
-def entry_of(collection: Collection, document: Document) -> str:
-    """The document's place in every list of its collection."""
-    return f"{collection.sort(document)}{SEPARATOR}{document[collection.key]}"
+class Filing(NamedTuple):
+    """Where a document is found: its place in every list, and each (index, value) it is under."""
+
+    entry: str
+    postings: frozenset[Posting]
+
+
+NOWHERE = Filing("", frozenset())
+
+
+def filing_of(collection: Collection, raw: bytes | None) -> Filing:
+    """The filing of a stored document; NOWHERE for None, and where nothing is indexed.
+
+    Raises what the functions of the collection raise for a document that they cannot deal with.
+    """
+    if raw is None or not (collection.listed or collection.indexes):
+        return NOWHERE
+    return filed(collection, orjson.loads(raw))
+
+
+def filed(collection: Collection, document: Document) -> Filing:
+    """The filing of a document as it is stored; it raises as `filing_of` does."""
+    found: set[Posting] = {(ALL, ALL)} if collection.listed else set()
+    for name, values in collection.indexes.items():
+        found.update((name, value) for value in values(document))
+    entry = f"{collection.sort(document)}{SEPARATOR}{document[collection.key]}"
+    return Filing(entry, frozenset(found))
 
 
 def key_of(entry: str) -> str:
     """The key at the end of an entry."""
-    return entry.partition(SEPARATOR)[2]
-
-
-def postings(collection: Collection, document: Document) -> set[Posting]:
-    """Every (index, value) under which the document is found."""
-    found: set[Posting] = {(ALL, ALL)} if collection.listed else set()
-    for name, values in collection.indexes.items():
-        found.update((name, value) for value in values(document))
-    return found
+    return entry.rpartition(SEPARATOR)[2]
 
 
 class Index:
@@ -47,6 +66,11 @@ class Index:
 
     def __init__(self) -> None:
         self._buckets: dict[IndexValue, Bucket] = {}
+
+    def fill(self, value: IndexValue, entries: list[str]) -> None:
+        """File all `entries` under `value`, which has none yet; much faster than one by one."""
+        entries.sort()
+        self._buckets[value] = SortedList(entries) if len(entries) > _LONG else entries
 
     def add(self, value: IndexValue, entry: str) -> None:
         """File `entry` under `value`."""

@@ -1,51 +1,45 @@
 """Opening a data folder: which files there are, whether they are what the store wrote.
 
 A folder with a journal is checked against the fingerprints in the journal's headers. A folder
-without one (a fresh clone, files brought from elsewhere) has its files validated, and taken over.
+without one (a fresh clone, files brought from elsewhere) has its files validated, and taken over;
+so has a file of a collection that the journal does not know yet.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection as Container
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from app import strict_json
-from app.errors import Damaged, DaybookError, Invalid, Problem, Unavailable
-from app.store import Collection, Document
-from app.store.checkpoint import (
-    CheckpointFile,
-    Fingerprint,
-    path_of,
-    write_whole,
-)
-from app.store.files import (
-    NETWORK_FILE_SYSTEMS,
-    file_system_of,
-    make_folder,
-    reporting,
-)
-from app.store.journal import (
-    Header,
-    Segment,
-    create_segment,
-    read_header,
-    segment_numbers,
-)
+from app.errors import Damaged, Unavailable
+from app.store import Collection
+from app.store.checkpoint import CheckpointFile, FileRecord, path_of
+from app.store.checkpoint_writer import publish, write_next
+from app.store.files import NETWORK_FILE_SYSTEMS, file_system_of, make_folder, reporting
+from app.store.foreign import read_foreign
+from app.store.journal import Header
+from app.store.segment import Segment, create_segment, read_header, segment_numbers
 
 
 class Opened(NamedTuple):
-    """An opened folder: the first segment to read, the checkpoint files, and what is on record."""
+    """An opened folder: the first segment to read, and the checkpoint files.
+
+    `unrecorded` are those that were taken over and are not on record in any header yet.
+    """
 
     segment: Segment
     base: dict[str, CheckpointFile]
-    headers: list[Header]
+    unrecorded: dict[str, FileRecord]
 
 
-def prepare_folder(folder: Path) -> None:
-    """Create the data folder if needed. Raises Unavailable when it cannot be used."""
+def prepare_folder(folder: Path, refused: Container[str] = NETWORK_FILE_SYSTEMS) -> None:
+    """Create the data folder if needed. Raises Unavailable when it cannot be used.
+
+    `refused` are the types of file system, as the kernel names them, where locks do not hold.
+    """
     with reporting(f"preparing the data folder {folder.name}/"):
         make_folder(folder / "journal")
         kind = file_system_of(folder)
-    if kind in NETWORK_FILE_SYSTEMS:
+    if kind in refused:
         raise Unavailable(
             f"The data folder {folder.name}/ is on a network file system ({kind}), where locks do "
             "not hold. Set DAYBOOK_DATA to a folder on a local disk."
@@ -58,106 +52,85 @@ def establish(folder: Path, collections: Iterable[Collection]) -> None:
     The caller holds store.lock. Raises Invalid when such a file breaks the rules.
     """
     journal = folder / "journal"
-    numbers = segment_numbers(journal)
-    known = {name for number in numbers for name in read_header(journal, number).files}
-    files = {each.name: take_over(folder, each) for each in collections if each.name not in known}
-    if not numbers:
-        create_segment(journal, Header(1, 0, 0, files)).close()
+    headers = read_headers(folder)
+    known = {name for header in headers for name in header.files}
+    with reporting("taking over the files of the data folder"):
+        files = {
+            each.name: _take_over(folder, each) for each in collections if each.name not in known
+        }
+        if not headers:
+            create_segment(journal, Header(1, 0, files)).close()
 
 
 def open_folder(folder: Path, collections: Iterable[Collection]) -> Opened:
-    """Open all files for reading. Raises Damaged, or FileNotFoundError when a segment just went."""
+    """Open all files for reading; no lock is needed.
+
+    Raises Damaged, or FileNotFoundError when a checkpoint has just removed a segment. Either may be
+    due to a checkpoint that goes on meanwhile, if there are other segments afterwards.
+    """
     journal = folder / "journal"
     numbers = segment_numbers(journal)
-    if numbers != list(range(numbers[0], numbers[0] + len(numbers))):
-        raise Damaged("A segment is missing from the middle of journal/; restore it from a backup.")
-    base = {each.name: _open_file(folder, each) for each in collections}
-    headers = [read_header(journal, number) for number in numbers]
-    return Opened(Segment(journal, numbers[0]), base, headers)
+    if not numbers or numbers != list(range(numbers[0], numbers[0] + len(numbers))):
+        raise Damaged("A segment is missing from journal/; restore a backup.")
+    base = {each.name: open_file(folder, each) for each in collections}
+    headers = read_headers(folder)
+    known = {name for header in headers for name in header.files}
+    for name, file in base.items():
+        file.record = (
+            recorded(headers, name, file) if name in known else _new_record(file, headers[-1].after)
+        )
+    unrecorded = {name: file.record for name, file in base.items() if name not in known}
+    return Opened(Segment(journal, numbers[0]), base, unrecorded)
 
 
-def verify(opened: Opened) -> dict[str, int]:
-    """Compare each file with its record; returns up to which transaction each is complete.
-
-    Raises Damaged, with what to do, for a file that is not as the store left it. Reads every file
-    whole, so it is done without the lock.
-    """
-    covers = {}
-    usable = [header for header in opened.headers if header.covers >= opened.segment.header.after]
-    for name, file in opened.base.items():
-        found = file.fingerprint()
-        recorded = [header for header in usable if name in header.files]
-        if not recorded and not any(name in header.files for header in opened.headers):
-            file.documents, covers[name] = sum(1 for _ in file.lines()), 0
-            continue
-        for header in recorded:
-            expected = header.files[name]
-            if (expected.bytes, expected.crc32c) == (found.bytes, found.crc32c):
-                file.documents, covers[name] = expected.documents, header.covers
-        if name not in covers:
-            raise Damaged(
-                f"{name}.json is not as the service left it (edited, damaged or replaced). If the "
-                "change is meant, stop the service and run `flask check --accept`; otherwise put "
-                "the file back, or restore a backup."
-            )
-    return covers
-
-
-def take_over(folder: Path, collection: Collection) -> Fingerprint:
-    """Validate a file that the store has no record of and write it in the store's own form."""
-    return write_whole(folder, collection, read_foreign(folder, collection))
-
-
-def read_foreign(folder: Path, collection: Collection) -> list[Document]:
-    """The documents of a file that a person wrote or edited; [] when there is none.
-
-    Raises Invalid, naming file, line and reason of everything that is wrong.
-    """
-    path = path_of(folder, collection)
-    if not path.exists():
-        return []
-    with reporting(f"reading {path.name}"):
-        data = path.read_bytes()
-    try:
-        documents = strict_json.loads(data)
-    except DaybookError as error:
-        raise Invalid([Problem("", f"{path.name}: {error}")]) from None
-    if not isinstance(documents, list):
-        raise Invalid([Problem("", f"{path.name}: an array of objects is required.")])
-    problems = list(_problems(path.name, collection, documents, data))
-    if problems:
-        raise Invalid(problems)
-    return [{collection.key: each[collection.key]} | each for each in documents]
-
-
-def _problems(
-    name: str, collection: Collection, documents: list[Any], data: bytes
-) -> Iterator[Problem]:
-    seen: set[str] = set()
-    for number, document in enumerate(documents, 1):
-        key = document.get(collection.key) if isinstance(document, dict) else None
-        if not isinstance(key, str) or not key:
-            yield Problem("", f"{name}, document {number}: {collection.key} is missing.")
-            continue
-        where = f"{name}, line {_line_of(data, key)}, {key}"
-        if key in seen:
-            yield Problem("", f"{where}: this {collection.key} stands twice.")
-        seen.add(key)
-        try:
-            collection.check(document)
-        except Invalid as error:
-            yield Problem("", f"{where}: {error}")
-
-
-def _line_of(data: bytes, key: str) -> int:
-    """The line on which `key` first stands; the first line when it is written with escapes."""
-    return data.count(b"\n", 0, max(data.find(key.encode()), 0)) + 1
-
-
-def _open_file(folder: Path, collection: Collection) -> CheckpointFile:
+def open_file(folder: Path, collection: Collection) -> CheckpointFile:
+    """Open one file. Raises Damaged when it is missing or empty."""
     try:
         return CheckpointFile(folder, collection)
     except (FileNotFoundError, ValueError):
         raise Damaged(
-            f"{collection.name}.json is missing or empty; restore it from a backup."
+            f"{collection.name}.json is missing or empty; put it back, or restore a backup."
         ) from None
+
+
+def read_headers(folder: Path) -> list[Header]:
+    """The headers of all segments, in order. Raises Damaged or FileNotFoundError."""
+    journal = folder / "journal"
+    return [read_header(journal, number) for number in segment_numbers(journal)]
+
+
+def recorded(headers: Sequence[Header], name: str, file: CheckpointFile) -> FileRecord:
+    """What is on record about this very file; reads it whole.
+
+    Raises Damaged, with what to do, for one that is not as the store left it.
+    """
+    found = file.fingerprint()
+    records = [header.files[name] for header in headers if name in header.files]
+    matching = [record for record in records if record.fingerprint == found]
+    if not matching:
+        raise Damaged(
+            f"{name}.json is not as the service left it (edited, damaged or replaced). If the "
+            "change is meant, stop the service and run `flask check --accept`; otherwise put "
+            "the file back, or restore a backup."
+        )
+    record = max(matching)
+    if record.covers < headers[0].after:
+        raise Damaged(
+            f"The journal begins after transaction {headers[0].after}, but {name}.json ends with "
+            f"{record.covers}; restore a backup."
+        )
+    return record
+
+
+def _take_over(folder: Path, collection: Collection) -> FileRecord:
+    """Validate a file that the store has no record of and write it in the store's own form."""
+    found = path_of(folder, collection.name).exists()
+    documents = read_foreign(folder, collection) if found else {}
+    record = write_next(folder, collection, None, documents, covers=0)
+    publish(folder, [collection])
+    return record
+
+
+def _new_record(file: CheckpointFile, covers: int) -> FileRecord:
+    """The journal has nothing of a collection that it does not know, so the file covers it all."""
+    return FileRecord(covers, sum(1 for _ in file.lines()), *file.fingerprint())

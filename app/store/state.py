@@ -1,15 +1,14 @@
 """What one process knows: checkpoint files below, layers of newer documents above, indexes beside.
 
 Each journal segment has its layer, so that a checkpoint can take over the layers of finished
-segments while the newest goes on growing. Nothing in here locks or writes; JsonFileStore does.
+segments while the newest goes on growing. Nothing in here locks or writes; replica.py does.
 """
 
-import threading
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
 from heapq import merge
 from itertools import islice
+from typing import NamedTuple
 
 import orjson
 
@@ -18,24 +17,28 @@ from app.store.checkpoint import CheckpointFile
 from app.store.index import (
     AFTER_SEPARATOR,
     ALL,
+    NOWHERE,
+    Filing,
     Index,
     Posting,
-    entry_of,
+    filing_of,
     key_of,
-    postings,
 )
 
 _END = "\U0010ffff"
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(NamedTuple):
     """One document put (`raw`, as stored) or deleted (`raw` is None) by a transaction."""
 
     collection: str
     key: str
     raw: bytes | None
-    document: Document | None
+    filing: Filing
+
+
+Staged = Mapping[str, Change]
+"""The changes of the transaction that asks, in one collection, by key."""
 
 
 class Layer(dict[str, dict[str, bytes | None]]):
@@ -46,53 +49,28 @@ class Layer(dict[str, dict[str, bytes | None]]):
         self.segment = segment
 
 
-class Watch:
-    """The keys that changed in one collection since they were last taken."""
-
-    def __init__(self) -> None:
-        self.keys: deque[str] = deque()
-        self.something = threading.Event()
-
-    def note(self, key: str) -> None:
-        """A document of the collection was put or deleted."""
-        self.keys.append(key)
-        self.something.set()
-
-
 class State:
     """Documents and indexes as of one moment. The caller holds the memory lock."""
 
     def __init__(
-        self, collections: Iterable[Collection], watches: Mapping[str, list[Watch]]
+        self, collections: Iterable[Collection], base: Mapping[str, CheckpointFile], segment: int
     ) -> None:
+        """Start from checkpoint files: fill the indexes of those collections that have any."""
         self.collections = {collection.name: collection for collection in collections}
-        self.base: dict[str, CheckpointFile] = {}
-        self.layers: list[Layer] = []
-        self._watches = watches
-        self._indexes: dict[str, dict[str, Index]] = {
-            collection.name: {name: Index() for name in (ALL, *collection.indexes)}
-            for collection in self.collections.values()
+        self.base = dict(base)
+        self.layers = [Layer(segment, self.collections)]
+        self._indexes = {
+            name: _indexes_over(collection, base[name])
+            for name, collection in self.collections.items()
             if collection.listed or collection.indexes
         }
 
-    def load(self, base: Mapping[str, CheckpointFile]) -> None:
-        """Start from checkpoint files: fill the indexes of those collections that have any."""
-        self.base = dict(base)
-        for name in self._indexes:
-            for raw in base[name].lines():
-                self._reindex(name, None, orjson.loads(raw))
-
     def apply(self, changes: Iterable[Change]) -> None:
         """Take in one transaction."""
-        for change in changes:
-            if change.collection in self._indexes:
-                before = self.raw(change.collection, change.key)
-                self._reindex(
-                    change.collection, orjson.loads(before) if before else None, change.document
-                )
-            self.layers[-1][change.collection][change.key] = change.raw
-            for watch in self._watches[change.collection]:
-                watch.note(change.key)
+        for name, key, raw, filing in changes:
+            if name in self._indexes:
+                self._refile(name, self.filing(name, key), filing)
+            self.layers[-1][name][key] = raw
 
     def raw(self, collection: str, key: str) -> bytes | None:
         """The stored JSON of a document, or None."""
@@ -101,6 +79,12 @@ class State:
             if key in documents:
                 return documents[key]
         return self.base[collection].get(key)
+
+    def filing(self, collection: str, key: str) -> Filing:
+        """Where a document is filed now."""
+        if collection not in self._indexes:
+            return NOWHERE
+        return filing_of(self.collections[collection], self.raw(collection, key))
 
     def keys(self, collection: str) -> Iterator[str]:
         """Every key of the collection."""
@@ -111,10 +95,18 @@ class State:
                 yield key
         yield from (key for key in newer if self.raw(collection, key) is not None)
 
-    def count(self, collection: str, where: Mapping[str, IndexValue]) -> int:
-        """How many documents match one filter, or are listed at all."""
-        (name, value) = next(iter(where.items()), (ALL, ALL))
-        return self._indexes[collection][name].count(value)
+    def count(self, collection: str, where: Mapping[str, IndexValue], staged: Staged) -> int:
+        """How many documents match."""
+        wanted = self._wanted(collection, where)
+        number = sum(
+            (wanted <= change.filing.postings)
+            - (wanted <= self.filing(collection, change.key).postings)
+            for change in staged.values()
+        )
+        if len(wanted) > 1:
+            return number + sum(1 for _ in self._matching(collection, wanted, "", _END, False))
+        ((name, value),) = wanted
+        return number + self._indexes[collection][name].count(value)
 
     def find(
         self,
@@ -125,95 +117,82 @@ class State:
         after: str | None,
         limit: int | None,
         descending: bool,
-        staged: Mapping[str, Document | None],
+        staged: Staged,
     ) -> Page:
-        """See View.find. `staged` are changes of the transaction that asks, by key."""
-        start = low
-        stop = _END if high is None else high + AFTER_SEPARATOR
-        if after is not None and descending:
-            stop = min(stop, after)
-        elif after is not None:
-            start = max(start, after + AFTER_SEPARATOR)
+        """See View.find."""
+        wanted = self._wanted(collection, where)
+        start, stop = _range(low, high, after, descending)
         kept = (
             entry
-            for entry in self._matching(collection, where, start, stop, descending)
+            for entry in self._matching(collection, wanted, start, stop, descending)
             if key_of(entry) not in staged
         )
-        fresh = sorted(
-            self._staged_entries(collection, where, start, stop, staged), reverse=descending
-        )
-        entries = merge(kept, fresh, reverse=descending)
-        wanted = list(islice(entries, None if limit is None else limit + 1))
-        page = wanted if limit is None else wanted[:limit]
+        fresh = [
+            change.filing.entry
+            for change in staged.values()
+            if wanted <= change.filing.postings and start <= change.filing.entry < stop
+        ]
+        entries = merge(kept, sorted(fresh, reverse=descending), reverse=descending)
+        found = list(islice(entries, None if limit is None else limit + 1))
+        page = found[:limit]
         documents = [self._document(collection, key_of(entry), staged) for entry in page]
-        return Page(documents, page[-1] if len(wanted) > len(page) else None)
+        return Page(documents, page[-1] if page and len(found) > len(page) else None)
+
+    def _wanted(self, collection: str, where: Mapping[str, IndexValue]) -> frozenset[Posting]:
+        """The postings that a document must have. Raises ValueError where nothing is indexed so."""
+        declared = self.collections[collection]
+        if not where and not declared.listed:
+            raise ValueError(f"{collection} is not listed; it can be read by key or by an index")
+        if unknown := where.keys() - declared.indexes.keys():
+            raise ValueError(f"{collection} has no index {', '.join(sorted(unknown))}")
+        return frozenset(where.items()) or frozenset({(ALL, ALL)})
 
     def _matching(
-        self,
-        collection: str,
-        where: Mapping[str, IndexValue],
-        low: str,
-        high: str,
-        descending: bool,
+        self, collection: str, wanted: frozenset[Posting], start: str, stop: str, descending: bool
     ) -> Iterator[str]:
         """The entries that match all filters: the rarest one leads, the others are asked."""
         indexes = self._indexes[collection]
-        filters = [(indexes[name], value) for name, value in where.items()] or [(indexes[ALL], ALL)]
-        filters.sort(key=lambda pair: pair[0].count(pair[1]))
+        filters = sorted(
+            ((indexes[name], value) for name, value in wanted),
+            key=lambda pair: pair[0].count(pair[1]),
+        )
         (index, value), *others = filters
-        for entry in index.entries(value, low, high, descending=descending):
+        for entry in index.entries(value, start, stop, descending=descending):
             if all(other.contains(wanted, entry) for other, wanted in others):
                 yield entry
 
-    def _staged_entries(
-        self,
-        collection: str,
-        where: Mapping[str, IndexValue],
-        low: str,
-        high: str,
-        staged: Mapping[str, Document | None],
-    ) -> Iterator[str]:
-        declared = self.collections[collection]
-        wanted: set[Posting] = set(where.items()) or {(ALL, ALL)}
-        for document in staged.values():
-            if document is None or not wanted <= postings(declared, document):
-                continue
-            if low <= (entry := entry_of(declared, document)) < high:
-                yield entry
-
-    def _document(
-        self, collection: str, key: str, staged: Mapping[str, Document | None]
-    ) -> Document:
-        found = staged.get(key) or orjson.loads(self.raw(collection, key) or b"null")
-        document: Document = found
+    def _document(self, collection: str, key: str, staged: Staged) -> Document:
+        raw = staged[key].raw if key in staged else self.raw(collection, key)
+        document: Document = orjson.loads(raw or b"null")
         return document
 
-    def _reindex(self, collection: str, before: Document | None, after: Document | None) -> None:
-        declared, indexes = self.collections[collection], self._indexes[collection]
-        old, new = _filed(declared, before), _filed(declared, after)
-        for (name, value), entry in old - new:
-            indexes[name].discard(value, entry)
-        for (name, value), entry in new - old:
-            indexes[name].add(value, entry)
+    def _refile(self, collection: str, old: Filing, new: Filing) -> None:
+        indexes = self._indexes[collection]
+        moved = old.entry != new.entry
+        for name, value in old.postings if moved else old.postings - new.postings:
+            indexes[name].discard(value, old.entry)
+        for name, value in new.postings if moved else new.postings - old.postings:
+            indexes[name].add(value, new.entry)
 
 
-def changes_of(
-    collections: Mapping[str, Collection],
-    put: Mapping[str, list[Document]],
-    delete: Mapping[str, list[str]],
-    dumps: Callable[[Document], bytes] = orjson.dumps,
-) -> Iterator[Change]:
-    """The changes that a journal line tells of."""
-    for name, documents in put.items():
-        field = collections[name].key
-        for document in documents:
-            yield Change(name, document[field], dumps(document), document)
-    for name, keys in delete.items():
-        yield from (Change(name, key, None, None) for key in keys)
+def _indexes_over(collection: Collection, file: CheckpointFile) -> dict[str, Index]:
+    entries: dict[Posting, list[str]] = defaultdict(list)
+    for raw in file.lines():
+        entry, postings = filing_of(collection, raw)
+        for posting in postings:
+            entries[posting].append(entry)
+    indexes = {name: Index() for name in (ALL, *collection.indexes)}
+    for (name, value), filed in entries.items():
+        indexes[name].fill(value, filed)
+    return indexes
 
 
-def _filed(collection: Collection, document: Document | None) -> set[tuple[Posting, str]]:
-    if document is None:
-        return set()
-    entry = entry_of(collection, document)
-    return {(posting, entry) for posting in postings(collection, document)}
+def _range(low: str, high: str | None, after: str | None, descending: bool) -> tuple[str, str]:
+    """From which entry on, and up to but without which one."""
+    start = low
+    stop = _END if high is None else high + AFTER_SEPARATOR
+    if after is not None and descending:
+        stop = min(stop, after)
+    elif after is not None:
+        start = max(start, after + AFTER_SEPARATOR)
+    return start, stop

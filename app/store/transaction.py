@@ -1,6 +1,5 @@
 """Views and transactions over the state in memory."""
 
-import threading
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -9,23 +8,25 @@ import orjson
 import uuid_utils
 
 from app.store import Collection, Document, IndexValue, Page
-from app.store.state import Change, State
+from app.store.index import NOWHERE, SEPARATOR, filing_of
+from app.store.state import Change, Staged, State
 
 COUNTERS = Collection(name="counters", key="name")
 """The store's own collection: the last number of each series, and the last id given out."""
 
 _LAST_ID = "last_id"
+_NOTHING: Staged = {}
 
 
 class JsonView:
-    """See app.store.View. The caller holds the memory lock."""
+    """See app.store.View. The caller sees to it that the state does not change meanwhile."""
 
     def __init__(self, state: State) -> None:
         self._state = state
 
     def get(self, collection: str, key: str) -> Document | None:
         """See View.get."""
-        raw = self._state.raw(collection, key)
+        raw = self._raw(collection, key)
         return None if raw is None else orjson.loads(raw)
 
     def find(
@@ -40,67 +41,57 @@ class JsonView:
         descending: bool = False,
     ) -> Page:
         """See View.find."""
-        return self._state.find(collection, where or {}, low, high, after, limit, descending, {})
+        staged = self._staged_in(collection)
+        return self._state.find(
+            collection, where or {}, low, high, after, limit, descending, staged
+        )
 
     def count(self, collection: str, where: Mapping[str, IndexValue] | None = None) -> int:
         """See View.count."""
-        return self._state.count(collection, where or {})
+        return self._state.count(collection, where or {}, self._staged_in(collection))
 
     def keys(self, collection: str) -> Iterator[str]:
         """See View.keys."""
-        return self._state.keys(collection)
+        staged = dict(self._staged_in(collection))
+        yield from (key for key in self._state.keys(collection) if key not in staged)
+        yield from (key for key, change in staged.items() if change.raw is not None)
+
+    def _raw(self, collection: str, key: str) -> bytes | None:
+        staged = self._staged_in(collection)
+        return staged[key].raw if key in staged else self._state.raw(collection, key)
+
+    def _staged_in(self, _collection: str) -> Staged:
+        """What the asking transaction has changed in the collection; a view has changed nothing."""
+        return _NOTHING
 
 
 class JsonTransaction(JsonView):
-    """See app.store.Transaction. Changes are staged here as the JSON that will be stored."""
+    """See app.store.Transaction. Its maker holds the store's lock, so the state stands still.
 
-    def __init__(self, state: State, memory: threading.RLock) -> None:
+    Changes are staged as the JSON that will be stored, and with where it will be filed, so that
+    nothing about a document can fail any more once it is written to the journal.
+    """
+
+    def __init__(self, state: State) -> None:
         super().__init__(state)
-        self._memory = memory
-        self._staged: dict[str, dict[str, bytes | None]] = {}
-
-    def get(self, collection: str, key: str) -> Document | None:
-        """See View.get."""
-        staged = self._staged.get(collection)
-        if staged is not None and key in staged:
-            raw = staged[key]
-        else:
-            with self._memory:
-                raw = self._state.raw(collection, key)
-        return None if raw is None else orjson.loads(raw)
-
-    def find(
-        self,
-        collection: str,
-        where: Mapping[str, IndexValue] | None = None,
-        *,
-        low: str = "",
-        high: str | None = None,
-        after: str | None = None,
-        limit: int | None = None,
-        descending: bool = False,
-    ) -> Page:
-        """See View.find."""
-        staged = {
-            key: None if raw is None else orjson.loads(raw)
-            for key, raw in self._staged.get(collection, {}).items()
-        }
-        with self._memory:
-            return self._state.find(
-                collection, where or {}, low, high, after, limit, descending, staged
-            )
+        self._staged: dict[str, dict[str, Change]] = {}
+        self._undo: list[tuple[str, str, Change | None]] = []
 
     def put(self, collection: str, document: Document) -> None:
         """See Transaction.put."""
         declared = self._state.collections[collection]
-        if next(iter(document)) != declared.key:
+        if next(iter(document), None) != declared.key:
             raise ValueError(f"a document of {collection} must begin with {declared.key!r}")
-        self._stage(collection, document[declared.key], orjson.dumps(document))
+        key = document[declared.key]
+        if not isinstance(key, str) or not key or SEPARATOR in key:
+            raise ValueError(f"the {declared.key} of a document of {collection} must be a text")
+        raw = orjson.dumps(document)
+        self._stage(Change(collection, key, raw, filing_of(declared, raw)))
 
     def delete(self, collection: str, key: str) -> None:
         """See Transaction.delete."""
-        if self.get(collection, key) is not None:
-            self._stage(collection, key, None)
+        if self._raw(collection, key) is not None:
+            self._stage(Change(collection, key, None, NOWHERE))
 
     def new_id(self) -> str:
         """See Transaction.new_id."""
@@ -121,35 +112,28 @@ class JsonTransaction(JsonView):
     @contextmanager
     def savepoint(self) -> Iterator[None]:
         """See Transaction.savepoint."""
-        saved = {name: dict(staged) for name, staged in self._staged.items()}
+        mark = len(self._undo)
         try:
             yield
         except BaseException:
-            self._staged = saved
+            while len(self._undo) > mark:
+                self._restore(*self._undo.pop())
             raise
 
     def changes(self) -> list[Change]:
-        """What the transaction did, for memory."""
-        return [
-            Change(name, key, raw, None if raw is None else orjson.loads(raw))
-            for name, staged in self._staged.items()
-            for key, raw in staged.items()
-        ]
+        """What the transaction did."""
+        return [change for staged in self._staged.values() for change in staged.values()]
 
-    def by_collection(self) -> tuple[dict[str, list[bytes]], dict[str, list[str]]]:
-        """What the transaction did, for the journal: documents to put, and keys to delete."""
-        put = {
-            name: [raw for raw in staged.values() if raw is not None]
-            for name, staged in self._staged.items()
-        }
-        delete = {
-            name: [key for key, raw in staged.items() if raw is None]
-            for name, staged in self._staged.items()
-        }
-        return (
-            {name: raws for name, raws in put.items() if raws},
-            {name: keys for name, keys in delete.items() if keys},
-        )
+    def _staged_in(self, collection: str) -> Staged:
+        return self._staged.get(collection, _NOTHING)
 
-    def _stage(self, collection: str, key: str, raw: bytes | None) -> None:
-        self._staged.setdefault(collection, {})[key] = raw
+    def _stage(self, change: Change) -> None:
+        staged = self._staged.setdefault(change.collection, {})
+        self._undo.append((change.collection, change.key, staged.get(change.key)))
+        staged[change.key] = change
+
+    def _restore(self, collection: str, key: str, before: Change | None) -> None:
+        if before is None:
+            del self._staged[collection][key]
+        else:
+            self._staged[collection][key] = before

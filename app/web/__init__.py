@@ -1,1 +1,1 @@
-"""Pages for people."""
+"""Pages for people: plain HTML that needs no JavaScript."""

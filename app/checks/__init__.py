@@ -1,0 +1,22 @@
+"""Recomputes what follows from the orders and their events, and compares: `flask check`.
+
+`recompute` changes nothing; `mend` (mending.py) brings stock and invoices to what the orders say.
+"""
+
+from app.checks.books import of_invoices, of_orders, of_products, of_reservations
+from app.checks.events import of_events, of_failures, of_timelines
+from app.checks.findings import Findings
+from app.store import View
+
+
+def recompute(view: View) -> Findings:
+    """Compare everything in the store. Costs all of it."""
+    findings = Findings()
+    of_orders(view, findings)
+    of_reservations(view, findings)
+    of_products(view, findings)
+    of_invoices(view, findings)
+    of_timelines(view, findings)
+    of_events(view, findings)
+    of_failures(view, findings)
+    return findings

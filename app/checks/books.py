@@ -1,0 +1,167 @@
+"""Stock, reservations, invoices and statuses, compared with what the orders say.
+
+They follow from an order once its deliveries to inventory, billing and orders are through. An order
+with such a delivery still open (pending, or dead and in failure.json) is on its way; where a person
+discarded the delivery, its effect is given up. Neither is a difference.
+"""
+
+from collections import Counter
+
+from app.billing.service import COPIED, INVOICES, OPEN, VOID, VOIDED
+from app.checks.findings import Findings, Mend, document_of
+from app.errors import Invalid
+from app.events import outbox
+from app.inventory.service import (
+    HOLDING,
+    PRODUCTS,
+    RESERVATIONS,
+    quantities,
+    wanted_stock,
+    with_reserved,
+)
+from app.orders import states
+from app.orders.service import ORDERS
+from app.store import Document, View
+
+
+def of_orders(view: View, findings: Findings) -> None:
+    """Each order with its reservation and its invoice; and that no number stands twice."""
+    numbers: Counter[int] = Counter()
+    for order_id in view.keys(ORDERS.name):
+        order = document_of(view, ORDERS.name, order_id)
+        findings.orders += 1
+        numbers[order["number"]] += 1
+        _of_order(view, findings, order)
+    for number, times in numbers.items():
+        if times > 1:
+            findings.differ("number", f"order {number}", "one order", f"{times} orders")
+
+
+def of_reservations(view: View, findings: Findings) -> None:
+    """No reservation is left of an order that is gone."""
+    for order_id in view.keys(RESERVATIONS.name):
+        if view.get(ORDERS.name, order_id) is None and _are_through(
+            findings, order_id, _deliveries(view, order_id), "inventory"
+        ):
+            held = quantities(document_of(view, RESERVATIONS.name, order_id)["lines"])
+            where = f"order {order_id}, which is gone"
+            findings.differ("reservation", where, "none", _goods(held), Mend.RESERVATION, order_id)
+
+
+def of_products(view: View, findings: Findings) -> None:
+    """What is reserved of each product is the sum over the reservations."""
+    reserved: Counter[str] = Counter()
+    for order_id in view.keys(RESERVATIONS.name):
+        reserved.update(quantities(document_of(view, RESERVATIONS.name, order_id)["lines"]))
+    for sku in view.keys(PRODUCTS.name):
+        findings.products += 1
+        product = document_of(view, PRODUCTS.name, sku)
+        expected = with_reserved(product, reserved[sku])
+        for name in ("reserved", "available", "stock_status"):
+            if product[name] != expected[name]:
+                where = f"product {sku}"
+                findings.differ(name, where, expected[name], product[name], Mend.STOCK)
+
+
+def of_invoices(view: View, findings: Findings) -> None:
+    """No invoice is open whose order is gone, and no number stands twice."""
+    numbers: Counter[int] = Counter()
+    for order_id in view.keys(INVOICES.name):
+        invoice = document_of(view, INVOICES.name, order_id)
+        numbers[invoice["invoice_number"]] += 1
+        is_settled = view.get(ORDERS.name, order_id) or invoice["status"] == VOID
+        if not is_settled and _are_through(
+            findings, order_id, _deliveries(view, order_id), "billing"
+        ):
+            where = f"order {invoice['order_number']}, which is gone"
+            findings.differ(
+                "invoice status", where, VOID, invoice["status"], Mend.INVOICE, order_id
+            )
+    for number, times in numbers.items():
+        if times > 1:
+            findings.differ("number", f"invoice {number}", "one invoice", f"{times} invoices")
+
+
+def _of_order(view: View, findings: Findings, order: Document) -> None:
+    order_id = order["order_id"]
+    try:
+        ORDERS.check(order)
+    except Invalid as error:
+        findings.differ("document", f"order {order_id}", "a sound order", error)
+        return
+    deliveries = _deliveries(view, order_id)
+    _of_status(findings, order)
+    if _are_through(findings, order_id, deliveries, "inventory", "orders"):
+        _of_reservation(view, findings, order)
+    if _are_through(findings, order_id, deliveries, "billing"):
+        _of_invoice(view, findings, order)
+
+
+def _of_status(findings: Findings, order: Document) -> None:
+    stated = [step["event"] for step in order["history"] if step["event"] in states.STATUSES]
+    if stated and stated[-1] != order["status"]:
+        where = f"order {order['number']}"
+        findings.differ("status", where, f"{stated[-1]}, by its history", order["status"])
+
+
+def _of_reservation(view: View, findings: Findings, order: Document) -> None:
+    order_id, status, where = order["order_id"], order["status"], f"order {order['number']}"
+    if status == states.PLACED:
+        expected = f"{states.CONFIRMED}, {states.BACKORDERED} or {states.FAILED}"
+        findings.differ("status", where, expected, status, Mend.RESERVATION, order_id)
+        return
+    holds = status in HOLDING and status != states.BACKORDERED
+    wanted = wanted_stock(view, order) if holds else Counter[str]()
+    reservation = view.get(RESERVATIONS.name, order_id) or {"lines": []}
+    held = quantities(reservation["lines"])
+    if held != wanted:
+        findings.differ(
+            "reservation", where, _goods(wanted), _goods(held), Mend.RESERVATION, order_id
+        )
+
+
+def _of_invoice(view: View, findings: Findings, order: Document) -> None:
+    order_id, where = order["order_id"], f"order {order['number']}"
+    invoice = view.get(INVOICES.name, order_id)
+    is_void = order["status"] in VOIDED
+    if invoice is None:
+        if not is_void:
+            findings.differ("invoice", where, "one", "none", Mend.INVOICE, order_id)
+        return
+    if (invoice["status"] == VOID) != is_void:
+        expected = VOID if is_void else OPEN
+        findings.differ(
+            "invoice status", where, expected, invoice["status"], Mend.INVOICE, order_id
+        )
+    for name in COPIED:
+        if not is_void and invoice[name] != order[name]:
+            what = f"invoice {name}"
+            findings.differ(what, where, order[name], invoice[name], Mend.INVOICE, order_id)
+
+
+def _deliveries(view: View, order_id: str) -> dict[str, str]:
+    """By handler, how far it is with the order's events: open, discarded or done."""
+    progress: dict[str, str] = {}
+    for record in outbox.timeline(view, order_id):
+        for handler, delivery in record["deliveries"].items():
+            if delivery["state"] not in (outbox.DONE, outbox.DISCARDED):
+                progress[handler] = outbox.PENDING
+            elif progress.get(handler) != outbox.PENDING:
+                progress[handler] = delivery["state"]
+    return progress
+
+
+def _are_through(
+    findings: Findings, order_id: str, deliveries: dict[str, str], *handlers: str
+) -> bool:
+    """Whether the order can be judged by what these handlers did; notes it when it cannot."""
+    found = {deliveries.get(handler) for handler in handlers}
+    if outbox.PENDING in found:
+        findings.on_their_way.add(order_id)
+    elif outbox.DISCARDED in found:
+        findings.given_up.add(order_id)
+    return not found & {outbox.PENDING, outbox.DISCARDED}
+
+
+def _goods(quantities: Counter[str]) -> str:
+    return ", ".join(f"{n} of {sku}" for sku, n in sorted(quantities.items())) or "nothing"

@@ -1,0 +1,19 @@
+"""The commands: `flask serve` and those for operators. Here are their options and what they print.
+
+What they do stands in app/imports/, app/replays.py, app/checks/ and the store. A command exits with
+0 when all is well, 1 when it found something wrong, and 2 when it could not do what it was asked.
+"""
+
+from flask import Flask
+
+from app.cli.failing import discard, list_failures, replay
+from app.cli.importing import imports
+from app.cli.keeping import backup, check
+from app.cli.openapi import openapi
+from app.cli.serving import serve
+
+
+def install(app: Flask) -> None:
+    """Add the commands to `app`."""
+    for command in (serve, imports, list_failures, replay, discard, check, backup, openapi):
+        app.cli.add_command(command)

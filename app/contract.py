@@ -1,0 +1,256 @@
+"""openapi.yaml: what clients may rely on, made from what the routes say of themselves.
+
+OpenAPI 3.1. `flask openapi` writes it; tests/test_contract.py refuses one that is stale. Nothing
+is described here that a route could say: only what HTTP and RFC 9457 mean to all of them.
+"""
+
+import re
+from typing import Any
+
+import yaml
+from apispec import APISpec
+from apispec.ext.marshmallow import MarshmallowPlugin
+from apispec.ext.marshmallow.common import resolve_schema_instance
+from flask import Flask
+from marshmallow import Schema, fields
+
+from app.http.body import JSON, PATCH_TYPES
+from app.http.idempotency import KEY_PATTERN
+from app.http.operation import (
+    IDEMPOTENCY_KEY,
+    IF_MATCH,
+    IF_NONE_MATCH,
+    OPERATIONS,
+    PREFER,
+    Operation,
+    SchemaLike,
+)
+from app.http.problems import MEDIA_TYPE as PROBLEM
+from app.http.problems import ProblemSchema
+
+Json = dict[str, Any]
+
+VERSION = "1.0.0"
+INFO = """\
+Orders, products, and the events that follow from them.
+
+Errors are problem details (RFC 9457); `errors` lists each fault with a JSON pointer. Bodies are
+strict JSON: unknown fields are refused. Every GET answers HEAD as well; OPTIONS and a 405 name the
+methods in Allow. An unknown query parameter is a 400. Lists are read by following Link rel="next".
+"""
+
+PATH_PARAMETERS = {
+    "order_id": ("An order's id, or its number.", "1001"),
+    "sku": ("A product's sku, percent-encoded; it may contain slashes.", "tea"),
+    "key": ("The id of a failure.", "01890a5d-ac96-774b-bcce-b302099a8057:billing"),
+    "handler": ("The service that handles events.", "billing"),
+}
+
+HEADER_PARAMETERS: dict[str, Json] = {
+    IF_MATCH: {
+        "description": "Change only a version with one of these ETags; else 412.",
+        "schema": {"type": "string"},
+        "example": '"3"',
+    },
+    IF_NONE_MATCH: {
+        "description": "GET: 304 when the version has one of these ETags. Changes: 412 then.",
+        "schema": {"type": "string"},
+        "example": '"3"',
+    },
+    IDEMPOTENCY_KEY: {
+        "description": "The same key with the same body repeats the first answer, for 24 hours.",
+        "schema": {"type": "string", "pattern": f"^({KEY_PATTERN})$"},
+        "example": '"8e03978e-40d5-43dd-bc93-6894a57f9324"',
+    },
+    PREFER: {
+        "description": "wait=N: answer when the handlers are through; N seconds, 10 at most.",
+        "schema": {"type": "string"},
+        "example": "wait=5",
+    },
+}
+
+REFUSALS = {
+    400: "The request cannot be read: body, query or a header. Says what to change.",
+    403: "Not allowed here, or sent by a page of another site.",
+    404: "There is nothing under that name.",
+    409: "Not possible in the present state; the members say what that is.",
+    412: "The version has moved on; `version` is the present one.",
+    413: "The body is larger than 1 MiB.",
+    415: "The body is of another media type, charset or content coding.",
+    422: "The document breaks rules; `errors` points at each.",
+    500: "A defect of the service; the log has the trace_id.",
+    503: "Not possible for now; try again after Retry-After seconds.",
+    507: "The disk is full; nothing was changed.",
+}
+
+
+def as_yaml(app: Flask) -> str:
+    """The contract of `app`, as it stands in openapi.yaml."""
+    return yaml.dump(document(app), Dumper=_Plain, sort_keys=False, allow_unicode=True, width=100)
+
+
+def document(app: Flask) -> Json:
+    """The contract of `app`: every route that has a description."""
+    spec = APISpec(
+        title="Daybook",
+        version=VERSION,
+        openapi_version="3.1.0",
+        info={"description": INFO},
+        servers=[{"url": "http://127.0.0.1:8000"}],
+        security=[],
+        plugins=[MarshmallowPlugin(schema_name_resolver=_name_of)],
+    )
+    spec.components.schema("Problem", schema=ProblemSchema)
+    for status, description in REFUSALS.items():
+        spec.components.response(f"Problem{status}", _problem(status, description))
+    for rule in sorted(app.url_map.iter_rules(), key=lambda rule: rule.rule):
+        view = app.view_functions[rule.endpoint]
+        if operation := OPERATIONS.get(view):
+            path = re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule)
+            (method,) = (rule.methods or set()) - {"HEAD", "OPTIONS"}
+            told = {
+                "operationId": view.__name__,
+                "tags": [rule.endpoint.partition(".")[0]],
+                "summary": (view.__doc__ or "").strip(),
+                **_request(operation, sorted(rule.arguments)),
+                "responses": _responses(operation, method, sorted(rule.arguments)),
+            }
+            spec.path(path, operations={method.lower(): told})
+    described: Json = spec.to_dict()
+    return {"openapi": described.pop("openapi")} | described
+
+
+def _name_of(schema: SchemaLike) -> str:
+    return _class_of(schema).__name__.removesuffix("Schema")
+
+
+def _class_of(schema: SchemaLike) -> type[Schema]:
+    return schema if isinstance(schema, type) else type(schema)
+
+
+def _request(operation: Operation, arguments: list[str]) -> Json:
+    """Parameters and body."""
+    parameters: list[Json] = [
+        {
+            "name": name,
+            "in": "path",
+            "required": True,
+            "description": PATH_PARAMETERS[name][0],
+            "schema": {"type": "string"},
+            "example": PATH_PARAMETERS[name][1],
+        }
+        for name in arguments
+    ]
+    if operation.query:
+        parameters.append({"in": "query", "schema": operation.query})
+    parameters += [
+        {"name": name, "in": "header"} | HEADER_PARAMETERS[name] for name in operation.reads
+    ]
+    told: Json = {"parameters": parameters} if parameters else {}
+    if operation.takes:
+        told["requestBody"] = {
+            "required": operation.body_required,
+            "content": {media_type: _body(operation.takes) for media_type in operation.accepts},
+        }
+    return told
+
+
+def _body(takes: tuple[SchemaLike, ...]) -> Json:
+    examples = {_name_of(schema): {"value": example_of(schema)} for schema in takes}
+    schema = takes[0] if len(takes) == 1 else {"anyOf": list(takes)}
+    return {"schema": schema, "examples": examples}
+
+
+def example_of(schema: SchemaLike) -> Json:
+    """A document that the schema takes: its fields that have an example."""
+    declared: dict[str, Any] = resolve_schema_instance(schema).fields
+    return {
+        name: example
+        for name, field in declared.items()
+        if (example := _example(field)) is not None
+    }
+
+
+def _example(field: Any) -> Any:
+    if isinstance(field, fields.List) and isinstance(field.inner, fields.Nested):
+        return [example_of(field.inner.schema)]
+    choices = field.metadata.get("enum", ()) if field.required else ()
+    return next(iter(field.metadata.get("examples", choices)), None)
+
+
+def _responses(operation: Operation, method: str, arguments: list[str]) -> Json:
+    answers: list[tuple[int, SchemaLike]] = [(operation.status, operation.answers)]
+    answers += [operation.otherwise] if operation.otherwise else []
+    headers = _headers(operation)
+    told: Json = {
+        str(status): {
+            "description": (_class_of(schema).__doc__ or "").strip(),
+            "content": {JSON: {"schema": schema}},
+        }
+        | ({"headers": headers} if headers else {})
+        for status, schema in sorted(answers, key=lambda pair: pair[0])
+    }
+    if method == "GET" and IF_NONE_MATCH in operation.reads:
+        told["304"] = {"description": "Still the version that If-None-Match names."}
+    for status in sorted(_refusals(operation, method, arguments)):
+        told[str(status)] = f"Problem{status}"
+    return told
+
+
+def _refusals(operation: Operation, method: str, arguments: list[str]) -> set[int]:
+    """What follows from method, path, body and headers, and what is named besides."""
+    statuses = {400, 500, 503, *operation.refuses}
+    statuses |= {404} if arguments else set()
+    statuses |= {403, 507} if method != "GET" else set()
+    statuses |= {413, 415, 422} if operation.takes else set()
+    statuses |= {412} if IF_MATCH in operation.reads else set()
+    return statuses | ({409, 422} if IDEMPOTENCY_KEY in operation.reads else set())
+
+
+def _headers(operation: Operation) -> Json:
+    named = {
+        "ETag": ("The version, quoted.", '"1"', operation.versioned),
+        "Location": ("Where the new document is.", "/order/1001", operation.status == 201),
+        "Link": ('The next page, as rel="next".', None, operation.query is not None),
+        "Idempotency-Replayed": (
+            "true when this is the first answer again.",
+            "true",
+            IDEMPOTENCY_KEY in operation.reads,
+        ),
+        "Preference-Applied": ("The wait that was granted.", "wait=5", PREFER in operation.reads),
+    }
+    return {
+        name: {"description": text, "schema": {"type": "string"}}
+        | ({"example": example} if example else {})
+        for name, (text, example, is_there) in named.items()
+        if is_there
+    }
+
+
+def _problem(status: int, description: str) -> Json:
+    told: Json = {"description": description, "content": {PROBLEM: {"schema": "Problem"}}}
+    if status in (409, 503, 507):
+        retry = {"description": "Seconds.", "schema": {"type": "string", "pattern": "^[0-9]+$"}}
+        told["headers"] = {"Retry-After": retry}
+    if status == 415:
+        types = (
+            f"The media types that count; for a patch in Accept-Patch: {', '.join(PATCH_TYPES)}."
+        )
+        told["headers"] = {"Accept": {"description": types, "schema": {"type": "string"}}}
+    return told
+
+
+class _Plain(yaml.SafeDumper):
+    """YAML for readers: without anchors, and with long texts as they were written."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        """See yaml.SafeDumper."""
+        return True
+
+    def represent_str(self, data: str) -> yaml.ScalarNode:
+        """See yaml.SafeDumper."""
+        style = "|" if "\n" in data else None
+        return self.represent_scalar("tag:yaml.org,2002:str", data, style)
+
+
+_Plain.add_representer(str, _Plain.represent_str)

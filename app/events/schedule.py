@@ -1,0 +1,76 @@
+"""Which deliveries may run now: order within a lane, time and outages at each handler's desk."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from datetime import datetime
+
+from app import clock
+from app.events.breaker import Breaker
+from app.events.desk import MOST_AT_ONCE, Desk
+from app.events.lanes import Lane, Lanes
+from app.events.retry import LONGEST_PAUSE_S
+from app.store import Document
+
+Room = Callable[[str], int]
+"""How many more deliveries a handler, given by name, can take on now."""
+
+
+class Schedule:
+    """Built from the outbox's records alone, and kept up to date by `update`.
+
+    A lane is either idle (it has no head), on its handler's desk, or in the hands of whoever
+    called `take`, until that one calls `free` or `put_off`.
+    """
+
+    def __init__(self, under_way: Iterable[Lane]) -> None:
+        """`under_way` are lanes whose deliveries an earlier round began."""
+        self._lanes = Lanes()
+        self._desks: defaultdict[str, Desk] = defaultdict(Desk)
+        self._busy = set(under_way)
+
+    def update(self, event_id: str, record: Document | None) -> None:
+        """Take in how an outbox record stands now; None when it has left the outbox."""
+        for lane in self._lanes.update(event_id, record):
+            head = self._lanes.head(lane)
+            if head and lane not in self._busy:
+                self._busy.add(lane)
+                is_head = record is not None and head == event_id
+                self.put_off(lane, _until_retry_s(record, lane) if record and is_head else 0.0)
+
+    def head(self, lane: Lane) -> str | None:
+        """The event that is to be delivered next in this lane."""
+        return self._lanes.head(lane)
+
+    def take(self, room: Room) -> list[Lane]:
+        """The lanes that may run now: a few of each handler, so that none waits for another."""
+        return [
+            lane
+            for handler, desk in self._desks.items()
+            for lane in desk.take(min(MOST_AT_ONCE, room(handler)))
+        ]
+
+    def put_off(self, lane: Lane, wait_s: float) -> None:
+        """Have a taken lane wait on its desk for so many seconds."""
+        self._desks[lane.handler].put(lane, wait_s)
+
+    def free(self, lane: Lane) -> None:
+        """A taken lane has been dealt with; the next `update` may put it on its desk again."""
+        self._busy.discard(lane)
+
+    def wait_s(self, room: Room, longest_s: float) -> float:
+        """Seconds until `take` may have something to give, at most `longest_s`."""
+        waits = [desk.wait_s() for handler, desk in self._desks.items() if room(handler) > 0]
+        return max(0.0, min([longest_s, *(wait_s for wait_s in waits if wait_s is not None)]))
+
+    def breaker(self, handler: str) -> Breaker:
+        """The breaker of a handler."""
+        return self._desks[handler].breaker
+
+
+def _until_retry_s(record: Document, lane: Lane) -> float:
+    """Seconds until the next attempt that the record tells of, whoever made the last one."""
+    retry_at = record["deliveries"][lane.handler].get("retry_at")
+    if retry_at is None:
+        return 0.0
+    left = clock.parsed(retry_at) - datetime.now(clock.UTC)
+    return min(left.total_seconds(), 2 * LONGEST_PAUSE_S)

@@ -1,0 +1,25 @@
+"""The sample catalogue, sample/products.csv, which a new shop begins with."""
+
+from pathlib import Path
+
+from app.imports.columns import Columns
+from app.imports.products import FIELDS, import_products
+from app.imports.tables import read_table
+from app.inventory.schemas import product_request_schema
+from app.inventory.service import PRODUCTS
+from app.money import Currency
+from app.orders.service import ORDERS
+from app.store import Store
+
+SAMPLE = Path(__file__).parents[2] / "sample" / "products.csv"
+
+
+def add_sample(store: Store, currency: Currency) -> int:
+    """Give a shop without products and orders the sample; returns how many products that were."""
+    with store.read() as view:
+        is_new = not view.count(PRODUCTS.name) and not view.count(ORDERS.name)
+    if not is_new or not SAMPLE.exists():
+        return 0
+    table = read_table(SAMPLE)
+    columns = Columns(table, FIELDS, {}, {})
+    return import_products(store, product_request_schema(currency), table, columns).added

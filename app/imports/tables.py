@@ -1,0 +1,124 @@
+"""Reads a table from a file: CSV as spreadsheets write it, or NDJSON.
+
+CSV (RFC 4180): the first row holds the headings; the delimiter is whichever of comma, semicolon and
+tab stands most often in it. NDJSON: one JSON object a line; its member names are the headings.
+Both are UTF-8, with or without a byte order mark. Empty rows don't count.
+"""
+
+import csv
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from app import strict_json
+from app.errors import Malformed
+
+DELIMITERS = ",;\t"
+NDJSON_SUFFIXES = (".ndjson", ".jsonl")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row: the line it begins on, its cells by heading, and what is wrong with its shape."""
+
+    line: int
+    cells: dict[str, Any]
+    fault: str = ""
+
+
+@dataclass(frozen=True)
+class Table:
+    """What a file holds. `name` is the file's name, for messages.
+
+    `is_typed`: the cells are JSON values and taken at their word; else they are text to be read.
+    """
+
+    name: str
+    headings: tuple[str, ...]
+    rows: list[Row]
+    is_typed: bool
+
+
+def read_table(path: Path) -> Table:
+    """The table in the file. Raises Malformed, naming file, line and reason, when there is none."""
+    text = _text_of(path)
+    if not text.strip():
+        raise Malformed(f"{path.name} is empty.")
+    if path.suffix.lower() in NDJSON_SUFFIXES or text.lstrip().startswith("{"):
+        return _read_ndjson(path.name, text)
+    if text.lstrip().startswith("["):
+        raise Malformed(
+            f"{path.name} holds a JSON array; NDJSON has one object a line and no brackets around."
+        )
+    return _read_csv(path.name, text)
+
+
+def _text_of(path: Path) -> str:
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise Malformed(f"{path.name} cannot be read: {error.strerror or error}.") from None
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise Malformed(
+            f"{path.name}, line {line}: not UTF-8 (byte 0x{data[error.start]:02x}); "
+            "save the file as UTF-8."
+        ) from None
+
+
+def _read_csv(name: str, text: str) -> Table:
+    lines = _csv_lines(name, text)
+    _, first = next(lines)
+    headings = tuple(cell.strip() for cell in first)
+    rows = [
+        Row(line, dict(zip(headings, cells, strict=False)), _shape_fault(headings, cells))
+        for line, cells in lines
+    ]
+    return Table(name, headings, rows, is_typed=False)
+
+
+def _csv_lines(name: str, text: str) -> Iterator[tuple[int, list[str]]]:
+    """Every row that is not empty, with the line it begins on."""
+    heading = text.lstrip().partition("\n")[0]
+    delimiter = max(DELIMITERS, key=heading.count)
+    reader = csv.reader(io.StringIO(text, newline=None), delimiter=delimiter, strict=True)
+    while True:
+        line = reader.line_num + 1
+        try:
+            cells = next(reader, None)
+        except csv.Error as error:
+            raise Malformed(f"{name}, line {line}: not valid CSV ({error}).") from None
+        if cells is None:
+            return
+        if any(cell.strip() for cell in cells):
+            yield line, cells
+
+
+def _shape_fault(headings: tuple[str, ...], cells: list[str]) -> str:
+    if len(cells) == len(headings):
+        return ""
+    return f"the row has {len(cells)} cells, but there are {len(headings)} headings"
+
+
+def _read_ndjson(name: str, text: str) -> Table:
+    rows = [
+        Row(line, _json_object(f"{name}, line {line}", written))
+        for line, written in enumerate(text.split("\n"), 1)
+        if written.strip()
+    ]
+    headings = tuple(dict.fromkeys(heading for row in rows for heading in row.cells))
+    return Table(name, headings, rows, is_typed=True)
+
+
+def _json_object(where: str, written: str) -> dict[str, Any]:
+    try:
+        value = strict_json.loads(written.encode())
+    except Malformed as error:
+        raise Malformed(f"{where}: {str(error).replace('line 1, ', '')}") from None
+    if not isinstance(value, dict):
+        raise Malformed(f"{where}: a JSON object is required.")
+    return value

@@ -1,0 +1,92 @@
+"""`flask backup`: a copy of the data folder as of one moment, taken while the service runs.
+
+All files are opened under the store's lock, which takes about a millisecond. Checkpoint files never
+change, and the journal only grows, so copying what was there can take its time afterwards.
+"""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import BinaryIO, NamedTuple
+
+from app.errors import Conflict
+from app.store.checkpoint import path_of
+from app.store.files import make_folder, reporting, sync_folder
+from app.store.json_store import JsonFileStore
+from app.store.segment import segment_numbers, segment_path
+
+_CHUNK_BYTES = 1 << 20
+
+
+class Backup(NamedTuple):
+    """What was copied; `last_transaction` is the number of the newest transaction in it."""
+
+    files: int
+    bytes: int
+    last_transaction: int
+
+
+class _Source(NamedTuple):
+    path: Path
+    file: BinaryIO
+    bytes: int
+
+
+def backup(store: JsonFileStore, destination: Path) -> Backup:
+    """Copy the store to the new folder `destination`, durably; it is a data folder like any other.
+
+    Raises Conflict when `destination` exists, Damaged when a file was edited meanwhile, StorageFull
+    or Unavailable when the disk does not allow it; nothing of that name is there then.
+    """
+    if destination.exists():
+        raise Conflict(f"{destination.name} exists already; give a new name.")
+    with reporting("copying the data folder"), ExitStack() as opened:
+        with store.writing():
+            store.notice_edits()
+            last_transaction = store.replica.chain.seq
+            sources = [_open(path, opened) for path in _paths(store)]
+        make_folder(destination.parent)
+        _copy_all(store.folder, sources, destination)
+    return Backup(len(sources), sum(source.bytes for source in sources), last_transaction)
+
+
+def _paths(store: JsonFileStore) -> Iterator[Path]:
+    yield from (path_of(store.folder, name) for name in store.replica.records())
+    journal = store.folder / "journal"
+    yield from (segment_path(journal, number) for number in segment_numbers(journal))
+
+
+def _open(path: Path, opened: ExitStack) -> _Source:
+    file = opened.enter_context(path.open("rb"))
+    return _Source(path, file, os.fstat(file.fileno()).st_size)
+
+
+def _copy_all(folder: Path, sources: Iterable[_Source], destination: Path) -> None:
+    """Copy under a temporary name, then give the name; nothing is left behind by a failure."""
+    prefix = f".{destination.name}."
+    temporary = Path(tempfile.mkdtemp(prefix=prefix, dir=destination.parent))
+    try:
+        (temporary / "journal").mkdir(mode=0o700)
+        for source in sources:
+            _copy(source, temporary / source.path.relative_to(folder))
+        sync_folder(temporary / "journal")
+        sync_folder(temporary)
+        temporary.rename(destination)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+    sync_folder(destination.parent)
+
+
+def _copy(source: _Source, path: Path) -> None:
+    """Copy as many bytes as there were; what was appended since is left out."""
+    left = source.bytes
+    with path.open("xb") as copy:
+        while left and (piece := source.file.read(min(left, _CHUNK_BYTES))):
+            copy.write(piece)
+            left -= len(piece)
+        copy.flush()
+        os.fsync(copy.fileno())

@@ -1,0 +1,129 @@
+"""The order form: what was typed, what is wanted with it, and what is wrong with it."""
+
+import re
+import secrets
+from dataclasses import dataclass, field, replace
+from typing import Any
+from urllib.parse import parse_qsl
+
+from app.errors import Conflict, DaybookError, Invalid, Malformed
+from app.orders.schemas import MAX_LINES
+
+MEDIA_TYPE = "application/x-www-form-urlencoded"
+QUANTITY = "quantity."
+"""What the names of quantity fields begin with; the sku follows."""
+
+_TOKEN = re.compile("[A-Za-z0-9_-]{16,64}")
+_USED = (
+    "You have placed an order with this form already. Press “Place order” once more if you want "
+    "this one besides."
+)
+_NAMES = frozenset({"token", "name", "email", "find", "after", "place"})
+_OTHER_FIELDS = len(_NAMES)
+
+
+def _new_token() -> str:
+    return secrets.token_urlsafe(16)
+
+
+@dataclass(frozen=True)
+class OrderForm:
+    """The form as a person has it before them; every value is text, as it was typed.
+
+    `quantities` are by sku, in the order of the page, without those left empty. `token` stays the
+    same however often the form is sent, so that it orders once.
+    """
+
+    name: str = ""
+    email: str = ""
+    quantities: dict[str, str] = field(default_factory=dict)
+    find: str = ""
+    after: str = ""
+    is_placed: bool = False
+    token: str = field(default_factory=_new_token)
+
+    @classmethod
+    def sent(cls, body: bytes) -> "OrderForm":
+        """The form in a request's body. Raises Malformed when no form of ours would send that."""
+        values = _values(body)
+        quantities = {
+            name.removeprefix(QUANTITY): values.pop(name).strip()
+            for name in list(values)
+            if name.startswith(QUANTITY)
+        }
+        if values.keys() - _NAMES or not _TOKEN.fullmatch(values.get("token", "")):
+            raise Malformed("This is not the order form as we sent it; please load it again.")
+        is_placed = values.pop("place", None) is not None
+        typed = {sku: quantity for sku, quantity in quantities.items() if quantity}
+        return cls(quantities=typed, is_placed=is_placed, **values)
+
+    def after_refusal(self, error: DaybookError) -> "OrderForm":
+        """The form to show again: with a new token when this one has ordered something already."""
+        return replace(self, token=_new_token()) if _is_used(error) else self
+
+    def request(self) -> dict[str, Any]:
+        """The order request that the form stands for; numbers that are none are left as typed."""
+        request: dict[str, Any] = {
+            "items": [
+                {"product": sku, "quantity": _number(quantity)}
+                for sku, quantity in self.quantities.items()
+            ]
+        }
+        if self.name.strip():
+            request["customer_name"] = self.name
+        if self.email.strip():
+            request["customer_email"] = self.email
+        return request
+
+
+def faults_of(error: DaybookError, form: OrderForm) -> dict[str, str]:
+    """What is wrong, as sentences by field; under "" what belongs to none. At most one for each."""
+    if _is_used(error):
+        return {"": _USED}
+    if isinstance(error, Invalid):
+        return dict(_fault(problem.pointer, problem.message, form) for problem in error.problems)
+    if isinstance(error, Conflict) and "short" in error.members:
+        short: Any = error.members["short"]
+        return {
+            QUANTITY + each["product"]: f"Only {max(each['available'], 0)} left." for each in short
+        }
+    return {"": str(error)}
+
+
+def _is_used(error: DaybookError) -> bool:
+    """Whether the token has ordered something else: then no single field is at fault."""
+    return isinstance(error, Invalid) and error.problems[0].pointer == ""
+
+
+def _fault(pointer: str, message: str, form: OrderForm) -> tuple[str, str]:
+    parts = pointer.split("/")
+    if pointer == "/customer_name":
+        return "name", f"Your name {message}."
+    if pointer == "/customer_email":
+        return "email", f"This {message}."
+    if pointer == "/items":
+        return "find", "Choose at least one product: give it a quantity."
+    if len(parts) > 2 and parts[1] == "items":
+        what = "The quantity" if parts[-1] == "quantity" else "This"
+        return QUANTITY + list(form.quantities)[int(parts[2])], f"{what} {message}."
+    return "", message
+
+
+def _values(body: bytes) -> dict[str, str]:
+    try:
+        pairs = parse_qsl(
+            body.decode("ascii"),
+            keep_blank_values=True,
+            errors="strict",
+            max_num_fields=MAX_LINES + _OTHER_FIELDS,
+        )
+    except ValueError:
+        raise Malformed("This is not a form in UTF-8; please load the page again.") from None
+    values = dict(pairs)
+    if len(values) != len(pairs):
+        raise Malformed("A field stands twice in this form; please load the page again.")
+    return values
+
+
+def _number(text: str) -> int | str:
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else text

@@ -1,0 +1,270 @@
+"""Stock, invoices and orders: a check finds what does not follow, and mending puts it right."""
+
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+
+from app.billing.service import INVOICES
+from app.inventory.service import PRODUCTS, RESERVATIONS
+from app.money import Currency
+from app.orders.service import ORDERS, Rules, place_order
+from app.runtime import Runtime
+from tests.checks.conftest import Edit, Settled, look, mended, told
+from tests.over_http import place
+
+
+def test_a_shop_at_work_agrees_with_itself(
+    runtime: Runtime, client: FlaskClient, catalogue: dict[str, str], settled: Settled
+) -> None:
+    """Orders placed, changed, waiting, cancelled, deleted and failed."""
+    for _ in range(5):
+        place(client, tea=2, mug=1)
+    place(client, pot=3)
+    client.patch("/order/1001", json={"items": [{"product": "tea", "quantity": 1}]})
+    client.post("/order/1002/cancel")
+    client.delete("/order/1003")
+    settled()
+    findings = look(runtime)
+    assert findings.differences == []
+    assert (findings.orders, findings.products) == (5, 4)
+    assert not findings.on_their_way
+
+
+def test_orders_on_their_way_are_no_difference(
+    runtime: Runtime, client: FlaskClient, catalogue: dict[str, str]
+) -> None:
+    """Nothing is reserved and invoiced yet, and nobody has to be told."""
+    client.get("/product")
+    runtime.close()
+    with runtime.transaction() as tx:
+        order = place_order(
+            tx,
+            Rules(Currency("EUR")),
+            {"customer_name": "Ada", "items": [{"product": "tea", "quantity": 1}]},
+        )
+    findings = look(runtime)
+    assert findings.differences == []
+    assert findings.on_their_way == {order["order_id"]}
+
+
+class TestStock:
+    """What the products say of their reservations."""
+
+    def test_a_wrong_number_reserved(
+        self, runtime: Runtime, edit: Edit, order: dict[str, Any]
+    ) -> None:
+        """Each product is counted from the reservations, and mended from them."""
+        edit(PRODUCTS.name, "tea", reserved=7, available=93)
+        assert told(runtime) == [
+            "reserved of product tea: expected 2, found 7",
+            "available of product tea: expected 98, found 93",
+        ]
+        assert mended(runtime) == []
+
+    def test_a_reservation_of_other_goods(
+        self, runtime: Runtime, edit: Edit, order: dict[str, Any], settled: Settled
+    ) -> None:
+        """It is compared with the order, and made anew."""
+        edit(RESERVATIONS.name, order["order_id"], lines=[{"product": "tea", "quantity": 9}])
+        assert "reservation of order 1001: expected 1 of mug, 2 of tea, found 9 of tea" in told(
+            runtime
+        )
+        mended(runtime)
+        settled()
+        assert told(runtime) == []
+
+    def test_a_reservation_that_is_gone(
+        self, runtime: Runtime, order: dict[str, Any], settled: Settled
+    ) -> None:
+        with runtime.transaction() as tx:
+            tx.delete(RESERVATIONS.name, order["order_id"])
+        assert told(runtime) == [
+            "reservation of order 1001: expected 1 of mug, 2 of tea, found nothing",
+            "reserved of product tea: expected 0, found 2",
+            "available of product tea: expected 100, found 98",
+            "reserved of product mug: expected 0, found 1",
+            "available of product mug: expected 10, found 9",
+        ]
+        mended(runtime)
+        settled()
+        assert told(runtime) == []
+
+    def test_a_reservation_of_an_unknown_product(
+        self, runtime: Runtime, edit: Edit, order: dict[str, Any], settled: Settled
+    ) -> None:
+        """What nobody sells cannot be held."""
+        edit(
+            RESERVATIONS.name,
+            order["order_id"],
+            lines=[{"product": "tea", "quantity": 2}, {"product": "gong", "quantity": 1}],
+        )
+        assert told(runtime)[0] == (
+            "reservation of order 1001: expected 1 of mug, 2 of tea, found 1 of gong, 2 of tea"
+        )
+        mended(runtime)
+        settled()
+        assert told(runtime) == []
+
+    def test_a_reservation_without_its_order(
+        self, runtime: Runtime, client: FlaskClient, order: dict[str, Any], settled: Settled
+    ) -> None:
+        client.delete("/order/1001")
+        settled()
+        with runtime.transaction() as tx:
+            tx.put(
+                RESERVATIONS.name,
+                {
+                    "order_id": order["order_id"],
+                    "version": 2,
+                    "lines": [{"product": "tea", "quantity": 2}],
+                },
+            )
+        assert (
+            f"reservation of order {order['order_id']}, which is gone: expected none, "
+            in (told(runtime)[0])
+        )
+        assert mended(runtime) == []
+
+
+class TestInvoices:
+    """What the invoices say of their orders."""
+
+    @pytest.mark.parametrize(
+        ("fields", "difference"),
+        [
+            (
+                {"total_amount": "1.00"},
+                "invoice total_amount of order 1001: expected 21.00, found 1",
+            ),
+            (
+                {"customer_name": "Bo"},
+                "invoice customer_name of order 1001: expected Ada, found Bo",
+            ),
+            ({"status": "void"}, "invoice status of order 1001: expected open, found void"),
+        ],
+    )
+    def test_an_invoice_that_says_otherwise(
+        self,
+        runtime: Runtime,
+        edit: Edit,
+        order: dict[str, Any],
+        fields: dict[str, Any],
+        difference: str,
+    ) -> None:
+        edit(INVOICES.name, order["order_id"], **fields)
+        (found,) = told(runtime)
+        assert found.startswith(difference)
+        assert mended(runtime) == []
+
+    def test_an_invoice_that_is_missing(self, runtime: Runtime, order: dict[str, Any]) -> None:
+        with runtime.transaction() as tx:
+            tx.delete(INVOICES.name, order["order_id"])
+        assert told(runtime) == ["invoice of order 1001: expected one, found none"]
+        assert mended(runtime) == []
+
+    @pytest.mark.parametrize("ending", ["cancel", "delete"])
+    def test_an_invoice_of_an_order_that_ended(
+        self,
+        runtime: Runtime,
+        client: FlaskClient,
+        edit: Edit,
+        order: dict[str, Any],
+        settled: Settled,
+        ending: str,
+    ) -> None:
+        """It has to be void."""
+        client.post("/order/1001/cancel") if ending == "cancel" else client.delete("/order/1001")
+        settled()
+        edit(INVOICES.name, order["order_id"], status="open")
+        (found,) = told(runtime)
+        assert found.startswith("invoice status of order 1001")
+        assert found.endswith("expected void, found open")
+        assert mended(runtime) == []
+
+    def test_a_number_that_stands_twice(
+        self,
+        runtime: Runtime,
+        client: FlaskClient,
+        edit: Edit,
+        order: dict[str, Any],
+        settled: Settled,
+    ) -> None:
+        """Nobody can mend that but a person."""
+        other = place(client, tea=1)
+        settled()
+        edit(INVOICES.name, other["order_id"], invoice_number=1)
+        assert mended(runtime) == ["number of invoice 1: expected one invoice, found 2 invoices"]
+
+
+class TestOrders:
+    """What the orders say of themselves, and their events of them."""
+
+    @pytest.mark.parametrize(
+        ("fields", "difference"),
+        [
+            ({"status": "shipped"}, "status of order 1001: expected confirmed, by its history, "),
+            ({"total_amount": "1.00"}, "document of order "),
+        ],
+    )
+    def test_an_order_that_contradicts_itself(
+        self,
+        runtime: Runtime,
+        edit: Edit,
+        order: dict[str, Any],
+        fields: dict[str, Any],
+        difference: str,
+    ) -> None:
+        edit(ORDERS.name, order["order_id"], **fields)
+        assert told(runtime)[0].startswith(difference)
+
+    def test_a_number_that_stands_twice(
+        self,
+        runtime: Runtime,
+        client: FlaskClient,
+        edit: Edit,
+        order: dict[str, Any],
+        settled: Settled,
+    ) -> None:
+        other = place(client, tea=1)
+        settled()
+        edit(ORDERS.name, other["order_id"], number=1001)
+        assert told(runtime) == ["number of order 1001: expected one order, found 2 orders"]
+
+    def test_an_order_that_stays_placed(
+        self, runtime: Runtime, edit: Edit, order: dict[str, Any], settled: Settled
+    ) -> None:
+        """Inventory is asked again, and speaks again."""
+        history = order["history"][:1]
+        edit(ORDERS.name, order["order_id"], status="placed", history=history)
+        assert told(runtime) == [
+            "status of order 1001: expected confirmed, backordered or failed, found placed"
+        ]
+        mended(runtime)
+        settled()
+        assert told(runtime) == []
+
+    def test_an_order_that_is_gone_without_a_word(
+        self, runtime: Runtime, order: dict[str, Any]
+    ) -> None:
+        """No order.deleted tells of it."""
+        with runtime.transaction() as tx:
+            tx.delete(ORDERS.name, order["order_id"])
+        assert f"document of order {order['order_id']}: expected an order, by its events, " in (
+            " ".join(told(runtime))
+        )
+
+    def test_an_order_that_came_back(
+        self, runtime: Runtime, client: FlaskClient, order: dict[str, Any], settled: Settled
+    ) -> None:
+        """order.deleted says that it should not be there."""
+        with runtime.read() as view:
+            before = view.get(ORDERS.name, order["order_id"])
+        assert before is not None
+        client.delete("/order/1001")
+        settled()
+        with runtime.transaction() as tx:
+            tx.put(ORDERS.name, before)
+        assert "document of order 1001: expected none, by its events, found an order" in (
+            told(runtime)
+        )

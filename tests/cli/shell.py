@@ -1,0 +1,39 @@
+"""Commands as processes of their own."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from app.config import PREFIX
+
+ROOT = Path(__file__).parents[2]
+PATIENCE_S = 60.0
+
+
+def start(data: Path, *words: str, **settings: str) -> subprocess.Popen[str]:
+    """Start `flask` with these words on the data folder; `settings` are DAYBOOK_ variables."""
+    inherited = {name: text for name, text in os.environ.items() if not name.startswith(PREFIX)}
+    own = {f"{PREFIX}{name}": text for name, text in {"DATA": str(data), **settings}.items()}
+    return subprocess.Popen(
+        [sys.executable, "-m", "flask", *words],
+        cwd=ROOT,
+        env=inherited | own,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def finished(process: subprocess.Popen[str]) -> tuple[int, str, str]:
+    """Exit code, standard output and standard error."""
+    try:
+        out, err = process.communicate(timeout=PATIENCE_S)
+    finally:
+        process.kill()
+    return process.returncode, out, err
+
+
+def run(data: Path, *words: str, **settings: str) -> tuple[int, str, str]:
+    """Start, and wait for the end."""
+    return finished(start(data, *words, **settings))

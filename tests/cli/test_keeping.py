@@ -1,0 +1,154 @@
+"""`flask check` and `flask backup`: what they find, mend, take as true and copy."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from flask.testing import FlaskClient
+
+from app.config import Config
+from app.inventory.service import PRODUCTS
+from app.runtime import Runtime
+from tests.cli import shell
+from tests.cli.conftest import Give
+from tests.over_http import place
+
+Settled = Callable[[], None]
+
+
+@pytest.fixture
+def data(config: Config) -> Path:
+    """The data folder."""
+    return config.data
+
+
+@pytest.fixture
+def shop(
+    client: FlaskClient, catalogue: dict[str, str], settled: Settled, runtime: Runtime
+) -> None:
+    """A shop with one order, closed in the evening."""
+    place(client, tea=2)
+    settled()
+    runtime.close()
+
+
+def miscount(runtime: Runtime) -> None:
+    """Make a product say that more of it is reserved than there is."""
+    with runtime.transaction() as tx:
+        product = tx.get(PRODUCTS.name, "tea")
+        assert product is not None
+        tx.put(PRODUCTS.name, product | {"reserved": 5, "available": 95})
+    runtime.close()
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """Every file that holds documents or transactions."""
+    return {path.name: path.read_bytes() for path in folder.rglob("*.*json")}
+
+
+@pytest.mark.usefixtures("shop")
+class TestCheck:
+    """`flask check` on a shop with one order."""
+
+    def test_a_sound_shop_agrees(self, flask: Give, data: Path) -> None:
+        """And nothing is changed by looking."""
+        before = contents(data)
+        told = flask("check")
+        assert told.exit_code == 0
+        assert "1 orders and 4 products were compared.\nEverything agrees.\n" in told.stdout
+        assert contents(data) == before
+
+    def test_a_difference_is_told(self, flask: Give, runtime: Runtime, data: Path) -> None:
+        """What, where, expected and found; exit code 1; nothing is changed."""
+        miscount(runtime)
+        before = contents(data)
+        told = flask("check")
+        assert told.exit_code == 1
+        assert "reserved of product tea: expected 2, found 5\n" in told.stdout
+        assert "2 differences.\n" in told.stdout
+        assert contents(data) == before
+
+    def test_a_repair_mends_and_says_what(self, flask: Give, runtime: Runtime) -> None:
+        miscount(runtime)
+        told = flask("check", "--repair")
+        assert told.exit_code == 0
+        assert "mended: reserved of product tea: expected 2, found 5\n" in told.stdout
+        assert flask("check").exit_code == 0
+
+    def test_a_damaged_file_is_told(self, flask: Give, data: Path) -> None:
+        """No repair is tried on files that cannot be trusted."""
+        with (data / "orders.json").open("ab") as file:
+            file.write(b"x")
+        for words in (["check"], ["check", "--repair"]):
+            told = flask(*words)
+            assert told.exit_code == 1
+            assert told.stdout.startswith("orders.json, byte ")
+
+    def test_an_edit_is_accepted(self, flask: Give, data: Path, runtime: Runtime) -> None:
+        """The service then starts with it."""
+        file = data / "products.json"
+        file.write_text(file.read_text().replace("Assam, 100 g", "Darjeeling, 100 g"))
+        assert flask("failures").exit_code == 2
+        told = flask("check", "--accept")
+        assert told.exit_code == 0
+        assert told.stdout.startswith("products.json is taken as true: 4 documents, 4 before.\n")
+        with runtime.read() as view:
+            product = view.get(PRODUCTS.name, "tea")
+        assert product is not None
+        assert product["name"] == "Darjeeling, 100 g"
+
+    def test_an_edit_that_breaks_a_rule_is_refused(self, flask: Give, data: Path) -> None:
+        """File, line and reason."""
+        file = data / "products.json"
+        file.write_text(file.read_text().replace('"quantity":100,', '"quantity":-1,'))
+        told = flask("check", "--accept")
+        assert told.exit_code == 2
+        assert "products.json, line 4" in told.stderr
+        assert "quantity" in told.stderr
+
+    def test_without_an_edit_there_is_nothing_to_accept(self, flask: Give) -> None:
+        assert flask("check", "--accept").stdout.startswith("No file was edited")
+
+    def test_a_running_service_keeps_its_files(
+        self, flask: Give, client: FlaskClient, data: Path
+    ) -> None:
+        """An edit under its hands is not taken."""
+        client.get("/product")
+        code, _, err = shell.run(data, "check", "--accept")
+        assert code == 2
+        assert "The service is running; stop it" in err
+
+
+def test_a_missing_folder_is_told(flask: Give) -> None:
+    """And it is not made."""
+    told = flask("check")
+    assert (told.exit_code, told.stderr) == (2, "Error: There is no data folder data/ yet.\n")
+
+
+def test_a_folder_that_no_service_has_opened_stays_as_it_is(flask: Give, data: Path) -> None:
+    """As it comes with the repository."""
+    data.mkdir()
+    (data / "orders.json").write_text("[\n]\n")
+    told = flask("check")
+    assert told.exit_code == 0
+    assert "nothing to compare" in told.stdout
+    assert [path.name for path in data.iterdir()] == ["orders.json"]
+
+
+def test_a_backup_is_a_shop_of_its_own(flask: Give, data: Path, tmp_path: Path, shop: None) -> None:
+    """It passes the same check."""
+    copy = tmp_path / "copies" / "monday"
+    told = flask("backup", copy)
+    assert told.exit_code == 0
+    assert f"are in {copy}: everything up to transaction " in told.stdout
+    code, out, _ = shell.run(copy, "check")
+    assert code == 0
+    assert "1 orders and 4 products were compared." in out
+    assert json.loads((copy / "orders.json").read_bytes())
+
+
+def test_a_backup_replaces_nothing(flask: Give, tmp_path: Path, shop: None) -> None:
+    told = flask("backup", tmp_path)
+    assert told.exit_code == 2
+    assert "exists already" in told.stderr

@@ -1,0 +1,104 @@
+"""`flask serve`: how it begins, and what keeps it from beginning."""
+
+import json
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.cli import shell
+from tests.processes.servers import Server, wait_for
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    """A server on a fresh folder that is not started yet."""
+    server = Server(tmp_path / "data")
+    yield server
+    server.kill()
+
+
+@pytest.fixture
+def taken_port() -> Iterator[str]:
+    """A port on which somebody listens already."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        yield str(listener.getsockname()[1])
+
+
+def free_port() -> str:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return str(probe.getsockname()[1])
+
+
+def test_a_new_shop_has_the_sample_on_its_shelves(server: Server) -> None:
+    """So that the README's lines work in a fresh clone."""
+    server.start()
+    _, answer = server.request("GET", "/product")
+    assert len(answer["products"]) == 20
+    assert {"notebook-a5", "pencil-hb"} <= {each["sku"] for each in answer["products"]}
+
+
+def test_what_an_import_left_is_delivered_without_a_request(server: Server, tmp_path: Path) -> None:
+    """The workers begin to deliver when they start."""
+    goods, sold = tmp_path / "goods.csv", tmp_path / "sold.csv"
+    goods.write_text("sku,price,quantity\ntea,4.50,10\n")
+    sold.write_text("order,customer_name,product,quantity\nA1,Ada,tea,1\n")
+    books = server.data / "orders.json"
+    shell.run(server.data, "import", "products", str(goods))
+    shell.run(server.data, "import", "orders", str(sold))
+    process = shell.start(server.data, "serve", PORT=free_port())
+    try:
+        wait_for("the order is confirmed", lambda: "confirmed" in books.read_text())
+    finally:
+        process.terminate()
+        process.communicate()
+
+
+def test_a_port_in_use_is_told(tmp_path: Path, taken_port: str) -> None:
+    code, _, err = shell.run(tmp_path / "data", "serve", PORT=taken_port)
+    assert code == 2
+    assert err == (
+        f"Error: Port {taken_port} of 127.0.0.1 is in use; stop the program that has it, or set "
+        "DAYBOOK_PORT to another one.\n"
+    )
+
+
+def test_an_address_of_another_machine_is_told(tmp_path: Path) -> None:
+    code, _, err = shell.run(tmp_path / "data", "serve", HOST="192.0.2.1")
+    assert code == 2
+    assert err.startswith("Error: Nothing can listen on 192.0.2.1, port 8000 (")
+
+
+@pytest.mark.parametrize("command", [["serve"], ["replay", "--all"], ["check"], ["--help"]])
+def test_a_bad_setting_is_told_by_every_command(tmp_path: Path, command: list[str]) -> None:
+    """One sentence that names every one of them."""
+    code, _, err = shell.run(tmp_path / "data", *command, PORT="eighty", WORKER="2")
+    assert code == 2
+    assert err == (
+        "Error: DAYBOOK_PORT: must be a whole number from 1 to 65535, not 'eighty'; "
+        "DAYBOOK_WORKER: is not a setting; did you mean DAYBOOK_WORKERS?\n"
+    )
+
+
+def test_a_folder_that_cannot_be_used_is_told(tmp_path: Path) -> None:
+    """A file stands in its place."""
+    (tmp_path / "data").write_text("")
+    code, _, err = shell.run(tmp_path / "data", "failures")
+    assert code == 2
+    assert err.startswith("Error: ")
+    assert "data" in err
+    assert err.count("\n") == 1
+
+
+def test_a_damaged_folder_is_told(server: Server) -> None:
+    """The sentence says which file, and what to do."""
+    shell.run(server.data, "failures")
+    (server.data / "orders.json").write_text("[]")
+    code, _, err = shell.run(server.data, "serve", PORT=free_port())
+    assert code == 2
+    assert "orders.json is not as the service left it" in err
+    assert json.loads((server.data / "orders.json").read_bytes()) == []

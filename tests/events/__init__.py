@@ -1,0 +1,1 @@
+"""The dispatcher, with hand-written handlers on a real store."""

@@ -1,0 +1,194 @@
+"""failure.json: what gets in, what a person can do about it, and what makes an entry go."""
+
+import pytest
+
+from app.errors import Conflict, NotFound
+from app.events import failures, outbox
+from app.events.failures import Selection, discard, find, replay, replay_all
+from app.events.types import OrderUpdated
+from app.store import Document
+from tests.events.conftest import Shop
+
+
+def fail_once(shop: Shop, order: str = "order-1", number: int = 1001) -> Document:
+    """A delivery to billing that has failed for good; returns its entry."""
+    shop.billing.fail_always(ValueError(f"no price for {order}"), order)
+    event_id = shop.emit(order, number=number)
+    shop.deliver_all()
+    return next(each for each in shop.failures() if each["event"]["id"] == event_id)
+
+
+def start_replay(shop: Shop, key: str) -> bool:
+    with shop.store.transaction() as tx:
+        return replay(tx, key, by="eva")
+
+
+def test_an_entry_tells_handler_error_and_event(shop: Shop) -> None:
+    """All that an operator needs to decide."""
+    entry = fail_once(shop)
+    assert entry["id"] == f"{entry['event']['id']}:billing"
+    assert (entry["handler"], entry["state"]) == ("billing", "failed")
+    assert entry["error"] == "ValueError: no price for order-1"
+    assert (entry["event"]["type"], entry["replays"]) == ("order.placed", 0)
+
+
+def test_each_handler_that_fails_has_its_own_entry(shop: Shop) -> None:
+    """Failures are kept for each (event, handler)."""
+    shop.inventory.fail(ValueError("x"))
+    shop.notification.fail(ValueError("y"))
+    shop.emit()
+    shop.deliver_all()
+    assert {entry["handler"] for entry in shop.failures()} == {"inventory", "notification"}
+
+
+def test_a_replayed_entry_goes_when_its_handler_has_succeeded(shop: Shop) -> None:
+    """The mended delivery is done, and only that handler ran again."""
+    entry = fail_once(shop)
+    shop.billing.recover()
+    assert start_replay(shop, entry["id"])
+    shop.deliver_all()
+    assert shop.failures() == []
+    assert shop.states(entry["event"]["id"])["billing"] == "done"
+    assert (len(shop.billing.seen), len(shop.inventory.seen)) == (2, 1)
+
+
+def test_an_entry_stays_while_it_is_being_replayed(shop: Shop) -> None:
+    """A crash midway loses nothing: the entry goes after success, not before."""
+    entry = fail_once(shop)
+    start_replay(shop, entry["id"])
+    [kept] = shop.failures()
+    assert (kept["id"], kept["state"], kept["replays"]) == (entry["id"], "replaying", 1)
+
+
+def test_a_replay_that_fails_again_brings_the_entry_up_to_date(shop: Shop) -> None:
+    """One entry still, with the new error."""
+    entry = fail_once(shop)
+    shop.billing.recover()
+    shop.billing.fail(ValueError("still no price"))
+    start_replay(shop, entry["id"])
+    shop.deliver_all()
+    [kept] = shop.failures()
+    assert (kept["state"], kept["replays"]) == ("failed", 1)
+    assert kept["error"] == "ValueError: still no price"
+
+
+def test_a_replay_has_all_its_attempts_anew(shop: Shop) -> None:
+    """Those used up before the replay do not count."""
+    shop.billing.fail_always(OSError("down"), "order-1")
+    shop.policy = shop.policy.__class__(attempts=2, first_wait_s=0.001)
+    event_id = shop.emit()
+    shop.deliver_all()
+    shop.billing.recover()
+    shop.billing.fail(OSError("once more"))
+    start_replay(shop, f"{event_id}:billing")
+    shop.deliver_all()
+    assert shop.states(event_id)["billing"] == "done"
+    assert shop.delivery(event_id, "billing")["attempts"] == 2
+
+
+def test_the_second_of_two_replays_does_nothing(shop: Shop) -> None:
+    """Two operators press the button: the event is delivered once."""
+    entry = fail_once(shop)
+    shop.billing.recover()
+    assert start_replay(shop, entry["id"])
+    assert not start_replay(shop, entry["id"])
+    shop.deliver_all()
+    assert not start_replay(shop, entry["id"])
+    assert len(shop.billing.seen) == 2
+
+
+def test_who_replayed_and_when_is_kept_with_the_delivery(shop: Shop) -> None:
+    """The log has every failed attempt and what people did, in order."""
+    entry = fail_once(shop)
+    shop.billing.recover()
+    start_replay(shop, entry["id"])
+    shop.deliver_all()
+    log = shop.delivery(entry["event"]["id"], "billing")["log"]
+    assert [line["action"] for line in log] == ["failed", "replayed"]
+    assert log[0]["error"] == "ValueError: no price for order-1"
+    assert log[1]["by"] == "eva"
+    assert all(line["at"].endswith("Z") for line in log)
+
+
+def test_a_discarded_entry_goes_and_its_reason_is_kept(shop: Shop) -> None:
+    """Given up by a person, who says why."""
+    entry = fail_once(shop)
+    with shop.store.transaction() as tx:
+        discard(tx, entry["id"], by="eva", reason="test order")
+    assert shop.failures() == []
+    delivery = shop.delivery(entry["event"]["id"], "billing")
+    assert delivery["state"] == "discarded"
+    assert delivery["log"][-1].items() >= {"action": "discarded", "reason": "test order"}.items()
+
+
+def test_discarding_a_dead_head_lets_the_later_events_go(shop: Shop) -> None:
+    """The order's next event for that handler is delivered."""
+    entry = fail_once(shop)
+    shop.billing.recover()
+    later = shop.emit("order-1", OrderUpdated)
+    shop.deliver_all()
+    assert shop.states(later)["billing"] == "pending"
+    with shop.store.transaction() as tx:
+        discard(tx, entry["id"], by="eva", reason="test order")
+    shop.deliver(lambda: shop.states(later)["billing"] == "done")
+
+
+def test_an_entry_under_way_cannot_be_discarded(shop: Shop) -> None:
+    """Its handler may be at work on it."""
+    entry = fail_once(shop)
+    start_replay(shop, entry["id"])
+    with pytest.raises(Conflict), shop.store.transaction() as tx:
+        discard(tx, entry["id"], by="eva", reason="x")
+
+
+def test_what_is_not_there_cannot_be_discarded(shop: Shop) -> None:
+    with pytest.raises(NotFound), shop.store.transaction() as tx:
+        discard(tx, "nothing:billing", by="eva", reason="x")
+
+
+@pytest.mark.parametrize(
+    ("selection", "orders"),
+    [
+        (Selection(), ["order-1", "order-2"]),
+        (Selection(order="order-2"), ["order-2"]),
+        (Selection(order="1002"), ["order-2"]),
+        (Selection(handler="billing", type="order.placed"), ["order-1", "order-2"]),
+        (Selection(handler="inventory"), []),
+        (Selection(type="order.deleted"), []),
+        (Selection(error="NO PRICE FOR ORDER-1"), ["order-1"]),
+        (Selection(since="2999-01-01T00:00:00.000Z"), []),
+    ],
+)
+def test_failures_are_selected_by_what_is_known_of_them(
+    shop: Shop, selection: Selection, orders: list[str]
+) -> None:
+    """By order (id or number), handler, type, error and time; oldest first."""
+    fail_once(shop, "order-1", 1001)
+    fail_once(shop, "order-2", 1002)
+    with shop.store.read() as view:
+        found = [view.get(failures.FAILURES.name, key) for key in find(view, selection)]
+    assert [entry["event"]["subject"] for entry in found if entry] == orders
+
+
+def test_one_failure_is_selected_by_its_id_or_its_events(shop: Shop) -> None:
+    fail_once(shop, "order-1")
+    entry = fail_once(shop, "order-2")
+    with shop.store.read() as view:
+        assert find(view, Selection(id=entry["id"])) == [entry["id"]]
+        assert find(view, Selection(id=entry["event"]["id"])) == [entry["id"]]
+
+
+def test_a_thousand_failures_are_kept_and_replayed_once_each(shop: Shop) -> None:
+    """failure.json is never trimmed, and a second replay of the same list does nothing."""
+    shop.billing.fail_always(ValueError("bad"))
+    with shop.store.transaction() as tx:
+        for n in range(1000):
+            outbox.emit(tx, OrderUpdated(f"order-{n}", {"order": {"number": n}}))
+    shop.deliver(lambda: shop.count(failures.FAILURES) == 1000)
+    keys = [entry["id"] for entry in shop.failures()]
+    assert len(keys) == 1000
+    shop.billing.recover()
+    assert replay_all(shop.store, keys, by="eva") == 1000
+    assert replay_all(shop.store, keys, by="eva") == 0
+    shop.deliver(lambda: shop.count(failures.FAILURES) == 0)
+    assert len(shop.billing.seen) == 2000

@@ -1,0 +1,131 @@
+"""Fault switches: how a class sees retry, failure.json and replay within a minute."""
+
+import pytest
+
+from app.events.faults import FAULTS
+from app.events.outbox import emit
+from app.events.types import InventoryReserved, OrderUpdated
+from tests.events.conftest import EFFECTS, Shop
+
+HANDLERS = pytest.mark.parametrize("handler", ["billing", "notification"])
+"""One that works inside the store, and one that works outside."""
+
+
+@pytest.fixture
+def shop(shop: Shop) -> Shop:
+    shop.begin(with_faults=True)
+    return shop
+
+
+def switch(shop: Shop, handler: str, mode: str, **settings: object) -> None:
+    fault = {"handler": handler, "mode": mode, "times": None, "delay_s": 1, "order": None}
+    with shop.store.transaction() as tx:
+        tx.put(FAULTS.name, fault | settings)
+
+
+def switch_off(shop: Shop, handler: str) -> None:
+    with shop.store.transaction() as tx:
+        tx.delete(FAULTS.name, handler)
+
+
+@HANDLERS
+def test_a_handler_set_to_fail_ends_in_failure_json(shop: Shop, handler: str) -> None:
+    """It is retried first; the handler itself is never called, and the others are done."""
+    switch(shop, handler, "fail")
+    event_id = shop.emit()
+    shop.deliver_all()
+    [entry] = shop.failures()
+    assert entry["handler"] == handler
+    assert entry["error"] == f"FaultInjected: a fault switch is on for {handler} (fail)"
+    assert shop.delivery(event_id, handler)["attempts"] == shop.policy.attempts
+    assert (shop.inventory.seen, getattr(shop, handler).seen) == ([event_id], [])
+
+
+@HANDLERS
+def test_a_handler_set_to_fail_twice_succeeds_at_the_third_attempt(
+    shop: Shop, handler: str
+) -> None:
+    """Counted down with each attempt; then the switch is gone."""
+    switch(shop, handler, "fail", times=2)
+    event_id = shop.emit()
+    shop.deliver_all()
+    assert shop.failures() == []
+    delivery = shop.delivery(event_id, handler)
+    assert (delivery["state"], delivery["attempts"]) == ("done", 3)
+    assert shop.count(FAULTS) == 0
+
+
+@HANDLERS
+def test_a_handler_set_to_reject_is_not_retried(shop: Shop, handler: str) -> None:
+    """An error that cannot pass is parked at once."""
+    switch(shop, handler, "reject")
+    event_id = shop.emit()
+    shop.deliver_all()
+    assert shop.delivery(event_id, handler)["attempts"] == 1
+    assert [entry["handler"] for entry in shop.failures()] == [handler]
+
+
+def test_a_handler_set_to_be_down_fills_no_failure_json(shop: Shop) -> None:
+    """Its events wait in the outbox until the switch is off; the others are done."""
+    switch(shop, "billing", "down")
+    events = [shop.emit(f"order-{n}") for n in range(20)]
+    shop.deliver(lambda: len(shop.inventory.seen) == len(shop.notification.seen) == 20)
+    assert shop.failures() == []
+    switch_off(shop, "billing")
+    shop.deliver_all()
+    assert sorted(shop.billing.seen) == events
+
+
+@HANDLERS
+@pytest.mark.parametrize("name", ["order-2", "1002"])
+def test_a_switch_for_one_order_leaves_the_others_alone(
+    shop: Shop, handler: str, name: str
+) -> None:
+    """The order is given by its id or by its number."""
+    switch(shop, handler, "fail", order=name)
+    for n in (1, 2, 3):
+        shop.emit(f"order-{n}", number=1000 + n)
+    shop.deliver_all()
+    assert [entry["event"]["subject"] for entry in shop.failures()] == ["order-2"]
+
+
+def test_a_switch_by_number_reaches_inventorys_answers_too(shop: Shop) -> None:
+    """`orders` hears of inventory.reserved, which tells the number beside the version."""
+    switch(shop, "orders", "reject", order="1002")
+    for number in (1001, 1002):
+        with shop.store.transaction() as tx:
+            seen = {"number": number, "version": 1}
+            emit(tx, InventoryReserved(f"order-{number}", seen))
+    shop.deliver_all()
+    assert [entry["event"]["subject"] for entry in shop.failures()] == ["order-1002"]
+
+
+@HANDLERS
+def test_a_slow_handler_is_late_and_holds_nobody_up(shop: Shop, handler: str) -> None:
+    """The delivery starts after the delay; everything else is done long before."""
+    switch(shop, handler, "slow", delay_s=1)
+    first = shop.emit("order-1")
+    second = shop.emit("order-1", OrderUpdated)
+    shop.deliver(lambda: shop.inventory.seen == [first, second])
+    assert getattr(shop, handler).seen == []
+    switch_off(shop, handler)
+    shop.deliver_all()
+    assert getattr(shop, handler).seen == [first, second]
+
+
+def test_what_a_struck_handler_did_is_undone_but_the_count_is_not(shop: Shop) -> None:
+    """The switch counts down in the transaction whose other changes are undone."""
+    switch(shop, "billing", "fail", times=1)
+    event_id = shop.emit()
+    shop.deliver(lambda: shop.states(event_id)["billing"] == "done")
+    assert sorted(shop.effects()) == [f"{event_id}:billing", f"{event_id}:inventory"]
+    assert shop.count(EFFECTS) == 2
+
+
+def test_without_leave_the_switches_do_nothing(shop: Shop) -> None:
+    """A document in `faults` is harmless where DAYBOOK_FAULTS is off."""
+    shop.begin(with_faults=False)
+    switch(shop, "billing", "fail")
+    shop.emit()
+    shop.deliver_all()
+    assert shop.failures() == []

@@ -1,0 +1,106 @@
+"""The outbox: what stands in it, for how long, and what the timeline of an order shows."""
+
+import pytest
+
+from app.errors import Invalid
+from app.events import outbox
+from app.events.types import Envelope, InventoryReserved, OrderPlaced, OrderUpdated
+from app.store.json_store import JsonFileStore
+from tests.events.conftest import Shop
+
+
+def test_an_event_is_a_cloudevent_with_a_pending_delivery_for_each_handler(shop: Shop) -> None:
+    """CloudEvents 1.0 in JSON, and who still has to deal with it."""
+    event_id = shop.emit("order-1")
+    with shop.store.read() as view:
+        record = outbox.find_event(view, event_id)
+    assert record is not None
+    event = record["event"]
+    assert (event["specversion"], event["datacontenttype"]) == ("1.0", "application/json")
+    assert (event["id"], event["type"], event["subject"]) == (event_id, "order.placed", "order-1")
+    assert record["deliveries"] == {
+        name: {"state": "pending", "attempts": 0}
+        for name in ("inventory", "billing", "notification")
+    }
+
+
+def test_nothing_is_emitted_by_a_transaction_that_fails(store: JsonFileStore) -> None:
+    """The event and the change that caused it are one record: both, or none."""
+    with pytest.raises(RuntimeError), store.transaction() as tx:
+        outbox.emit(tx, OrderPlaced("order-1", {}))
+        raise RuntimeError("the order was refused")
+    with store.read() as view:
+        assert view.count(outbox.OUTBOX.name) == 0
+
+
+def test_ids_tell_the_order_in_which_events_happened(shop: Shop) -> None:
+    """Lanes and timelines depend on it."""
+    ids = [shop.emit(f"order-{n}") for n in range(50)]
+    assert ids == sorted(ids)
+
+
+def test_an_event_leaves_the_outbox_when_all_handlers_are_through(shop: Shop) -> None:
+    """It is kept among the events, with what became of each delivery."""
+    event_id = shop.emit()
+    shop.deliver_all()
+    with shop.store.read() as view:
+        assert view.get(outbox.OUTBOX.name, event_id) is None
+        kept = view.get(outbox.EVENTS.name, event_id)
+    assert kept is not None
+    assert {each["state"] for each in kept["deliveries"].values()} == {"done"}
+
+
+def test_the_timeline_has_every_event_of_the_order_in_order(shop: Shop) -> None:
+    """Those that are through and those that are not, and none of other orders."""
+    first = shop.emit("order-1")
+    shop.deliver_all()
+    shop.emit("order-2")
+    second = shop.emit("order-1", OrderUpdated)
+    with shop.store.read() as view:
+        assert [record["id"] for record in outbox.timeline(view, "order-1")] == [first, second]
+
+
+def test_the_timeline_says_behind_what_a_delivery_waits(shop: Shop) -> None:
+    """A dead delivery holds back its handler's later ones for that order, and they say so."""
+    shop.billing.fail(ValueError("bad"))
+    first = shop.emit("order-1")
+    shop.deliver_all()
+    shop.emit("order-1", OrderUpdated)
+    with shop.store.read() as view:
+        waiting = list(outbox.timeline(view, "order-1"))[1]["deliveries"]
+    assert (waiting["billing"]["state"], waiting["billing"]["waiting_for"]) == ("waiting", first)
+    assert waiting["inventory"]["state"] == "pending"
+
+
+def test_the_timeline_of_an_unknown_order_is_empty(shop: Shop) -> None:
+    with shop.store.read() as view:
+        assert list(outbox.timeline(view, "order-9")) == []
+
+
+def test_a_record_that_was_edited_into_nonsense_is_refused(shop: Shop) -> None:
+    """`flask check --accept` must not let in what would stop the dispatcher."""
+    event_id = shop.emit()
+    with shop.store.read() as view:
+        record = outbox.find_event(view, event_id)
+    assert record is not None
+    outbox.check_record(record)
+    for nonsense in (
+        {"id": event_id},
+        record | {"deliveries": {"billing": {"state": "maybe", "attempts": 0}}},
+        record | {"deliveries": {"billing": {"state": "pending"}}},
+        record | {"event": {}},
+        record | {"id": "another"},
+    ):
+        with pytest.raises(Invalid, match="not an event"):
+            outbox.check_record(nonsense)
+
+
+def test_an_event_can_be_named_by_the_orders_number() -> None:
+    """People say numbers; order events tell it within the order, inventory's beside it."""
+    for event in (
+        OrderPlaced("order-1", {"order": {"number": 1001}}),
+        InventoryReserved("order-1", {"number": 1001, "version": 1}),
+    ):
+        envelope = Envelope("id", event.source, event.type, "", event.subject, event.data)
+        assert envelope.names == ("order-1", "1001")
+    assert Envelope("id", "", "product.updated", "", "tea", {}).names == ("tea",)

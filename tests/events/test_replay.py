@@ -1,0 +1,66 @@
+"""What a replay would do, before it does it."""
+
+from app.events import failures, outbox
+from app.events.failures import Selection
+from app.events.replay import RUN, SKIP, WAIT, Step, plan
+from app.events.types import OrderUpdated
+from tests.events.conftest import Shop
+
+
+def planned(shop: Shop) -> list[Step]:
+    with shop.store.read() as view:
+        return plan(view, Selection())
+
+
+def fail(shop: Shop, order: str) -> str:
+    shop.billing.fail(ValueError("bad"))
+    event_id = shop.emit(order)
+    shop.deliver_all()
+    return event_id
+
+
+def test_a_failure_will_run(shop: Shop) -> None:
+    """The step names handler, type, order and error."""
+    event_id = fail(shop, "order-1")
+    [step] = planned(shop)
+    assert step == Step(
+        f"{event_id}:billing", RUN, "billing", "order.placed", "order-1", "ValueError: bad"
+    )
+
+
+def test_a_failure_that_is_replayed_already_is_skipped(shop: Shop) -> None:
+    event_id = fail(shop, "order-1")
+    with shop.store.transaction() as tx:
+        failures.replay(tx, f"{event_id}:billing", by="eva")
+    assert [step.what for step in planned(shop)] == [SKIP]
+
+
+def test_a_failure_behind_a_dead_one_waits(shop: Shop) -> None:
+    """It runs after the one before it, in the order in which the events happened."""
+    first, second = fail(shop, "order-1"), shop.emit("order-1", OrderUpdated)
+    with shop.store.transaction() as tx:  # as an older file may have it: both are dead
+        record = tx.get(outbox.OUTBOX.name, second)
+        assert record is not None
+        outbox.mark_dead(record["deliveries"]["billing"], "bad too")
+        outbox.store(tx, record)
+        failures.record(tx, record["event"], "billing", "bad too")
+    steps = planned(shop)
+    assert [(step.id, step.what) for step in steps] == [
+        (f"{first}:billing", RUN),
+        (f"{second}:billing", WAIT),
+    ]
+
+
+def test_a_replayed_failure_waits_for_its_dead_predecessor(shop: Shop) -> None:
+    """Replaying the later one alone does not let it overtake; replaying both runs both in order."""
+    first, second = fail(shop, "order-1"), shop.emit("order-1", OrderUpdated)
+    shop.deliver_all()
+    assert second not in shop.billing.seen
+    with shop.store.transaction() as tx:
+        failures.replay(tx, f"{first}:billing", by="eva")
+    shop.deliver_all()
+    assert shop.billing.seen == [first, first, second]
+
+
+def test_the_plan_of_no_failures_is_empty(shop: Shop) -> None:
+    assert planned(shop) == []

@@ -1,0 +1,187 @@
+"""Orders come in whole or not at all, and never twice."""
+
+from dataclasses import replace
+from decimal import Decimal
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from app.config import Config
+from app.events.outbox import timeline
+from app.imports.columns import Columns
+from app.imports.orders import FIELDS, OrderImport, OrdersImported
+from app.imports.tables import read_table
+from app.orders.references import REFERENCES
+from app.orders.schemas import request_schema
+from app.orders.service import ORDERS, Rules, delete_order
+from app.runtime import Runtime
+from app.store import Document
+
+HEADINGS = "order,customer_name,product,quantity,amount,order_date"
+
+
+@pytest.fixture
+def config(config: Config) -> Config:
+    """A shop in Berlin."""
+    return replace(config, timezone=ZoneInfo("Europe/Berlin"))
+
+
+@pytest.fixture
+def file(tmp_path: Path, catalogue: dict[str, str]) -> Path:
+    """A file that is not written yet, of a shop with a catalogue."""
+    return tmp_path / "orders.csv"
+
+
+def bring_in(
+    runtime: Runtime, file: Path, *rows: str, headings: str = HEADINGS, **defaults: str
+) -> OrdersImported:
+    file.write_text("\n".join([headings, *rows]), "utf-8")
+    table, config = read_table(file), runtime.config
+    work = OrderImport(Rules(config.currency), request_schema(config.currency), config.timezone)
+    return work.run(runtime, table, Columns(table, FIELDS, {}, defaults))
+
+
+def orders(runtime: Runtime) -> list[Document]:
+    with runtime.read() as view:
+        return view.find(ORDERS.name).documents
+
+
+def test_rows_of_one_reference_are_one_order(runtime: Runtime, file: Path) -> None:
+    """Wherever they stand; a product may stand twice, each line keeps its own price."""
+    came = bring_in(
+        runtime, file, "A1,Ada,tea,2,4.00,", "B2,Bo,tea,1,,", "A1,,tea,1,5,", "A1,,mug,1,,"
+    )
+    assert came == OrdersImported(accepted=2, lines=4, total=Decimal("29.50"))
+    ada, _ = orders(runtime)
+    assert [(line["product"], line["amount"]) for line in ada["items"]] == [
+        ("tea", "4.00"),
+        ("tea", "5.00"),
+        ("mug", "12.00"),
+    ]
+    assert ada["total_amount"] == "25.00"
+
+
+def test_an_imported_order_says_where_it_comes_from(runtime: Runtime, file: Path) -> None:
+    """In its history; and its events go the way of all events."""
+    bring_in(runtime, file, "A1,Ada,tea,2,,")
+    (order,) = orders(runtime)
+    assert order["history"][0]["detail"] == "imported, reference A1"
+    with runtime.read() as view:
+        reference = view.get(REFERENCES.name, "A1")
+        (event,) = timeline(view, order["order_id"])
+    assert reference is not None
+    assert reference["order_id"] == order["order_id"]
+    assert event["event"]["type"] == "order.placed"
+
+
+@pytest.mark.parametrize(
+    ("written", "stored"),
+    [
+        ("2010-12-01 08:26:00", "2010-12-01T07:26:00.000Z"),
+        ("2010-07-01T08:26", "2010-07-01T06:26:00.000Z"),
+        ("2010-12-01", "2010-11-30T23:00:00.000Z"),
+        ("2010-12-01T08:26:00Z", "2010-12-01T08:26:00.000Z"),
+        ("2010-12-01 08:26:00+05:30", "2010-12-01T02:56:00.000Z"),
+    ],
+)
+def test_times_without_a_zone_are_the_shops(
+    runtime: Runtime, file: Path, written: str, stored: str
+) -> None:
+    """DAYBOOK_TIMEZONE says where the shop is; a zone in the file says otherwise."""
+    bring_in(runtime, file, f"A1,Ada,tea,1,,{written}")
+    assert orders(runtime)[0]["order_date"] == stored
+
+
+def test_the_first_row_says_customer_and_date(runtime: Runtime, file: Path) -> None:
+    bring_in(runtime, file, "A1,Ada,tea,1,,2010-12-01", "A1,Bo,mug,1,,2011-01-01")
+    (order,) = orders(runtime)
+    assert order["customer_name"] == "Ada"
+    assert order["order_date"].startswith("2010-11-30")
+
+
+def test_a_second_import_brings_in_nothing(runtime: Runtime, file: Path) -> None:
+    """Not even an order that was deleted since, or that the file now tells otherwise."""
+    bring_in(runtime, file, "A1,Ada,tea,1,,", "B2,Bo,tea,1,,")
+    with runtime.transaction() as tx:
+        delete_order(tx, "1001")
+    came = bring_in(runtime, file, "A1,Ada,tea,1,,", "B2,Bo,nonsense,-1,,", "C3,Cy,tea,1,,")
+    assert came == OrdersImported(accepted=1, lines=1, total=Decimal("4.50"), present=2)
+    assert [order["number"] for order in orders(runtime)] == [1002, 1003]
+
+
+@pytest.mark.parametrize(
+    ("row", "reason"),
+    [
+        ("X,Ada,tea,-1,,", "quantity: must be from 1 to 1000000 (found '-1')"),
+        ("X,Ada,tea,some,,", "quantity: must be a whole number (found 'some')"),
+        ("X,Ada,tea,,,", "quantity: is required"),
+        ("X,Ada,gong,1,,", "product: is not a product of this shop (found 'gong')"),
+        ("X,Ada,tea,1,-4.5,", "amount: must be a decimal in text"),
+        ("X,,tea,1,,", "customer_name: is required"),
+        ("X,Ada,tea,1,,1/12/2010", "order_date: must be a date or time such as"),
+        ("X,Ada,tea,1,,0001-01-01", "order_date: must be a date or time such as"),
+        ("X,Ada,mug,11,,", "The shelf is short: wanted 11 of mug (10 available)."),
+        ("X,Ada,tea,1", "the row has 4 cells, but there are 6 headings"),
+    ],
+)
+def test_one_bad_row_refuses_its_whole_order(
+    runtime: Runtime, file: Path, row: str, reason: str
+) -> None:
+    """Half an order would be worse than none; the other orders come in, and no number is lost."""
+    came = bring_in(runtime, file, "A1,Ada,tea,1,,", row, "X,Ada,tea,1,,", "B2,Bo,tea,1,,")
+    assert (came.accepted, came.refused) == (2, 1)
+    assert [order["number"] for order in orders(runtime)] == [1001, 1002]
+    bad, other = came.refusals
+    assert (bad.row.line, other.row.line) == (3, 4)
+    assert bad.reason.startswith(reason)
+    assert other.reason == "its order is refused because of line 3"
+
+
+def test_each_bad_row_has_its_own_reason(runtime: Runtime, file: Path) -> None:
+    came = bring_in(runtime, file, "X,Ada,tea,1,,", "X,Ada,tea,-2,,", "X,Ada,gong,0,,")
+    assert [refusal.reason.partition(":")[0] for refusal in came.refusals] == [
+        "its order is refused because of line 3",
+        "quantity",
+        "quantity",
+    ]
+
+
+@pytest.mark.parametrize("reference", ["", "  ", "x" * 101, "a\x01b"])
+def test_a_row_without_a_sound_reference_is_refused(
+    runtime: Runtime, file: Path, reference: str
+) -> None:
+    """Nobody can say which order it belongs to."""
+    came = bring_in(runtime, file, f"{reference},Ada,tea,1,,", "A1,Ada,tea,1,,")
+    assert (came.accepted, came.refused, len(came.refusals)) == (1, 0, 1)
+    assert came.refusals[0].reason.startswith("order: must be text of 1 to 100")
+
+
+def test_defaults_fill_an_order(runtime: Runtime, file: Path) -> None:
+    """A customer who is not named, and an amount that the product has anyway."""
+    bring_in(
+        runtime, file, "A1,tea", headings="order,product", customer_name="Walk-in", quantity="3"
+    )
+    (order,) = orders(runtime)
+    assert (order["customer_name"], order["total_amount"]) == ("Walk-in", "13.50")
+
+
+def test_ndjson_rows_are_as_flat_and_strict(runtime: Runtime, file: Path) -> None:
+    """A reference is text and a quantity a number; null is empty."""
+    rows = [
+        '{"order":"A1","customer_name":"Ada","product":"tea","quantity":2,"amount":null}',
+        '{"order":7,"customer_name":"Ada","product":"tea","quantity":2}',
+        '{"order":"B2","customer_name":"Bo","product":"tea","quantity":"2"}',
+    ]
+    lines = file.with_suffix(".ndjson")
+    came = bring_in(runtime, lines, *rows[1:], headings=rows[0])
+    assert (came.accepted, came.refused) == (1, 1)
+    assert [refusal.row.line for refusal in came.refusals] == [2, 3]
+
+
+def test_an_order_of_many_lines_is_one_order(runtime: Runtime, file: Path) -> None:
+    """More lines than a transaction takes orders of; the rest follows in others."""
+    many = [f"BIG,Ada,pot,1,0.0{line % 10}," for line in range(700)]
+    few = [f"S{number},Bo,pot,1,," for number in range(120)]
+    came = bring_in(runtime, file, *few[:60], *many, *few[60:])
+    assert (came.accepted, came.lines, came.refused) == (121, 820, 0)

@@ -1,0 +1,57 @@
+"""The file of refused rows."""
+
+import csv
+from pathlib import Path
+
+import pytest
+
+from app.imports.refusals import Refusal, rejected_path, write_rejected
+from app.imports.tables import Row, Table
+
+FILE = "shop.csv"
+
+
+def written(folder: Path, *rows: Row) -> list[list[str]]:
+    table = Table(FILE, ("line", "sku", "name"), list(rows), is_typed=True)
+    write_rejected(folder / FILE, table, [Refusal(row, "no good") for row in rows])
+    with rejected_path(folder / FILE).open(encoding="utf-8", newline="") as file:
+        return list(csv.reader(file))
+
+
+def test_refused_rows_are_written_by_line_with_their_reason(tmp_path: Path) -> None:
+    """As they stood in the file; the line and reason of an earlier refusal are replaced."""
+    rows = written(
+        tmp_path,
+        Row(9, {"line": "3", "sku": "mug", "name": "Mug, blue"}),
+        Row(4, {"line": "2", "sku": "tea"}),
+    )
+    assert rows == [
+        ["line", "reason", "sku", "name"],
+        ["4", "no good", "tea", ""],
+        ["9", "no good", "mug", "Mug, blue"],
+    ]
+
+
+@pytest.mark.parametrize("cell", ["=1+1", "@SUM(A1)", "+cmd", "-cmd", "\tx"])
+def test_formulas_are_disarmed(tmp_path: Path, cell: str) -> None:
+    """A spreadsheet that opens the file must not run what a stranger wrote."""
+    assert written(tmp_path, Row(2, {"sku": cell}))[1][2] == f"'{cell}"
+
+
+@pytest.mark.parametrize("cell", ["-1", "+4.50", "-1,234.50"])
+def test_negative_numbers_are_no_formulas(tmp_path: Path, cell: str) -> None:
+    assert written(tmp_path, Row(2, {"sku": cell}))[1][2] == cell
+
+
+def test_json_values_are_written_as_json(tmp_path: Path) -> None:
+    assert written(tmp_path, Row(2, {"sku": 5, "name": {"a": None}}))[1][2:] == [
+        "5",
+        '{"a":null}',
+    ]
+
+
+def test_no_refusals_leave_no_file(tmp_path: Path) -> None:
+    """One that an earlier import left goes."""
+    written(tmp_path, Row(2, {"sku": "tea"}))
+    write_rejected(tmp_path / FILE, Table(FILE, (), [], is_typed=False), [])
+    assert not list(tmp_path.iterdir())

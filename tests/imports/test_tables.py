@@ -1,0 +1,104 @@
+"""Tables are read from what spreadsheets write, or refused with file, line and reason."""
+
+from pathlib import Path
+
+import pytest
+
+from app.errors import Malformed
+from app.imports.tables import Table, read_table
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """A file that is not written yet."""
+    return tmp_path / "rows.csv"
+
+
+def table(file: Path, content: str | bytes) -> Table:
+    file.write_bytes(content.encode() if isinstance(content, str) else content)
+    return read_table(file)
+
+
+def refusal(file: Path, content: str | bytes) -> str:
+    with pytest.raises(Malformed) as refused:
+        table(file, content)
+    return str(refused.value)
+
+
+def test_rows_are_read_by_heading(file: Path) -> None:
+    """Headings are trimmed; a cell keeps what stands in it."""
+    read = table(file, "sku, price\ntea, 4.50\n")
+    assert read.headings == ("sku", "price")
+    assert [row.cells for row in read.rows] == [{"sku": "tea", "price": " 4.50"}]
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+def test_the_delimiter_is_found_in_the_heading(file: Path, delimiter: str) -> None:
+    """Spreadsheets write what their country uses."""
+    text = "sku|name|price\ntea|Assam, or so; fine|4.50\n".replace("|", delimiter)
+    if delimiter != "\t":
+        text = text.replace("Assam, or so; fine", '"Assam, or so; fine"')
+    (row,) = table(file, text).rows
+    assert row.cells == {"sku": "tea", "name": "Assam, or so; fine", "price": "4.50"}
+
+
+@pytest.mark.parametrize("ending", ["\n", "\r\n", "\r"])
+def test_lines_are_counted_as_an_editor_counts_them(file: Path, ending: str) -> None:
+    """Empty rows and line breaks inside quotes count as lines, and empty rows as nothing else."""
+    text = ending.join(["sku,name", 'tea,"As', 'sam"', "", ",", "mug,Mug", ""])
+    assert [row.line for row in table(file, text).rows] == [2, 6]
+
+
+def test_a_byte_order_mark_is_no_part_of_a_heading(file: Path) -> None:
+    """As spreadsheets write it in front of UTF-8."""
+    assert table(file, b"\xef\xbb\xbfsku\ntea\n").headings == ("sku",)
+
+
+def test_a_row_of_another_length_is_kept_with_its_fault(file: Path) -> None:
+    """Whoever imports it can refuse the row, or the order it belongs to."""
+    short, long = table(file, "a,b\n1\n1,2,3\n").rows
+    assert short.fault == "the row has 1 cells, but there are 2 headings"
+    assert long.fault == "the row has 3 cells, but there are 2 headings"
+    assert short.cells == {"a": "1"}
+
+
+@pytest.mark.parametrize("name", ["rows.ndjson", "rows.jsonl", "rows.txt"])
+def test_ndjson_is_known_by_name_or_content(tmp_path: Path, name: str) -> None:
+    """One object a line; its values are taken at their word."""
+    read = table(tmp_path / name, '{"sku":"tea","quantity":5}\n\n{"sku":"mug","price":"1"}\n')
+    assert read.is_typed
+    assert read.headings == ("sku", "quantity", "price")
+    assert [(row.line, row.cells) for row in read.rows] == [
+        (1, {"sku": "tea", "quantity": 5}),
+        (3, {"sku": "mug", "price": "1"}),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        ("", "rows.csv is empty."),
+        (" \r\n \n", "rows.csv is empty."),
+        (b"sku\ntea\nm\xfcg\n", "rows.csv, line 3: not UTF-8 (byte 0xfc); save the file as UTF-8."),
+        ("sku\ufeff\n".encode("utf-16"), "rows.csv, line 1: not UTF-8"),
+        ('sku,name\ntea,"Assam\n', "rows.csv, line 2: not valid CSV (unexpected end of data)."),
+        ('sku,name\ntea,"As"sam\n', "rows.csv, line 2: not valid CSV"),
+        ('{"sku":"tea"}\n{"sku":\n', "rows.csv, line 2: Not valid JSON"),
+        ('{"sku":"tea","sku":"mug"}\n', "rows.csv, line 1: The member 'sku' stands twice"),
+        ('{"sku":"tea"}\n["mug"]\n', "rows.csv, line 2: a JSON object is required."),
+        ('[{"sku":"tea"}]', "rows.csv holds a JSON array"),
+    ],
+)
+def test_a_file_that_holds_no_table_is_refused(
+    file: Path, content: str | bytes, reason: str
+) -> None:
+    """The sentence names file, line and reason."""
+    assert refusal(file, content).startswith(reason)
+
+
+def test_what_cannot_be_opened_is_refused(tmp_path: Path) -> None:
+    """A missing file, and a folder."""
+    with pytest.raises(Malformed, match=r"none\.csv cannot be read: No such file"):
+        read_table(tmp_path / "none.csv")
+    with pytest.raises(Malformed, match="cannot be read: Is a directory"):
+        read_table(tmp_path)

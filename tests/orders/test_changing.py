@@ -1,0 +1,129 @@
+"""PATCH /order/{id}: a merge patch (RFC 7396) of customer and lines."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from tests.orders.conftest import Stored
+from tests.over_http import body, read, request_for
+
+MUG = {"product": "mug", "quantity": 1}
+MERGE = "application/merge-patch+json"
+
+
+@pytest.fixture
+def order(
+    client: FlaskClient, catalogue: dict[str, str], settled: Callable[[], None]
+) -> dict[str, Any]:
+    """A confirmed order of two teas and a mug, at version 2."""
+    wanted = request_for(tea=2, mug=1) | {"customer_email": "ada@example.org"}
+    client.post("/order", json=wanted)
+    settled()
+    found: dict[str, Any] = read(client, "/order/1001")
+    return found
+
+
+def test_a_field_that_is_named_changes_and_the_others_stay(
+    client: FlaskClient, order: dict[str, Any]
+) -> None:
+    """A new version with a line of history; order_date stays, order_update moves on."""
+    answer = client.patch("/order/1001", json={"customer_name": "Eva"}, content_type=MERGE)
+    changed = body(answer)
+    assert {name for name in order if changed[name] != order[name]} == {
+        "customer_name",
+        "order_update",
+        "version",
+        "history",
+    }
+    assert changed["version"] == 3
+    assert changed["history"][:2] == order["history"]
+    assert (changed["history"][2]["event"], changed["history"][2]["detail"]) == (
+        "changed",
+        "customer_name",
+    )
+
+
+def test_null_removes_the_e_mail(client: FlaskClient, order: dict[str, Any]) -> None:
+    """The one optional field; null is how a merge patch removes."""
+    assert body(client.patch("/order/1001", json={"customer_email": None}))["customer_email"] is (
+        None
+    )
+
+
+def test_items_are_replaced_as_a_whole(client: FlaskClient, order: dict[str, Any]) -> None:
+    """A merge patch doesn't look into lists; names, prices and totals are made anew."""
+    items = [{"product": "tea", "quantity": 3, "amount": "4.00"}]
+    changed = body(client.patch("/order/1001", json={"items": items}))
+    assert changed["items"] == [items[0] | {"name": "Assam, 100 g", "line_total": "12.00"}]
+    assert changed["total_amount"] == "12.00"
+
+
+@pytest.mark.parametrize(
+    "patch",
+    [
+        {},
+        {"customer_name": "Ada"},
+        {"customer_name": " Ada ", "customer_email": "ada@example.org"},
+        {"items": [{"product": "tea", "quantity": 2}, MUG]},
+        {"items": [{"product": "tea", "quantity": 2, "amount": "4.5"}, MUG]},
+    ],
+)
+def test_a_patch_that_changes_nothing_emits_nothing(
+    client: FlaskClient, order: dict[str, Any], patch: dict[str, Any]
+) -> None:
+    """200 with the order as it is: no new version, no event."""
+    answer = client.patch("/order/1001", json=patch)
+    assert (answer.status_code, body(answer)) == (200, order)
+    types = [each["event"]["type"] for each in read(client, "/order/1001/events")["events"]]
+    assert types == ["order.placed", "inventory.reserved"]
+
+
+def test_stock_and_invoice_follow_the_lines(
+    client: FlaskClient, order: dict[str, Any], settled: Callable[[], None], stored: Stored
+) -> None:
+    """After the handlers: exactly the new lines are held, and the one invoice has the new total."""
+    client.patch("/order/1001", json={"items": [{"product": "tea", "quantity": 7}]})
+    settled()
+    assert read(client, "/product/tea")["reserved"] == 7
+    assert read(client, "/product/mug")["reserved"] == 0
+    invoice = stored("invoices", order["order_id"]) or {}
+    assert (invoice["invoice_number"], invoice["total_amount"]) == (1, "31.50")
+    assert [step["event"] for step in invoice["history"]] == ["made", "adjusted"]
+
+
+def test_a_change_may_use_what_the_order_holds_itself(
+    client: FlaskClient, order: dict[str, Any], settled: Callable[[], None]
+) -> None:
+    """Ten mugs are there and one is held by this order: it may have all ten, not eleven."""
+    eleven, ten = ([{"product": "mug", "quantity": quantity}] for quantity in (11, 10))
+    assert client.patch("/order/1001", json={"items": eleven}).status_code == 409
+    assert client.patch("/order/1001", json={"items": ten}).status_code == 200
+    settled()
+    assert read(client, "/product/mug")["available"] == 0
+
+
+def test_a_confirmed_order_that_now_has_to_wait_is_backordered(
+    client: FlaskClient, order: dict[str, Any], settled: Callable[[], None]
+) -> None:
+    """And confirmed again once its lines can be held."""
+    client.patch("/order/1001", json={"items": [{"product": "pot", "quantity": 9}]})
+    settled()
+    assert read(client, "/order/1001")["status"] == "backordered"
+    client.patch("/order/1001", json={"items": [{"product": "pot", "quantity": 1}]})
+    settled()
+    assert read(client, "/order/1001")["status"] == "confirmed"
+
+
+@pytest.mark.parametrize("status", ["shipped", "delivered", "cancelled", "failed"])
+def test_an_order_that_is_through_cannot_be_changed(
+    app: Flask, client: FlaskClient, order: dict[str, Any], status: str
+) -> None:
+    """409 tells the status; a patch that changes nothing is still answered with the order."""
+    with app.extensions["daybook"].transaction() as tx:
+        tx.put("orders", order | {"status": status})
+    answer = client.patch("/order/1001", json={"customer_name": "Eva"})
+    assert (answer.status_code, body(answer)["order_status"]) == (409, status)
+    assert client.patch("/order/1001", json={}).status_code == 200

@@ -1,0 +1,82 @@
+"""GET /order: filters and sorting."""
+
+from collections.abc import Callable
+
+import pytest
+from flask.testing import FlaskClient
+from freezegun import freeze_time
+
+from tests.over_http import place, read
+
+
+@pytest.fixture
+def shop(client: FlaskClient, catalogue: dict[str, str], settled: Callable[[], None]) -> None:
+    """Four orders on three days: confirmed, backordered, cancelled, and confirmed again."""
+    with freeze_time("2026-11-20T23:59:59.999Z"):
+        client.post(
+            "/order",
+            json={
+                "customer_name": "Zoë Ångström",
+                "customer_email": "zoe@example.org",
+                "items": [{"product": "tea", "quantity": 1}, {"product": "tea", "quantity": 1}],
+            },
+        )
+    with freeze_time("2026-11-21T00:00:00Z"):
+        place(client, "Ada", pot=9, tea=1)
+    with freeze_time("2026-11-21T23:59:59.999Z"):
+        place(client, "ADA", mug=1)
+    with freeze_time("2026-11-22T08:00:00Z"):
+        place(client, "Ada Lovelace", mug=2)
+    client.post("/order/1003/cancel")
+    settled()
+
+
+@pytest.mark.parametrize(
+    ("query", "numbers"),
+    [
+        ("", [1004, 1003, 1002, 1001]),
+        ("sort=-date", [1004, 1003, 1002, 1001]),
+        ("sort=date", [1001, 1002, 1003, 1004]),
+        ("status=confirmed", [1004, 1001]),
+        ("status=backordered", [1002]),
+        ("status=shipped", []),
+        ("customer=ada", [1003, 1002]),
+        ("customer=Ada", [1003, 1002]),
+        ("customer=ZOE@EXAMPLE.ORG", [1001]),
+        ("customer=zoe%CC%88+a%CC%8Angstro%CC%88m", [1001]),
+        ("customer=Lovelace", []),
+        ("product=tea", [1002, 1001]),
+        ("product=TEA", []),
+        ("from=2026-11-21", [1004, 1003, 1002]),
+        ("to=2026-11-21", [1003, 1002, 1001]),
+        ("from=2026-11-21&to=2026-11-21", [1003, 1002]),
+        ("from=2026-11-22T08:00:00Z", [1004]),
+        ("from=2026-11-22T09:00:00.001%2B01:00", []),
+        ("to=2026-11-20T23:59:59.999Z", [1001]),
+        ("from=2026-11-23&to=2026-11-20", []),
+        ("customer=ada&product=tea&status=backordered&from=2026-11-21&sort=date", [1002]),
+        ("customer=ada&status=confirmed", []),
+    ],
+)
+def test_filters_find_what_they_say(
+    client: FlaskClient, shop: None, query: str, numbers: list[int]
+) -> None:
+    """Each alone and together; names in any case and spelling of Unicode, days from end to end."""
+    found = read(client, f"/order?{query}")
+    assert [order["number"] for order in found["orders"]] == numbers
+    assert found["next"] is None
+
+
+def test_a_list_shows_whole_orders(client: FlaskClient, shop: None) -> None:
+    """The same document as at the order's own address."""
+    assert read(client, "/order?limit=1")["orders"] == [read(client, "/order/1004")]
+
+
+def test_filters_follow_a_change(client: FlaskClient, shop: None) -> None:
+    """A patched order is found under what it says now, and no longer under what it said."""
+    items = [{"product": "tea", "quantity": 1}]
+    client.patch("/order/1004", json={"customer_name": "Eva", "items": items})
+    numbers = [order["number"] for order in read(client, "/order?product=tea")["orders"]]
+    assert numbers == [1004, 1002, 1001]
+    assert read(client, "/order?customer=ada+lovelace")["orders"] == []
+    assert len(read(client, "/order?customer=eva")["orders"]) == 1

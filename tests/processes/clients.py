@@ -1,0 +1,78 @@
+"""Clients that place orders at the same time, and remember the answers."""
+
+import threading
+from collections.abc import Sequence
+from http.client import HTTPConnection, HTTPException
+from time import monotonic, sleep
+from typing import Any
+
+from tests.processes.servers import PATIENCE_S, Server, exchange
+
+ORDER = {
+    "customer_name": "Ann",
+    "customer_email": "ann@example.com",
+    "items": [{"product": "tea", "quantity": 2}, {"product": "mug", "quantity": 1}],
+}
+
+
+class Load:
+    """`clients` threads that place `each` orders apiece, over the servers in turn.
+
+    A client that gets no answer sends the order again with the same Idempotency-Key, so that every
+    order is placed once. With `insist=False` it gives up instead, as when the service goes down.
+    """
+
+    def __init__(
+        self, servers: Sequence[Server], clients: int, each: int, *, insist: bool = True
+    ) -> None:
+        self.acknowledged: list[dict[str, Any]] = []
+        self.refused: list[tuple[int, Any]] = []
+        self._insist = insist
+        self._threads = [
+            threading.Thread(target=self._run, args=(n, servers[n % len(servers)], each))
+            for n in range(clients)
+        ]
+
+    def __enter__(self) -> "Load":
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.join()
+
+    def join(self) -> None:
+        """Wait for all clients."""
+        for thread in self._threads:
+            thread.join()
+
+    @property
+    def is_over(self) -> bool:
+        return not any(thread.is_alive() for thread in self._threads)
+
+    def _run(self, client: int, server: Server, each: int) -> None:
+        connection = HTTPConnection("127.0.0.1", server.port, timeout=PATIENCE_S)
+        for n in range(each):
+            if not self._place(connection, f"client-{client}-order-{n}"):
+                break
+        connection.close()
+
+    def _place(self, connection: HTTPConnection, key: str) -> bool:
+        deadline = monotonic() + PATIENCE_S
+        while monotonic() < deadline:
+            try:
+                status, document = exchange(
+                    connection, "POST", "/order", ORDER, {"Idempotency-Key": key}
+                )
+            except (OSError, HTTPException):
+                connection.close()
+                if not self._insist:
+                    return False
+                sleep(0.02)
+                continue
+            if status == 201:
+                self.acknowledged.append(document)
+                return True
+            self.refused.append((status, document))
+            return False
+        return False

@@ -1,0 +1,43 @@
+"""Servers that are ended whatever happens."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.processes.books import fill_catalogue
+from tests.processes.servers import Server
+
+Serve = Callable[..., Server]
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """A data folder with two products."""
+    folder = tmp_path / "data"
+    fill_catalogue(folder)
+    return folder
+
+
+@pytest.fixture
+def serve(data: Path) -> Iterator[Serve]:
+    """A function that starts one more server on the folder, with settings: serve(FAULTS="on")."""
+    servers: list[Server] = []
+
+    def start(**settings: str) -> Server:
+        server = Server(data, RETRY_WAIT="0.01", **settings)
+        servers.append(server)
+        return server.start()
+
+    yield start
+    for server in servers:
+        server.kill()
+
+
+@pytest.fixture(
+    params=[pytest.param(50, id="quick"), pytest.param(500, id="full", marks=pytest.mark.deep)]
+)
+def each(request: pytest.FixtureRequest) -> int:
+    """How many orders each client places."""
+    count: int = request.param
+    return count

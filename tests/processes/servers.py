@@ -1,0 +1,115 @@
+"""Real servers: `flask serve` with its workers, in a process group of its own."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from http.client import HTTPConnection, HTTPException
+from pathlib import Path
+from time import monotonic, sleep
+from typing import Any
+
+from app.config import PREFIX
+
+ROOT = Path(__file__).parents[2]
+PATIENCE_S = 30.0
+
+
+def wait_for(what: str, condition: Callable[[], object], patience_s: float = PATIENCE_S) -> float:
+    """Return, once the condition holds, after how many seconds that was."""
+    began = monotonic()
+    while not condition():
+        assert monotonic() - began < patience_s, f"{what}: not within {patience_s:g} s"
+        sleep(0.01)
+    return monotonic() - began
+
+
+class Server:
+    """One `flask serve` on `data`, on a free port. Call `start`; the fixture ends it."""
+
+    def __init__(self, data: Path, **settings: str) -> None:
+        self.data = data
+        self._settings = settings
+        self.port = 0
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> "Server":
+        """Start, or start again; returns when it answers."""
+        self.port = _free_port()
+        own = {"DATA": str(self.data), "PORT": str(self.port), "WORKERS": "2"} | self._settings
+        inherited = {k: v for k, v in os.environ.items() if not k.startswith(PREFIX)}
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "flask", "--app", "wsgi", "serve"],
+            cwd=ROOT,
+            env=inherited | {PREFIX + name: value for name, value in own.items()},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        wait_for("the server answers", self._answers)
+        return self
+
+    def stop(self) -> int:
+        """SIGTERM, as an operator stops it; returns the exit code."""
+        assert self._process
+        self._process.terminate()
+        return self._process.wait(PATIENCE_S)
+
+    def kill(self) -> None:
+        """SIGKILL to the server and all its workers at once; harmless when they are gone."""
+        if self._process:
+            with suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait(PATIENCE_S)
+
+    def request(self, method: str, path: str, body: object = None) -> tuple[int, Any]:
+        """One request on a connection of its own; returns status and document. Raises OSError."""
+        connection = HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE_S)
+        try:
+            return exchange(connection, method, path, body)
+        finally:
+            connection.close()
+
+    def _answers(self) -> bool:
+        assert self._process
+        assert self._process.poll() is None, "the server ended"
+        try:
+            return self.request("GET", "/order?limit=1")[0] == 200
+        except (OSError, HTTPException):
+            return False
+
+
+def exchange(
+    connection: HTTPConnection,
+    method: str,
+    path: str,
+    body: object = None,
+    headers: dict[str, str] | None = None,
+) -> tuple[int, Any]:
+    """One request on an open connection; returns status and document."""
+    content = None if body is None else json.dumps(body)
+    kind = {} if body is None else {"Content-Type": "application/json"}
+    connection.request(method, path, content, kind | (headers or {}))
+    answer = connection.getresponse()
+    return answer.status, json.loads(answer.read())
+
+
+def leader_of(data: Path) -> int | None:
+    """The process that holds leader.lock, as the kernel tells it; None when nobody does."""
+    inode = (data / "leader.lock").stat().st_ino
+    for line in Path("/proc/locks").read_text("ascii").splitlines():
+        fields = line.replace("->", "").split()
+        if fields[5].rpartition(":")[2] == str(inode):
+            return int(fields[4])
+    return None
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

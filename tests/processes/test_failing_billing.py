@@ -1,0 +1,35 @@
+"""A class sees it within a minute: retry → failure.json → replay."""
+
+from pathlib import Path
+
+from tests.processes.books import documents_in, opened
+from tests.processes.clients import ORDER
+from tests.processes.conftest import Serve
+from tests.processes.servers import wait_for
+
+
+def test_orders_whose_billing_fails_are_billed_once_by_a_replay(data: Path, serve: Serve) -> None:
+    """Three orders, three entries, all billing; the others are done; a replay makes it good."""
+    server = serve(FAULTS="on")
+    assert server.request("PUT", "/fault/billing", {"mode": "fail"})[0] == 200
+    orders = [server.request("POST", "/order", ORDER)[1] for _ in range(3)]
+
+    failure_json = data / "failure.json"
+    wait_for("three entries in failure.json", lambda: len(documents_in(failure_json)) == 3)
+    entries = documents_in(failure_json)
+    assert {entry["event"]["subject"] for entry in entries} == {each["order_id"] for each in orders}
+    assert {(entry["handler"], entry["error"]) for entry in entries} == {
+        ("billing", "FaultInjected: a fault switch is on for billing (fail)")
+    }
+    for order in orders:
+        _, timeline = server.request("GET", f"/order/{order['number']}/events")
+        deliveries = timeline["events"][0]["deliveries"]
+        states = {handler: delivery["state"] for handler, delivery in deliveries.items()}
+        assert states == {"inventory": "done", "billing": "dead", "notification": "done"}
+
+    assert server.request("DELETE", "/fault/billing")[0] == 200
+    assert server.request("POST", "/failure/replay", {"all": True}) == (202, {"replayed": 3})
+    wait_for("failure.json is empty", lambda: documents_in(failure_json) == [])
+    assert server.request("POST", "/failure/replay", {"all": True}) == (202, {"replayed": 0})
+    with opened(data) as books:
+        books.check_all(3)

@@ -1,0 +1,170 @@
+"""Lists: filters, bounds, pages in both directions, counts and keys."""
+
+from collections.abc import Mapping
+
+import pytest
+
+from app.store import IndexValue, Store
+from tests.store.shop import ids, note, order, put_orders
+
+Where = Mapping[str, IndexValue]
+
+
+@pytest.fixture
+def shop(store: Store) -> Store:
+    """Nine orders placed on days 1 to 9, every third one paid, with tea on even days."""
+    put_orders(
+        store,
+        *(
+            order(
+                f"id-{9 - day}",
+                placed=f"2026-11-0{day}",
+                number=1000 + day,
+                status="paid" if day % 3 == 0 else "placed",
+                skus=["tea", "mug"] if day % 2 == 0 else ["mug"],
+            )
+            for day in range(1, 10)
+        ),
+    )
+    return store
+
+
+def days(store: Store, where: Where | None = None, **how: object) -> list[int]:
+    """The days on which the orders of one page were placed."""
+    with store.read() as view:
+        found = view.find("orders", where, **how).documents  # type: ignore[arg-type]  # as find says
+    return [int(each["placed"][-1]) for each in found]
+
+
+def test_list_is_in_the_order_of_the_collection(shop: Store) -> None:
+    """Documents come in the order of the sort text, or in the opposite one."""
+    assert days(shop) == [1, 2, 3, 4, 5, 6, 7, 8, 9]
+    assert days(shop, descending=True) == [9, 8, 7, 6, 5, 4, 3, 2, 1]
+
+
+def test_equal_sort_texts_are_in_the_order_of_their_keys(store: Store) -> None:
+    """Ties are broken by key, and one text that begins another comes first."""
+    put_orders(store, order("b", placed="x"), order("c", placed="x y"), order("a", placed="x"))
+    with store.read() as view:
+        assert ids(view.find("orders").documents) == ["a", "b", "c"]
+
+
+def test_filters_narrow_the_list_together(shop: Store) -> None:
+    """A document has to match every filter; one with several values matches each of them."""
+    assert days(shop, {"sku": "tea"}) == [2, 4, 6, 8]
+    assert days(shop, {"status": "paid"}) == [3, 6, 9]
+    assert days(shop, {"sku": "tea", "status": "paid"}) == [6]
+    assert days(shop, {"sku": "tea", "status": "paid", "number": 1006}) == [6]
+    assert days(shop, {"sku": "tea", "number": 1001}) == []
+    assert days(shop, {"status": "lost"}) == []
+
+
+def test_bounds_are_inclusive(shop: Store) -> None:
+    """`low` and `high` bound the sort text, both ends counted, in either direction."""
+    assert days(shop, low="2026-11-03", high="2026-11-05") == [3, 4, 5]
+    assert days(shop, low="2026-11-08") == [8, 9]
+    assert days(shop, high="2026-11-02", descending=True) == [2, 1]
+    assert days(shop, {"sku": "tea"}, low="2026-11-03", high="2026-11-06") == [4, 6]
+    assert days(shop, low="2026-11-05", high="2026-11-03") == []
+
+
+def test_changed_document_moves_in_every_list(shop: Store) -> None:
+    """After a change of sort text and filters a document stands in its new places only."""
+    put_orders(shop, order("id-8", placed="2026-12-01", status="paid", skus=["pot"]))
+    with shop.read() as view:
+        assert ids(view.find("orders", descending=True, limit=1).documents) == ["id-8"]
+        assert ids(view.find("orders", {"sku": "pot"}).documents) == ["id-8"]
+        assert view.count("orders", {"sku": "mug"}) == 8
+        assert view.count("orders", {"status": "paid"}) == 4
+
+
+@pytest.mark.parametrize("descending", [False, True])
+@pytest.mark.parametrize("limit", [1, 2, 4, 9, 10])
+@pytest.mark.parametrize("where", [None, {"sku": "mug"}, {"sku": "tea", "status": "placed"}])
+def test_pages_join_to_the_whole_list(
+    shop: Store, *, descending: bool, limit: int, where: Where | None
+) -> None:
+    """Following the cursors gives every document once, and the last page has none."""
+    pages, cursor = [], None
+    while True:
+        with shop.read() as view:
+            page = view.find("orders", where, limit=limit, after=cursor, descending=descending)
+        pages.append(page.documents)
+        cursor = page.next
+        if cursor is None:
+            break
+    assert all(len(page) == limit for page in pages[:-1])
+    joined = [int(each["placed"][-1]) for page in pages for each in page]
+    assert joined == days(shop, where, descending=descending)
+
+
+@pytest.mark.parametrize("descending", [False, True])
+def test_cursor_is_stable_while_documents_come_and_go(shop: Store, *, descending: bool) -> None:
+    """Between two pages others may be added or deleted: nothing is shown twice or skipped."""
+    with shop.read() as view:
+        first = view.find("orders", limit=4, descending=descending)
+    with shop.transaction() as tx:
+        tx.put("orders", order("new-0", placed="2026-11-00"))
+        tx.put("orders", order("new-9", placed="2026-11-099"))
+        tx.delete("orders", first.documents[-1]["order_id"])
+    with shop.read() as view:
+        rest = view.find("orders", after=first.next, descending=descending)
+    old = [each for each in rest.documents if not each["order_id"].startswith("new")]
+    assert [int(each["placed"][-1]) for each in old] == (
+        [5, 4, 3, 2, 1] if descending else [5, 6, 7, 8, 9]
+    )
+
+
+def test_empty_page_is_the_last_one(shop: Store) -> None:
+    """No more documents, or a limit of none: no documents, and no cursor that leads nowhere."""
+    with shop.read() as view:
+        assert view.find("orders", low="2027") == ([], None)
+        assert view.find("orders", limit=0) == ([], None)
+
+
+def test_count_follows_every_change(shop: Store) -> None:
+    """Counts are those of the list, with no filter, one, or several."""
+    with shop.transaction() as tx:
+        tx.delete("orders", "id-3")  # day 6
+    with shop.read() as view:
+        assert view.count("orders") == 8
+        assert view.count("orders", {"status": "paid"}) == 2
+        assert view.count("orders", {"sku": "tea", "status": "placed"}) == 3
+        assert view.count("orders", {"sku": "none"}) == 0
+
+
+def test_large_lists_keep_their_order(store: Store) -> None:
+    """Thousands of documents under one value are listed, counted and removed like a few."""
+    names = [f"{n * 7919 % 2003:04}" for n in range(2003)]
+    put_orders(store, *(order(name, placed=name, status="placed") for name in names))
+    with store.transaction() as tx:
+        for name in names[::2]:
+            tx.delete("orders", name)
+    left = sorted(names[1::2])
+    with store.read() as view:
+        assert ids(view.find("orders", {"status": "placed"}).documents) == left
+        assert ids(view.find("orders", descending=True, limit=3).documents) == left[:-4:-1]
+        assert view.count("orders", {"status": "placed"}) == len(left)
+
+
+def test_keys_are_those_of_the_documents(store: Store) -> None:
+    """Every key comes once, of a collection without indexes too."""
+    with store.transaction() as tx:
+        for n in range(5):
+            note(tx, f"n{n}")
+    with store.transaction() as tx:
+        tx.delete("notes", "n3")
+        note(tx, "n1", "again")
+    with store.read() as view:
+        assert sorted(view.keys("notes")) == ["n0", "n1", "n2", "n4"]
+
+
+def test_filter_that_is_not_indexed_is_refused(store: Store) -> None:
+    """Asking for what the collection does not declare is a mistake, not an empty answer."""
+    with store.read() as view:
+        with pytest.raises(ValueError, match="colour"):
+            view.find("orders", {"colour": "red"})
+        with pytest.raises(ValueError, match="not listed"):
+            view.find("notes")
+        with pytest.raises(ValueError, match="not listed"):
+            view.count("notes")

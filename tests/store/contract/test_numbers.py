@@ -1,0 +1,70 @@
+"""Ids and numbers: never twice, and in order."""
+
+import uuid
+from collections.abc import Callable
+
+import pytest
+
+from app.store import Store
+from tests.store.conftest import Together
+from tests.store.shop import order
+
+
+def test_new_ids_are_time_ordered_uuids(store: Store) -> None:
+    """Each is a UUID of version 7 in its usual text."""
+    with store.transaction() as tx:
+        given = [tx.new_id() for _ in range(100)]
+    assert {uuid.UUID(each).version for each in given} == {7}
+    assert [str(uuid.UUID(each)) for each in given] == given
+    assert given == sorted(set(given))
+
+
+def test_new_ids_increase_over_threads_and_instances(
+    make_store: Callable[[], Store], together: Together
+) -> None:
+    """In the order of the transactions every id is greater than all before it."""
+    stores = [make_store(), make_store()]
+
+    def place(store: Store) -> None:
+        for _ in range(10):
+            with store.transaction() as tx:
+                tx.put("orders", order(tx.new_id(), number=tx.next_number("orders")))
+
+    together(lambda store=stores[n % 2]: place(store) for n in range(6))
+    with stores[0].read() as view:
+        found = view.find("orders").documents
+    by_number = sorted(found, key=lambda each: int(each["number"]))
+    given = [each["order_id"] for each in by_number]
+    assert [each["number"] for each in by_number] == list(range(1, 61))
+    assert given == sorted(set(given))
+
+
+def test_new_ids_increase_after_reopening(make_store: Callable[[], Store]) -> None:
+    """An id is greater than those that were given before the store was closed."""
+    store = make_store()
+    with store.transaction() as tx:
+        before = tx.new_id()
+    store.close()
+    with make_store().transaction() as tx:
+        assert tx.new_id() > before
+
+
+def test_numbers_have_no_gap_when_a_transaction_fails(store: Store) -> None:
+    """The number of a transaction that raised, or of a savepoint, is given to the next one."""
+    with store.transaction() as tx:
+        assert tx.next_number("orders", first=1001) == 1001
+    with pytest.raises(RuntimeError), store.transaction() as tx:
+        assert tx.next_number("orders", first=1001) == 1002
+        raise RuntimeError
+    with store.transaction() as tx:
+        with pytest.raises(RuntimeError), tx.savepoint():
+            assert tx.next_number("orders", first=1001) == 1002
+            raise RuntimeError
+        assert tx.next_number("orders", first=1001) == 1002
+
+
+def test_each_series_counts_for_itself(store: Store) -> None:
+    """Orders and invoices have numbers of their own."""
+    with store.transaction() as tx:
+        assert [tx.next_number("orders"), tx.next_number("orders")] == [1, 2]
+        assert tx.next_number("invoices", first=500) == 500

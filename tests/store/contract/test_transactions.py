@@ -1,0 +1,232 @@
+"""What a transaction promises: all or nothing, at once for everybody, and for good."""
+
+from collections.abc import Callable
+
+import pytest
+
+from app.store import Store
+from tests.store.conftest import Together
+from tests.store.shop import all_orders, get_order, ids, note, order, put_orders
+
+MakeStore = Callable[[], Store]
+
+
+class ChangeOfMind(Exception):
+    """Something went wrong in the middle of a transaction."""
+
+
+def test_put_document_is_read_back(store: Store) -> None:
+    """What was put is what is read, with every kind of JSON value as it was."""
+    document = order(
+        "a", none=None, yes=True, half=0.5, big=2**63, text="Grüße\n\u2028\x00", deep=[{}]
+    )
+    put_orders(store, document)
+    assert get_order(store, "a") == document
+
+
+def test_put_replaces_the_whole_document(store: Store) -> None:
+    """A second put leaves nothing of the first document."""
+    put_orders(store, order("a", status="placed"))
+    put_orders(store, order("a", total="2"))
+    assert get_order(store, "a") == order("a", total="2")
+
+
+def test_unknown_key_gives_none(store: Store) -> None:
+    """Reading what is not there is no error."""
+    assert get_order(store, "a") is None
+
+
+def test_deleted_document_is_gone(store: Store) -> None:
+    """A deleted document is neither read nor listed, and can be put again."""
+    put_orders(store, order("a"), order("b"))
+    with store.transaction() as tx:
+        tx.delete("orders", "a")
+    assert list(all_orders(store)) == ["b"]
+    put_orders(store, order("a", total="3"))
+    assert get_order(store, "a") == order("a", total="3")
+
+
+def test_deleting_what_is_not_there_does_nothing(store: Store) -> None:
+    """Deleting twice is as good as deleting once."""
+    with store.transaction() as tx:
+        tx.delete("orders", "a")
+    assert all_orders(store) == {}
+
+
+def test_exception_undoes_the_whole_transaction(store: Store) -> None:
+    """A block that raises changes nothing, in no collection, and its error comes out unchanged."""
+    put_orders(store, order("a"))
+    with pytest.raises(ChangeOfMind), store.transaction() as tx:
+        tx.put("orders", order("a", total="2"))
+        tx.put("orders", order("b"))
+        note(tx, "n")
+        tx.delete("orders", "a")
+        raise ChangeOfMind
+    with store.read() as view:
+        assert view.get("orders", "a") == order("a")
+        assert view.get("orders", "b") is None
+        assert view.get("notes", "n") is None
+
+
+def test_savepoint_undoes_its_own_block_only(store: Store) -> None:
+    """A savepoint that raises takes back its own changes, and those of the savepoints inside it."""
+    with store.transaction() as tx:
+        tx.put("orders", order("a", total="1"))
+        with pytest.raises(ChangeOfMind), tx.savepoint():
+            tx.put("orders", order("a", total="2"))
+            with tx.savepoint():
+                tx.put("orders", order("b"))
+                tx.delete("orders", "a")
+            raise ChangeOfMind
+        tx.put("orders", order("c"))
+    assert all_orders(store) == {"a": order("a", total="1"), "c": order("c")}
+
+
+def test_savepoint_keeps_what_went_well(store: Store) -> None:
+    """A savepoint that ends well is part of the transaction."""
+    with store.transaction() as tx, tx.savepoint():
+        tx.put("orders", order("a"))
+    assert get_order(store, "a") == order("a")
+
+
+def test_document_put_is_a_copy(store: Store) -> None:
+    """Later changes to a document that was put don't count."""
+    document = order("a", skus=["tea"])
+    with store.transaction() as tx:
+        tx.put("orders", document)
+        document["skus"].append("mug")
+    assert get_order(store, "a") == order("a", skus=["tea"])
+
+
+def test_document_read_is_a_copy(store: Store) -> None:
+    """Changes to a document that was read or found change nothing in the store."""
+    put_orders(store, order("a", skus=["tea"]))
+    with store.transaction() as tx:
+        for found in (tx.get("orders", "a"), tx.find("orders").documents[0]):
+            assert found is not None
+            found["skus"].append("mug")
+        assert tx.get("orders", "a") == order("a", skus=["tea"])
+    assert get_order(store, "a") == order("a", skus=["tea"])
+
+
+def test_transaction_sees_its_own_changes(store: Store) -> None:
+    """Inside a transaction get, find, count and keys all show what it has done so far."""
+    put_orders(store, order("a", status="placed"), order("b", status="placed"), order("c"))
+    with store.transaction() as tx:
+        tx.put("orders", order("a", status="paid"))
+        tx.put("orders", order("d", status="placed"))
+        tx.delete("orders", "c")
+        assert tx.get("orders", "c") is None
+        assert ids(tx.find("orders").documents) == ["a", "b", "d"]
+        assert ids(tx.find("orders", {"status": "placed"}).documents) == ["b", "d"]
+        assert ids(tx.find("orders", {"status": "paid"}).documents) == ["a"]
+        assert (tx.count("orders"), tx.count("orders", {"status": "placed"})) == (3, 2)
+        assert sorted(tx.keys("orders")) == ["a", "b", "d"]
+
+
+def test_view_sees_no_unfinished_transaction(make_store: MakeStore) -> None:
+    """Until the block has ended, its changes are its own."""
+    store, other = make_store(), make_store()
+    with store.transaction() as tx:
+        tx.put("orders", order("a"))
+        assert get_order(other, "a") is None
+        assert get_order(store, "a") is None
+
+
+def test_instances_see_each_others_commits_at_once(make_store: MakeStore) -> None:
+    """Whatever one instance has committed, the next read or transaction of any other builds on."""
+    stores = [make_store() for _ in range(3)]
+    for turn in range(9):
+        with stores[turn % 3].transaction() as tx:
+            found = tx.get("orders", "a") or order("a", total="0")
+            tx.put("orders", order("a", total=str(int(found["total"]) + 1)))
+        assert [get_order(store, "a") for store in stores] == [order("a", total=str(turn + 1))] * 3
+
+
+def test_reopened_store_is_the_same(make_store: MakeStore) -> None:
+    """Closing and opening again changes nothing: documents, lists, numbers."""
+    store = make_store()
+    put_orders(store, order("a", status="placed"), order("b", status="placed"), order("c"))
+    with store.transaction() as tx:
+        tx.delete("orders", "b")
+        number = tx.next_number("orders")
+    store.close()
+    again = make_store()
+    assert all_orders(again) == {"a": order("a", status="placed"), "c": order("c")}
+    with again.transaction() as tx:
+        assert ids(tx.find("orders", {"status": "placed"}).documents) == ["a"]
+        assert tx.next_number("orders") == number + 1
+
+
+def test_many_threads_lose_no_update(make_store: MakeStore, together: Together) -> None:
+    """Read, add one, write: from eight threads over two instances every one of them counts."""
+    stores = [make_store(), make_store()]
+
+    def add(store: Store) -> None:
+        for _ in range(15):
+            with store.transaction() as tx:
+                found = tx.get("orders", "sum") or order("sum", total="0")
+                tx.put("orders", order("sum", total=str(int(found["total"]) + 1)))
+
+    together(lambda store=stores[n % 2]: add(store) for n in range(8))
+    assert [get_order(store, "sum") for store in stores] == [order("sum", total="120")] * 2
+
+
+def test_failing_transaction_does_not_touch_its_neighbours(
+    store: Store, together: Together
+) -> None:
+    """Of transactions that run at the same time, exactly those that raised are missing."""
+
+    def place(n: int) -> None:
+        with store.transaction() as tx:
+            tx.put("orders", order(f"order-{n}"))
+            if n % 3 == 0:
+                raise ChangeOfMind
+
+    def attempt(n: int) -> bool:
+        try:
+            place(n)
+        except ChangeOfMind:
+            return False
+        return True
+
+    kept = together(lambda n=n: attempt(n) for n in range(12))
+    assert kept == [n % 3 != 0 for n in range(12)]
+    assert sorted(all_orders(store)) == sorted(f"order-{n}" for n in range(12) if n % 3)
+
+
+@pytest.mark.parametrize(
+    "document",
+    [{}, {"total": "1", "order_id": "a"}, order(7), order(None), order(""), order("a\x1fb")],  # type: ignore[arg-type]  # it is the wrong types that are meant
+    ids=["empty", "key not first", "number", "null", "empty key", "separator"],
+)
+def test_document_without_a_proper_key_is_refused(
+    store: Store, document: dict[str, object]
+) -> None:
+    """The key is the first field and a text; anything else is a mistake of the caller."""
+    with pytest.raises(ValueError, match="order_id"), store.transaction() as tx:
+        tx.put("orders", document)
+    assert all_orders(store) == {}
+
+
+@pytest.mark.parametrize(
+    "value",
+    [{1, 2}, object(), "\ud800", 2**70, {1: 2}],
+    ids=["set", "object", "surrogate", "big", "key"],
+)
+def test_document_that_is_not_json_is_refused(store: Store, value: object) -> None:
+    """What cannot be stored as JSON is refused at the put, and undoes the transaction."""
+    with pytest.raises(TypeError), store.transaction() as tx:
+        tx.put("orders", order("a"))
+        tx.put("orders", order("b", value=value))
+    assert all_orders(store) == {}
+
+
+def test_document_that_cannot_be_indexed_is_refused(store: Store) -> None:
+    """When a collection's own function fails, nothing of the transaction has happened."""
+    with pytest.raises(TypeError), store.transaction() as tx:
+        tx.put("orders", order("a", status="placed"))
+        tx.put("orders", order("b", skus=7))
+    put_orders(store, order("c", status="placed"))
+    with store.read() as view:
+        assert ids(view.find("orders").documents) == ["c"]

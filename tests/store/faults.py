@@ -1,0 +1,113 @@
+"""Disks that are full, fail, or lose power; only functions of the os module are replaced.
+
+A full disk is a limit on the size of files (RLIMIT_FSIZE): writes stop in the middle of a line, as
+they do on a full disk, and the error is EFBIG instead of ENOSPC.
+"""
+
+import errno
+import os
+import resource
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+_STEPS = ("pwrite", "fsync", "fdatasync", "ftruncate", "replace", "rename", "unlink")
+
+
+@contextmanager
+def full_disk(largest_file_bytes: int) -> Iterator[None]:
+    """Let no file of this process grow beyond so many bytes."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (largest_file_bytes, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+class Killed(BaseException):
+    """The process has died; no except clause of ours may catch it."""
+
+
+def survives(act: Callable[[], Any], steps: int) -> bool:
+    """Run `act`, and let it die after so many steps on the disk; says whether it came through.
+
+    The write at which it dies is written in part. What was written stays, as after kill -9.
+    """
+    left = [steps]
+
+    def dying(step: Callable[..., Any]) -> Callable[..., Any]:
+        def stepped(*arguments: Any, **options: Any) -> Any:
+            if left[0] <= 0:
+                if left[0] == 0 and step is pwrite:
+                    fd, data, offset = arguments
+                    pwrite(fd, data[: len(data) // 2], offset)
+                left[0] = -1
+                raise Killed
+            left[0] -= 1
+            return step(*arguments, **options)
+
+        return stepped
+
+    pwrite = os.pwrite
+    with pytest.MonkeyPatch.context() as patch:
+        for name in _STEPS:
+            patch.setattr(os, name, dying(getattr(os, name)))
+        try:
+            act()
+        except Killed:
+            return False
+    return True
+
+
+class UnreliableDisk:
+    """A disk that forgets on power loss what was not synced, and whose syncs may fail.
+
+    As Linux does, it takes what a failed sync should have written for clean: the next sync says yes
+    and does not write it.
+    """
+
+    def __init__(self, patch: pytest.MonkeyPatch, folder: Path) -> None:
+        self._journal = folder / "journal"
+        self._on_disk: dict[int, bytearray] = {}
+        self._dirty: dict[int, list[tuple[int, int]]] = {}
+        self._failing = 0
+        self._pwrite = os.pwrite
+        patch.setattr(os, "pwrite", self._written)
+        patch.setattr(os, "fsync", self._synced)
+        patch.setattr(os, "fdatasync", self._synced)
+
+    def fail_syncs(self, number: int) -> None:
+        """The next so many syncs fail."""
+        self._failing = number
+
+    def after_power_loss(self, copy: Path) -> Path:
+        """A copy of the data folder with the journal as it is found when the power is back."""
+        shutil.copytree(self._journal.parent, copy)
+        for path in self._journal.iterdir():
+            on_disk = self._on_disk.get(path.stat().st_ino)
+            if on_disk is not None:
+                (copy / "journal" / path.name).write_bytes(on_disk)
+        return copy
+
+    def _written(self, fd: int, data: bytes, offset: int) -> int:
+        written = self._pwrite(fd, data, offset)
+        self._dirty.setdefault(os.fstat(fd).st_ino, []).append((offset, written))
+        return written
+
+    def _synced(self, fd: int) -> None:
+        number = os.fstat(fd).st_ino
+        dirty = self._dirty.pop(number, [])
+        if self._failing:
+            self._failing -= 1
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        on_disk = self._on_disk.setdefault(number, bytearray())
+        for offset, length in dirty:
+            on_disk.extend(bytes(max(0, offset + length - len(on_disk))))
+            reader = os.open(f"/proc/self/fd/{fd}", os.O_RDONLY)
+            on_disk[offset : offset + length] = os.pread(reader, length, offset)
+            os.close(reader)

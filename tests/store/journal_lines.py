@@ -1,0 +1,45 @@
+"""What the tests do to journals: read their lines, and spoil them."""
+
+from pathlib import Path
+
+from app.store.checkpointer import Checkpointer
+from app.store.json_store import JsonFileStore
+from tests.store.shop import COLLECTIONS, order, put_orders
+
+
+def segments(folder: Path) -> list[Path]:
+    """The segments of the journal, in order."""
+    return sorted((folder / "journal").glob("*.ndjson"))
+
+
+def journal_of(folder: Path, names: str) -> list[int]:
+    """Place an order for each letter, stop without a checkpoint; returns where each line begins."""
+    store = JsonFileStore(folder, COLLECTIONS)
+    starts = []
+    for name in names:
+        starts.append(segments(folder)[-1].stat().st_size)
+        put_orders(store, order(name))
+    store.close()
+    return starts
+
+
+def two_segments(folder: Path, names: str) -> list[int]:
+    """The same, with a second segment, still empty, begun after the last order."""
+    starts = journal_of(folder, names)
+    store = JsonFileStore(folder, COLLECTIONS)
+    with store.writing():
+        store.replica.rotate(store.replica.records())
+    store.close()
+    return starts
+
+
+def spoil(path: Path, offset: int, byte: bytes = b"#") -> None:
+    """Overwrite one byte."""
+    with path.open("r+b") as file:
+        file.seek(offset)
+        file.write(byte)
+
+
+def checkpoint(store: JsonFileStore) -> None:
+    """Bring the readable files up to date."""
+    assert Checkpointer(store).checkpoint()

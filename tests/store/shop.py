@@ -1,0 +1,69 @@
+"""The documents that the tests of the store speak of."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from app.errors import Invalid, Problem
+from app.store import Collection, Document, Store, Transaction
+
+
+def check_order(document: Document) -> None:
+    """The one rule of these orders: a total that is a text of digits."""
+    total = document.get("total")
+    if not isinstance(total, str) or not total.isdigit():
+        raise Invalid([Problem("/total", "must be a text of digits")])
+
+
+ORDERS = Collection(
+    name="orders",
+    key="order_id",
+    sort=lambda order: str(order.get("placed", "")),
+    indexes={
+        "status": lambda order: [order["status"]] if "status" in order else [],
+        "number": lambda order: [order["number"]] if "number" in order else [],
+        "sku": lambda order: order.get("skus", []),
+    },
+    listed=True,
+    check=check_order,
+)
+NOTES = Collection(name="notes", key="note_id")
+COLLECTIONS = (ORDERS, NOTES)
+
+
+def order(order_id: str, **fields: Any) -> Document:
+    """An order with a total, and whatever else is said."""
+    return {"order_id": order_id, "total": "1", **fields}
+
+
+def put_orders(store: Store, *documents: Document) -> None:
+    """Put all of them in one transaction."""
+    with store.transaction() as tx:
+        for document in documents:
+            tx.put("orders", document)
+
+
+def get_order(store: Store, order_id: str) -> Document | None:
+    """The order as a fresh view shows it."""
+    with store.read() as view:
+        return view.get("orders", order_id)
+
+
+def all_orders(store: Store) -> dict[str, Document]:
+    """Every order by its key, read by key, not by the list."""
+    with store.read() as view:
+        return {key: _present(view.get("orders", key)) for key in view.keys("orders")}
+
+
+def ids(documents: Iterable[Document]) -> list[str]:
+    """The keys of orders, in their order."""
+    return [document["order_id"] for document in documents]
+
+
+def note(tx: Transaction, note_id: str, text: str = "") -> None:
+    """Put a note; notes are neither listed nor indexed."""
+    tx.put("notes", {"note_id": note_id, "text": text})
+
+
+def _present(document: Document | None) -> Document:
+    assert document is not None
+    return document

@@ -1,0 +1,34 @@
+"""Locks between processes."""
+
+from pathlib import Path
+
+from app.store.locks import ProcessLock
+
+
+def test_lock_is_held_by_one_at_a_time(tmp_path: Path) -> None:
+    """A second one does not get it before the first has let go."""
+    first, second = ProcessLock(tmp_path / "a.lock"), ProcessLock(tmp_path / "a.lock")
+    assert first.acquire()
+    assert not second.acquire(0.01)
+    assert (first.is_held, second.is_held) == (True, False)
+    first.release()
+    assert second.acquire()
+
+
+def test_lock_file_stays(tmp_path: Path) -> None:
+    """The file is never deleted: those who wait have to find the same one."""
+    lock = ProcessLock(tmp_path / "a.lock")
+    assert lock.acquire()
+    number = (tmp_path / "a.lock").stat().st_ino
+    lock.release()
+    lock.release()
+    assert (tmp_path / "a.lock").stat().st_ino == number
+
+
+def test_released_lock_can_be_taken_again(tmp_path: Path) -> None:
+    """One lock serves any number of turns, and is never left open."""
+    lock = ProcessLock(tmp_path / "a.lock")
+    for _ in range(2000):
+        assert lock.acquire()
+        lock.release()
+    assert not lock.is_held

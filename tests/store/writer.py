@@ -1,0 +1,33 @@
+"""A process that places orders from several threads, telling of each one that it was told is kept.
+
+Started by test_crashes.py as `python -m tests.store.writer FOLDER`, and killed.
+"""
+
+import os
+import sys
+import threading
+from pathlib import Path
+
+from app.store.checkpointer import Checkpointer
+from app.store.json_store import JsonFileStore
+from tests.store.shop import COLLECTIONS, note, order
+
+THREADS = 4
+
+
+def place_orders(store: JsonFileStore) -> None:
+    """One after the other, each with a note in its transaction, until the process is killed."""
+    while True:
+        with store.transaction() as tx:
+            order_id = tx.new_id()
+            tx.put("orders", order(order_id, number=tx.next_number("orders")))
+            note(tx, order_id)
+        os.write(1, f"{order_id}\n".encode())
+
+
+if __name__ == "__main__":
+    opened = JsonFileStore(Path(sys.argv[1]), COLLECTIONS)
+    opened.lead(timeout_s=0)
+    Checkpointer(opened).start()
+    for _ in range(THREADS):
+        threading.Thread(target=place_orders, args=(opened,)).start()

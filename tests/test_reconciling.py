@@ -1,0 +1,217 @@
+"""Stock and invoices follow the orders, whatever happens to the events on the way.
+
+Hypothesis places, changes, cancels and deletes orders, makes handlers fail, delivers some events
+late and others twice, restarts the dispatcher, and looks for a sequence after which a shelf or an
+invoice does not say what the orders say.
+"""
+
+import tempfile
+from collections import Counter
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+from app import COLLECTIONS, connect_handlers
+from app.billing.service import INVOICES, OPEN, VOID
+from app.config import Config
+from app.errors import Conflict
+from app.events import failures, outbox
+from app.events.delivery import Round
+from app.events.faults import FAULTS
+from app.events.outbox import EVENTS, OUTBOX, PENDING
+from app.events.retry import RetryPolicy
+from app.events.workshop import Workshop
+from app.inventory.service import PRODUCTS, RESERVATIONS, add_product
+from app.money import Currency
+from app.orders import states
+from app.orders.service import ORDERS, Rules, cancel_order, change_order, delete_order, place_order
+from app.store import Document, Transaction
+from app.store.json_store import JsonFileStore
+
+RULES = Rules(Currency("EUR"))
+CATALOGUE = (
+    {"sku": "tea", "name": "Assam", "price": "4.50", "quantity": 1000},
+    {"sku": "mug", "name": "Mug", "price": "12.00", "quantity": 6},
+    {"sku": "pot", "name": "Teapot", "price": "30.00", "quantity": 2, "backorder": True},
+)
+LINES = st.lists(
+    st.fixed_dictionaries(
+        {"product": st.sampled_from(["tea", "mug", "pot"]), "quantity": st.integers(1, 4)}
+    ),
+    min_size=1,
+    max_size=3,
+)
+PLACES = st.integers(0, 7)
+HANDLERS = st.sampled_from(["inventory", "billing", "orders"])
+
+
+class Shop(RuleBasedStateMachine):
+    """One shop on a real store; the deliveries are driven step by step."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.folder = tempfile.TemporaryDirectory()
+        config = Config(data=Path(self.folder.name) / "data")
+        self.store = JsonFileStore(config.data, COLLECTIONS)
+        self.signals = connect_handlers(config)
+        self.workshop = Workshop()
+        self.orders: list[str] = []
+
+    @initialize()
+    def open_shop(self) -> None:
+        with self.store.transaction() as tx:
+            for product in CATALOGUE:
+                add_product(tx, dict(product))
+        self.restart()
+
+    @rule()
+    def restart(self) -> None:
+        """A new round knows nothing but the outbox."""
+        feed, policy = self.store.follow(OUTBOX.name), RetryPolicy(2, 0.001)
+        self.round = Round(self.store, self.signals, policy, feed, self.workshop, with_faults=True)
+        self.round.begin()
+
+    @rule(lines=LINES)
+    def place(self, lines: list[Document]) -> None:
+        with suppress(Conflict), self.store.transaction() as tx:
+            order = place_order(tx, RULES, {"customer_name": "Ann", "items": lines})
+            self.orders.append(order["order_id"])
+
+    @rule(place=PLACES, lines=LINES)
+    def change(self, place: int, lines: list[Document]) -> None:
+        self._with_order(place, lambda tx, name: change_order(tx, RULES, name, {"items": lines}))
+
+    @rule(place=PLACES, name=st.sampled_from(["Ann", "Bob"]))
+    def rename(self, place: int, name: str) -> None:
+        patch = {"customer_name": name}
+        self._with_order(place, lambda tx, order: change_order(tx, RULES, order, patch))
+
+    @rule(place=PLACES)
+    def cancel(self, place: int) -> None:
+        self._with_order(place, lambda tx, name: cancel_order(tx, name))
+
+    @rule(place=PLACES)
+    def delete(self, place: int) -> None:
+        self._with_order(place, lambda tx, name: delete_order(tx, name))
+        if place < len(self.orders):
+            del self.orders[place]
+
+    @rule(steps=st.integers(1, 3))
+    def deliver_some(self, steps: int) -> None:
+        for _ in range(steps):
+            self._step()
+
+    @rule(handler=HANDLERS, mode=st.sampled_from(["fail", "reject"]), times=st.integers(1, 3))
+    def make_fail(self, handler: str, mode: str, times: int) -> None:
+        fault = {"handler": handler, "mode": mode, "times": times, "delay_s": 1, "order": None}
+        with self.store.transaction() as tx:
+            tx.put(FAULTS.name, fault)
+
+    @rule()
+    def replay_failures(self) -> None:
+        with self.store.read() as view:
+            keys = failures.find(view, failures.Selection())
+        failures.replay_all(self.store, keys, by="test")
+
+    @rule(place=st.integers(0, 50))
+    def repeat_an_event(self, place: int) -> None:
+        """An event that all handlers are through with comes once more, late, to all of them."""
+        with self.store.transaction() as tx:
+            done = sorted(tx.keys(EVENTS.name))
+            record = tx.get(EVENTS.name, done[place % len(done)]) if done else None
+            if record is None:
+                return
+            for delivery in record["deliveries"].values():
+                delivery.update(state=PENDING, attempts=0)
+            tx.delete(EVENTS.name, record["id"])
+            outbox.store(tx, record)
+
+    @invariant()
+    def nothing_is_sold_twice(self) -> None:
+        with self.store.read() as view:
+            for product in view.find(PRODUCTS.name).documents:
+                assert 0 <= product["reserved"] <= product["quantity"]
+                assert product["available"] == product["quantity"] - product["reserved"]
+
+    def teardown(self) -> None:
+        """Once the faults are cleared and all is delivered, everything is as the orders say."""
+        try:
+            self._settle()
+            self._check_stock()
+            self._check_invoices()
+        finally:
+            self.workshop.close()
+            self.store.close()
+            self.folder.cleanup()
+
+    def _with_order(self, place: int, work: Callable[[Transaction, str], object]) -> None:
+        if place < len(self.orders):
+            with suppress(Conflict), self.store.transaction() as tx:
+                work(tx, self.orders[place])
+
+    def _step(self) -> None:
+        if self._open():
+            self.round.step()
+
+    def _open(self) -> int:
+        with self.store.read() as view:
+            return view.count(OUTBOX.name)
+
+    def _settle(self) -> None:
+        with self.store.transaction() as tx:
+            for fault in tx.find(FAULTS.name).documents:
+                tx.delete(FAULTS.name, fault["handler"])
+        for _ in range(1000):
+            if not self._open():
+                break
+            self.replay_failures()
+            self._step()
+        with self.store.read() as view:
+            assert view.count(OUTBOX.name) == view.count(failures.FAILURES.name) == 0
+
+    def _check_stock(self) -> None:
+        with self.store.read() as view:
+            orders = view.find(ORDERS.name).documents
+            held: Counter[str] = Counter()
+            for order in orders:
+                assert order["status"] in {
+                    states.CONFIRMED,
+                    states.BACKORDERED,
+                    states.CANCELLED,
+                    states.FAILED,
+                }
+                if order["status"] == states.CONFIRMED:
+                    for line in order["items"]:
+                        held[line["product"]] += line["quantity"]
+            for product in view.find(PRODUCTS.name).documents:
+                assert product["reserved"] == held[product["sku"]]
+            open_orders = {o["order_id"] for o in orders if o["status"] in states.OPEN}
+            assert set(view.keys(RESERVATIONS.name)) == open_orders
+
+    def _check_invoices(self) -> None:
+        with self.store.read() as view:
+            orders = {order["order_id"]: order for order in view.find(ORDERS.name).documents}
+            found = (view.get(INVOICES.name, key) for key in view.keys(INVOICES.name))
+            invoices = {each["order_id"]: each for each in found if each}
+        for order_id, order in orders.items():
+            if order["status"] in states.OPEN:
+                told = ("items", "total_amount", "customer_name")
+                assert [order[name] for name in told] == [invoices[order_id][name] for name in told]
+        for order_id, invoice in invoices.items():
+            is_open = order_id in orders and orders[order_id]["status"] in states.OPEN
+            assert invoice["status"] == (OPEN if is_open else VOID)
+        numbers = sorted(invoice["invoice_number"] for invoice in invoices.values())
+        assert numbers == list(range(1, len(numbers) + 1))
+
+
+TestReconciling = Shop.TestCase
+TestReconciling.settings = settings(
+    max_examples=60,
+    stateful_step_count=30,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)

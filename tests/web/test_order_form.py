@@ -1,0 +1,180 @@
+"""The order form at /, without JavaScript."""
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from app.inventory.service import add_product
+from tests.over_http import read
+from tests.web.page import Page, quantity
+
+
+def form(client: FlaskClient) -> Page:
+    """The form as it is first loaded."""
+    return Page(client.get("/"))
+
+
+def send(client: FlaskClient, page: Page, **typed: str) -> Page:
+    """The page that follows when these fields are typed in, by name or sku."""
+    return Page(client.post("/", data=page.filled(**typed)))
+
+
+def order(client: FlaskClient, page: Page, **typed: str) -> Page:
+    """The page that follows the button `Place order`."""
+    return send(client, page, place="1", **typed)
+
+
+def orders(client: FlaskClient) -> int:
+    """How many orders there are."""
+    return len(read(client, "/order")["orders"])
+
+
+def test_the_form_lists_products_with_price_and_stock(
+    client: FlaskClient, catalogue: dict[str, str]
+) -> None:
+    """Each with a quantity field, unless it is out of stock and cannot wait."""
+    page = form(client)
+    assert "Mug 12.00 EUR · In stock · mug" in " ".join(page.text.split())
+    assert "Out of stock · tin" in " ".join(page.text.split())
+    assert {quantity(sku) for sku in ("tea", "mug", "pot")} <= page.fields.keys()
+    assert quantity("tin") not in page.fields
+
+
+def test_every_field_has_a_label(client: FlaskClient, catalogue: dict[str, str]) -> None:
+    """By its id; the hidden token and the buttons need none."""
+    fields = form(client).fields
+    ids = {each["id"] for name, each in fields.items() if name not in ("token", "place")}
+    assert ids <= form(client).labels
+
+
+def test_an_order_leads_to_its_page(client: FlaskClient, catalogue: dict[str, str]) -> None:
+    """303 to /orders/{order_id}; the order is as if it had come through the API."""
+    data = form(client).filled(tea="2", mug="1", name="Ada", email="ada@example.org", place="1")
+    answer = client.post("/", data=data)
+    stored = read(client, "/order/1001")
+    assert (answer.status_code, answer.headers["Location"]) == (
+        303,
+        f"/orders/{stored['order_id']}",
+    )
+    assert (stored["customer_name"], stored["total_amount"]) == ("Ada", "21.00")
+    assert {line["product"]: line["quantity"] for line in stored["items"]} == {"tea": 2, "mug": 1}
+
+
+def test_faults_stand_beside_their_fields_and_what_was_typed_stays(
+    client: FlaskClient, catalogue: dict[str, str]
+) -> None:
+    """422; each faulty field is marked and described, and the summary links to it."""
+    page = order(client, form(client), tea="two", mug="3", email="ada", name=" ")
+    assert (page.status, orders(client)) == (422, 0)
+    for name, fault in {
+        "name": "Your name is required.",
+        "email": "This is not a valid e-mail address.",
+        quantity("tea"): "The quantity must be a whole number.",
+    }.items():
+        field = page.fields[name]
+        assert field["aria-invalid"] == "true"
+        assert page.by_id[field["aria-describedby"]] == fault
+        assert f"#{field['id']}" in page.links
+    assert "aria-invalid" not in page.fields[quantity("mug")]
+    values = {name: page.fields[name]["value"] for name in (quantity("tea"), "email")}
+    assert values == {quantity("tea"): "two", "email": "ada"}
+
+
+def test_a_form_without_products_is_told_so(client: FlaskClient, catalogue: dict[str, str]) -> None:
+    """The one fault that belongs to no field of its own."""
+    page = order(client, form(client), name="Ada")
+    assert page.status == 422
+    assert page.by_id["find-fault"] == "Choose at least one product: give it a quantity."
+
+
+def test_a_short_shelf_is_told_beside_the_product(
+    client: FlaskClient, catalogue: dict[str, str]
+) -> None:
+    """409; with what is left."""
+    page = order(client, form(client), mug="11", name="Ada")
+    assert page.status == 409
+    assert page.by_id[page.fields[quantity("mug")]["aria-describedby"]] == "Only 10 left."
+
+
+def test_a_double_click_orders_once(client: FlaskClient, catalogue: dict[str, str]) -> None:
+    """The same form sent twice leads to the same order."""
+    data = form(client).filled(tea="1", name="Ada", place="1")
+    first, second = client.post("/", data=data), client.post("/", data=data)
+    assert (second.status_code, second.headers["Location"]) == (303, first.headers["Location"])
+    assert orders(client) == 1
+
+
+def test_a_mended_form_orders(client: FlaskClient, catalogue: dict[str, str]) -> None:
+    """After a refusal the same token is still good."""
+    refused = order(client, form(client), tea="1")
+    assert order(client, refused, name="Ada").status == 303
+    assert orders(client) == 1
+
+
+def test_a_form_that_was_changed_after_ordering_has_to_be_sent_once_more(
+    client: FlaskClient, catalogue: dict[str, str]
+) -> None:
+    """Whoever goes back and changes the form is asked first; then it is another order."""
+    page = form(client)
+    order(client, page, tea="1", name="Ada")
+    asked = order(client, page, tea="2", name="Ada")
+    assert (asked.status, orders(client)) == (422, 1)
+    assert "You have placed an order with this form already." in asked.text
+    assert order(client, asked).status == 303
+    assert orders(client) == 2
+
+
+def test_names_and_skus_are_text_and_nothing_else(app: Flask, client: FlaskClient) -> None:
+    """Markup in a product or in what was typed is shown as it is."""
+    odd = "<b>\"'&</b> x"
+    with app.extensions["daybook"].transaction() as tx:
+        add_product(tx, {"sku": odd, "name": odd, "price": "1.00", "quantity": 5})
+    page = order(client, form(client), **{odd: "9"}, name=odd, email=odd)
+    assert page.fields["name"]["value"] == odd
+    assert page.fields[quantity(odd)]["value"] == "9"
+    assert order(client, page, **{odd: "5"}, email="").status == 303
+    assert read(client, "/order/1001")["items"][0]["product"] == odd
+
+
+def test_an_empty_shop_says_how_to_fill_it(client: FlaskClient) -> None:
+    """No products, no error."""
+    assert "There are no products yet." in form(client).text
+
+
+class TestManyProducts:
+    """A catalogue of 1,500."""
+
+    @pytest.fixture(autouse=True)
+    def shelves(self, app: Flask) -> None:
+        """Skus 0000 to 1499; each hundredth is red."""
+        with app.extensions["daybook"].transaction() as tx:
+            for number in range(1500):
+                colour = "Red" if number % 100 == 0 else "Grey"
+                product = {"sku": f"{number:04}", "name": f"{colour} pen", "price": "1.00"}
+                add_product(tx, product | {"quantity": 9})
+
+    def test_the_page_stays_small(self, client: FlaskClient) -> None:
+        """Twenty products, and a button for more."""
+        answer = client.get("/")
+        fields = Page(answer).fields
+        assert sum(name.startswith("quantity.") for name in fields) == 20
+        assert "after" in fields
+        assert len(answer.data) < 20_000
+
+    def test_more_products_keep_what_was_chosen(self, client: FlaskClient) -> None:
+        """The chosen one stands first, then the next twenty."""
+        page = form(client)
+        page = send(client, page, **{"0003": "2"}, name="Ada", after=page.fields["after"]["value"])
+        skus = [name for name in page.fields if name.startswith("quantity.")]
+        assert skus == [quantity("0003"), *(quantity(f"{n:04}") for n in range(20, 40))]
+        assert order(client, page).status == 303
+
+    def test_find_looks_through_all_of_them(self, client: FlaskClient) -> None:
+        """Every word has to stand in name or sku, in any case."""
+        page = send(client, form(client), find="PEN red")
+        skus = [name for name in page.fields if name.startswith("quantity.")]
+        assert skus == [quantity(f"{n:04}") for n in range(0, 1500, 100)]
+        assert "after" not in page.fields
+        found = send(client, page, find="1234 pen")
+        assert [n for n in found.fields if n.startswith("quantity.")] == [quantity("1234")]
+        assert "No other product" in send(client, page, find="purple").text
