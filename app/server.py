@@ -1,6 +1,7 @@
 """The production server: Granian, WSGI, several worker processes with several threads each."""
 
 import errno
+import logging
 import os
 import socket
 import sys
@@ -45,6 +46,8 @@ def refuse_unusable(config: Config) -> None:
 def run(config: Config) -> None:
     """Serve until SIGTERM or SIGINT; a worker that dies is started again."""
     os.environ.pop("FLASK_RUN_FROM_CLI", None)
+    # Granian warns of more threads than processors; here most threads wait for the disk, together
+    logging.getLogger("_granian").addFilter(lambda record: "quite high" not in record.getMessage())
     # the command has imported it; each worker does so anew, after its fork, and begins to deliver
     sys.modules.pop("wsgi", None)
     Server(

@@ -103,9 +103,9 @@ class Round:
     def _next(self, tx: Transaction, records: outbox.Records, lane: Lane) -> Delivery | None:
         """The delivery at the head of a lane, unless it is gone meanwhile or has to wait."""
         event_id = self._schedule.head(lane)
-        record = records.get(event_id) if event_id else None
+        record = records.get(event_id)
         if record is None or record["deliveries"][lane.handler]["state"] != outbox.PENDING:
-            self._schedule.free(lane)
+            self._schedule.hand_back(lane, event_id, record)
             return None
         event = records.event(record["id"])
         if self._is_slowed(tx, lane, event):
@@ -152,4 +152,4 @@ class Round:
         breaker = self._schedule.breaker(delivery.lane.handler)
         if record and put_on_record(tx, record, delivery, error, self._policy, breaker):
             records.put(record)
-        self._schedule.free(delivery.lane)
+        self._schedule.hand_back(delivery.lane, delivery.event.id, record)

@@ -47,10 +47,7 @@ def emit(tx: Transaction, event: Event) -> None:
         tx.new_id(), event.source, event.type, clock.now(), event.subject, event.data
     )
     deliveries = {handler: {"state": PENDING, "attempts": 0} for handler in event.handled_by}
-    tx.put(
-        OUTBOX.name,
-        {"id": envelope.id, "event": envelope.as_cloudevent(), "deliveries": deliveries},
-    )
+    store(tx, {"id": envelope.id, "event": envelope.as_cloudevent(), "deliveries": deliveries})
     timeline = tx.get(TIMELINES.name, event.subject) or {"subject": event.subject, "events": []}
     timeline["events"].append(envelope.id)
     tx.put(TIMELINES.name, timeline)

@@ -19,7 +19,7 @@ class Schedule:
     """Built from the outbox's records alone, and kept up to date by `update`.
 
     A lane is either idle (it has no head), on its handler's desk, or in the hands of whoever
-    called `take`, until that one calls `free` or `put_off`.
+    called `take`, until that one calls `hand_back` or `put_off`.
     """
 
     def __init__(self, under_way: Iterable[Lane]) -> None:
@@ -31,15 +31,11 @@ class Schedule:
     def update(self, event_id: str, record: Document | None) -> None:
         """Take in how an outbox record stands now; None when it has left the outbox."""
         for lane in self._lanes.update(event_id, record):
-            head = self._lanes.head(lane)
-            if head and lane not in self._busy:
-                self._busy.add(lane)
-                is_head = record is not None and head == event_id
-                self.put_off(lane, _until_retry_s(record, lane) if record and is_head else 0.0)
+            self._offer(lane, event_id, record)
 
-    def head(self, lane: Lane) -> str | None:
-        """The event that is to be delivered next in this lane."""
-        return self._lanes.head(lane)
+    def head(self, lane: Lane) -> str:
+        """The event that is to be delivered next in this lane, which was taken."""
+        return self._lanes.head(lane) or ""
 
     def take(self, room: Room) -> list[Lane]:
         """The lanes that may run now: a few of each handler, so that none waits for another."""
@@ -53,9 +49,11 @@ class Schedule:
         """Have a taken lane wait on its desk for so many seconds."""
         self._desks[lane.handler].put(lane, wait_s)
 
-    def free(self, lane: Lane) -> None:
-        """A taken lane has been dealt with; the next `update` may put it on its desk again."""
+    def hand_back(self, lane: Lane, event_id: str, record: Document | None) -> None:
+        """A taken lane has been dealt with, and this is how the record of its event stands now."""
         self._busy.discard(lane)
+        self.update(event_id, record)
+        self._offer(lane, event_id, record)
 
     def wait_s(self, room: Room, longest_s: float) -> float:
         """Seconds until `take` may have something to give, at most `longest_s`."""
@@ -65,6 +63,15 @@ class Schedule:
     def breaker(self, handler: str) -> Breaker:
         """The breaker of a handler."""
         return self._desks[handler].breaker
+
+    def _offer(self, lane: Lane, event_id: str, record: Document | None) -> None:
+        """Put an idle lane on its desk if it has a head; one that was tried waits for its time."""
+        head = self._lanes.head(lane)
+        if head is None or lane in self._busy:
+            return
+        self._busy.add(lane)
+        was_tried = record is not None and head == event_id
+        self.put_off(lane, _until_retry_s(record, lane) if record and was_tried else 0.0)
 
 
 def _until_retry_s(record: Document, lane: Lane) -> float:

@@ -83,7 +83,7 @@ def place_order(
     now = clock.now()
     order = {
         "order_id": tx.new_id(),
-        "number": tx.next_number("order", FIRST_NUMBER),
+        "number": _next_number(tx),
         "customer_name": request["customer_name"],
         "customer_email": request.get("customer_email"),
         "items": items,
@@ -193,6 +193,19 @@ def _refuse_stale(order: Document, expected: Container[str] | None) -> None:
             f"Order {order['number']} is at version {order['version']} now; read it again.",
             version=order["version"],
         )
+
+
+def _next_number(tx: Transaction) -> int:
+    """The number of a new order: above all others, also where orders came without their counter."""
+    number = tx.next_number("order", FIRST_NUMBER)
+    if number == FIRST_NUMBER:
+        keys = tx.keys(ORDERS.name)
+        taken = max(
+            (order["number"] for key in keys if (order := tx.get(ORDERS.name, key))), default=0
+        )
+        while number <= taken:
+            number = tx.next_number("order")
+    return number
 
 
 def _listed(tx: Transaction, requested: list[Document]) -> dict[str, Document | None]:

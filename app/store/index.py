@@ -51,7 +51,8 @@ def filed(collection: Collection, document: Document) -> Filing:
     """The filing of a document as it is stored; it raises as `filing_of` does."""
     found: set[Posting] = {(ALL, ALL)} if collection.listed else set()
     for name, values in collection.indexes.items():
-        found.update((name, value) for value in values(document))
+        for value in values(document):
+            found.add((name, value))
     entry = f"{collection.sort(document)}{SEPARATOR}{document[collection.key]}"
     return Filing(entry, frozenset(found))
 

@@ -89,7 +89,7 @@ class State:
     def keys(self, collection: str) -> Iterator[str]:
         """Every key of the collection."""
         field = self.collections[collection].key
-        newer = {key for layer in self.layers for key in layer[collection]}
+        newer = {key: None for layer in self.layers for key in layer[collection]}
         for raw in self.base[collection].lines():
             if (key := orjson.loads(raw)[field]) not in newer:
                 yield key

@@ -22,6 +22,7 @@ def start(data: Path, *words: str, **settings: str) -> subprocess.Popen[str]:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        start_new_session=True,  # so that a test can send a signal as a terminal does, to all of it
     )
 
 

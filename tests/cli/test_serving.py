@@ -1,6 +1,8 @@
 """`flask serve`: how it begins, and what keeps it from beginning."""
 
 import json
+import os
+import signal
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -56,6 +58,18 @@ def test_what_an_import_left_is_delivered_without_a_request(server: Server, tmp_
     finally:
         process.terminate()
         process.communicate()
+
+
+def test_ctrl_c_ends_it(tmp_path: Path) -> None:
+    """A terminal sends SIGINT to every process of it, workers and all."""
+    process = shell.start(tmp_path / "data", "serve", PORT=free_port(), WORKERS="3")
+    assert process.stderr
+    while "Started worker-3" not in process.stderr.readline():
+        assert process.poll() is None
+    os.killpg(process.pid, signal.SIGINT)
+    assert shell.finished(process)[0] == 0
+    with pytest.raises(ProcessLookupError):
+        os.killpg(process.pid, 0)
 
 
 def test_a_port_in_use_is_told(tmp_path: Path, taken_port: str) -> None:

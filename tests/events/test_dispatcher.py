@@ -13,7 +13,7 @@ from app.errors import StorageFull, Unavailable
 from app.events.dispatcher import Dispatcher
 from app.events.retry import RetryPolicy
 from app.events.signals import Signals
-from app.events.types import Envelope
+from app.events.types import Envelope, OrderUpdated
 from app.events.workshop import THREADS
 from app.store import Feed, Store, Transaction, View
 from app.store.json_store import JsonFileStore
@@ -184,6 +184,23 @@ def test_a_failure_told_by_mistake_doubles_nothing(shop: Shop) -> None:
     assert (shop.billing.seen, shop.inventory.seen) == ([event_id], [event_id])
     assert shop.delivery(event_id, "notification")["attempts"] == 2
     assert len(shop.notification.seen) == 2
+
+
+def test_what_turns_out_to_be_kept_lets_the_next_event_go(shop: Shop) -> None:
+    """The lane does not stall behind an outcome that was on record already."""
+    store = TroubledStore(shop.store)
+    release = threading.Event()
+    shop.notification.act = lambda _event: release.wait(PATIENCE_S)
+    with dispatching(store, shop.signals):
+        first, second = shop.emit("order-1"), shop.emit("order-1", OrderUpdated)
+        wait_for(lambda: bool(shop.notification.seen))
+        wait_for(lambda: shop.state(second, "billing") == "done")
+        store.after = Unavailable("The disk failed.")
+        release.set()
+        wait_for(lambda: store.refused >= 1)
+        store.after = None
+        wait_for(lambda: is_done(shop, first) and is_done(shop, second))
+    assert shop.notification.seen == [first, second]
 
 
 def test_trouble_with_the_store_is_no_fault_of_the_handlers(shop: Shop) -> None:

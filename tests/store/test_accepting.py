@@ -11,6 +11,7 @@ import pytest
 from app.errors import Conflict, Damaged, Invalid
 from app.store import Document
 from app.store.accepting import Accepted, accept
+from app.store.checkpointer import Checkpointer
 from app.store.inspecting import inspect
 from app.store.json_store import JsonFileStore
 from tests.store.conftest import OpenStore
@@ -185,3 +186,24 @@ def test_accepting_that_dies_can_be_repeated(shop: Path) -> None:
             break
     assert survived
     assert steps > 5
+
+
+def test_edit_after_a_checkpoint_that_died_loses_no_order(shop: Path) -> None:
+    """Whichever version of the file was edited: the edit counts, and so does every order."""
+    for steps in range(50):
+        copy = shop.with_name(f"died-after-{steps}")
+        shutil.copytree(shop, copy)
+        store = JsonFileStore(copy, COLLECTIONS)
+        survived = survives(Checkpointer(store).checkpoint, steps)
+        store.close()
+        found = json.loads((copy / "orders.json").read_bytes())
+        edit(copy, order("x"), *(order(each["order_id"], total="9") for each in found))
+        accept(copy, COLLECTIONS)
+        store = JsonFileStore(copy, COLLECTIONS)
+        totals = {key: each["total"] for key, each in all_orders(store).items()}
+        assert totals.pop("c") in ("1", "9")
+        assert totals == {"a": "9", "b": "9", "x": "1"}
+        store.close()
+        if survived:
+            break
+    assert survived
