@@ -13,16 +13,18 @@ dies, the next round begins from there.
 """
 
 from functools import partial
+from time import monotonic, thread_time
 
-from app.events import faults, outbox
+from app.events import faults
 from app.events.lanes import Lane
-from app.events.outcome import Delivery, error_of, put_on_record
+from app.events.outbox import OUTBOX, PENDING, Records
+from app.events.outcome import Delivery, error_of, judge, put_on_record
 from app.events.retry import RetryPolicy
 from app.events.schedule import Schedule
 from app.events.signals import Inside, Signals
 from app.events.types import Envelope
 from app.events.workshop import Workshop
-from app.store import Feed, Store, Transaction
+from app.store import Feed, Store, Transaction, View
 
 IDLE_S = 0.25
 BUSY_S = 0.005
@@ -56,18 +58,23 @@ class Round:
         after: str | None = None
         while True:
             with self._store.read() as view:
-                page = view.find(outbox.OUTBOX.name, after=after, limit=PAGE)
+                page = view.find(OUTBOX.name, after=after, limit=PAGE)
             for record in page.documents:
                 self._schedule.update(record["id"], record)
             if page.next is None:
                 return
             after = page.next
 
-    def step(self) -> None:
-        """Take in what changed, waiting for it when nothing else is to be done; then deliver."""
+    def step(self) -> float:
+        """Take in what changed, waiting for it when nothing else is to be done; then deliver.
+
+        Returns for how many seconds others (requests, above all) kept the delivery waiting.
+        """
         longest_s = BUSY_S if self._workshop.lanes else IDLE_S
         self._take_in(self._feed.take(self._schedule.wait_s(self._workshop.room, longest_s)))
+        began, worked = monotonic(), thread_time()
         self._deliver(self._schedule.take(self._workshop.room))
+        return (monotonic() - began) - (thread_time() - worked)
 
     def finish(self) -> None:
         """Put on record what ended in the workshop; begin nothing more."""
@@ -77,7 +84,7 @@ class Round:
         if not event_ids:
             return
         with self._store.read() as view:
-            records = {id_: view.get(outbox.OUTBOX.name, id_) for id_ in sorted(set(event_ids))}
+            records = {id_: view.get(OUTBOX.name, id_) for id_ in sorted(set(event_ids))}
         for event_id, record in records.items():
             self._schedule.update(event_id, record)
 
@@ -87,11 +94,11 @@ class Round:
         if not lanes and not ended:
             return
         with self._store.transaction() as tx:
-            records = outbox.Records(tx)
+            records = Records(tx)
             for delivery, error in ended:
-                self._settle(tx, records, delivery, error)
-            begun = [self._next(tx, records, lane) for lane in lanes]
-            outside = [each for each in begun if each and not self._ran_inside(tx, records, each)]
+                self._settle(records, delivery, error)
+            begun = [self._next(records, lane) for lane in lanes]
+            outside = [each for each in begun if each and not self._ran_inside(records, each)]
             records.write()
         self._workshop.recorded()
         if outside:
@@ -100,22 +107,22 @@ class Round:
         for delivery in outside:
             self._workshop.begin(delivery, partial(self._run_outside, delivery))
 
-    def _next(self, tx: Transaction, records: outbox.Records, lane: Lane) -> Delivery | None:
+    def _next(self, records: Records, lane: Lane) -> Delivery | None:
         """The delivery at the head of a lane, unless it is gone meanwhile or has to wait."""
         event_id = self._schedule.head(lane)
         record = records.get(event_id)
-        if record is None or record["deliveries"][lane.handler]["state"] != outbox.PENDING:
+        if record is None or record["deliveries"][lane.handler]["state"] != PENDING:
             self._schedule.hand_back(lane, event_id, record)
             return None
-        event = records.event(record["id"])
-        if self._is_slowed(tx, lane, event):
+        event = records.event(event_id)
+        if self._is_slowed(records.tx, lane, event):
             return None
         handler = self._signals.handler(event.type, lane.handler)
         return Delivery(lane, event, handler, record["deliveries"][lane.handler]["attempts"] + 1)
 
-    def _is_slowed(self, tx: Transaction, lane: Lane, event: Envelope) -> bool:
+    def _is_slowed(self, view: View, lane: Lane, event: Envelope) -> bool:
         """Whether a fault switch has the delivery wait; once for each attempt."""
-        delay_s = faults.slowness_s(tx, lane.handler, event) if self._with_faults else 0.0
+        delay_s = faults.slowness_s(view, lane.handler, event) if self._with_faults else 0.0
         if not delay_s or lane in self._slowed:
             self._slowed.discard(lane)
             return False
@@ -123,11 +130,12 @@ class Round:
         self._schedule.put_off(lane, delay_s)
         return True
 
-    def _ran_inside(self, tx: Transaction, records: outbox.Records, delivery: Delivery) -> bool:
+    def _ran_inside(self, records: Records, delivery: Delivery) -> bool:
         """Run the handler if it works inside the store, and record what came of it."""
         if not isinstance(delivery.handler, Inside):
             return False
-        self._settle(tx, records, delivery, error_of(partial(self._run_inside, tx, delivery)))
+        error = error_of(partial(self._run_inside, records.tx, delivery))
+        self._settle(records, delivery, error)
         return True
 
     def _run_inside(self, tx: Transaction, delivery: Delivery) -> None:
@@ -141,15 +149,11 @@ class Round:
             faults.strike_outside(self._store, delivery.lane.handler, delivery.event)
         delivery.handler(delivery.event)
 
-    def _settle(
-        self,
-        tx: Transaction,
-        records: outbox.Records,
-        delivery: Delivery,
-        error: BaseException | None,
-    ) -> None:
+    def _settle(self, records: Records, delivery: Delivery, error: BaseException | None) -> None:
+        """Put on record what came of a delivery, and let its lane go on."""
         record = records.get(delivery.event.id)
-        breaker = self._schedule.breaker(delivery.lane.handler)
-        if record and put_on_record(tx, record, delivery, error, self._policy, breaker):
-            records.put(record)
+        if record and delivery.is_open(record):
+            breaker = self._schedule.breaker(delivery.lane.handler)
+            verdict = judge(error, delivery.attempt, self._policy, breaker)
+            put_on_record(records, record, delivery, verdict)
         self._schedule.hand_back(delivery.lane, delivery.event.id, record)

@@ -23,6 +23,14 @@ log = logging.getLogger(__name__)
 LEAD_POLL_S = 0.25
 TROUBLE_PAUSE_S = 0.5
 
+COURTESY = 4
+"""Who had to wait gives way, for so many times as long: clerks are answered before mail is sent."""
+
+DISK_S = 0.004
+"""So long a delivery may wait for the disk in a quiet shop; that is no reason to rest."""
+
+LONGEST_REST_S = 0.1
+
 
 class Dispatcher:
     """Delivers events while it leads. `start` it in each serving process, and `close` it."""
@@ -74,8 +82,9 @@ class Dispatcher:
         work = self._round()
         work.begin()
         while not self._stop.is_set():
-            work.step()
+            kept_waiting_s = work.step()
             self._trouble = ""
+            self._stop.wait(_rest_s(kept_waiting_s))
 
     def _finish(self) -> None:
         if self._workshop.lanes:
@@ -98,3 +107,8 @@ class Dispatcher:
             self._trouble = trouble
             log.warning("%s", trouble)
         self._stop.wait(TROUBLE_PAUSE_S)
+
+
+def _rest_s(kept_waiting_s: float) -> float:
+    """How long to leave the store to the requests, given how long they kept us waiting."""
+    return min(max(kept_waiting_s - DISK_S, 0.0) * COURTESY, LONGEST_REST_S)

@@ -119,19 +119,19 @@ class Records:
     """The outbox's records that one transaction touches: each read once, and written once."""
 
     def __init__(self, tx: Transaction) -> None:
-        self._tx = tx
+        self.tx = tx
         self._read: dict[str, Document | None] = {}
         self._changed: dict[str, Document] = {}
 
     def get(self, event_id: str) -> Document | None:
         """The record as it stands in this transaction; None when the event has left the outbox."""
         if event_id not in self._read:
-            self._read[event_id] = self._tx.get(OUTBOX.name, event_id)
+            self._read[event_id] = self.tx.get(OUTBOX.name, event_id)
         return self._read[event_id]
 
     def event(self, event_id: str) -> Envelope:
         """The event of a record that is there: a copy, so what a handler does to it is not kept."""
-        record = self._tx.get(OUTBOX.name, event_id) or {}
+        record = self.tx.get(OUTBOX.name, event_id) or {}
         return Envelope.from_cloudevent(record["event"])
 
     def put(self, record: Document) -> None:
@@ -141,7 +141,7 @@ class Records:
     def write(self) -> None:
         """Store what was put."""
         for record in self._changed.values():
-            store(self._tx, record)
+            store(self.tx, record)
 
 
 def _mark_failed(delivery: Document, error: str) -> None:

@@ -1,7 +1,7 @@
-"""What came of a delivery: done, tried again later, held by the breaker, or dead.
+"""What came of a delivery: done, tried again, held by the breaker, or dead.
 
-The verdict follows from the error, the retry policy and the breaker, and goes on record in the
-dispatcher's transaction: for a handler inside the store, the one that its effects are part of.
+`judge` decides, from the error, the retry policy and the breaker; `put_on_record` writes it down in
+the dispatcher's transaction: for a handler inside the store, the one that its effects are part of.
 """
 
 import logging
@@ -14,12 +14,15 @@ from app import clock
 from app.events import failures, outbox
 from app.events.breaker import Breaker
 from app.events.lanes import Lane
+from app.events.outbox import Records
 from app.events.retry import OUTAGES, RetryPolicy
 from app.events.signals import Handler
 from app.events.types import Envelope
-from app.store import Document, Transaction
+from app.store import Document
 
 log = logging.getLogger(__name__)
+
+DONE, RETRY, HELD, DEAD = "done", "retry", "held", "dead"
 
 LONGEST_TEXT = 500
 _BEFORE_AT = re.compile(r"""("[^"\n]{1,64}"|[^\s@<>()\[\]"',;=/]+)@(?=[\w\[])""")
@@ -34,6 +37,23 @@ class Delivery(NamedTuple):
     handler: Handler
     attempt: int
 
+    def is_open(self, record: Document) -> bool:
+        """Whether `record`, the event's own, does not tell yet what came of this very attempt.
+
+        It may, when the store reported trouble after it had kept the transaction.
+        """
+        entry = record["deliveries"][self.lane.handler]
+        return bool(entry["state"] == outbox.PENDING and entry["attempts"] == self.attempt - 1)
+
+
+class Verdict(NamedTuple):
+    """What came of an attempt; with the error as it is kept, and the pause before the next one."""
+
+    what: str
+    error: str = ""
+    pause_s: float = 0.0
+    place: str = ""
+
 
 def error_of(work: Callable[[], None]) -> BaseException | None:
     """Do `work`; what it raised, or None. Nothing a handler raises may stop other deliveries."""
@@ -44,36 +64,38 @@ def error_of(work: Callable[[], None]) -> BaseException | None:
     return None
 
 
-def put_on_record(
-    tx: Transaction,
-    record: Document,
-    delivery: Delivery,
-    error: BaseException | None,
-    policy: RetryPolicy,
-    breaker: Breaker,
-) -> bool:
-    """Bring `record`, which the caller stores, and failure.json up to date.
-
-    False, and nothing is changed, when the outcome is on record already: the store may have told
-    of trouble after it had kept the transaction.
-    """
-    handler = delivery.lane.handler
-    entry = record["deliveries"][handler]
-    if entry["state"] != outbox.PENDING or entry["attempts"] != delivery.attempt - 1:
-        return False
+def judge(
+    error: BaseException | None, attempt: int, policy: RetryPolicy, breaker: Breaker
+) -> Verdict:
+    """The verdict on the attempt of that number, which ended with `error`; the breaker hears it."""
     breaker.record(error)
     if error is None:
+        return Verdict(DONE)
+    if breaker.is_open and isinstance(error, OUTAGES):
+        return Verdict(HELD, described(error))
+    pause_s = policy.pause_s(error, attempt)
+    if pause_s is None:
+        return Verdict(DEAD, described(error), place=place_of(error))
+    return Verdict(RETRY, described(error), pause_s)
+
+
+def put_on_record(records: Records, record: Document, delivery: Delivery, verdict: Verdict) -> None:
+    """Bring the event's record and failure.json up to date."""
+    handler = delivery.lane.handler
+    entry = record["deliveries"][handler]
+    if verdict.what == DONE:
         outbox.mark_done(entry)
-        failures.forget(tx, record["id"], handler)
-    elif breaker.is_open and isinstance(error, OUTAGES):
-        outbox.mark_held(entry, described(error))
-    elif (pause_s := policy.pause_s(error, delivery.attempt)) is not None:
-        outbox.mark_retry(entry, described(error), clock.ago(-pause_s))
+        failures.forget(records.tx, record["id"], handler)
+    elif verdict.what == HELD:
+        outbox.mark_held(entry, verdict.error)
+    elif verdict.what == RETRY:
+        outbox.mark_retry(entry, verdict.error, clock.ago(-verdict.pause_s))
     else:
-        outbox.mark_dead(entry, described(error))
-        failures.record(tx, record["event"], handler, described(error))
-        log.error("%s gave up on %s: %s%s", *_line(delivery), described(error), place_of(error))
-    return True
+        outbox.mark_dead(entry, verdict.error)
+        failures.record(records.tx, record["event"], handler, verdict.error)
+        what = f"{delivery.event.type} {record['id']}"
+        log.error("%s gave up on %s: %s%s", handler, what, verdict.error, verdict.place)
+    records.put(record)
 
 
 def described(error: BaseException) -> str:
@@ -89,7 +111,3 @@ def place_of(error: BaseException) -> str:
     """Where in the code it was raised, for the log."""
     frames = extract_tb(error.__traceback__, limit=-1)
     return f" ({frames[0].name}, line {frames[0].lineno})" if frames else ""
-
-
-def _line(delivery: Delivery) -> tuple[str, str]:
-    return delivery.lane.handler, f"{delivery.event.type} {delivery.event.id}"

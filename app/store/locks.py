@@ -10,7 +10,7 @@ from time import sleep
 
 from filelock import lock_descriptor
 
-POLL_S = 0.0005
+POLL_S = 0.0002
 
 
 class ProcessLock:

@@ -1,8 +1,10 @@
 """Commands as processes of their own."""
 
 import os
+import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 from app.config import PREFIX
@@ -31,8 +33,15 @@ def finished(process: subprocess.Popen[str]) -> tuple[int, str, str]:
     try:
         out, err = process.communicate(timeout=PATIENCE_S)
     finally:
-        process.kill()
+        end(process)
     return process.returncode, out, err
+
+
+def end(process: subprocess.Popen[str]) -> None:
+    """kill -9 to the process and all it has started; harmless when they are gone."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
 
 
 def run(data: Path, *words: str, **settings: str) -> tuple[int, str, str]:

@@ -140,8 +140,7 @@ def _kill_when_grown(data: Path, grown_bytes: int, *words: str) -> None:
     while process.poll() is None and _journal_bytes(data) < before + grown_bytes:
         assert monotonic() < deadline
         sleep(0.0005)
-    process.kill()
-    process.communicate()
+    shell.end(process)
 
 
 def _journal_bytes(data: Path) -> int:

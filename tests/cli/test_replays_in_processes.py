@@ -70,8 +70,7 @@ def test_a_killed_replay_loses_nothing(
     watch = runtime.follow(failing.FAILURES.name)
     while process.poll() is None and len(failures()) > 50:
         watch.take(timeout_s=0.05)
-    process.kill()
-    process.communicate()
+    shell.end(process)
     assert failures(), "killed too late to show anything"
     assert _summary(shell.run(data, "replay", "--all")).endswith("0 skipped, 0 waiting.")
     assert failures() == []

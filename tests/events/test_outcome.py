@@ -6,7 +6,9 @@ import smtplib
 import pytest
 
 from app.errors import Invalid, Problem, Unavailable
-from app.events.outcome import LONGEST_TEXT, described, error_of
+from app.events.breaker import LIMIT, Breaker
+from app.events.outcome import LONGEST_TEXT, described, error_of, judge
+from app.events.retry import RetryPolicy
 
 
 def test_an_error_is_described_by_kind_and_first_line() -> None:
@@ -70,3 +72,34 @@ def test_whatever_a_handler_raises_is_caught(error: BaseException) -> None:
 
 def test_a_handler_that_succeeds_has_no_error() -> None:
     assert error_of(lambda: None) is None
+
+
+@pytest.mark.parametrize(
+    ("error", "attempt", "what"),
+    [
+        (None, 1, "done"),
+        (OSError("down"), 1, "retry"),
+        (OSError("down"), 3, "dead"),
+        (ValueError("bad"), 1, "dead"),
+    ],
+)
+def test_the_verdict_follows_from_error_and_attempt(
+    error: Exception | None, attempt: int, what: str
+) -> None:
+    """With three attempts: what can pass is tried again, until the last one."""
+    assert judge(error, attempt, RetryPolicy(3, 0.1), Breaker()).what == what
+
+
+def test_an_outage_is_held_once_the_breaker_is_open() -> None:
+    """Also at the last attempt: an outage must not fill failure.json."""
+    breaker = Breaker()
+    verdicts = [judge(OSError("down"), 3, RetryPolicy(3, 0.1), breaker).what for _ in range(8)]
+    assert verdicts == [*["dead"] * (LIMIT - 1), *["held"] * (8 - LIMIT + 1)]
+
+
+def test_a_bad_payload_is_parked_even_while_the_breaker_is_open() -> None:
+    """Waiting for the peer would not mend it."""
+    breaker = Breaker()
+    for _ in range(LIMIT):
+        breaker.record(OSError("down"))
+    assert judge(ValueError("bad"), 1, RetryPolicy(3, 0.1), breaker).what == "dead"

@@ -38,8 +38,8 @@ class Server:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> "Server":
-        """Start, or start again; returns when it answers."""
-        self.port = _free_port()
+        """Start, or start again on the same port; returns when it answers."""
+        self.port = self.port or _free_port()
         own = {"DATA": str(self.data), "PORT": str(self.port), "WORKERS": "2"} | self._settings
         inherited = {k: v for k, v in os.environ.items() if not k.startswith(PREFIX)}
         self._process = subprocess.Popen(

@@ -1,6 +1,9 @@
 """kill -9 of everything, in the midst of it."""
 
 from pathlib import Path
+from random import Random
+
+import pytest
 
 from tests.processes.books import FIRST_NUMBER, opened
 from tests.processes.clients import Load
@@ -31,3 +34,24 @@ def test_no_acknowledged_order_is_lost_when_all_processes_are_killed(
         assert len(stored) - len(acknowledged) <= CLIENTS
         wait_for("all deliveries", lambda: books.on_their_way() == 0)
         books.check_all(len(stored))
+
+
+@pytest.mark.deep
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_servers_may_be_killed_again_and_again(data: Path, serve: Serve, seed: int) -> None:
+    """Clients that repeat what got no answer, with the same key, place each order once."""
+    random = Random(seed)
+    servers = [serve(WORKERS="1") for _ in range(3)]
+    with Load(servers, CLIENTS, 500) as load:
+        while not load.is_over:
+            killed = random.choice(servers)
+            killed.kill()
+            killed.start()
+    assert load.refused == []
+    assert len(load.acknowledged) == CLIENTS * 500
+    with opened(data) as books:
+        wait_for("all deliveries", lambda: books.on_their_way() == 0)
+        books.check_all(CLIENTS * 500)
+        assert {path.name for path in (data / "mail/new").iterdir()} == {
+            f"{event_id}.notification" for event_id in books.mailed_events()
+        }

@@ -1,0 +1,37 @@
+"""A dispatcher that runs, for tests that look at it from outside."""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from time import monotonic
+
+from app.events.dispatcher import Dispatcher
+from app.events.retry import RetryPolicy
+from app.events.signals import Signals
+from app.store import Store
+from tests.events.conftest import PATIENCE_S, QUICK, Shop
+
+
+@contextmanager
+def dispatching(
+    store: Store, signals: Signals, policy: RetryPolicy = QUICK
+) -> Iterator[Dispatcher]:
+    """A running dispatcher, closed whatever happens."""
+    dispatcher = Dispatcher(store, signals, policy)
+    dispatcher.start()
+    try:
+        yield dispatcher
+    finally:
+        dispatcher.close()
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    deadline = monotonic() + PATIENCE_S
+    tick = threading.Event()
+    while not condition():
+        assert monotonic() < deadline, "it did not happen in time"
+        tick.wait(0.002)
+
+
+def is_done(shop: Shop, event_id: str) -> bool:
+    return set(shop.states(event_id).values()) == {"done"}
