@@ -29,7 +29,7 @@ COURTESY = 4
 DISK_S = 0.004
 """So long a delivery may wait for the disk in a quiet shop; that is no reason to rest."""
 
-LONGEST_REST_S = 0.1
+LONGEST_REST_S = 0.25
 
 
 class Dispatcher:

@@ -72,6 +72,7 @@ class CheckpointFile:
             self._identity = _identity(os.fstat(file.fileno()))
         self._prefix = len(orjson.dumps({collection.key: ""})) - len(b'""}')
         self._end = max(len(self._map) - len(FOOT), len(HEAD))
+        self._last = max(self._map.rfind(b"\n", 0, self._end) + 1, len(HEAD))
 
     def is_in_place(self) -> bool:
         """Whether the file of this name is still this one, and nobody has written to it."""
@@ -93,6 +94,8 @@ class CheckpointFile:
     def place(self, token: bytes) -> int:
         """Where the first line begins whose key, as JSON text, is not below `token`."""
         low, high = len(HEAD), self._end
+        if self._last < high and self._token(self._last, len(token)) < token:
+            return self._end  # most questions are about new documents, whose ids are above all
         while low < high:
             start = max(self._map.rfind(b"\n", low, (low + high) // 2) + 1, low)
             if self._token(start, len(token)) < token:
