@@ -32,6 +32,9 @@ FOOT = b"\n]\n"
 EMPTY = b"[\n]\n"
 CHUNK_BYTES = 1 << 20
 
+MOST_RECENT = 4096
+"""How many documents of a file are kept at hand; a file never changes, so none gets stale."""
+
 
 class Fingerprint(NamedTuple):
     """By what a file is recognised: its length, and its CRC-32C (RFC 3720) in hexadecimal."""
@@ -73,6 +76,16 @@ class CheckpointFile:
         self._prefix = len(orjson.dumps({collection.key: ""})) - len(b'""}')
         self._end = max(len(self._map) - len(FOOT), len(HEAD))
         self._last = max(self._map.rfind(b"\n", 0, self._end) + 1, len(HEAD))
+        self._recent: dict[str, bytes | None] = {}
+
+    def get(self, key: str) -> bytes | None:
+        """The stored JSON of one document, or None. Costs O(log n), or less where asked lately."""
+        raw = self._recent.get(key) or self._read(key)
+        if raw is not None:
+            if len(self._recent) >= MOST_RECENT:
+                self._recent.clear()
+            self._recent[key] = raw
+        return raw
 
     def is_in_place(self) -> bool:
         """Whether the file of this name is still this one, and nobody has written to it."""
@@ -85,8 +98,7 @@ class CheckpointFile:
         """Whether the file is as long as its record says; costs nothing."""
         return len(self._map) == self.record.bytes
 
-    def get(self, key: str) -> bytes | None:
-        """The stored JSON of one document, or None. Costs O(log n)."""
+    def _read(self, key: str) -> bytes | None:
         token = orjson.dumps(key)
         start = self.place(token)
         return self._line(start) if self.has_at(start, token) else None
