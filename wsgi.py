@@ -22,6 +22,10 @@ if parent_process() is not None:
 
 if "FLASK_RUN_FROM_CLI" not in os.environ:
     # a server: deliver what an earlier run left behind, before the first request comes
-    app.extensions["daybook"].start()
+    try:
+        app.extensions["daybook"].start()
+    except DaybookError as error:
+        sys.stderr.write(f"Error: {error}\n")
+        sys.exit(2)
     # workers are children of multiprocessing, which runs finalizers, but not atexit
     Finalize(None, app.extensions["daybook"].close, exitpriority=1)

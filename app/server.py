@@ -52,7 +52,8 @@ def run(config: Config) -> None:
     sys.modules.pop("wsgi", None)
     Server(
         "wsgi:app",
-        address=config.host,
+        # Granian takes addresses, not names
+        address=str(socket.getaddrinfo(config.host, config.port)[0][4][0]),
         port=config.port,
         interface=Interfaces.WSGI,
         workers=config.workers,

@@ -14,6 +14,7 @@ checkpoints grows with the time that one takes, so their share of the work stays
 whatever the number of orders.
 """
 
+import logging
 import threading
 from pathlib import Path
 from time import monotonic
@@ -27,6 +28,8 @@ from app.store.json_store import JsonFileStore
 from app.store.locks import ProcessLock
 from app.store.replica import Frozen
 from app.store.segment import remove_segments
+
+log = logging.getLogger(__name__)
 
 QUIET_S = 0.25
 TICK_S = 0.1
@@ -81,11 +84,17 @@ class Checkpointer:
             if self._is_due():
                 self._try()
 
+    def _note(self, error: DaybookError) -> None:
+        """Say what keeps the files behind, once for as long as it stays the same."""
+        if str(error) != str(self.last_error):
+            log.warning("the readable files are behind: %s", error)
+        self.last_error = error
+
     def _is_due(self) -> bool:
         try:
             self._store.catch_up()
         except DaybookError as error:
-            self.last_error = error
+            self._note(error)
             return False
         now, replica = monotonic(), self._store.replica
         quiet = now - replica.last_append >= QUIET_S
@@ -99,7 +108,7 @@ class Checkpointer:
             self.checkpoint()
             self.last_error = None
         except DaybookError as error:
-            self.last_error = error
+            self._note(error)
         took = monotonic() - began
         self._not_before = monotonic() + max(PAUSE_S, PAUSE_FACTOR * took)
 
