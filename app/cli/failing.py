@@ -5,6 +5,8 @@ import os
 import pwd
 import sys
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import click
 
@@ -121,8 +123,23 @@ def _announce(steps: list[Step]) -> None:
 
 def _run(runtime: Runtime, steps: list[Step], rate: float | None) -> None:
     """Replay and follow; exits with 1 when some failed again or the run was stopped."""
-    # what fails again is counted below and kept in failure.json; the log would break up the bar
-    logging.getLogger("app").setLevel(logging.CRITICAL)
+    with _without_log():
+        _replay_and_follow(runtime, steps, rate)
+
+
+@contextmanager
+def _without_log() -> Iterator[None]:
+    """What fails again is counted and kept in failure.json; the log would break up the bar."""
+    log = logging.getLogger("app")
+    before = log.level
+    log.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        log.setLevel(before)
+
+
+def _replay_and_follow(runtime: Runtime, steps: list[Step], rate: float | None) -> None:
     run = Run(runtime, steps, _operator(), rate=rate)
     runtime.start()
     is_stopped = False
