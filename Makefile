@@ -12,7 +12,7 @@ test: $(VENV)/dev.stamp
 	$(BIN)/lint-imports
 	$(BIN)/pytest -m "not deep"
 
-check: $(VENV)/dev.stamp
+check: $(VENV)/dev.stamp $(VENV)/bench.stamp
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
