@@ -53,9 +53,15 @@ def client(app: Flask) -> FlaskClient:
 
 
 @pytest.fixture
-def catalogue(app: Flask) -> dict[str, str]:
-    """Four products: plenty of tea, few mugs, one teapot with back-orders, no tins. Sku → price."""
+def runtime(app: Flask) -> Runtime:
+    """What lives in the test's process: the store, and the dispatcher once it was started."""
     runtime: Runtime = app.extensions["daybook"]
+    return runtime
+
+
+@pytest.fixture
+def catalogue(runtime: Runtime) -> dict[str, str]:
+    """Four products: plenty of tea, few mugs, one teapot with back-orders, no tins. Sku → price."""
     with runtime.transaction() as tx:
         for product in CATALOGUE:
             add_product(tx, dict(product))
@@ -63,9 +69,8 @@ def catalogue(app: Flask) -> dict[str, str]:
 
 
 @pytest.fixture
-def settled(app: Flask) -> Callable[[], None]:
+def settled(runtime: Runtime) -> Callable[[], None]:
     """A function that waits until every event reached its handlers, or waits behind a failure."""
-    runtime: Runtime = app.extensions["daybook"]
 
     def wait() -> None:
         runtime.start()

@@ -5,7 +5,6 @@ from dataclasses import replace
 from time import monotonic
 
 import pytest
-from flask import Flask
 from flask.testing import FlaskClient
 
 from app.config import Config
@@ -21,13 +20,6 @@ from tests.over_http import place
 def config(config: Config) -> Config:
     """With fault switches."""
     return replace(config, faults=True)
-
-
-@pytest.fixture
-def runtime(app: Flask) -> Runtime:
-    """The store of the application, and its dispatcher."""
-    runtime: Runtime = app.extensions["daybook"]
-    return runtime
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from flask import Flask
 from flask.testing import FlaskClient
 
 from app.checks import recompute
@@ -24,13 +23,6 @@ Settled = Callable[[], None]
 def config(config: Config) -> Config:
     """With fault switches."""
     return replace(config, faults=True)
-
-
-@pytest.fixture
-def runtime(app: Flask) -> Runtime:
-    """The store of the application."""
-    runtime: Runtime = app.extensions["daybook"]
-    return runtime
 
 
 @pytest.fixture

@@ -25,13 +25,6 @@ def config(config: Config) -> Config:
 
 
 @pytest.fixture
-def runtime(app: Flask) -> Runtime:
-    """What lives in the test's process."""
-    runtime: Runtime = app.extensions["daybook"]
-    return runtime
-
-
-@pytest.fixture
 def flask(app: Flask) -> Give:
     """A function that gives a command: flask("replay", "--all")."""
 
