@@ -78,6 +78,77 @@ class InventoryBackordered(Event):
     handled_by = ("orders",)
 
 
+class ProductUpdated(Event):
+    """Price, name or stock status of a product changed, or it was archived.
+
+    `data.product`: the product as it is now. Nobody has to handle it: websites ask for these
+    events.
+    """
+
+    type = "product.updated"
+    source = "/inventory"
+    handled_by = ()
+
+
+class ProductLowStock(Event):
+    """What is available of a product has fallen to its threshold; once for each crossing.
+
+    `data.product`: the product as it is now.
+    """
+
+    type = "product.low_stock"
+    source = "/inventory"
+    handled_by = ()
+
+
+class PaymentCaptured(Event):
+    """The gateway took money for the order.
+
+    `data.order`: the order as billing saw it; `data.payment`: {payment_id, amount, at}, the amount
+    of this payment; `data.paid`: what has been paid in all, less refunds.
+    """
+
+    type = "payment.captured"
+    source = "/billing"
+    handled_by = ()
+
+
+class PaymentFailed(Event):
+    """The gateway declined, for good. `data` as of payment.captured; `data.reason`: why."""
+
+    type = "payment.failed"
+    source = "/billing"
+    handled_by = ()
+
+
+class PaymentRefunded(Event):
+    """Money went back: the order ended, or costs less now. `data` as of payment.captured."""
+
+    type = "payment.refunded"
+    source = "/billing"
+    handled_by = ()
+
+
+class OrderFulfilled(Event):
+    """The order was handed to the carrier.
+
+    `data.order`: the order as it was then; `data.shipment`: {shipment_id, carrier,
+    tracking_number, lines}.
+    """
+
+    type = "order.fulfilled"
+    source = "/shipping"
+    handled_by = ()
+
+
+class OrderDelivered(Event):
+    """The carrier says that the order has arrived. `data` as of order.fulfilled."""
+
+    type = "order.delivered"
+    source = "/shipping"
+    handled_by = ()
+
+
 EVENT_TYPES: tuple[type[Event], ...] = (
     OrderPlaced,
     OrderUpdated,
@@ -85,6 +156,13 @@ EVENT_TYPES: tuple[type[Event], ...] = (
     OrderDeleted,
     InventoryReserved,
     InventoryBackordered,
+    ProductUpdated,
+    ProductLowStock,
+    PaymentCaptured,
+    PaymentFailed,
+    PaymentRefunded,
+    OrderFulfilled,
+    OrderDelivered,
 )
 
 
