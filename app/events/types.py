@@ -57,7 +57,7 @@ class OrderDeleted(Event):
 class InventoryReserved(Event):
     """Every line of the order is reserved.
 
-    `data.number`: the order's number; `data.version`: the order's version that was looked at.
+    `data.order`: the order that was looked at; `data.number` and `data.version`: those of it.
     """
 
     type = "inventory.reserved"
@@ -68,9 +68,8 @@ class InventoryReserved(Event):
 class InventoryBackordered(Event):
     """Some line is short, so nothing is reserved.
 
-    `data.short`: [{product, wanted, available, backorder}]; `data.number`: the order's number;
-    `data.version`: the order's version that was looked at. The order waits when every short product
-    may be back-ordered, else it fails.
+    `data.short`: [{product, wanted, available, backorder}]; the rest as of inventory.reserved. The
+    order waits when every short product may be back-ordered, else it fails.
     """
 
     type = "inventory.backordered"
@@ -164,6 +163,11 @@ EVENT_TYPES: tuple[type[Event], ...] = (
     OrderFulfilled,
     OrderDelivered,
 )
+
+
+def snapshot(order: Document) -> Document:
+    """The order as events carry it: all but the history."""
+    return {name: value for name, value in order.items() if name != "history"}
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from collections import Counter
 
 from app import clock
 from app.events.outbox import emit
-from app.events.types import InventoryBackordered, InventoryReserved
+from app.events.types import InventoryBackordered, InventoryReserved, snapshot
 from app.inventory.schemas import check_product
 from app.store import Collection, Document, Transaction, View
 
@@ -67,7 +67,11 @@ def reconcile(tx: Transaction, order_id: str) -> None:
     wanted = wanted_stock(tx, order)
     short = _short(tx, wanted, quantities(held["lines"]))
     _hold(tx, order_id, held, Counter() if short else wanted, order["version"])
-    seen = {"number": order["number"], "version": order["version"]}
+    seen = {
+        "order": snapshot(order),
+        "number": order["number"],
+        "version": order["version"],
+    }
     if short:
         emit(tx, InventoryBackordered(order_id, seen | {"short": short}))
     else:

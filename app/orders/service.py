@@ -13,7 +13,7 @@ from typing import Any
 from app import clock
 from app.errors import Conflict, Invalid, NotFound, Problem, Stale
 from app.events.outbox import emit
-from app.events.types import OrderCancelled, OrderDeleted, OrderPlaced, OrderUpdated
+from app.events.types import OrderCancelled, OrderDeleted, OrderPlaced, OrderUpdated, snapshot
 from app.money import Currency
 from app.orders import states
 from app.orders.schemas import check_order
@@ -173,11 +173,6 @@ def fail_order(tx: Transaction, order: Document, detail: str) -> None:
     """There is no stock and no back-order: a new order fails, a changed one is cancelled."""
     ended = states.FAILED if order["status"] == states.PLACED else states.CANCELLED
     _end(tx, order, ended, detail)
-
-
-def snapshot(order: Document) -> Document:
-    """The order as its events carry it: all but the history."""
-    return {name: value for name, value in order.items() if name != "history"}
 
 
 def _end(tx: Transaction, order: Document, status: str, reason: str) -> Document:
