@@ -81,6 +81,10 @@ class Runtime:
         """See Store.follow."""
         return self.open().follow(collection)
 
+    def position(self) -> int:
+        """See Store.position."""
+        return self.open().position()
+
     def make_durable(self) -> None:
         """See Store.make_durable."""
         self.open().make_durable()

@@ -78,10 +78,18 @@ class View(Protocol):
         depends on the page, not on the collection (a filter that few documents match leads).
         """
 
-    def count(self, collection: str, where: Mapping[str, IndexValue] | None = None) -> int:
+    def count(
+        self,
+        collection: str,
+        where: Mapping[str, IndexValue] | None = None,
+        *,
+        low: str = "",
+        high: str | None = None,
+    ) -> int:
         """How many documents match every filter, or are in a listed collection at all.
 
-        One filter or none costs nothing; more cost as much as the rarest matches.
+        `low` and `high` are bounds as for `find`. One filter or none costs next to nothing; more
+        cost as much as the rarest matches.
         """
 
     def keys(self, collection: str) -> Iterator[str]:
@@ -134,6 +142,12 @@ class Store(Protocol):
 
     def follow(self, collection: str) -> Feed:
         """A feed of the changes from now on."""
+
+    def position(self) -> int:
+        """A number that grows with every change: the same in every process, and after a restart.
+
+        Whoever asks before it reads can ask later whether what it read may have changed since.
+        """
 
     def make_durable(self) -> None:
         """Return when everything that a view has shown is on disk; raises Unavailable else."""

@@ -99,6 +99,11 @@ class Index:
         """How many entries have `value`."""
         return len(self._buckets.get(value, ()))
 
+    def count_between(self, value: IndexValue, low: str, high: str) -> int:
+        """How many entries with `value` there are from `low` up to but without `high`."""
+        bucket = self._buckets.get(value, [])
+        return max(_place(bucket, high) - _place(bucket, low), 0)
+
     def contains(self, value: IndexValue, entry: str) -> bool:
         """Whether `entry` has `value`."""
         bucket = self._buckets.get(value, [])

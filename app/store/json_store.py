@@ -89,6 +89,12 @@ class JsonFileStore:
             self._feeds.add(collection, feed)
         return feed
 
+    def position(self) -> int:
+        """See Store.position."""
+        with self._memory:
+            self.catch_up()
+            return self.replica.chain.seq
+
     def make_durable(self) -> None:
         """See Store.make_durable."""
         chain = self.replica.chain

@@ -95,18 +95,29 @@ class State:
                 yield key
         yield from (key for key in newer if self.raw(collection, key) is not None)
 
-    def count(self, collection: str, where: Mapping[str, IndexValue], staged: Staged) -> int:
+    def count(
+        self,
+        collection: str,
+        where: Mapping[str, IndexValue],
+        low: str,
+        high: str | None,
+        staged: Staged,
+    ) -> int:
         """How many documents match."""
         wanted = self._wanted(collection, where)
+        start, stop = _range(low, high, None, False)
+
+        def matches(filing: Filing) -> bool:
+            return wanted <= filing.postings and start <= filing.entry < stop
+
         number = sum(
-            (wanted <= change.filing.postings)
-            - (wanted <= self.filing(collection, change.key).postings)
+            matches(change.filing) - matches(self.filing(collection, change.key))
             for change in staged.values()
         )
         if len(wanted) > 1:
-            return number + sum(1 for _ in self._matching(collection, wanted, "", _END, False))
+            return number + sum(1 for _ in self._matching(collection, wanted, start, stop, False))
         ((name, value),) = wanted
-        return number + self._indexes[collection][name].count(value)
+        return number + self._indexes[collection][name].count_between(value, start, stop)
 
     def find(
         self,

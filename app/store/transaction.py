@@ -46,9 +46,16 @@ class JsonView:
             collection, where or {}, low, high, after, limit, descending, staged
         )
 
-    def count(self, collection: str, where: Mapping[str, IndexValue] | None = None) -> int:
+    def count(
+        self,
+        collection: str,
+        where: Mapping[str, IndexValue] | None = None,
+        *,
+        low: str = "",
+        high: str | None = None,
+    ) -> int:
         """See View.count."""
-        return self._state.count(collection, where or {}, self._staged_in(collection))
+        return self._state.count(collection, where or {}, low, high, self._staged_in(collection))
 
     def keys(self, collection: str) -> Iterator[str]:
         """See View.keys."""

@@ -45,6 +45,9 @@ class TroubledStore:
     def follow(self, collection: str) -> Feed:
         return self._store.follow(collection)
 
+    def position(self) -> int:
+        return self._store.position()
+
     def make_durable(self) -> None:
         if self.unsynced:
             self.refused += 1

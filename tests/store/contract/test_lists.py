@@ -68,6 +68,26 @@ def test_bounds_are_inclusive(shop: Store) -> None:
     assert days(shop, low="2026-11-05", high="2026-11-03") == []
 
 
+@pytest.mark.parametrize("where", [None, {"sku": "tea"}, {"sku": "mug", "status": "placed"}])
+@pytest.mark.parametrize(
+    ("low", "high"),
+    [("", None), ("2026-11-03", "2026-11-05"), ("2026-11-08", None), ("", "2026-11-02"),
+     ("2026-11-05", "2026-11-03")],
+)  # fmt: skip
+def test_counts_have_the_bounds_of_lists(
+    shop: Store, where: Where | None, low: str, high: str | None
+) -> None:
+    """As many as `find` gives, also with the changes of a transaction that is not over."""
+    with shop.transaction() as tx:
+        tx.put("orders", order("id-6", placed="2026-11-08", status="placed", skus=["mug"]))
+        tx.put("orders", order("new", placed="2026-11-05", status="placed", skus=["tea", "mug"]))
+        tx.delete("orders", "id-5")
+        found = tx.find("orders", where, low=low, high=high).documents
+        assert tx.count("orders", where, low=low, high=high) == len(found)
+    with shop.read() as view:
+        assert view.count("orders", where, low=low, high=high) == len(found)
+
+
 def test_changed_document_moves_in_every_list(shop: Store) -> None:
     """After a change of sort text and filters a document stands in its new places only."""
     put_orders(shop, order("id-8", placed="2026-12-01", status="paid", skus=["pot"]))

@@ -1,0 +1,48 @@
+"""Positions: who asked before it read can tell later whether anything has changed since."""
+
+from collections.abc import Callable
+
+import pytest
+
+from app.store import Store
+from tests.store.shop import order, put_orders
+
+MakeStore = Callable[[], Store]
+
+
+def test_position_grows_with_every_change_by_whomever(make_store: MakeStore) -> None:
+    """Every instance tells the same position, and each change a greater one."""
+    stores = [make_store() for _ in range(3)]
+    seen = [stores[0].position()]
+    for turn in range(6):
+        put_orders(stores[turn % 3], order("a", total=str(turn)))
+        positions = {store.position() for store in stores}
+        assert len(positions) == 1
+        seen += positions
+    assert seen == sorted(set(seen))
+
+
+def test_position_rests_while_nothing_changes(store: Store) -> None:
+    """Not for a reader, nor for a transaction that was undone or changed nothing."""
+    put_orders(store, order("a"))
+    before = store.position()
+    with store.read() as view:
+        view.get("orders", "a")
+    with pytest.raises(RuntimeError), store.transaction() as tx:
+        tx.put("orders", order("b"))
+        raise RuntimeError
+    with store.transaction() as tx:
+        tx.get("orders", "a")
+    assert store.position() == before
+
+
+def test_position_is_the_same_after_a_restart(make_store: MakeStore) -> None:
+    """Closing brings the files up to date, and changes no document."""
+    store = make_store()
+    put_orders(store, order("a"), order("b"))
+    before = store.position()
+    store.close()
+    again = make_store()
+    assert again.position() == before
+    put_orders(again, order("c"))
+    assert again.position() > before
