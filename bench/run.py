@@ -9,13 +9,20 @@ import argparse
 import json
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 from bench.load import Measurement
 from bench.machine import NotADisk, facts
 from bench.report import page, table
-from bench.servers import ROOT, SERVICES, THREADS_PER_WORKER, Place, ServiceFailed, running
+from bench.servers import (
+    ROOT,
+    SERVICES,
+    THREADS_PER_WORKER,
+    Place,
+    ServiceFailed,
+    running,
+    work_folder,
+)
 from bench.workload import write_orders
 
 RESULTS = ROOT / "bench" / "results.md"
@@ -31,7 +38,8 @@ def main() -> int:
     given = _arguments()
     try:
         known = facts(given.folder)
-        rounds = measure(given)
+        with work_folder(given.folder) as work:
+            rounds = measure(given, work)
     except (NotADisk, ServiceFailed, RunFailed) as reason:
         print(reason, file=sys.stderr)
         return 1
@@ -43,7 +51,7 @@ def main() -> int:
     return 0
 
 
-def measure(given: argparse.Namespace) -> dict[str, list[Measurement]]:
+def measure(given: argparse.Namespace, work: Path) -> dict[str, list[Measurement]]:
     """Return each chosen service's measurements, one a round.
 
     Every round begins with another service, so that none always follows the same one. Raises
@@ -53,21 +61,19 @@ def measure(given: argparse.Namespace) -> dict[str, list[Measurement]]:
     for n in range(given.rounds):
         first = n % len(given.only)
         for service in given.only[first:] + given.only[:first]:
-            measured = measure_once(service, given)
+            measured = measure_once(service, given, work)
             rounds[service].append(measured)
             progress = f"round {n + 1} of {given.rounds}: {service} {measured.per_second:,.0f}/s"
             print(progress, file=sys.stderr)
     return rounds
 
 
-def measure_once(service: str, given: argparse.Namespace) -> Measurement:
+def measure_once(service: str, given: argparse.Namespace, work: Path) -> Measurement:
     """Start `service`, warm it up, load it for the given seconds, and stop it."""
-    with (
-        tempfile.NamedTemporaryFile(suffix=".ndjson") as bodies,
-        running(service, given.workers, given.folder) as place,
-    ):
-        write_orders(Path(bodies.name))
-        orders = ["--bodies", bodies.name]
+    bodies = work / "orders.ndjson"
+    write_orders(bodies)
+    with running(service, given.workers, work) as place:
+        orders = ["--bodies", str(bodies)]
         load(place, orders, given.clients, WARM_UP_S)
         return load(place, orders, given.clients, given.seconds)
 

@@ -9,7 +9,6 @@ import argparse
 import random
 import statistics
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -19,7 +18,7 @@ from pathlib import Path
 from bench.generate import generate
 from bench.machine import facts, private_mib
 from bench.run import load
-from bench.servers import ROOT, Place, running
+from bench.servers import ROOT, Place, running, work_folder
 from bench.workload import write_orders
 
 RESULTS = ROOT / "bench" / "scale.md"
@@ -47,10 +46,10 @@ def main() -> int:
     """Measure, print, and write the page."""
     given = _arguments()
     with ExitStack() as stack:
-        work = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="daybook-bench-")))
+        work = stack.enter_context(work_folder(None))
         places = {
             stored: stack.enter_context(
-                running("daybook", given.workers, None, partial(_fill, stored=stored))
+                running("daybook", given.workers, work, partial(_fill, stored=stored))
             )
             for stored in (given.few, given.many)
         }

@@ -2,7 +2,9 @@
 
 Every service runs under Granian with the same settings: WSGI, W worker processes with
 THREADS_PER_WORKER blocking threads each, on loopback and a free port. bench.run is the caller.
-Nothing may outlive `running`: no process, no file.
+No process may outlive `running`. Its files do, until the caller removes all of them at the very
+end: for minutes after thousands of small files were removed, ext4 takes ten times as long to
+create one (it passes over inodes freed lately), and whoever is measured then pays for it.
 """
 
 import http.client
@@ -119,39 +121,49 @@ SERVICES: dict[str, Callable[[Place], Launch]] = {
 def running(
     service: str,
     workers: int,
-    parent: Path | None = None,
+    work: Path,
     fill: Callable[[Place], None] | None = None,
 ) -> Iterator[Place]:
     """Run a freshly seeded `service` of SERVICES for the length of the block.
 
     `fill` seeds it in place of the service's own command. Its data lie in a new folder under
-    `parent` (None: the system's folder for temporary files) and go with it. Raises ServiceFailed
-    when seeding fails, or when it doesn't answer within START_TIMEOUT_S.
+    `work`, and stay. Raises ServiceFailed when seeding fails, or when it doesn't answer within
+    START_TIMEOUT_S.
+    """
+    folder = Path(tempfile.mkdtemp(prefix=f"{service}-", dir=work))
+    place = Place(folder, _free_port(), workers)
+    place.data.mkdir()
+    launch = SERVICES[service](place)
+    environment = _environment(launch)
+    if fill:
+        fill(place)
+    else:
+        _seed(launch, place, environment)
+    began = time.monotonic()
+    with place.log.open("ab") as log:
+        process = subprocess.Popen(
+            launch.serve,
+            cwd=ROOT,
+            env=environment,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+    try:
+        _wait_until_it_answers(process, place)
+        yield replace(place, pid=process.pid, ready_after_s=time.monotonic() - began)
+    finally:
+        _stop(process)
+
+
+@contextmanager
+def work_folder(parent: Path | None) -> Iterator[Path]:
+    """A folder for all runs of a measurement, under `parent` (None: the system's); removed after.
+
+    Let five minutes pass before the next measurement (see the top of this file).
     """
     with tempfile.TemporaryDirectory(prefix="daybook-bench-", dir=parent) as folder:
-        place = Place(Path(folder), _free_port(), workers)
-        place.data.mkdir()
-        launch = SERVICES[service](place)
-        environment = _environment(launch)
-        if fill:
-            fill(place)
-        else:
-            _seed(launch, place, environment)
-        began = time.monotonic()
-        with place.log.open("ab") as log:
-            process = subprocess.Popen(
-                launch.serve,
-                cwd=ROOT,
-                env=environment,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
-        try:
-            _wait_until_it_answers(process, place)
-            yield replace(place, pid=process.pid, ready_after_s=time.monotonic() - began)
-        finally:
-            _stop(process)
+        yield Path(folder)
 
 
 def _python(*arguments: str) -> list[str]:
