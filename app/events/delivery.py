@@ -13,7 +13,7 @@ dies, the next round begins from there.
 """
 
 from functools import partial
-from time import monotonic, thread_time
+from time import monotonic
 
 from app.events import faults
 from app.events.lanes import Lane
@@ -68,13 +68,11 @@ class Round:
     def step(self) -> float:
         """Take in what changed, waiting for it when nothing else is to be done; then deliver.
 
-        Returns for how many seconds others (requests, above all) kept the delivery waiting.
+        Returns for how many seconds other writers (requests, above all) had it wait for its turn.
         """
         longest_s = BUSY_S if self._workshop.lanes else IDLE_S
         self._take_in(self._feed.take(self._schedule.wait_s(self._workshop.room, longest_s)))
-        began, worked = monotonic(), thread_time()
-        self._deliver(self._schedule.take(self._workshop.room))
-        return (monotonic() - began) - (thread_time() - worked)
+        return self._deliver(self._schedule.take(self._workshop.room))
 
     def finish(self) -> None:
         """Put on record what ended in the workshop; begin nothing more."""
@@ -88,12 +86,17 @@ class Round:
         for event_id, record in records.items():
             self._schedule.update(event_id, record)
 
-    def _deliver(self, lanes: list[Lane]) -> None:
-        """Record what ended outside, run what runs inside, then begin what runs outside."""
+    def _deliver(self, lanes: list[Lane]) -> float:
+        """Record what ended outside, run what runs inside, then begin what runs outside.
+
+        Returns the seconds that it waited for its turn to write.
+        """
         ended = self._workshop.ended()
         if not lanes and not ended:
-            return
+            return 0.0
+        began = monotonic()
         with self._store.transaction() as tx:
+            waited_s = monotonic() - began
             records = Records(tx)
             for delivery, error in ended:
                 self._settle(records, delivery, error)
@@ -106,6 +109,7 @@ class Round:
             self._store.make_durable()
         for delivery in outside:
             self._workshop.begin(delivery, partial(self._run_outside, delivery))
+        return waited_s
 
     def _next(self, records: Records, lane: Lane) -> Delivery | None:
         """The delivery at the head of a lane, unless it is gone meanwhile or has to wait."""

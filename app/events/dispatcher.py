@@ -23,13 +23,14 @@ log = logging.getLogger(__name__)
 LEAD_POLL_S = 0.25
 TROUBLE_PAUSE_S = 0.5
 
-COURTESY = 4
-"""Who had to wait gives way, for so many times as long: clerks are answered before mail is sent."""
+COURTESY = 20
+"""Who had to wait for its turn gives way, for so many times as long: clerks are answered first."""
 
-DISK_S = 0.004
-"""So long a delivery may wait for the disk in a quiet shop; that is no reason to rest."""
+MOMENT_S = 0.001
+"""So long a wait is chance; that is no reason to rest."""
 
 LONGEST_REST_S = 0.25
+"""However busy the clerks are, deliveries get their turn so often."""
 
 
 class Dispatcher:
@@ -82,9 +83,9 @@ class Dispatcher:
         work = self._round()
         work.begin()
         while not self._stop.is_set():
-            kept_waiting_s = work.step()
+            waited_s = work.step()
             self._trouble = ""
-            self._stop.wait(_rest_s(kept_waiting_s))
+            self._stop.wait(_rest_s(waited_s))
 
     def _finish(self) -> None:
         if self._workshop.lanes:
@@ -109,6 +110,6 @@ class Dispatcher:
         self._stop.wait(TROUBLE_PAUSE_S)
 
 
-def _rest_s(kept_waiting_s: float) -> float:
-    """How long to leave the store to the requests, given how long they kept us waiting."""
-    return min(max(kept_waiting_s - DISK_S, 0.0) * COURTESY, LONGEST_REST_S)
+def _rest_s(waited_s: float) -> float:
+    """How long to leave the store to the requests, given how long they had us wait."""
+    return min(max(waited_s - MOMENT_S, 0.0) * COURTESY, LONGEST_REST_S)

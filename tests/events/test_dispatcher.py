@@ -11,7 +11,7 @@ from app.events.retry import RetryPolicy
 from app.events.signals import Signals
 from app.events.workshop import THREADS
 from app.store.json_store import JsonFileStore
-from tests.events.conftest import COLLECTIONS, PATIENCE_S, QUICK, Shop
+from tests.events.conftest import COLLECTIONS, EFFECTS, PATIENCE_S, QUICK, Shop
 from tests.events.running import dispatching, is_done, wait_for
 
 
@@ -74,3 +74,24 @@ def test_closing_finishes_what_runs_and_keeps_the_rest(shop: Shop) -> None:
     assert {event_id for event_id in events if is_done(shop, event_id)} == set(sent)
     shop.deliver_all()
     assert sorted(shop.notification.seen) == events
+
+
+def test_deliveries_go_on_while_writers_never_rest(shop: Shop) -> None:
+    """They give way to requests, but never for good."""
+    events, enough = [shop.emit(f"order-{n}") for n in range(3)], threading.Event()
+
+    def write_on() -> None:
+        while not enough.is_set():
+            with shop.store.transaction() as tx:
+                tx.put(EFFECTS.name, {"id": threading.current_thread().name, "order": ""})
+
+    writers = [threading.Thread(target=write_on) for _ in range(4)]
+    for writer in writers:
+        writer.start()
+    try:
+        with dispatching(shop.store, shop.signals):
+            wait_for(lambda: all(is_done(shop, event_id) for event_id in events))
+    finally:
+        enough.set()
+        for writer in writers:
+            writer.join()
