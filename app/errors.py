@@ -17,12 +17,21 @@ Each message is a sentence that a person can act on. It names no absolute path, 
 from collections.abc import Sequence
 from typing import NamedTuple
 
+MAX_PROBLEMS = 100
+"""No error lists more, so that a body full of faults doesn't get an answer that is larger still."""
+
 
 class Problem(NamedTuple):
     """One fault in a document: where (a JSON pointer, RFC 6901) and what to change."""
 
     pointer: str
     message: str
+
+
+def pointer_step(name: str) -> str:
+    """/name as it stands in a JSON pointer; cut when it is long, and half characters become ?."""
+    sound = name[:100].encode("utf-8", "replace").decode()
+    return "/" + sound.replace("~", "~0").replace("/", "~1")
 
 
 class DaybookError(Exception):

@@ -2,40 +2,48 @@
 
 Python's own reader keeps the last of two equal keys, takes NaN and Infinity, and lets lone
 surrogates through (RFC 8259 calls all of these unpredictable). Here they are errors, and so are
-numbers that cannot be kept as they are.
+numbers that cannot be kept as they are. What is no JSON text, or costs too much to read, is
+Malformed; what is a sound text with a value in it that cannot be kept is Invalid.
 """
 
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from itertools import islice
 from typing import Any, NoReturn
 
-from app.errors import Malformed
+from app.errors import MAX_PROBLEMS, Invalid, Malformed, Problem, pointer_step
 
 MAX_DEPTH = 32
 MAX_DIGITS = 64
 LEAST_INTEGER, GREATEST_INTEGER = -(2**63), 2**64 - 1
 
+_HALF = "must not have half a character (a lone surrogate); write both halves of the pair"
 _SPACE = re.compile(r"[ \t\r\n]*")
 _BRACKETS = re.compile(r"[\[\]{}]")
 
 
 def loads(data: bytes) -> Any:
-    """Read one JSON text in UTF-8. Raises Malformed, with a sentence that says what to change."""
+    """Read one JSON text in UTF-8.
+
+    Raises Malformed, with a sentence that says what to change, and Invalid, with a pointer to each,
+    for lone surrogates and for integers of more than 64 bits.
+    """
     text = _text(data)
     try:
-        value = _DECODER.decode(text)
+        value, end = _value_at(text, _after_space(text, 0))
+        if (rest := _after_space(text, end)) < len(text):
+            raise json.JSONDecodeError("Extra data", text, rest)
     except json.JSONDecodeError as error:
         raise _syntax(error) from None
-    _refuse_surrogates(text, value)
     return value
 
 
 def elements(data: bytes) -> Iterator[tuple[int, Any]]:
     """The elements of one JSON array in UTF-8, each with the line on which it begins.
 
-    Raises Malformed as `loads` does, once it has come to the fault, and for another value.
+    Raises Malformed for all that `loads` refuses, once it has come to it, and for another value.
     """
     text = _text(data)
     try:
@@ -53,8 +61,10 @@ def _elements(text: str) -> Iterator[tuple[int, Any]]:
     closed = text.startswith("]", place)
     while not closed:
         line, counted = line + text.count("\n", counted, place), place
-        value, end = _DECODER.raw_decode(text, place)
-        _refuse_surrogates(text[place:end], value)
+        try:
+            value, end = _value_at(text, place)
+        except Invalid as error:
+            raise Malformed(f"In the element on line {line}, {error}.") from None
         yield line, value
         place = _after_space(text, end)
         closed = text.startswith("]", place)
@@ -100,16 +110,44 @@ def _outside_strings(text: str) -> list[str]:
     return text.replace("\\\\", "").replace('\\"', "").split('"')[::2]
 
 
-def _refuse_surrogates(text: str, value: Any) -> None:
-    """Half a surrogate pair can only be written as an escape, and cannot be encoded again."""
-    if "\\u" not in text:
-        return
+def _value_at(text: str, place: int) -> tuple[Any, int]:
+    """The value that begins at `place`, and where it ends."""
     try:
-        json.dumps(value, ensure_ascii=False).encode("utf-8")
+        value, end = _DECODER.raw_decode(text, place)
+        # half a surrogate pair can only be written as an escape
+        can_be_kept = text.find("\\u", place, end) < 0 or _is_whole(
+            json.dumps(value, ensure_ascii=False)
+        )
+    except _TooManyBits:
+        value, end = _DECODER_OF_ANY_SIZE.raw_decode(text, place)
+        can_be_kept = False
+    if not can_be_kept:
+        raise Invalid(list(islice(_faults(value), MAX_PROBLEMS)))
+    return value, end
+
+
+def _faults(value: Any, pointer: str = "") -> Iterator[Problem]:
+    """What cannot be kept, wherever it stands in `value`."""
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            if not _is_whole(name):
+                yield Problem(pointer + pointer_step(name), _HALF)
+            yield from _faults(inner, pointer + pointer_step(name))
+    elif isinstance(value, list):
+        for place, inner in enumerate(value):
+            yield from _faults(inner, f"{pointer}/{place}")
+    elif isinstance(value, str) and not _is_whole(value):
+        yield Problem(pointer, _HALF)
+    elif isinstance(value, int) and not LEAST_INTEGER <= value <= GREATEST_INTEGER:
+        yield Problem(pointer, "must be an integer of at most 64 bits")
+
+
+def _is_whole(text: str) -> bool:
+    try:
+        text.encode("utf-8")
     except UnicodeEncodeError:
-        raise Malformed(
-            "A \\u escape stands for half a character (a lone surrogate); write both halves."
-        ) from None
+        return False
+    return True
 
 
 def _syntax(error: json.JSONDecodeError) -> Malformed:
@@ -128,10 +166,20 @@ def _no_constant(name: str) -> NoReturn:
     raise Malformed(f"{name} is not a JSON number.")
 
 
+class _TooManyBits(Exception):
+    """The fast decoder met an integer that cannot be kept."""
+
+
+def _integer_of_any_size(digits: str) -> int:
+    if len(digits) > MAX_DIGITS:
+        raise Malformed(f"An integer has more than {MAX_DIGITS} digits.")
+    return int(digits)
+
+
 def _integer(digits: str) -> int:
-    value = int(digits) if len(digits) <= MAX_DIGITS else GREATEST_INTEGER + 1
+    value = _integer_of_any_size(digits)
     if not LEAST_INTEGER <= value <= GREATEST_INTEGER:
-        raise Malformed("An integer has more than 64 bits.")
+        raise _TooManyBits
     return value
 
 
@@ -142,9 +190,14 @@ def _fraction(digits: str) -> float:
     return value
 
 
-_DECODER = json.JSONDecoder(
-    object_pairs_hook=_unique,
-    parse_constant=_no_constant,
-    parse_int=_integer,
-    parse_float=_fraction,
-)
+def _decoder(parse_int: Callable[[str], int]) -> json.JSONDecoder:
+    return json.JSONDecoder(
+        object_pairs_hook=_unique,
+        parse_constant=_no_constant,
+        parse_int=parse_int,
+        parse_float=_fraction,
+    )
+
+
+_DECODER = _decoder(_integer)
+_DECODER_OF_ANY_SIZE = _decoder(_integer_of_any_size)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app import strict_json
-from app.errors import Malformed
+from app.errors import Invalid, Malformed
 
 SCALARS = (
     st.none()
@@ -60,11 +60,8 @@ def test_good_text_is_read(text: str, value: object) -> None:
         (b'{"a":1,"\\u0061":3}', "'a' stands twice"),
         (b"1e999", "too large"),
         (b"0." + b"1" * 5000, "too many digits"),
-        (b"1" * 5000, "64 bits"),
-        (b"18446744073709551616", "64 bits"),
-        (b"-9223372036854775809", "64 bits"),
-        (b'"\\ud800"', "surrogate"),
-        (b'{"\\udc00":1}', "surrogate"),
+        (b"1" * 5000, "64 digits"),
+        (b'["\\ud800", 18446744073709551616, ]', "line 1, column"),
         (b"[" * 33 + b"]" * 33, "32 levels"),
         (b'{"a":' * 100_000, "32 levels"),
         (b'["\\"",' + b"[" * 40, "32 levels"),
@@ -76,12 +73,35 @@ def test_bad_text_is_refused(data: bytes, reason: str) -> None:
         strict_json.loads(data)
 
 
+@pytest.mark.parametrize(
+    ("data", "problems"),
+    [
+        (b"18446744073709551616", [("", "64 bits")]),
+        (b'{"a": [1, -9223372036854775809]}', [("/a/1", "64 bits")]),
+        (b"1" * 64, [("", "64 bits")]),
+        (b'"\\ud800"', [("", "surrogate")]),
+        (b'{"a/b": "x\\udc00y"}', [("/a~1b", "surrogate")]),
+        (b'{"\\udc00": "\\ud83d\\ude00"}', [("/?", "surrogate")]),
+        (b'["\\ud800", 18446744073709551616]', [("/0", "surrogate"), ("/1", "64 bits")]),
+    ],
+)
+def test_a_sound_text_that_cannot_be_kept_is_refused_by_place(
+    data: bytes, problems: list[tuple[str, str]]
+) -> None:
+    """It is JSON, so it is the document that is wrong: every place is pointed at."""
+    with pytest.raises(Invalid) as refused:
+        strict_json.loads(data)
+    found = refused.value.problems
+    assert [problem.pointer for problem in found] == [pointer for pointer, _ in problems]
+    assert all(word in fault.message for fault, (_, word) in zip(found, problems, strict=True))
+
+
 @given(st.binary(max_size=200) | st.text(max_size=200).map(str.encode))
 def test_any_bytes_are_read_or_refused(data: bytes) -> None:
     """There is no third outcome, and what was read can be stored."""
     try:
         value = strict_json.loads(data)
-    except Malformed:
+    except (Malformed, Invalid):
         return
     orjson.dumps(value)
 

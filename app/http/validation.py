@@ -6,10 +6,7 @@ from typing import Any
 
 from marshmallow import RAISE, Schema, ValidationError, missing
 
-from app.errors import Invalid, Problem
-
-MAX_PROBLEMS = 100
-"""No answer lists more, so that a body full of faults doesn't get one that is larger still."""
+from app.errors import MAX_PROBLEMS, Invalid, Problem, pointer_step
 
 
 class Strict(Schema):
@@ -58,19 +55,13 @@ def problems(messages: Any, pointer: str = "") -> Iterator[Problem]:
     """The nested messages of marshmallow, each with the JSON pointer to what it is about."""
     if isinstance(messages, dict):
         for name, inner in messages.items():
-            step = "" if name == "_schema" else f"/{_escaped(str(name))}"
+            step = "" if name == "_schema" else pointer_step(str(name))
             yield from problems(inner, pointer + step)
     elif isinstance(messages, list):
         for message in messages:
             yield from problems(message, pointer)
     else:
         yield Problem(pointer, _WORDS.get(messages, messages))
-
-
-def _escaped(name: str) -> str:
-    """As RFC 6901 writes a name in a pointer; it is cut when long, and half characters become ?."""
-    sound = name[:100].encode("utf-8", "replace").decode()
-    return sound.replace("~", "~0").replace("/", "~1")
 
 
 _WORDS = {

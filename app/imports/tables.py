@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from app import strict_json
-from app.errors import Malformed
+from app.errors import Invalid, Malformed
 
 DELIMITERS = ",;\t"
 NDJSON_SUFFIXES = (".ndjson", ".jsonl")
@@ -117,7 +117,7 @@ def _read_ndjson(name: str, text: str) -> Table:
 def _json_object(where: str, written: str) -> dict[str, Any]:
     try:
         value = strict_json.loads(written.encode())
-    except Malformed as error:
+    except (Malformed, Invalid) as error:
         raise Malformed(f"{where}: {str(error).replace('line 1, ', '')}") from None
     if not isinstance(value, dict):
         raise Malformed(f"{where}: a JSON object is required.")
