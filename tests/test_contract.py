@@ -16,7 +16,7 @@ from werkzeug.test import TestResponse
 
 from app import create_app
 from app.config import Config
-from app.contract import as_yaml, document
+from app.contract.document import as_yaml, document
 from app.events import schemas as event_schemas
 from app.http.operation import OPERATIONS
 from app.money import Currency

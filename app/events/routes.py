@@ -5,7 +5,7 @@ from typing import Any
 
 from flask import Blueprint, Response
 
-from app.errors import Forbidden, Invalid, NotFound, Problem
+from app.errors import Forbidden, NotFound
 from app.events import failures, schemas
 from app.events.faults import FAULTS
 from app.events.replay import plan
@@ -65,9 +65,8 @@ def blueprint(
     def replay() -> Response:
         """Set failed deliveries going again; with dry_run, tell what would be done (200)."""
         wanted = load(schemas.SelectionSchema(), json_object())
-        everything, dry_run = wanted.pop("all", False), wanted.pop("dry_run", False)
-        if not wanted and not everything:
-            raise Invalid([Problem("", 'say which failures, or "all": true')])
+        dry_run = wanted.pop("dry_run", False)
+        wanted.pop("all", None)
         with store.read() as view:
             steps = plan(view, failures.Selection(**_with_order_id(view, wanted)))
         if dry_run:

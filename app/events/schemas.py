@@ -1,6 +1,8 @@
 """What requests about failures and fault switches may say, and how events are told."""
 
-from marshmallow import fields
+from typing import Any, ClassVar
+
+from marshmallow import ValidationError, fields
 
 from app.events import failures, faults
 from app.events.outbox import DEAD, DISCARDED, DONE, PENDING
@@ -12,8 +14,18 @@ WAITING = "waiting"
 """How a timeline shows a pending delivery that stands behind a dead one."""
 
 
+_FILTERS = ("id", "handler", "type", "order", "error", "since")
+
+
 class SelectionSchema(Strict):
-    """Which failures are meant; an empty selection means all of them only with `all`."""
+    """Which failures are meant; one without filters means all of them, and has to say so."""
+
+    across: ClassVar[dict[str, Any]] = {
+        "anyOf": [
+            *({"required": [name]} for name in _FILTERS),
+            {"required": ["all"], "properties": {"all": {"const": True}}},
+        ]
+    }
 
     id = Text(longest=120, metadata={"description": "of a failure, or of an event"})
     handler = Text(longest=40, metadata={"examples": ["billing"]})
@@ -23,6 +35,13 @@ class SelectionSchema(Strict):
     since = Moment()
     all = Flag()
     dry_run = Flag()
+
+    def load(self, data: Any, **options: Any) -> dict[str, Any]:
+        """See Strict."""
+        wanted = super().load(data, **options)
+        if not wanted.get("all") and wanted.keys().isdisjoint(_FILTERS):
+            raise ValidationError('say which failures, or "all": true', "_schema")
+        return wanted
 
 
 class DiscardSchema(Strict):

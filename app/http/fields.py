@@ -1,7 +1,7 @@
 """marshmallow fields that take JSON at its word: "1", 1.0 and true are not integers.
 
 Each field checks its own limits while it reads, in one call, because requests go through here by
-the thousand; the same limits stand in its metadata, from where app/contract.py takes them.
+the thousand; the same limits stand in its metadata, from where app/contract/ takes them.
 """
 
 import re

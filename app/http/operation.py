@@ -1,4 +1,4 @@
-"""What a route takes and answers, said once, beside it; app/contract.py tells it to clients."""
+"""What a route takes and answers, said once, beside it; app/contract/ tells it to clients."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from itertools import islice
-from typing import Any
+from typing import Any, ClassVar
 
 from marshmallow import RAISE, Schema, ValidationError, missing
 
@@ -20,6 +20,9 @@ class Strict(Schema):
         """See marshmallow.Schema.Meta."""
 
         unknown = RAISE
+
+    across: ClassVar[dict[str, Any]] = {}
+    """What a rule over several fields, which an own `load` checks, is in JSON Schema."""
 
     def load(self, data: Any, **_options: Any) -> dict[str, Any]:
         """The document as the fields read it. Raises ValidationError with every fault found."""

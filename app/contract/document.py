@@ -1,8 +1,4 @@
-"""openapi.yaml: what clients may rely on, made from what the routes say of themselves.
-
-OpenAPI 3.1. `flask openapi` writes it; tests/test_contract.py refuses one that is stale. Nothing
-is described here that a route could say: only what HTTP and RFC 9457 mean to all of them.
-"""
+"""The contract as an OpenAPI 3.1 document."""
 
 import re
 from typing import Any
@@ -11,10 +7,12 @@ import yaml
 from apispec import APISpec
 from apispec.ext.marshmallow import MarshmallowPlugin
 from apispec.ext.marshmallow.common import resolve_schema_instance
+from apispec.ext.marshmallow.openapi import OpenAPIConverter
 from flask import Flask
 from marshmallow import Schema, fields
 
-from app.http.body import JSON, PATCH_TYPES
+from app.contract import answers
+from app.contract.links import add_links
 from app.http.idempotency import KEY_PATTERN
 from app.http.operation import (
     IDEMPOTENCY_KEY,
@@ -25,7 +23,6 @@ from app.http.operation import (
     Operation,
     SchemaLike,
 )
-from app.http.problems import MEDIA_TYPE as PROBLEM
 from app.http.problems import ProblemSchema
 
 Json = dict[str, Any]
@@ -69,20 +66,6 @@ HEADER_PARAMETERS: dict[str, Json] = {
     },
 }
 
-REFUSALS = {
-    400: "The request cannot be read: body, query or a header. Says what to change.",
-    403: "Not allowed here, or sent by a page of another site.",
-    404: "There is nothing under that name.",
-    409: "Not possible in the present state; the members say what that is.",
-    412: "The version has moved on; `version` is the present one.",
-    413: "The body is larger than 1 MiB.",
-    415: "The body is of another media type, charset or content coding.",
-    422: "The document breaks rules; `errors` points at each.",
-    500: "A defect of the service; the log has the trace_id.",
-    503: "Not possible for now; try again after Retry-After seconds.",
-    507: "The disk is full; nothing was changed.",
-}
-
 
 def as_yaml(app: Flask) -> str:
     """The contract of `app`, as it stands in openapi.yaml."""
@@ -98,11 +81,11 @@ def document(app: Flask) -> Json:
         info={"description": INFO},
         servers=[{"url": "http://127.0.0.1:8000"}],
         security=[],
-        plugins=[MarshmallowPlugin(schema_name_resolver=_name_of)],
+        plugins=[_Plugin(schema_name_resolver=name_of)],
     )
     spec.components.schema("Problem", schema=ProblemSchema)
-    for status, description in REFUSALS.items():
-        spec.components.response(f"Problem{status}", _problem(status, description))
+    for status, description in answers.REFUSALS.items():
+        spec.components.response(f"Problem{status}", answers.problem(status, description))
     for rule in sorted(app.url_map.iter_rules(), key=lambda rule: rule.rule):
         view = app.view_functions[rule.endpoint]
         if operation := OPERATIONS.get(view):
@@ -113,19 +96,17 @@ def document(app: Flask) -> Json:
                 "tags": [rule.endpoint.partition(".")[0]],
                 "summary": (view.__doc__ or "").strip(),
                 **_request(operation, sorted(rule.arguments)),
-                "responses": _responses(operation, method, sorted(rule.arguments)),
+                "responses": answers.responses(operation, method, sorted(rule.arguments)),
             }
             spec.path(path, operations={method.lower(): told})
     described: Json = spec.to_dict()
+    add_links(described["paths"], described["components"]["schemas"])
     return {"openapi": described.pop("openapi")} | described
 
 
-def _name_of(schema: SchemaLike) -> str:
-    return _class_of(schema).__name__.removesuffix("Schema")
-
-
-def _class_of(schema: SchemaLike) -> type[Schema]:
-    return schema if isinstance(schema, type) else type(schema)
+def name_of(schema: SchemaLike) -> str:
+    """The name of a schema's document in the contract."""
+    return answers.class_of(schema).__name__.removesuffix("Schema")
 
 
 def _request(operation: Operation, arguments: list[str]) -> Json:
@@ -156,7 +137,7 @@ def _request(operation: Operation, arguments: list[str]) -> Json:
 
 
 def _body(takes: tuple[SchemaLike, ...]) -> Json:
-    examples = {_name_of(schema): {"value": example_of(schema)} for schema in takes}
+    examples = {name_of(schema): {"value": example_of(schema)} for schema in takes}
     schema = takes[0] if len(takes) == 1 else {"anyOf": list(takes)}
     return {"schema": schema, "examples": examples}
 
@@ -178,66 +159,19 @@ def _example(field: Any) -> Any:
     return next(iter(field.metadata.get("examples", choices)), None)
 
 
-def _responses(operation: Operation, method: str, arguments: list[str]) -> Json:
-    answers: list[tuple[int, SchemaLike]] = [(operation.status, operation.answers)]
-    answers += [operation.otherwise] if operation.otherwise else []
-    headers = _headers(operation)
-    told: Json = {
-        str(status): {
-            "description": (_class_of(schema).__doc__ or "").strip(),
-            "content": {JSON: {"schema": schema}},
-        }
-        | ({"headers": headers} if headers else {})
-        for status, schema in sorted(answers, key=lambda pair: pair[0])
-    }
-    if method == "GET" and IF_NONE_MATCH in operation.reads:
-        told["304"] = {"description": "Still the version that If-None-Match names."}
-    for status in sorted(_refusals(operation, method, arguments)):
-        told[str(status)] = f"Problem{status}"
-    return told
+class _Converter(OpenAPIConverter):
+    """Tells the rules over several fields too; see Strict.across."""
+
+    def schema2jsonschema(self, schema: Schema) -> Json:
+        """See OpenAPIConverter."""
+        told: Json = super().schema2jsonschema(schema)  # type: ignore[no-untyped-call]  # theirs
+        return told | getattr(schema, "across", {})
 
 
-def _refusals(operation: Operation, method: str, arguments: list[str]) -> set[int]:
-    """What follows from method, path, body and headers, and what is named besides."""
-    statuses = {400, 500, 503, *operation.refuses}
-    statuses |= {404} if arguments else set()
-    statuses |= {403, 507} if method != "GET" else set()
-    statuses |= {413, 415, 422} if operation.takes else set()
-    statuses |= {412} if IF_MATCH in operation.reads else set()
-    return statuses | ({409, 422} if IDEMPOTENCY_KEY in operation.reads else set())
+class _Plugin(MarshmallowPlugin):
+    """See MarshmallowPlugin."""
 
-
-def _headers(operation: Operation) -> Json:
-    named = {
-        "ETag": ("The version, quoted.", '"1"', operation.versioned),
-        "Location": ("Where the new document is.", "/order/1001", operation.status == 201),
-        "Link": ('The next page, as rel="next".', None, operation.query is not None),
-        "Idempotency-Replayed": (
-            "true when this is the first answer again.",
-            "true",
-            IDEMPOTENCY_KEY in operation.reads,
-        ),
-        "Preference-Applied": ("The wait that was granted.", "wait=5", PREFER in operation.reads),
-    }
-    return {
-        name: {"description": text, "schema": {"type": "string"}}
-        | ({"example": example} if example else {})
-        for name, (text, example, is_there) in named.items()
-        if is_there
-    }
-
-
-def _problem(status: int, description: str) -> Json:
-    told: Json = {"description": description, "content": {PROBLEM: {"schema": "Problem"}}}
-    if status in (409, 503, 507):
-        retry = {"description": "Seconds.", "schema": {"type": "string", "pattern": "^[0-9]+$"}}
-        told["headers"] = {"Retry-After": retry}
-    if status == 415:
-        types = (
-            f"The media types that count; for a patch in Accept-Patch: {', '.join(PATCH_TYPES)}."
-        )
-        told["headers"] = {"Accept": {"description": types, "schema": {"type": "string"}}}
-    return told
+    Converter = _Converter
 
 
 class _Plain(yaml.SafeDumper):
