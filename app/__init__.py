@@ -5,6 +5,8 @@ import os
 from flask import Flask
 
 from app import cli
+from app.auth.guard import Guard
+from app.auth.keys import KEYS
 from app.billing.handlers import on_order_event as bill
 from app.billing.service import INVOICES
 from app.config import Config, from_environment
@@ -52,6 +54,7 @@ COLLECTIONS: tuple[Collection, ...] = (
     FAILURES,
     FAULTS,
     IDEMPOTENCY,
+    KEYS,
 )
 
 HANDLERS = frozenset({"orders", "inventory", "billing", "notification"})
@@ -80,6 +83,7 @@ def create_app(config: Config | None = None) -> Flask:
     app.config["MAX_CONTENT_LENGTH"] = READ_AT_MOST_BYTES
     app.before_request(refuse_other_sites)
     app.before_request(runtime.start)
+    app.before_request(Guard(runtime).admit)
     app.after_request(announce_patch)
     rules = Rules(config.currency, config.unlisted_products)
     app.register_blueprint(order_routes.blueprint(runtime, rules))

@@ -6,6 +6,7 @@
     ├── NotFound        no such thing                                  404
     ├── Conflict        legal, but not in the present state            409
     │   └── Stale       the version has moved on                       412
+    ├── Unauthenticated nobody knows who is asking                     401
     ├── Forbidden       not allowed here                               403
     └── Unavailable     cannot be done now; trying again may help      503
         ├── StorageFull the disk has no room                           507
@@ -64,6 +65,10 @@ class Conflict(DaybookError):
 
 class Stale(Conflict):
     """The caller worked on an older version than the one now stored."""
+
+
+class Unauthenticated(DaybookError):
+    """The caller has to show who they are, or what they showed is not good (any more)."""
 
 
 class Forbidden(DaybookError):

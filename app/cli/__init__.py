@@ -9,11 +9,12 @@ from flask import Flask
 from app.cli.failing import discard, list_failures, replay
 from app.cli.importing import imports
 from app.cli.keeping import backup, check
+from app.cli.keys import keys
 from app.cli.openapi import openapi
 from app.cli.serving import serve
 
 
 def install(app: Flask) -> None:
     """Add the commands to `app`."""
-    for command in (serve, imports, list_failures, replay, discard, check, backup, openapi):
+    for command in (serve, imports, list_failures, replay, discard, check, backup, keys, openapi):
         app.cli.add_command(command)

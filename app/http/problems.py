@@ -21,6 +21,7 @@ STATUS: dict[type[errors.DaybookError], tuple[int, str]] = {
     errors.NotFound: (404, "Not found"),
     errors.Conflict: (409, "Conflict"),
     errors.Stale: (412, "Stale version"),
+    errors.Unauthenticated: (401, "Unauthenticated"),
     errors.Forbidden: (403, "Forbidden"),
     errors.Unavailable: (503, "Temporarily unavailable"),
     errors.StorageFull: (507, "Out of disk space"),
@@ -85,6 +86,8 @@ def _known(error: errors.DaybookError) -> Response:
     if isinstance(error, errors.Unavailable):
         retry_after_s = error.retry_after_s
     answer = problem(status, title, str(error), **members)
+    if isinstance(error, errors.Unauthenticated):
+        answer.headers["WWW-Authenticate"] = 'Bearer realm="Daybook"'  # RFC 9110 section 11.6.1
     if retry_after_s:
         answer.headers["Retry-After"] = str(retry_after_s)
     return answer

@@ -1,0 +1,102 @@
+"""Lets a request pass, or refuses it, before any route runs.
+
+A shop without keys and users serves its own machine only: whoever sits there may do everything. A
+request that came through a proxy may come from anywhere, so it never counts as one of this machine.
+As soon as there is a key or a user, everybody has to show who they are.
+"""
+
+import ipaddress
+
+from flask import request
+
+from app.auth.keys import KEYS, identity_of
+from app.auth.permissions import PERMISSIONS, PUBLIC_ENDPOINTS
+from app.errors import Forbidden, Unauthenticated, Unavailable
+from app.http.identity import OPERATOR, PUBLIC, Identity, identify
+from app.store import Store, View
+
+LOCAL = Identity("local", OPERATOR)
+"""Whoever sits at the machine of a shop that has no keys."""
+
+FORWARDED = ("Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Real-Ip", "Via")
+"""What proxies add to a request (RFC 7239, RFC 9110 section 7.6.3, and their forerunners)."""
+
+
+class Guard:
+    """Tells who sends each request to one shop, and whether they may."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def admit(self) -> None:
+        """Say who sends the request. Raises Unauthenticated or Forbidden when they may not."""
+        endpoint = request.endpoint
+        if endpoint is None:
+            return  # no such address: whoever asks is told so
+        identity = self._identity()
+        identify(identity)
+        if endpoint in PUBLIC_ENDPOINTS:
+            return
+        wanted = PERMISSIONS.get(endpoint, OPERATOR)
+        if identity.may(wanted):
+            return
+        if identity is PUBLIC:
+            raise Unauthenticated(
+                "Show who you are: send an API key as `Authorization: Bearer KEY` "
+                "(`flask key create` makes one)."
+            )
+        raise Forbidden(f"{identity.name} is a {identity.role}; this takes a key of a {wanted}.")
+
+    def _identity(self) -> Identity:
+        kind, _, given = request.headers.get("Authorization", "").partition(" ")
+        with self._store.read() as view:
+            if kind.lower() == "bearer":
+                return _known(view, given.strip())
+            if has_keys(view):
+                return PUBLIC
+        return LOCAL if is_local_request() else PUBLIC
+
+
+def has_keys(view: View) -> bool:
+    """Whether anybody has to show who they are."""
+    return view.count(KEYS.name) > 0
+
+
+def is_local_request() -> bool:
+    """Whether the request was made on this machine, and came straight from there."""
+    if any(name in request.headers for name in FORWARDED):
+        return False
+    try:
+        return ipaddress.ip_address(request.remote_addr or "").is_loopback
+    except ValueError:
+        return False
+
+
+def refuse_open_house(store: Store, host: str) -> None:
+    """Raise Unavailable when other machines could reach a shop that asks nobody who they are.
+
+    `host` is the name or address on which the shop is about to listen.
+    """
+    with store.read() as view:
+        is_guarded = has_keys(view)
+    if not is_guarded and not is_loopback(host):
+        raise Unavailable(
+            f"Other machines can reach {host}, and this shop has no keys: anybody could do "
+            "anything. Make one with `flask key create --role operator --name NAME`, or leave "
+            "DAYBOOK_HOST at 127.0.0.1."
+        )
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach a server that listens on `host`."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _known(view: View, key: str) -> Identity:
+    identity = identity_of(view, key)
+    if identity is None:
+        raise Unauthenticated("This API key is not known here, or was revoked.")
+    return identity

@@ -1,0 +1,34 @@
+"""The table of permissions: for each route, the least role that may use it.
+
+A test fails when a route stands in neither; until then it is for operators alone.
+"""
+
+from app.http.identity import CLERK, OPERATOR
+
+PUBLIC_ENDPOINTS = frozenset(
+    {
+        "web.show_form",
+        "web.take_form",
+        "web.show_order",
+        "web.static",
+    }
+)
+"""What customers use. They see no order but those whose link they have."""
+
+PERMISSIONS = {
+    "orders.post_order": CLERK,
+    "orders.list_orders": CLERK,
+    "orders.get_order": CLERK,
+    "orders.patch_order": CLERK,
+    "orders.delete_order": CLERK,
+    "orders.cancel_order": CLERK,
+    "orders.get_events": CLERK,
+    "inventory.list_products": CLERK,
+    "inventory.get_product": CLERK,
+    "events.list_failures": OPERATOR,
+    "events.replay": OPERATOR,
+    "events.discard": OPERATOR,
+    "events.list_faults": OPERATOR,
+    "events.set_fault": OPERATOR,
+    "events.clear_fault": OPERATOR,
+}

@@ -1,0 +1,54 @@
+"""`flask key`: make, list and revoke API keys."""
+
+import click
+
+from app.auth.keys import KEY_ROLES, KEYS, create_key, revoke_key
+from app.cli.command import Command, with_runtime
+from app.http.fields import Text
+from app.http.validation import Strict, load
+from app.runtime import Runtime
+
+
+class KeySchema(Strict):
+    """What a key is called."""
+
+    name = Text(longest=60, required=True)
+
+
+@click.group("key")
+def keys() -> None:
+    """Who may use the API: make, list and revoke keys."""
+
+
+@keys.command("create", cls=Command)
+@click.option("--role", type=click.Choice(KEY_ROLES), required=True, help="What it may do.")
+@click.option("--name", required=True, help="Who uses it, such as till-1; what it does has it.")
+@with_runtime
+def create(runtime: Runtime, role: str, name: str) -> None:
+    """Make a key and print it, once: it is kept as a hash only."""
+    name = load(KeySchema(), {"name": name})["name"]
+    with runtime.transaction() as tx:
+        key = create_key(tx, name, role)
+    click.echo("Send it as `Authorization: Bearer KEY`. It will not be shown again:", err=True)
+    click.echo(key)
+
+
+@keys.command("list", cls=Command)
+@with_runtime
+def list_keys(runtime: Runtime) -> None:
+    """List the keys: prefix, role, name, and when each was made."""
+    with runtime.read() as view:
+        found = view.find(KEYS.name).documents
+    for key in found:
+        click.echo(f"{key['prefix']}  {key['role']:8}  {key['created']}  {key['name']}")
+    click.echo(f"{len(found)} keys." if found else "There are no keys.")
+
+
+@keys.command("revoke", cls=Command)
+@click.argument("prefix")
+@with_runtime
+def revoke(runtime: Runtime, prefix: str) -> None:
+    """End the key PREFIX (see `flask key list`), from the next request on."""
+    with runtime.transaction() as tx:
+        key = revoke_key(tx, prefix)
+    click.echo(f"Revoked {key['name']} ({key['role']}).")

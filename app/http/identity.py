@@ -1,0 +1,39 @@
+"""Who sends the request, and in which role; app/auth finds it out before any route runs."""
+
+from dataclasses import dataclass
+
+from flask import g
+
+CUSTOMER, CLERK, MANAGER, OPERATOR = "customer", "clerk", "manager", "operator"
+
+ROLES = (CUSTOMER, CLERK, MANAGER, OPERATOR)
+"""Each may do what those before it may: customers see their own orders by an unguessable link;
+clerks handle orders and shipments; managers also products, stock and reports; operators also
+failures, fault switches and settings."""
+
+
+@dataclass(frozen=True)
+class Identity:
+    """A caller: the name under which what they do is written down, and their role."""
+
+    name: str
+    role: str
+
+    def may(self, role: str) -> bool:
+        """Whether this caller may do what `role` may."""
+        return ROLES.index(self.role) >= ROLES.index(role)
+
+
+PUBLIC = Identity("public", CUSTOMER)
+"""Whoever shows no key and is not signed in."""
+
+
+def identify(identity: Identity) -> None:
+    """The request that is being answered comes from `identity`."""
+    g.identity = identity
+
+
+def current() -> Identity:
+    """Who sent the request that is being answered."""
+    identity: Identity = g.get("identity", PUBLIC)
+    return identity

@@ -1,0 +1,140 @@
+"""Who is let in: anybody on a machine without keys, and only who shows one otherwise."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from werkzeug.routing import Rule
+
+from app.auth.guard import FORWARDED, is_loopback, refuse_open_house
+from app.auth.keys import KEY_ROLES, create_key
+from app.auth.permissions import PERMISSIONS, PUBLIC_ENDPOINTS
+from app.config import Config
+from app.errors import Unavailable
+from app.http.identity import ROLES, Identity
+from app.runtime import Runtime
+
+Headers = dict[str, str]
+
+
+@pytest.fixture
+def config(config: Config) -> Config:
+    """With fault switches, which otherwise answer 403 to everybody."""
+    return replace(config, faults=True)
+
+
+@pytest.fixture
+def as_role(runtime: Runtime) -> Callable[[str], Headers]:
+    """A function that gives the headers of a caller in that role."""
+
+    def headers(role: str) -> Headers:
+        with runtime.transaction() as tx:
+            return {"Authorization": f"Bearer {create_key(tx, f'a {role}', role)}"}
+
+    return headers
+
+
+def test_every_route_is_in_exactly_one_table(app: Flask) -> None:
+    """A new route has to say who may use it."""
+    endpoints = {rule.endpoint for rule in app.url_map.iter_rules()}
+    assert endpoints == PERMISSIONS.keys() | PUBLIC_ENDPOINTS
+    assert not PERMISSIONS.keys() & PUBLIC_ENDPOINTS
+
+
+def test_every_route_admits_exactly_who_may_use_it(
+    app: Flask, client: FlaskClient, as_role: Callable[[str], Headers]
+) -> None:
+    """The whole matrix: each route, each method, each role, and nobody at all."""
+    callers: dict[str, Headers] = {role: as_role(role) for role in KEY_ROLES}
+    callers["nobody"] = {}
+    wrong = [
+        (method, rule.rule, name)
+        for rule, method in _operations(app)
+        for name, headers in callers.items()
+        if _is_admitted(client, rule, method, headers) != _may(rule.endpoint, name)
+    ]
+    assert wrong == []
+
+
+def _operations(app: Flask) -> list[tuple[Rule, str]]:
+    return [
+        (rule, method)
+        for rule in app.url_map.iter_rules()
+        for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"})
+    ]
+
+
+def _is_admitted(client: FlaskClient, rule: Rule, method: str, headers: Headers) -> bool:
+    """Whether the request got to the route; what became of it there does not matter here."""
+    path = rule.rule.replace("<path:", "<")
+    for name in rule.arguments:
+        path = path.replace(f"<{name}>", "none-such")
+    return client.open(path, method=method, headers=headers).status_code not in (401, 403)
+
+
+def _may(endpoint: str, caller: str) -> bool:
+    if endpoint in PUBLIC_ENDPOINTS:
+        return True
+    return caller != "nobody" and Identity("", caller).may(PERMISSIONS[endpoint])
+
+
+def test_a_shop_without_keys_serves_its_own_machine(client: FlaskClient) -> None:
+    """As `make run` does."""
+    assert client.get("/order").status_code == 200
+
+
+@pytest.mark.parametrize("address", ["192.0.2.7", "10.0.0.1", "2001:db8::1", "", "unix:"])
+def test_a_shop_without_keys_serves_no_other_machine(client: FlaskClient, address: str) -> None:
+    """Whatever server it was started with."""
+    assert _get(client, address).status_code == 401
+
+
+@pytest.mark.parametrize("name", FORWARDED)
+def test_what_came_through_a_proxy_is_not_local(client: FlaskClient, name: str) -> None:
+    """A proxy on this machine forwards what comes from anywhere."""
+    assert client.get("/order", headers={name: "for=127.0.0.1"}).status_code == 401
+
+
+def _get(client: FlaskClient, address: str) -> Any:
+    return client.get("/order", environ_overrides={"REMOTE_ADDR": address})
+
+
+@pytest.mark.parametrize(
+    "shown",
+    ["Bearer", "Bearer x", "Basic YTpi", "bearer daybook_00000000_" + "A" * 43, "Token x"],
+)
+def test_what_is_not_a_key_is_refused_with_a_challenge(
+    client: FlaskClient, as_role: Callable[[str], Headers], shown: str
+) -> None:
+    """401 and WWW-Authenticate, as RFC 9110 asks."""
+    as_role("clerk")
+    answer = client.get("/order", headers={"Authorization": shown})
+    assert answer.status_code == 401
+    assert answer.headers["WWW-Authenticate"].startswith("Bearer")
+    assert answer.mimetype == "application/problem+json"
+
+
+def test_roles_include_those_below() -> None:
+    """An operator may do what a clerk may; a clerk not what an operator may."""
+    allowed = [[Identity("", one).may(other) for other in ROLES] for one in ROLES]
+    assert allowed == [[n <= place for n in range(len(ROLES))] for place in range(len(ROLES))]
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.7", "shop.example"])
+def test_a_shop_without_keys_refuses_to_be_reachable(runtime: Runtime, host: str) -> None:
+    """And says what to do."""
+    with pytest.raises(Unavailable, match="flask key create"):
+        refuse_open_house(runtime, host)
+    with runtime.transaction() as tx:
+        create_key(tx, "till-1", "clerk")
+    refuse_open_house(runtime, host)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.8.8.8", "::1", "localhost"])
+def test_this_machine_alone_needs_no_keys(runtime: Runtime, host: str) -> None:
+    """Nobody else can reach it."""
+    assert is_loopback(host)
+    refuse_open_house(runtime, host)
