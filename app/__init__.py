@@ -1,6 +1,7 @@
 """Daybook: `create_app` is the only place where the parts meet."""
 
 import os
+from functools import partial
 
 from flask import Flask
 
@@ -22,6 +23,8 @@ from app.events.types import (
     InventoryReserved,
     OrderCancelled,
     OrderDeleted,
+    OrderDelivered,
+    OrderFulfilled,
     OrderPlaced,
     OrderUpdated,
 )
@@ -35,10 +38,14 @@ from app.inventory.service import PRODUCTS, RESERVATIONS
 from app.notification.handlers import Notifier
 from app.notification.maildir import Maildir
 from app.orders import routes as order_routes
-from app.orders.handlers import on_backordered, on_reserved
+from app.orders.handlers import on_backordered, on_reserved, on_shipment_event
 from app.orders.references import REFERENCES
 from app.orders.service import ORDERS, Rules
 from app.runtime import Runtime
+from app.shipping import routes as shipping_routes
+from app.shipping.handlers import on_order_event as prepare_shipment
+from app.shipping.service import SHIPMENTS
+from app.shipping.service import Rules as ShippingRules
 from app.store import Collection
 from app.web import routes as pages
 
@@ -48,6 +55,7 @@ COLLECTIONS: tuple[Collection, ...] = (
     PRODUCTS,
     RESERVATIONS,
     INVOICES,
+    SHIPMENTS,
     OUTBOX,
     EVENTS,
     TIMELINES,
@@ -57,7 +65,7 @@ COLLECTIONS: tuple[Collection, ...] = (
     KEYS,
 )
 
-HANDLERS = frozenset({"orders", "inventory", "billing", "notification"})
+HANDLERS = frozenset({"orders", "inventory", "billing", "shipping", "notification"})
 
 
 def create_app(config: Config | None = None) -> Flask:
@@ -89,6 +97,9 @@ def create_app(config: Config | None = None) -> Flask:
     app.register_blueprint(order_routes.blueprint(runtime, rules))
     app.register_blueprint(inventory_routes.blueprint(runtime))
     app.register_blueprint(
+        shipping_routes.blueprint(runtime, order_routes.id_of, config.carrier_secret)
+    )
+    app.register_blueprint(
         event_routes.blueprint(runtime, HANDLERS, order_routes.id_of, with_faults=config.faults)
     )
     app.register_blueprint(pages.blueprint(runtime, rules, config.timezone))
@@ -107,4 +118,13 @@ def connect_handlers(config: Config) -> Signals:
     signals.connect(Outside("notification", notifier.on_order_event), *order_events)
     signals.connect(Inside("orders", on_reserved), InventoryReserved)
     signals.connect(Inside("orders", on_backordered), InventoryBackordered)
+    signals.connect(Inside("orders", on_shipment_event), OrderFulfilled, OrderDelivered)
+    signals.connect(
+        Inside("shipping", partial(prepare_shipment, ShippingRules(config.auto_ship))),
+        OrderUpdated,
+        OrderCancelled,
+        OrderDeleted,
+        InventoryReserved,
+        InventoryBackordered,
+    )
     return signals

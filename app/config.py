@@ -2,8 +2,9 @@
 
 import difflib
 import re
+from base64 import b64decode
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -31,6 +32,8 @@ class Config:
     retry_wait: float = 0.2
     lock_timeout: float = 5.0
     mail_from: str = "Daybook <shop@localhost>"
+    auto_ship: bool = False
+    carrier_secret: str | None = field(default=None, repr=False)
 
 
 def from_environment(environment: Mapping[str, str]) -> Config:
@@ -47,7 +50,8 @@ def from_environment(environment: Mapping[str, str]) -> Config:
         try:
             values[known[variable]] = _READERS[known[variable]](environment[variable].strip())
         except ValueError as error:
-            problems.append(Problem(variable, f"{error}, not {environment[variable]!r}"))
+            shown = "" if known[variable] in _SECRET else f", not {environment[variable]!r}"
+            problems.append(Problem(variable, f"{error}{shown}"))
     if problems:
         raise Invalid(problems)
     return Config(**values)
@@ -110,6 +114,19 @@ def _zone(text: str) -> ZoneInfo:
         raise ValueError("must be a time zone such as Europe/Berlin") from None
 
 
+def _webhook_secret(text: str) -> str:
+    try:
+        secret = b64decode(text.removeprefix("whsec_"), validate=True)
+    except ValueError:
+        secret = b""
+    if not 24 <= len(secret) <= 64:
+        raise ValueError("must be whsec_ and 24 to 64 random bytes in base64")
+    return text
+
+
+_SECRET = frozenset({"carrier_secret"})
+"""Settings that no message may repeat."""
+
 _READERS: dict[str, Callable[[str], Any]] = {
     "data": _folder,
     "host": _text,
@@ -124,4 +141,6 @@ _READERS: dict[str, Callable[[str], Any]] = {
     "retry_wait": _seconds(0.001, 600),
     "lock_timeout": _seconds(0.1, 600),
     "mail_from": _text,
+    "auto_ship": _one_of(on=True, off=False),
+    "carrier_secret": _webhook_secret,
 }

@@ -1,8 +1,8 @@
 """Fills a data folder with orders that have been through all their handlers, quickly.
 
 The documents are those that the service itself would have written: order, reservation, invoice,
-timeline and archived events. A generator of its own is needed because a hundred thousand orders
-through the handlers take minutes. `flask check` finds nothing wrong with the outcome.
+shipment, timeline and archived events. A generator of its own is needed because a hundred thousand
+orders through the handlers take minutes. `flask check` finds nothing wrong with the outcome.
 """
 
 import random
@@ -17,6 +17,7 @@ from app.inventory import service as inventory
 from app.money import Currency
 from app.orders.handlers import on_reserved
 from app.orders.service import Rules, place_order
+from app.shipping import service as shipping
 from app.store import Transaction
 from app.store.checkpointer import Checkpointer
 from app.store.json_store import JsonFileStore
@@ -57,6 +58,7 @@ def _handled_order(tx: Transaction, chance: random.Random, n: int, orders: int) 
     order = place_order(tx, Rules(Currency("EUR")), request, order_date=clock.written(at))
     inventory.reconcile(tx, order["order_id"])
     billing.reconcile(tx, order["order_id"])
+    shipping.reconcile(tx, order["order_id"], shipping.Rules())
     for record in list(outbox.timeline(tx, order["order_id"])):
         if "orders" in record["deliveries"]:
             on_reserved(tx, Envelope.from_cloudevent(record["event"]))

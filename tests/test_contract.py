@@ -21,6 +21,7 @@ from app.events import schemas as event_schemas
 from app.http.operation import OPERATIONS
 from app.money import Currency
 from app.orders import schemas as order_schemas
+from app.shipping import schemas as shipping_schemas
 from tests.over_http import body, place, request_for
 
 FILE = Path(__file__).parents[1] / "openapi.yaml"
@@ -68,6 +69,8 @@ REQUESTS: dict[str, Schema] = {
     "Selection": event_schemas.SelectionSchema(),
     "Discard": event_schemas.DiscardSchema(),
     "Fault": event_schemas.FaultSchema(),
+    "Handover": shipping_schemas.HandoverSchema(),
+    "Arrival": shipping_schemas.ArrivalSchema(),
 }
 LINE = {"product": "tea", "quantity": 1}
 AMOUNTS = ("0", "4.5", "4.50", "4.5000", "4.505", "4.", ".5", "-1", "1e3", "1" * 12, "1" * 13, "٣")
@@ -134,13 +137,14 @@ class TestAnswers:
     def shop(
         self, client: FlaskClient, catalogue: dict[str, str], settled: Callable[[], None]
     ) -> None:
-        """An order whose bill failed (1001), one that waits for stock, and one to delete."""
+        """An order whose bill failed (1001), one that waits, one to delete, one to ship."""
         client.put("/fault/billing", json={"mode": "reject"})
         place(client, tea=1)
         settled()
         client.delete("/fault/billing")
         client.post("/order/1001/cancel")
         place(client, pot=5)
+        place(client, tea=1)
         place(client, tea=1)
         settled()
 
@@ -174,6 +178,12 @@ class TestAnswers:
         yield "GET", "/order/1001/events", f"{order}/events", 200, None
         yield "GET", "/product?limit=1", "/product", 200, None
         yield "GET", "/product/tea", product, 200, None
+        shipment, parcel = "/shipment/{order_id}", {"carrier": "DHL", "tracking_number": "JD0146"}
+        yield "GET", "/shipment?limit=1", "/shipment", 200, None
+        yield "POST", "/shipment/1004/ship", f"{shipment}/ship", 200, parcel
+        yield "POST", "/shipment/1004/ship", f"{shipment}/ship", 409, parcel | {"carrier": "UPS"}
+        yield "GET", "/shipment/1004", shipment, 200, None
+        yield "POST", "/shipment/1004/delivered", f"{shipment}/delivered", 400, parcel
         yield "GET", "/failure", "/failure", 200, None
         yield "POST", "/failure/replay", "/failure/replay", 200, {"all": True, "dry_run": True}
         discard = "/failure/{key}/discard"

@@ -46,7 +46,7 @@ LINES = st.lists(
     max_size=3,
 )
 PLACES = st.integers(0, 7)
-HANDLERS = st.sampled_from(["inventory", "billing", "orders"])
+HANDLERS = st.sampled_from(["inventory", "billing", "shipping", "orders"])
 
 
 class Shop(RuleBasedStateMachine):

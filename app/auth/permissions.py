@@ -11,9 +11,10 @@ PUBLIC_ENDPOINTS = frozenset(
         "web.take_form",
         "web.show_order",
         "web.static",
+        "shipping.delivered",
     }
 )
-"""What customers use. They see no order but those whose link they have."""
+"""What customers use, who see no order but those whose link they have; and carriers, who sign."""
 
 PERMISSIONS = {
     "orders.post_order": CLERK,
@@ -25,6 +26,9 @@ PERMISSIONS = {
     "orders.get_events": CLERK,
     "inventory.list_products": CLERK,
     "inventory.get_product": CLERK,
+    "shipping.list_shipments": CLERK,
+    "shipping.get_shipment": CLERK,
+    "shipping.ship": CLERK,
     "events.list_failures": OPERATOR,
     "events.replay": OPERATOR,
     "events.discard": OPERATOR,

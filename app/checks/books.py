@@ -1,6 +1,6 @@
-"""Stock, reservations, invoices and statuses, compared with what the orders say.
+"""Stock, reservations, invoices, shipments and statuses, compared with what the orders say.
 
-They follow from an order once its deliveries to inventory, billing and orders are through. An order
+They follow from an order once its deliveries to the services are through. An order
 with such a delivery still open (pending, or dead and in failure.json) is on its way; where a person
 discarded the delivery, its effect is given up. Neither is a difference.
 """
@@ -9,6 +9,7 @@ from collections import Counter
 
 from app.billing.service import COPIED, INVOICES, OPEN, VOID, VOIDED
 from app.checks.findings import Findings, Mend, document_of
+from app.checks.shipments import of_shipment
 from app.errors import Invalid
 from app.events import outbox
 from app.inventory.service import (
@@ -21,6 +22,8 @@ from app.inventory.service import (
 )
 from app.orders import states
 from app.orders.service import ORDERS
+from app.shipping.service import SHIPMENTS
+from app.shipping.states import SENT
 from app.store import Document, View
 
 
@@ -46,6 +49,19 @@ def of_reservations(view: View, findings: Findings) -> None:
             held = quantities(document_of(view, RESERVATIONS.name, order_id)["lines"])
             where = f"order {order_id}, which is gone"
             findings.differ("reservation", where, "none", _goods(held), Mend.RESERVATION, order_id)
+
+
+def of_shipments(view: View, findings: Findings) -> None:
+    """No shipment waits to be packed whose order is gone."""
+    for order_id in view.keys(SHIPMENTS.name):
+        shipment = document_of(view, SHIPMENTS.name, order_id)
+        if (
+            shipment["state"] not in SENT
+            and view.get(ORDERS.name, order_id) is None
+            and _are_through(findings, order_id, _deliveries(view, order_id), "shipping")
+        ):
+            where = f"order {shipment['order_number']}, which is gone"
+            findings.differ("shipment", where, "none", shipment["state"], Mend.SHIPMENT, order_id)
 
 
 def of_products(view: View, findings: Findings) -> None:
@@ -95,6 +111,8 @@ def _of_order(view: View, findings: Findings, order: Document) -> None:
         _of_reservation(view, findings, order)
     if _are_through(findings, order_id, deliveries, "billing"):
         _of_invoice(view, findings, order)
+    if _are_through(findings, order_id, deliveries, "inventory", "orders", "shipping"):
+        of_shipment(view, findings, order)
 
 
 def _of_status(findings: Findings, order: Document) -> None:

@@ -13,6 +13,8 @@ class Mend(Enum):
     STOCK = "the products are counted anew from the reservations"
     RESERVATION = "the reservation is made anew"
     INVOICE = "the invoice is brought to what the order says"
+    SHIPMENT = "the shipment is brought to what the order says"
+    STATUS = "the order is brought to where its shipment is"
 
 
 class Difference(NamedTuple):

@@ -1,4 +1,4 @@
-"""`flask check --repair`: stock, reservations and invoices are brought to what the orders say.
+"""`flask check --repair`: stock, invoices and shipments are brought to what the orders say.
 
 The services' own functions do it, in transactions, so it may run while the shop is open. First the
 products are counted from the reservations as they are; then a reservation that is made anew finds
@@ -6,10 +6,13 @@ true numbers. Inventory tells orders as always, so an order may be confirmed, or
 """
 
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 
 from app.billing import service as billing
 from app.checks.findings import Difference, Mend
 from app.inventory import service as inventory
+from app.orders.service import follow_shipment
+from app.shipping import service as shipping
 from app.store import Store, Transaction
 
 ORDERS_PER_TRANSACTION = 50
@@ -17,6 +20,8 @@ ORDERS_PER_TRANSACTION = 50
 _BY_ORDER: Mapping[Mend, Callable[[Transaction, str], None]] = {
     Mend.RESERVATION: inventory.renew,
     Mend.INVOICE: billing.reconcile,
+    Mend.SHIPMENT: partial(shipping.reconcile, rules=shipping.Rules()),
+    Mend.STATUS: follow_shipment,
 }
 
 

@@ -24,6 +24,7 @@ from app.http.operation import (
     SchemaLike,
 )
 from app.http.problems import ProblemSchema
+from app.shipping.carrier import WEBHOOK_HEADERS
 
 Json = dict[str, Any]
 
@@ -64,6 +65,14 @@ HEADER_PARAMETERS: dict[str, Json] = {
         "schema": {"type": "string"},
         "example": "wait=5",
     },
+}
+HEADER_PARAMETERS |= {
+    name: {
+        "description": "By the Standard Webhooks scheme.",
+        "required": True,
+        "schema": {"type": "string"},
+    }
+    for name in WEBHOOK_HEADERS
 }
 
 

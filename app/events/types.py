@@ -35,7 +35,7 @@ class OrderUpdated(Event):
 
     type = "order.updated"
     source = "/orders"
-    handled_by = ("inventory", "billing", "notification")
+    handled_by = ("inventory", "billing", "shipping", "notification")
 
 
 class OrderCancelled(Event):
@@ -43,7 +43,7 @@ class OrderCancelled(Event):
 
     type = "order.cancelled"
     source = "/orders"
-    handled_by = ("inventory", "billing", "notification")
+    handled_by = ("inventory", "billing", "shipping", "notification")
 
 
 class OrderDeleted(Event):
@@ -51,7 +51,7 @@ class OrderDeleted(Event):
 
     type = "order.deleted"
     source = "/orders"
-    handled_by = ("inventory", "billing", "notification")
+    handled_by = ("inventory", "billing", "shipping", "notification")
 
 
 class InventoryReserved(Event):
@@ -62,7 +62,7 @@ class InventoryReserved(Event):
 
     type = "inventory.reserved"
     source = "/inventory"
-    handled_by = ("orders",)
+    handled_by = ("orders", "shipping")
 
 
 class InventoryBackordered(Event):
@@ -74,7 +74,7 @@ class InventoryBackordered(Event):
 
     type = "inventory.backordered"
     source = "/inventory"
-    handled_by = ("orders",)
+    handled_by = ("orders", "shipping")
 
 
 class ProductUpdated(Event):
@@ -137,7 +137,7 @@ class OrderFulfilled(Event):
 
     type = "order.fulfilled"
     source = "/shipping"
-    handled_by = ()
+    handled_by = ("orders",)
 
 
 class OrderDelivered(Event):
@@ -145,7 +145,7 @@ class OrderDelivered(Event):
 
     type = "order.delivered"
     source = "/shipping"
-    handled_by = ()
+    handled_by = ("orders",)
 
 
 EVENT_TYPES: tuple[type[Event], ...] = (

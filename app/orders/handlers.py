@@ -1,4 +1,4 @@
-"""What orders do when inventory has spoken."""
+"""What orders do when inventory or shipping has spoken."""
 
 from app.events.types import Envelope
 from app.orders import service, states
@@ -28,7 +28,14 @@ def on_backordered(tx: Transaction, event: Envelope) -> None:
         service.backorder_order(tx, order, detail)
 
 
+def on_shipment_event(tx: Transaction, event: Envelope) -> None:
+    """Bring the order to where its shipment is."""
+    service.follow_shipment(tx, event.subject)
+
+
 def _as_seen(tx: Transaction, event: Envelope) -> Document | None:
-    """The order, if it still is at the version that inventory looked at."""
+    """The order, if it still is at the version that inventory looked at, and here."""
     order = tx.get(service.ORDERS.name, event.subject)
-    return order if order and order["version"] == event.data["version"] else None
+    if order is None or order["version"] != event.data["version"]:
+        return None
+    return None if service.has_left(tx, order) else order

@@ -20,6 +20,7 @@ from app.orders.schemas import check_order
 from app.store import Collection, Document, IndexValue, Transaction, View
 
 FIRST_NUMBER = 1001
+RESERVED = "every line is reserved"
 
 Products = Mapping[str, Document | None]
 
@@ -122,6 +123,7 @@ def change_order(
         changed["total_amount"] = _total(rules, changed["items"])
     if changed == order:
         return order
+    _refuse_shipped(tx, order)
     if order["status"] not in states.OPEN:
         raise Conflict(
             f"Order {order['number']} is {order['status']} and can no longer be changed.",
@@ -159,9 +161,15 @@ def delete_order(tx: Transaction, name: str, expected: Container[str] | None = N
     return str(order["order_id"])
 
 
+def has_left(view: View, order: Document) -> bool:
+    """Whether the goods are with the carrier: by the order, or by its shipment a moment earlier."""
+    shipment = view.get("shipments", order["order_id"])
+    return order["status"] in states.SENT or bool(shipment and shipment["state"] in states.SENT)
+
+
 def confirm_order(tx: Transaction, order: Document) -> None:
     """Every line is reserved."""
-    tx.put(ORDERS.name, states.moved(order, states.CONFIRMED, "every line is reserved"))
+    tx.put(ORDERS.name, states.moved(order, states.CONFIRMED, RESERVED))
 
 
 def backorder_order(tx: Transaction, order: Document, detail: str) -> None:
@@ -175,7 +183,26 @@ def fail_order(tx: Transaction, order: Document, detail: str) -> None:
     _end(tx, order, ended, detail)
 
 
+def follow_shipment(tx: Transaction, order_id: str) -> None:
+    """Bring the order to where its shipment is, step by step: confirmed, shipped, delivered.
+
+    That the goods could leave shows that they were reserved. A deleted order is not missed.
+    """
+    order, shipment = tx.get(ORDERS.name, order_id), tx.get("shipments", order_id)
+    if order is None or shipment is None or shipment["state"] not in states.SENT:
+        return
+    details = {
+        states.CONFIRMED: RESERVED,
+        states.SHIPPED: f"{shipment['carrier']}, {shipment['tracking_number']}",
+        states.DELIVERED: "",
+    }
+    for status in states.steps(order["status"], shipment["state"]):
+        order = states.moved(order, status, details[status])
+    tx.put(ORDERS.name, order)
+
+
 def _end(tx: Transaction, order: Document, status: str, reason: str) -> Document:
+    _refuse_shipped(tx, order)
     ended = states.moved(order, status, reason)
     tx.put(ORDERS.name, ended)
     emit(tx, OrderCancelled(ended["order_id"], {"order": snapshot(ended), "reason": reason}))
@@ -187,6 +214,15 @@ def _refuse_stale(order: Document, expected: Container[str] | None) -> None:
         raise Stale(
             f"Order {order['number']} is at version {order['version']} now; read it again.",
             version=order["version"],
+        )
+
+
+def _refuse_shipped(view: View, order: Document) -> None:
+    if has_left(view, order):
+        status = order["status"] if order["status"] in states.SENT else states.SHIPPED
+        raise Conflict(
+            f"Order {order['number']} is {status}: it can no longer be changed or cancelled.",
+            order_status=status,
         )
 
 

@@ -11,6 +11,9 @@ STATUSES = (PLACED, CONFIRMED, BACKORDERED, SHIPPED, DELIVERED, CANCELLED, FAILE
 OPEN = (PLACED, CONFIRMED, BACKORDERED)
 """The states in which an order can still be changed or cancelled, and holds stock."""
 
+SENT = (SHIPPED, DELIVERED)
+"""The states in which the goods have left the house."""
+
 _LEGAL = {
     PLACED: {CONFIRMED, BACKORDERED, CANCELLED, FAILED},
     BACKORDERED: {CONFIRMED, CANCELLED},
@@ -27,6 +30,13 @@ def moved(order: Document, status: str, detail: str) -> Document:
     """The order in its new state, as its next version. Raises Conflict for an illegal step."""
     refuse_illegal(order, status)
     return stepped(order | {"status": status}, status, detail)
+
+
+def steps(status: str, goal: str) -> tuple[str, ...]:
+    """What is left of the way from `status` to `goal`: confirmed, shipped, delivered."""
+    way = (CONFIRMED, SHIPPED, DELIVERED)
+    done = way.index(status) + 1 if status in way else 0
+    return way[done : way.index(goal) + 1]
 
 
 def refuse_illegal(order: Document, status: str) -> None:

@@ -72,6 +72,7 @@ class Shop:
         self.signals = Signals()
         self.inventory, self.billing = Fake("inventory"), Fake("billing")
         self.orders, self.notification = Fake("orders"), Fake("notification")
+        self.shipping = Fake("shipping")
         for event in EVENT_TYPES:
             for name in event.handled_by:
                 fake: Fake = getattr(self, name)

@@ -107,7 +107,8 @@ def test_a_dead_delivery_holds_back_its_own_handler_and_order_only(shop: Shop) -
     later = shop.emit("order-1", OrderUpdated)
     other = shop.emit("order-2")
     shop.deliver_all()
-    assert shop.states(later) == {"inventory": "done", "billing": "pending", "notification": "done"}
+    others = {"inventory": "done", "shipping": "done", "notification": "done"}
+    assert shop.states(later) == others | {"billing": "pending"}
     assert shop.states(other)["billing"] == "done"
     assert shop.billing.seen == [first, other]
 

@@ -103,6 +103,7 @@ class Books:
             ("order.placed", "billing", DONE): orders,
             ("order.placed", "notification", DONE): orders,
             ("inventory.reserved", "orders", DONE): orders,
+            ("inventory.reserved", "shipping", DONE): orders,
         }
         ids = sorted(order["order_id"] for order in self.orders())
         assert sorted(self.invoiced()) == ids

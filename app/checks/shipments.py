@@ -1,0 +1,24 @@
+"""Shipments, compared with their orders."""
+
+from app.checks.findings import Findings, Mend
+from app.orders import states
+from app.shipping.states import READY, SENT, WAITING
+from app.store import Document, View
+
+
+def of_shipment(view: View, findings: Findings, order: Document) -> None:
+    """The order and its shipment are equally far; an open order has one, an ended one has none."""
+    order_id, status, where = order["order_id"], order["status"], f"order {order['number']}"
+    shipment = view.get("shipments", order_id)
+    found = shipment["state"] if shipment else "none"
+    if found in SENT:
+        if status != found:
+            findings.differ("status", where, found, status, Mend.STATUS, order_id)
+    elif status in states.SENT:
+        findings.differ("shipment", where, status, found)
+    elif status in states.OPEN:
+        expected = WAITING if status == states.BACKORDERED else f"{WAITING} or {READY}"
+        if found not in expected.split(" or "):
+            findings.differ("shipment", where, expected, found, Mend.SHIPMENT, order_id)
+    elif shipment:
+        findings.differ("shipment", where, "none", found, Mend.SHIPMENT, order_id)

@@ -1,0 +1,1 @@
+"""Shipping: what the warehouse packs, and what the carrier says."""

@@ -1,0 +1,79 @@
+"""Shipments over HTTP: for the warehouse, and for the carrier."""
+
+from collections.abc import Callable
+
+from flask import Blueprint, Response
+
+from app.http import idempotency
+from app.http.answers import expected_versions, versioned
+from app.http.body import json_object
+from app.http.operation import IDEMPOTENCY_KEY, IF_MATCH, IF_NONE_MATCH, Operation
+from app.http.paging import page_answer, paging, query
+from app.http.validation import load
+from app.shipping import schemas, service
+from app.shipping.carrier import WEBHOOK_HEADERS, refuse_unsigned
+from app.store import IndexValue, Store, Transaction, View
+
+
+def blueprint(
+    store: Store, order_id_of: Callable[[View, str], str], carrier_secret: str | None
+) -> Blueprint:
+    """The routes, over `store`; `order_id_of` knows orders by number too."""
+    routes = Blueprint("shipping", __name__)
+    handover, arrival = schemas.HandoverSchema(), schemas.ArrivalSchema()
+
+    @routes.get("/shipment")
+    @Operation(schemas.ShipmentPageSchema, query=schemas.LIST_QUERY)
+    def list_shipments() -> Response:
+        """A page of shipments, oldest order first; state=ready is what is to be packed."""
+        wanted = query(schemas.LIST_QUERY)
+        limit, after = paging(wanted)
+        where: dict[str, IndexValue] = {"state": wanted["state"]} if "state" in wanted else {}
+        with store.read() as view:
+            page = view.find(service.SHIPMENTS.name, where, after=after, limit=limit)
+        return page_answer("shipments", page, page.documents)
+
+    @routes.get("/shipment/<order_id>")
+    @Operation(schemas.ShipmentSchema, reads=(IF_NONE_MATCH,), versioned=True)
+    def get_shipment(order_id: str) -> Response:
+        """The shipment of an order."""
+        with store.read() as view:
+            found = service.find_shipment(view, order_id_of(view, order_id))
+        return versioned(found)
+
+    @routes.post("/shipment/<order_id>/ship")
+    @Operation(
+        schemas.ShipmentSchema,
+        takes=(handover,),
+        reads=(IDEMPOTENCY_KEY, IF_MATCH, IF_NONE_MATCH),
+        refuses=(409,),
+        versioned=True,
+    )
+    def ship(order_id: str) -> Response:
+        """Hand a ready shipment to the carrier: its order can no longer be changed or cancelled."""
+        key, expected = idempotency.requested_key(), expected_versions()
+        wanted = load(handover, json_object())
+
+        def hand_over(tx: Transaction) -> Response:
+            shipment_id = order_id_of(tx, order_id)
+            return versioned(service.ship(tx, shipment_id, **wanted, expected=expected))
+
+        return idempotency.once(store, key, hand_over)
+
+    @routes.post("/shipment/<order_id>/delivered")
+    @Operation(
+        schemas.ShipmentSchema,
+        takes=(arrival,),
+        reads=WEBHOOK_HEADERS,
+        refuses=(409,),
+        versioned=True,
+    )
+    def delivered(order_id: str) -> Response:
+        """The carrier's call-back, signed by the Standard Webhooks scheme; again does no harm."""
+        refuse_unsigned(carrier_secret)
+        wanted = load(arrival, json_object())
+        with store.transaction() as tx:
+            shipment_id = order_id_of(tx, order_id)
+            return versioned(service.deliver(tx, shipment_id, **wanted))
+
+    return routes

@@ -1,0 +1,74 @@
+"""What may be said of shipments, and what a stored one must look like."""
+
+from marshmallow import fields, validate
+
+from app.http.fields import Choice, Count, Moment, Text
+from app.http.paging import list_schema
+from app.http.validation import Strict, load
+from app.shipping.states import STATES
+from app.store import Document
+
+LIST_QUERY = list_schema({"state": Choice(*STATES)})
+
+
+class HandoverSchema(Strict):
+    """POST /shipment/{order_id}/ship."""
+
+    carrier = Text(longest=100, required=True, metadata={"examples": ["DHL"]})
+    tracking_number = Text(
+        longest=100, required=True, metadata={"examples": ["00340434161094042557"]}
+    )
+
+
+class ArrivalSchema(Strict):
+    """POST /shipment/{order_id}/delivered, by the carrier."""
+
+    tracking_number = Text(
+        longest=100, required=True, metadata={"examples": ["00340434161094042557"]}
+    )
+    delivered_at = Moment(metadata={"examples": ["2026-11-24T09:30:00Z"]})
+
+
+class ShipmentLineSchema(Strict):
+    """How many of what are packed."""
+
+    product = Text(longest=64, required=True)
+    name = Text(longest=200, required=True)
+    quantity = Count(least=1, most=10**6, required=True)
+
+
+class ShipmentSchema(Strict):
+    """A stored shipment, as it is answered; `shipment_id` is the id of its order.
+
+    `waits_for` says what keeps a waiting one from being ready.
+    """
+
+    shipment_id = fields.String(required=True, metadata={"format": "uuid"})
+    order_number = Count(least=1, most=10**12, required=True)
+    state = Choice(*STATES, required=True)
+    waits_for = fields.List(Choice("stock"), required=True)
+    customer_name = Text(longest=200, required=True)
+    lines = fields.List(
+        fields.Nested(ShipmentLineSchema), required=True, validate=validate.Length(1)
+    )
+    carrier = Text(longest=100, required=True, allow_none=True)
+    tracking_number = Text(longest=100, required=True, allow_none=True)
+    shipped_at = fields.String(required=True, allow_none=True, metadata={"format": "date-time"})
+    delivered_at = fields.String(required=True, allow_none=True, metadata={"format": "date-time"})
+    updated = fields.String(required=True, metadata={"format": "date-time"})
+    version = Count(least=1, most=10**12, required=True)
+
+
+class ShipmentPageSchema(Strict):
+    """A page of shipments, and the cursor of the next one."""
+
+    shipments = fields.List(fields.Nested(ShipmentSchema), required=True)
+    next = fields.String(required=True, allow_none=True)
+
+
+_STORED = ShipmentSchema()
+
+
+def check_shipment(shipment: Document) -> None:
+    """Raise Invalid when a stored shipment breaks the rules of its shape."""
+    load(_STORED, shipment)

@@ -1,0 +1,1 @@
+"""Shipping: shipments and the carrier."""

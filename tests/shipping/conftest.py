@@ -1,0 +1,66 @@
+"""A shop with a warehouse, and a carrier that signs."""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+from standardwebhooks import Webhook
+from werkzeug.test import TestResponse
+
+from app.config import Config
+from tests.over_http import place, read
+
+SECRET = "whsec_" + "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+PARCEL = {"carrier": "DHL", "tracking_number": "JD0146"}
+
+
+@pytest.fixture
+def config(config: Config) -> Config:
+    """With a secret that the carrier shares."""
+    return replace(config, carrier_secret=SECRET)
+
+
+@pytest.fixture
+def ready(
+    client: FlaskClient, catalogue: dict[str, str], settled: Callable[[], None]
+) -> dict[str, Any]:
+    """A confirmed order of two teas and a mug, ready to be shipped."""
+    place(client, tea=2, mug=1)
+    settled()
+    order: dict[str, Any] = read(client, "/order/1001")
+    return order
+
+
+def ship(client: FlaskClient, name: object = 1001, **headers: str) -> TestResponse:
+    """What the warehouse posts when the parcel is on the van."""
+    return client.post(f"/shipment/{name}/ship", json=PARCEL, headers=headers)
+
+
+def call_back(
+    client: FlaskClient,
+    name: object = 1001,
+    *,
+    secret: str = SECRET,
+    at: datetime | None = None,
+    message: dict[str, Any] | None = None,
+) -> TestResponse:
+    """What the carrier posts when the parcel has arrived, signed."""
+    body = json.dumps(message or {"tracking_number": PARCEL["tracking_number"]})
+    at = at or datetime.now(UTC)
+    headers = {
+        "webhook-id": "msg_1",
+        "webhook-timestamp": str(int(at.timestamp())),
+        "webhook-signature": Webhook(secret).sign("msg_1", at, body),
+        "Content-Type": "application/json",
+    }
+    return client.post(f"/shipment/{name}/delivered", data=body, headers=headers)
+
+
+def types_of(client: FlaskClient, name: object = 1001) -> list[str]:
+    """The types of an order's events, in order."""
+    events = read(client, f"/order/{name}/events")["events"]
+    return [record["event"]["type"] for record in events]

@@ -1,0 +1,113 @@
+"""The carrier's call-back: who may say that a parcel has arrived."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+
+from app import create_app
+from app.config import Config, from_environment
+from app.errors import Invalid
+from tests.over_http import body, read
+from tests.shipping.conftest import SECRET, call_back, ship, types_of
+
+Settled = Callable[[], None]
+OTHER_SECRET = "whsec_" + "C2FVsBQIhrscChlQIMV+b5sSYspob7oD"
+
+
+@pytest.fixture
+def shipped(client: FlaskClient, ready: dict[str, Any]) -> dict[str, Any]:
+    """An order on its way."""
+    ship(client)
+    return ready
+
+
+def test_the_same_call_back_again_does_no_harm(
+    client: FlaskClient, shipped: dict[str, Any]
+) -> None:
+    """Carriers repeat what they are not sure of: the same answer, one event."""
+    first, second = call_back(client), call_back(client)
+    assert (second.status_code, second.data) == (200, first.data)
+    assert types_of(client).count("order.delivered") == 1
+
+
+def test_the_carrier_may_tell_when(client: FlaskClient, shipped: dict[str, Any]) -> None:
+    """Else the moment of the call counts."""
+    message = {"tracking_number": "JD0146", "delivered_at": "2026-11-24T10:30:00+01:00"}
+    assert body(call_back(client, message=message))["delivered_at"] == "2026-11-24T09:30:00.000Z"
+
+
+@pytest.mark.parametrize("minutes", [-6, 6])
+def test_an_old_call_back_is_not_heard(
+    client: FlaskClient, shipped: dict[str, Any], minutes: int
+) -> None:
+    """Five minutes either way, so that one that was overheard is of no use for long."""
+    answer = call_back(client, at=datetime.now(UTC) + timedelta(minutes=minutes))
+    assert answer.status_code == 403
+    assert "not signed as it should be" in body(answer)["detail"]
+
+
+def test_only_the_carrier_can_say_so(client: FlaskClient, shipped: dict[str, Any]) -> None:
+    """Another secret, another body, nonsense or nothing for a signature: refused, and unchanged."""
+    sent = call_back(client, message={"tracking_number": "?"}).request.headers
+    good = {name.lower(): value for name, value in sent if name.startswith("Webhook-")}
+    sign = "webhook-signature"
+    attempts: list[dict[str, str]] = [
+        good,
+        good | {sign: "v1,"},
+        good | {sign: "nonsense"},
+        good | {sign: "v1,no-base64!"},
+        good | {sign: ""},
+        good | {"webhook-timestamp": "soon"},
+        good | {"webhook-timestamp": "inf"},
+    ]
+    no_headers = client.post("/shipment/1001/delivered", json={"tracking_number": "JD0146"})
+    assert no_headers.status_code == 400
+    for headers in attempts:
+        answer = client.post(
+            "/shipment/1001/delivered", json={"tracking_number": "JD0146"}, headers=headers
+        )
+        assert answer.status_code == 403, headers
+    assert call_back(client, secret=OTHER_SECRET).status_code == 403
+    not_utf8 = client.post("/shipment/1001/delivered", data=b"\xff", headers=good)
+    assert not_utf8.status_code == 403
+    assert read(client, "/shipment/1001")["state"] == "shipped"
+
+
+def test_a_call_back_about_another_parcel_is_refused(
+    client: FlaskClient, shipped: dict[str, Any]
+) -> None:
+    """The signature does not cover the address; the tracking number in the body does."""
+    answer = call_back(client, message={"tracking_number": "JD0999"})
+    assert answer.status_code == 409
+    assert "another tracking number" in body(answer)["detail"]
+
+
+def test_what_was_not_shipped_cannot_arrive(client: FlaskClient, ready: dict[str, Any]) -> None:
+    """409, and the shipment stays on the packing list."""
+    answer = call_back(client)
+    assert (answer.status_code, body(answer)["shipment_state"]) == (409, "ready")
+
+
+def test_without_a_secret_there_are_no_call_backs(config: Config) -> None:
+    """The refusal says what to set."""
+    app = create_app(replace(config, carrier_secret=None))
+    try:
+        answer = call_back(app.test_client())
+    finally:
+        app.extensions["daybook"].close()
+    assert answer.status_code == 403
+    assert "DAYBOOK_CARRIER_SECRET is not set" in body(answer)["detail"]
+
+
+def test_a_secret_is_shown_nowhere(config: Config) -> None:
+    """Not when it is refused at the start, and not where the settings are printed."""
+    with pytest.raises(Invalid) as refused:
+        from_environment({"DAYBOOK_CARRIER_SECRET": "whsec_c2hvcnQ="})
+    assert "c2hvcnQ" not in str(refused.value)
+    assert "24 to 64 random bytes" in str(refused.value)
+    assert from_environment({"DAYBOOK_CARRIER_SECRET": SECRET}).carrier_secret == SECRET
+    assert SECRET not in repr(config)
