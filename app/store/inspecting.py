@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from itertools import pairwise
+from itertools import pairwise, zip_longest
 from pathlib import Path
 from typing import NamedTuple
 
@@ -58,8 +58,8 @@ def inspect(
         headers = [segment.header for segment in segments if segment.header]
         documents = sum(_inspect_file(folder, headers, file, findings) for file in files)
     known = {each.name for each in declared}
-    for segment in segments:
-        findings.extend(segment.findings(known, is_last=segment is segments[-1]))
+    for segment, following in zip_longest(segments, segments[1:]):
+        findings.extend(segment.findings(known, following))
     findings.extend(_gaps(segments))
     transactions = sum(segment.transactions for segment in segments)
     return Inspection(len(files), documents, len(segments), transactions, findings)
@@ -141,7 +141,7 @@ class _Segment:
         self.transactions = 0
         self.is_whole = False
 
-    def findings(self, known: set[str], *, is_last: bool) -> Iterator[Finding]:
+    def findings(self, known: set[str], following: "_Segment | None") -> Iterator[Finding]:
         """The first fault, if there is one. `known` are the collections that there may be."""
         if self.header is None:
             yield Finding(self.file, 0, "The header cannot be read.")
@@ -152,7 +152,7 @@ class _Segment:
             fault = self._fault(self.data[offset:end] if end >= 0 else b"", known)
             if fault is None:
                 offset = end + 1
-            elif fault or not (is_last and is_torn(self.data[offset:], self.seq + 1)):
+            elif fault or not self._heals(offset, following):
                 yield Finding(self.file, offset, fault or "The entry is damaged.")
                 return
             else:
@@ -160,6 +160,16 @@ class _Segment:
                 yield Finding(self.file, offset, text, heals=True)
                 return
         self.is_whole = True
+
+    def _heals(self, offset: int, following: "_Segment | None") -> bool:
+        """Whether what stands from `offset` on is a write that a crash cut short.
+
+        Where a segment follows that begins with the very next transaction, it was the line that
+        leads there: nothing else is written once the next segment exists.
+        """
+        if following is None:
+            return is_torn(self.data[offset:], self.seq + 1)
+        return following.header is not None and following.header.after == self.seq
 
     def _fault(self, text: bytes, known: set[str]) -> str | None:
         """What is wrong with one line: "" when it cannot be read, None when nothing is."""

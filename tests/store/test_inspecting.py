@@ -9,7 +9,7 @@ from app.store.inspecting import Finding, Inspection, inspect
 from app.store.json_store import JsonFileStore
 from tests.store.conftest import OpenStore
 from tests.store.journal_lines import checkpoint, journal_of, segments, spoil, two_segments
-from tests.store.shop import COLLECTIONS, NOTES, note, order, put_orders
+from tests.store.shop import COLLECTIONS, NOTES, all_orders, note, order, put_orders
 
 
 def contents(folder: Path) -> dict[Path, tuple[bytes, int]]:
@@ -118,6 +118,18 @@ def test_damage_at_the_end_of_an_older_segment_is_found(folder: Path) -> None:
     spoil(segments(folder)[0], starts[2] + 30)
     finding = only_finding(folder)
     assert (finding.offset, finding.heals) == (starts[2], False)
+
+
+def test_unfinished_step_to_the_next_segment_is_found_to_heal(
+    folder: Path, open_store: OpenStore
+) -> None:
+    """A crash in the line that leads on, once the next segment exists, needs nobody's help."""
+    two_segments(folder, "ab")
+    path = segments(folder)[0]
+    path.write_bytes(path.read_bytes()[:-5])
+    assert only_finding(folder).heals
+    assert sorted(all_orders(open_store())) == ["a", "b"]
+    assert inspect(folder, COLLECTIONS).findings == []
 
 
 def test_missing_end_of_an_older_segment_is_found(folder: Path) -> None:
