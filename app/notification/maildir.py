@@ -21,13 +21,16 @@ class Maildir:
 
     def send(self, message: Message, name: str) -> None:
         """Deliver durably as `name` (letters, digits, dots, dashes). Raises OSError."""
-        written, delivered = self._path / "tmp" / name, self._path / "new" / name
         data = message.as_bytes(policy=_READABLE)
         try:
-            _write(written, data)
-        except FileNotFoundError:
+            self._deliver(data, name)
+        except FileNotFoundError:  # one of the folders: a crash may have come between them
             self._create()
-            _write(written, data)
+            self._deliver(data, name)
+
+    def _deliver(self, data: bytes, name: str) -> None:
+        written, delivered = self._path / "tmp" / name, self._path / "new" / name
+        _write(written, data)
         written.replace(delivered)
         _sync_folder(delivered.parent)
 

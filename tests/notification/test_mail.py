@@ -162,6 +162,14 @@ def test_mail_is_for_the_owner_of_the_folder_only(notifier: Notifier, tmp_path: 
     assert (tmp_path / "mail/new").stat().st_mode & 0o077 == 0
 
 
+def test_a_maildir_that_was_made_in_part_is_completed(notifier: Notifier, tmp_path: Path) -> None:
+    """A crash between the first folder and the last does not hold up mail for ever."""
+    path = tmp_path / "mail"
+    (path / "tmp").mkdir(parents=True)
+    Maildir(path).send(notifier.message(event()), "event-1.notification")
+    assert [each.name for each in (path / "new").iterdir()] == ["event-1.notification"]
+
+
 def test_a_folder_that_cannot_be_had_is_an_error_that_can_pass(
     notifier: Notifier, tmp_path: Path
 ) -> None:
