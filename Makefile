@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test check bench openapi clean
+.PHONY: run test check crash crash-demo bench openapi clean
 
 run: $(VENV)/run.stamp
 	$(BIN)/flask serve
@@ -16,6 +16,12 @@ check: $(VENV)/dev.stamp $(VENV)/bench.stamp
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+crash: $(VENV)/dev.stamp
+	CRASH=1 $(BIN)/pytest -m deep tests/durability -n 4 -s
+
+crash-demo: $(VENV)/dev.stamp
+	$(BIN)/python -m tests.durability.demo
 
 bench: $(VENV)/bench.stamp
 	$(BIN)/python -m bench.run

@@ -1,0 +1,1 @@
+"""Proof that nothing is lost; README.md explains each method."""

@@ -1,0 +1,95 @@
+"""Is this data folder what was promised? Judged after a crash, by a start and all deliveries."""
+
+import json
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from app import COLLECTIONS
+from app.checks import recompute
+from app.errors import DaybookError
+from app.events.failures import FAILURES
+from app.events.outbox import DONE, EVENTS, timeline
+from app.orders.service import ORDERS
+from app.orders.states import CANCELLED
+from app.store import Document, View
+from app.store.inspecting import inspect
+from tests.durability.day import MEND, REPLAY, Books, Operation, Shop
+
+
+class Verdict(NamedTuple):
+    """What was found; all is well where `problems` is empty."""
+
+    orders: int
+    events: int
+    problems: list[str]
+
+
+def judge(data: Path, acceptable: list[Books]) -> Verdict:
+    """Start the shop, deliver what is left, and compare with the books that there may be."""
+    problems = [f"before the start: {each.text}" for each in _findings(data) if not each.heals]
+    problems += _unreadable_files(data)
+    shop = Shop(data)
+    orders = events = 0
+    try:
+        _finish_the_deliveries(shop)
+        with shop.runtime.read() as view:
+            problems += _judge_books(view, acceptable)
+            problems += [str(each) for each in recompute(view).differences]
+            orders, events = view.count(ORDERS.name), sum(1 for _ in view.keys(EVENTS.name))
+    except (DaybookError, AssertionError) as error:
+        problems.append(f"{type(error).__name__}: {error}")
+    finally:
+        shop.close()
+    problems += [f"in the end: {each.text}" for each in _findings(data)]
+    problems += _unreadable_files(data)
+    return Verdict(orders, events, problems)
+
+
+def _finish_the_deliveries(shop: Shop) -> None:
+    """A billing that was told to fail works again, and what it missed is replayed."""
+    shop.settle()
+    shop.do(Operation(MEND))
+    shop.do(Operation(REPLAY))
+    shop.settle()
+
+
+def _findings(data: Path) -> list[Any]:
+    return inspect(data, COLLECTIONS).findings
+
+
+def _unreadable_files(data: Path) -> list[str]:
+    """The files under data/ that are not what a person can open."""
+    unreadable = []
+    for path in data.glob("*.json"):
+        try:
+            json.loads(path.read_bytes())
+        except ValueError as error:
+            unreadable.append(f"{path.name} is not JSON: {error}")
+    return unreadable
+
+
+def _judge_books(view: View, acceptable: list[Books]) -> list[str]:
+    orders = view.find(ORDERS.name).documents
+    books = {each["number"]: _entry(each) for each in orders}
+    problems = []
+    if books not in acceptable:
+        problems.append(f"the books say {books}, not one of {acceptable}")
+    if view.count(FAILURES.name):
+        problems.append("a delivery is still in failure.json")
+    problems += [problem for order in orders for problem in _judge_deliveries(view, order)]
+    return problems
+
+
+def _entry(order: Document) -> dict[str, Any]:
+    lines = {line["product"]: line["quantity"] for line in order["items"]}
+    return {"lines": lines, "cancelled": order["status"] == CANCELLED}
+
+
+def _judge_deliveries(view: View, order: Document) -> list[str]:
+    """Every handler is through with every event of an order."""
+    return [
+        f"{record['event']['type']} of {order['number']}: {handler} is {delivery['state']}"
+        for record in timeline(view, order["order_id"])
+        for handler, delivery in record["deliveries"].items()
+        if delivery["state"] != DONE
+    ]
