@@ -27,6 +27,7 @@ from app.events.types import (
     OrderFulfilled,
     OrderPlaced,
     OrderUpdated,
+    StockFreed,
 )
 from app.http import problems
 from app.http.body import READ_AT_MOST_BYTES, announce_patch
@@ -34,11 +35,12 @@ from app.http.idempotency import IDEMPOTENCY
 from app.http.origin import refuse_other_sites
 from app.inventory import routes as inventory_routes
 from app.inventory.handlers import on_order_event as reserve
-from app.inventory.service import PRODUCTS, RESERVATIONS
+from app.inventory.handlers import on_stock_freed
+from app.inventory.service import LEDGER, PRODUCTS, RESERVATIONS
 from app.notification.handlers import Notifier
 from app.notification.maildir import Maildir
 from app.orders import routes as order_routes
-from app.orders.handlers import on_backordered, on_reserved, on_shipment_event
+from app.orders.handlers import on_inventory_event, on_shipment_event
 from app.orders.references import REFERENCES
 from app.orders.service import ORDERS, Rules
 from app.runtime import Runtime
@@ -53,6 +55,7 @@ COLLECTIONS: tuple[Collection, ...] = (
     ORDERS,
     REFERENCES,
     PRODUCTS,
+    LEDGER,
     RESERVATIONS,
     INVOICES,
     SHIPMENTS,
@@ -95,7 +98,7 @@ def create_app(config: Config | None = None) -> Flask:
     app.after_request(announce_patch)
     rules = Rules(config.currency, config.unlisted_products)
     app.register_blueprint(order_routes.blueprint(runtime, rules))
-    app.register_blueprint(inventory_routes.blueprint(runtime))
+    app.register_blueprint(inventory_routes.blueprint(runtime, config.currency))
     app.register_blueprint(
         shipping_routes.blueprint(runtime, order_routes.id_of, config.carrier_secret)
     )
@@ -114,10 +117,10 @@ def connect_handlers(config: Config) -> Signals:
     signals = Signals()
     order_events = (OrderPlaced, OrderUpdated, OrderCancelled, OrderDeleted)
     signals.connect(Inside("inventory", reserve), *order_events)
+    signals.connect(Inside("inventory", on_stock_freed), StockFreed)
     signals.connect(Inside("billing", bill), *order_events)
     signals.connect(Outside("notification", notifier.on_order_event), *order_events)
-    signals.connect(Inside("orders", on_reserved), InventoryReserved)
-    signals.connect(Inside("orders", on_backordered), InventoryBackordered)
+    signals.connect(Inside("orders", on_inventory_event), InventoryReserved, InventoryBackordered)
     signals.connect(Inside("orders", on_shipment_event), OrderFulfilled, OrderDelivered)
     signals.connect(
         Inside("shipping", partial(prepare_shipment, ShippingRules(config.auto_ship))),

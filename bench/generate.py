@@ -15,7 +15,7 @@ from app.events import outbox
 from app.events.types import Envelope
 from app.inventory import service as inventory
 from app.money import Currency
-from app.orders.handlers import on_reserved
+from app.orders.handlers import on_inventory_event
 from app.orders.service import Rules, place_order
 from app.shipping import service as shipping
 from app.store import Transaction
@@ -61,7 +61,7 @@ def _handled_order(tx: Transaction, chance: random.Random, n: int, orders: int) 
     shipping.reconcile(tx, order["order_id"], shipping.Rules())
     for record in list(outbox.timeline(tx, order["order_id"])):
         if "orders" in record["deliveries"]:
-            on_reserved(tx, Envelope.from_cloudevent(record["event"]))
+            on_inventory_event(tx, Envelope.from_cloudevent(record["event"]))
         for handler in record["deliveries"]:
             outbox.mark_done(record["deliveries"][handler])
         outbox.store(tx, record)

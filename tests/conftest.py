@@ -14,7 +14,7 @@ from flask.testing import FlaskClient
 
 from app import create_app
 from app.config import Config
-from app.events.outbox import OUTBOX, PENDING, timeline
+from app.events.outbox import DEAD, OUTBOX, PENDING
 from app.inventory.service import add_product
 from app.runtime import Runtime
 from app.store import View
@@ -88,12 +88,13 @@ def settled(runtime: Runtime) -> Callable[[], None]:
 
 
 def _pending(view: View) -> list[tuple[str, str, str]]:
-    """(order, event type, handler) of every delivery that is not through and not held up."""
-    subjects = {record["event"]["subject"] for record in view.find(OUTBOX.name).documents}
-    return [
-        (subject, record["event"]["type"], handler)
-        for subject in sorted(subjects)
-        for record in timeline(view, subject)
-        for handler, delivery in record["deliveries"].items()
-        if delivery["state"] == PENDING
-    ]
+    """(subject, event type, handler) of every delivery that is not through and not held up."""
+    held_up, pending = set(), []
+    for record in view.find(OUTBOX.name).documents:
+        subject = record["event"]["subject"]
+        for handler, delivery in record["deliveries"].items():
+            if delivery["state"] == DEAD:
+                held_up.add((subject, handler))
+            elif delivery["state"] == PENDING and (subject, handler) not in held_up:
+                pending.append((subject, record["event"]["type"], handler))
+    return pending

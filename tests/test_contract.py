@@ -19,6 +19,7 @@ from app.config import Config
 from app.contract.document import as_yaml, document
 from app.events import schemas as event_schemas
 from app.http.operation import OPERATIONS
+from app.inventory import schemas as product_schemas
 from app.money import Currency
 from app.orders import schemas as order_schemas
 from app.shipping import schemas as shipping_schemas
@@ -66,18 +67,25 @@ REQUESTS: dict[str, Schema] = {
     "OrderChange": order_schemas.change_schema(Currency("EUR")),
     "CancelPatch": order_schemas.CancelPatchSchema(),
     "Cancellation": order_schemas.CancellationSchema(),
+    "ProductRequest": product_schemas.product_request_schema(Currency("EUR")),
+    "ProductChange": product_schemas.product_change_schema(Currency("EUR")),
+    "StockChange": product_schemas.StockChangeSchema(),
+    "StockCount": product_schemas.StockCountSchema(),
     "Selection": event_schemas.SelectionSchema(),
     "Discard": event_schemas.DiscardSchema(),
     "Fault": event_schemas.FaultSchema(),
     "Handover": shipping_schemas.HandoverSchema(),
     "Arrival": shipping_schemas.ArrivalSchema(),
 }
+NEW_PRODUCT = {"sku": "pen", "name": "Pen", "price": "1.20", "quantity": 5}
+COUNTED, STOLEN = {"count": 4}, {"change": -5, "reason": "stolen"}
 LINE = {"product": "tea", "quantity": 1}
 AMOUNTS = ("0", "4.5", "4.50", "4.5000", "4.505", "4.", ".5", "-1", "1e3", "1" * 12, "1" * 13, "٣")
 VALUES: list[Any] = [
     *(missing, None, True, False, [], {}, -1, 0, 1, 60, 61, 10**6, 10**6 + 1, 10**30),
     *("", " ", "a", " a ", "\u00a0", "a\x00", "a\nb", "a\u2028b", "cancelled", "fail", "placed"),
     *("a" * length for length in (40, 41, 60, 61, 64, 65, 120, 121, 200, 201, 500, 501)),
+    *("/", "/a", " /a", "a/b", "a/", "stock", "a/stock", "a/stock/", "a/stock ", "a/stocks"),
     *("2026-11-21", "2026-11-21T08:00:00Z", "2026-11-21T08:00:00", "20261121", "yesterday"),
     *([LINE], [LINE, LINE], [LINE] * 2000, [LINE] * 2001, [{}], ["tea"], [None]),
     *([LINE | {"amount": amount}] for amount in (*AMOUNTS, 4.5, None)),
@@ -184,6 +192,14 @@ class TestAnswers:
         yield "POST", "/shipment/1004/ship", f"{shipment}/ship", 409, parcel | {"carrier": "UPS"}
         yield "GET", "/shipment/1004", shipment, 200, None
         yield "POST", "/shipment/1004/delivered", f"{shipment}/delivered", 400, parcel
+        yield "POST", "/product", "/product", 201, NEW_PRODUCT
+        yield "POST", "/product", "/product", 409, NEW_PRODUCT
+        yield "PATCH", "/product/pen", product, 200, {"price": "1.30"}
+        yield "POST", "/product/pen/stock", f"{product}/stock", 200, COUNTED
+        yield "POST", "/product/pen/stock", f"{product}/stock", 409, STOLEN
+        yield "GET", "/product/pen/stock", f"{product}/stock", 200, None
+        yield "DELETE", "/product/pen", product, 200, None
+        yield "DELETE", "/product/nothing", product, 404, None
         yield "GET", "/failure", "/failure", 200, None
         yield "POST", "/failure/replay", "/failure/replay", 200, {"all": True, "dry_run": True}
         discard = "/failure/{key}/discard"

@@ -3,7 +3,7 @@
 A test fails when a route stands in neither; until then it is for operators alone.
 """
 
-from app.http.identity import CLERK, OPERATOR
+from app.http.identity import CLERK, MANAGER, OPERATOR
 
 PUBLIC_ENDPOINTS = frozenset(
     {
@@ -26,6 +26,11 @@ PERMISSIONS = {
     "orders.get_events": CLERK,
     "inventory.list_products": CLERK,
     "inventory.get_product": CLERK,
+    "inventory.list_stock": CLERK,
+    "inventory.post_product": MANAGER,
+    "inventory.patch_product": MANAGER,
+    "inventory.delete_product": MANAGER,
+    "inventory.post_stock": MANAGER,
     "shipping.list_shipments": CLERK,
     "shipping.get_shipment": CLERK,
     "shipping.ship": CLERK,

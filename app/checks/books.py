@@ -18,7 +18,7 @@ from app.inventory.service import (
     RESERVATIONS,
     quantities,
     wanted_stock,
-    with_reserved,
+    with_status,
 )
 from app.orders import states
 from app.orders.service import ORDERS
@@ -72,7 +72,7 @@ def of_products(view: View, findings: Findings) -> None:
     for sku in view.keys(PRODUCTS.name):
         findings.products += 1
         product = document_of(view, PRODUCTS.name, sku)
-        expected = with_reserved(product, reserved[sku])
+        expected = with_status(product | {"reserved": reserved[sku]})
         for name in ("reserved", "available", "stock_status"):
             if product[name] != expected[name]:
                 where = f"product {sku}"

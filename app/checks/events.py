@@ -3,9 +3,9 @@
 from app.billing.service import VOIDED
 from app.checks.findings import Findings, document_of
 from app.events import failures, outbox
-from app.events.types import OrderCancelled, OrderDeleted, OrderPlaced
+from app.events.types import TIMELESS, OrderCancelled, OrderDeleted, OrderPlaced
 from app.orders.service import ORDERS
-from app.store import View
+from app.store import Document, View
 
 
 def of_timelines(view: View, findings: Findings) -> None:
@@ -25,8 +25,7 @@ def of_events(view: View, findings: Findings) -> None:
     for collection in (outbox.OUTBOX.name, outbox.EVENTS.name):
         for event_id in view.keys(collection):
             record = document_of(view, collection, event_id)
-            timeline = view.get(outbox.TIMELINES.name, record["event"]["subject"])
-            if event_id not in (timeline or {"events": []})["events"]:
+            if not _is_in_timeline(view, record):
                 findings.differ("event", event_id, "a place in its timeline", "none")
             is_open = any(each["state"] in outbox.OPEN for each in record["deliveries"].values())
             if is_open != (collection == outbox.OUTBOX.name):
@@ -49,6 +48,14 @@ def of_failures(view: View, findings: Findings) -> None:
         expected = outbox.DEAD if entry["state"] == failures.FAILED else outbox.PENDING
         if state != expected:
             findings.differ("delivery", f"failure {key}", expected, state)
+
+
+def _is_in_timeline(view: View, record: Document) -> bool:
+    """Whether the event stands where it has to."""
+    if record["event"]["type"] in TIMELESS:
+        return True
+    timeline = view.get(outbox.TIMELINES.name, record["event"]["subject"])
+    return record["id"] in (timeline or {"events": []})["events"]
 
 
 def _of_story(view: View, findings: Findings, subject: str, types: set[str]) -> None:

@@ -4,7 +4,7 @@
   of every delivery: pending → done, or pending → dead (then also in data/failure.json) → pending by
   replay, or → discarded by a person.
 * `events` (data/events.json): events that every handler is through with.
-* `timelines`: the ids of all events of an order, in order.
+* `timelines`: the ids of all events of an order, in order. (Events about products have none.)
 
 Services call `emit`; the dispatcher and the operators' commands call the rest.
 """
@@ -48,6 +48,8 @@ def emit(tx: Transaction, event: Event) -> None:
     )
     deliveries = {handler: {"state": PENDING, "attempts": 0} for handler in event.handled_by}
     store(tx, {"id": envelope.id, "event": envelope.as_cloudevent(), "deliveries": deliveries})
+    if not event.has_timeline:
+        return
     timeline = tx.get(TIMELINES.name, event.subject) or {"subject": event.subject, "events": []}
     timeline["events"].append(envelope.id)
     tx.put(TIMELINES.name, timeline)

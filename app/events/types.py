@@ -18,6 +18,9 @@ class Event:
     source: ClassVar[str]
     handled_by: ClassVar[tuple[str, ...]]
 
+    has_timeline: ClassVar[bool] = True
+    """Whether the event stands in its subject's timeline. A product's would grow for ever."""
+
     subject: str
     data: Document
 
@@ -77,8 +80,20 @@ class InventoryBackordered(Event):
     handled_by = ("orders", "shipping")
 
 
+class StockFreed(Event):
+    """More orders wait for a product that is there again than one transaction may look at.
+
+    `subject` is the sku; `data.after`: where the queue goes on.
+    """
+
+    type = "inventory.stock_freed"
+    source = "/inventory"
+    handled_by = ("inventory",)
+    has_timeline = False
+
+
 class ProductUpdated(Event):
-    """Price, name or stock status of a product changed, or it was archived.
+    """Price, name or stock status of a product changed, or it was added, archived or brought back.
 
     `data.product`: the product as it is now. Nobody has to handle it: websites ask for these
     events.
@@ -87,10 +102,13 @@ class ProductUpdated(Event):
     type = "product.updated"
     source = "/inventory"
     handled_by = ()
+    has_timeline = False
 
 
 class ProductLowStock(Event):
     """What is available of a product has fallen to its threshold; once for each crossing.
+
+    It crosses again once it has been above. `subject` is the sku.
 
     `data.product`: the product as it is now.
     """
@@ -98,6 +116,7 @@ class ProductLowStock(Event):
     type = "product.low_stock"
     source = "/inventory"
     handled_by = ()
+    has_timeline = False
 
 
 class PaymentCaptured(Event):
@@ -155,6 +174,7 @@ EVENT_TYPES: tuple[type[Event], ...] = (
     OrderDeleted,
     InventoryReserved,
     InventoryBackordered,
+    StockFreed,
     ProductUpdated,
     ProductLowStock,
     PaymentCaptured,
@@ -168,6 +188,10 @@ EVENT_TYPES: tuple[type[Event], ...] = (
 def snapshot(order: Document) -> Document:
     """The order as events carry it: all but the history."""
     return {name: value for name, value in order.items() if name != "history"}
+
+
+TIMELESS = frozenset(event.type for event in EVENT_TYPES if not event.has_timeline)
+"""The types of events that stand in no timeline."""
 
 
 @dataclass(frozen=True)

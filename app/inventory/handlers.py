@@ -1,4 +1,4 @@
-"""What inventory does when an order is placed, changed, cancelled or deleted."""
+"""What inventory does when an order is placed, changed, cancelled or deleted, and goes on doing."""
 
 from app.events.types import Envelope
 from app.inventory import service
@@ -8,3 +8,9 @@ from app.store import Transaction
 def on_order_event(tx: Transaction, event: Envelope) -> None:
     """Hold what the order wants now, whatever the event said."""
     service.reconcile(tx, event.subject)
+
+
+def on_stock_freed(tx: Transaction, event: Envelope) -> None:
+    """Go on serving the orders that wait for the product."""
+    if tx.get(service.PRODUCTS.name, event.subject):
+        service.serve_waiting(tx, event.subject, event.data["after"])

@@ -1,6 +1,9 @@
-"""What a product may say."""
+"""What products and the stock ledger may say."""
 
-from marshmallow import Schema, fields, validate
+import re
+from typing import Any
+
+from marshmallow import Schema, ValidationError, fields, validate
 
 from app.errors import Invalid, Problem
 from app.http.fields import Choice, Count, Flag, Money, Text
@@ -13,25 +16,60 @@ MAX_QUANTITY = 10**9
 STOCK_STATUSES = ("in_stock", "low_stock", "out_of_stock")
 
 
+class Sku(Text):
+    """A product's name for machines: any text that can stand in a path of ours."""
+
+    def __init__(self, **options: Any) -> None:
+        pattern = r"^(?!\s*/)(?!.*/stock[\s/]*$)" + Text(longest=64).metadata["pattern"][1:]
+        examples = {"pattern": pattern, "examples": ["pen-blue"]}
+        super().__init__(longest=64, metadata=examples, **options)
+
+    def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> str:
+        sku = super()._deserialize(value, *args, **kwargs)
+        if sku.startswith("/") or re.search(r"/stock[\s/]*$", sku):
+            raise ValidationError("must not begin with / or end in /stock")
+        return sku
+
+
 def product_request_schema(currency: Currency) -> Schema:
-    """A product as it is brought in."""
-    return Strict.from_dict(
-        {
-            "sku": Text(longest=64, required=True),
-            "name": Text(longest=200, required=True),
-            "price": Money(currency, required=True),
-            "quantity": Count(least=0, most=MAX_QUANTITY),
-            "category": Text(longest=100, shortest=0),
-            "low_stock_threshold": Count(least=0, most=MAX_QUANTITY),
-            "backorder": Flag(),
-        },
-        name="ProductRequest",
-    )()
+    """POST /product, or a row of a file."""
+    settable = {"sku": Sku(required=True)} | _settable(currency, required=True)
+    quantity = Count(least=0, most=MAX_QUANTITY, metadata={"examples": [40]})
+    return Strict.from_dict(settable | {"quantity": quantity}, name="ProductRequest")()
+
+
+def product_change_schema(currency: Currency) -> Schema:
+    """PATCH /product/{sku}: what can be set, but for the stock, which has a ledger."""
+    archived = Flag(metadata={"description": "false brings an archived product back"})
+    settable = _settable(currency, required=False) | {"archived": archived}
+    return Strict.from_dict(settable, name="ProductChange")()
+
+
+class StockChangeSchema(Strict):
+    """POST /product/{sku}/stock: so many more, or fewer."""
+
+    change = Count(
+        least=-MAX_QUANTITY, most=MAX_QUANTITY, required=True, metadata={"examples": [12]}
+    )
+    reason = Text(longest=200, required=True, metadata={"examples": ["delivery"]})
+
+
+class StockCountSchema(Strict):
+    """POST /product/{sku}/stock: so many are there, by a stock-take."""
+
+    count = Count(least=0, most=MAX_QUANTITY, required=True, metadata={"examples": [40]})
+    reason = Text(longest=200, metadata={"examples": ["stock-take"]})
 
 
 LIST_QUERY = list_schema(
-    {"category": Text(longest=100), "stock_status": Choice(*STOCK_STATUSES)},
+    {
+        "category": Text(longest=100),
+        "stock_status": Choice(*STOCK_STATUSES),
+        "q": Text(longest=200, metadata={"description": "words in name or sku, in any case"}),
+        "archived": Choice("true", "false", load_default="false"),
+    },
 )
+LEDGER_QUERY = list_schema({})
 
 
 class ProductSchema(Strict):
@@ -47,6 +85,7 @@ class ProductSchema(Strict):
     low_stock_threshold = Count(least=0, most=MAX_QUANTITY, required=True)
     backorder = Flag(required=True)
     stock_status = Choice(*STOCK_STATUSES, required=True)
+    archived = Flag(required=True)
     updated = fields.String(required=True, metadata={"format": "date-time"})
     version = Count(least=1, most=10**12, required=True)
 
@@ -58,7 +97,36 @@ class ProductPageSchema(Strict):
     next = fields.String(required=True, allow_none=True)
 
 
-_STORED = ProductSchema()
+class StockLineSchema(Strict):
+    """A line of the stock ledger: who changed what is on hand, when, why, and from what to what."""
+
+    id = fields.String(required=True)
+    sku = Text(longest=64, required=True)
+    line = Count(least=1, most=10**12, required=True)
+    at = fields.String(required=True, metadata={"format": "date-time"})
+    who = fields.String(required=True)
+    reason = Text(longest=200, required=True)
+    order_id = fields.String(required=True, allow_none=True)
+    change = Count(least=-MAX_QUANTITY, most=MAX_QUANTITY, required=True)
+    before = Count(least=0, most=MAX_QUANTITY, required=True)
+    after = Count(least=0, most=MAX_QUANTITY, required=True)
+
+
+class StockPageSchema(Strict):
+    """A page of a product's stock ledger, newest line first, and the cursor of the next one."""
+
+    stock = fields.List(fields.Nested(StockLineSchema), required=True)
+    next = fields.String(required=True, allow_none=True)
+
+
+_STORED, _STORED_LINE = ProductSchema(), StockLineSchema()
+
+
+def check_line(line: Document) -> None:
+    """Raise Invalid when a line of the ledger breaks the rules: its shape, and its sum."""
+    load(_STORED_LINE, line)
+    if line["after"] != line["before"] + line["change"]:
+        raise Invalid([Problem("/after", "is not before plus change")])
 
 
 def check_product(product: Document) -> None:
@@ -66,3 +134,14 @@ def check_product(product: Document) -> None:
     load(_STORED, product)
     if product["available"] != product["quantity"] - product["reserved"]:
         raise Invalid([Problem("/available", "is not quantity minus reserved")])
+
+
+def _settable(currency: Currency, *, required: bool) -> dict[str, fields.Field[Any]]:
+    """The fields that a clerk sets; a change may leave any of them out."""
+    return {
+        "name": Text(longest=200, required=required, metadata={"examples": ["Ballpoint, blue"]}),
+        "price": Money(currency, required=required, metadata={"examples": ["1.20"]}),
+        "category": Text(longest=100, shortest=0, metadata={"examples": ["pens"]}),
+        "low_stock_threshold": Count(least=0, most=MAX_QUANTITY, metadata={"examples": [5]}),
+        "backorder": Flag(metadata={"description": "true: sell when out of stock, and wait"}),
+    }

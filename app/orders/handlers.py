@@ -5,27 +5,27 @@ from app.orders import service, states
 from app.store import Document, Transaction
 
 
-def on_reserved(tx: Transaction, event: Envelope) -> None:
-    """Confirm the order, unless it was changed since (then another answer is on its way)."""
-    order = _as_seen(tx, event)
-    if order and order["status"] in (states.PLACED, states.BACKORDERED):
-        service.confirm_order(tx, order)
+def on_inventory_event(tx: Transaction, event: Envelope) -> None:
+    """Bring the status to what the reservation says now, whatever the event said.
 
-
-def on_backordered(tx: Transaction, event: Envelope) -> None:
-    """Have the order wait when every short product may be back-ordered; else end it."""
-    order = _as_seen(tx, event)
-    if order is None or order["status"] not in states.OPEN:
+    The order is confirmed when every line is held; it waits when every short product may be
+    back-ordered; else it ends. An order that was changed since inventory looked at it is left
+    alone: another answer is on its way.
+    """
+    order = tx.get(service.ORDERS.name, event.subject)
+    reservation = tx.get("reservations", event.subject)
+    if order is None or order["status"] not in states.OPEN or service.has_left(tx, order):
         return
-    short = event.data["short"]
-    detail = ", ".join(
-        f"{line['product']}: {line['wanted']} wanted, {line['available']} available"
-        for line in short
-    )
-    if not all(line["backorder"] for line in short):
-        service.fail_order(tx, order, f"not in stock ({detail})")
+    if reservation is None or not _is_about(reservation, order):
+        return
+    short = reservation.get("short", [])
+    if not short:
+        if order["status"] != states.CONFIRMED:
+            service.confirm_order(tx, order)
+    elif not all(line["backorder"] for line in short):
+        service.fail_order(tx, order, f"not in stock ({_told(short)})")
     elif order["status"] != states.BACKORDERED:
-        service.backorder_order(tx, order, detail)
+        service.backorder_order(tx, order, _told(short))
 
 
 def on_shipment_event(tx: Transaction, event: Envelope) -> None:
@@ -33,9 +33,14 @@ def on_shipment_event(tx: Transaction, event: Envelope) -> None:
     service.follow_shipment(tx, event.subject)
 
 
-def _as_seen(tx: Transaction, event: Envelope) -> Document | None:
-    """The order, if it still is at the version that inventory looked at, and here."""
-    order = tx.get(service.ORDERS.name, event.subject)
-    if order is None or order["version"] != event.data["version"]:
-        return None
-    return None if service.has_left(tx, order) else order
+def _is_about(reservation: Document, order: Document) -> bool:
+    """Whether inventory looked at the lines that the order has now."""
+    seen = reservation["wanted"] if "wanted" in reservation else reservation["lines"]
+    return service.wanted_of(seen) == service.wanted_of(order["items"])
+
+
+def _told(short: list[Document]) -> str:
+    return ", ".join(
+        f"{line['product']}: {line['wanted']} wanted, {line['available']} available"
+        for line in short
+    )

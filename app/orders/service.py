@@ -250,7 +250,9 @@ def _priced(products: Products, rules: Rules, requested: list[Document]) -> list
     for place, line in enumerate(requested):
         product = products[line["product"]]
         amount = line.get("amount") or (product["price"] if product else None)
-        if product is None and not rules.unlisted_products:
+        if product is not None and product["archived"]:
+            problems.append(Problem(f"/items/{place}/product", "is no longer sold"))
+        elif product is None and not rules.unlisted_products:
             problems.append(Problem(f"/items/{place}/product", "is not a product of this shop"))
         elif amount is None:
             problems.append(
@@ -282,7 +284,7 @@ def _total(rules: Rules, items: list[Document]) -> str:
 def _refuse_short(products: Products, items: list[Document], held: dict[str, int]) -> None:
     """Answer at once where the shelf is plainly short. The inventory handler has the last word."""
     short = []
-    for sku, wanted in _wanted(items).items():
+    for sku, wanted in wanted_of(items).items():
         product = products[sku]
         if product is None or product["backorder"]:
             continue
@@ -304,7 +306,8 @@ def _held(tx: Transaction, order_id: str) -> dict[str, int]:
     return {line["product"]: line["quantity"] for line in lines}
 
 
-def _wanted(items: list[Document]) -> Counter[str]:
+def wanted_of(items: list[Document]) -> Counter[str]:
+    """How many of each product the lines name."""
     wanted: Counter[str] = Counter()
     for line in items:
         wanted[line["product"]] += line["quantity"]

@@ -33,7 +33,7 @@ def shelf(store: Store, chosen: list[str], find: str, after: str) -> Shelf:
     position = _position(after, find)
     while True:
         with store.read() as view:
-            page = view.find(PRODUCTS.name, after=position, limit=PAGE)
+            page = view.find(PRODUCTS.name, {"archived": 0}, after=position, limit=PAGE)
         position = page.next
         others += [
             product

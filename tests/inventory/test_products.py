@@ -27,6 +27,7 @@ def test_a_product_has_every_field_of_its_own(
         "low_stock_threshold": 3,
         "backorder": False,
         "stock_status": "in_stock",
+        "archived": False,
         "version": 1,
     }
 

@@ -1,0 +1,308 @@
+"""Adding, changing and archiving products."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+
+from app.inventory import search
+from app.runtime import Runtime
+from app.store import Document
+from tests.over_http import body, place, read
+
+PEN = {"sku": "pen", "name": "Pen, blue", "price": "1.2", "quantity": 40, "category": "pens"}
+
+
+@pytest.fixture
+def told(runtime: Runtime) -> Callable[[str], list[Document]]:
+    """A function that tells what product.* events said, oldest first: type and product."""
+
+    def read_events(sku: str) -> list[Document]:
+        with runtime.read() as view:
+            ids = sorted({*view.keys("events"), *view.keys("outbox")})
+            records = [view.get("events", id_) or view.get("outbox", id_) for id_ in ids]
+        events = [record["event"] for record in records if record]
+        return [
+            {"type": each["type"]} | each["data"]["product"]
+            for each in events
+            if each["subject"] == sku and each["type"].startswith("product.")
+        ]
+
+    return read_events
+
+
+def test_a_new_product_can_be_read_ordered_and_found(client: FlaskClient) -> None:
+    """201 with its address and version; what was left out has its default."""
+    answer = client.post("/product", json=PEN)
+    assert (answer.status_code, answer.headers["Location"]) == (201, "/product/pen")
+    assert answer.headers["ETag"] == '"1"'
+    product = body(answer)
+    assert (product["price"], product["quantity"], product["available"]) == ("1.20", 40, 40)
+    assert (product["low_stock_threshold"], product["backorder"]) == (0, False)
+    assert read(client, "/product/pen") == product
+    assert read(client, "/product?category=pens")["products"] == [product]
+    assert place(client, pen=2)["total_amount"] == "2.40"
+
+
+def test_a_new_product_may_have_an_odd_sku(client: FlaskClient) -> None:
+    """Its address is where Location says."""
+    answer = client.post("/product", json=PEN | {"sku": "a b/100%é"})
+    assert read(client, answer.headers["Location"])["sku"] == "a b/100%é"
+
+
+def test_a_sku_is_taken_once(client: FlaskClient) -> None:
+    """409, and the product stays as it is; also when it is archived, for its books go on."""
+    client.post("/product", json=PEN)
+    before = read(client, "/product/pen")
+    answer = client.post("/product", json=PEN | {"price": "9.00"})
+    assert (answer.status_code, body(answer)["archived"]) == (409, False)
+    assert read(client, "/product/pen") == before
+    client.delete("/product/pen")
+    answer = client.post("/product", json=PEN)
+    assert (answer.status_code, body(answer)["archived"]) == (409, True)
+    assert '{"archived": false}' in body(answer)["detail"]
+
+
+def test_the_same_key_adds_a_product_once(client: FlaskClient) -> None:
+    """The first answer again, instead of 409; the key is good for nothing else."""
+    headers = {"Idempotency-Key": "one"}
+    first = client.post("/product", json=PEN, headers=headers)
+    again = client.post("/product", json=PEN, headers=headers)
+    assert (again.status_code, again.data) == (201, first.data)
+    assert again.headers["Idempotency-Replayed"] == "true"
+    other = client.post("/product", json=PEN | {"sku": "pin"}, headers=headers)
+    assert other.status_code == 422
+
+
+@pytest.mark.parametrize(
+    ("change", "pointer"),
+    [
+        ({"sku": "/pen"}, "/sku"),
+        ({"sku": "pen/stock"}, "/sku"),
+        ({"price": 1.2}, "/price"),
+        ({"price": "-1"}, "/price"),
+        ({"quantity": -1}, "/quantity"),
+        ({"reserved": 1}, "/reserved"),
+        ({"version": 7}, "/version"),
+        ({"archived": True}, "/archived"),
+    ],
+)
+def test_a_faulty_product_is_refused(
+    client: FlaskClient, change: dict[str, Any], pointer: str
+) -> None:
+    """422 says where; nothing is kept."""
+    answer = client.post("/product", json=PEN | change)
+    assert answer.status_code == 422
+    assert [each["pointer"] for each in body(answer)["errors"]] == [pointer]
+    assert read(client, "/product")["products"] == []
+
+
+@pytest.mark.usefixtures("catalogue")
+class TestChanging:
+    """PATCH /product/{sku}."""
+
+    def test_a_new_price_counts_for_new_orders(self, client: FlaskClient) -> None:
+        place(client, tea=1)
+        answer = client.patch("/product/tea", json={"price": "5.00", "name": "Assam"})
+        assert (answer.status_code, answer.headers["ETag"]) == (200, f'"{body(answer)["version"]}"')
+        assert place(client, tea=1)["total_amount"] == "5.00"
+        assert read(client, "/order/1001")["total_amount"] == "4.50"
+
+    def test_no_change_is_no_new_version(
+        self, client: FlaskClient, told: Callable[[str], list[Document]]
+    ) -> None:
+        before, events = read(client, "/product/tea"), told("tea")
+        answer = client.patch("/product/tea", json={"price": "4.5", "category": "tea"})
+        assert (answer.status_code, body(answer)) == (200, before)
+        assert told("tea") == events
+
+    def test_a_stale_version_is_refused(self, client: FlaskClient) -> None:
+        """By every method that changes a product; stock that moves makes a new version too."""
+        assert client.post("/product/tea/stock", json={"count": 90}).status_code == 200
+        stale = {"If-Match": '"1"'}
+        for answer in (
+            client.patch("/product/tea", json={"price": "5.00"}, headers=stale),
+            client.post("/product/tea/stock", json={"count": 80}, headers=stale),
+            client.delete("/product/tea", headers=stale),
+        ):
+            assert (answer.status_code, body(answer)["version"]) == (412, 2)
+        fresh = {"If-Match": '"2"'}
+        assert (
+            client.patch("/product/tea", json={"price": "5.00"}, headers=fresh).status_code == 200
+        )
+        known = client.get("/product/tea", headers={"If-None-Match": '"3"'})
+        assert known.status_code == 304
+
+    @pytest.mark.parametrize("field", ["quantity", "reserved", "sku", "version"])
+    def test_what_is_not_set_here_is_refused(self, client: FlaskClient, field: str) -> None:
+        assert client.patch("/product/tea", json={field: 1}).status_code == 422
+
+    def test_an_unknown_product_is_not_found(self, client: FlaskClient) -> None:
+        assert client.patch("/product/none", json={"price": "1.00"}).status_code == 404
+
+    def test_websites_are_told_of_name_price_and_status(
+        self,
+        client: FlaskClient,
+        told: Callable[[str], list[Document]],
+        settled: Callable[[], None],
+    ) -> None:
+        """product.updated, and not of what they do not show."""
+        client.patch("/product/mug", json={"price": "11.00"})
+        client.patch("/product/mug", json={"name": "Big mug"})
+        client.patch("/product/mug", json={"category": "china"})
+        place(client, mug=1)
+        settled()
+        place(client, mug=7)
+        settled()
+        said = [(each["name"], each["price"], each["stock_status"]) for each in told("mug")[:4]]
+        assert said == [
+            ("Mug", "12.00", "in_stock"),
+            ("Mug", "11.00", "in_stock"),
+            ("Big mug", "11.00", "in_stock"),
+            ("Big mug", "11.00", "low_stock"),
+        ]
+        assert [each["type"] for each in told("mug")] == [
+            *["product.updated"] * 4,
+            "product.low_stock",
+        ]
+        assert told("mug")[-1]["available"] == 2
+
+
+@pytest.mark.usefixtures("catalogue")
+class TestArchiving:
+    """DELETE /product/{sku}."""
+
+    def test_an_archived_product_is_kept_but_not_sold(
+        self, client: FlaskClient, told: Callable[[str], list[Document]]
+    ) -> None:
+        answer = client.delete("/product/tea")
+        assert (answer.status_code, body(answer)["archived"]) == (200, True)
+        assert read(client, "/product/tea")["archived"] is True
+        assert told("tea")[-1]["archived"] is True
+        request = {"customer_name": "Ann", "items": [{"product": "tea", "quantity": 1}]}
+        refused = client.post("/order", json=request)
+        assert (refused.status_code, body(refused)["errors"]) == (
+            422,
+            [{"pointer": "/items/0/product", "message": "is no longer sold"}],
+        )
+
+    def test_an_archived_product_is_listed_only_when_asked_for(self, client: FlaskClient) -> None:
+        client.delete("/product/tea")
+        found = {
+            query: [each["sku"] for each in read(client, f"/product?{query}")["products"]]
+            for query in (
+                "",
+                "category=tea",
+                "stock_status=in_stock",
+                "q=assam",
+                "archived=true",
+                "archived=true&category=tea",
+                "archived=true&stock_status=out_of_stock",
+                "archived=true&q=assam",
+            )
+        }
+        assert found == {
+            "": ["mug", "pot", "tin"],
+            "category=tea": [],
+            "stock_status=in_stock": ["mug", "pot"],
+            "q=assam": [],
+            "archived=true": ["tea"],
+            "archived=true&category=tea": ["tea"],
+            "archived=true&stock_status=out_of_stock": [],
+            "archived=true&q=assam": ["tea"],
+        }
+
+    def test_an_archived_product_can_be_brought_back(self, client: FlaskClient) -> None:
+        client.delete("/product/tea")
+        assert client.patch("/product/tea", json={"archived": False}).status_code == 200
+        assert place(client, tea=1)["number"] == 1001
+
+    def test_a_product_is_archived_once(
+        self, client: FlaskClient, told: Callable[[str], list[Document]]
+    ) -> None:
+        """A second time changes nothing."""
+        first, again = client.delete("/product/tea"), client.delete("/product/tea")
+        assert (again.status_code, again.data) == (200, first.data)
+        assert len([each for each in told("tea") if each["archived"]]) == 1
+
+    @pytest.mark.parametrize("quantity", [1, 9])
+    @pytest.mark.parametrize("is_settled", [False, True])
+    def test_what_open_orders_want_is_not_archived(
+        self, client: FlaskClient, settled: Callable[[], None], quantity: int, is_settled: bool
+    ) -> None:
+        """Held, waited for, or ordered a moment ago; once the order has ended, it can be."""
+        place(client, pot=quantity)
+        if is_settled:
+            settled()
+        for answer in (
+            client.delete("/product/pot"),
+            client.patch("/product/pot", json={"archived": True}),
+        ):
+            assert (answer.status_code, body(answer)["sku"]) == (409, "pot")
+        assert read(client, "/product/pot")["archived"] is False
+        client.post("/order/1001/cancel")
+        settled()
+        assert client.delete("/product/pot").status_code == 200
+
+
+@pytest.mark.usefixtures("catalogue")
+class TestSearching:
+    """GET /product?q=words."""
+
+    @pytest.mark.parametrize(
+        ("query", "skus"),
+        [
+            ("q=TEA", ["pot", "tea", "tin"]),
+            ("q=mug%20100", []),
+            ("q=assam%20100", ["tea"]),
+            ("q=eapo", ["pot"]),
+            ("q=mug&stock_status=in_stock", ["mug"]),
+            ("q=tea&stock_status=out_of_stock", ["tin"]),
+            ("q=tea&category=tea", ["tea"]),
+            ("q=nothing", []),
+        ],
+    )
+    def test_every_word_stands_in_name_or_sku(
+        self, client: FlaskClient, query: str, skus: list[str]
+    ) -> None:
+        """In any case, anywhere in a word, together with filters."""
+        assert [each["sku"] for each in read(client, f"/product?{query}")["products"]] == skus
+
+    @pytest.mark.parametrize("limit", [1, 2, 3, 50])
+    def test_pages_have_every_match_once(
+        self, client: FlaskClient, runtime: Runtime, limit: int
+    ) -> None:
+        """However they are cut, and however many products lie between two matches."""
+        pens = [f"{n:05d}{'-pen' if n % 77 == 0 else ''}" for n in range(search.AT_A_TIME * 2)]
+        for sku in pens:
+            with runtime.transaction() as tx:
+                tx.put("products", read_product(runtime) | {"sku": sku})
+        found, path = [], f"/product?q=PEN&limit={limit}"
+        while path:
+            page = read(client, path)
+            assert len(page["products"]) <= limit
+            found += [each["sku"] for each in page["products"]]
+            cursor = page["next"]
+            path = cursor and f"/product?q=PEN&limit={limit}&cursor={cursor}"
+        assert found == [sku for sku in pens if sku.endswith("-pen")]
+
+    def test_a_page_looks_at_so_many_and_leads_on(
+        self, client: FlaskClient, runtime: Runtime
+    ) -> None:
+        """Its cost is bounded: the match behind them is on the next page."""
+        with runtime.transaction() as tx:
+            for n in range(search.MOST_LOOKED_AT):
+                tx.put("products", read_product(runtime) | {"sku": f"a{n:05d}"})
+        page = read(client, "/product?q=mug")
+        assert page["products"] == []
+        (mug,) = read(client, f"/product?q=mug&cursor={page['next']}")["products"]
+        assert mug["sku"] == "mug"
+
+
+def read_product(runtime: Runtime) -> Document:
+    """Any product, renamed, to make others from."""
+    with runtime.read() as view:
+        tea = view.get("products", "tea")
+    assert tea is not None
+    return tea | {"name": "Thing"}
