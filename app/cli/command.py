@@ -10,6 +10,7 @@ from flask.cli import with_appcontext
 
 from app.errors import DaybookError
 from app.runtime import Runtime
+from app.store.opening import is_data_folder
 
 Given = ParamSpec("Given")
 Answer = TypeVar("Answer")
@@ -45,5 +46,24 @@ def with_runtime(
             return command(runtime, *args, **kwargs)
         finally:
             runtime.close()
+
+    return run
+
+
+def with_shop(
+    command: Callable[Concatenate[Runtime, Given], Answer],
+) -> Callable[Given, Answer]:
+    """As `with_runtime`, for commands that need a shop: a folder that holds none is not opened."""
+
+    @with_runtime
+    @wraps(command)
+    def run(runtime: Runtime, /, *args: Given.args, **kwargs: Given.kwargs) -> Answer:
+        folder = runtime.config.data
+        if not is_data_folder(folder, runtime.collections):
+            raise Refused(
+                f"There is no shop in {folder}: no journal and none of its files. Set DAYBOOK_DATA "
+                "to the data folder; `flask serve` or `flask import` begins a new one."
+            )
+        return command(runtime, *args, **kwargs)
 
     return run

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 import click
 
 from app import clock
-from app.cli.command import Command, with_runtime
+from app.cli.command import Command, with_shop
 from app.errors import Invalid, NotFound, Problem
 from app.events import failures
 from app.events.replay import RUN, SKIP, WAIT, Step, plan
@@ -34,7 +34,7 @@ _WHY = {
 
 
 @click.command("failures", cls=Command)
-@with_runtime
+@with_shop
 def list_failures(runtime: Runtime) -> None:
     """List the deliveries that failed for good (data/failure.json), oldest first."""
     with runtime.read() as view:
@@ -51,7 +51,7 @@ def list_failures(runtime: Runtime) -> None:
 @click.command("discard", cls=Command)
 @click.argument("failure")
 @click.option("--reason", required=True, help="Kept in the order's timeline, with your name.")
-@with_runtime
+@with_shop
 def discard(runtime: Runtime, failure: str, reason: str) -> None:
     """Give the delivery FAILURE (an id from `flask failures`) up for good."""
     reason = load(DiscardSchema(), {"reason": reason})["reason"]
@@ -72,7 +72,7 @@ def discard(runtime: Runtime, failure: str, reason: str) -> None:
 @click.option(
     "--rate", type=click.FloatRange(min=0, min_open=True), help="At most so many in a second."
 )
-@with_runtime
+@with_shop
 def replay(
     runtime: Runtime,
     *,

@@ -9,26 +9,24 @@ import click
 from app.checks import recompute
 from app.checks.findings import Findings
 from app.checks.mending import mend
-from app.cli.command import Command, Refused, with_runtime
+from app.cli.command import Command, with_shop
 from app.runtime import Runtime
 from app.store.accepting import accept as accept_files
 from app.store.backup import backup as back_up
 from app.store.inspecting import inspect
-from app.store.json_store import JsonFileStore
+from app.store.looking import look
 
 
 @click.command("check", cls=Command)
 @click.option("--accept", is_flag=True, help="Take files that were edited by hand as true.")
 @click.option("--repair", is_flag=True, help="Bring stock and invoices to what the orders say.")
-@with_runtime
+@with_shop
 def check(runtime: Runtime, *, accept: bool, repair: bool) -> None:
     """Read every file, and compare stock, invoices, statuses and failures with the orders.
 
     Without options nothing is changed. Exits with 1 when something is not as it should be. --accept
     needs the service stopped; --repair does not.
     """
-    if not runtime.config.data.is_dir():
-        raise Refused(f"There is no data folder {runtime.config.data.name}/ yet.")
     if accept:
         _accept(runtime)
     if repair or not accept:
@@ -39,7 +37,7 @@ def check(runtime: Runtime, *, accept: bool, repair: bool) -> None:
 
 @click.command("backup", cls=Command)
 @click.argument("destination", type=click.Path(path_type=Path))
-@with_runtime
+@with_shop
 def backup(runtime: Runtime, destination: Path) -> None:
     """Copy the data folder to the new folder DESTINATION, while the service runs or not."""
     copied = back_up(runtime.open(), destination)
@@ -79,14 +77,9 @@ def _inspect(runtime: Runtime) -> None:
 
 
 def _compare(runtime: Runtime) -> bool:
-    """Print every difference; returns whether there is one. Writes no checkpoint."""
-    config = runtime.config
-    store = JsonFileStore(config.data, runtime.collections, lock_timeout_s=config.lock_timeout)
-    try:
-        with store.read() as view:
-            findings = recompute(view)
-    finally:
-        store.close()
+    """Print every difference; returns whether there is one. Writes nothing."""
+    with look(runtime.config.data, runtime.collections) as view:
+        findings = recompute(view)
     _tell(findings.differences)
     _tell_scope(findings)
     return bool(findings.differences)

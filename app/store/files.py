@@ -13,6 +13,9 @@ NETWORK_FILE_SYSTEMS = frozenset(
     | {"glusterfs", "fuse.glusterfs", "fuse.sshfs"}
 )
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+_MISPLACED = frozenset(
+    {errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ELOOP, errno.ENAMETOOLONG}
+)
 
 
 @contextmanager
@@ -25,15 +28,41 @@ def reporting(doing: str) -> Iterator[None]:
 
 
 def disk_error(doing: str, error: OSError) -> Unavailable:
-    """The error to raise for a failed disk operation."""
+    """The error to raise for a failed disk operation; it names the file, but not by its path."""
     if is_full(error):
         return StorageFull(f"The disk is full: {doing} was not possible, and nothing was changed.")
-    return Unavailable(f"The disk failed ({error.strerror or error}) while {doing}.")
+    name, cause = _named(error), error.strerror or str(error)
+    if is_forbidden(error):
+        return forbidden(name or "a file of the data folder", doing)
+    if error.errno in _MISPLACED and name:
+        return Unavailable(f"{name} cannot be used while {doing}: {cause}.")
+    return Unavailable(f"The disk failed ({cause}) while {doing}.")
+
+
+def forbidden(name: str, doing: str) -> Unavailable:
+    """The error to raise where the system does not let this user read or write."""
+    return Unavailable(
+        f"Permission denied for {name} while {doing}. The user that runs Daybook must be able to "
+        "read and write the data folder and all that is in it."
+    )
+
+
+def is_forbidden(error: OSError) -> bool:
+    """Whether the user may not do it, or nobody may because the disk is mounted read-only."""
+    return error.errno in (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
 def is_full(error: OSError) -> bool:
     """Whether the disk, the quota or the greatest allowed file size was reached."""
     return error.errno in _FULL
+
+
+def _named(error: OSError) -> str:
+    """The file that the error is about, as a person finds it in the data folder; "" if unknown."""
+    if not isinstance(error.filename, str | bytes | os.PathLike):
+        return ""
+    path = Path(os.fsdecode(error.filename))
+    return f"journal/{path.name}" if path.parent.name == "journal" else path.name
 
 
 def write_all(fd: int, data: bytes, offset: int) -> None:

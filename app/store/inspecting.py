@@ -54,9 +54,13 @@ def inspect(
     with reporting("reading the data folder"):
         with _writers_wait(folder, lock_timeout_s):
             segments = [_Segment(folder, n) for n in segment_numbers(folder / "journal")]
-            files = list(_open_files(folder, declared, findings, is_new=not segments))
-        headers = [segment.header for segment in segments if segment.header]
-        documents = sum(_inspect_file(folder, headers, file, findings) for file in files)
+            headers = [segment.header for segment in segments if segment.header]
+            recorded = {name for header in headers for name in header.files}
+            files = list(_open_files(folder, declared, recorded, findings))
+        if len(headers) == len(segments):
+            documents = sum(_inspect_file(folder, headers, file, findings) for file in files)
+        else:
+            documents = 0
     known = {each.name for each in declared}
     for segment, following in zip_longest(segments, segments[1:]):
         findings.extend(segment.findings(known, following))
@@ -78,13 +82,14 @@ def _writers_wait(folder: Path, timeout_s: float) -> Iterator[None]:
 
 
 def _open_files(
-    folder: Path, collections: Iterable[Collection], findings: list[Finding], *, is_new: bool
+    folder: Path, collections: Iterable[Collection], recorded: set[str], findings: list[Finding]
 ) -> Iterator[CheckpointFile]:
+    """The files, and a finding for each that is on record but missing, or there but empty."""
     for each in collections:
         try:
             yield open_file(folder, each)
         except Damaged as error:
-            if not is_new or path_of(folder, each.name).exists():
+            if each.name in recorded or path_of(folder, each.name).exists():
                 findings.append(Finding(f"{each.name}.json", 0, str(error)))
 
 
@@ -144,7 +149,9 @@ class _Segment:
     def findings(self, known: set[str], following: "_Segment | None") -> Iterator[Finding]:
         """The first fault, if there is one. `known` are the collections that there may be."""
         if self.header is None:
-            yield Finding(self.file, 0, "The header cannot be read.")
+            yield Finding(
+                self.file, 0, "The header cannot be read, nor what it has on record about files."
+            )
             return
         offset = self.data.index(b"\n") + 1
         while offset < len(self.data):

@@ -10,6 +10,8 @@ from time import sleep
 
 from filelock import lock_descriptor
 
+from app.store.files import is_forbidden
+
 POLL_S = 0.0002
 
 
@@ -39,11 +41,24 @@ class ProcessLock:
             fd, self._fd = self._fd, -1
             os.close(fd)
 
+    def is_in_place(self) -> bool:
+        """Whether the lock is held, and its file not removed: that would lock nobody out."""
+        return self.is_held and os.fstat(self._fd).st_nlink > 0
+
     def _try(self) -> bool:
-        fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
-        # A file that somebody removed meanwhile locks nobody out.
+        fd = _opened(self._path)
         if lock_descriptor(fd, blocking=False) and os.fstat(fd).st_nlink:
             self._fd = fd
         else:
             os.close(fd)
         return self.is_held
+
+
+def _opened(path: Path) -> int:
+    """The lock file, made where it is missing; who may only read it can still lock it."""
+    try:
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+    except OSError as error:
+        if is_forbidden(error) and path.exists():
+            return os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+        raise

@@ -5,6 +5,7 @@ without one (a fresh clone, files brought from elsewhere) has its files validate
 so has a file of a collection that the journal does not know yet.
 """
 
+import os
 from collections.abc import Collection as Container
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -14,7 +15,13 @@ from app.errors import Damaged, Unavailable
 from app.store import Collection
 from app.store.checkpoint import CheckpointFile, FileRecord, path_of
 from app.store.checkpoint_writer import publish, write_next
-from app.store.files import NETWORK_FILE_SYSTEMS, file_system_of, make_folder, reporting
+from app.store.files import (
+    NETWORK_FILE_SYSTEMS,
+    file_system_of,
+    forbidden,
+    make_folder,
+    reporting,
+)
 from app.store.foreign import read_foreign
 from app.store.journal import Header
 from app.store.segment import Segment, create_segment, read_header, segment_numbers
@@ -36,8 +43,14 @@ def prepare_folder(folder: Path, refused: Container[str] = NETWORK_FILE_SYSTEMS)
 
     `refused` are the types of file system, as the kernel names them, where locks do not hold.
     """
-    with reporting(f"preparing the data folder {folder.name}/"):
-        make_folder(folder / "journal")
+    doing = f"preparing the data folder {folder.name}/"
+    with reporting(doing):
+        if folder.exists() and not folder.is_dir():
+            raise Unavailable(f"{folder.name} is not a folder; set DAYBOOK_DATA to one.")
+        for each in (folder, folder / "journal"):
+            make_folder(each)
+            if not os.access(each, os.R_OK | os.W_OK | os.X_OK, effective_ids=True):
+                raise forbidden(f"{each.name}/", doing)
         kind = file_system_of(folder)
     if kind in refused:
         raise Unavailable(
@@ -46,15 +59,25 @@ def prepare_folder(folder: Path, refused: Container[str] = NETWORK_FILE_SYSTEMS)
         )
 
 
+def is_data_folder(folder: Path, collections: Iterable[Collection]) -> bool:
+    """Whether a shop is kept in `folder`, or files wait there to be taken over.
+
+    Raises Unavailable when that cannot be seen.
+    """
+    with reporting(f"looking into the data folder {folder.name}/"):
+        names = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+    return bool(names & {"journal", *(path_of(folder, each.name).name for each in collections)})
+
+
 def establish(folder: Path, collections: Iterable[Collection]) -> None:
     """Begin the journal if there is none, and take over files it does not know.
 
     The caller holds store.lock. Raises Invalid when such a file breaks the rules.
     """
     journal = folder / "journal"
-    headers = read_headers(folder)
-    known = {name for header in headers for name in header.files}
-    with reporting("taking over the files of the data folder"):
+    with reporting("opening the data folder"):
+        headers = read_headers(folder)
+        known = {name for header in headers for name in header.files}
         files = {
             each.name: _take_over(folder, each) for each in collections if each.name not in known
         }

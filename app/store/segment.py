@@ -1,5 +1,6 @@
 """The journal's files, one by one: read on, append, sync, cut. The format stands in journal.py."""
 
+import logging
 import os
 import re
 from collections import deque
@@ -9,8 +10,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from app.errors import Damaged
-from app.store.files import sync_folder, write_all, write_new
+from app.store.files import is_forbidden, sync_folder, write_all, write_new
 from app.store.journal import Header, Line, decode, decode_header, encode_header
+
+log = logging.getLogger(__name__)
 
 _CHUNK_BYTES = 8 << 20
 _LONGEST_HEADER_BYTES = 1 << 20
@@ -37,7 +40,7 @@ class Segment:
         self.path = segment_path(folder, number)
         self.trusted = False
         self._in_doubt: deque[InDoubt] = deque()
-        self._fd = os.open(self.path, os.O_RDWR)
+        self._fd = _opened(self.path)
         text, newline, _ = os.pread(self._fd, _LONGEST_HEADER_BYTES, 0).partition(b"\n")
         header = decode_header(text, number)
         if header is None or not newline:
@@ -115,8 +118,16 @@ class Segment:
 
     def cut(self) -> None:
         """Keep what stands after `end` aside, then cut it off, both durably. Raises OSError."""
-        write_new(self.path.with_name(f"{self.path.stem}.torn-at-{self.end}"), self.tail())
+        aside, tail = self.path.with_name(f"{self.path.stem}.torn-at-{self.end}"), self.tail()
+        write_new(aside, tail)
         sync_folder(self.path.parent)
+        log.warning(
+            "journal/%s ended in an entry that was never finished, so nobody was told that it is "
+            "kept; its %d bytes are set aside in journal/%s",
+            self.path.name,
+            len(tail),
+            aside.name,
+        )
         os.ftruncate(self._fd, self.end)
         os.fsync(self._fd)
 
@@ -133,6 +144,16 @@ class Segment:
 
     def _size(self) -> int:
         return os.fstat(self._fd).st_size
+
+
+def _opened(path: Path) -> int:
+    """The file to read and write; to read where that is all one may, as `flask check` needs it."""
+    try:
+        return os.open(path, os.O_RDWR)
+    except OSError as error:
+        if is_forbidden(error):
+            return os.open(path, os.O_RDONLY)
+        raise
 
 
 def create_segment(folder: Path, header: Header) -> Segment:

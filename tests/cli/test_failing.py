@@ -22,6 +22,12 @@ def invoices(runtime: Runtime) -> list[Document]:
     return [invoice for invoice in found if invoice]
 
 
+@pytest.fixture(autouse=True)
+def shop(runtime: Runtime) -> None:
+    """There is a shop, in which nothing has happened yet."""
+    runtime.open()
+
+
 class TestRefusals:
     """What an operator mistyped."""
 

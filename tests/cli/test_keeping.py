@@ -13,6 +13,7 @@ from app.runtime import Runtime
 from tests.cli import shell
 from tests.cli.conftest import Give
 from tests.over_http import place
+from tests.store.faults import read_only
 
 Settled = Callable[[], None]
 
@@ -120,10 +121,50 @@ class TestCheck:
         assert "The service is running; stop it" in err
 
 
-def test_a_missing_folder_is_told(flask: Give) -> None:
-    """And it is not made."""
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["check"],
+        ["check", "--accept"],
+        ["check", "--repair"],
+        ["failures"],
+        ["replay", "--all"],
+        ["discard", "x", "--reason", "y"],
+        ["backup", "copy"],
+    ],
+    ids=" ".join,
+)
+@pytest.mark.parametrize("is_there", [False, True], ids=["missing", "foreign"])
+def test_a_folder_without_a_shop_is_refused(
+    flask: Give, data: Path, words: list[str], is_there: bool
+) -> None:
+    """A mistyped DAYBOOK_DATA begins no new shop, and fills no folder that holds something else."""
+    if is_there:
+        data.mkdir()
+        (data / "letter.txt").write_text("")
+    told = flask(*words)
+    assert told.exit_code == 2
+    assert told.stderr.startswith(f"Error: There is no shop in {data}: no journal and none of its")
+    assert [path.name for path in data.parent.rglob("*")] == ["data", "letter.txt"][: is_there * 2]
+
+
+def test_a_shop_that_may_only_be_read_is_checked(flask: Give, data: Path, shop: None) -> None:
+    """As from a backup that is mounted read-only."""
+    with read_only(data):
+        told = flask("check")
+    assert (told.exit_code, told.stderr) == (0, "")
+    assert "1 orders and 4 products were compared.\nEverything agrees.\n" in told.stdout
+
+
+def test_an_unfinished_entry_is_told_and_left(flask: Give, data: Path, shop: None) -> None:
+    """By looking nothing is changed; the next start keeps it aside."""
+    segment = max((data / "journal").glob("*.ndjson"))
+    segment.write_bytes(segment.read_bytes() + b'{"crc":"')
+    before = contents(data)
     told = flask("check")
-    assert (told.exit_code, told.stderr) == (2, "Error: There is no data folder data/ yet.\n")
+    assert told.exit_code == 0
+    assert "the next start keeps it aside" in told.stdout
+    assert contents(data) == before
 
 
 def test_a_folder_that_no_service_has_opened_stays_as_it_is(flask: Give, data: Path) -> None:

@@ -130,7 +130,8 @@ def test_a_folder_that_cannot_be_used_is_told(tmp_path: Path) -> None:
 
 def test_a_damaged_folder_is_told(server: Server) -> None:
     """The sentence says which file, and what to do."""
-    shell.run(server.data, "failures")
+    server.start()
+    server.stop()
     (server.data / "orders.json").write_text("[]")
     code, _, err = shell.run(server.data, "serve", PORT=free_port())
     assert code == 2

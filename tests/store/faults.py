@@ -4,16 +4,21 @@ A full disk is a limit on the size of files (RLIMIT_FSIZE): writes stop in the m
 they do on a full disk, and the error is EFBIG instead of ENOSPC.
 """
 
+import ctypes
 import errno
 import os
 import resource
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+_CAPABILITY_VERSION_3 = 0x20080522
+_OVERRIDES = 1 << 1 | 1 << 2
+"""CAP_DAC_OVERRIDE and CAP_DAC_READ_SEARCH."""
 
 _STEPS = ("pwrite", "fsync", "fdatasync", "ftruncate", "replace", "rename", "unlink")
 
@@ -27,6 +32,43 @@ def full_disk(largest_file_bytes: int) -> Iterator[None]:
         yield
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+@contextmanager
+def no_rights(path: Path, mode: int = 0) -> Iterator[None]:
+    """Give `path` this mode, and make it count for this thread even where root runs the tests."""
+    before = path.stat().st_mode
+    path.chmod(mode)
+    try:
+        with _no_override():
+            yield
+    finally:
+        path.chmod(before)
+
+
+@contextmanager
+def read_only(folder: Path) -> Iterator[None]:
+    """Let nothing in `folder` be written or created."""
+    with ExitStack() as stack:
+        for path in (folder, *folder.rglob("*")):
+            stack.enter_context(no_rights(path, 0o500 if path.is_dir() else 0o400))
+        yield
+
+
+@contextmanager
+def _no_override() -> Iterator[None]:
+    """Drop the capabilities by which root reads and writes what it may not (capabilities(7))."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    header = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION_3, 0)
+    before = (ctypes.c_uint32 * 6)()
+    assert libc.capget(header, before) == 0
+    after = (ctypes.c_uint32 * 6)(*before)
+    after[0] &= ~_OVERRIDES
+    assert libc.capset(header, after) == 0
+    try:
+        yield
+    finally:
+        assert libc.capset(header, before) == 0
 
 
 class Killed(BaseException):

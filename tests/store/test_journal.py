@@ -95,6 +95,19 @@ def test_tail_of_zeros_is_cut(
     assert sorted(all_orders(open_store())) == ["a", "b", "d"]
 
 
+def test_cut_is_told_in_the_log(
+    folder: Path, open_store: OpenStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    """With the name of the file in which the cut piece is kept."""
+    start = journal_of(folder, "abc")[-1]
+    path = segments(folder)[-1]
+    path.write_bytes(path.read_bytes()[: start + 20])
+    open_store()
+    (told,) = caplog.messages
+    assert told.startswith(f"journal/{path.name} ended in an entry that was never finished")
+    assert told.endswith(f"its 20 bytes are set aside in journal/{path.stem}.torn-at-{start}")
+
+
 def test_writing_goes_on_where_the_tail_was_cut(folder: Path, open_store: OpenStore) -> None:
     """After a torn tail new orders are taken, by this process and by one that runs already."""
     running = open_store()

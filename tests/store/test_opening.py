@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from app.store.json_store import JsonFileStore
 from app.store.locks import ProcessLock
 from app.store.opening import prepare_folder
 from tests.store.conftest import OpenStore
+from tests.store.faults import no_rights
 from tests.store.journal_lines import checkpoint, journal_of
 from tests.store.shop import (
     COLLECTIONS,
@@ -58,7 +60,35 @@ def test_folder_that_is_a_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "data").write_text("")
     with pytest.raises(Unavailable) as caught:
         JsonFileStore(tmp_path / "data", COLLECTIONS)
-    assert str(tmp_path) not in str(caught.value)
+    assert str(caught.value) == "data is not a folder; set DAYBOOK_DATA to one."
+
+
+@pytest.mark.parametrize(
+    ("name", "mode"),
+    [
+        ("journal", 0),
+        ("journal", 0o500),
+        ("journal/00000001.ndjson", 0),
+        ("journal/00000001.ndjson", 0o400),
+        ("orders.json", 0),
+        ("store.lock", 0),
+        (".", 0),
+        (".", 0o500),
+    ],
+)
+def test_what_may_not_be_used_is_named(
+    known: Path, open_store: OpenStore, name: str, mode: int
+) -> None:
+    """A sentence says which file it is and that it is about permissions; it has no path."""
+    folder = known.parent
+    shutil.rmtree(folder)
+    journal_of(folder, "a")
+    with no_rights(folder / name, mode), pytest.raises(Unavailable) as caught:
+        open_store()
+    told = str(caught.value)
+    assert told.startswith(f"Permission denied for {name if name != '.' else 'data'}")
+    assert str(folder.parent) not in told
+    assert get_order(open_store(), "a") == order("a")
 
 
 def test_network_file_system_is_refused(folder: Path) -> None:
