@@ -77,12 +77,15 @@ class Dispatcher:
             self._pause(f"deliveries met a defect: {described(error)}{place_of(error)}")
 
     def _lead_and_deliver(self) -> None:
-        """One round: from what the outbox holds now until `close`, or until the store fails."""
+        """One round: from what the outbox holds now until `close`, or until the store fails.
+
+        It ends as well where somebody took the lead by removing the lock's file.
+        """
         if not self._store.lead(timeout_s=LEAD_POLL_S):
             return
         work = self._round()
         work.begin()
-        while not self._stop.is_set():
+        while not self._stop.is_set() and self._store.lead(timeout_s=0):
             waited_s = work.step()
             self._trouble = ""
             self._stop.wait(_rest_s(waited_s))

@@ -153,7 +153,10 @@ class Store(Protocol):
         """Return when everything that a view has shown is on disk; raises Unavailable else."""
 
     def lead(self, timeout_s: float) -> bool:
-        """Try to become the one process that delivers events; True once it is. Kept until close."""
+        """Try to become the one process that delivers events; True once it is.
+
+        Kept until close, unless a person takes it away, so a leader asks again now and then.
+        """
 
     def has_leader(self) -> bool:
         """Whether some process, this one included, leads now."""

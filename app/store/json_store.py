@@ -107,13 +107,16 @@ class JsonFileStore:
     def lead(self, timeout_s: float) -> bool:
         """See Store.lead."""
         with reporting("taking the leader's lock"):
-            return self._leader.is_held or self._leader.acquire(timeout_s, LEAD_POLL_S)
+            if self._leader.is_in_place():
+                return True
+            self._leader.release()
+            return self._leader.acquire(timeout_s, LEAD_POLL_S)
 
     def has_leader(self) -> bool:
         """See Store.has_leader."""
         probe = ProcessLock(self.folder / "leader.lock")
         with reporting("probing the leader's lock"):
-            if self._leader.is_held or not probe.acquire():
+            if self._leader.is_in_place() or not probe.acquire():
                 return True
         probe.release()
         return False

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from app.store.locks import ProcessLock
+from tests.store.conftest import OpenStore
 
 
 def test_lock_is_held_by_one_at_a_time(tmp_path: Path) -> None:
@@ -32,3 +33,16 @@ def test_released_lock_can_be_taken_again(tmp_path: Path) -> None:
         assert lock.acquire()
         lock.release()
     assert not lock.is_held
+
+
+def test_leader_notices_that_its_lock_file_was_removed(folder: Path, open_store: OpenStore) -> None:
+    """A removed file lets another process lead; then the first one no longer does."""
+    first, second = open_store(), open_store()
+    assert first.lead(timeout_s=0)
+    assert not second.lead(timeout_s=0)
+    (folder / "leader.lock").unlink()
+    assert second.lead(timeout_s=0)
+    assert not first.lead(timeout_s=0)
+    assert first.has_leader()
+    second.close()
+    assert first.lead(timeout_s=0)
