@@ -48,6 +48,7 @@ from app.shipping import routes as shipping_routes
 from app.shipping.handlers import on_order_event as prepare_shipment
 from app.shipping.service import SHIPMENTS
 from app.shipping.service import Rules as ShippingRules
+from app.shop import SHOP, kept_in
 from app.store import Collection
 from app.web import routes as pages
 
@@ -66,6 +67,7 @@ COLLECTIONS: tuple[Collection, ...] = (
     FAULTS,
     IDEMPOTENCY,
     KEYS,
+    SHOP,
 )
 
 HANDLERS = frozenset({"orders", "inventory", "billing", "shipping", "notification"})
@@ -80,7 +82,7 @@ def create_app(config: Config | None = None) -> Flask:
     signals = connect_handlers(config)
     runtime = Runtime(
         config,
-        COLLECTIONS,
+        kept_in(config.currency, COLLECTIONS),
         lambda store: Dispatcher(
             store,
             signals,

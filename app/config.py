@@ -5,9 +5,13 @@ import re
 from base64 import b64decode
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
+from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from marshmallow import ValidationError
+from marshmallow.validate import Email
 
 from app.errors import Invalid, Problem
 from app.money import Currency
@@ -101,10 +105,18 @@ def _one_of(**meanings: bool) -> Callable[[str], bool]:
     return read
 
 
-def _currency(text: str) -> Currency:
-    if not re.fullmatch("[A-Z]{3}", text):
-        raise ValueError("must be three capital letters (ISO 4217), such as EUR")
-    return Currency(text)
+def _address(text: str) -> str:
+    message = EmailMessage()
+    message["From"] = _text(text)
+    sender = message["From"]
+    try:
+        (address,) = sender.addresses
+        if sender.defects or sender.groups[0].display_name:
+            raise ValueError
+        Email()(address.addr_spec)
+    except (ValueError, ValidationError):
+        raise ValueError("must be an e-mail address, such as Daybook <shop@example.org>") from None
+    return text
 
 
 def _zone(text: str) -> ZoneInfo:
@@ -133,14 +145,14 @@ _READERS: dict[str, Callable[[str], Any]] = {
     "port": _whole(1, 65535),
     "workers": _whole(1, 64),
     "threads": _whole(1, 256),
-    "currency": _currency,
+    "currency": Currency,
     "timezone": _zone,
     "unlisted_products": _one_of(allow=True, refuse=False),
     "faults": _one_of(on=True, off=False),
     "retry_attempts": _whole(1, 100),
     "retry_wait": _seconds(0.001, 600),
     "lock_timeout": _seconds(0.1, 600),
-    "mail_from": _text,
     "auto_ship": _one_of(on=True, off=False),
     "carrier_secret": _webhook_secret,
+    "mail_from": _address,
 }

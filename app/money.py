@@ -5,23 +5,30 @@ from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property
 
-_PLAIN = re.compile(r"[0-9]{1,12}(\.[0-9]{1,4})?")
-_NO_MINOR_UNIT = "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF"
-_THREE_DIGITS = "BHD IQD JOD KWD LYD OMR TND"
+import iso4217
+
+_PLAIN = re.compile(r"([0-9]+)(\.[0-9]+)?")
+_MOST_DIGITS = 12
+_MOST_MINOR_DIGITS = 3
 
 
 @dataclass(frozen=True)
 class Currency:
-    """A currency by its ISO 4217 code."""
+    """A currency that one can sell in, by its ISO 4217 code. Raises ValueError for another code.
+
+    Not metals, testing codes and units of account, which the standard lists as well.
+    """
 
     code: str
+
+    def __post_init__(self) -> None:
+        if self.code not in _MINOR_DIGITS:
+            raise ValueError("must be the code of a currency (ISO 4217), such as EUR")
 
     @cached_property
     def digits(self) -> int:
         """How many digits stand after the point: 2 for most, 0 for JPY, 3 for KWD."""
-        if self.code in _NO_MINOR_UNIT:
-            return 0
-        return 3 if self.code in _THREE_DIGITS else 2
+        return _MINOR_DIGITS[self.code]
 
     @cached_property
     def pattern(self) -> str:
@@ -34,10 +41,19 @@ class Currency:
         """The amount in `text`. Raises ValueError with a sentence when it is not one."""
         if re.fullmatch(self.pattern, text):
             return Decimal(text)
-        if _PLAIN.fullmatch(text):
+        if plain := _PLAIN.fullmatch(text):
+            if len(plain[1]) > _MOST_DIGITS:
+                raise ValueError(f"has more than {_MOST_DIGITS} digits before the point")
             raise ValueError(f"has more than the {self.digits} decimal places of {self.code}")
         raise ValueError('must be a decimal in text, such as "4.50", not negative')
 
     def write(self, amount: Decimal) -> str:
         """`amount` with exactly the currency's digits."""
         return f"{amount:.{self.digits}f}"
+
+
+_MINOR_DIGITS = {
+    each.code: each.exponent
+    for each in iso4217.Currency
+    if each.exponent is not None and each.exponent <= _MOST_MINOR_DIGITS
+}

@@ -10,6 +10,7 @@ from contextlib import AbstractContextManager
 
 from app.config import Config
 from app.events.dispatcher import Dispatcher
+from app.shop import settle_currency
 from app.store import Collection, Feed, Store, Transaction, View
 from app.store.checkpointer import Checkpointer
 from app.store.json_store import JsonFileStore
@@ -43,6 +44,11 @@ class Runtime:
                         lock_timeout_s=self.config.lock_timeout,
                     )
                     self._checkpointer = Checkpointer(store)
+                    try:
+                        settle_currency(store, self.config.currency)
+                    except BaseException:
+                        store.close()
+                        raise
                     self._store = store
         return self._store
 

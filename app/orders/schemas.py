@@ -124,7 +124,10 @@ _STORED = OrderSchema()
 def check_order(order: Document) -> None:
     """Raise Invalid when a stored order breaks the rules: its shape, and its sums."""
     load(_STORED, order)
-    currency = Currency(order["currency"])
+    try:
+        currency = Currency(order["currency"])
+    except ValueError as error:
+        raise Invalid([Problem("/currency", str(error))]) from None
     try:
         total = sum((_checked_line(currency, line) for line in order["items"]), Decimal())
         if order["total_amount"] != currency.write(total):

@@ -59,6 +59,21 @@ def test_money_with_digits_too_many_is_refused(currency: str, sent: str) -> None
 
 
 @pytest.mark.parametrize(
+    ("sent", "reason"),
+    [
+        ("1234567890123.00", "has more than 12 digits before the point"),
+        ("4.505", "has more than the 2 decimal places of EUR"),
+        ("4.123456", "has more than the 2 decimal places of EUR"),
+        ("-4", "must be a decimal in text"),
+        ("4,50", "must be a decimal in text"),
+    ],
+)
+def test_the_reason_says_what_is_wrong_with_the_money(sent: str, reason: str) -> None:
+    with pytest.raises(ValidationError, match=reason):
+        Money(Currency("EUR")).deserialize(sent)
+
+
+@pytest.mark.parametrize(
     ("sent", "end_of_day", "read"),
     [
         ("2026-11-21", False, "2026-11-21T00:00:00.000Z"),
