@@ -1,7 +1,7 @@
 """Where the fields of a row come from: which heading, and what fills an empty cell."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from app.errors import Invalid, Problem
@@ -53,8 +53,7 @@ class Columns:
         self._fields = fields
         self._sources = {field: headings.get(field, field) for field in fields}
         self._defaults = {name: _default(name, fields[name], defaults[name]) for name in defaults}
-        for field in headings:
-            self._refuse_absent(field)
+        self._refuse_absent(headings)
         self._refuse_doubled()
 
     def read(self, row: Row) -> Document:
@@ -65,10 +64,8 @@ class Columns:
         return {name: value for name, value in values.items() if value is not None}
 
     def require(self, *fields: str) -> None:
-        """Raise Invalid when one of the fields has neither a column nor a default."""
-        for field in fields:
-            if field not in self._defaults:
-                self._refuse_absent(field)
+        """Raise Invalid naming all of the fields that have neither a column nor a default."""
+        self._refuse_absent(field for field in fields if field not in self._defaults)
 
     def unused(self) -> list[str]:
         """The headings of the file from which nothing is read."""
@@ -82,13 +79,20 @@ class Columns:
             return self._defaults.get(name)
         return cell if self._table.is_typed else self._fields[name](cell)
 
-    def _refuse_absent(self, field: str) -> None:
-        heading, table = self._sources[field], self._table
-        if table.headings and heading not in table.headings:
-            raise _invalid(
-                f"{table.name} has no column {heading}, which {field} is read from; it has "
-                f"{_listed(table.headings)}. Name another one with --column {field}=HEADING."
-            )
+    def _refuse_absent(self, fields: Iterable[str]) -> None:
+        table = self._table
+        absent = [field for field in fields if self._sources[field] not in table.headings]
+        if not table.headings or not absent:
+            return
+        wanted = [
+            self._sources[field] + ("" if self._sources[field] == field else f" (for {field})")
+            for field in absent
+        ]
+        raise _invalid(
+            f"{table.name} has no column {' and no column '.join(wanted)}; it has "
+            f"{_listed(table.headings)}. Name another one with --column {absent[0]}=HEADING, or "
+            f"say what counts for all rows with --default {absent[0]}=VALUE."
+        )
 
     def _refuse_doubled(self) -> None:
         for heading in self._sources.values():

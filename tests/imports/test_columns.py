@@ -73,7 +73,7 @@ def test_json_values_are_taken_at_their_word() -> None:
     [
         ({"column": {"skuu": "x"}}, "--column: 'skuu' is not a field; there are sku, quantity, "),
         ({"default": {"skuu": "x"}}, "--default: 'skuu' is not a field; there are sku, quantity, "),
-        ({"column": {"sku": "SKU"}}, "rows.csv has no column SKU, which sku is read from; it has "),
+        ({"column": {"sku": "SKU"}}, "rows.csv has no column SKU (for sku); it has "),
         ({"default": {"quantity": "x"}}, "--default: quantity must be a whole number, not 'x'."),
         ({"default": {"backorder": "x"}}, "--default: backorder must be true or false, not 'x'."),
     ],
@@ -85,7 +85,12 @@ def test_a_mistaken_option_is_refused(options: dict[str, dict[str, str]], reason
 
 def test_a_required_field_needs_a_column_or_a_default() -> None:
     """Better one sentence than a refusal of each row."""
-    assert refusal("StockCode").startswith("rows.csv has no column sku")
+    with pytest.raises(Invalid) as refused:
+        columns(("StockCode",), default={"backorder": "no"}).require("sku", "quantity", "backorder")
+    assert str(refused.value) == (
+        "rows.csv has no column sku and no column quantity; it has StockCode. Name another one "
+        "with --column sku=HEADING, or say what counts for all rows with --default sku=VALUE."
+    )
     columns(("StockCode",), default={"sku": "tea"}).require("sku")
 
 
