@@ -3,6 +3,7 @@
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from math import isfinite
 
 import orjson
 import uuid_utils
@@ -93,6 +94,8 @@ class JsonTransaction(JsonView):
         if not isinstance(key, str) or not key or SEPARATOR in key:
             raise ValueError(f"the {declared.key} of a document of {collection} must be a text")
         raw = orjson.dumps(document)
+        if b"null" in raw:
+            _refuse_not_finite(document)
         self._stage(Change(collection, key, raw, filing_of(declared, raw)))
 
     def delete(self, collection: str, key: str) -> None:
@@ -144,3 +147,15 @@ class JsonTransaction(JsonView):
             del self._staged[collection][key]
         else:
             self._staged[collection][key] = before
+
+
+def _refuse_not_finite(value: object) -> None:
+    """Raise ValueError for NaN and the infinities, which orjson writes as null."""
+    if isinstance(value, float) and not isfinite(value):
+        raise ValueError(f"{value} is not a JSON number")
+    if isinstance(value, dict):
+        for each in value.values():
+            _refuse_not_finite(each)
+    elif isinstance(value, list | tuple):
+        for each in value:
+            _refuse_not_finite(each)
