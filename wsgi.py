@@ -2,30 +2,25 @@
 
 import os
 import signal
-import sys
 from multiprocessing import parent_process
 from multiprocessing.util import Finalize
 
-from app import create_app
+from app import create_app, server
 from app.errors import DaybookError
-
-try:
-    app = create_app()
-except DaybookError as error:
-    sys.stderr.write(f"Error: {error}\n")
-    sys.exit(2)
 
 if parent_process() is not None:
     # Ctrl-C reaches the workers too, and the server passes it on as SIGTERM: a worker of Granian
     # that gets both may never end
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
 
-if "FLASK_RUN_FROM_CLI" not in os.environ:
-    # a server: deliver what an earlier run left behind, before the first request comes
-    try:
+try:
+    app = create_app()
+    if "FLASK_RUN_FROM_CLI" not in os.environ:
+        # a server: deliver what an earlier run left behind, before the first request comes
         app.extensions["daybook"].start()
-    except DaybookError as error:
-        sys.stderr.write(f"Error: {error}\n")
-        sys.exit(2)
-    # workers are children of multiprocessing, which runs finalizers, but not atexit
-    Finalize(None, app.extensions["daybook"].close, exitpriority=1)
+        # workers are children of multiprocessing, which runs finalizers, but not atexit
+        Finalize(None, app.extensions["daybook"].close, exitpriority=1)
+except DaybookError as error:
+    server.refuse(error)
+
+server.serves()

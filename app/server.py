@@ -3,14 +3,26 @@
 import errno
 import logging
 import os
+import select
+import signal
 import socket
 import sys
+from time import sleep
+from typing import Any, NoReturn
 
 from granian.constants import Interfaces
-from granian.server import Server
+from granian.server.mp import MPServer
 
 from app.config import Config
-from app.errors import Unavailable
+from app.errors import DaybookError, Unavailable
+
+log = logging.getLogger(__name__)
+
+REFUSED = 2
+"""The exit status of a worker that cannot serve."""
+
+PAUSE_S = 1.0
+"""Between two tries to start a worker that could not serve while others do."""
 
 STOP_S = 10
 """A worker that has not stopped by then, in seconds, is killed; what it had answered is on disk."""
@@ -44,13 +56,19 @@ def refuse_unusable(config: Config) -> None:
 
 
 def run(config: Config) -> None:
-    """Serve until SIGTERM or SIGINT; a worker that dies is started again."""
+    """Serve until SIGTERM or SIGINT. A worker that dies is started again.
+
+    Raises Unavailable with what a worker said when none of them could begin to serve. Ends the
+    process with 1 when workers end by themselves again and again, which is a defect.
+    """
     os.environ.pop("FLASK_RUN_FROM_CLI", None)
     # Granian warns of more threads than processors; here most threads wait for the disk, together
     logging.getLogger("_granian").addFilter(lambda record: "quite high" not in record.getMessage())
     # the command has imported it; each worker does so anew, after its fork, and begins to deliver
     sys.modules.pop("wsgi", None)
-    Server(
+    _let_no_stop_be_lost()
+    _words.begin()
+    server = DaybookServer(
         "wsgi:app",
         # Granian takes addresses, not names
         address=str(socket.getaddrinfo(config.host, config.port)[0][4][0]),
@@ -61,4 +79,113 @@ def run(config: Config) -> None:
         respawn_failed_workers=True,
         workers_kill_timeout=STOP_S,
         websockets=False,
-    ).serve()
+    )
+    try:
+        server.serve()
+    except SystemExit:
+        if server.refusal:
+            raise Unavailable(server.refusal) from None
+        raise
+
+
+class Words:
+    """What the workers tell the server, through a pipe that they inherit: one line each time.
+
+    An empty line says that the worker serves, any other one why it cannot.
+    """
+
+    def __init__(self) -> None:
+        self._reader = self._writer = -1
+
+    def begin(self) -> None:
+        """In the server, before there are workers: open the pipe."""
+        self._reader, self._writer = os.pipe()
+        os.set_blocking(self._reader, False)
+
+    def say(self, line: str) -> bool:
+        """In a worker: tell the server; False when there is none that listens."""
+        if self._writer < 0:
+            return False
+        os.write(self._writer, f"{line}\n".encode()[: select.PIPE_BUF])
+        return True
+
+    def heard(self) -> list[str]:
+        """In the server: the lines that were said since the last time."""
+        try:
+            return os.read(self._reader, _MANY_BYTES).decode().splitlines()
+        except BlockingIOError:
+            return []
+
+
+_MANY_BYTES = 1 << 20
+_words = Words()
+
+
+def serves() -> None:
+    """A worker has opened the store, and begins to serve."""
+    _words.say("")
+
+
+def refuse(error: DaybookError) -> NoReturn:
+    """End this process, which cannot serve; its server says why, or else it does so itself."""
+    if not _words.say(str(error).replace("\n", " ")):
+        sys.stderr.write(f"Error: {error}\n")
+    sys.exit(REFUSED)
+
+
+class DaybookServer(MPServer):
+    """Granian's server with another mind about workers that die.
+
+    Granian takes a worker that dies within 5.5 s of its start for a defect, and ends, so two kills
+    in a row (by the kernel that is short of memory, say) ended the shop. Here only those that end
+    by themselves are judged so. And where no worker could begin to serve, there is no use in
+    another one; `refusal` is then why.
+    """
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._has_served = False
+        self.refusal = ""
+
+    def _respawn_workers(self, workers: list[int], *arguments: Any, **options: Any) -> None:
+        codes = {idx: self.wrks[idx].inner.exitcode or 0 for idx in workers}
+        said = _words.heard()
+        self._has_served = self._has_served or "" in said
+        refusals = [line for line in said if line]
+        if refusals and not self._has_served:
+            self.refusal = refusals[0]
+            self._end(workers)
+            return
+        for line in refusals:
+            log.error("%s", line)
+        if refusals:
+            sleep(PAUSE_S)
+        super()._respawn_workers(workers, *arguments, **options)
+        for idx, code in codes.items():
+            if code < 0 or code == REFUSED:
+                self.respawned_wrks.pop(idx, None)
+
+    def _end(self, workers: list[int]) -> None:
+        """Have the loop that has called us end the server, with an exit status of 1."""
+        self.interrupt_children.extend(workers)
+        self.interrupt_signal = True
+        self.main_loop_interrupt.set()
+
+
+def _let_no_stop_be_lost() -> None:
+    """Have SIGTERM end a worker from its first moment on.
+
+    A worker is forked with the server's handlers, which do nothing in it until Granian sets others,
+    after the store was opened: a stop in between was lost, and the worker killed ten seconds later.
+    """
+    term = {signal.SIGTERM}
+
+    def begin() -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, term)
+
+    os.register_at_fork(
+        before=lambda: signal.pthread_sigmask(signal.SIG_BLOCK, term),
+        after_in_parent=lambda: signal.pthread_sigmask(signal.SIG_UNBLOCK, term),
+        after_in_child=begin,
+    )

@@ -6,6 +6,7 @@ from app import server
 from app.cli.command import Command, with_runtime
 from app.imports.sample import add_sample
 from app.runtime import Runtime
+from app.store.opening import is_small
 
 
 @click.command("serve", cls=Command)
@@ -14,8 +15,9 @@ def serve(runtime: Runtime) -> None:
     """Serve the shop with Granian, several processes on one data folder."""
     config = runtime.config
     server.refuse_unusable(config)
-    added = add_sample(runtime, config.currency)
-    # the workers open the store by themselves, each after its fork
+    # a new shop gets the sample. A large folder is none, and left to the workers, which open the
+    # store anyhow, each after its fork: what is wrong with it comes from there
+    added = add_sample(runtime, config.currency) if is_small(config.data) else 0
     runtime.close()
     if added:
         click.echo(f"This shop is new: {added} sample products were put on its shelves.")

@@ -26,6 +26,8 @@ from app.store.foreign import read_foreign
 from app.store.journal import Header
 from app.store.segment import Segment, create_segment, read_header, segment_numbers
 
+_SMALL_BYTES = 1 << 20
+
 
 class Opened(NamedTuple):
     """An opened folder: the first segment to read, and the checkpoint files.
@@ -67,6 +69,15 @@ def is_data_folder(folder: Path, collections: Iterable[Collection]) -> bool:
     with reporting(f"looking into the data folder {folder.name}/"):
         names = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
     return bool(names & {"journal", *(path_of(folder, each.name).name for each in collections)})
+
+
+def is_small(folder: Path) -> bool:
+    """Whether opening the folder takes no time to speak of. Raises Unavailable."""
+    with reporting(f"looking into the data folder {folder.name}/"):
+        sizes = (
+            path.stat().st_size for each in (folder, folder / "journal") for path in each.glob("*")
+        )
+        return sum(sizes) <= _SMALL_BYTES
 
 
 def establish(folder: Path, collections: Iterable[Collection]) -> None:

@@ -50,6 +50,12 @@ def answers(port: str) -> bool:
         connection.close()
 
 
+def children(pid: int) -> set[int]:
+    """The processes that this one has started."""
+    path = Path(f"/proc/{pid}/task/{pid}/children")
+    return {int(child) for child in path.read_text("ascii").split()}
+
+
 def test_a_new_shop_has_the_sample_on_its_shelves(server: Server) -> None:
     """So that the README's lines work in a fresh clone."""
     server.start()
@@ -82,7 +88,7 @@ def test_ctrl_c_ends_it(tmp_path: Path) -> None:
     process = shell.start(tmp_path / "data", "serve", PORT=port, WORKERS="1")
     try:
         wait_for("the server answers", lambda: answers(port))
-        (worker,) = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+        (worker,) = children(process.pid)
         status = Path(f"/proc/{worker}/status").read_text()
         (blocked,) = re.findall(r"SigBlk:\s*(\w+)", status)
         assert int(blocked, 16) >> (signal.SIGINT - 1) & 1
@@ -90,6 +96,54 @@ def test_ctrl_c_ends_it(tmp_path: Path) -> None:
         assert process.wait(shell.PATIENCE_S) == 0
     finally:
         shell.end(process)
+
+
+def test_a_stop_while_workers_start_is_heard(tmp_path: Path) -> None:
+    """It ends them at once: none has to be killed after ten seconds."""
+    process = shell.start(tmp_path / "data", "serve", PORT=free_port())
+    try:
+        assert process.stdout
+        for line in process.stdout:
+            if "Spawning worker-2" in line:
+                break
+        process.terminate()
+        code, out, _ = shell.finished(process)
+    finally:
+        shell.end(process)
+    assert code == 0
+    assert "Stopped worker-2" in out
+    assert "Killing" not in out
+
+
+def test_workers_that_are_killed_again_and_again_are_replaced(tmp_path: Path) -> None:
+    """A kernel that is short of memory may do so; the shop stays open."""
+    port = free_port()
+    process = shell.start(tmp_path / "data", "serve", PORT=port, WORKERS="1")
+    try:
+        killed: set[int] = set()
+        for _ in range(3):
+            wait_for("there is a worker", lambda: children(process.pid) - killed)
+            wait_for("it answers", lambda: answers(port))
+            (worker,) = children(process.pid) - killed
+            killed.add(worker)
+            os.kill(worker, signal.SIGKILL)
+        wait_for("the server answers", lambda: answers(port))
+        process.terminate()
+        assert process.wait(shell.PATIENCE_S) == 0
+    finally:
+        shell.end(process)
+
+
+def test_what_a_worker_finds_wrong_ends_the_server(server: Server) -> None:
+    """A large folder is opened by the workers alone; their sentence is the server's last one."""
+    server.start()
+    server.stop()
+    (server.data / "large.bin").write_bytes(bytes(2 << 20))
+    (server.data / "products.json").write_text("[]")
+    code, out, err = shell.run(server.data, "serve", PORT=free_port())
+    assert code == 2
+    assert err.splitlines()[-1].startswith("Error: products.json is not as the service left it")
+    assert "Traceback" not in out + err
 
 
 def test_a_port_in_use_is_told(tmp_path: Path, taken_port: str) -> None:
