@@ -188,8 +188,12 @@ def segment_numbers(folder: Path) -> list[int]:
 
 
 def remove_segments(folder: Path, last: int) -> None:
-    """Remove every segment up to number `last`, durably. Raises OSError."""
+    """Remove every segment up to number `last`, durably, oldest first. Raises OSError.
+
+    Each is synced by itself: a power cut could else keep an older one and not a newer, and the
+    journal would seem to have lost a segment.
+    """
     for number in segment_numbers(folder):
         if number <= last:
             segment_path(folder, number).unlink()
-    sync_folder(folder)
+            sync_folder(folder)
