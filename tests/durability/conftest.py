@@ -2,7 +2,7 @@
 
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -15,6 +15,22 @@ EVERYTHING = "CRASH" in os.environ
 
 SEED = int(os.environ.get("CRASH_SEED", "20261121"))
 """By which the parts are drawn; each failure prints the one that repeats it."""
+
+Tell = Callable[[str], None]
+
+
+@pytest.fixture
+def tell(record_property: Callable[[str, object], None]) -> Tell:
+    """A function that puts a figure on record; the summary at the end of the tests shows it."""
+    return lambda figure: record_property("figure", figure)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Show the figures: what was tried, and what was found."""
+    for report in terminalreporter.stats.get("passed", []):
+        for name, figure in report.user_properties:
+            if name == "figure":
+                terminalreporter.write_line(f"{report.nodeid.rpartition('::')[2]}: {figure}")
 
 
 @pytest.fixture

@@ -117,8 +117,11 @@ class Shop:
         )
         self._open()
 
-    def do(self, operation: Operation) -> None:
-        """Do one operation; returns once it is acknowledged. Raises Refused or DaybookError."""
+    def do(self, operation: Operation) -> Any:
+        """Do one operation; returns its answer, if it has one, once it is acknowledged.
+
+        Raises Refused or DaybookError.
+        """
         what, number, lines = operation
         items = [{"product": sku, "quantity": quantity} for sku, quantity in lines]
         key = {"Idempotency-Key": f"order-{number}"}
@@ -129,12 +132,13 @@ class Shop:
                 body = {"customer_name": "Ann", "customer_email": "a@example.com", "items": items}
                 answer = self._send("POST", "/order", body, key)
                 assert answer["number"] == number, "a number was used twice, or left out"
+                return answer
             case "change":
-                self._send("PATCH", f"/order/{number}", {"items": items})
+                return self._send("PATCH", f"/order/{number}", {"items": items})
             case "cancel":
-                self._send("POST", f"/order/{number}/cancel")
+                return self._send("POST", f"/order/{number}/cancel")
             case "delete":
-                self._send("DELETE", f"/order/{number}", gone=True)
+                return self._send("DELETE", f"/order/{number}", gone=True)
             case "break":
                 self._send("PUT", "/fault/billing", {"mode": "reject"})
             case "mend":
@@ -148,6 +152,7 @@ class Shop:
                 self._open()
             case _:
                 self.settle()
+        return None
 
     def settle(self) -> None:
         """Wait until every event reached its handlers, or waits behind a failure."""

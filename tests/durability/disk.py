@@ -10,8 +10,7 @@ What is read through a mapping, and lock files (whose content is nothing), go pa
 
 import os
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -67,13 +66,20 @@ class Disk:
         *,
         reads: bool = False,
         halves: bool = False,
+        overlap_s: float = 0.0,
     ) -> None:
-        """With `halves`, a write first writes its first half, and is then a short one."""
+        """With `halves`, a write first writes its first half, and is then a short one.
+
+        With `overlap_s`, a sync takes so many seconds unless something is written meanwhile, which
+        it then does not concern.
+        """
         self._folder = os.fspath(folder)
         self._before = before
         self._reads = reads
         self._halves = halves
+        self._overlap_s = overlap_s
         self._lock = threading.RLock()
+        self._moved = threading.Condition(self._lock)
         self._file_of_inode: dict[int, int] = {}
         self._name_of_file: dict[int, str] = {}
         self._folder_of_fd: dict[int, str] = {}
@@ -145,6 +151,7 @@ class Disk:
                 self._halved.discard(file)
             written: int = self._real["pwrite"](fd, data[:length], offset)
             self.tape.append(Entry(WRITE, name, file, offset, bytes(data[:written])))
+            self._moved.notify_all()
             return written
 
     def _ftruncate(self, fd: int, length: int) -> None:
@@ -176,6 +183,8 @@ class Disk:
             except OSError:
                 self.tape.append(Entry(SYNC_FAILED, name, file, through=through))
                 raise
+            if self._overlap_s and file:
+                self._moved.wait_for(lambda: len(self.tape) > through, self._overlap_s)
         self._real[how](fd)
         with self._lock:
             call = SYNC if file else SYNC_FOLDER
@@ -243,10 +252,3 @@ _WRAPPED = (
     *("open", "pread", "pwrite", "ftruncate", "fsync", "fdatasync"),
     *("replace", "rename", "unlink", "mkdir"),
 )
-
-
-@contextmanager
-def working(folder: Path) -> Iterator[Disk]:
-    """A disk that works, and keeps the tape."""
-    with Disk(folder) as disk:
-        yield disk

@@ -1,0 +1,107 @@
+"""What a store finds on a disk that lost power."""
+
+import shutil
+from collections import Counter
+from collections.abc import Sequence
+from hashlib import blake2b
+from pathlib import Path
+from random import Random
+from typing import NamedTuple
+
+from app.errors import DaybookError
+from app.store import Collection, Document, View
+from app.store.json_store import JsonFileStore
+from app.store.transaction import COUNTERS
+from tests.durability.disk import Entry
+from tests.durability.journal_story import Documents, Story
+from tests.durability.power_loss import Cuts, Image, platters, states
+
+_MOST_PER_CUT = 500
+"""A write is cut at one byte for so many states that are wanted."""
+
+
+class Recording(NamedTuple):
+    """A tape, with what the collections in it are."""
+
+    tape: list[Entry]
+    collections: tuple[Collection, ...]
+
+
+class Tried(NamedTuple):
+    """How many different disks were recovered, and what went wrong."""
+
+    disks: int
+    bad: list[str]
+
+
+def try_states(recording: Recording, scratch: Path, random: Random, most: int) -> Tried:
+    """Recover from about `most` of the states, drawn at random; each different disk once.
+
+    Half of what is tried are the states that have no write cut in two, which are far fewer.
+    """
+    tape = recording.tape
+
+    def some_bytes(length: int) -> list[int]:
+        return random.sample(range(length), min(length, max(1, most // _MOST_PER_CUT)))
+
+    story = Story(tape, {each.name: each.key for each in (*recording.collections, COUNTERS)})
+    required = story.required(tape)
+    shares = _shares(tape, most, some_bytes)
+    seen: set[tuple[bytes, int]] = set()
+    bad: list[str] = []
+    for moment, platter in platters(tape):
+        for state in states(moment, platter, some_bytes):
+            if random.random() >= shares[state.has_cut]:
+                continue
+            image = platter.image(state)
+            promised = required[moment - 1]
+            if (mark := (_digest(image), promised)) in seen:
+                continue
+            seen.add(mark)
+            documents = _recovered(scratch / "disk", image, recording.collections)
+            if problem := story.problem(documents, promised):
+                bad.append(f"{problem}: after {tape[moment - 1].call}, {state}")
+    return Tried(len(seen), bad)
+
+
+def _shares(tape: Sequence[Entry], most: int, cuts: Cuts) -> dict[bool, float]:
+    """How large a part of the states with a cut, and of those without, makes half of `most`."""
+    count = Counter(state.has_cut for each in platters(tape) for state in states(*each, cuts))
+    return {has_cut: most / 2 / max(count[has_cut], 1) for has_cut in (True, False)}
+
+
+def _recovered(folder: Path, image: Image, collections: tuple[Collection, ...]) -> Documents | str:
+    """All documents that a store on this disk has; a text says why it has none."""
+    _write(folder, image)
+    try:
+        store = JsonFileStore(folder, collections)
+    except DaybookError as error:
+        return f"{type(error).__name__}: {error}"
+    try:
+        with store.read() as view:
+            return {
+                each.name: {key: _present(view, each.name, key) for key in view.keys(each.name)}
+                for each in store.declared
+            }
+    finally:
+        store.close()
+        shutil.rmtree(folder)
+
+
+def _present(view: View, collection: str, key: str) -> Document:
+    document = view.get(collection, key)
+    assert document is not None
+    return document
+
+
+def _write(folder: Path, image: Image) -> None:
+    for name in sorted(name for name, content in image.items() if content is None):
+        (folder / name).mkdir()
+    for name, content in image.items():
+        if content is not None:
+            (folder / name).write_bytes(content)
+
+
+def _digest(image: Image) -> bytes:
+    names = sorted(image)
+    return blake2b(repr([(name, image[name]) for name in names]).encode(), digest_size=16).digest()
