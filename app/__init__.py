@@ -34,8 +34,8 @@ from app.http.body import READ_AT_MOST_BYTES, announce_patch
 from app.http.idempotency import IDEMPOTENCY
 from app.http.origin import refuse_other_sites
 from app.inventory import routes as inventory_routes
+from app.inventory.handlers import on_fulfilled, on_stock_freed
 from app.inventory.handlers import on_order_event as reserve
-from app.inventory.handlers import on_stock_freed
 from app.inventory.service import LEDGER, PRODUCTS, RESERVATIONS
 from app.notification.handlers import Notifier
 from app.notification.maildir import Maildir
@@ -120,6 +120,7 @@ def connect_handlers(config: Config) -> Signals:
     order_events = (OrderPlaced, OrderUpdated, OrderCancelled, OrderDeleted)
     signals.connect(Inside("inventory", reserve), *order_events)
     signals.connect(Inside("inventory", on_stock_freed), StockFreed)
+    signals.connect(Inside("inventory", on_fulfilled), OrderFulfilled)
     signals.connect(Inside("billing", bill), *order_events)
     signals.connect(Outside("notification", notifier.on_order_event), *order_events)
     signals.connect(Inside("orders", on_inventory_event), InventoryReserved, InventoryBackordered)

@@ -3,15 +3,10 @@
 `recompute` changes nothing; `mend` (mending.py) brings stock and invoices to what the orders say.
 """
 
-from app.checks.books import (
-    of_invoices,
-    of_orders,
-    of_products,
-    of_reservations,
-    of_shipments,
-)
+from app.checks.books import of_invoices, of_orders, of_shipments
 from app.checks.events import of_events, of_failures, of_timelines
 from app.checks.findings import Findings
+from app.checks.stock import of_products, of_reservations, of_shipped_goods
 from app.store import View
 
 
@@ -23,6 +18,7 @@ def recompute(view: View) -> Findings:
     of_products(view, findings)
     of_invoices(view, findings)
     of_shipments(view, findings)
+    of_shipped_goods(view, findings)
     of_timelines(view, findings)
     of_events(view, findings)
     of_failures(view, findings)

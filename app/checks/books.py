@@ -9,17 +9,11 @@ from collections import Counter
 
 from app.billing.service import COPIED, INVOICES, OPEN, VOID, VOIDED
 from app.checks.findings import Findings, Mend, document_of
+from app.checks.progress import are_through, deliveries_of
 from app.checks.shipments import of_shipment
+from app.checks.stock import goods
 from app.errors import Invalid
-from app.events import outbox
-from app.inventory.service import (
-    HOLDING,
-    PRODUCTS,
-    RESERVATIONS,
-    quantities,
-    wanted_stock,
-    with_status,
-)
+from app.inventory.service import HOLDING, RESERVATIONS, quantities, wanted_stock
 from app.orders import states
 from app.orders.service import ORDERS
 from app.shipping.service import SHIPMENTS
@@ -40,17 +34,6 @@ def of_orders(view: View, findings: Findings) -> None:
             findings.differ("number", f"order {number}", "one order", f"{times} orders")
 
 
-def of_reservations(view: View, findings: Findings) -> None:
-    """No reservation is left of an order that is gone."""
-    for order_id in view.keys(RESERVATIONS.name):
-        if view.get(ORDERS.name, order_id) is None and _are_through(
-            findings, order_id, _deliveries(view, order_id), "inventory"
-        ):
-            held = quantities(document_of(view, RESERVATIONS.name, order_id)["lines"])
-            where = f"order {order_id}, which is gone"
-            findings.differ("reservation", where, "none", _goods(held), Mend.RESERVATION, order_id)
-
-
 def of_shipments(view: View, findings: Findings) -> None:
     """No shipment waits to be packed whose order is gone."""
     for order_id in view.keys(SHIPMENTS.name):
@@ -58,25 +41,10 @@ def of_shipments(view: View, findings: Findings) -> None:
         if (
             shipment["state"] not in SENT
             and view.get(ORDERS.name, order_id) is None
-            and _are_through(findings, order_id, _deliveries(view, order_id), "shipping")
+            and are_through(findings, order_id, deliveries_of(view, order_id), "shipping")
         ):
             where = f"order {shipment['order_number']}, which is gone"
             findings.differ("shipment", where, "none", shipment["state"], Mend.SHIPMENT, order_id)
-
-
-def of_products(view: View, findings: Findings) -> None:
-    """What is reserved of each product is the sum over the reservations."""
-    reserved: Counter[str] = Counter()
-    for order_id in view.keys(RESERVATIONS.name):
-        reserved.update(quantities(document_of(view, RESERVATIONS.name, order_id)["lines"]))
-    for sku in view.keys(PRODUCTS.name):
-        findings.products += 1
-        product = document_of(view, PRODUCTS.name, sku)
-        expected = with_status(product | {"reserved": reserved[sku]})
-        for name in ("reserved", "available", "stock_status"):
-            if product[name] != expected[name]:
-                where = f"product {sku}"
-                findings.differ(name, where, expected[name], product[name], Mend.STOCK)
 
 
 def of_invoices(view: View, findings: Findings) -> None:
@@ -86,8 +54,8 @@ def of_invoices(view: View, findings: Findings) -> None:
         invoice = document_of(view, INVOICES.name, order_id)
         numbers[invoice["invoice_number"]] += 1
         is_settled = view.get(ORDERS.name, order_id) or invoice["status"] == VOID
-        if not is_settled and _are_through(
-            findings, order_id, _deliveries(view, order_id), "billing"
+        if not is_settled and are_through(
+            findings, order_id, deliveries_of(view, order_id), "billing"
         ):
             where = f"order {invoice['order_number']}, which is gone"
             findings.differ(
@@ -105,13 +73,13 @@ def _of_order(view: View, findings: Findings, order: Document) -> None:
     except Invalid as error:
         findings.differ("document", f"order {order_id}", "a sound order", error)
         return
-    deliveries = _deliveries(view, order_id)
+    deliveries = deliveries_of(view, order_id)
     _of_status(findings, order)
-    if _are_through(findings, order_id, deliveries, "inventory", "orders"):
+    if are_through(findings, order_id, deliveries, "inventory", "orders"):
         _of_reservation(view, findings, order)
-    if _are_through(findings, order_id, deliveries, "billing"):
+    if are_through(findings, order_id, deliveries, "billing"):
         _of_invoice(view, findings, order)
-    if _are_through(findings, order_id, deliveries, "inventory", "orders", "shipping"):
+    if are_through(findings, order_id, deliveries, "inventory", "orders", "shipping"):
         of_shipment(view, findings, order)
 
 
@@ -134,7 +102,7 @@ def _of_reservation(view: View, findings: Findings, order: Document) -> None:
     held = quantities(reservation["lines"])
     if held != wanted:
         findings.differ(
-            "reservation", where, _goods(wanted), _goods(held), Mend.RESERVATION, order_id
+            "reservation", where, goods(wanted), goods(held), Mend.RESERVATION, order_id
         )
 
 
@@ -155,31 +123,3 @@ def _of_invoice(view: View, findings: Findings, order: Document) -> None:
         if not is_void and invoice[name] != order[name]:
             what = f"invoice {name}"
             findings.differ(what, where, order[name], invoice[name], Mend.INVOICE, order_id)
-
-
-def _deliveries(view: View, order_id: str) -> dict[str, str]:
-    """By handler, how far it is with the order's events: open, discarded or done."""
-    progress: dict[str, str] = {}
-    for record in outbox.timeline(view, order_id):
-        for handler, delivery in record["deliveries"].items():
-            if delivery["state"] not in (outbox.DONE, outbox.DISCARDED):
-                progress[handler] = outbox.PENDING
-            elif progress.get(handler) != outbox.PENDING:
-                progress[handler] = delivery["state"]
-    return progress
-
-
-def _are_through(
-    findings: Findings, order_id: str, deliveries: dict[str, str], *handlers: str
-) -> bool:
-    """Whether the order can be judged by what these handlers did; notes it when it cannot."""
-    found = {deliveries.get(handler) for handler in handlers}
-    if outbox.PENDING in found:
-        findings.on_their_way.add(order_id)
-    elif outbox.DISCARDED in found:
-        findings.given_up.add(order_id)
-    return not found & {outbox.PENDING, outbox.DISCARDED}
-
-
-def _goods(quantities: Counter[str]) -> str:
-    return ", ".join(f"{n} of {sku}" for sku, n in sorted(quantities.items())) or "nothing"

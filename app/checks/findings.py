@@ -10,7 +10,8 @@ from app.store import Document, View
 class Mend(Enum):
     """How `flask check --repair` puts a difference right."""
 
-    STOCK = "the products are counted anew from the reservations"
+    STOCK = "the products are counted anew from the reservations and the stock ledger"
+    SHIPPED = "what has left is booked out"
     RESERVATION = "the reservation is made anew"
     INVOICE = "the invoice is brought to what the order says"
     SHIPMENT = "the shipment is brought to what the order says"

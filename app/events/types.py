@@ -156,7 +156,7 @@ class OrderFulfilled(Event):
 
     type = "order.fulfilled"
     source = "/shipping"
-    handled_by = ("orders",)
+    handled_by = ("inventory", "orders")
 
 
 class OrderDelivered(Event):

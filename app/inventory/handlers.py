@@ -1,4 +1,4 @@
-"""What inventory does when an order is placed, changed, cancelled or deleted, and goes on doing."""
+"""What inventory does when something happens to an order, or stock is left for those who wait."""
 
 from app.events.types import Envelope
 from app.inventory import service
@@ -14,3 +14,8 @@ def on_stock_freed(tx: Transaction, event: Envelope) -> None:
     """Go on serving the orders that wait for the product."""
     if tx.get(service.PRODUCTS.name, event.subject):
         service.serve_waiting(tx, event.subject, event.data["after"])
+
+
+def on_fulfilled(tx: Transaction, event: Envelope) -> None:
+    """Take what has left off the shelf; once, however often the event comes. Raises Conflict."""
+    service.take_shipped(tx, event.subject, event.data["shipment"])

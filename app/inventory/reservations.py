@@ -13,9 +13,10 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from app import clock
+from app.errors import Conflict
 from app.events.outbox import emit
 from app.events.types import InventoryBackordered, InventoryReserved, StockFreed, snapshot
-from app.inventory.stock import PRODUCTS, keep, product_of, quantities, with_status
+from app.inventory.stock import LEDGER, PRODUCTS, book, keep, product_of, quantities
 from app.store import Collection, Document, IndexValue, Transaction, View
 
 HOLDING = frozenset({"placed", "confirmed", "backordered"})
@@ -23,6 +24,12 @@ HOLDING = frozenset({"placed", "confirmed", "backordered"})
 
 ENDED = frozenset({"cancelled", "failed"})
 """The order states in which an order wants nothing any more. One that left is in neither."""
+
+LEFT = frozenset({"shipped", "delivered"})
+"""The states of a shipment, and of its order, when the goods are no longer in the house."""
+
+SHIPPED = "shipped"
+"""The reason that the ledger gives for what has left."""
 
 SERVED_AT_ONCE = 50
 """So many waiting orders are looked at in one transaction; an event brings on the next ones."""
@@ -49,7 +56,9 @@ def reconcile(tx: Transaction, order_id: str) -> None:
     held = tx.get(RESERVATIONS.name, order_id)
     if order is None or order["status"] in ENDED:
         _release(tx, order_id, held)
-    elif order["status"] in HOLDING and (held is None or held["version"] != order["version"]):
+    elif order["status"] not in HOLDING or _has_left(tx, order_id):
+        return
+    elif held is None or held["version"] != order["version"]:
         _look(tx, order, held)
 
 
@@ -70,26 +79,36 @@ def serve_waiting(tx: Transaction, sku: str, after: str | None = None) -> None:
         emit(tx, StockFreed(sku, {"after": page.next}))
 
 
-def renew(tx: Transaction, order_id: str) -> None:
-    """Make the reservation anew, even if it seems right; what it holds of unknown products goes."""
+def take_shipped(tx: Transaction, order_id: str, shipment: Document) -> None:
+    """The goods have left: they come off what is on hand, and the order holds nothing any more.
+
+    Once for each shipment: what the ledger has a line of is booked already. Raises Conflict when
+    more has left than is on hand by the books; the caller undoes the transaction then.
+    """
     held = tx.get(RESERVATIONS.name, order_id)
-    if held:
-        known = [line for line in held["lines"] if tx.get(PRODUCTS.name, line["product"])]
-        tx.put(RESERVATIONS.name, held | {"version": 0, "lines": known})
-    reconcile(tx, order_id)
-
-
-def recount(tx: Transaction) -> None:
-    """Set what is reserved of each product to the sum over the reservations. Costs all of them."""
-    reserved: Counter[str] = Counter()
-    for order_id in list(tx.keys(RESERVATIONS.name)):
-        reservation = tx.get(RESERVATIONS.name, order_id) or {"lines": []}
-        reserved.update(quantities(reservation["lines"]))
-    for sku in list(tx.keys(PRODUCTS.name)):
+    before = quantities(held["lines"]) if held else Counter[str]()
+    gone = Counter(
+        {
+            sku: n
+            for sku, n in quantities(shipment["lines"]).items()
+            if tx.get(PRODUCTS.name, sku)
+            and not tx.get(LEDGER.name, shipped_line_id(shipment, sku))
+        }
+    )
+    for sku in sorted(before.keys() | gone.keys()):
         product = product_of(tx, sku)
-        counted = with_status(product | {"reserved": reserved[sku]})
-        if counted != product:
-            keep(tx, product, counted)
+        after = product | {"reserved": product["reserved"] - before[sku]}
+        if gone[sku]:
+            after = _booked_out(tx, after, gone[sku], order_id, shipped_line_id(shipment, sku))
+        keep(tx, product, after)
+    tx.delete(RESERVATIONS.name, order_id)
+    for sku in sorted(before - gone):
+        serve_waiting(tx, sku)
+
+
+def shipped_line_id(shipment: Document, sku: str) -> str:
+    """The key of the ledger's line for so much of a shipment."""
+    return f"{shipment['shipment_id']}:{sku}"
 
 
 def wanted_stock(view: View, order: Document) -> Counter[str]:
@@ -133,6 +152,23 @@ def _release(tx: Transaction, order_id: str, held: Document | None) -> None:
     tx.delete(RESERVATIONS.name, order_id)
     for sku in freed:
         serve_waiting(tx, sku)
+
+
+def _booked_out(
+    tx: Transaction, product: Document, shipped: int, order_id: str, line_id: str
+) -> Document:
+    if shipped > product["quantity"]:
+        raise Conflict(
+            f"{shipped} of {product['sku']} were shipped, but the books have only "
+            f"{product['quantity']} on hand; count the shelf, then replay."
+        )
+    return book(tx, product, -shipped, SHIPPED, "shipping", line_id=line_id, order_id=order_id)
+
+
+def _has_left(view: View, order_id: str) -> bool:
+    """Whether the goods are with the carrier; the order hears of it a moment later."""
+    shipment = view.get("shipments", order_id)
+    return shipment is not None and shipment["state"] in LEFT
 
 
 def _reservation(order: Document, lines: Counter[str], short: list[Document]) -> Document:

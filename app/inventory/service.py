@@ -7,18 +7,23 @@ works in the caller's transaction. Errors are those of app/errors.py; `who` goes
 from collections.abc import Container
 
 from app.errors import Conflict, Stale
+from app.inventory.recounting import recount, renew, sound_lines
 from app.inventory.reservations import (
     HOLDING,
+    LEFT,
     RESERVATIONS,
+    fits,
     reconcile,
-    recount,
-    renew,
     serve_waiting,
+    shipped_line_id,
+    take_shipped,
+    waits_for,
     wanted_stock,
 )
 from app.inventory.schemas import MAX_QUANTITY
 from app.inventory.stock import (
     LEDGER,
+    NEW,
     OUT_OF_STOCK,
     PRODUCTS,
     book,
@@ -32,6 +37,7 @@ from app.store import Document, Transaction, View
 __all__ = [
     "HOLDING",
     "LEDGER",
+    "LEFT",
     "PRODUCTS",
     "RESERVATIONS",
     "add_product",
@@ -40,18 +46,23 @@ __all__ = [
     "change_stock",
     "create_product",
     "find_product",
+    "fits",
     "quantities",
     "reconcile",
     "recount",
     "renew",
     "serve_waiting",
+    "shipped_line_id",
+    "sound_lines",
+    "take_shipped",
+    "waits_for",
     "wanted_stock",
     "with_status",
 ]
 """Other packages know inventory by this module alone."""
 
-NEW, COUNTED = "new product", "stock-take"
-"""Reasons that the ledger gives where nobody gave one."""
+COUNTED = "stock-take"
+"""The reason that the ledger gives for a count where nobody gave one."""
 
 
 def add_product(tx: Transaction, request: Document, who: str = "command") -> bool:

@@ -17,6 +17,9 @@ from app.store import Collection, Document, Transaction, View
 
 IN_STOCK, LOW_STOCK, OUT_OF_STOCK = "in_stock", "low_stock", "out_of_stock"
 
+NEW = "new product"
+"""The reason that the ledger gives for what a product begins with; it begins with nothing."""
+
 TOLD = ("name", "price", "stock_status", "archived")
 """A change of one of these is told by product.updated."""
 
