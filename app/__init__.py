@@ -31,6 +31,7 @@ from app.events.types import (
 )
 from app.http import problems
 from app.http.body import READ_AT_MOST_BYTES, announce_patch
+from app.http.compression import compressed
 from app.http.idempotency import IDEMPOTENCY
 from app.http.origin import refuse_other_sites
 from app.inventory import routes as inventory_routes
@@ -98,6 +99,7 @@ def create_app(config: Config | None = None) -> Flask:
     app.before_request(runtime.start)
     app.before_request(Guard(runtime).admit)
     app.after_request(announce_patch)
+    app.after_request(compressed)
     rules = Rules(config.currency, config.unlisted_products)
     app.register_blueprint(order_routes.blueprint(runtime, rules))
     app.register_blueprint(inventory_routes.blueprint(runtime, config.currency))

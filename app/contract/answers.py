@@ -1,5 +1,6 @@
 """What each operation may answer: its success, and the refusals that follow from what it takes."""
 
+from dataclasses import replace
 from typing import Any
 
 from marshmallow import Schema
@@ -38,22 +39,26 @@ def class_of(schema: SchemaLike) -> type[Schema]:
 
 
 def responses(operation: Operation, method: str, arguments: list[str]) -> Json:
-    answers: list[tuple[int, SchemaLike]] = [(operation.status, operation.answers)]
-    answers += [operation.otherwise] if operation.otherwise else []
-    headers = _headers(operation)
-    told: Json = {
-        str(status): {
-            "description": (class_of(schema).__doc__ or "").strip(),
-            "content": {JSON: {"schema": schema}},
-        }
-        | ({"headers": headers} if headers else {})
-        for status, schema in sorted(answers, key=lambda pair: pair[0])
-    }
+    """The answers of an operation, by status."""
+    told: Json = {str(operation.status): _success(operation)}
+    if operation.otherwise:
+        status, schema = operation.otherwise
+        told[str(status)] = _success(replace(operation, answers=schema, also=()))
     if method == "GET" and IF_NONE_MATCH in operation.reads:
         told["304"] = {"description": "Still the version that If-None-Match names."}
-    for status in sorted(_refusals(operation, method, arguments)):
+    for status in _refusals(operation, method, arguments):
         told[str(status)] = f"Problem{status}"
-    return told
+    return dict(sorted(told.items()))
+
+
+def _success(operation: Operation) -> Json:
+    content: Json = {JSON: {"schema": operation.answers}} if operation.answers else {}
+    # no schema: whatever there is in this media type (OpenAPI 3.1, 4.8.14.3)
+    content |= {media_type: {} for media_type in operation.also}
+    words = class_of(operation.answers).__doc__ if operation.answers else "The document."
+    told: Json = {"description": (words or "").strip(), "content": content}
+    headers = _headers(operation)
+    return told | ({"headers": headers} if headers else {})
 
 
 def _refusals(operation: Operation, method: str, arguments: list[str]) -> set[int]:
@@ -75,6 +80,11 @@ def _headers(operation: Operation) -> Json:
             "true when this is the first answer again.",
             "true",
             IDEMPOTENCY_KEY in operation.reads,
+        ),
+        "Content-Disposition": (
+            "The name under which a browser keeps the file.",
+            None,
+            bool(operation.also),
         ),
         "Preference-Applied": ("The wait that was granted.", "wait=5", PREFER in operation.reads),
     }

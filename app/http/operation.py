@@ -23,15 +23,17 @@ View = Callable[..., Response]
 class Operation:
     """One method of one route.
 
-    `answers` is the document of a success, with `status`, and `otherwise` another such pair.
+    `answers` is the document of a success, with `status`, and `otherwise` another such pair; `also`
+    are other media types of a success than JSON (its only ones where `answers` is None).
     `takes` are the bodies it accepts (one of them) in the media types `accepts`; `query` are its
     query parameters; `reads` are the request headers that count; `refuses` are statuses besides
     those that follow from all this; `versioned` says that the answer has an ETag.
     """
 
-    answers: SchemaLike
+    answers: SchemaLike | None
     status: int = 200
     otherwise: tuple[int, SchemaLike] | None = None
+    also: tuple[str, ...] = ()
     takes: tuple[SchemaLike, ...] = ()
     accepts: tuple[str, ...] = (JSON,)
     body_required: bool = True

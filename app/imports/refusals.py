@@ -7,7 +7,6 @@ Mended, it can be imported with the same options.
 import csv
 import io
 import os
-import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,13 +14,11 @@ from typing import Any, NamedTuple
 import orjson
 
 from app.errors import Problem
+from app.http.csv_list import disarmed
 from app.imports.tables import Row, Table
 from app.store import Document
 
 OWN_HEADINGS = ("line", "reason")
-
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
-_NUMBER = re.compile(r"[+-]?[0-9]+([.,][0-9]+)*")
 
 
 class Refusal(NamedTuple):
@@ -76,7 +73,4 @@ def rejected_text(table: Table, refusals: Iterable[Refusal]) -> str:
 def _cell(value: Any) -> str:
     if value is None:
         return ""
-    text = value if isinstance(value, str) else orjson.dumps(value).decode()
-    if text.startswith(_FORMULA) and not _NUMBER.fullmatch(text):
-        return f"'{text}"
-    return text
+    return disarmed(value if isinstance(value, str) else orjson.dumps(value).decode())

@@ -10,14 +10,14 @@ from flask import Blueprint, Response
 from app.errors import NotFound
 from app.events.outbox import timeline
 from app.events.schemas import TimelineSchema
-from app.http import idempotency, preferences
+from app.http import csv_list, idempotency, preferences
 from app.http.answers import answer, expected_versions, versioned
 from app.http.body import PATCH_TYPES, json_object, json_object_if_any
 from app.http.operation import IDEMPOTENCY_KEY, IF_MATCH, IF_NONE_MATCH, PREFER, Operation
 from app.http.paging import page_answer, paging, query
 from app.http.validation import load
-from app.orders import schemas, service, states
-from app.store import Document, IndexValue, Store, Transaction, View
+from app.orders import schemas, service, sheet, states
+from app.store import Document, IndexValue, Page, Store, Transaction, View
 
 _ID = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _HANDLED_POLL_S = 0.005
@@ -62,13 +62,14 @@ def blueprint(store: Store, rules: service.Rules) -> Blueprint:
         return response
 
     @routes.get("/order")
-    @Operation(schemas.OrderPageSchema, query=schemas.LIST_QUERY)
+    @Operation(schemas.OrderPageSchema, query=schemas.LIST_QUERY, also=(csv_list.MEDIA_TYPE,))
     def list_orders() -> Response:
-        """A page of orders, newest first unless sorted otherwise."""
+        """A page of orders, newest first unless sorted otherwise; all of them as CSV."""
         wanted = query(schemas.LIST_QUERY)
-        limit, after = paging(wanted)
-        with store.read() as view:
-            page = view.find(
+        limit, cursor = paging(wanted)
+
+        def find(view: View, after: str | None, limit: int) -> Page:
+            return view.find(
                 service.ORDERS.name,
                 _filters(wanted),
                 low=wanted.get("from", ""),
@@ -77,7 +78,16 @@ def blueprint(store: Store, rules: service.Rules) -> Blueprint:
                 limit=limit,
                 descending=wanted["sort"] == "-date",
             )
-        return page_answer("orders", page, page.documents)
+
+        if csv_list.is_wanted():
+            orders = csv_list.every(store, find)
+            response = csv_list.csv_answer("orders.csv", sheet.HEADINGS, sheet.rows(orders))
+        else:
+            with store.read() as view:
+                page = find(view, cursor, limit)
+            response = page_answer("orders", page, page.documents)
+        response.vary.add("Accept")
+        return response
 
     @routes.get("/order/<order_id>")
     @Operation(order, reads=(IF_NONE_MATCH,), versioned=True)
