@@ -11,6 +11,7 @@ from app.auth.keys import KEYS
 from app.billing.handlers import on_order_event as bill
 from app.billing.service import INVOICES
 from app.config import Config, from_environment
+from app.contract import docs
 from app.events import routes as event_routes
 from app.events.dispatcher import Dispatcher
 from app.events.failures import FAILURES
@@ -110,6 +111,7 @@ def create_app(config: Config | None = None) -> Flask:
         event_routes.blueprint(runtime, HANDLERS, order_routes.id_of, with_faults=config.faults)
     )
     app.register_blueprint(pages.blueprint(runtime, rules, config.timezone))
+    app.register_blueprint(docs.blueprint())
     problems.install(app)
     cli.install(app)
     return app

@@ -163,7 +163,9 @@ def _line_schema(currency: Currency) -> type[Schema]:
     return Strict.from_dict(
         {
             "product": Text(
-                longest=64, required=True, metadata={"description": "a sku", "examples": ["tea"]}
+                longest=64,
+                required=True,
+                metadata={"description": "a sku", "examples": ["notebook-a5"]},
             ),
             "quantity": Count(
                 least=1, most=MAX_QUANTITY, required=True, metadata={"examples": [2]}
