@@ -12,9 +12,14 @@ PUBLIC_ENDPOINTS = frozenset(
         "web.show_order",
         "web.static",
         "shipping.delivered",
+        "docs.show_docs",
+        "docs.get_contract",
+        "docs.get_file",
+        "docs.static",
     }
 )
-"""What customers use, who see no order but those whose link they have; and carriers, who sign."""
+"""What customers use, who see no order but those whose link they have; carriers, who sign; and
+whoever wants to know what the API is like."""
 
 PERMISSIONS = {
     "orders.post_order": CLERK,

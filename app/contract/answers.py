@@ -20,6 +20,7 @@ Json = dict[str, Any]
 
 REFUSALS = {
     400: "The request cannot be read: body, query or a header. Says what to change.",
+    401: "Nobody is known to have sent this: an API key is missing, or not known here.",
     403: "Not allowed here, or sent by a page of another site.",
     404: "There is nothing under that name.",
     409: "Not possible in the present state; the members say what that is.",
@@ -38,7 +39,7 @@ def class_of(schema: SchemaLike) -> type[Schema]:
     return schema if isinstance(schema, type) else type(schema)
 
 
-def responses(operation: Operation, method: str, arguments: list[str]) -> Json:
+def responses(operation: Operation, method: str, arguments: list[str], *, is_public: bool) -> Json:
     """The answers of an operation, by status."""
     told: Json = {str(operation.status): _success(operation)}
     if operation.otherwise:
@@ -46,7 +47,8 @@ def responses(operation: Operation, method: str, arguments: list[str]) -> Json:
         told[str(status)] = _success(replace(operation, answers=schema, also=()))
     if method == "GET" and IF_NONE_MATCH in operation.reads:
         told["304"] = {"description": "Still the version that If-None-Match names."}
-    for status in _refusals(operation, method, arguments):
+    guard = set() if is_public else {401, 403}
+    for status in _refusals(operation, method, arguments) | guard:
         told[str(status)] = f"Problem{status}"
     return dict(sorted(told.items()))
 
@@ -98,6 +100,9 @@ def _headers(operation: Operation) -> Json:
 
 def problem(status: int, description: str) -> Json:
     told: Json = {"description": description, "content": {PROBLEM: {"schema": "Problem"}}}
+    if status == 401:
+        scheme = {"description": "What is wanted.", "schema": {"type": "string"}}
+        told["headers"] = {"WWW-Authenticate": scheme}
     if status in (409, 503, 507):
         retry = {"description": "Seconds.", "schema": {"type": "string", "pattern": "^[0-9]+$"}}
         told["headers"] = {"Retry-After": retry}

@@ -13,6 +13,7 @@ from apispec.ext.marshmallow.openapi import OpenAPIConverter
 from flask import Flask
 from marshmallow import Schema, fields
 
+from app.auth.permissions import PUBLIC_ENDPOINTS
 from app.contract import answers
 from app.contract.links import add_links
 from app.http.idempotency import KEY_PATTERN
@@ -38,6 +39,13 @@ Errors are problem details (RFC 9457); `errors` lists each fault with a JSON poi
 strict JSON: unknown fields are refused. Every GET answers HEAD as well; OPTIONS and a 405 name the
 methods in Allow. An unknown query parameter is a 400. Lists are read by following Link rel="next".
 """
+
+KEY = "key"
+KEY_SCHEME = {
+    "type": "http",
+    "scheme": "bearer",
+    "description": "An API key, as `flask key create` makes it.",
+}
 
 PATH_PARAMETERS = {
     "order_id": ("An order's id, or its number.", "1001"),
@@ -87,25 +95,31 @@ def document(app: Flask) -> Json:
         openapi_version="3.1.0",
         info={"description": INFO},
         servers=[{"url": "http://127.0.0.1:8000"}],
-        security=[],
+        # a shop without keys serves its own machine, and asks for none
+        security=[{}, {KEY: []}],
         tags=_tags(app),
         plugins=[_Plugin(schema_name_resolver=name_of)],
     )
     spec.components.schema("Problem", schema=ProblemSchema)
+    spec.components.security_scheme(KEY, KEY_SCHEME)
     for status, description in answers.REFUSALS.items():
         spec.components.response(f"Problem{status}", answers.problem(status, description))
     for rule in sorted(app.url_map.iter_rules(), key=lambda rule: rule.rule):
         view = app.view_functions[rule.endpoint]
         if operation := OPERATIONS.get(view):
             path = re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule)
+            is_public = rule.endpoint in PUBLIC_ENDPOINTS
             (method,) = (rule.methods or set()) - {"HEAD", "OPTIONS"}
             told = {
                 "operationId": view.__name__,
                 "tags": [rule.endpoint.partition(".")[0]],
                 "summary": (view.__doc__ or "").strip(),
                 **_request(operation, sorted(rule.arguments)),
-                "responses": answers.responses(operation, method, sorted(rule.arguments)),
+                "responses": answers.responses(
+                    operation, method, sorted(rule.arguments), is_public=is_public
+                ),
             }
+            told |= {"security": []} if is_public else {}
             spec.path(path, operations={method.lower(): told})
     described: Json = spec.to_dict()
     add_links(described["paths"], described["components"]["schemas"])
