@@ -1,7 +1,7 @@
 """gzip: where it pays, and nowhere else."""
 
 import gzip
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 from flask.testing import FlaskClient
@@ -12,10 +12,13 @@ GZIP = {"Accept-Encoding": "gzip, deflate, br"}
 
 
 @pytest.fixture(autouse=True)
-def shop(client: FlaskClient, catalogue: dict[str, str]) -> Iterator[None]:
-    """Twenty orders: a list that is worth it."""
+def shop(
+    client: FlaskClient, catalogue: dict[str, str], settled: Callable[[], None]
+) -> Iterator[None]:
+    """Twenty orders, with which nothing happens any more: a list that is worth it."""
     for _ in range(20):
         place(client, tea=1, pot=1)
+    settled()
     yield
 
 
