@@ -71,10 +71,14 @@ def test_numbers_follow_each_other_and_ids_sort_by_time(client: FlaskClient) -> 
     assert ids == sorted(ids)
 
 
-def test_an_order_is_found_by_id_and_by_number(client: FlaskClient) -> None:
+def test_an_order_is_found_by_id_and_by_number(
+    client: FlaskClient, settled: Callable[[], None]
+) -> None:
     """The same document at both addresses."""
-    order = place(client, tea=1)
-    assert read(client, f"/order/{order['order_id']}") == order
+    order_id = place(client, tea=1)["order_id"]
+    settled()
+    order = read(client, f"/order/{order_id}")
+    assert order["order_id"] == order_id
     assert read(client, "/order/1001") == order
 
 
