@@ -21,7 +21,8 @@ Document = dict[str, Any]
 IndexValue = str | int
 
 
-def _unsorted(_document: Document) -> str:
+def unsorted(_document: Document) -> str:
+    """The sort of a collection whose lists are in the order of their keys."""
     return ""
 
 
@@ -42,7 +43,7 @@ class Collection:
 
     name: str
     key: str
-    sort: Callable[[Document], str] = _unsorted
+    sort: Callable[[Document], str] = unsorted
     indexes: Mapping[str, Callable[[Document], Sequence[IndexValue]]] = field(default_factory=dict)
     listed: bool = False
     check: Callable[[Document], None] = _valid

@@ -1,6 +1,7 @@
 """Feeds: which documents of a collection changed since somebody last asked."""
 
 import threading
+from collections import defaultdict
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from weakref import WeakSet
@@ -37,10 +38,13 @@ class JsonFeed:
 
 
 class Feeds:
-    """All feeds of one store, by collection. The caller of each method holds the memory lock."""
+    """All feeds of one store, by collection. The caller of each method holds the memory lock.
 
-    def __init__(self, collections: Iterable[str]) -> None:
-        self._feeds: dict[str, WeakSet[JsonFeed]] = {name: WeakSet() for name in collections}
+    Of most collections nobody follows the changes; those cost nothing here.
+    """
+
+    def __init__(self) -> None:
+        self._feeds: defaultdict[str, WeakSet[JsonFeed]] = defaultdict(WeakSet)
 
     def add(self, collection: str, feed: JsonFeed) -> None:
         """Tell `feed` of every change from now on."""
@@ -48,8 +52,9 @@ class Feeds:
 
     def note(self, collection: str, key: str) -> None:
         """Tell who follows `collection` that a document of it changed."""
-        for feed in self._feeds[collection]:
-            feed.note(key)
+        if collection in self._feeds:
+            for feed in self._feeds[collection]:
+                feed.note(key)
 
     def note_all(self, keys: Callable[[str], Iterable[str]]) -> None:
         """After a gap it isn't known what changed: name every document of what is followed."""

@@ -12,7 +12,7 @@ from typing import NamedTuple, TypeAlias
 import orjson
 from sortedcontainers import SortedList
 
-from app.store import Collection, Document, IndexValue
+from app.store import Collection, Document, IndexValue, unsorted
 
 SEPARATOR = "\x1f"
 """Below every character of a sort text, so that a text sorts before a longer one. Not in keys."""
@@ -35,6 +35,7 @@ class Filing(NamedTuple):
 
 
 NOWHERE = Filing("", frozenset())
+_LISTED_ONLY = frozenset({(ALL, ALL)})
 
 
 def filing_of(collection: Collection, raw: bytes | None) -> Filing:
@@ -49,12 +50,24 @@ def filing_of(collection: Collection, raw: bytes | None) -> Filing:
 
 def filed(collection: Collection, document: Document) -> Filing:
     """The filing of a document as it is stored; it raises as `filing_of` does."""
-    found: set[Posting] = {(ALL, ALL)} if collection.listed else set()
-    for name, values in collection.indexes.items():
-        for value in values(document):
-            found.add((name, value))
+    if not (collection.listed or collection.indexes):
+        return NOWHERE
     entry = f"{collection.sort(document)}{SEPARATOR}{document[collection.key]}"
-    return Filing(entry, frozenset(found))
+    if not collection.indexes:
+        return Filing(entry, _LISTED_ONLY)
+    found = [
+        (name, each) for name, values in collection.indexes.items() for each in values(document)
+    ]
+    return Filing(entry, _LISTED_ONLY.union(found) if collection.listed else frozenset(found))
+
+
+def filed_by_key(collection: Collection, key: str) -> Filing | None:
+    """The filing of a document with this key, where nothing else about it counts; else None."""
+    if not (collection.listed or collection.indexes):
+        return NOWHERE
+    if collection.indexes or collection.sort is not unsorted:
+        return None
+    return Filing(SEPARATOR + key, _LISTED_ONLY)
 
 
 def key_of(entry: str) -> str:

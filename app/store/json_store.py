@@ -51,7 +51,7 @@ class JsonFileStore:
         self._memory = threading.RLock()
         self._lock = ProcessLock(folder / "store.lock")
         self._leader = ProcessLock(folder / "leader.lock")
-        self._feeds = Feeds(each.name for each in self.declared)
+        self._feeds = Feeds()
         prepare_folder(folder)
         with self._across_processes():
             establish(folder, self.declared)

@@ -21,6 +21,7 @@ from app.store.index import (
     Filing,
     Index,
     Posting,
+    filed_by_key,
     filing_of,
     key_of,
 )
@@ -67,10 +68,11 @@ class State:
 
     def apply(self, changes: Iterable[Change]) -> None:
         """Take in one transaction."""
+        newest = self.layers[-1]
         for name, key, raw, filing in changes:
             if name in self._indexes:
                 self._refile(name, self.filing(name, key), filing)
-            self.layers[-1][name][key] = raw
+            newest[name][key] = raw
 
     def raw(self, collection: str, key: str) -> bytes | None:
         """The stored JSON of a document, or None."""
@@ -84,7 +86,8 @@ class State:
         """Where a document is filed now."""
         if collection not in self._indexes:
             return NOWHERE
-        return filing_of(self.collections[collection], self.raw(collection, key))
+        declared, raw = self.collections[collection], self.raw(collection, key)
+        return (raw and filed_by_key(declared, key)) or filing_of(declared, raw)
 
     def keys(self, collection: str) -> Iterator[str]:
         """Every key of the collection."""
@@ -178,6 +181,8 @@ class State:
         return document
 
     def _refile(self, collection: str, old: Filing, new: Filing) -> None:
+        if old == new:
+            return
         indexes = self._indexes[collection]
         moved = old.entry != new.entry
         for name, value in old.postings if moved else old.postings - new.postings:

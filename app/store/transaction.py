@@ -9,7 +9,7 @@ import orjson
 import uuid_utils
 
 from app.store import Collection, Document, IndexValue, Page
-from app.store.index import NOWHERE, SEPARATOR, filing_of
+from app.store.index import NOWHERE, SEPARATOR, filed_by_key, filing_of
 from app.store.state import Change, Staged, State
 
 COUNTERS = Collection(name="counters", key="name")
@@ -96,7 +96,8 @@ class JsonTransaction(JsonView):
         raw = orjson.dumps(document)
         if b"null" in raw:
             _refuse_not_finite(document)
-        self._stage(Change(collection, key, raw, filing_of(declared, raw)))
+        filing = filed_by_key(declared, key) or filing_of(declared, raw)
+        self._stage(Change(collection, key, raw, filing))
 
     def delete(self, collection: str, key: str) -> None:
         """See Transaction.delete."""
