@@ -5,13 +5,15 @@ One step of a round:
     feed ──what changed──▶ schedule ──what may run now──▶ handlers ──what came of it──▶ outbox
 
 Handlers inside the store run in the step's one transaction, each behind its own savepoint, so their
-effects and their `done` are one record. Handlers with effects outside run in the workshop's threads
-after it; what came of them is put on record by the transaction of a later step.
+effects and their `done` are one record. What they emit about the same order runs there as well.
+Handlers with effects outside run in the workshop's threads after it; what came of them is put on
+record by the transaction of a later step.
 
 A round remembers nothing that the outbox doesn't say. When the store is in trouble, or the process
 dies, the next round begins from there.
 """
 
+from collections import Counter
 from functools import partial
 from time import monotonic
 
@@ -20,7 +22,7 @@ from app.events.lanes import Lane
 from app.events.outbox import OUTBOX, PENDING, Records
 from app.events.outcome import Delivery, error_of, judge, put_on_record
 from app.events.retry import RetryPolicy
-from app.events.schedule import Schedule
+from app.events.schedule import Room, Schedule
 from app.events.signals import Inside, Signals
 from app.events.types import Envelope
 from app.events.workshop import Workshop
@@ -29,6 +31,9 @@ from app.store import Feed, Store, Transaction, View
 IDLE_S = 0.25
 BUSY_S = 0.005
 PAGE = 500
+
+LONGEST_S = 0.005
+"""So long a transaction goes on taking deliveries in: a POST hardly waits for its turn."""
 
 
 class Round:
@@ -100,8 +105,7 @@ class Round:
             records = Records(tx)
             for delivery, error in ended:
                 self._settle(records, delivery, error)
-            begun = [self._next(records, lane) for lane in lanes]
-            outside = [each for each in begun if each and not self._ran_inside(records, each)]
+            outside = self._run(records, lanes, began + waited_s + LONGEST_S)
             records.write()
         self._workshop.recorded()
         if outside:
@@ -110,6 +114,20 @@ class Round:
         for delivery in outside:
             self._workshop.begin(delivery, partial(self._run_outside, delivery))
         return waited_s
+
+    def _run(self, records: Records, lanes: list[Lane], until: float) -> list[Delivery]:
+        """Run what runs inside, and what has become ready by it; returns what runs outside."""
+        outside: list[Delivery] = []
+        while lanes:
+            begun = [self._next(records, lane) for lane in lanes]
+            outside += [each for each in begun if each and not self._ran_inside(records, each)]
+            lanes = self._schedule.take(self._room_beside(outside)) if monotonic() < until else []
+        return outside
+
+    def _room_beside(self, outside: list[Delivery]) -> Room:
+        """The workshop's room, less what shall begin there when the transaction is durable."""
+        taken = Counter(delivery.lane.handler for delivery in outside)
+        return lambda handler: self._workshop.room(handler) - taken[handler]
 
     def _next(self, records: Records, lane: Lane) -> Delivery | None:
         """The delivery at the head of a lane, unless it is gone meanwhile or has to wait."""
@@ -140,6 +158,9 @@ class Round:
             return False
         error = error_of(partial(self._run_inside, records.tx, delivery))
         self._settle(records, delivery, error)
+        if error is None:
+            for event_id, record in records.emitted_after(delivery.event):
+                self._schedule.update(event_id, record)
         return True
 
     def _run_inside(self, tx: Transaction, delivery: Delivery) -> None:

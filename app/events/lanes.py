@@ -24,21 +24,29 @@ class Lanes:
     def __init__(self) -> None:
         self._queues: dict[Lane, list[str]] = {}
         self._dead: set[tuple[Lane, str]] = set()
-        self._lanes_of: dict[str, list[Lane]] = {}
+        self._states: dict[str, dict[Lane, str]] = {}
 
     def update(self, event_id: str, record: Document | None) -> list[Lane]:
-        """Take in how an outbox record stands now (None: it has left); returns its lanes."""
+        """Take in how an outbox record stands now (None: it has left).
+
+        Returns the lanes where that is news; mostly it is not, because whoever delivers hears of
+        its own doings again.
+        """
+        before = self._states.pop(event_id, {})
         if record is None:
-            lanes = self._lanes_of.pop(event_id, [])
-            for lane in lanes:
+            for lane in before:
                 self._remove(lane, event_id)
-            return lanes
+            return list(before)
         subject = record["event"]["subject"]
-        lanes = [Lane(subject, handler) for handler in record["deliveries"]]
-        self._lanes_of[event_id] = lanes
-        for lane in lanes:
-            self._set(lane, event_id, record["deliveries"][lane.handler]["state"])
-        return lanes
+        states = {
+            Lane(subject, handler): delivery["state"]
+            for handler, delivery in record["deliveries"].items()
+        }
+        self._states[event_id] = states
+        changed = [lane for lane, state in states.items() if before.get(lane) != state]
+        for lane in changed:
+            self._set(lane, event_id, states[lane])
+        return changed
 
     def head(self, lane: Lane) -> str | None:
         """The event that may be delivered next in this lane, or None."""

@@ -136,6 +136,14 @@ class Records:
         record = self.tx.get(OUTBOX.name, event_id) or {}
         return Envelope.from_cloudevent(record["event"])
 
+    def emitted_after(self, event: Envelope) -> Iterator[tuple[str, Document | None]]:
+        """The later events about the same subject, newest first, and how their records stand."""
+        emitted = self.tx.get(TIMELINES.name, event.subject) or {"events": []}
+        for event_id in reversed(emitted["events"]):
+            if event_id <= event.id:
+                return
+            yield event_id, self.get(event_id)
+
     def put(self, record: Document) -> None:
         """Have `write` store the record as it will be then."""
         self._changed[record["id"]] = record

@@ -64,6 +64,7 @@ class Signals:
 
     def __init__(self) -> None:
         self._namespace = blinker.Namespace()
+        self._by_name: dict[tuple[str, str], Handler] = {}
         for event in EVENT_TYPES:
             self._namespace.signal(event.type, doc=event.__doc__)
 
@@ -71,6 +72,7 @@ class Signals:
         """Have `handler` called for these events."""
         for event in events:
             self._namespace[event.type].connect(handler, weak=False)
+            self._by_name[event.type, handler.name] = handler
 
     def handlers(self, event_type: str) -> dict[str, Handler]:
         """The connected handlers of an event type, by name."""
@@ -80,9 +82,7 @@ class Signals:
 
     def handler(self, event_type: str, name: str) -> Handler:
         """The handler of that name; if it was there once and is no more, one that says so."""
-        if event_type not in self._namespace:
-            return Inside(name, _refuse)
-        return self.handlers(event_type).get(name) or Inside(name, _refuse)
+        return self._by_name.get((event_type, name)) or Inside(name, _refuse)
 
     def refuse_gaps(self) -> None:
         """Raise LookupError when a handler that an event type names is not connected."""
