@@ -7,6 +7,9 @@ the lock, the write and the sync once for many transactions, and a lone one pays
 
 Each transaction of a batch sees those before it, and undoes only itself when it raises. In the
 journal a batch is one line: after a crash all of it is there, or none.
+
+While the batch before is being synced, nothing is gained by writing this one: its own sync could
+not begin. So it stays open that long, and under load each batch has in it what came meanwhile.
 """
 
 import threading
@@ -18,7 +21,8 @@ from app.store.transaction import JsonTransaction
 
 MOST_MEMBERS = 64
 LONGEST_S = 0.005
-"""How long a batch may stay open while others join: it holds the lock between processes."""
+"""How long a batch may stay open while others join, in each of the two ways: it holds the lock
+between processes."""
 
 
 class Turn:
@@ -64,9 +68,12 @@ class Batch:
         self._ended = threading.Event()
         self._error: DaybookError | None = Unavailable("The change was not written. Try again.")
 
-    def takes_more(self) -> bool:
-        """Count a member that is done, and tell whether another one may follow."""
+    def count_member(self) -> None:
+        """A member is done."""
         self._members += 1
+
+    def takes_more(self) -> bool:
+        """Whether another member may follow."""
         return self._members < MOST_MEMBERS and monotonic() < self._closes_at
 
     def written(self) -> None:

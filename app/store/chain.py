@@ -107,6 +107,11 @@ class Chain:
                     raise Unavailable(_unsynced(cause)) from error
                 self.durable = max(self.durable, target)
 
+    def wait_for_disk(self, longest_s: float) -> None:
+        """Return when no sync of this process is under way, or the time is over; needs no lock."""
+        if self._syncing.acquire(timeout=longest_s):
+            self._syncing.release()
+
     def begin_next(self, files: dict[str, FileRecord]) -> Segment:
         """Sync this segment and create the next one, whose header says this, but stay on this one.
 

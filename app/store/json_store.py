@@ -19,7 +19,7 @@ from pathlib import Path
 
 from app.errors import DaybookError, Unavailable
 from app.store import Collection, Feed, Transaction, View
-from app.store.batch import Batch, Turn
+from app.store.batch import LONGEST_S, Batch, Turn
 from app.store.chain import Overtaken
 from app.store.feeds import Feeds, JsonFeed
 from app.store.files import reporting
@@ -194,7 +194,14 @@ class JsonFileStore:
             raise
 
     def _leave(self, batch: Batch) -> None:
-        """Hand the open batch to whoever waits; write it when nobody does, or it is full."""
+        """Hand the open batch to whoever waits; write it when nobody does, or it is full.
+
+        While the disk is busy with the batch before, there is time to wait for more.
+        """
+        batch.count_member()
+        if batch.takes_more() and self._turn.hand_over():
+            return
+        self.replica.chain.wait_for_disk(LONGEST_S)
         if batch.takes_more() and self._turn.hand_over():
             return
         try:
