@@ -23,7 +23,7 @@ def look(folder: Path, collections: Iterable[Collection]) -> Iterator[View]:
     """
     declared = (*collections, COUNTERS)
     _refuse_older(folder, declared)
-    feeds = Feeds(each.name for each in declared)
+    feeds = Feeds()
     replica = open_replica(folder, declared, feeds, threading.RLock())
     try:
         yield JsonView(replica.state)
