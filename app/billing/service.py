@@ -6,11 +6,18 @@ harm.
 """
 
 from app import clock
-from app.store import Collection, Document, Transaction
+from app.store import Collection, Document, Given, Transaction
 
 OPEN, VOID = "open", "void"
 
-INVOICES = Collection(name="invoices", key="order_id")
+INVOICES = Collection(
+    name="invoices",
+    key="order_id",
+    given=lambda invoice: [
+        Given("invoice", invoice["order_id"], invoice["invoice_number"]),
+        Given("order", invoice["order_id"], invoice["order_number"]),
+    ],
+)
 
 VOIDED = frozenset({"cancelled", "failed"})
 COPIED = ("customer_name", "customer_email", "items", "currency", "total_amount")

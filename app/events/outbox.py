@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from app import clock
 from app.errors import Invalid, Problem
 from app.events.types import Envelope, Event
-from app.store import Collection, Document, Transaction, View
+from app.store import Collection, Document, Given, Transaction, View
 
 PENDING, DONE, DEAD, DISCARDED = "pending", "done", "dead", "discarded"
 OPEN = (PENDING, DEAD)
@@ -36,8 +36,14 @@ def check_record(record: Document) -> None:
         raise Invalid([Problem("", "is not an event with its deliveries")])
 
 
-OUTBOX = Collection(name="outbox", key="id", listed=True, check=check_record)
-EVENTS = Collection(name="events", key="id", check=check_record)
+def given_to_orders(record: Document) -> list[Given]:
+    """The number of the order that an event tells of; it stands there when the order is gone."""
+    order = record["event"]["data"].get("order")
+    return [Given("order", order["order_id"], order["number"])] if order else []
+
+
+OUTBOX = Collection(name="outbox", key="id", listed=True, check=check_record, given=given_to_orders)
+EVENTS = Collection(name="events", key="id", check=check_record, given=given_to_orders)
 TIMELINES = Collection(name="timelines", key="subject")
 
 

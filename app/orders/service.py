@@ -17,7 +17,7 @@ from app.events.types import OrderCancelled, OrderDeleted, OrderPlaced, OrderUpd
 from app.money import Currency
 from app.orders import states
 from app.orders.schemas import check_order
-from app.store import Collection, Document, IndexValue, Transaction, View
+from app.store import Collection, Document, Given, IndexValue, Transaction, View
 
 FIRST_NUMBER = 1001
 RESERVED = "every line is reserved"
@@ -48,6 +48,7 @@ ORDERS = Collection(
     },
     listed=True,
     check=check_order,
+    given=lambda order: [Given("order", order["order_id"], order["number"])],
 )
 
 

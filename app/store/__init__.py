@@ -30,6 +30,18 @@ def _valid(_document: Document) -> None:
     return None
 
 
+class Given(NamedTuple):
+    """A number of a series (see Transaction.next_number), and the key of what it was given to."""
+
+    series: str
+    owner: str
+    number: int
+
+
+def _gives_none(_document: Document) -> Sequence[Given]:
+    return ()
+
+
 @dataclass(frozen=True)
 class Collection:
     """What the store has to know of one kind of document.
@@ -38,7 +50,8 @@ class Collection:
     the text by which lists are ordered (ties by key). `indexes` gives for each filter the values
     under which a document is found; a collection without indexes can only be read by key or
     scanned, and costs no memory. `check` raises Invalid for a document that breaks the rules; it
-    judges files that a person edited or brought from elsewhere.
+    judges files that a person edited or brought from elsewhere. `given` names the numbers that
+    stand in a document that has passed: no such file may give one to something else, or again.
     """
 
     name: str
@@ -47,6 +60,7 @@ class Collection:
     indexes: Mapping[str, Callable[[Document], Sequence[IndexValue]]] = field(default_factory=dict)
     listed: bool = False
     check: Callable[[Document], None] = _valid
+    given: Callable[[Document], Sequence[Given]] = _gives_none
 
 
 class Page(NamedTuple):

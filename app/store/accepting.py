@@ -2,7 +2,8 @@
 
 The steps, each safe to die after (then the files are still edited, and the command is run again):
 
-1. Validate every edited file strictly. A refusal changes nothing.
+1. Validate every edited file strictly, by itself and with all others: no number and no id that was
+   given out may be given again (ledger.py). A refusal changes no document.
 2. Write each in the store's own form under a temporary name. Transactions of the journal that the
    file never had in it (there are some after a crash) go on top of the edit.
 3. Begin a journal segment whose header names the new files and says that they cover everything up
@@ -14,21 +15,22 @@ Where a crash in the middle of a checkpoint left two versions of a file on recor
 as one of the older, so that no acknowledged transaction can be lost.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
 import orjson
 
-from app.errors import Conflict, Damaged, Invalid, Problem
-from app.store import Collection
+from app.errors import Conflict, Damaged
+from app.store import Collection, Document
 from app.store.chain import Chain
-from app.store.checkpoint import FileRecord
+from app.store.checkpoint import FileRecord, path_of
 from app.store.checkpoint_writer import publish, write_next
 from app.store.files import reporting
-from app.store.foreign import read_foreign
+from app.store.foreign import Foreign, read_all, refuse_contradictions
 from app.store.journal import Header, Line
+from app.store.ledger import Ledger
 from app.store.locks import ProcessLock
 from app.store.opening import open_file, read_headers, recorded
 from app.store.segment import Segment
@@ -53,15 +55,17 @@ def accept(folder: Path, collections: Iterable[Collection]) -> list[Accepted]:
     """Take every edited file of the data folder as true; the result is durable on return.
 
     Raises Conflict while the service runs, Invalid with file, line and reason for a file that
-    breaks the rules (nothing is changed then), Damaged for a journal that cannot be read,
-    StorageFull or Unavailable when the disk does not allow it.
+    breaks the rules or contradicts another one (nothing is changed then), Damaged for a journal
+    that cannot be read, StorageFull or Unavailable when the disk does not allow it.
     """
     with reporting("accepting the edited files"), _stopped(folder):
         headers = read_headers(folder)
-        untouched, edited = _judge(folder, (*collections, COUNTERS), headers)
-        documents = _read_all(folder, edited)
+        declared = (*collections, COUNTERS)
+        untouched, edited = _judge(folder, declared, headers)
         if not edited:
             return []
+        read = _read(folder, edited)
+        documents = {name: found.documents for name, found in read.items()}
         chain = Chain(folder / "journal", Segment(folder / "journal", headers[0].segment))
         try:
             history = _History(chain)
@@ -70,6 +74,9 @@ def accept(folder: Path, collections: Iterable[Collection]) -> list[Accepted]:
                 each.name: history.replay(each, before[each.name].covers, documents[each.name])
                 for each in edited
             }
+            ledger = _known(folder, declared, untouched, history)
+            counters = _counters(folder, read, untouched, history)
+            refuse_contradictions(ledger, declared, read, counters)
             _put_in_place(folder, chain, edited, documents, untouched)
         finally:
             chain.close()
@@ -110,18 +117,46 @@ def _judge(
     return untouched, edited
 
 
-def _read_all(folder: Path, edited: Iterable[Collection]) -> dict[str, dict[str, bytes]]:
-    """By collection and key, what the edited files hold. Raises Invalid for all of them at once."""
-    documents: dict[str, dict[str, bytes]] = {}
-    problems: list[Problem] = []
-    for each in edited:
-        try:
-            documents[each.name] = read_foreign(folder, each)
-        except Invalid as error:
-            problems.extend(error.problems)
-    if problems:
-        raise Invalid(problems)
-    return documents
+def _read(folder: Path, edited: Iterable[Collection]) -> dict[str, Foreign]:
+    """What the edited files hold. Raises Invalid.
+
+    A missing file of counters is taken for empty: what has to stand in it is told afterwards.
+    """
+    lost = not path_of(folder, COUNTERS.name).exists()
+    read = read_all(folder, (each for each in edited if each is not COUNTERS or not lost))
+    return read | {each.name: Foreign({}, {}) for each in edited if each is COUNTERS and lost}
+
+
+def _known(
+    folder: Path,
+    declared: Iterable[Collection],
+    untouched: Mapping[str, FileRecord],
+    history: "_History",
+) -> Ledger:
+    """What was given out, by the files that nobody touched and by every transaction."""
+    ledger = Ledger()
+    for each in declared:
+        if each.name in untouched:
+            for raw in open_file(folder, each).lines():
+                ledger.trust(each, orjson.loads(raw))
+        for document in history.documents_of(each):
+            ledger.trust(each, document)
+    return ledger
+
+
+def _counters(
+    folder: Path,
+    read: Mapping[str, Foreign],
+    untouched: Mapping[str, FileRecord],
+    history: "_History",
+) -> Mapping[str, bytes]:
+    """The counters as they will be."""
+    if COUNTERS.name in read:
+        return read[COUNTERS.name].documents
+    lines = open_file(folder, COUNTERS).lines()
+    counters = {orjson.loads(raw)[COUNTERS.key]: raw for raw in lines}
+    history.replay(COUNTERS, untouched[COUNTERS.name].covers, counters)
+    return counters
 
 
 class _History:
@@ -146,6 +181,11 @@ class _History:
         if not usable:
             raise Damaged(f"Segments of journal/ that {name}.json needs are missing.")
         return min(usable)
+
+    def documents_of(self, collection: Collection) -> Iterator[Document]:
+        """Every document of a collection that a transaction has put."""
+        for line in self._transactions:
+            yield from line["put"].get(collection.name, [])
 
     def replay(self, collection: Collection, covers: int, documents: dict[str, bytes]) -> int:
         """Apply to `documents` what came after `covers`; returns how many changes that were."""

@@ -104,7 +104,7 @@ def _inspect_file(
     except Damaged as error:
         findings.append(Finding(f"{name}.json", _first_fault(file), str(error)))
     try:
-        return len(read_foreign(folder, file.collection))
+        return len(read_foreign(folder, file.collection).documents)
     except Invalid as error:
         findings.extend(Finding(f"{name}.json", 0, each.message) for each in error.problems)
         return 0

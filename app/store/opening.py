@@ -22,9 +22,11 @@ from app.store.files import (
     make_folder,
     reporting,
 )
-from app.store.foreign import read_foreign
+from app.store.foreign import read_all, refuse_contradictions
 from app.store.journal import Header
+from app.store.ledger import Ledger
 from app.store.segment import Segment, create_segment, read_header, segment_numbers
+from app.store.transaction import COUNTERS
 
 _SMALL_BYTES = 1 << 20
 
@@ -89,9 +91,8 @@ def establish(folder: Path, collections: Iterable[Collection]) -> None:
     with reporting("opening the data folder"):
         headers = read_headers(folder)
         known = {name for header in headers for name in header.files}
-        files = {
-            each.name: _take_over(folder, each) for each in collections if each.name not in known
-        }
+        new = [each for each in collections if each.name not in known]
+        files = _take_over(folder, new) if new else {}
         if not headers:
             create_segment(journal, Header(1, 0, files)).close()
 
@@ -156,13 +157,24 @@ def recorded(headers: Sequence[Header], name: str, file: CheckpointFile) -> File
     return record
 
 
-def _take_over(folder: Path, collection: Collection) -> FileRecord:
-    """Validate a file that the store has no record of and write it in the store's own form."""
-    found = path_of(folder, collection.name).exists()
-    documents = read_foreign(folder, collection) if found else {}
-    record = write_next(folder, collection, None, documents, covers=0)
-    publish(folder, [collection])
-    return record
+def _take_over(folder: Path, new: Sequence[Collection]) -> dict[str, FileRecord]:
+    """Validate files that the store has no record of; write them in the store's own form.
+
+    A new folder without counters gets such as go on after what its documents were given.
+    """
+    brought = [each for each in new if path_of(folder, each.name).exists()]
+    read = read_all(folder, brought)
+    documents = {each.name: read[each.name].documents if each in brought else {} for each in new}
+    if COUNTERS in new:
+        ledger = Ledger()
+        counters = documents[COUNTERS.name] if COUNTERS in brought else None
+        refuse_contradictions(ledger, brought, read, counters)
+        documents[COUNTERS.name] = counters or ledger.counters()
+    records = {
+        each.name: write_next(folder, each, None, documents[each.name], covers=0) for each in new
+    }
+    publish(folder, new)
+    return records
 
 
 def _new_record(file: CheckpointFile, covers: int) -> FileRecord:

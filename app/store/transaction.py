@@ -8,14 +8,34 @@ from math import isfinite
 import orjson
 import uuid_utils
 
+from app.errors import Invalid, Problem
 from app.store import Collection, Document, IndexValue, Page
 from app.store.index import NOWHERE, SEPARATOR, filed_by_key, filing_of
 from app.store.state import Change, Staged, State
 
-COUNTERS = Collection(name="counters", key="name")
+LAST_ID = "last_id"
+
+
+def check_counter(counter: Document) -> None:
+    """Raise Invalid when a counter that a person wrote does not say what was given out last."""
+    value = counter.get("value")
+    if counter.keys() != {"name", "value"}:
+        raise Invalid([Problem("", "must have a name and a value, and nothing else")])
+    if counter["name"] == LAST_ID:
+        try:
+            is_sound = isinstance(value, str) and str(uuid.UUID(value)) == value
+        except ValueError:
+            is_sound = False
+        if not is_sound:
+            raise Invalid([Problem("/value", "must be a UUID, in small letters")])
+    elif type(value) is not int or not 0 <= value <= _HIGHEST:
+        raise Invalid([Problem("/value", f"must be a whole number from 0 to {_HIGHEST}")])
+
+
+COUNTERS = Collection(name="counters", key="name", check=check_counter)
 """The store's own collection: the last number of each series, and the last id given out."""
 
-_LAST_ID = "last_id"
+_HIGHEST = 10**15
 _NOTHING: Staged = {}
 
 
@@ -106,11 +126,11 @@ class JsonTransaction(JsonView):
 
     def new_id(self) -> str:
         """See Transaction.new_id."""
-        last = self.get(COUNTERS.name, _LAST_ID)
+        last = self.get(COUNTERS.name, LAST_ID)
         fresh = str(uuid_utils.uuid7())
         if last is not None and fresh <= last["value"]:
             fresh = str(uuid.UUID(int=uuid.UUID(last["value"]).int + 1))
-        self.put(COUNTERS.name, {"name": _LAST_ID, "value": fresh})
+        self.put(COUNTERS.name, {"name": LAST_ID, "value": fresh})
         return fresh
 
     def next_number(self, series: str, first: int = 1) -> int:

@@ -1,6 +1,7 @@
 """`flask check` and `flask backup`: what they find, mend, take as true and copy."""
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -107,6 +108,39 @@ class TestCheck:
         assert told.exit_code == 2
         assert "products.json, line 4" in told.stderr
         assert "quantity" in told.stderr
+
+    @pytest.mark.parametrize(
+        ("name", "before", "after", "reason"),
+        [
+            ("orders", '"number":1001', '"number":1002', "order number 1002 was changed: "),
+            ("invoices", '"invoice_number":1,', '"invoice_number":2,', "invoice is below 2, which"),
+            ("counters", '"value":1001', '"value":1000', "order is below 1001, which was given"),
+            ("events", '"number":1001', '"number":1', "order number 1 was changed: "),
+            ("orders", '"currency":"EUR"', '"currency":"USD"', "currency: is not EUR, the curr"),
+            ("invoices", '"invoice_number":1,', "", "a member is missing or of another type"),
+        ],
+    )
+    def test_an_edit_that_contradicts_other_files_is_refused(
+        self, flask: Give, data: Path, name: str, before: str, after: str, reason: str
+    ) -> None:
+        """No number that a customer knows is changed, or given to another."""
+        file = data / f"{name}.json"
+        file.write_text(file.read_text().replace(before, after))
+        told = flask("check", "--accept")
+        assert told.exit_code == 2
+        assert reason in told.stderr
+
+    def test_a_lost_file_of_counters_is_written_anew_by_a_person(
+        self, flask: Give, data: Path, client: FlaskClient
+    ) -> None:
+        """From what the refusal says; no number is given again."""
+        (data / "counters.json").unlink()
+        told = flask("check", "--accept")
+        assert told.exit_code == 2
+        lines = re.findall(r"it must be (.*?) at the least", told.stderr)
+        (data / "counters.json").write_text(f"[{','.join(lines)}]")
+        assert flask("check", "--accept").exit_code == 0
+        assert place(client, tea=1)["number"] == 1002
 
     def test_without_an_edit_there_is_nothing_to_accept(self, flask: Give) -> None:
         assert flask("check", "--accept").stdout.startswith("No file was edited")

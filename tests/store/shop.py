@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from app.errors import Invalid, Problem
-from app.store import Collection, Document, Store, Transaction
+from app.store import Collection, Document, Given, Store, Transaction
 
 
 def check_order(document: Document) -> None:
@@ -25,8 +25,15 @@ ORDERS = Collection(
     },
     listed=True,
     check=check_order,
+    given=lambda order: (
+        [Given("order", order["order_id"], order["number"])] if "number" in order else []
+    ),
 )
-NOTES = Collection(name="notes", key="note_id")
+NOTES = Collection(
+    name="notes",
+    key="note_id",
+    given=lambda note: [Given("order", note["of"], note["number"])] if "of" in note else [],
+)
 COLLECTIONS = (ORDERS, NOTES)
 
 

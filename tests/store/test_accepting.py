@@ -207,3 +207,105 @@ def test_edit_after_a_checkpoint_that_died_loses_no_order(shop: Path) -> None:
         if survived:
             break
     assert survived
+
+
+class TestNumbers:
+    """What was given out is not given out again, whichever file a person edits."""
+
+    @pytest.fixture
+    def shop(self, folder: Path) -> Path:
+        """Orders 1 and 2 in orders.json, 3 in the journal alone; notes tell of 2, and of 4."""
+        store = JsonFileStore(folder, COLLECTIONS)
+        with store.transaction() as tx:
+            for name in "ab":
+                tx.put("orders", order(name, number=tx.next_number("order")))
+            tx.put("notes", {"note_id": tx.new_id(), "of": "b", "number": 2})
+        checkpoint(store)
+        with store.transaction() as tx:
+            tx.put("orders", order("c", number=tx.next_number("order")))
+            tx.put("notes", {"note_id": "n", "of": "gone", "number": tx.next_number("order")})
+        store.close()
+        return folder
+
+    @pytest.mark.parametrize(
+        ("orders", "reason"),
+        [
+            (
+                [order("a", number=1), order("x", number=1)],
+                "orders.json, line 4: order number 1 belongs to a already.",
+            ),
+            (
+                [order("a", number=1), order("b", number=7)],
+                "orders.json, line 4: order number 7 was changed: b was given 2.",
+            ),
+            (
+                [order("a", number=1), order("b", number=2), order("x", number=3)],
+                "orders.json, line 6: order number 3 belongs to c already.",
+            ),
+            (
+                [order("a", number=1), order("b", number=2), order("x", number=4)],
+                "orders.json, line 6: order number 4 belongs to gone already.",
+            ),
+            (
+                [order("a", number=1), order("b", number=2), order("x", number=9)],
+                "counters.json: order is below 9, which was given out already (orders.json, line "
+                '6); it must be {"name":"order","value":9} at the least.',
+            ),
+        ],
+        ids=["twice", "changed", "journal", "deleted", "above"],
+    )
+    def test_number_of_another_is_refused(
+        self, shop: Path, orders: list[Document], reason: str
+    ) -> None:
+        """The line is named, and what the number belongs to."""
+        lines = ",\n\n".join(json.dumps(each) for each in orders)
+        (shop / "orders.json").write_text(f"[\n{lines}\n]")
+        before = contents(shop)
+        with pytest.raises(Invalid) as refused:
+            accept(shop, COLLECTIONS)
+        assert str(refused.value) == reason
+        assert contents(shop) == before
+
+    @pytest.mark.parametrize(
+        ("counters", "reason"),
+        [
+            ({"order": 3}, "line 2: order is below 4, which was given out already; it must be "),
+            ({"order": "4"}, "line 2: name order: value: must be a whole number from 0 to "),
+            ({"order": True}, "line 2: name order: value: must be a whole number from 0 to "),
+            ({"order": 4.0}, "line 2: name order: value: must be a whole number from 0 to "),
+            ({"order": 4, "last_id": 7}, "line 3: name last_id: value: must be a UUID, "),
+            ({"order": 4}, ": last_id is missing; it must be "),
+            (None, ': order is missing; it must be {"name":"order","value":4} at the least.'),
+        ],
+    )
+    def test_counter_that_would_give_it_again_is_refused(
+        self, shop: Path, open_store: OpenStore, counters: dict[str, object] | None, reason: str
+    ) -> None:
+        """Also one that is lost; the sentence says what to write."""
+        store = open_store()
+        checkpoint(store)
+        store.close()
+        path = shop / "counters.json"
+        path.unlink()
+        if counters is not None:
+            lines = [json.dumps({"name": name, "value": counters[name]}) for name in counters]
+            path.write_text("[\n" + ",\n".join(lines) + "\n]")
+        with pytest.raises(Invalid) as refused:
+            accept(shop, COLLECTIONS)
+        assert f"counters.json{'' if reason[0] == ':' else ', '}{reason}" in str(refused.value)
+
+    def test_counter_may_be_raised(self, shop: Path, open_store: OpenStore) -> None:
+        """So may an order be added by hand, with the counter that its number needs."""
+        store = open_store()
+        checkpoint(store)
+        store.close()
+        for name, before, after in (
+            ("counters", '"value":4', '"value":9'),
+            ("orders", "\n]", ',\n{"order_id":"x","total":"1","number":9}\n]'),
+        ):
+            path = shop / f"{name}.json"
+            path.write_text(path.read_text().replace(before, after))
+        assert {each.file for each in accept(shop, COLLECTIONS)} == {"orders.json", "counters.json"}
+        with open_store().transaction() as tx:
+            assert tx.next_number("order") == 10
+            assert len(list(tx.keys("orders"))) == 4

@@ -124,6 +124,7 @@ def test_file_from_elsewhere_is_taken_over(brought: Path, open_store: OpenStore)
         ('[\n{"order_id":"a","total":"x"}]', "line 2: order_id a: total: must be a text of digits"),
         ('[\n{\n"order_id":"a","total":1}]', "line 2: order_id a: total: must be"),
         ('[{"order_id":"a","total":"1"},\n{"order_id":"a","total":"1"}]', "line 2.*a stands twice"),
+        ('[{"order_id":"a","total":"1","skus":7}]', "order_id a: a member is missing or of anot"),
         ('[{"order_id":"a","order_id":"b","total":"1"}]', "stands twice"),
         ('[{"order_id":"a","total":"1","n":NaN}]', "NaN"),
         ('[{"order_id":"a","total":"1","n":99999999999999999999}]', "64 bits"),
@@ -138,6 +139,28 @@ def test_bad_file_from_elsewhere_is_refused(
     with pytest.raises(Invalid, match=rf"(?s)orders\.json.*{reason}"):
         open_store()
     assert brought.read_text() == text
+
+
+def test_files_from_elsewhere_agree_with_each_other(brought: Path, open_store: OpenStore) -> None:
+    """A refusal leaves all of them as they were, the good ones too."""
+    brought.write_text('[{"order_id":"a","total":"1","number":5}]')
+    notes = brought.with_name("notes.json")
+    notes.write_text('[\n{"note_id":"n","of":"b","number":5}]')
+    with pytest.raises(Invalid, match=r"^notes.json, line 2: order number 5 belongs to a already"):
+        open_store()
+    assert brought.read_text() == '[{"order_id":"a","total":"1","number":5}]'
+
+
+def test_numbers_go_on_after_those_from_elsewhere(brought: Path, open_store: OpenStore) -> None:
+    """With counters or without them; too low ones are refused."""
+    brought.write_text('[{"order_id":"a","total":"1","number":5}]')
+    counters = brought.with_name("counters.json")
+    counters.write_text('[\n{"name":"order","value":4}]')
+    with pytest.raises(Invalid, match=r"counters.json, line 2: order is below 5"):
+        open_store()
+    counters.unlink()
+    with open_store().transaction() as tx:
+        assert tx.next_number("order") == 6
 
 
 def test_refusal_names_the_first_faults_only(brought: Path, open_store: OpenStore) -> None:
