@@ -1,14 +1,16 @@
 """`flask backup`: a copy of the data folder as of one moment, taken while the service runs.
 
 All files are opened under the store's lock, which takes about a millisecond. Checkpoint files never
-change, and the journal only grows, so copying what was there can take its time afterwards.
+change, and the journal only grows, so copying what was there can take its time afterwards. The
+folders that services keep beside these files, such as mail/, come last: what the copied files say
+was done stands in there by then.
 """
 
 import os
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
@@ -38,19 +40,23 @@ class _Source(NamedTuple):
 def backup(store: JsonFileStore, destination: Path) -> Backup:
     """Copy the store to the new folder `destination`, durably; it is a data folder like any other.
 
-    Raises Conflict when `destination` exists, Damaged when a file was edited meanwhile, StorageFull
-    or Unavailable when the disk does not allow it; nothing of that name is there then.
+    Raises Conflict when `destination` exists or lies in the data folder, Damaged when a file was
+    edited meanwhile, StorageFull or Unavailable when the disk does not allow it; nothing of that
+    name is there then.
     """
     if destination.exists():
         raise Conflict(f"{destination.name} exists already; give a new name.")
+    if destination.resolve().is_relative_to(store.folder.resolve()):
+        raise Conflict(f"{destination.name} would lie in the data folder; give a place outside.")
     with reporting("copying the data folder"), ExitStack() as opened:
         with store.writing():
             store.notice_edits()
             last_transaction = store.replica.chain.seq
             sources = [_open(path, opened) for path in _paths(store)]
         make_folder(destination.parent)
-        _copy_all(store.folder, sources, destination)
-    return Backup(len(sources), sum(source.bytes for source in sources), last_transaction)
+        others = _copy_all(store.folder, sources, destination)
+    sizes = [*others, *(source.bytes for source in sources)]
+    return Backup(len(sizes), sum(sizes), last_transaction)
 
 
 def _paths(store: JsonFileStore) -> Iterator[Path]:
@@ -64,14 +70,24 @@ def _open(path: Path, opened: ExitStack) -> _Source:
     return _Source(path, file, os.fstat(file.fileno()).st_size)
 
 
-def _copy_all(folder: Path, sources: Iterable[_Source], destination: Path) -> None:
-    """Copy under a temporary name, then give the name; nothing is left behind by a failure."""
+def _copy_all(folder: Path, sources: Iterable[_Source], destination: Path) -> list[int]:
+    """Copy under a temporary name, then give the name; nothing is left behind by a failure.
+
+    Returns the sizes of the files that are not among `sources`.
+    """
     prefix = f".{destination.name}."
     temporary = Path(tempfile.mkdtemp(prefix=prefix, dir=destination.parent))
     try:
         (temporary / "journal").mkdir(mode=0o700)
         for source in sources:
             _copy(source, temporary / source.path.relative_to(folder))
+        others = [
+            size
+            for path in folder.iterdir()
+            if path.is_dir() and path.name != "journal"
+            for size in _copy_folder(path, temporary / path.name)
+        ]
+        os.sync()  # these may be many small files, for each of which a sync would take its time
         sync_folder(temporary / "journal")
         sync_folder(temporary)
         temporary.rename(destination)
@@ -79,6 +95,25 @@ def _copy_all(folder: Path, sources: Iterable[_Source], destination: Path) -> No
         shutil.rmtree(temporary, ignore_errors=True)
         raise
     sync_folder(destination.parent)
+    return others
+
+
+def _copy_folder(folder: Path, copy: Path) -> Iterator[int]:
+    """Copy the files in `folder`, and yield their sizes.
+
+    What is still being written (in a folder tmp/, as in a Maildir) is left out, and so is what goes
+    away meanwhile.
+    """
+    copy.mkdir(mode=0o700)
+    for path in folder.iterdir():
+        if path.is_symlink():
+            continue
+        if path.is_dir():
+            yield from _copy_folder(path, copy / path.name)
+        elif folder.name != "tmp":
+            with suppress(FileNotFoundError):
+                shutil.copyfile(path, copy / path.name)
+                yield (copy / path.name).stat().st_size
 
 
 def _copy(source: _Source, path: Path) -> None:

@@ -59,6 +59,32 @@ def test_backup_does_not_overwrite(open_store: OpenStore, destination: Path) -> 
         backup(open_store(), destination)
 
 
+@pytest.mark.parametrize("name", ["copy", "journal/copy", "../data/copy"])
+def test_backup_does_not_lie_in_what_it_copies(
+    folder: Path, open_store: OpenStore, name: str
+) -> None:
+    """Who loses the folder would lose both."""
+    store = open_store()
+    before = sorted(folder.rglob("*"))
+    with pytest.raises(Conflict, match="copy would lie in the data folder"):
+        backup(store, folder / name)
+    assert sorted(folder.rglob("*")) == before
+
+
+def test_backup_has_what_services_keep_beside(
+    folder: Path, open_store: OpenStore, destination: Path
+) -> None:
+    """Mail, say; but nothing that is still being written."""
+    store = open_store()
+    for name in ("new", "tmp"):
+        (folder / "mail" / name).mkdir(parents=True)
+        (folder / "mail" / name / "1").write_text("Dear Ada")
+    backup(store, destination)
+    found = [path.relative_to(destination) for path in (destination / "mail").rglob("*")]
+    assert sorted(map(str, found)) == ["mail/new", "mail/new/1", "mail/tmp"]
+    assert (destination / "mail/new/1").read_text() == "Dear Ada"
+
+
 def test_backup_without_room_leaves_nothing(open_store: OpenStore, destination: Path) -> None:
     """When the disk is full there is no half backup, under no name."""
     store = open_store()
