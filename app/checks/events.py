@@ -1,7 +1,7 @@
 """Events, timelines and failures, compared with each other and with the orders."""
 
 from app.billing.service import VOIDED
-from app.checks.findings import Findings, document_of
+from app.checks.findings import Findings, Mend, document_of
 from app.events import failures, outbox
 from app.events.types import TIMELESS, OrderCancelled, OrderDeleted, OrderPlaced
 from app.orders.service import ORDERS
@@ -65,7 +65,10 @@ def _of_story(view: View, findings: Findings, subject: str, types: set[str]) -> 
     order = view.get(ORDERS.name, subject)
     if order is None:
         if OrderDeleted.type not in types:
-            findings.differ("document", f"order {subject}", "an order, by its events", "none")
+            where = f"order {subject}"
+            findings.differ(
+                "document", where, "an order, by its events", "none", Mend.DELETION, subject
+            )
         return
     where = f"order {order['number']}"
     if OrderDeleted.type in types:

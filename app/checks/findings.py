@@ -14,6 +14,7 @@ class Mend(Enum):
     SHIPPED = "what has left is booked out"
     RESERVATION = "the reservation is made anew"
     INVOICE = "the invoice is brought to what the order says"
+    DELETION = "all are told that the order was deleted"
     SHIPMENT = "the shipment is brought to what the order says"
     STATUS = "the order is brought to where its shipment is"
 

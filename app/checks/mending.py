@@ -12,7 +12,7 @@ from functools import partial
 from app.billing import service as billing
 from app.checks.findings import Difference, Mend, document_of
 from app.inventory import service as inventory
-from app.orders.service import follow_shipment
+from app.orders.service import follow_shipment, tell_deletion
 from app.shipping import service as shipping
 from app.shipping.service import SHIPMENTS
 from app.store import Store, Transaction
@@ -26,6 +26,7 @@ def _book_out(tx: Transaction, order_id: str) -> None:
 
 _BY_ORDER: Mapping[Mend, Callable[[Transaction, str], None]] = {
     Mend.SHIPPED: _book_out,
+    Mend.DELETION: tell_deletion,
     Mend.RESERVATION: inventory.renew,
     Mend.INVOICE: billing.reconcile,
     Mend.SHIPMENT: partial(shipping.reconcile, rules=shipping.Rules()),

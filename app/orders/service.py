@@ -12,7 +12,7 @@ from typing import Any
 
 from app import clock
 from app.errors import Conflict, Invalid, NotFound, Problem, Stale
-from app.events.outbox import emit
+from app.events.outbox import emit, timeline
 from app.events.types import OrderCancelled, OrderDeleted, OrderPlaced, OrderUpdated, snapshot
 from app.money import Currency
 from app.orders import states
@@ -160,6 +160,17 @@ def delete_order(tx: Transaction, name: str, expected: Container[str] | None = N
     tx.delete(ORDERS.name, order["order_id"])
     emit(tx, OrderDeleted(order["order_id"], {"order": snapshot(order)}))
     return str(order["order_id"])
+
+
+def tell_deletion(tx: Transaction, order_id: str) -> None:
+    """Tell of an order that is gone without a word: a person took it out of orders.json.
+
+    The event carries the order as its last event did.
+    """
+    told = [record["event"]["data"] for record in timeline(tx, order_id)]
+    orders = [data["order"] for data in told if "order" in data]
+    if orders and tx.get(ORDERS.name, order_id) is None:
+        emit(tx, OrderDeleted(order_id, {"order": orders[-1]}))
 
 
 def has_left(view: View, order: Document) -> bool:

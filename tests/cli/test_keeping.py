@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from flask.testing import FlaskClient
 
+from app.billing.service import INVOICES
 from app.config import Config
 from app.inventory.service import PRODUCTS
 from app.runtime import Runtime
@@ -144,6 +145,23 @@ class TestCheck:
 
     def test_without_an_edit_there_is_nothing_to_accept(self, flask: Give) -> None:
         assert flask("check", "--accept").stdout.startswith("No file was edited")
+
+    def test_an_order_taken_out_by_hand_is_told_to_all(
+        self, flask: Give, data: Path, runtime: Runtime, settled: Settled
+    ) -> None:
+        """After the repair everything agrees: the stock is free, the invoice void, mail is sent."""
+        (data / "orders.json").write_text("[]")
+        assert flask("check", "--accept").exit_code == 0
+        told = flask("check", "--repair")
+        assert (told.exit_code, "expected an order, by its events" in told.stdout) == (0, True)
+        settled()
+        with runtime.read() as view:
+            product = view.get(PRODUCTS.name, "tea")
+            (invoice,) = [view.get(INVOICES.name, key) for key in view.keys(INVOICES.name)]
+        assert product is not None
+        assert invoice is not None
+        assert (product["reserved"], invoice["status"]) == (0, "void")
+        assert flask("check").stdout.endswith("Everything agrees.\n")
 
     def test_a_running_service_keeps_its_files(
         self, flask: Give, client: FlaskClient, data: Path
