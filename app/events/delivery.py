@@ -140,7 +140,9 @@ class Round:
         if self._is_slowed(records.tx, lane, event):
             return None
         handler = self._signals.handler(event.type, lane.handler)
-        return Delivery(lane, event, handler, record["deliveries"][lane.handler]["attempts"] + 1)
+        entry = record["deliveries"][lane.handler]
+        before_replay = entry.get("before_replay", 0)
+        return Delivery(lane, event, handler, entry["attempts"] + 1, before_replay)
 
     def _is_slowed(self, view: View, lane: Lane, event: Envelope) -> bool:
         """Whether a fault switch has the delivery wait; once for each attempt."""
@@ -179,6 +181,7 @@ class Round:
         record = records.get(delivery.event.id)
         if record and delivery.is_open(record):
             breaker = self._schedule.breaker(delivery.lane.handler)
-            verdict = judge(error, delivery.attempt, self._policy, breaker)
+            attempt = delivery.attempt - delivery.before_replay
+            verdict = judge(error, attempt, self._policy, breaker)
             put_on_record(records, record, delivery, verdict)
         self._schedule.hand_back(delivery.lane, delivery.event.id, record)

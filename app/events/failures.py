@@ -90,7 +90,7 @@ def replay(tx: Transaction, key: str, by: str) -> bool:
         return False
     record, delivery = _found(tx, entry)
     outbox.note(delivery, "replayed", by=by)
-    delivery.update(state=outbox.PENDING, attempts=0)
+    delivery.update(state=outbox.PENDING, before_replay=delivery["attempts"])
     outbox.store(tx, record)
     tx.put(FAILURES.name, entry | {"state": REPLAYING, "replays": entry["replays"] + 1})
     return True

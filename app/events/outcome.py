@@ -30,12 +30,16 @@ _BEFORE_AT = re.compile(r"""("[^"\n]{1,64}"|[^\s@<>()\[\]"',;=/]+)@(?=[\w\[])"""
 
 
 class Delivery(NamedTuple):
-    """One event on its way to one handler, for the `attempt`th time since it was last replayed."""
+    """One event on its way to one handler, for the `attempt`th time.
+
+    `before_replay` of these attempts came before it was last replayed.
+    """
 
     lane: Lane
     event: Envelope
     handler: Handler
     attempt: int
+    before_replay: int = 0
 
     def is_open(self, record: Document) -> bool:
         """Whether `record`, the event's own, does not tell yet what came of this very attempt.

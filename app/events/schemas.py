@@ -96,6 +96,9 @@ class DeliverySchema(Strict):
 
     state = Choice(PENDING, WAITING, DONE, DEAD, DISCARDED, required=True)
     attempts = Count(least=0, most=10**6, required=True)
+    before_replay = Count(
+        least=0, most=10**6, metadata={"description": "attempts before the last replay"}
+    )
     at = fields.String(metadata={"format": "date-time"})
     error = fields.String()
     retry_at = fields.String(metadata={"format": "date-time"})
