@@ -34,7 +34,7 @@ from app.http import problems
 from app.http.body import READ_AT_MOST_BYTES, announce_patch
 from app.http.compression import compressed
 from app.http.idempotency import IDEMPOTENCY
-from app.http.origin import refuse_other_sites
+from app.http.origin import THIS_MACHINE, add_headers, host_check, refuse_other_sites
 from app.inventory import routes as inventory_routes
 from app.inventory.handlers import on_fulfilled, on_stock_freed
 from app.inventory.handlers import on_order_event as reserve
@@ -96,11 +96,13 @@ def create_app(config: Config | None = None) -> Flask:
     app.url_map.strict_slashes = app.url_map.merge_slashes = False
     app.extensions["daybook"] = runtime
     app.config["MAX_CONTENT_LENGTH"] = READ_AT_MOST_BYTES
+    app.before_request(host_check(config.trusted_hosts or THIS_MACHINE | {config.host.lower()}))
     app.before_request(refuse_other_sites)
     app.before_request(runtime.start)
     app.before_request(Guard(runtime).admit)
     app.after_request(announce_patch)
     app.after_request(compressed)
+    app.after_request(add_headers)
     rules = Rules(config.currency, config.unlisted_products)
     app.register_blueprint(order_routes.blueprint(runtime, rules))
     app.register_blueprint(inventory_routes.blueprint(runtime, config.currency))

@@ -35,6 +35,7 @@ class Config:
     retry_attempts: int = 5
     retry_wait: float = 0.2
     lock_timeout: float = 5.0
+    trusted_hosts: frozenset[str] = frozenset()
     mail_from: str = "Daybook <shop@localhost>"
     auto_ship: bool = False
     carrier_secret: str | None = field(default=None, repr=False)
@@ -76,6 +77,13 @@ def _text(text: str) -> str:
     if not text or not text.isprintable():
         raise ValueError("must be text in one line")
     return text
+
+
+def _names(text: str) -> frozenset[str]:
+    names = frozenset(name.strip().lower() for name in text.split(","))
+    if not all(re.fullmatch(r"[a-z0-9:]([a-z0-9.:-]{0,251}[a-z0-9:])?", name) for name in names):
+        raise ValueError("must be host names or addresses with commas between, without ports")
+    return names
 
 
 def _whole(least: int, most: int) -> Callable[[str], int]:
@@ -152,6 +160,7 @@ _READERS: dict[str, Callable[[str], Any]] = {
     "retry_attempts": _whole(1, 100),
     "retry_wait": _seconds(0.001, 600),
     "lock_timeout": _seconds(0.1, 600),
+    "trusted_hosts": _names,
     "auto_ship": _one_of(on=True, off=False),
     "carrier_secret": _webhook_secret,
     "mail_from": _address,

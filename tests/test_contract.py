@@ -19,6 +19,7 @@ from app.config import Config
 from app.contract.document import as_yaml, document
 from app.events import schemas as event_schemas
 from app.http.operation import OPERATIONS
+from app.http.origin import HEADERS
 from app.inventory import schemas as product_schemas
 from app.money import Currency
 from app.orders import schemas as order_schemas
@@ -236,5 +237,6 @@ def ask(
 
 
 def headers(answer: TestResponse) -> set[str]:
-    """The headers that need telling."""
-    return {name for name, _ in answer.headers} - {"Content-Type", "Content-Length", "Vary"}
+    """The headers that need telling: not those that only tell browsers to be careful."""
+    plain = {"Content-Type", "Content-Length", "Vary"} | HEADERS.keys()
+    return {name for name, _ in answer.headers} - plain

@@ -11,6 +11,7 @@ from flask import request
 
 from app.auth.keys import KEYS, identity_of
 from app.auth.permissions import PERMISSIONS, PUBLIC_ENDPOINTS
+from app.config import Config
 from app.errors import Forbidden, Unauthenticated, Unavailable
 from app.http.identity import OPERATOR, PUBLIC, Identity, identify
 from app.store import Store, View
@@ -72,18 +73,25 @@ def is_local_request() -> bool:
         return False
 
 
-def refuse_open_house(store: Store, host: str) -> None:
+def refuse_open_house(store: Store, config: Config) -> None:
     """Raise Unavailable when other machines could reach a shop that asks nobody who they are.
 
-    `host` is the name or address on which the shop is about to listen.
+    Also when nobody has said by which names they may call it.
     """
+    if is_loopback(config.host):
+        return
     with store.read() as view:
         is_guarded = has_keys(view)
-    if not is_guarded and not is_loopback(host):
+    if not is_guarded:
         raise Unavailable(
-            f"Other machines can reach {host}, and this shop has no keys: anybody could do "
+            f"Other machines can reach {config.host}, and this shop has no keys: anybody could do "
             "anything. Make one with `flask key create --role operator --name NAME`, or leave "
             "DAYBOOK_HOST at 127.0.0.1."
+        )
+    if not config.trusted_hosts:
+        raise Unavailable(
+            "Set DAYBOOK_TRUSTED_HOSTS to the names and addresses by which other machines call "
+            "this shop, such as shop.example,192.0.2.7."
         )
 
 

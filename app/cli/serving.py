@@ -3,6 +3,7 @@
 import click
 
 from app import server
+from app.auth.guard import refuse_open_house
 from app.cli.command import Command, with_runtime
 from app.imports.sample import add_sample
 from app.runtime import Runtime
@@ -15,6 +16,7 @@ def serve(runtime: Runtime) -> None:
     """Serve the shop with Granian, several processes on one data folder."""
     config = runtime.config
     server.refuse_unusable(config)
+    refuse_open_house(runtime, config)
     # a new shop gets the sample. A large folder is none, and left to the workers, which open the
     # store anyhow, each after its fork: what is wrong with it comes from there
     added = add_sample(runtime, config.currency) if is_small(config.data) else 0

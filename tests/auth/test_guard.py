@@ -124,17 +124,22 @@ def test_roles_include_those_below() -> None:
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.7", "shop.example"])
-def test_a_shop_without_keys_refuses_to_be_reachable(runtime: Runtime, host: str) -> None:
-    """And says what to do."""
+def test_a_shop_that_others_can_reach_needs_keys_and_a_name(
+    runtime: Runtime, config: Config, host: str
+) -> None:
+    """It refuses to start without, and says what to do."""
+    reachable = replace(config, host=host)
     with pytest.raises(Unavailable, match="flask key create"):
-        refuse_open_house(runtime, host)
+        refuse_open_house(runtime, reachable)
     with runtime.transaction() as tx:
         create_key(tx, "till-1", "clerk")
-    refuse_open_house(runtime, host)
+    with pytest.raises(Unavailable, match="DAYBOOK_TRUSTED_HOSTS"):
+        refuse_open_house(runtime, reachable)
+    refuse_open_house(runtime, replace(reachable, trusted_hosts=frozenset({"shop.example"})))
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.8.8.8", "::1", "localhost"])
-def test_this_machine_alone_needs_no_keys(runtime: Runtime, host: str) -> None:
+def test_this_machine_alone_needs_no_keys(runtime: Runtime, config: Config, host: str) -> None:
     """Nobody else can reach it."""
     assert is_loopback(host)
-    refuse_open_house(runtime, host)
+    refuse_open_house(runtime, replace(config, host=host))

@@ -191,3 +191,10 @@ def test_a_damaged_folder_is_told(server: Server) -> None:
     assert code == 2
     assert "orders.json is not as the service left it" in err
     assert json.loads((server.data / "orders.json").read_bytes()) == []
+
+
+def test_a_shop_without_keys_is_not_opened_to_other_machines(tmp_path: Path) -> None:
+    """One sentence says what to do, before anything listens."""
+    code, _, err = shell.run(tmp_path / "data", "serve", HOST="0.0.0.0", PORT=free_port())
+    assert code == 2
+    assert "flask key create" in err
