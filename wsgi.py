@@ -20,6 +20,8 @@ try:
         app.extensions["daybook"].start()
         # workers are children of multiprocessing, which runs finalizers, but not atexit
         Finalize(None, app.extensions["daybook"].close, exitpriority=1)
+        if parent_process() is not None:
+            server.notice_stop(app.extensions["daybook"].stopping)
 except DaybookError as error:
     server.refuse(error)
 

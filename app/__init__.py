@@ -53,6 +53,7 @@ from app.shipping.service import Rules as ShippingRules
 from app.shop import SHOP, kept_in
 from app.store import Collection
 from app.web import routes as pages
+from app.web.site import Site
 
 COLLECTIONS: tuple[Collection, ...] = (
     ORDERS,
@@ -112,8 +113,16 @@ def create_app(config: Config | None = None) -> Flask:
     app.register_blueprint(
         event_routes.blueprint(runtime, HANDLERS, order_routes.id_of, with_faults=config.faults)
     )
-    app.register_blueprint(pages.blueprint(runtime, rules, config.timezone))
     app.register_blueprint(docs.blueprint())
+    site = Site(
+        runtime,
+        rules,
+        config.timezone,
+        with_faults=config.faults,
+        handlers=HANDLERS,
+        streams=config.threads // 4,
+    )
+    pages.install(app, site)
     problems.install(app)
     cli.install(app)
     return app

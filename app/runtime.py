@@ -32,6 +32,8 @@ class Runtime:
         self._store: JsonFileStore | None = None
         self._checkpointer: Checkpointer | None = None
         self._dispatcher: Dispatcher | None = None
+        self.stopping = threading.Event()
+        """Set when the process is about to end, for whoever would otherwise hold that up."""
 
     def open(self) -> JsonFileStore:
         """The store of this process."""
@@ -66,6 +68,7 @@ class Runtime:
 
     def close(self) -> None:
         """Finish running deliveries, bring the readable files up to date, let go of all locks."""
+        self.stopping.set()
         with self._opening:
             if self._dispatcher:
                 self._dispatcher.close()

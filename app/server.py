@@ -7,6 +7,7 @@ import select
 import signal
 import socket
 import sys
+import threading
 from time import sleep
 from typing import Any, NoReturn
 
@@ -53,6 +54,23 @@ def refuse_unusable(config: Config) -> None:
             f"Nothing can listen on {config.host}, port {config.port} ({error.strerror}); set "
             "DAYBOOK_HOST and DAYBOOK_PORT to an address of this machine."
         ) from None
+
+
+def notice_stop(stopping: threading.Event) -> None:
+    """Have `stopping` set as soon as a worker is told to stop. Call it in the main thread.
+
+    Granian first waits for all answers that are under way, and a live stream would be one until
+    the worker is killed. Its handlers of signals stay: this only listens beside them.
+    """
+    told, telling = socket.socketpair()
+    telling.setblocking(False)
+    signal.set_wakeup_fd(telling.fileno(), warn_on_full_buffer=False)
+
+    def listen(_kept_open: socket.socket) -> None:
+        told.recv(1)
+        stopping.set()
+
+    threading.Thread(target=listen, args=(telling,), name="stop", daemon=True).start()
 
 
 def run(config: Config) -> None:

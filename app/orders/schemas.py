@@ -20,6 +20,7 @@ _MAX_NUMBER = 10**12
 
 _UUID = r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
 _TIMESTAMP = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z$"
+_LINK = r"^[0-9]{1,12}-[A-Za-z0-9_-]{22}$"
 _AMOUNT = r"^[0-9]{1,24}(\.[0-9]{1,3})?$"
 
 
@@ -85,6 +86,10 @@ class OrderSchema(Strict):
         required=True, validate=validate.Regexp(_UUID), metadata={"format": "uuid"}
     )
     number = Count(least=1, most=_MAX_NUMBER, required=True)
+    link = fields.String(
+        validate=validate.Regexp(_LINK),
+        metadata={"description": "/orders/{link} is the customer's own page of the order"},
+    )
     customer_name = Text(longest=200, required=True)
     customer_email = EmailAddress(required=True, allow_none=True)
     items = fields.List(

@@ -4,10 +4,13 @@ Every function works in the caller's transaction and emits its events there, so 
 events are one record. Errors are those of app/errors.py.
 """
 
+import secrets
 from collections import Counter
 from collections.abc import Container, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Decimal
+from hmac import compare_digest
 from typing import Any
 
 from app import clock
@@ -21,6 +24,8 @@ from app.store import Collection, Document, Given, IndexValue, Transaction, View
 
 FIRST_NUMBER = 1001
 RESERVED = "every line is reserved"
+SECRET_BYTES = 16
+"""128 bits that nobody guesses in a customer's link; ids tell the time, and numbers are counted."""
 
 Products = Mapping[str, Document | None]
 
@@ -70,6 +75,15 @@ def find_order(view: View, name: str) -> Document:
     return order
 
 
+def find_by_link(view: View, link: str) -> Document:
+    """The order that a customer's link leads to. Raises NotFound, whatever is wrong with it."""
+    with suppress(NotFound):
+        order = find_order(view, link.partition("-")[0])
+        if compare_digest(order.get("link", "").encode(), link.encode()):
+            return order
+    raise NotFound("There is no order under this link; please check that it is complete.")
+
+
 def place_order(
     tx: Transaction,
     rules: Rules,
@@ -83,9 +97,11 @@ def place_order(
     items = _priced(products, rules, request["items"])
     _refuse_short(products, items, held={})
     now = clock.now()
+    number = _next_number(tx)
     order = {
         "order_id": tx.new_id(),
-        "number": _next_number(tx),
+        "number": number,
+        "link": f"{number}-{secrets.token_urlsafe(SECRET_BYTES)}",
         "customer_name": request["customer_name"],
         "customer_email": request.get("customer_email"),
         "items": items,

@@ -4,12 +4,10 @@ import re
 import secrets
 from dataclasses import dataclass, field, replace
 from typing import Any
-from urllib.parse import parse_qsl
 
 from app.errors import Conflict, DaybookError, Invalid, Malformed
-from app.orders.schemas import MAX_LINES
+from app.web.sent import Sent, whole
 
-MEDIA_TYPE = "application/x-www-form-urlencoded"
 QUANTITY = "quantity."
 """What the names of quantity fields begin with; the sku follows."""
 
@@ -19,7 +17,6 @@ _USED = (
     "this one besides."
 )
 _NAMES = frozenset({"token", "name", "email", "find", "after", "place"})
-_OTHER_FIELDS = len(_NAMES)
 
 
 def _new_token() -> str:
@@ -43,9 +40,9 @@ class OrderForm:
     token: str = field(default_factory=_new_token)
 
     @classmethod
-    def sent(cls, body: bytes) -> "OrderForm":
-        """The form in a request's body. Raises Malformed when no form of ours would send that."""
-        values = _values(body)
+    def sent(cls, sent: Sent) -> "OrderForm":
+        """The form that was sent. Raises Malformed when no form of ours would send that."""
+        values = dict(sent.fields)
         quantities = {
             name.removeprefix(QUANTITY): values.pop(name).strip()
             for name in list(values)
@@ -65,7 +62,7 @@ class OrderForm:
         """The order request that the form stands for; numbers that are none are left as typed."""
         request: dict[str, Any] = {
             "items": [
-                {"product": sku, "quantity": _number(quantity)}
+                {"product": sku, "quantity": whole(quantity)}
                 for sku, quantity in self.quantities.items()
             ]
         }
@@ -107,23 +104,3 @@ def _fault(pointer: str, message: str, form: OrderForm) -> tuple[str, str]:
         what = "The quantity" if parts[-1] == "quantity" else "This"
         return QUANTITY + list(form.quantities)[int(parts[2])], f"{what} {message}."
     return "", message
-
-
-def _values(body: bytes) -> dict[str, str]:
-    try:
-        pairs = parse_qsl(
-            body.decode("ascii"),
-            keep_blank_values=True,
-            errors="strict",
-            max_num_fields=MAX_LINES + _OTHER_FIELDS,
-        )
-    except ValueError:
-        raise Malformed("This is not a form in UTF-8; please load the page again.") from None
-    values = dict(pairs)
-    if len(values) != len(pairs):
-        raise Malformed("A field stands twice in this form; please load the page again.")
-    return values
-
-
-def _number(text: str) -> int | str:
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else text

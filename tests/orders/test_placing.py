@@ -15,6 +15,7 @@ from app.money import Currency
 from tests.over_http import body, place, read, request_for
 
 UUID7 = re.compile("[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
+LINK = re.compile("1001-[A-Za-z0-9_-]{22}")
 
 
 @pytest.fixture(autouse=True)
@@ -31,6 +32,7 @@ def test_an_order_has_every_field_of_its_own(client: FlaskClient) -> None:
     order = body(answer)
     order_id = order.pop("order_id")
     assert UUID7.fullmatch(order_id)
+    assert LINK.fullmatch(order.pop("link"))
     assert (answer.status_code, answer.headers["Location"]) == (201, f"/order/{order_id}")
     assert order == {
         "number": 1001,

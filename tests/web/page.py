@@ -1,35 +1,69 @@
-"""Reads a page as a person's browser does: its text, its fields and its links."""
+"""Reads a page as a person's browser does: its text, its forms and its links; and sends forms."""
 
+from dataclasses import dataclass, field
 from html.parser import HTMLParser
 
+from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-_VOID = frozenset({"input", "meta", "link", "br"})
+_VOID = frozenset({"input", "meta", "link", "br", "img"})
+_FIELDS = frozenset({"input", "select", "textarea"})
+
+
+@dataclass
+class Form:
+    """One form: its fields and named buttons by name, each with its attributes and value."""
+
+    action: str
+    fields: dict[str, dict[str, str]] = field(default_factory=dict)
+    buttons: set[str] = field(default_factory=set)
+
+    def filled(self, **typed: str) -> dict[str, str]:
+        """What the browser sends when these fields are typed in and no button is named."""
+        values = {
+            name: each.get("value", "")
+            for name, each in self.fields.items()
+            if name not in self.buttons and each.get("type") != "checkbox"
+        }
+        return values | typed
 
 
 class Page(HTMLParser):
-    """`fields` are the inputs and named buttons by name, each with its attributes."""
+    """`fields` are those of all forms, by name; `forms` are by their action."""
 
-    def __init__(self, answer: TestResponse) -> None:
+    def __init__(self, answer: TestResponse, address: str = "") -> None:
         super().__init__()
         self.status = answer.status_code
+        self.address = answer.request.path if answer.request else address
+        self.forms: dict[str, Form] = {}
         self.fields: dict[str, dict[str, str]] = {}
         self.labels: set[str] = set()
         self.by_id: dict[str, str] = {}
         self.links: list[str] = []
         self.metas: dict[str, str] = {}
+        self.body: dict[str, str] = {}
         self.text = ""
         self._open: list[str] = []
+        self._form = Form("")
+        self._select: dict[str, str] = {}
+        self._is_text_value = False
         self.feed(answer.get_data(as_text=True))
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         """See HTMLParser."""
         given = {name: value or "" for name, value in attrs}
-        if tag in ("input", "button") and "name" in given:
-            assert given["name"] not in self.fields, "two fields of one name"
-            self.fields[given["name"]] = given
+        if tag == "form":
+            self._form = Form(given.get("action", self.address))
+            self.forms[self._form.action] = self._form
+        if tag in (*_FIELDS, "button") and "name" in given:
+            self._note_field(tag, given)
+        if tag == "option" and ("selected" in given or "value" not in self._select):
+            self._select["value"] = given.get("value", "")
+            self._is_text_value = "value" not in given
         if tag == "label":
             self.labels.add(given["for"])
+        if tag == "body":
+            self.body = given
         if tag == "a":
             self.links.append(given["href"])
         if tag == "meta" and "http-equiv" in given:
@@ -44,21 +78,40 @@ class Page(HTMLParser):
     def handle_data(self, data: str) -> None:
         """See HTMLParser."""
         self.text += f" {data.strip()}" if data.strip() else ""
+        if self._is_text_value:
+            self._select["value"], self._is_text_value = data.strip(), False
         for name in filter(None, self._open):
             self.by_id[name] = self.by_id.get(name, "") + data
 
+    def form(self, ending: str) -> Form:
+        """The form whose action ends so."""
+        [found] = [form for action, form in self.forms.items() if action.endswith(ending)]
+        return found
+
     def filled(self, **typed: str) -> dict[str, str]:
-        """What the browser sends when these fields are typed in and no button is named."""
-        values = {
-            name: each.get("value", "")
-            for name, each in self.fields.items()
-            if name not in ("place", "after")
-        }
-        for name, value in typed.items():
-            values[name if name in values or name in ("place", "after") else quantity(name)] = value
-        return values
+        """What the order form sends; a sku stands for the field of its quantity."""
+        form = self.form("/")
+        names = {name: name if name in form.fields else quantity(name) for name in typed}
+        return form.filled(**{names[name]: value for name, value in typed.items()})
+
+    def _note_field(self, tag: str, given: dict[str, str]) -> None:
+        name = given["name"]
+        if given.get("type") != "checkbox":
+            assert name not in self._form.fields, f"two fields {name} in one form"
+        self._form.fields[name] = given
+        self.fields.setdefault(name, given)
+        if tag == "button":
+            self._form.buttons.add(name)
+        if tag == "select":
+            self._select = given
 
 
 def quantity(sku: str) -> str:
     """The name of a product's field."""
     return f"quantity.{sku}"
+
+
+def send(client: FlaskClient, page: Page, ending: str, **typed: str) -> Page:
+    """The page that follows when a form is filled in and sent; redirects are followed."""
+    form = page.form(ending)
+    return Page(client.post(form.action, data=form.filled(**typed), follow_redirects=True))

@@ -1,32 +1,38 @@
 """What pages and forms refuse, and what every page carries."""
 
+import re
+
 import pytest
 from flask.testing import FlaskClient
 
+from app.web.forgery import COOKIE
 from tests.over_http import place, read
 from tests.web.page import Page
 
 TOKEN = "a-token-of-sixteen-or-more"
-ORDER = {"token": TOKEN, "name": "Ada", "quantity.tea": "1", "place": "1"}
+FORGERY = "twenty-two-characters-"
+ORDER = {"forgery": FORGERY, "token": TOKEN, "name": "Ada", "quantity.tea": "1", "place": "1"}
+PAGES = ("/", "/desk", "/desk/1001", "/desk/1001/delete", "/events")
 
 
 @pytest.fixture(autouse=True)
-def shop(catalogue: dict[str, str]) -> None:
-    """Every test here orders from the catalogue."""
+def shop(catalogue: dict[str, str], client: FlaskClient) -> None:
+    """Every test here orders from the catalogue, in a browser that was here before."""
+    client.set_cookie(COOKIE, FORGERY)
 
 
-@pytest.mark.parametrize("path", ["/", "/orders/1001", "/orders/unknown"])
-def test_a_page_takes_nothing_from_elsewhere_and_runs_no_script(
+@pytest.mark.parametrize("path", [*PAGES, "/orders/LINK", "/orders/unknown", "/desk/unknown"])
+def test_a_page_takes_nothing_from_elsewhere_and_runs_nothing_inline(
     client: FlaskClient, path: str
 ) -> None:
     """A strict Content-Security-Policy, no sniffing, no framing, nothing kept."""
-    place(client, tea=1)
-    headers = client.get(path).headers
+    link = place(client, tea=1)["link"]
+    headers = client.get(path.replace("LINK", link)).headers
     policy = dict(
         part.strip().split(" ", 1) for part in headers["Content-Security-Policy"].split(";")
     )
-    assert policy.pop("style-src") == policy.pop("img-src") == "'self'"
-    assert policy.pop("form-action") == "'self'"
+    for own in ("script-src", "style-src", "img-src", "connect-src", "frame-src", "form-action"):
+        assert policy.pop(own) == "'self'"
     assert set(policy) == {"default-src", "base-uri", "frame-ancestors"}
     assert set(policy.values()) == {"'none'"}
     assert headers["X-Content-Type-Options"] == "nosniff"
@@ -34,12 +40,63 @@ def test_a_page_takes_nothing_from_elsewhere_and_runs_no_script(
     assert headers["Cache-Control"] == "no-store"
 
 
-@pytest.mark.parametrize("name", ["style.css", "icon.svg"])
+@pytest.mark.parametrize("path", [*PAGES, "/orders/LINK"])
+def test_no_page_has_script_or_style_in_it(client: FlaskClient, path: str) -> None:
+    """The policy would stop them; they are not there either."""
+    text = client.get(path.replace("LINK", place(client, tea=1)["link"])).text
+    assert text.count("<script") == 1
+    assert "<style" not in text
+    assert " style=" not in text
+    assert not re.search(r"<[^>]*\son\w+=", text)
+
+
+@pytest.mark.parametrize("name", ["style.css", "icon.svg", "live.js"])
 def test_what_a_page_needs_is_served_here(client: FlaskClient, name: str) -> None:
-    """Style and icon; both named in the page."""
+    """Style, script and icon; all named in the page."""
     assert f"/static/{name}" in client.get("/").text
     with client.get(f"/static/{name}") as answer:
         assert answer.status_code == 200
+
+
+def test_the_first_page_is_light(client: FlaskClient) -> None:
+    """Everything that the shop's page loads is under 100 KB."""
+    sizes = [len(client.get("/").data)]
+    for name in ("style.css", "icon.svg", "live.js"):
+        with client.get(f"/static/{name}") as answer:
+            sizes.append(len(answer.data))
+    assert sum(sizes) < 100_000
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/", "/orders/LINK/cancel", "/desk/1001", "/desk/1001/cancel", "/desk/1001/delete",
+     "/events/replay", "/events/x/billing/replay", "/events/x/billing/discard"],
+)  # fmt: skip
+def test_a_forged_form_changes_nothing(client: FlaskClient, path: str) -> None:
+    """403 on every form: the cookie alone, which a foreign page would bring, is not enough."""
+    path = path.replace("LINK", place(client, tea=1)["link"])
+    for forgery in ("", "another-browsers-secre", FORGERY[:-1], "é"):
+        answer = client.post(path, data=ORDER | {"forgery": forgery, "version": "1"})
+        assert (answer.status_code, answer.mimetype) == (403, "text/html")
+    orders = read(client, "/order")["orders"]
+    assert [(each["number"], each["status"] == "cancelled") for each in orders] == [(1001, False)]
+
+
+def test_a_browser_without_the_cookie_is_told_so(client: FlaskClient) -> None:
+    """403, in words that help where cookies are switched off."""
+    client.delete_cookie(COOKIE)
+    answer = client.post("/", data=ORDER)
+    assert answer.status_code == 403
+    assert "cookies are switched off" in Page(answer).text
+
+
+def test_the_cookie_is_for_this_site_and_not_for_scripts(client: FlaskClient) -> None:
+    """HttpOnly and SameSite; given once, and kept."""
+    client.delete_cookie(COOKIE)
+    given = client.get("/").headers["Set-Cookie"]
+    assert "HttpOnly" in given
+    assert "SameSite=Lax" in given
+    assert "Set-Cookie" not in client.get("/").headers
 
 
 @pytest.mark.parametrize(
@@ -56,7 +113,7 @@ def test_what_a_page_needs_is_served_here(client: FlaskClient, name: str) -> Non
         ("odd token", 400, {"token": "a" * 20 + "\n"}, {}),
         ("unknown field", 400, {"total_amount": "0.00"}, {}),
         ("too large", 413, {"name": "a" * (1 << 20)}, {}),
-        ("too many fields", 400, {f"quantity.{n}": "1" for n in range(2100)}, {}),
+        ("too many fields", 400, {f"quantity.{n}": "1" for n in range(2101)}, {}),
         ("long name", 422, {"name": "a" * 201}, {}),
         ("NUL in name", 422, {"name": "A\x00"}, {}),
         ("NUL in a sku", 422, {"quantity.\x00": "1"}, {}),
@@ -82,10 +139,10 @@ def test_a_form_that_is_not_right_orders_nothing(
 @pytest.mark.parametrize(
     "body",
     [
-        f"token={TOKEN}&name=%FF&quantity.tea=1&place=1",
-        f"token={TOKEN}&name=%ED%A0%80&quantity.tea=1&place=1",
-        f"token={TOKEN}&name=Zo\u00eb&quantity.tea=1&place=1",
-        f"token={TOKEN}&name=A&name=B&quantity.tea=1&place=1",
+        f"forgery={FORGERY}&token={TOKEN}&name=%FF&quantity.tea=1&place=1",
+        f"forgery={FORGERY}&token={TOKEN}&name=%ED%A0%80&quantity.tea=1&place=1",
+        f"forgery={FORGERY}&token={TOKEN}&name=Zo\u00eb&quantity.tea=1&place=1",
+        f"forgery={FORGERY}&token={TOKEN}&name=A&name=B&quantity.tea=1&place=1",
     ],
 )
 def test_a_form_that_cannot_be_read_orders_nothing(client: FlaskClient, body: str) -> None:

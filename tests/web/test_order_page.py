@@ -1,20 +1,12 @@
-"""The page of an order: /orders/{order_id}."""
+"""The customer's page of an order: /orders/{link}."""
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import pytest
 from flask.testing import FlaskClient
 
-from app.config import Config
-from tests.over_http import place
-from tests.web.page import Page
-
-
-@pytest.fixture
-def config(config: Config) -> Config:
-    """With fault switches, to have a handler fail."""
-    return replace(config, faults=True)
+from tests.over_http import place, read
+from tests.web.page import Page, send
 
 
 @pytest.fixture(autouse=True)
@@ -23,54 +15,63 @@ def shop(catalogue: dict[str, str]) -> None:
 
 
 def test_the_page_tells_the_order(client: FlaskClient) -> None:
-    """Number, status, customer, lines and total; by id and by number."""
-    order_id = place(client, "Ada <i>", tea=2, mug=1)["order_id"]
-    text = Page(client.get(f"/orders/{order_id}")).text
-    for part in ("Order 1001", "Ada <i>", "Assam, 100 g 2 4.50 9.00", "Total 21.00"):
+    """Number, customer, lines and total, all as text."""
+    order = place(client, "Ada <i>", tea=2, mug=1)
+    text = Page(client.get(f"/orders/{order['link']}")).text
+    for part in ("Order 1001", "Ada <i>", "Assam, 100 g 2 × 4.50 9.00", "Total 21.00"):
         assert part in text
-    assert Page(client.get("/orders/1001")).status == 200
 
 
-def test_the_page_loads_itself_again_while_a_handler_is_to_be_heard_of(
-    client: FlaskClient,
-) -> None:
-    """And says what is still on its way."""
-    client.put("/fault/notification", json={"mode": "slow", "delay_s": 60})
-    place(client, tea=1)
-    page = Page(client.get("/orders/1001"))
-    assert page.metas == {"refresh": "2"}
-    assert "notification: on its way" in page.text
-
-
-def test_the_page_rests_when_all_is_done(client: FlaskClient, settled: Callable[[], None]) -> None:
-    """Confirmed, every handler done, and no more reloading."""
-    place(client, tea=1)
-    settled()
-    page = Page(client.get("/orders/1001"))
-    assert page.metas == {}
-    for part in ("confirmed", "inventory: done", "billing: done", "orders: done"):
-        assert part in page.text
-
-
-def test_a_failure_is_shown_and_what_waits_behind_it(
+def test_the_page_tells_how_far_the_order_is(
     client: FlaskClient, settled: Callable[[], None]
 ) -> None:
-    """Without the error itself; nothing moves until an operator acts, so the page rests."""
-    client.put("/fault/billing", json={"mode": "reject"})
-    place(client, tea=1)
+    """Also to a browser that runs no script: it loads itself again while something moves."""
+    order = place(client, tea=1)
     settled()
-    client.post("/order/1001/cancel", json={"reason": "ordered twice"})
-    settled()
-    page = Page(client.get("/orders/1001"))
+    page = Page(client.get(f"/orders/{order['link']}"))
+    assert "Everything you ordered is reserved for you" in page.by_id["state"]
+    assert page.by_id["steps"].split()[0] == "placed"
     assert page.metas == {}
-    for part in ("(ordered twice)", "billing: failed, kept for replay", "billing: waits behind"):
-        assert part in page.text
-    assert "fault switch" not in page.text
+    waiting = place(client, pot=2)
+    settled()
+    page = Page(client.get(f"/orders/{waiting['link']}"))
+    assert "your order waits until it is back" in page.by_id["state"]
+    assert page.metas == {"refresh": "4"}
 
 
-@pytest.mark.parametrize("order_id", ["1", "latest", "%00", "01890a5d-ac96-774b-bcce-b302099a8057"])
-def test_an_unknown_order_is_a_page_too(client: FlaskClient, order_id: str) -> None:
-    """404, in words, with a way on."""
-    page = Page(client.get(f"/orders/{order_id}"))
-    assert (page.status, page.links[-1]) == (404, "/")
-    assert "There is no order" in page.text
+def test_only_the_whole_link_leads_there(client: FlaskClient) -> None:
+    """Ids tell the time and numbers are counted: neither leads to anybody's order."""
+    order = place(client, tea=1)
+    other = place(client, tea=1)
+    link = order["link"]
+    wrong = (order["order_id"], "1001", "1001-", link[:-1], f"{link}a", link.swapcase(),
+             other["link"].replace("1002", "1001"), "latest", "%00", "1001-\u00e9")  # fmt: skip
+    answers = [client.get(f"/orders/{name}") for name in wrong]
+    assert {answer.status_code for answer in answers} == {404}
+    assert len({Page(answer).text for answer in answers}) == 1
+
+
+def test_links_are_not_alike(client: FlaskClient) -> None:
+    """128 bits of chance each."""
+    secrets = {place(client, tea=1)["link"].partition("-")[2] for _ in range(20)}
+    assert len(secrets) == 20
+    assert {len(secret) for secret in secrets} == {22}
+
+
+def test_a_customer_cancels(client: FlaskClient, settled: Callable[[], None]) -> None:
+    """With a reason that stays on record; afterwards there is nothing left to cancel."""
+    order = place(client, tea=1)
+    settled()
+    page = Page(client.get(f"/orders/{order['link']}"))
+    after = send(client, page, "/cancel", reason="too late for the party")
+    assert "This order was cancelled. Reason: too late for the party" in after.text
+    assert [action for action in after.forms if action.endswith("/cancel")] == []
+    assert read(client, "/order/1001")["status"] == "cancelled"
+
+
+def test_what_can_no_longer_be_cancelled_is_told(client: FlaskClient) -> None:
+    """409 on the order's page, where somebody ended the order meanwhile."""
+    order = place(client, pot=1)
+    page = Page(client.get(f"/orders/{order['link']}"))
+    client.delete("/order/1001")
+    assert send(client, page, "/cancel").status == 404

@@ -1,0 +1,52 @@
+"""The page on which a customer follows an order, under a link that nobody guesses."""
+
+from flask import Blueprint, Response, url_for
+
+from app.errors import Conflict
+from app.http import problems
+from app.http.validation import load
+from app.orders import service, states
+from app.orders.schemas import CancellationSchema
+from app.web.live import ORDER
+from app.web.sent import sent_form
+from app.web.site import Site, page
+
+PATH = (states.PLACED, states.CONFIRMED, states.SHIPPED, states.DELIVERED)
+"""The way of an order to which nothing happens."""
+
+
+def add_to(pages: Blueprint, site: Site) -> None:
+    """The page, and cancelling on it."""
+    cancellation = CancellationSchema()
+
+    @pages.get("/orders/<link>")
+    def show_order(link: str) -> Response:
+        return _order_page(link)
+
+    @pages.post("/orders/<link>/cancel")
+    def cancel_own_order(link: str) -> Response:
+        reason = load(cancellation, sent_form().given("reason")).get("reason", "")
+        try:
+            with site.store.transaction() as tx:
+                order = service.find_by_link(tx, link)
+                service.cancel_order(tx, order["order_id"], reason or "cancelled by the customer")
+        except Conflict as error:
+            return _order_page(link, str(error), problems.status_of(error))
+        return Response(
+            status=303, headers={"Location": url_for("web.customer.show_order", link=link)}
+        )
+
+    def _order_page(link: str, fault: str = "", status: int = 200) -> Response:
+        with site.store.read() as view:
+            order = service.find_by_link(view, link)
+        return page(
+            "order.html",
+            status,
+            live=[ORDER + link],
+            order=order,
+            fault=fault,
+            path=PATH,
+            reached={step["event"]: step["at"] for step in order["history"]},
+            is_open=order["status"] in states.OPEN,
+            is_moving=order["status"] in (states.PLACED, states.BACKORDERED),
+        )

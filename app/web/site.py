@@ -1,0 +1,105 @@
+"""What every page shares: the frame it is drawn in, its headers, and errors told in words."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import tzinfo
+from threading import Event
+
+from flask import Blueprint, Flask, Response, g, render_template, request
+from werkzeug.exceptions import NotFound as NoSuchPage
+
+from app import clock
+from app.http import problems
+from app.orders.service import Rules
+from app.runtime import Runtime
+from app.web import forgery
+
+_HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
+    "img-src 'self'; connect-src 'self'; frame-src 'self'; form-action 'self'; base-uri 'none'; "
+    "frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
+
+
+@dataclass(frozen=True)
+class Site:
+    """What the pages are made from. They tell the time in `zone`."""
+
+    store: Runtime
+    rules: Rules
+    zone: tzinfo
+    with_faults: bool = False
+    handlers: frozenset[str] = field(default_factory=frozenset)
+    streams: int = 4
+    """How many live streams one process keeps open at most; each takes a thread of the server."""
+    heartbeat_s: float = 10.0
+    """After so long a live stream says that all is well."""
+
+    @property
+    def stopping(self) -> Event:
+        """Set when this process is about to end."""
+        return self.store.stopping
+
+
+def install_pages(app: Flask, site: Site, *groups: Blueprint) -> None:
+    """Put the pages into the application."""
+    pages = Blueprint(
+        "web",
+        __name__,
+        template_folder="templates",
+        static_folder="static",
+        static_url_path="/static",
+    )
+    pages.before_request(lambda: _note_position(site))
+    pages.after_request(_guarded)
+    pages.register_error_handler(Exception, told)
+    pages.add_app_template_filter(lambda text: _moment(text, site.zone), "moment")
+    pages.add_app_template_filter(lambda text: _day(text, site.zone), "day")
+    pages.add_app_template_global(forgery.token, "forgery_token")
+    pages.context_processor(lambda: {"currency": site.rules.currency.code, "site": site})
+    for group in groups:
+        pages.register_blueprint(group)
+    app.register_blueprint(pages)
+
+
+def page(
+    template: str, status: int = 200, *, live: Sequence[str] = (), **values: object
+) -> Response:
+    """A page. `live` names the topics of live.py that have an open page draw itself anew."""
+    return Response(render_template(template, live=" ".join(live), **values), status)
+
+
+def told(error: Exception) -> Response:
+    """An error as a page, with the status and headers that the API would answer."""
+    answer = problems.answer_for(error)
+    problem = answer.get_json()
+    if isinstance(error, NoSuchPage):
+        problem["detail"] = "There is no page at this address."
+    answer.set_data(render_template("problem.html", problem=problem))
+    answer.mimetype = "text/html"
+    return answer
+
+
+def _note_position(site: Site) -> None:
+    """Before anything is read: what changes from here on, a live page will be told of."""
+    if request.method == "GET" and request.blueprint != "web":
+        g.position = site.store.position()
+
+
+def _guarded(response: Response) -> Response:
+    """Nothing inline, nothing from elsewhere, no framing, nothing kept by caches."""
+    if response.mimetype == "text/html":
+        for name, value in _HEADERS.items():
+            response.headers.setdefault(name, value)
+    return forgery.remembered(response)
+
+
+def _moment(text: str, zone: tzinfo) -> str:
+    return clock.parsed(text).astimezone(zone).strftime("%-d %b %Y, %H:%M:%S %Z")
+
+
+def _day(text: str, zone: tzinfo) -> str:
+    return clock.parsed(text).astimezone(zone).strftime("%-d %b, %H:%M")

@@ -1,0 +1,164 @@
+/* The one script: keeps what stands on the page true, and adds up the basket. Every page works
+ * without it.
+ *
+ * The server's stream (see app/web/live.py) says only that something changed. The page then asks for
+ * itself, and each element marked data-live is replaced where the server now writes it differently.
+ * Where no stream is to be had, the page asks from time to time.
+ */
+
+const POLL_MS = 5000;
+const STREAM_AGAIN_MS = 30000;
+const TOGETHER_MS = 150;
+
+const { topics, position, source } = document.body.dataset;
+const written = new Map(liveElements(document).map((each) => [each.id, each.innerHTML]));
+let stream = null;
+let poll = 0;
+let asking = false;
+let again = false;
+
+function liveElements(root) {
+  return [...root.querySelectorAll("[data-live]")];
+}
+
+function tell(words) {
+  const place = document.getElementById("connection");
+  if (place && place.textContent !== words) place.textContent = words;
+}
+
+/* Replaces what the server writes differently now; what is open, typed or focused elsewhere stays. */
+function renew(fresh) {
+  for (const element of liveElements(document)) {
+    const next = fresh.getElementById(element.id);
+    if (!next || written.get(element.id) === next.innerHTML) continue;
+    if (isTypedIn(element)) continue;
+    written.set(element.id, next.innerHTML);
+    const focused = element.contains(document.activeElement) ? document.activeElement.id : "";
+    const known = new Set(keyed(element).map((each) => each.dataset.key));
+    element.className = next.className;
+    element.replaceChildren(...document.adoptNode(next).childNodes);
+    for (const each of keyed(element)) {
+      if (known.size && !known.has(each.dataset.key)) each.classList.add("fresh");
+    }
+    if (focused) document.getElementById(focused)?.focus();
+  }
+}
+
+function keyed(element) {
+  return [...element.querySelectorAll("[data-key]")];
+}
+
+function isTypedIn(element) {
+  const field = document.activeElement;
+  return element.contains(field) && field.matches("input:not([type=checkbox]), textarea, select");
+}
+
+/* Asks for the page as it is now; once more afterwards when something changed meanwhile. */
+async function refresh() {
+  if (asking) {
+    again = true;
+    return;
+  }
+  asking = true;
+  try {
+    do {
+      again = false;
+      const answer = await fetch(source ?? location.href, { cache: "no-store" });
+      if (answer.ok) {
+        renew(new DOMParser().parseFromString(await answer.text(), "text/html"));
+      }
+      if (again) await new Promise((done) => setTimeout(done, TOGETHER_MS));
+    } while (again);
+    tell(stream ? "· live" : "");
+  } catch {
+    tell("· connection lost, trying again");
+  } finally {
+    asking = false;
+  }
+}
+
+function follow() {
+  const query = new URLSearchParams({ after: seen });
+  for (const topic of topics.split(" ")) query.append("on", topic);
+  stream = new EventSource(`/live?${query}`);
+  stream.addEventListener("open", () => {
+    clearInterval(poll);
+    tell("· live");
+  });
+  stream.addEventListener("change", (event) => {
+    seen = event.lastEventId;
+    refresh();
+  });
+  stream.addEventListener("error", () => {
+    if (stream.readyState === EventSource.CLOSED) fallBack();
+    else tell("· connection lost, trying again");
+  });
+}
+
+/* No stream: ask from time to time, and try for a stream again later. */
+function fallBack() {
+  stream = null;
+  tell("");
+  clearInterval(poll);
+  poll = setInterval(refresh, POLL_MS);
+  setTimeout(() => {
+    if (!stream && !document.hidden) follow();
+  }, STREAM_AGAIN_MS);
+}
+
+let seen = position;
+if (topics) {
+  follow();
+  document.addEventListener("visibilitychange", () => {
+    if (document.hidden) {
+      stream?.close();
+      stream = null;
+      clearInterval(poll);
+    } else if (!stream) {
+      follow();
+    }
+  });
+  addEventListener("pageshow", (event) => {
+    if (event.persisted) refresh();
+  });
+}
+
+/* The basket: adds up while somebody types. The server decides what is paid. */
+const lines = document.getElementById("basket-lines");
+if (lines) {
+  const form = lines.closest("form");
+  const total = document.getElementById("basket-total");
+  const empty = lines.dataset.empty;
+
+  const add = () => {
+    const chosen = [...form.querySelectorAll("[data-price]")].filter(
+      (field) => /^[0-9]{1,9}$/.test(field.value.trim()) && Number(field.value) > 0,
+    );
+    const digits = chosen[0]?.dataset.price.split(".")[1]?.length ?? 0;
+    const money = (units) => (Number(units) / 10 ** digits).toFixed(digits);
+    let sum = 0n;
+    const items = chosen.map((field) => {
+      const units = BigInt(field.dataset.price.replace(".", "")) * BigInt(field.value.trim());
+      sum += units;
+      return item(`${field.value.trim()} × ${field.labels[0].textContent.trim()}`, money(units));
+    });
+    lines.replaceChildren(...(items.length ? items : [item(empty)]));
+    total.textContent = `${items.length ? money(sum) : "0"} ${lines.dataset.currency}`;
+  };
+
+  const item = (words, amount) => {
+    const entry = document.createElement("li");
+    if (!amount) entry.className = "quiet";
+    for (const [text, name] of [[words, ""], [amount ?? "", "amount"]]) {
+      const part = document.createElement("span");
+      part.textContent = text;
+      part.className = name;
+      entry.append(part, " ");
+    }
+    return entry;
+  };
+
+  form.addEventListener("input", add);
+  document.querySelector(".without-script")?.remove();
+  add();
+}

@@ -1,0 +1,172 @@
+"""The events page: what is on its way, what failed, replay, discard and fault switches."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from app import create_app
+from app.config import Config
+from tests.over_http import place, read
+from tests.web.page import Page, send
+
+Settled = Callable[[], None]
+
+
+@pytest.fixture
+def config(config: Config) -> Config:
+    """With fault switches, to have a handler fail."""
+    return replace(config, faults=True)
+
+
+@pytest.fixture
+def failed(client: FlaskClient, catalogue: dict[str, str], settled: Settled) -> None:
+    """Two orders whose billing failed; the first was cancelled since, which waits behind it."""
+    client.put("/fault/billing", json={"mode": "reject"})
+    place(client, "Ada", tea=1)
+    place(client, "Grace <b>", tea=2)
+    settled()
+    client.delete("/fault/billing")
+    client.post("/order/1001/cancel")
+    settled()
+
+
+def events(client: FlaskClient, query: str = "") -> Page:
+    """The page."""
+    return Page(client.get(f"/events?{query}"))
+
+
+def failures(client: FlaskClient) -> list[str]:
+    """The ids in failure.json."""
+    return [each["id"] for each in read(client, "/failure")["failures"]]
+
+
+@pytest.mark.usefixtures("catalogue")
+def test_a_quiet_shop_has_nothing_to_show(client: FlaskClient, settled: Settled) -> None:
+    """In words."""
+    place(client, tea=1)
+    settled()
+    text = events(client).text
+    assert "Nothing has failed." in text
+    assert "Every event has reached all its handlers." in text
+
+
+@pytest.mark.usefixtures("failed")
+def test_failures_are_shown_and_what_waits_behind_them(client: FlaskClient) -> None:
+    """With handler and error; the later event of the same order waits."""
+    page = events(client)
+    assert page.text.count("a fault switch is on for billing (reject)") == 4
+    assert "billing waits behind a failure" in " ".join(page.by_id["outbox"].split())
+    assert "On their way 3 Failed for good 2" in page.text
+
+
+@pytest.mark.usefixtures("failed")
+@pytest.mark.parametrize(
+    ("query", "number"),
+    [("handler=billing", 2), ("handler=notification", 0), ("type=order.placed", 2),
+     ("type=order.cancelled", 0), ("order=1002", 1), ("order=9", 0), ("error=FAULT+SWITCH", 2),
+     ("error=timeout", 0)],
+)  # fmt: skip
+def test_failures_are_filtered(client: FlaskClient, query: str, number: int) -> None:
+    """By handler, event, order and a part of the error."""
+    assert events(client, query).by_id["failures"].count("Invalid: a fault") == number
+
+
+@pytest.mark.usefixtures("failed")
+def test_one_failure_is_replayed(client: FlaskClient, settled: Settled) -> None:
+    """The chosen one, and nothing else; what waited behind it goes on."""
+    chosen = next(each for each in read(client, "/failure")["failures"]
+                  if each["event"]["data"]["order"]["number"] == 1001)  # fmt: skip
+    after = send(client, events(client), "/events/replay", id=chosen["id"])
+    assert "1 delivery is on the way again." in after.text
+    settled()
+    assert len(failures(client)) == 1
+    states = [event["deliveries"] for event in read(client, "/order/1001/events")["events"]]
+    assert {each.get("billing", {}).get("state", "done") for each in states} == {"done"}
+
+
+@pytest.mark.usefixtures("failed")
+def test_all_are_replayed_that_are_like_the_filter(client: FlaskClient, settled: Settled) -> None:
+    """`Replay all` takes those that the filter shows."""
+    send(client, events(client, "order=1002"), "/events/replay", all="1")
+    settled()
+    [left] = read(client, "/failure")["failures"]
+    assert left["event"]["data"]["order"]["number"] == 1001
+    assert "2 deliveries" not in send(client, events(client), "/events/replay", all="1").text
+    settled()
+    assert failures(client) == []
+
+
+@pytest.mark.usefixtures("failed")
+def test_replaying_nothing_does_nothing(client: FlaskClient) -> None:
+    """The button `Replay the chosen` without a choice."""
+    assert send(client, events(client), "/events/replay").status == 200
+    assert len(failures(client)) == 2
+
+
+@pytest.mark.usefixtures("failed")
+def test_an_event_shows_its_payload_and_errors(client: FlaskClient, settled: Settled) -> None:
+    """As text; it is replayed from there too."""
+    event_id, handler = failures(client)[1].split(":")
+    page = Page(client.get(f"/events/{event_id}"))
+    assert '"customer_name": "Grace <b>"' in page.text
+    assert "a fault switch is on for billing (reject)" in page.text
+    send(client, page, f"/{handler}/replay")
+    settled()
+    assert len(failures(client)) == 1
+    after = Page(client.get(f"/events/{event_id}"))
+    assert "replayed by local" in " ".join(after.text.split())
+    assert [action for action in after.forms if action.endswith("/replay")] == []
+
+
+@pytest.mark.usefixtures("failed")
+def test_a_failure_is_discarded_with_a_reason(client: FlaskClient) -> None:
+    """Without one nothing happens; who did it and why stays on record."""
+    event_id, handler = failures(client)[1].split(":")
+    page = Page(client.get(f"/events/{event_id}"))
+    refused = send(client, page, f"/{handler}/discard")
+    assert refused.status == 422
+    assert refused.by_id[f"reason-{handler}-fault"].strip() == "This is required."
+    assert len(failures(client)) == 2
+    after = send(client, refused, f"/{handler}/discard", reason="billed by hand")
+    assert "discarded by local: billed by hand" in " ".join(after.text.split())
+    assert len(failures(client)) == 1
+
+
+def test_an_unknown_event_is_told(client: FlaskClient) -> None:
+    """404, in words."""
+    assert Page(client.get("/events/none")).status == 404
+
+
+@pytest.mark.usefixtures("catalogue")
+def test_a_class_sets_and_clears_a_fault_switch(client: FlaskClient, settled: Settled) -> None:
+    """As through the API; for one order only where its number is given."""
+    place(client, tea=1)
+    settled()
+    typed = {"handler": "billing", "mode": "fail", "times": "2", "order": "1001"}
+    after = send(client, events(client), "/events/faults", **typed)
+    assert "billing fails in a way that can pass: retried, then parked, 2 more times" in after.text
+    [fault] = read(client, "/fault")["faults"]
+    assert (fault["times"], fault["order"]) == (2, read(client, "/order/1001")["order_id"])
+    send(client, after, "/billing/clear")
+    assert read(client, "/fault")["faults"] == []
+
+
+def test_a_switch_that_cannot_be_is_refused(client: FlaskClient) -> None:
+    """422 beside the field."""
+    refused = send(client, events(client), "/events/faults", times="often")
+    assert refused.status == 422
+    assert refused.by_id["times-fault"].strip() == "This must be a whole number."
+
+
+def test_without_the_setting_there_are_no_switches(config: Config) -> None:
+    """Neither on the page nor behind it."""
+    app: Flask = create_app(replace(config, faults=False))
+    client = app.test_client()
+    assert not any("faults" in action for action in events(client).forms)
+    page = events(client)
+    forgery = page.fields["forgery"]["value"]
+    assert client.post("/events/faults", data={"forgery": forgery}).status_code in (404, 405)
+    app.extensions["daybook"].close()

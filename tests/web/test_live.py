@@ -1,0 +1,217 @@
+"""The live stream, read as a browser reads it, from the application itself."""
+
+import re
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC
+from itertools import islice
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+from app import create_app
+from app.auth.keys import create_key
+from app.config import Config
+from app.money import Currency
+from app.orders.service import Rules
+from app.runtime import Runtime
+from app.web import live
+from app.web.site import Site
+from tests.over_http import place
+from tests.web.page import Page
+
+
+@pytest.fixture
+def config(config: Config) -> Config:
+    """One stream for each four threads: here two."""
+    return replace(config, threads=8)
+
+
+@dataclass
+class Message:
+    """What the stream says: the position, and the topics that changed (none: a heartbeat)."""
+
+    id: int
+    topics: list[str]
+
+
+class Stream:
+    """A stream that is open until `close`."""
+
+    def __init__(self, answer: TestResponse) -> None:
+        assert (answer.status_code, answer.mimetype) == (200, "text/event-stream")
+        self._answer = answer
+        self._pieces = answer.iter_encoded()
+        self._is_open = True
+        assert next(self._pieces).startswith(b"retry: ")
+
+    def next(self) -> Message:
+        """The next message; waits for it."""
+        text = next(self._pieces).decode()
+        found = re.search(r"^data: (.*)$", text, re.M)
+        number = re.search(r"^id: (\d+)$", text, re.M)
+        assert number
+        return Message(int(number[1]), found[1].split() if found else [])
+
+    def close(self) -> None:
+        """As when the browser goes away."""
+        if self._is_open:
+            self._is_open = False
+            self._answer.close()
+
+
+@pytest.fixture
+def follow(client: FlaskClient, catalogue: dict[str, str]) -> Iterator[Callable[..., Stream]]:
+    """A function that opens a stream: follow("orders", after=3)."""
+    streams = []
+
+    def follow(*topics: str, after: int | None = None, last: int | None = None) -> Stream:
+        query = [("on", topic) for topic in topics] + [("after", str(after))] * (after is not None)
+        headers = {} if last is None else {"Last-Event-ID": str(last)}
+        stream = Stream(client.get("/live", query_string=query, headers=headers, buffered=False))
+        streams.append(stream)
+        return stream
+
+    yield follow
+    for stream in streams:
+        stream.close()
+
+
+Follow = Callable[..., Stream]
+
+
+def test_a_page_that_is_up_to_date_hears_of_the_next_change(
+    client: FlaskClient, follow: Follow, settled: Callable[[], None]
+) -> None:
+    """Each message has the position; the first one is only that."""
+    page = Page(client.get("/desk"))
+    stream = follow("orders", after=int(page.body["data-position"]))
+    first = stream.next()
+    assert (first.id, first.topics) == (int(page.body["data-position"]), [])
+    place(client, tea=1)
+    change = stream.next()
+    assert change.topics == ["orders"]
+    assert change.id > first.id
+
+
+def test_a_browser_that_comes_back_is_told_at_once(client: FlaskClient, follow: Follow) -> None:
+    """Whatever happened since Last-Event-ID, by this process or another, before it connected."""
+    seen = follow("orders").next().id
+    place(client, tea=1)
+    assert follow("orders", "products", last=seen).next().topics == ["orders", "products"]
+
+
+def test_last_event_id_counts_more_than_the_address(
+    client: FlaskClient, follow: Follow, settled: Callable[[], None]
+) -> None:
+    """The address is from when the page was drawn; a browser repeats it for ever."""
+    before = follow("products")
+    old = before.next().id
+    before.close()
+    place(client, tea=1)
+    settled()
+    since = follow("products", after=old)
+    seen = since.next().id
+    since.close()
+    assert follow("products", after=old, last=seen).next() == Message(seen, [])
+
+
+def test_a_stream_resumes_in_another_process_after_a_restart(
+    config: Config, client: FlaskClient, follow: Follow, settled: Callable[[], None], app: Flask
+) -> None:
+    """The position is the journal's: it means the same to whoever opens the folder next."""
+    settled()
+    seen = follow("orders").next().id
+    app.extensions["daybook"].close()
+    again = create_app(config)
+    try:
+        other = again.test_client()
+        headers = {"Last-Event-ID": str(seen)}
+        stream = Stream(other.get("/live?on=orders", headers=headers, buffered=False))
+        assert stream.next().topics == []
+        stream.close()
+        place(other, tea=1)
+        stream = Stream(other.get("/live?on=orders", headers=headers, buffered=False))
+        assert stream.next().topics == ["orders"]
+        stream.close()
+    finally:
+        again.extensions["daybook"].close()
+
+
+def test_a_customer_hears_of_their_own_order_only(
+    client: FlaskClient, follow: Follow, settled: Callable[[], None]
+) -> None:
+    """By the link; another order's changes are not told."""
+    mine = place(client, tea=1)
+    settled()
+    stream = follow(f"order/{mine['link']}", "products")
+    stream.next()
+    place(client, tea=1)
+    settled()
+    assert stream.next().topics == ["products"]
+    client.post("/order/1001/cancel")
+    assert f"order/{mine['link']}" in stream.next().topics
+
+
+def test_places_are_few_and_are_given_back(client: FlaskClient, follow: Follow) -> None:
+    """Over the limit the answer is 204, which has a browser stop asking; requests go on."""
+    streams = [follow("orders"), follow("orders")]
+    assert client.get("/live?on=orders").status_code == 204
+    assert client.get("/order").status_code == 200
+    streams[0].next()
+    streams[0].close()
+    follow("orders").next()
+
+
+def test_a_server_with_few_threads_has_no_streams(config: Config) -> None:
+    """Its pages ask from time to time."""
+    app = create_app(replace(config, threads=3))
+    assert app.test_client().get("/live?on=products").status_code == 204
+    app.extensions["daybook"].close()
+
+
+def test_a_stream_ends_when_the_process_is_about_to(runtime: Runtime, follow: Follow) -> None:
+    """Nothing holds up a stop; the browser comes back to the next process."""
+    stream = follow("orders")
+    stream.next()
+    threading.Timer(0.05, runtime.stopping.set).start()
+    with pytest.raises(StopIteration):
+        stream.next()
+
+
+def test_a_quiet_stream_beats(runtime: Runtime) -> None:
+    """So that a browser, and a proxy between, know that it lives."""
+    site = Site(runtime, Rules(Currency("EUR")), UTC, heartbeat_s=0.05)
+    watch = live.Watch(runtime, ["orders"])
+    _, first, beat, *_ = islice(live.messages(site, watch, runtime.position(), ["orders"]), 3)
+    assert first == beat == b": all is well\nid: %d\n\n" % runtime.position()
+
+
+@pytest.mark.parametrize(
+    "query", ["", "on=", "on=stocks", "on=order/1001", "&".join(["on=orders"] * 9)]
+)
+def test_an_unknown_topic_is_refused(client: FlaskClient, query: str) -> None:
+    """4xx; a link that leads nowhere is not found."""
+    assert client.get(f"/live?{query}").status_code in (400, 404)
+
+
+@pytest.mark.parametrize(
+    ("role", "refused"),
+    [(None, {"orders", "events", "failures"}), ("clerk", {"failures"}), ("operator", set())],
+)
+def test_topics_are_for_those_who_see_their_pages(
+    client: FlaskClient, runtime: Runtime, role: str | None, refused: set[str]
+) -> None:
+    """Where there are keys: products for everybody, failures for operators."""
+    with runtime.transaction() as tx:
+        keys = {each: create_key(tx, each, each) for each in ("clerk", "operator")}
+    headers = {"Authorization": f"Bearer {keys[role]}"} if role else {}
+    found = set()
+    for topic in live.TOPICS:
+        answer = client.get(f"/live?on={topic}", headers=headers, buffered=False)
+        found |= {topic} if answer.status_code == 403 else set()
+        answer.close()
+    assert found == refused
