@@ -4,6 +4,7 @@ Nothing is opened before it is needed, so a server may import the application, f
 only then have each of them open the store. A `Runtime` is the Store that the routes are given.
 """
 
+import gc
 import threading
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
@@ -61,6 +62,7 @@ class Runtime:
         store = self.open()
         with self._opening:
             if self._dispatcher is None and self._checkpointer is not None:
+                gc.freeze()  # the store's indexes stay: nobody need look through them for garbage
                 self._checkpointer.start()
                 dispatcher = self._make_dispatcher(store)
                 dispatcher.start()

@@ -128,8 +128,9 @@ class CheckpointFile:
         """The stored JSON of every document, in key order."""
         start = len(HEAD)
         while start < self._end:
-            yield self._line(start)
-            start = self.line_end(start)
+            stop = self.line_end(min(start + CHUNK_BYTES, self._end))
+            yield from self._map[start:stop].rstrip(b",\n").split(b",\n")
+            start = stop
 
     def chunks(self, start: int, stop: int) -> Iterator[bytes]:
         """The bytes of whole lines from `start` to `stop`, each ended by a comma and newline."""

@@ -15,6 +15,8 @@ from app.store.files import sync_folder, write_all
 Changes = Mapping[str, bytes | None]
 """By key: the JSON of a document that was put, or None for one that was deleted."""
 
+SYNC_EVERY_BYTES = 16 << 20
+
 
 def write_next(
     folder: Path, collection: Collection, base: CheckpointFile | None, changes: Changes, covers: int
@@ -78,7 +80,7 @@ class _Writer:
     def __init__(self, path: Path, documents: int) -> None:
         self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         self._pending = bytearray()
-        self._written = 0
+        self._written = self._unsynced = 0
         self._crc = 0
         self.documents = documents
 
@@ -101,9 +103,16 @@ class _Writer:
         os.close(self._fd)
 
     def _flush(self, keep: int) -> None:
-        """Write all but the last `keep` bytes, which may still turn out to be the last comma."""
+        """Write all but the last `keep` bytes, which may still turn out to be the last comma.
+
+        Sync now and then: behind gigabytes at the end the journal's own syncs would wait long.
+        """
         piece = bytes(self._pending[: len(self._pending) - keep])
         write_all(self._fd, piece, self._written)
         self._crc = google_crc32c.extend(self._crc, piece)
         self._written += len(piece)
+        self._unsynced += len(piece)
+        if self._unsynced > SYNC_EVERY_BYTES:
+            os.fdatasync(self._fd)
+            self._unsynced = 0
         del self._pending[: len(piece)]

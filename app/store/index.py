@@ -5,7 +5,7 @@ in the key. An index maps each value (a status, a customer) to the entries that 
 """
 
 from bisect import bisect_left, insort
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import NamedTuple, TypeAlias
 
@@ -52,7 +52,7 @@ def filed(collection: Collection, document: Document) -> Filing:
     """The filing of a document as it is stored; it raises as `filing_of` does."""
     if not (collection.listed or collection.indexes):
         return NOWHERE
-    entry = f"{collection.sort(document)}{SEPARATOR}{document[collection.key]}"
+    entry = entry_of(collection, document)
     if not collection.indexes:
         return Filing(entry, _LISTED_ONLY)
     found = [
@@ -70,6 +70,11 @@ def filed_by_key(collection: Collection, key: str) -> Filing | None:
     return Filing(SEPARATOR + key, _LISTED_ONLY)
 
 
+def entry_of(collection: Collection, document: Document) -> str:
+    """A document's place in every list."""
+    return f"{collection.sort(document)}{SEPARATOR}{document[collection.key]}"
+
+
 def key_of(entry: str) -> str:
     """The key at the end of an entry."""
     return entry.rpartition(SEPARATOR)[2]
@@ -78,13 +83,14 @@ def key_of(entry: str) -> str:
 class Index:
     """One index. Adding and discarding cost O(log n)."""
 
-    def __init__(self) -> None:
-        self._buckets: dict[IndexValue, Bucket] = {}
-
-    def fill(self, value: IndexValue, entries: list[str]) -> None:
-        """File all `entries` under `value`, which has none yet; much faster than one by one."""
-        entries.sort()
-        self._buckets[value] = SortedList(entries) if len(entries) > _LONG else entries
+    def __init__(self, entries: Mapping[IndexValue, list[str]]) -> None:
+        """File `entries`, in any order, each under its value; much faster than one by one."""
+        for each in entries.values():
+            each.sort()
+        self._buckets: dict[IndexValue, Bucket] = {
+            value: SortedList(each) if len(each) > _LONG else each
+            for value, each in entries.items()
+        }
 
     def add(self, value: IndexValue, entry: str) -> None:
         """File `entry` under `value`."""

@@ -4,8 +4,10 @@ Each journal segment has its layer, so that a checkpoint can take over the layer
 segments while the newest goes on growing. Nothing in here locks or writes; replica.py does.
 """
 
+import gc
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from heapq import merge
 from itertools import islice
 from typing import NamedTuple
@@ -21,6 +23,7 @@ from app.store.index import (
     Filing,
     Index,
     Posting,
+    entry_of,
     filed_by_key,
     filing_of,
     key_of,
@@ -60,11 +63,12 @@ class State:
         self.collections = {collection.name: collection for collection in collections}
         self.base = dict(base)
         self.layers = [Layer(segment, self.collections)]
-        self._indexes = {
-            name: _indexes_over(collection, base[name])
-            for name, collection in self.collections.items()
-            if collection.listed or collection.indexes
-        }
+        with _nothing_collected():
+            self._indexes = {
+                name: _indexes_over(collection, base[name])
+                for name, collection in self.collections.items()
+                if collection.listed or collection.indexes
+            }
 
     def apply(self, changes: Iterable[Change]) -> None:
         """Take in one transaction."""
@@ -191,16 +195,32 @@ class State:
             indexes[name].add(value, new.entry)
 
 
+@contextmanager
+def _nothing_collected() -> Iterator[None]:
+    """Millions of objects are made here, and all stay: looking for garbage is a waste of time."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
 def _indexes_over(collection: Collection, file: CheckpointFile) -> dict[str, Index]:
-    entries: dict[Posting, list[str]] = defaultdict(list)
-    for raw in file.lines():
-        entry, postings = filing_of(collection, raw)
-        for posting in postings:
-            entries[posting].append(entry)
-    indexes = {name: Index() for name in (ALL, *collection.indexes)}
-    for (name, value), filed in entries.items():
-        indexes[name].fill(value, filed)
-    return indexes
+    """As filing each document would make them, but quicker: every start waits for this."""
+    entries: dict[str, dict[IndexValue, list[str]]] = {
+        name: defaultdict(list) for name in (ALL, *collection.indexes)
+    }
+    for document in map(orjson.loads, file.lines()):
+        entry = entry_of(collection, document)
+        if collection.listed:
+            entries[ALL][ALL].append(entry)
+        for name, values in collection.indexes.items():
+            filed = entries[name]
+            for value in {*values(document)}:
+                filed[value].append(entry)
+    return {name: Index(filed) for name, filed in entries.items()}
 
 
 def _range(low: str, high: str | None, after: str | None, descending: bool) -> tuple[str, str]:
