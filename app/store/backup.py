@@ -14,9 +14,10 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
+from app.disk import make_folder, sync_folder
 from app.errors import Conflict
 from app.store.checkpoint import path_of
-from app.store.files import make_folder, reporting, sync_folder
+from app.store.files import reporting
 from app.store.json_store import JsonFileStore
 from app.store.segment import segment_numbers, segment_path
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import google_crc32c
 import orjson
 
+from app.disk import sync_folder, write_all
 from app.store import Collection
 from app.store.checkpoint import CHUNK_BYTES, EMPTY, FOOT, HEAD, CheckpointFile, FileRecord, path_of
-from app.store.files import sync_folder, write_all
 
 Changes = Mapping[str, bytes | None]
 """By key: the JSON of a document that was put, or None for one that was deleted."""

@@ -3,7 +3,7 @@
 import errno
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 from app.errors import StorageFull, Unavailable
@@ -63,44 +63,6 @@ def _named(error: OSError) -> str:
         return ""
     path = Path(os.fsdecode(error.filename))
     return f"journal/{path.name}" if path.parent.name == "journal" else path.name
-
-
-def write_all(fd: int, data: bytes, offset: int) -> None:
-    """Write every byte at `offset`; a short write is continued, an error is raised as it is."""
-    view = memoryview(data)
-    while view:
-        written = os.pwrite(fd, view, offset)
-        view = view[written:]
-        offset += written
-
-
-def write_new(path: Path, data: bytes) -> None:
-    """Write a whole file, durably but for its name (see sync_folder). Raises OSError."""
-    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    try:
-        write_all(fd, data, 0)
-        os.fsync(fd)
-    finally:
-        os.close(fd)
-
-
-def sync_folder(folder: Path) -> None:
-    """Make creations, renames and removals in `folder` durable."""
-    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
-
-
-def make_folder(folder: Path) -> None:
-    """Create `folder` (mode 0700) and its parents, durably; nothing happens when it is there."""
-    if folder.is_dir():
-        return
-    make_folder(folder.parent)
-    with suppress(FileExistsError):
-        folder.mkdir(mode=0o700)
-    sync_folder(folder.parent)
 
 
 def file_system_of(folder: Path) -> str:

@@ -11,17 +11,12 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from app.disk import make_folder
 from app.errors import Damaged, Unavailable
 from app.store import Collection
 from app.store.checkpoint import CheckpointFile, FileRecord, path_of
 from app.store.checkpoint_writer import publish, write_next
-from app.store.files import (
-    NETWORK_FILE_SYSTEMS,
-    file_system_of,
-    forbidden,
-    make_folder,
-    reporting,
-)
+from app.store.files import NETWORK_FILE_SYSTEMS, file_system_of, forbidden, reporting
 from app.store.foreign import read_all, refuse_contradictions
 from app.store.journal import Header
 from app.store.ledger import Ledger

@@ -9,8 +9,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
+from app.disk import sync_folder, write_all, write_new
 from app.errors import Damaged
-from app.store.files import is_forbidden, sync_folder, write_all, write_new
+from app.store.files import is_forbidden
 from app.store.journal import Header, Line, decode, decode_header, encode_header
 
 log = logging.getLogger(__name__)

@@ -1,0 +1,46 @@
+"""Files and folders, written so that they last. The store uses it, and the folder of mail.
+
+Every function raises OSError as the system gives it.
+"""
+
+import os
+from contextlib import suppress
+from pathlib import Path
+
+
+def write_all(fd: int, data: bytes, offset: int) -> None:
+    """Write every byte at `offset`, going on after a short write; not synced."""
+    view = memoryview(data)
+    while view:
+        written = os.pwrite(fd, view, offset)
+        view = view[written:]
+        offset += written
+
+
+def write_new(path: Path, data: bytes) -> None:
+    """Write a whole file (mode 0600), durably but for its name (see sync_folder)."""
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    try:
+        write_all(fd, data, 0)
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make creations, renames and removals in `folder` durable."""
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def make_folder(folder: Path) -> None:
+    """Create `folder` (mode 0700) and its parents, durably; nothing happens when it is there."""
+    if folder.is_dir():
+        return
+    make_folder(folder.parent)
+    with suppress(FileExistsError):
+        folder.mkdir(mode=0o700)
+    sync_folder(folder.parent)
