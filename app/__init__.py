@@ -28,6 +28,10 @@ from app.events.types import (
     OrderFulfilled,
     OrderPlaced,
     OrderUpdated,
+    PaymentCaptured,
+    PaymentFailed,
+    PaymentRefunded,
+    ProductLowStock,
     StockFreed,
 )
 from app.http import problems
@@ -41,6 +45,8 @@ from app.inventory.handlers import on_order_event as reserve
 from app.inventory.service import LEDGER, PRODUCTS, RESERVATIONS
 from app.notification.handlers import Notifier
 from app.notification.maildir import Maildir
+from app.notification.smtp import Smtp
+from app.notification.transport import Transport
 from app.orders import routes as order_routes
 from app.orders.handlers import on_inventory_event, on_shipment_event
 from app.orders.references import REFERENCES
@@ -130,14 +136,24 @@ def create_app(config: Config | None = None) -> Flask:
 
 def connect_handlers(config: Config) -> Signals:
     """Which service hears of which event."""
-    notifier = Notifier(Maildir(config.data / "mail"), config.mail_from)
     signals = Signals()
     order_events = (OrderPlaced, OrderUpdated, OrderCancelled, OrderDeleted)
     signals.connect(Inside("inventory", reserve), *order_events)
     signals.connect(Inside("inventory", on_stock_freed), StockFreed)
     signals.connect(Inside("inventory", on_fulfilled), OrderFulfilled)
     signals.connect(Inside("billing", bill), *order_events)
-    signals.connect(Outside("notification", notifier.on_order_event), *order_events)
+    signals.connect(
+        Outside("notification", _notifier(config).on_event),
+        *order_events,
+        InventoryReserved,
+        InventoryBackordered,
+        PaymentCaptured,
+        PaymentFailed,
+        PaymentRefunded,
+        OrderFulfilled,
+        OrderDelivered,
+        ProductLowStock,
+    )
     signals.connect(Inside("orders", on_inventory_event), InventoryReserved, InventoryBackordered)
     signals.connect(Inside("orders", on_shipment_event), OrderFulfilled, OrderDelivered)
     signals.connect(
@@ -149,3 +165,10 @@ def connect_handlers(config: Config) -> Signals:
         InventoryBackordered,
     )
     return signals
+
+
+def _notifier(config: Config) -> Notifier:
+    transport: Transport = Maildir(config.data / "mail")
+    if config.smtp_url:
+        transport = Smtp(config.smtp_url)
+    return Notifier(transport, config.mail_from, letters=config.mails, manager=config.manager_email)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, fields
 from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from marshmallow import ValidationError
@@ -17,6 +18,15 @@ from app.errors import Invalid, Problem
 from app.money import Currency
 
 PREFIX = "DAYBOOK_"
+
+MAILS = (
+    *("placed", "changed", "cancelled", "deleted", "confirmed", "backordered", "available"),
+    *("declined", "refunded", "receipt", "shipped", "delivered", "low_stock", "low_stock_digest"),
+)
+"""Everything that a mail can tell. By default nobody is told that an order is confirmed.
+
+That it was placed has just been told, and the receipt follows in the same second.
+"""
 
 
 @dataclass(frozen=True)
@@ -37,6 +47,9 @@ class Config:
     lock_timeout: float = 5.0
     trusted_hosts: frozenset[str] = frozenset()
     mail_from: str = "Daybook <shop@localhost>"
+    mails: frozenset[str] = frozenset(MAILS) - {"confirmed"}
+    manager_email: str | None = None
+    smtp_url: str | None = field(default=None, repr=False)
     auto_ship: bool = False
     carrier_secret: str | None = field(default=None, repr=False)
 
@@ -113,16 +126,17 @@ def _one_of(**meanings: bool) -> Callable[[str], bool]:
     return read
 
 
-def _address(text: str) -> str:
+def _mailbox(text: str) -> str:
     message = EmailMessage()
-    message["From"] = _text(text)
-    sender = message["From"]
+    _text(text)
     try:
+        message["From"] = text
+        sender = message["From"]
         (address,) = sender.addresses
         if sender.defects or sender.groups[0].display_name:
             raise ValueError
         Email()(address.addr_spec)
-    except (ValueError, ValidationError):
+    except (ValueError, IndexError, ValidationError):  # IndexError: the library's, for "shop@"
         raise ValueError("must be an e-mail address, such as Daybook <shop@example.org>") from None
     return text
 
@@ -132,6 +146,35 @@ def _zone(text: str) -> ZoneInfo:
         return ZoneInfo(text)
     except (ZoneInfoNotFoundError, ValueError, OSError):
         raise ValueError("must be a time zone such as Europe/Berlin") from None
+
+
+def _address(text: str) -> str:
+    try:
+        Email()(text)
+    except ValidationError:
+        raise ValueError("must be an e-mail address, such as boss@example.org") from None
+    return text
+
+
+def _mails(text: str) -> frozenset[str]:
+    names = frozenset(name.strip() for name in text.split(",") if name.strip())
+    if unknown := names - frozenset(MAILS):
+        raise ValueError(f"must be some of {', '.join(MAILS)}; unknown: {', '.join(unknown)}")
+    return names
+
+
+def _smtp_url(text: str) -> str:
+    try:
+        parts = urlsplit(text)
+        is_sound = parts.port != 0 and parts.scheme in ("smtp", "smtps") and bool(parts.hostname)
+    except ValueError:
+        is_sound = False
+    if not is_sound or parts.path.strip("/") or parts.query or parts.fragment:
+        raise ValueError(
+            "must be smtp://host:port or smtps://host:port, with user:password@ before the host "
+            "where the server wants them (percent-encoded)"
+        )
+    return text
 
 
 def _webhook_secret(text: str) -> str:
@@ -144,7 +187,7 @@ def _webhook_secret(text: str) -> str:
     return text
 
 
-_SECRET = frozenset({"carrier_secret"})
+_SECRET = frozenset({"carrier_secret", "smtp_url"})
 """Settings that no message may repeat."""
 
 _READERS: dict[str, Callable[[str], Any]] = {
@@ -161,7 +204,10 @@ _READERS: dict[str, Callable[[str], Any]] = {
     "retry_wait": _seconds(0.001, 600),
     "lock_timeout": _seconds(0.1, 600),
     "trusted_hosts": _names,
+    "mail_from": _mailbox,
+    "mails": _mails,
+    "manager_email": _address,
+    "smtp_url": _smtp_url,
     "auto_ship": _one_of(on=True, off=False),
     "carrier_secret": _webhook_secret,
-    "mail_from": _address,
 }

@@ -61,9 +61,11 @@ def test_an_order_is_billed_in_the_end_though_billing_failed(
     assert placed["event"]["type"] == "order.placed"
     assert state_of(placed) == {"inventory": "done", "billing": "dead", "notification": "done"}
 
-    # Inventory reserved the goods, and said so by an event. Orders and shipping heard it.
+    # Inventory reserved the goods, and said so by an event. Orders and shipping heard it; so did
+    # notification, which did not write again to a customer to whom it has just written.
     assert reserved["event"]["type"] == "inventory.reserved"
-    assert state_of(reserved) == {"orders": "done", "shipping": "done"}
+    assert state_of(reserved) == {"orders": "done", "shipping": "done", "notification": "done"}
+    assert reserved["deliveries"]["notification"]["note"].startswith("no mail")
     assert read(client, "/order/1001")["status"] == "confirmed"
     assert read(client, "/product/mug")["reserved"] == 1
 

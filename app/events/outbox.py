@@ -84,8 +84,10 @@ def timeline(view: View, subject: str) -> Iterator[Document]:
         yield record
 
 
-def mark_done(delivery: Document) -> None:
-    """The handler is through with the event."""
+def mark_done(delivery: Document, why_nothing: str = "") -> None:
+    """The handler is through with the event; perhaps there was nothing to do, and it says why."""
+    if why_nothing:
+        delivery["note"] = why_nothing
     delivery.pop("error", None)
     delivery.pop("retry_at", None)
     delivery.update(state=DONE, attempts=delivery["attempts"] + 1, at=clock.now())

@@ -16,7 +16,7 @@ from app.events.breaker import Breaker
 from app.events.lanes import Lane
 from app.events.outbox import Records
 from app.events.retry import OUTAGES, RetryPolicy
-from app.events.signals import Handler
+from app.events.signals import Handler, Skipped
 from app.events.types import Envelope
 from app.store import Document
 
@@ -51,10 +51,14 @@ class Delivery(NamedTuple):
 
 
 class Verdict(NamedTuple):
-    """What came of an attempt; with the error as it is kept, and the pause before the next one."""
+    """What came of an attempt; with the error as it is kept, and the pause before the next one.
+
+    `note` says why nothing was to be done.
+    """
 
     what: str
     error: str = ""
+    note: str = ""
     pause_s: float = 0.0
     place: str = ""
 
@@ -75,12 +79,14 @@ def judge(
     breaker.record(error)
     if error is None:
         return Verdict(DONE)
+    if isinstance(error, Skipped):
+        return Verdict(DONE, note=str(error))
     if breaker.is_open and isinstance(error, OUTAGES):
         return Verdict(HELD, described(error))
     pause_s = policy.pause_s(error, attempt)
     if pause_s is None:
         return Verdict(DEAD, described(error), place=place_of(error))
-    return Verdict(RETRY, described(error), pause_s)
+    return Verdict(RETRY, described(error), pause_s=pause_s)
 
 
 def put_on_record(records: Records, record: Document, delivery: Delivery, verdict: Verdict) -> None:
@@ -88,7 +94,7 @@ def put_on_record(records: Records, record: Document, delivery: Delivery, verdic
     handler = delivery.lane.handler
     entry = record["deliveries"][handler]
     if verdict.what == DONE:
-        outbox.mark_done(entry)
+        outbox.mark_done(entry, verdict.note)
         failures.forget(records.tx, record["id"], handler)
     elif verdict.what == HELD:
         outbox.mark_held(entry, verdict.error)

@@ -92,7 +92,10 @@ class CloudEventSchema(Strict):
 
 
 class DeliverySchema(Strict):
-    """How far one handler is with one event; `log` has failed attempts, replays and discards."""
+    """How far one handler is with one event; `log` has failed attempts, replays and discards.
+
+    `note` says why the handler had nothing to do.
+    """
 
     state = Choice(PENDING, WAITING, DONE, DEAD, DISCARDED, required=True)
     attempts = Count(least=0, most=10**6, required=True)
@@ -101,6 +104,7 @@ class DeliverySchema(Strict):
     )
     at = fields.String(metadata={"format": "date-time"})
     error = fields.String()
+    note = fields.String()
     retry_at = fields.String(metadata={"format": "date-time"})
     waiting_for = fields.String(metadata={"description": "the event that is dead before it"})
     log = fields.List(fields.Dict())

@@ -10,8 +10,13 @@ from typing import Protocol, cast
 
 import blinker
 
+from app.errors import DaybookError
 from app.events.types import EVENT_TYPES, Envelope, Event
 from app.store import Transaction
+
+
+class Skipped(DaybookError):
+    """Raised by a handler that has nothing to do: the delivery is done, and its record says why."""
 
 
 class Handler(Protocol):
@@ -23,7 +28,7 @@ class Handler(Protocol):
         ...
 
     def __call__(self, event: Envelope, tx: Transaction | None = None) -> None:
-        """Deal with the event. Raise to have it tried again, or parked (see retry.py)."""
+        """Deal with the event. Raise Skipped, or what has it tried again or parked (retry.py)."""
         ...
 
 

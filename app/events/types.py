@@ -65,7 +65,7 @@ class InventoryReserved(Event):
 
     type = "inventory.reserved"
     source = "/inventory"
-    handled_by = ("orders", "shipping")
+    handled_by = ("orders", "shipping", "notification")
 
 
 class InventoryBackordered(Event):
@@ -77,7 +77,7 @@ class InventoryBackordered(Event):
 
     type = "inventory.backordered"
     source = "/inventory"
-    handled_by = ("orders", "shipping")
+    handled_by = ("orders", "shipping", "notification")
 
 
 class StockFreed(Event):
@@ -115,7 +115,7 @@ class ProductLowStock(Event):
 
     type = "product.low_stock"
     source = "/inventory"
-    handled_by = ()
+    handled_by = ("notification",)
     has_timeline = False
 
 
@@ -128,7 +128,7 @@ class PaymentCaptured(Event):
 
     type = "payment.captured"
     source = "/billing"
-    handled_by = ()
+    handled_by = ("notification",)
 
 
 class PaymentFailed(Event):
@@ -136,7 +136,7 @@ class PaymentFailed(Event):
 
     type = "payment.failed"
     source = "/billing"
-    handled_by = ()
+    handled_by = ("notification",)
 
 
 class PaymentRefunded(Event):
@@ -144,7 +144,7 @@ class PaymentRefunded(Event):
 
     type = "payment.refunded"
     source = "/billing"
-    handled_by = ()
+    handled_by = ("notification",)
 
 
 class OrderFulfilled(Event):
@@ -156,7 +156,7 @@ class OrderFulfilled(Event):
 
     type = "order.fulfilled"
     source = "/shipping"
-    handled_by = ("inventory", "orders")
+    handled_by = ("inventory", "orders", "notification")
 
 
 class OrderDelivered(Event):
@@ -164,7 +164,7 @@ class OrderDelivered(Event):
 
     type = "order.delivered"
     source = "/shipping"
-    handled_by = ("orders",)
+    handled_by = ("orders", "notification")
 
 
 EVENT_TYPES: tuple[type[Event], ...] = (

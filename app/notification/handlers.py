@@ -1,73 +1,96 @@
-"""What notification does when an order is placed, changed, cancelled or deleted: it sends mail.
+"""What notification does with an event: it sends mail.
 
 The mail tells of the event, not of what the order has become since, so its text comes from the
 event's own data. It runs outside the store and may run twice: the Message-ID is the event's id.
 """
 
-from email.charset import QP, Charset
-from email.message import Message
-from email.mime.text import MIMEText
-from email.utils import format_datetime
-from typing import Protocol
+from collections.abc import Callable, Container
+from email.utils import format_datetime, parseaddr
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from app import clock
-from app.events.types import Envelope, OrderCancelled, OrderDeleted, OrderPlaced, OrderUpdated
+from app.events.signals import Skipped
+from app.events.types import Envelope
+from app.notification.letters import letter_about, recipient_of
+from app.notification.message import Attachment, bare_address, composed, header_lines, mailbox
+from app.notification.transport import Mail, Transport
 
-TEMPLATES = {
-    OrderPlaced.type: "placed.txt",
-    OrderUpdated.type: "changed.txt",
-    OrderCancelled.type: "cancelled.txt",
-    OrderDeleted.type: "deleted.txt",
-}
-
-_texts = Environment(
-    loader=PackageLoader("app.notification"),
-    undefined=StrictUndefined,
-    autoescape=False,  # noqa: S701  (plain text, not HTML: nothing to escape)
-    trim_blocks=True,
-)
-
-
-_UTF8 = Charset("utf-8")
-_UTF8.body_encoding = QP  # readable by eye, and fit for any mail server
-
-
-class Transport(Protocol):
-    """Takes a message to where it is read. Raises OSError when that cannot be done now."""
-
-    def send(self, message: Message, name: str) -> None:
-        """Deliver `message`; `name` is the same whenever it is the same message."""
+Receipt = Callable[[Envelope], bytes]
+"""Makes the receipt that belongs to a payment.captured, as PDF."""
 
 
 class Notifier:
-    """Sends mail from one address by one transport."""
+    """Sends mail from one address by one transport.
 
-    def __init__(self, transport: Transport, sender: str) -> None:
+    `manager` is who hears of low stock; `letters` are those that are sent at all. Raises ValueError
+    when `sender` is no mailbox.
+    """
+
+    def __init__(
+        self,
+        transport: Transport,
+        sender: str,
+        *,
+        letters: Container[str],
+        manager: str | None = None,
+        receipt: Receipt | None = None,
+    ) -> None:
         self._transport = transport
-        self._sender = sender
+        self._letters = letters
+        self._manager = manager
+        self._receipt = receipt
+        self._from, self._address = mailbox(sender)
+        self._templates = Environment(
+            loader=PackageLoader("app.notification"),
+            autoescape=select_autoescape(["html"]),
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            auto_reload=False,  # or each mail would look at the files of its templates
+        )
+        self._templates.globals["shop"] = parseaddr(sender)[0] or self._address
 
-    def on_order_event(self, event: Envelope) -> None:
-        """Write to the customer; an order without an e-mail address gets none. Raises OSError."""
-        if event.data["order"]["customer_email"]:
-            self._transport.send(self.message(event), f"{event.id}.notification")
+    def on_event(self, event: Envelope) -> None:
+        """Send the mail that tells of `event`. Raises Skipped when none does.
 
-    def message(self, event: Envelope) -> Message:
-        """The mail that tells of `event`. Raises ValueError for an address with a line break.
-
-        MIMEText, not EmailMessage: that one parses every header it is given, which cost more than
-        all other handlers of an order together.
+        Raises OSError, Unavailable and Refused as the transport does, ValueError for an address
+        that cannot be one.
         """
-        order = event.data["order"]
-        if not order["customer_email"].isprintable():
-            raise ValueError("the e-mail address has a line break or another control character")
-        text = _texts.get_template(TEMPLATES[event.type]).render(event.data)
-        subject, _, body = text.partition("\n\n")
-        message = MIMEText(f"{body}\n", "plain", _UTF8)  # type: ignore[arg-type]  # typeshed: str only
-        message["From"] = self._sender
-        message["To"] = order["customer_email"]
-        message["Subject"] = subject.removeprefix("Subject: ")
-        message["Date"] = format_datetime(clock.parsed(event.time), usegmt=True)
-        message["Message-ID"] = f"<{event.id}.notification@daybook>"
-        return message
+        letter = letter_about(event)
+        if letter not in self._letters:
+            raise Skipped(f"no mail: DAYBOOK_MAILS does not name {letter}")
+        self._transport.send(self.mail(event, letter))
+
+    def mail(self, event: Envelope, letter: str) -> Mail:
+        """The mail; the same event and letter make the same bytes."""
+        recipient = bare_address(recipient_of(letter, event, self._manager))
+        attachment = self._attachment(event, letter)
+        told = event.data | {"is_receipt_attached": attachment is not None}
+        subject, _, text = self._rendered(f"{letter}.txt", told).partition("\n\n")
+        subject = subject.removeprefix("Subject: ")
+        headers = header_lines(
+            {
+                "From": self._from,
+                "Subject": subject,
+                "Date": format_datetime(clock.parsed(event.time), usegmt=True),
+                "Message-ID": f"<{event.id}.notification@daybook>",
+                "Auto-Submitted": "auto-generated",
+            }
+        )
+        data = composed(
+            f"To: {recipient}\n{headers}",
+            f"={event.id}=",
+            f"{text}\n",
+            self._rendered(f"{letter}.html", told | {"subject": subject}),
+            attachment,
+        )
+        return Mail(f"{event.id}.notification", self._address, recipient, data)
+
+    def _rendered(self, template: str, data: dict[str, object]) -> str:
+        return self._templates.get_template(template).render(data)
+
+    def _attachment(self, event: Envelope, letter: str) -> Attachment | None:
+        if letter != "receipt" or self._receipt is None:
+            return None
+        return Attachment(f"receipt-{event.data['order']['number']}.pdf", self._receipt(event))

@@ -1,39 +1,33 @@
-"""What customers are written, and what becomes of a mail that is sent again."""
+"""What a mail looks like to a mail program, and what becomes of one that is sent again."""
 
 import mailbox
-from email import message_from_string
-from email.message import Message
-from email.policy import default
+from dataclasses import fields
 from email.utils import parsedate_to_datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from app.events.types import EVENT_TYPES, Envelope
-from app.notification.handlers import TEMPLATES, Notifier
+from app.config import MAILS, Config
+from app.events.types import EVENT_TYPES
+from app.notification.handlers import Notifier
+from app.notification.letters import LETTERS
 from app.notification.maildir import Maildir
-from app.store import Document
+from app.notification.message import header_lines
+from app.notification.transport import Mail
+from tests.notification.conftest import TEA, about, event, parsed, text_of
 
-TEA = {"product": "tea", "name": "Assam", "quantity": 2, "amount": "4.50", "line_total": "9.00"}
-ORDER: Document = {
-    "order_id": "order-1",
-    "number": 1001,
-    "customer_name": "Ann",
-    "customer_email": "ann@example.com",
-    "items": [TEA],
-    "currency": "EUR",
-    "total_amount": "9.00",
-}
+PDF = b"%PDF-1.7\n" + bytes(range(256)) * 20
 
 
 class Outbox:
     """A transport that keeps what it is given."""
 
     def __init__(self) -> None:
-        self.sent: list[tuple[str, Message]] = []
+        self.sent: list[Mail] = []
 
-    def send(self, message: Message, name: str) -> None:
-        self.sent.append((name, message))
+    def send(self, mail: Mail) -> None:
+        self.sent.append(mail)
 
 
 @pytest.fixture
@@ -43,137 +37,246 @@ def outbox() -> Outbox:
 
 @pytest.fixture
 def notifier(outbox: Outbox) -> Notifier:
-    return Notifier(outbox, "Daybook <shop@localhost>")
+    """One that sends whatever there is."""
+    return Notifier(
+        outbox,
+        "Daybook <shop@localhost>",
+        letters=MAILS,
+        manager="boss@localhost",
+        receipt=lambda _event: PDF,
+    )
 
 
-def event(event_type: str = "order.placed", /, reason: str = "", **order: object) -> Envelope:
-    data = {"order": ORDER | order, "reason": reason}
-    return Envelope("event-1", "/orders", event_type, "2026-11-21T08:00:00.000Z", "order-1", data)
-
-
-def text_of(message: Message) -> str:
-    text = message.get_payload(decode=True)
-    assert isinstance(text, bytes)
-    return text.decode()
-
-
-def test_a_placed_order_is_confirmed_to_the_customer(notifier: Notifier, outbox: Outbox) -> None:
-    """To whom, from whom, about what, and every line with its price."""
-    notifier.on_order_event(event())
-    [(_, message)] = outbox.sent
+def test_a_placed_order_is_acknowledged(notifier: Notifier, outbox: Outbox) -> None:
+    """To whom, from whom, about what, and every line with its price; as text and as HTML."""
+    notifier.on_event(event())
+    [mail] = outbox.sent
+    assert (mail.sender, mail.recipient) == ("shop@localhost", "ann@example.com")
+    message = parsed(mail.data)
     assert (message["To"], message["From"]) == ("ann@example.com", "Daybook <shop@localhost>")
     assert message["Subject"] == "Your order 1001"
+    assert message["Auto-Submitted"] == "auto-generated"
     assert parsedate_to_datetime(message["Date"]).isoformat() == "2026-11-21T08:00:00+00:00"
+    assert message.get_content_type() == "multipart/alternative"
     assert text_of(message).startswith("Dear Ann,\n")
     assert "2 x Assam at 4.50: 9.00\nTotal: 9.00 EUR\n" in text_of(message)
+    assert "<td>Assam</td>" in text_of(message, "html")
+
+
+EVENTS = {
+    "placed": event(),
+    "changed": event("order.updated"),
+    "cancelled": event("order.cancelled", {"reason": "ordered twice"}),
+    "deleted": event("order.deleted"),
+    "confirmed": event("inventory.reserved"),
+    "available": about("inventory.reserved", status="backordered"),
+    "backordered": event(
+        "inventory.backordered",
+        {"short": [{"product": "tea", "wanted": 2, "available": 1, "backorder": True}]},
+    ),
+    "declined": event(
+        "payment.failed", {"payment": {"amount": "9.00"}, "reason": "insufficient funds"}
+    ),
+    "refunded": event("payment.refunded", {"payment": {"amount": "4.50"}}),
+    "receipt": event("payment.captured", {"payment": {"amount": "9.00"}}),
+    "shipped": event(
+        "order.fulfilled", {"shipment": {"carrier": "DHL", "tracking_number": "JD0146"}}
+    ),
+    "delivered": event(
+        "order.delivered", {"shipment": {"carrier": "DHL", "tracking_number": "JD0146"}}
+    ),
+    "low_stock": event(
+        "product.low_stock",
+        {"product": {"sku": "mug", "name": "Mug", "available": 2, "low_stock_threshold": 3}},
+    ),
+    "low_stock_digest": event(
+        "product.low_stock_digest",
+        {"products": [{"sku": "mug", "name": "Mug", "available": 2, "low_stock_threshold": 3}]},
+    ),
+}
 
 
 @pytest.mark.parametrize(
-    ("event_type", "subject"),
+    ("letter", "subject", "line"),
     [
-        ("order.updated", "Your order 1001 was changed"),
-        ("order.cancelled", "Your order 1001 was cancelled"),
-        ("order.deleted", "Your order 1001 was deleted"),
+        ("changed", "Your order 1001 was changed", "It now reads:\n"),
+        ("cancelled", "Your order 1001 was cancelled", "was cancelled: ordered twice.\n"),
+        ("deleted", "Your order 1001 was deleted", "was deleted. Nothing will be sent.\n"),
+        ("confirmed", "Your order 1001 is confirmed", "have put it aside for you:\n"),
+        ("available", "Your order 1001 is complete now", "what you have waited for has come"),
+        ("backordered", "Your order 1001 has to wait", "this has come:\n\nAssam\n"),
+        ("declined", "The payment of your order 1001 was declined", "insufficient funds.\n"),
+        ("refunded", "We have paid back 4.50 EUR", "4.50 EUR of your order 1001.\n"),
+        ("receipt", "Receipt for your order 1001", "The receipt is attached.\n"),
+        ("shipped", "Your order 1001 is on its way", "Carrier: DHL\nTracking number: JD0146\n"),
+        ("delivered", "Your order 1001 was delivered", "DHL says that your order 1001"),
+        ("low_stock", "Low stock: Mug", "2 available, the threshold is 3.\n"),
+        ("low_stock_digest", "Low stock: 1 products", "Mug (mug): 2 available"),
     ],
 )
-def test_each_change_of_an_order_has_its_mail(
-    notifier: Notifier, outbox: Outbox, event_type: str, subject: str
+def test_each_event_has_its_mail(
+    notifier: Notifier, outbox: Outbox, letter: str, subject: str, line: str
 ) -> None:
-    """Changed, cancelled, deleted."""
-    notifier.on_order_event(event(event_type))
-    assert outbox.sent[0][1]["Subject"] == subject
+    """In both forms, and ended by the name of the shop."""
+    notifier.on_event(EVENTS[letter])
+    message = parsed(outbox.sent[0].data)
+    assert message["Subject"] == subject
+    assert line in text_of(message)
+    assert text_of(message).endswith("\n\nDaybook\n")
+    assert f"<title>{subject}</title>" in text_of(message, "html")
+    for form in ("plain", "html"):
+        assert "{" not in text_of(message, form)
+        assert "None" not in text_of(message, form)
 
 
-def test_there_is_a_template_for_each_event_that_notification_handles() -> None:
-    """A new event without a text would end in failure.json."""
-    assert set(TEMPLATES) == {
-        each.type for each in EVENT_TYPES if "notification" in each.handled_by
-    }
+def test_every_mail_is_tried_here() -> None:
+    """A new mail has its event, its templates and its test."""
+    assert EVENTS.keys() == set(MAILS) == set(LETTERS.values()) | {"available"}
+    handled = {each.type for each in EVENT_TYPES if "notification" in each.handled_by}
+    assert handled == LETTERS.keys() - {"product.low_stock_digest"}
 
 
-def test_the_reason_for_cancelling_is_told(notifier: Notifier, outbox: Outbox) -> None:
-    notifier.on_order_event(event("order.cancelled", reason="not in stock"))
-    assert "was cancelled: not in stock.\n" in text_of(outbox.sent[0][1])
-
-
-def test_no_address_no_mail(notifier: Notifier, outbox: Outbox) -> None:
-    """An order may have no e-mail address; that is no failure."""
-    notifier.on_order_event(event(customer_email=None))
-    assert outbox.sent == []
+def test_the_receipt_is_attached(notifier: Notifier, outbox: Outbox) -> None:
+    """As it was made, byte for byte, beside the two forms of the text."""
+    notifier.on_event(EVENTS["receipt"])
+    message = parsed(outbox.sent[0].data)
+    [attachment] = message.iter_attachments()
+    assert attachment.get_content_type() == "application/pdf"
+    assert attachment.get_filename() == "receipt-1001.pdf"
+    content: Any = attachment.get_content()
+    assert content == PDF
+    assert "we have received 9.00 EUR" in text_of(message)
 
 
 def test_the_mail_tells_what_was_then_not_what_is_now(notifier: Notifier, outbox: Outbox) -> None:
     """A late mail has the event's own date and lines."""
-    notifier.on_order_event(event(total_amount="1.00"))
-    assert "Total: 1.00 EUR" in text_of(outbox.sent[0][1])
+    notifier.on_event(about(total_amount="1.00"))
+    assert "Total: 1.00 EUR" in text_of(parsed(outbox.sent[0].data))
 
 
-def test_the_same_event_makes_the_same_mail(notifier: Notifier, outbox: Outbox) -> None:
+@pytest.mark.parametrize("letter", EVENTS)
+def test_the_same_event_makes_the_same_mail(
+    notifier: Notifier, outbox: Outbox, letter: str
+) -> None:
     """A mail that is sent twice has one Message-ID, so that mail programs can tell."""
-    notifier.on_order_event(event())
-    notifier.on_order_event(event())
-    (first, one), (second, other) = outbox.sent
+    notifier.on_event(EVENTS[letter])
+    notifier.on_event(EVENTS[letter])
+    first, second = outbox.sent
     assert first == second
-    assert one["Message-ID"] == other["Message-ID"] == "<event-1.notification@daybook>"
-    assert bytes(one) == bytes(other)
+    assert parsed(first.data)["Message-ID"] == "<event-1.notification@daybook>"
 
 
-def test_names_and_wares_of_all_the_world_arrive(tmp_path: Path) -> None:
-    """UTF-8 in addresses, names and text, and markup left as it was typed."""
-    notifier = Notifier(Maildir(tmp_path / "mail"), "Tête-à-thé <shop@localhost>")
-    tea = TEA | {"name": "抹茶 <b>&</b>"}
-    order = event(customer_name="Zoë Übel", customer_email="zoë@example.com", items=[tea])
-    notifier.on_order_event(order)
-    raw = (tmp_path / "mail/new/event-1.notification").read_bytes()
-    message = message_from_string(raw.decode(), policy=default)
-    assert message["To"].addresses[0].addr_spec == "zoë@example.com"
+def test_names_and_wares_of_all_the_world_arrive(outbox: Outbox) -> None:
+    """Beyond ASCII in addresses, names, subjects and text."""
+    sender = "Tête-à-thé <shop@localhost>"
+    notifier = Notifier(outbox, sender, letters=MAILS, manager="boß@localhost")
+    tea = TEA | {"name": "抹茶 " * 30}
+    notifier.on_event(about(customer_name="Zoë Übel", items=[tea]))
+    message = parsed(outbox.sent[0].data)
     assert message["From"].addresses[0].display_name == "Tête-à-thé"
-    assert "Dear Zoë Übel," in message.get_content()
-    assert "抹茶 <b>&</b>" in message.get_content()
+    assert "Dear Zoë Übel," in text_of(message)
+    for form in ("plain", "html"):
+        assert "抹茶 抹茶" in text_of(message, form)
+    product = EVENTS["low_stock"].data["product"] | {"name": "抹茶 für alle, " * 9}
+    notifier.on_event(event("product.low_stock", {"product": product}))
+    assert outbox.sent[1].recipient == "boß@localhost"
+    assert "\nTo: boß@localhost\n" in "\n" + outbox.sent[1].data.decode()
+    lines = outbox.sent[1].data.split(b"\n")
+    assert max(len(line) for line in lines) <= 78
+    subject = parsed(outbox.sent[1].data.replace("boß".encode(), b"boss"))["Subject"]
+    assert subject == f"Low stock: {product['name']}"
 
 
-def test_a_header_cannot_be_smuggled_in(notifier: Notifier) -> None:
-    """A line break in an address is refused much earlier; should one come through, no mail goes."""
+def test_what_customers_type_is_no_markup(notifier: Notifier, outbox: Outbox) -> None:
+    """In the HTML it is text; in the text it is as it was typed."""
+    typed = "<script>alert('&')</script>"
+    notifier.on_event(about(customer_name=typed, items=[TEA | {"name": typed}]))
+    message = parsed(outbox.sent[0].data)
+    assert f"Dear {typed}," in text_of(message)
+    assert typed not in text_of(message, "html")
+    assert "&lt;script&gt;" in text_of(message, "html")
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "ann@example.com\nBcc: all@example.com",
+        "ann@example.com\r\nBcc: all@example.com",
+        "ann@example.com, all@example.com",
+        "ann@example.com all@example.com",
+        "<ann@example.com>",
+        "ann@example.com\x85Bcc: all@example.com",
+        "ann",
+    ],
+)
+def test_an_address_is_one_address(notifier: Notifier, outbox: Outbox, address: str) -> None:
+    """Another header or another recipient can't be smuggled in; such a mail is never sent."""
+    with pytest.raises(ValueError, match="e-mail address"):
+        notifier.on_event(about(customer_email=address))
+    assert outbox.sent == []
+
+
+@pytest.mark.parametrize("end", ["\n", "\r", "\r\n", "\x0b", "\x85", "\u2028", "\x00"])
+def test_no_header_has_a_line_break(notifier: Notifier, end: str) -> None:
+    """Names are checked when they come in; should one slip through, no mail goes."""
     with pytest.raises(ValueError, match="line break"):
-        notifier.message(event(customer_email="ann@example.com\nBcc: all@example.com"))
+        header_lines({"Subject": f"Low stock: {end}Bcc: all@example.com"})
+    product = EVENTS["low_stock"].data["product"] | {"name": f"Mug{end}Bcc: all@example.com"}
+    with pytest.raises(ValueError, match="line break"):
+        notifier.on_event(event("product.low_stock", {"product": product}))
 
 
-def test_a_maildir_is_read_by_other_programs(notifier: Notifier, tmp_path: Path) -> None:
+def test_without_a_display_name_the_address_signs(outbox: Outbox) -> None:
+    """DAYBOOK_MAIL_FROM may be an address alone."""
+    Notifier(outbox, "shop@localhost", letters=MAILS).on_event(event())
+    message = parsed(outbox.sent[0].data)
+    assert message["From"] == "shop@localhost"
+    assert text_of(message).endswith("\n\nshop@localhost\n")
+
+
+def test_a_sender_must_be_a_mailbox(outbox: Outbox) -> None:
+    """It would be refused when the first mail goes; that is too late."""
+    with pytest.raises(ValueError, match="e-mail address"):
+        Notifier(outbox, "Daybook", letters=MAILS)
+
+
+def test_a_maildir_is_read_by_other_programs(tmp_path: Path) -> None:
     """The standard library's reader finds the message as new."""
-    Maildir(tmp_path / "data/mail").send(notifier.message(event()), "one")
+    deliver(tmp_path / "data/mail")
     [message] = mailbox.Maildir(tmp_path / "data/mail", create=False)
     assert message["Subject"] == "Your order 1001"
     assert message.get_subdir() == "new"
 
 
-def test_the_same_mail_again_is_one_file(notifier: Notifier, tmp_path: Path) -> None:
+def test_the_same_mail_again_is_one_file(tmp_path: Path) -> None:
     """Delivering twice under one name replaces; nothing is left over in tmp."""
-    maildir = Maildir(tmp_path / "mail")
     for _ in range(3):
-        maildir.send(notifier.message(event()), "one")
-    assert [path.name for path in (tmp_path / "mail/new").iterdir()] == ["one"]
+        deliver(tmp_path / "mail")
+    names = [path.name for path in (tmp_path / "mail/new").iterdir()]
+    assert names == ["event-1.notification"]
     assert list((tmp_path / "mail/tmp").iterdir()) == []
 
 
-def test_mail_is_for_the_owner_of_the_folder_only(notifier: Notifier, tmp_path: Path) -> None:
+def test_mail_is_for_the_owner_of_the_folder_only(tmp_path: Path) -> None:
     """Letters to customers are nobody else's business."""
-    Maildir(tmp_path / "mail").send(notifier.message(event()), "one")
-    assert (tmp_path / "mail/new/one").stat().st_mode & 0o077 == 0
-    assert (tmp_path / "mail/new").stat().st_mode & 0o077 == 0
+    deliver(tmp_path / "mail")
+    for path in ("mail", "mail/new", "mail/new/event-1.notification"):
+        assert (tmp_path / path).stat().st_mode & 0o077 == 0
 
 
-def test_a_maildir_that_was_made_in_part_is_completed(notifier: Notifier, tmp_path: Path) -> None:
-    """A crash between the first folder and the last does not hold up mail for ever."""
-    path = tmp_path / "mail"
-    (path / "tmp").mkdir(parents=True)
-    Maildir(path).send(notifier.message(event()), "event-1.notification")
-    assert [each.name for each in (path / "new").iterdir()] == ["event-1.notification"]
-
-
-def test_a_folder_that_cannot_be_had_is_an_error_that_can_pass(
-    notifier: Notifier, tmp_path: Path
-) -> None:
+def test_a_folder_that_cannot_be_had_is_an_error_that_can_pass(tmp_path: Path) -> None:
     """OSError: tried again, and waited out by the breaker."""
     (tmp_path / "mail").write_text("a file where the folder should be")
     with pytest.raises(OSError, match="mail"):
-        Maildir(tmp_path / "mail").send(notifier.message(event()), "one")
+        deliver(tmp_path / "mail")
+
+
+def deliver(folder: Path) -> None:
+    """Have a mail written into the folder."""
+    Notifier(Maildir(folder), "Daybook <shop@localhost>", letters=MAILS).on_event(event())
+
+
+def test_the_default_is_all_but_one() -> None:
+    """A customer who was just told that the order is placed needs no second mail to say so."""
+    (mails,) = (field.default for field in fields(Config) if field.name == "mails")
+    assert set(MAILS) - {"confirmed"} == mails

@@ -104,6 +104,7 @@ class Books:
             ("order.placed", "notification", DONE): orders,
             ("inventory.reserved", "orders", DONE): orders,
             ("inventory.reserved", "shipping", DONE): orders,
+            ("inventory.reserved", "notification", DONE): orders,
         }
         ids = sorted(order["order_id"] for order in self.orders())
         assert sorted(self.invoiced()) == ids

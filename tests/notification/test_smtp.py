@@ -1,0 +1,203 @@
+"""Sending to a real mail server, which may take a mail, put it off, refuse it, or fall silent."""
+
+import socket
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+import trustme
+from flask.testing import FlaskClient
+
+from app.config import Config, from_environment
+from app.errors import Invalid, Unavailable
+from app.notification.smtp import Smtp
+from app.notification.transport import Mail, Refused
+from tests.notification.conftest import MailServer
+from tests.notification.smtp_server import PASSWORD, USER
+from tests.over_http import body, read
+
+Settled = Callable[[], None]
+LOGIN = f"{USER}:{quote(PASSWORD, safe='')}"
+
+
+def mail_to(recipient: str) -> Mail:
+    """A small mail; one of its lines is the dot that ends a message in SMTP."""
+    data = f"To: {recipient}\nSubject: Hello\nMessage-ID: <one@daybook>\n\nDear\n.\n.. Ann,\n"
+    return Mail("one", "shop@localhost", recipient, data.encode())
+
+
+class TestConversation:
+    """One mail, and what comes of it."""
+
+    def test_a_mail_arrives_as_it_was_sent(self, mail_server: MailServer) -> None:
+        """Every line of it, also those that begin with a dot."""
+        Smtp(mail_server.url).send(mail_to("ann@example.com"))
+        [mail] = mail_server.mails_to("ann@example.com")
+        assert mail.get_content().splitlines() == ["Dear", ".", ".. Ann,"]
+
+    def test_an_address_beyond_ascii_is_sent_as_it_is(self, mail_server: MailServer) -> None:
+        """By SMTPUTF8 (RFC 6531), where the server has it."""
+        Smtp(mail_server.url).send(mail_to("zoë@example.com"))
+        assert "To: zoë@example.com" in mail_server.raw()[-1].decode()
+
+    def test_later_is_worth_another_attempt(self, mail_server: MailServer) -> None:
+        """451: the error passes, and the mail arrives with the next attempt."""
+        smtp, mail = Smtp(mail_server.url), mail_to("later.1@example.com")
+        with pytest.raises(Unavailable, match=r"451 4.7.1 greylisted, come back later$"):
+            smtp.send(mail)
+        smtp.send(mail)
+        assert len(mail_server.mails_to("later.1@example.com")) == 1
+
+    @pytest.mark.parametrize(
+        ("recipient", "answer"),
+        [("never@example.com", "550 5.1.1 no such user"), ("spam@example.com", "554 5.7.1 this")],
+    )
+    def test_never_is_final(self, mail_server: MailServer, recipient: str, answer: str) -> None:
+        """5xx about recipient or message: no other attempt can help."""
+        with pytest.raises(Refused, match=answer):
+            Smtp(mail_server.url).send(mail_to(recipient))
+
+    def test_a_connection_that_breaks_leaves_it_open(self, mail_server: MailServer) -> None:
+        """After the end of the message: it is sent again, under the same Message-ID."""
+        smtp, mail = Smtp(mail_server.url), mail_to("drop.1@example.com")
+        with pytest.raises(Unavailable, match="cannot be had"):
+            smtp.send(mail)
+        smtp.send(mail)
+        first, second = mail_server.mails_to("drop.1@example.com")
+        assert first["Message-ID"] == second["Message-ID"] == "<one@daybook>"
+
+    def test_a_server_that_falls_silent_is_given_up(self, mail_server: MailServer) -> None:
+        """After the time-out."""
+        with pytest.raises(Unavailable, match="timed out"):
+            Smtp(mail_server.url, timeout_s=0.2).send(mail_to("hang@example.com"))
+
+    def test_a_server_that_is_not_there(self) -> None:
+        """It may come back."""
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            url = f"smtp://127.0.0.1:{probe.getsockname()[1]}"
+            with pytest.raises(Unavailable, match="Connection refused"):
+                Smtp(url).send(mail_to("ann@example.com"))
+
+
+class TestSecurity:
+    """TLS and passwords."""
+
+    @pytest.fixture
+    def trusted(
+        self, authority: trustme.CA, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The system trusts the authority that vouches for the server."""
+        authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+        monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
+
+    @pytest.mark.usefixtures("trusted")
+    def test_starttls_with_user_and_password(self, secure_server: MailServer) -> None:
+        """The password may have any characters, percent-encoded."""
+        url = secure_server.url.replace("://", f"://{LOGIN}@")
+        Smtp(url).send(mail_to("ann@example.com"))
+        assert [mail["To"] for mail in secure_server.mails()] == ["ann@example.com"]
+
+    @pytest.mark.usefixtures("trusted")
+    def test_a_wrong_password_is_an_outage_and_is_not_told(self, secure_server: MailServer) -> None:
+        """No mail at all passes until it is mended, so none goes to failure.json."""
+        url = secure_server.url.replace("://", f"://{USER}:hunter2@")
+        with pytest.raises(Unavailable) as refused:
+            Smtp(url).send(mail_to("ann@example.com"))
+        assert str(refused.value) == "The mail server refuses our user or password (535)."
+
+    def test_a_certificate_that_nobody_vouches_for(self, secure_server: MailServer) -> None:
+        """It could be anybody."""
+        with pytest.raises(Unavailable, match="certificate verify failed"):
+            Smtp(secure_server.url).send(mail_to("ann@example.com"))
+
+    def test_a_password_is_not_sent_in_the_clear(self, mail_server: MailServer) -> None:
+        """Where the server offers no STARTTLS, whoever stands between could read it."""
+        url = mail_server.url.replace("://", f"://{LOGIN}@")
+        with pytest.raises(Unavailable, match="no STARTTLS"):
+            Smtp(url).send(mail_to("ann@example.com"))
+
+    @pytest.mark.parametrize(
+        "url",
+        [
+            "smtp://:99999",
+            "http://shop:hunter2@mail.example",
+            "smtp://shop:hunter2@",
+            "smtp://shop:hunter2@mail.example:x",
+            "smtp://shop:hunter2@mail.example/path",
+            "shop:hunter2@mail.example",
+        ],
+    )
+    def test_a_bad_url_is_refused_without_repeating_it(self, url: str) -> None:
+        """It may have a password in it."""
+        with pytest.raises(Invalid, match="must be smtp://host:port") as refused:
+            from_environment({"DAYBOOK_SMTP_URL": url})
+        assert "hunter2" not in str(refused.value)
+
+    def test_a_url_is_not_shown_with_the_settings(self) -> None:
+        """In a log or a traceback."""
+        url = "smtps://shop:hunter2@mail.example"
+        config = from_environment({"DAYBOOK_SMTP_URL": url})
+        assert config.smtp_url == url
+        assert "hunter2" not in repr(config)
+
+
+class TestShop:
+    """The whole service, with DAYBOOK_SMTP_URL."""
+
+    @pytest.fixture
+    def config(self, config: Config, mail_server: MailServer) -> Config:
+        return replace(config, smtp_url=mail_server.url)
+
+    @pytest.mark.usefixtures("catalogue")
+    @pytest.mark.parametrize(
+        ("customer", "errors", "copies"),
+        [
+            ("bob@example.com", [], 1),
+            ("later.2@example.com", ["451 4.7.1 greylisted, come back later"], 1),
+            ("drop.2@example.com", ["cannot be had: Connection unexpectedly closed."], 2),
+        ],
+    )
+    def test_the_customer_gets_the_mail_in_the_end(
+        self,
+        client: FlaskClient,
+        mail_server: MailServer,
+        settled: Settled,
+        customer: str,
+        errors: list[str],
+        copies: int,
+    ) -> None:
+        """At once, or after an error that passed; the timeline has it all."""
+        delivery = self.order(client, settled, customer)
+        assert delivery["state"] == "done"
+        logged = [line["error"] for line in delivery.get("log", [])]
+        assert len(logged) == len(errors)
+        assert all(error in line for error, line in zip(errors, logged, strict=True))
+        mails = mail_server.mails_to(customer)
+        assert len(mails) == copies
+        assert len({mail["Message-ID"] for mail in mails}) == 1
+
+    @pytest.mark.usefixtures("catalogue")
+    def test_a_mail_that_is_refused_for_good_is_kept_for_a_person(
+        self, client: FlaskClient, settled: Settled
+    ) -> None:
+        """Straight to failure.json, after one attempt, with what the server said."""
+        delivery = self.order(client, settled, "never@example.com")
+        assert (delivery["state"], delivery["attempts"]) == ("dead", 1)
+        [failure] = read(client, "/failure")["failures"]
+        assert failure["error"] == (
+            "Refused: The mail server refuses this mail: 550 5.1.1 no such user here"
+        )
+
+    def order(self, client: FlaskClient, settled: Settled, email: str) -> dict[str, Any]:
+        """Place an order and wait; returns what became of the mail about it."""
+        wanted = {"customer_name": "Ann", "items": [{"product": "tea", "quantity": 1}]}
+        answer = client.post("/order", json=wanted | {"customer_email": email})
+        assert answer.status_code == 201, body(answer)
+        settled()
+        placed, *_ = read(client, "/order/1001/events")["events"]
+        delivery: dict[str, Any] = placed["deliveries"]["notification"]
+        return delivery
