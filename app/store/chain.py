@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 
+from app.disk import sync_folder
 from app.errors import Damaged, Unavailable
 from app.store.checkpoint import FileRecord
 from app.store.files import is_full, reporting
@@ -58,6 +59,8 @@ class Chain:
         """
         yield from self.news()
         while self.has_next():
+            self._renew()
+            sync_folder(self._folder)  # whoever created it may have died before its name was safe
             self.lead_to(self._open(self.segment.number + 1))
             yield {"segment": self.segment.number}
             yield from self.news()
@@ -70,9 +73,7 @@ class Chain:
             if not is_torn(self.segment.tail(), self.seq + 1):
                 raise self._damage("a later entry is intact, this one is not")
             self.segment.cut()
-        if not self.segment.trusted:
-            with self._syncing:
-                self.segment.renew()
+        self._renew()
 
     def append(self, put: Mapping[str, list[bytes]], delete: Mapping[str, list[str]]) -> None:
         """Write a transaction at the end. Raises StorageFull or Unavailable; nothing is changed."""
@@ -147,6 +148,11 @@ class Chain:
         with self._syncing:
             self.segment.trusted = False
             self.segment.close()
+
+    def _renew(self) -> None:
+        if not self.segment.trusted:
+            with self._syncing:
+                self.segment.renew()
 
     def _open(self, number: int) -> Segment:
         """Open the next segment. Raises Overtaken, or Damaged when this one is not at its end."""

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from app.disk import sync_folder, write_all, write_new
 from app.errors import Damaged
-from app.store.files import is_forbidden
+from app.store.files import is_forbidden, is_full
 from app.store.journal import Header, Line, decode, decode_header, encode_header
 
 log = logging.getLogger(__name__)
@@ -82,12 +82,17 @@ class Segment:
                 self._pass(text + b"\n", line.get("seq"))
 
     def append(self, text: bytes, seq: int | None = None) -> None:
-        """Write at `end` and move it. On an OSError what was written is taken back, if possible."""
+        """Write at `end` and move it. On an OSError what was written is taken back, if possible.
+
+        Unless the disk is just full, the next writer opens the file anew.
+        """
         try:
             write_all(self._fd, text, self.end)
-        except OSError:
+        except OSError as error:
             with suppress(OSError):  # else the next writer finds a torn tail, and cuts it
                 os.ftruncate(self._fd, self.end)
+            if not is_full(error):
+                self.trusted = False
             raise
         self._pass(text, seq)
 
