@@ -8,10 +8,11 @@ so has a file of a collection that the journal does not know yet.
 import os
 from collections.abc import Collection as Container
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from app.disk import make_folder
+from app.disk import make_folder, sync_folder
 from app.errors import Damaged, Unavailable
 from app.store import Collection
 from app.store.checkpoint import CheckpointFile, FileRecord, path_of
@@ -89,6 +90,10 @@ def establish(folder: Path, collections: Iterable[Collection]) -> None:
         new = [each for each in collections if each.name not in known]
         files = _take_over(folder, new) if new else {}
         if not headers:
+            # a start that died may have made these without making their names safe
+            with suppress(PermissionError):  # then it was not we who made the folder there
+                sync_folder(folder.parent)
+            sync_folder(folder)
             create_segment(journal, Header(1, 0, files)).close()
 
 
