@@ -72,7 +72,7 @@ def _shares(tape: Sequence[Entry], most: int, cuts: Cuts) -> dict[bool, float]:
 
 def _recovered(folder: Path, image: Image, collections: tuple[Collection, ...]) -> Documents | str:
     """All documents that a store on this disk has; a text says why it has none."""
-    _write(folder, image)
+    write_image(folder, image)
     try:
         store = JsonFileStore(folder, collections)
     except DaybookError as error:
@@ -94,7 +94,8 @@ def _present(view: View, collection: str, key: str) -> Document:
     return document
 
 
-def _write(folder: Path, image: Image) -> None:
+def write_image(folder: Path, image: Image) -> None:
+    """Make a folder with that content."""
     for name in sorted(name for name, content in image.items() if content is None):
         (folder / name).mkdir()
     for name, content in image.items():

@@ -1,0 +1,118 @@
+"""A disk on which one call fails, and a clerk at work on it, who remembers what was answered."""
+
+import errno
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from app.errors import StorageFull, Unavailable
+from app.store import Document
+from app.store.checkpointer import Checkpointer
+from app.store.json_store import JsonFileStore
+from tests.durability.disk import WRITE, Step
+from tests.store.shop import COLLECTIONS, note, order
+
+SHORT = "short write"
+PART = "no room after a part"
+KINDS = ("EIO", "ENOSPC", "EDQUOT", "EROFS", "EMFILE", SHORT, PART)
+
+ORDERS = 14
+PATIENCE = 5
+
+Before = Callable[[Step], int | None]
+
+
+def failing_at(number: int, kind: str) -> Before:
+    """A disk whose call of that number fails, once; then it works again."""
+
+    def before(step: Step) -> int | None:
+        if kind in (SHORT, PART) and step.number == number and step.call == WRITE:
+            return 1
+        if kind == PART and step.number == number + 1 and step.call == WRITE:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        if kind not in (SHORT, PART) and step.number == number:
+            code = getattr(errno, kind)
+            raise OSError(code, os.strerror(code))
+        return None
+
+    return before
+
+
+class Died(BaseException):
+    """The process has died; no except clause of ours may catch it."""
+
+
+class Mortal:
+    """A process that dies at the call of that number; call `revive` before another one begins."""
+
+    def __init__(self, number: int) -> None:
+        self._number: int | None = number
+
+    def __call__(self, step: Step) -> None:
+        if self._number is not None and step.number >= self._number:
+            raise Died
+
+    def revive(self) -> None:
+        """What dies, stays dead; its successor does not."""
+        self._number = None
+
+
+class Clerk:
+    """Puts pairs of documents into a store, and goes on when it is refused."""
+
+    def __init__(self, data: Path, name: str = "order") -> None:
+        """The documents are called `name`-00, `name`-01 and on."""
+        self._data = data
+        self._name = name
+        self.kept: set[str] = set()
+        self.refused: set[str] = set()
+        self.unknown: set[str] = set()
+        self.failures = 0
+        self.store = self._opened()
+
+    def work(self) -> None:
+        """Fourteen transactions, three checkpoints and a restart."""
+        for number in range(ORDERS):
+            self._place(f"{self._name}-{number:02}")
+            if number in (3, 7, 11):
+                self._checkpoint()
+            if number == 9:
+                self.store.close()
+                self.store = self._opened()
+
+    def problems(self, found: dict[str, Document]) -> list[str]:
+        """What is wrong with the orders that were found."""
+        problems = []
+        if lost := self.kept - found.keys():
+            problems.append(f"acknowledged and lost: {sorted(lost)}")
+        if ghosts := self.refused & found.keys():
+            problems.append(f"refused as unchanged, but kept: {sorted(ghosts)}")
+        return problems
+
+    def _place(self, order_id: str) -> None:
+        try:
+            with self.store.transaction() as tx:
+                tx.put("orders", order(order_id, number=tx.next_number("orders")))
+                note(tx, order_id)
+        except StorageFull:
+            self.failures += 1
+            self.refused.add(order_id)
+        except Unavailable:
+            self.failures += 1
+            self.unknown.add(order_id)
+        else:
+            self.kept.add(order_id)
+
+    def _checkpoint(self) -> None:
+        try:
+            Checkpointer(self.store).checkpoint()
+        except Unavailable:
+            self.failures += 1
+
+    def _opened(self) -> JsonFileStore:
+        for _ in range(PATIENCE):
+            try:
+                return JsonFileStore(self._data, COLLECTIONS)
+            except Unavailable:
+                self.failures += 1
+        return JsonFileStore(self._data, COLLECTIONS)
