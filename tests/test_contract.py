@@ -201,6 +201,8 @@ class TestAnswers:
         yield "GET", "/product/pen/stock", f"{product}/stock", 200, None
         yield "DELETE", "/product/pen", product, 200, None
         yield "DELETE", "/product/nothing", product, 404, None
+        yield "GET", "/event?type=order.placed&limit=2", "/event", 200, None
+        yield "GET", "/event?after=x", "/event", 400, None
         yield "GET", "/failure", "/failure", 200, None
         yield "POST", "/failure/replay", "/failure/replay", 200, {"all": True, "dry_run": True}
         discard = "/failure/{key}/discard"

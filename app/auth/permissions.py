@@ -55,6 +55,7 @@ PERMISSIONS = {
     "web.operator.discard": OPERATOR,
     "web.operator.set_fault": OPERATOR,
     "web.operator.clear_fault": OPERATOR,
+    "events.list_events": CLERK,
     "events.list_failures": OPERATOR,
     "events.replay": OPERATOR,
     "events.discard": OPERATOR,

@@ -1,12 +1,13 @@
 """Failures and fault switches over HTTP, for operators."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from flask import Blueprint, Response
 
-from app.errors import Forbidden, NotFound
-from app.events import failures, schemas
+from app import clock
+from app.errors import Forbidden, Malformed, NotFound
+from app.events import failures, feed, schemas
 from app.events.faults import FAULTS
 from app.events.replay import plan
 from app.events.types import EVENT_TYPES
@@ -14,11 +15,12 @@ from app.http.answers import answer
 from app.http.body import json_object
 from app.http.fields import Choice, Text
 from app.http.operation import Operation
-from app.http.paging import list_schema, page_answer, paging, query
+from app.http.paging import decoded, encoded, list_schema, page_answer, paging, query
 from app.http.validation import load
 from app.store import IndexValue, Store, View
 
 OPERATOR = "http"
+_FEED = "/event"
 
 
 def blueprint(
@@ -40,6 +42,20 @@ def blueprint(
             "order": Text(longest=40, metadata={"description": "an order's id or number"}),
         }
     )
+
+    @routes.get("/event")
+    @Operation(schemas.NewsSchema, query=schemas.FEED_QUERY)
+    def list_events() -> Response:
+        """What happened since `after`, oldest first: each event once, in the order of commits."""
+        wanted = query(schemas.FEED_QUERY)
+        position = _position(wanted)
+        with store.read() as view:
+            found = feed.news(view, position, wanted["limit"], wanted.get("type"))
+        if found.position != position:
+            # what is told must not be taken back by a power cut
+            store.make_durable()
+        cursor = encoded(found.position, _FEED)
+        return answer({"events": found.events, "next": cursor, "more": found.has_more})
 
     @routes.get("/failure")
     @Operation(schemas.FailurePageSchema, query=list_query)
@@ -127,3 +143,12 @@ def blueprint(
         return wanted | {"order": order_id_of(view, name)} if name else wanted
 
     return routes
+
+
+def _position(wanted: Mapping[str, Any]) -> str:
+    """Where the answer shall begin. Raises Malformed for a cursor that is none of ours."""
+    if "after" in wanted and "since" in wanted:
+        raise Malformed("Give `after` or `since`, not both: a cursor says where to begin.")
+    if "since" in wanted:
+        return feed.position_at(clock.parsed(wanted["since"]))
+    return decoded(wanted["after"], _FEED) if "after" in wanted else feed.BEGINNING

@@ -7,7 +7,9 @@ from marshmallow import ValidationError, fields
 from app.events import failures, faults
 from app.events.outbox import DEAD, DISCARDED, DONE, PENDING
 from app.events.replay import RUN, SKIP, WAIT
+from app.events.types import EVENT_TYPES
 from app.http.fields import Choice, Count, Flag, Moment, Text
+from app.http.paging import Limit
 from app.http.validation import Strict
 
 WAITING = "waiting"
@@ -15,6 +17,17 @@ WAITING = "waiting"
 
 
 _FILTERS = ("id", "handler", "type", "order", "error", "since")
+
+
+FEED_QUERY = Strict.from_dict(
+    {
+        "after": Text(longest=200, metadata={"description": "`next` of the answer before"}),
+        "since": Moment(metadata={"description": "instead of `after`, to begin with"}),
+        "type": Choice(*(event.type for event in EVENT_TYPES)),
+        "limit": Limit(),
+    },
+    name="FeedQuery",
+)()
 
 
 class SelectionSchema(Strict):
@@ -89,6 +102,14 @@ class CloudEventSchema(Strict):
     subject = fields.String(required=True)
     datacontenttype = Choice("application/json", required=True)
     data = fields.Dict(required=True)
+
+
+class NewsSchema(Strict):
+    """What happened; `next` is where the next answer begins, and `more` says to ask at once."""
+
+    events = fields.List(fields.Nested(CloudEventSchema), required=True)
+    next = fields.String(required=True)
+    more = fields.Boolean(required=True)
 
 
 class DeliverySchema(Strict):

@@ -110,6 +110,13 @@ class View(Protocol):
     def keys(self, collection: str) -> Iterator[str]:
         """Every key, in no promised order, to be used up inside the block. Costs the collection."""
 
+    def scan(self, collection: str, after: str, limit: int) -> list[Document]:
+        """At most `limit` documents whose keys are above `after`, in the order of their keys.
+
+        Any collection can be scanned, also one without indexes. The cost depends on the page, and
+        on what was written lately; not on the collection.
+        """
+
 
 class Transaction(View, Protocol):
     """What can be changed. Reads see the changes made so far."""

@@ -132,6 +132,16 @@ class CheckpointFile:
             yield from self._map[start:stop].rstrip(b",\n").split(b",\n")
             start = stop
 
+    def after(self, key: str) -> Iterator[tuple[str, bytes]]:
+        """Key and stored JSON of every document whose key is above `key`, in key order."""
+        start = self.place(orjson.dumps(key))
+        while start < self._end:
+            raw = self._line(start)
+            found = orjson.loads(raw)[self.collection.key]
+            if found > key:
+                yield found, raw
+            start = self.line_end(start)
+
     def chunks(self, start: int, stop: int) -> Iterator[bytes]:
         """The bytes of whole lines from `start` to `stop`, each ended by a comma and newline."""
         for begin in range(start, stop, CHUNK_BYTES):

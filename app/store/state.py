@@ -102,6 +102,19 @@ class State:
                 yield key
         yield from (key for key in newer if self.raw(collection, key) is not None)
 
+    def scan(self, collection: str, after: str, limit: int, staged: Staged) -> list[bytes]:
+        """See View.scan; the documents as they are stored."""
+        newer = {key for layer in self.layers for key in layer[collection] if key > after}
+        newer |= {key for key in staged if key > after}
+        file = self.base[collection].after(after)
+        older = ((key, raw) for key, raw in file if key not in newer)
+        fresh = (
+            (key, raw)
+            for key in sorted(newer)
+            if (raw := staged[key].raw if key in staged else self.raw(collection, key))
+        )
+        return [raw for _, raw in islice(merge(older, fresh), limit)]
+
     def count(
         self,
         collection: str,

@@ -84,6 +84,11 @@ class JsonView:
         yield from (key for key in self._state.keys(collection) if key not in staged)
         yield from (key for key, change in staged.items() if change.raw is not None)
 
+    def scan(self, collection: str, after: str, limit: int) -> list[Document]:
+        """See View.scan."""
+        found = self._state.scan(collection, after, limit, self._staged_in(collection))
+        return [orjson.loads(raw) for raw in found]
+
     def _raw(self, collection: str, key: str) -> bytes | None:
         staged = self._staged_in(collection)
         return staged[key].raw if key in staged else self._state.raw(collection, key)

@@ -188,3 +188,42 @@ def test_filter_that_is_not_indexed_is_refused(store: Store) -> None:
             view.find("notes")
         with pytest.raises(ValueError, match="not listed"):
             view.count("notes")
+
+
+class TestScanning:
+    """Reading any collection in the order of its keys."""
+
+    def test_a_scan_goes_on_where_it_ended(self, shop: Store) -> None:
+        """From key to key, whatever the order of the list; a full page may be the last."""
+        assert scanned(shop, "", 4) == ["id-0", "id-1", "id-2", "id-3"]
+        assert scanned(shop, "id-3", 4) == ["id-4", "id-5", "id-6", "id-7"]
+        assert scanned(shop, "id-7", 4) == ["id-8"]
+        assert scanned(shop, "id-8", 4) == []
+
+    def test_a_key_need_not_be_there(self, shop: Store) -> None:
+        """What counts is where it would stand."""
+        assert scanned(shop, "id-3x", 1) == ["id-4"]
+        assert scanned(shop, "zebra", 1) == []
+
+    def test_a_collection_without_indexes_can_be_scanned(self, store: Store) -> None:
+        """It is the one way to read it in order."""
+        with store.transaction() as tx:
+            for number in (3, 1, 2):
+                note(tx, f"n-{number}")
+        assert scanned(store, "n-1", 9, "notes") == ["n-2", "n-3"]
+
+    def test_a_transaction_scans_what_it_changed(self, shop: Store) -> None:
+        """Put, replaced and deleted; and nobody else does until it ends."""
+        with shop.transaction() as tx:
+            tx.delete("orders", "id-1")
+            tx.put("orders", order("id-00", number=2000))
+            tx.put("orders", order("id-2", number=2002))
+            found = tx.scan("orders", "id-", 4)
+            assert ids(found) == ["id-0", "id-00", "id-2", "id-3"]
+            assert found[2]["number"] == 2002
+
+
+def scanned(store: Store, after: str, limit: int, collection: str = "orders") -> list[str]:
+    """The keys of one scan."""
+    with store.read() as view:
+        return [next(iter(each.values())) for each in view.scan(collection, after, limit)]
