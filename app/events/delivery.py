@@ -7,25 +7,28 @@ One step of a round:
 Handlers inside the store run in the step's one transaction, each behind its own savepoint, so their
 effects and their `done` are one record. What they emit about the same order runs there as well.
 Handlers with effects outside run in the workshop's threads after it; what came of them is put on
-record by the transaction of a later step.
+record by the transaction of a later step. A handler that asks a peer goes back and forth: inside,
+outside with its question, inside with the answer.
 
 A round remembers nothing that the outbox doesn't say. When the store is in trouble, or the process
 dies, the next round begins from there.
 """
 
 from collections import Counter
+from collections.abc import Callable
 from functools import partial
 from time import monotonic
+from typing import Any, NamedTuple
 
 from app.events import faults
 from app.events.lanes import Lane
 from app.events.outbox import OUTBOX, PENDING, Records
-from app.events.outcome import Delivery, error_of, judge, put_on_record
+from app.events.outcome import Delivery, judge, put_on_record, result_of
 from app.events.retry import RetryPolicy
 from app.events.schedule import Room, Schedule
-from app.events.signals import Inside, Signals
+from app.events.signals import Asking, Outside, Signals
 from app.events.types import Envelope
-from app.events.workshop import Workshop
+from app.events.workshop import Ended, Workshop
 from app.store import Feed, Store, Transaction, View
 
 IDLE_S = 0.25
@@ -34,6 +37,13 @@ PAGE = 500
 
 LONGEST_S = 0.005
 """So long a transaction goes on taking deliveries in: a POST hardly waits for its turn."""
+
+
+class Errand(NamedTuple):
+    """What is to be done outside the store for a delivery."""
+
+    delivery: Delivery
+    work: Callable[[], Any]
 
 
 class Round:
@@ -77,7 +87,9 @@ class Round:
         """
         longest_s = BUSY_S if self._workshop.lanes else IDLE_S
         self._take_in(self._feed.take(self._schedule.wait_s(self._workshop.room, longest_s)))
-        return self._deliver(self._schedule.take(self._workshop.room))
+        waited_s, errands = self._deliver(self._schedule.take(self._workshop.room))
+        self._begin(errands)
+        return waited_s
 
     def finish(self) -> None:
         """Put on record what ended in the workshop; begin nothing more."""
@@ -91,42 +103,48 @@ class Round:
         for event_id, record in records.items():
             self._schedule.update(event_id, record)
 
-    def _deliver(self, lanes: list[Lane]) -> float:
-        """Record what ended outside, run what runs inside, then begin what runs outside.
+    def _deliver(self, lanes: list[Lane]) -> tuple[float, list[Errand]]:
+        """Record what ended outside, and run what runs inside.
 
-        Returns the seconds that it waited for its turn to write.
+        Returns the seconds that it waited for its turn to write, and what is to be run outside.
         """
         ended = self._workshop.ended()
         if not lanes and not ended:
-            return 0.0
+            return 0.0, []
         began = monotonic()
         with self._store.transaction() as tx:
             waited_s = monotonic() - began
             records = Records(tx)
-            for delivery, error in ended:
-                self._settle(records, delivery, error)
-            outside = self._run(records, lanes, began + waited_s + LONGEST_S)
+            errands = [errand for each in ended if (errand := self._go_on(records, each))]
+            self._run(records, lanes, errands, began + waited_s + LONGEST_S)
             records.write()
         self._workshop.recorded()
-        if outside:
+        return waited_s, errands
+
+    def _begin(self, errands: list[Errand]) -> None:
+        if errands:
             # what a handler does out there cannot be taken back: its cause must be safe first
             self._store.make_durable()
-        for delivery in outside:
-            self._workshop.begin(delivery, partial(self._run_outside, delivery))
-        return waited_s
+        for errand in errands:
+            self._workshop.begin(*errand)
 
-    def _run(self, records: Records, lanes: list[Lane], until: float) -> list[Delivery]:
-        """Run what runs inside, and what has become ready by it; returns what runs outside."""
-        outside: list[Delivery] = []
-        while lanes:
+    def _run(
+        self, records: Records, lanes: list[Lane], errands: list[Errand], until: float
+    ) -> None:
+        """Run what runs inside, and what has become ready by it; adds what runs outside."""
+        while True:
             begun = [self._next(records, lane) for lane in lanes]
-            outside += [each for each in begun if each and not self._ran_inside(records, each)]
-            lanes = self._schedule.take(self._room_beside(outside)) if monotonic() < until else []
-        return outside
+            turns = [self._turn(records, each) for each in begun if each]
+            errands += [errand for errand in turns if errand]
+            if monotonic() >= until:
+                return
+            lanes = self._schedule.take(self._room_beside(errands))
+            if not lanes:
+                return
 
-    def _room_beside(self, outside: list[Delivery]) -> Room:
+    def _room_beside(self, errands: list[Errand]) -> Room:
         """The workshop's room, less what shall begin there when the transaction is durable."""
-        taken = Counter(delivery.lane.handler for delivery in outside)
+        taken = Counter(errand.delivery.lane.handler for errand in errands)
         return lambda handler: self._workshop.room(handler) - taken[handler]
 
     def _next(self, records: Records, lane: Lane) -> Delivery | None:
@@ -154,22 +172,45 @@ class Round:
         self._schedule.put_off(lane, delay_s)
         return True
 
-    def _ran_inside(self, records: Records, delivery: Delivery) -> bool:
-        """Run the handler if it works inside the store, and record what came of it."""
-        if not isinstance(delivery.handler, Inside):
-            return False
-        error = error_of(partial(self._run_inside, records.tx, delivery))
-        self._settle(records, delivery, error)
+    def _go_on(self, records: Records, ended: Ended) -> Errand | None:
+        """Record what ended outside, or have its handler say what follows from the answer."""
+        delivery, result = ended
+        record = records.get(delivery.event.id)
+        is_answer = isinstance(delivery.handler, Asking) and result.error is None
+        if is_answer and record and delivery.is_open(record):
+            return self._turn(records, delivery, result.answer)
+        self._settle(records, delivery, result.error)
+        return None
+
+    def _turn(self, records: Records, delivery: Delivery, answer: Any = None) -> Errand | None:
+        """Run what the handler does inside the store; returns what it does outside, if anything.
+
+        When nothing is left to be done outside, what came of the delivery is recorded.
+        """
+        handler = delivery.handler
+        if isinstance(handler, Outside):
+            return Errand(delivery, partial(self._run_outside, delivery))
+        question, error = result_of(partial(self._run_inside, records.tx, delivery, answer))
+        errand = None
+        if isinstance(handler, Asking) and question is not None:
+            errand = Errand(delivery, partial(handler.ask, question))
+        else:
+            self._settle(records, delivery, error)
         if error is None:
             for event_id, record in records.emitted_after(delivery.event):
                 self._schedule.update(event_id, record)
-        return True
+        return errand
 
-    def _run_inside(self, tx: Transaction, delivery: Delivery) -> None:
-        if self._with_faults:
-            faults.strike(tx, delivery.lane.handler, delivery.event)
+    def _run_inside(self, tx: Transaction, delivery: Delivery, answer: Any) -> Any:
+        """What an asking handler wants to ask next; None for every other one."""
+        handler, event = delivery.handler, delivery.event
+        if self._with_faults and answer is None:
+            faults.strike(tx, delivery.lane.handler, event)
         with tx.savepoint():
-            delivery.handler(delivery.event, tx)
+            if isinstance(handler, Asking):
+                return handler.decide(tx, event, answer)
+            handler(event, tx)
+            return None
 
     def _run_outside(self, delivery: Delivery) -> None:
         if self._with_faults:

@@ -8,7 +8,7 @@ import logging
 import re
 from collections.abc import Callable
 from traceback import extract_tb
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from app import clock
 from app.events import failures, outbox
@@ -63,13 +63,19 @@ class Verdict(NamedTuple):
     place: str = ""
 
 
-def error_of(work: Callable[[], None]) -> BaseException | None:
-    """Do `work`; what it raised, or None. Nothing a handler raises may stop other deliveries."""
+class Result(NamedTuple):
+    """What some work returned, or else what it raised."""
+
+    answer: Any = None
+    error: BaseException | None = None
+
+
+def result_of(work: Callable[[], Any]) -> Result:
+    """Do `work`. Nothing that a handler raises may stop other deliveries."""
     try:
-        work()
+        return Result(work())
     except (Exception, SystemExit) as error:  # noqa: BLE001  (any error at all goes on record)
-        return error
-    return None
+        return Result(error=error)
 
 
 def judge(

@@ -6,7 +6,7 @@ no order, so the dispatcher calls each receiver by itself.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol, cast
+from typing import Any, Protocol, cast
 
 import blinker
 
@@ -62,6 +62,26 @@ class Outside:
     def __call__(self, event: Envelope, tx: Transaction | None = None) -> None:
         """See Handler; there is no transaction."""
         self.run(event)
+
+
+@dataclass(frozen=True)
+class Asking:
+    """A handler that asks a peer outside (the payment gateway), and keeps its books in the store.
+
+    `decide` gets the answer to its last question, None at first, and returns the next question, or
+    None when there is none left: then the delivery is done. It runs inside, as Inside does, and its
+    effects are one transaction with what becomes of the delivery. `ask` runs outside, as Outside
+    does, once what `decide` wrote is on disk. An answer can get lost in a crash; `decide` then
+    starts with None again, so it writes down what it asks, and asks the same again.
+    """
+
+    name: str
+    decide: Callable[[Transaction, Envelope, Any], Any]
+    ask: Callable[[Any], Any]
+
+    def __call__(self, event: Envelope, tx: Transaction | None = None) -> None:
+        """Refuse: only the dispatcher can go back and forth. Raises TypeError."""
+        raise TypeError(f"{self.name} is asked by the dispatcher, turn by turn")
 
 
 class Signals:

@@ -11,10 +11,10 @@ from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from queue import SimpleQueue
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from app.events.lanes import Lane
-from app.events.outcome import Delivery, error_of
+from app.events.outcome import Delivery, Result, result_of
 
 THREADS = 2
 """For each handler, so that one whose peer hangs does not hold up the others."""
@@ -36,10 +36,10 @@ def _yield_to_requests() -> None:
 
 
 class Ended(NamedTuple):
-    """A delivery that ran, and the error it ended with, if any."""
+    """A delivery whose work outside ended, and how."""
 
     delivery: Delivery
-    error: BaseException | None
+    result: Result
 
 
 class Workshop:
@@ -61,7 +61,7 @@ class Workshop:
         """How many more deliveries of the handler may be begun now."""
         return MOST_UNRECORDED - self._begun[handler]
 
-    def begin(self, delivery: Delivery, work: Callable[[], None]) -> None:
+    def begin(self, delivery: Delivery, work: Callable[[], Any]) -> None:
         """Run `work` for `delivery` in a thread, soon."""
         handler = delivery.lane.handler
         if handler not in self._pools:
@@ -90,5 +90,5 @@ class Workshop:
         for pool in self._pools.values():
             pool.shutdown(cancel_futures=True)
 
-    def _run(self, delivery: Delivery, work: Callable[[], None]) -> None:
-        self._queue.put(Ended(delivery, error_of(work)))
+    def _run(self, delivery: Delivery, work: Callable[[], Any]) -> None:
+        self._queue.put(Ended(delivery, result_of(work)))

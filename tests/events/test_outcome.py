@@ -7,7 +7,7 @@ import pytest
 
 from app.errors import Invalid, Problem, Unavailable
 from app.events.breaker import LIMIT, Breaker
-from app.events.outcome import LONGEST_TEXT, described, error_of, judge
+from app.events.outcome import LONGEST_TEXT, Result, described, judge, result_of
 from app.events.retry import RetryPolicy
 
 
@@ -67,11 +67,11 @@ def test_whatever_a_handler_raises_is_caught(error: BaseException) -> None:
     def work() -> None:
         raise error
 
-    assert error_of(work) is error
+    assert result_of(work) == Result(error=error)
 
 
 def test_a_handler_that_succeeds_has_no_error() -> None:
-    assert error_of(lambda: None) is None
+    assert result_of(lambda: "paid") == Result("paid")
 
 
 @pytest.mark.parametrize(

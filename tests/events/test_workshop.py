@@ -8,7 +8,7 @@ from time import monotonic
 import pytest
 
 from app.events.lanes import Lane
-from app.events.outcome import Delivery
+from app.events.outcome import Delivery, Result
 from app.events.signals import Outside
 from app.events.types import Envelope
 from app.events.workshop import MOST_UNRECORDED, THREADS, Ended, Workshop
@@ -49,7 +49,10 @@ def test_what_came_of_a_delivery_is_told(workshop: Workshop) -> None:
 
     workshop.begin(broken, fail)
     workshop.begin(sound, lambda: None)
-    assert sorted(all_ended(workshop, 2)) == [Ended(broken, error), Ended(sound, None)]
+    assert sorted(all_ended(workshop, 2)) == [
+        Ended(broken, Result(error=error)),
+        Ended(sound, Result()),
+    ]
 
 
 def test_an_outcome_is_told_until_it_is_recorded(workshop: Workshop) -> None:
