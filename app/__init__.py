@@ -8,8 +8,9 @@ from flask import Flask
 from app import cli
 from app.auth.guard import Guard
 from app.auth.keys import KEYS
-from app.billing.handlers import on_order_event as bill
+from app.billing.handlers import billing
 from app.billing.service import INVOICES
+from app.billing.simulator import gateway
 from app.config import Config, from_environment
 from app.contract import docs
 from app.events import routes as event_routes
@@ -48,7 +49,7 @@ from app.notification.maildir import Maildir
 from app.notification.smtp import Smtp
 from app.notification.transport import Transport
 from app.orders import routes as order_routes
-from app.orders.handlers import on_inventory_event, on_shipment_event
+from app.orders.handlers import on_inventory_event, on_payment, on_shipment_event
 from app.orders.references import REFERENCES
 from app.orders.service import ORDERS, Rules
 from app.runtime import Runtime
@@ -110,7 +111,7 @@ def create_app(config: Config | None = None) -> Flask:
     app.after_request(announce_patch)
     app.after_request(compressed)
     app.after_request(add_headers)
-    rules = Rules(config.currency, config.unlisted_products)
+    rules = Rules(config.currency, config.unlisted_products, config.payment_method)
     app.register_blueprint(order_routes.blueprint(runtime, rules))
     app.register_blueprint(inventory_routes.blueprint(runtime, config.currency))
     app.register_blueprint(
@@ -141,7 +142,7 @@ def connect_handlers(config: Config) -> Signals:
     signals.connect(Inside("inventory", reserve), *order_events)
     signals.connect(Inside("inventory", on_stock_freed), StockFreed)
     signals.connect(Inside("inventory", on_fulfilled), OrderFulfilled)
-    signals.connect(Inside("billing", bill), *order_events)
+    signals.connect(billing(gateway(config)), *order_events)
     signals.connect(
         Outside("notification", _notifier(config).on_event),
         *order_events,
@@ -164,6 +165,7 @@ def connect_handlers(config: Config) -> Signals:
         InventoryReserved,
         InventoryBackordered,
     )
+    signals.connect(Inside("orders", on_payment), PaymentCaptured, PaymentFailed, PaymentRefunded)
     return signals
 
 

@@ -16,6 +16,7 @@ from marshmallow.validate import Email
 
 from app.errors import Invalid, Problem
 from app.money import Currency
+from app.payment_methods import APPROVE, METHODS
 
 PREFIX = "DAYBOOK_"
 
@@ -52,6 +53,7 @@ class Config:
     smtp_url: str | None = field(default=None, repr=False)
     auto_ship: bool = False
     carrier_secret: str | None = field(default=None, repr=False)
+    payment_method: str = APPROVE
 
 
 def from_environment(environment: Mapping[str, str]) -> Config:
@@ -141,6 +143,12 @@ def _mailbox(text: str) -> str:
     return text
 
 
+def _payment_method(text: str) -> str:
+    if text not in METHODS:
+        raise ValueError(f"must be one of {', '.join(METHODS)}")
+    return text
+
+
 def _zone(text: str) -> ZoneInfo:
     try:
         return ZoneInfo(text)
@@ -210,4 +218,5 @@ _READERS: dict[str, Callable[[str], Any]] = {
     "smtp_url": _smtp_url,
     "auto_ship": _one_of(on=True, off=False),
     "carrier_secret": _webhook_secret,
+    "payment_method": _payment_method,
 }

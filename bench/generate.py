@@ -11,11 +11,12 @@ from pathlib import Path
 
 from app import COLLECTIONS, clock
 from app.billing import service as billing
+from app.billing.gateway import Answer
 from app.events import outbox
-from app.events.types import Envelope
+from app.events.types import Envelope, PaymentCaptured
 from app.inventory import service as inventory
 from app.money import Currency
-from app.orders.handlers import on_inventory_event
+from app.orders.handlers import on_inventory_event, on_payment
 from app.orders.service import Rules, place_order
 from app.shipping import service as shipping
 from app.store import Transaction
@@ -57,11 +58,15 @@ def _handled_order(tx: Transaction, chance: random.Random, n: int, orders: int) 
     at = datetime.now(UTC) - timedelta(days=SPAN_DAYS * (1 - n / orders))
     order = place_order(tx, Rules(Currency("EUR")), request, order_date=clock.written(at))
     inventory.reconcile(tx, order["order_id"])
-    billing.reconcile(tx, order["order_id"])
+    question = billing.settle(tx, order["order_id"])
+    if question:
+        billing.settle(tx, order["order_id"], Answer(question.key, f"sim-{question.key}"))
     shipping.reconcile(tx, order["order_id"], shipping.Rules())
     for record in list(outbox.timeline(tx, order["order_id"])):
         if "orders" in record["deliveries"]:
-            on_inventory_event(tx, Envelope.from_cloudevent(record["event"]))
+            event = Envelope.from_cloudevent(record["event"])
+            is_payment = event.type == PaymentCaptured.type
+            (on_payment if is_payment else on_inventory_event)(tx, event)
         for handler in record["deliveries"]:
             outbox.mark_done(record["deliveries"][handler])
         outbox.store(tx, record)

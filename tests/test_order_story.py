@@ -113,8 +113,10 @@ def test_an_order_is_billed_in_the_end_though_billing_failed(
     [invoice] = invoices_of(app)
     assert (invoice["order_number"], invoice["total_amount"]) == (1001, "18.00")
 
-    # Two mails went out, one for each thing that happened; the replay sent none.
-    assert len(list((config.data / "mail/new").iterdir())) == 2
+    # Three mails went out, one for each thing that happened: placed, changed, paid. What the replay
+    # made good was paid for once, and the order says so.
+    assert len(list((config.data / "mail/new").iterdir())) == 3
+    assert read(client, "/order/1001")["payment_status"] == "paid"
 
     # And a second replay finds nothing to do.
     assert body(client.post("/failure/replay", json={"all": True})) == {"replayed": 0}

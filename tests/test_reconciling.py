@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from app import COLLECTIONS, connect_handlers
-from app.billing.service import INVOICES, OPEN, VOID
+from app.billing.payments import OPEN, VOID
+from app.billing.service import INVOICES
 from app.config import Config
 from app.errors import Conflict
 from app.events import failures, outbox

@@ -1,10 +1,23 @@
-"""What billing does when an order is placed, changed, cancelled or deleted."""
+"""What billing does when an order is placed, changed, cancelled or deleted.
+
+It asks the gateway in turns with the store (see Asking): what it asks is in the invoice, on disk,
+before the gateway hears of it; what the gateway answered is kept with the `done` of the event.
+"""
 
 from app.billing import service
+from app.billing.gateway import Answer, Charge, PaymentGateway, Refund, ask
+from app.events.signals import Asking
 from app.events.types import Envelope
 from app.store import Transaction
 
 
-def on_order_event(tx: Transaction, event: Envelope) -> None:
-    """Bring the invoice to what the order says now, whatever the event said."""
-    service.reconcile(tx, event.subject)
+def billing(gateway: PaymentGateway) -> Asking:
+    """The handler, over that gateway."""
+    return Asking("billing", on_order_event, lambda question: ask(gateway, question))
+
+
+def on_order_event(
+    tx: Transaction, event: Envelope, answer: Answer | None
+) -> Charge | Refund | None:
+    """Bring invoice and payments to what the order says now, whatever the event said."""
+    return service.settle(tx, event.subject, answer, last_known=event.data["order"])

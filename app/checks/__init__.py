@@ -3,9 +3,10 @@
 `recompute` changes nothing; `mend` (mending.py) brings stock and invoices to what the orders say.
 """
 
-from app.checks.books import of_invoices, of_orders, of_shipments
+from app.checks.books import of_orders, of_shipments
 from app.checks.events import of_events, of_failures, of_timelines
 from app.checks.findings import Findings
+from app.checks.invoices import of_invoices
 from app.checks.stock import of_products, of_reservations, of_shipped_goods
 from app.store import View
 

@@ -7,8 +7,8 @@ discarded the delivery, its effect is given up. Neither is a difference.
 
 from collections import Counter
 
-from app.billing.service import COPIED, INVOICES, OPEN, VOID, VOIDED
 from app.checks.findings import Findings, Mend, document_of
+from app.checks.invoices import of_invoice
 from app.checks.progress import are_through, deliveries_of
 from app.checks.shipments import of_shipment
 from app.checks.stock import goods
@@ -47,25 +47,6 @@ def of_shipments(view: View, findings: Findings) -> None:
             findings.differ("shipment", where, "none", shipment["state"], Mend.SHIPMENT, order_id)
 
 
-def of_invoices(view: View, findings: Findings) -> None:
-    """No invoice is open whose order is gone, and no number stands twice."""
-    numbers: Counter[int] = Counter()
-    for order_id in view.keys(INVOICES.name):
-        invoice = document_of(view, INVOICES.name, order_id)
-        numbers[invoice["invoice_number"]] += 1
-        is_settled = view.get(ORDERS.name, order_id) or invoice["status"] == VOID
-        if not is_settled and are_through(
-            findings, order_id, deliveries_of(view, order_id), "billing"
-        ):
-            where = f"order {invoice['order_number']}, which is gone"
-            findings.differ(
-                "invoice status", where, VOID, invoice["status"], Mend.INVOICE, order_id
-            )
-    for number, times in numbers.items():
-        if times > 1:
-            findings.differ("number", f"invoice {number}", "one invoice", f"{times} invoices")
-
-
 def _of_order(view: View, findings: Findings, order: Document) -> None:
     order_id = order["order_id"]
     try:
@@ -77,8 +58,7 @@ def _of_order(view: View, findings: Findings, order: Document) -> None:
     _of_status(findings, order)
     if are_through(findings, order_id, deliveries, "inventory", "orders"):
         _of_reservation(view, findings, order)
-    if are_through(findings, order_id, deliveries, "billing"):
-        _of_invoice(view, findings, order)
+    of_invoice(view, findings, order, deliveries)
     if are_through(findings, order_id, deliveries, "inventory", "orders", "shipping"):
         of_shipment(view, findings, order)
 
@@ -104,22 +84,3 @@ def _of_reservation(view: View, findings: Findings, order: Document) -> None:
         findings.differ(
             "reservation", where, goods(wanted), goods(held), Mend.RESERVATION, order_id
         )
-
-
-def _of_invoice(view: View, findings: Findings, order: Document) -> None:
-    order_id, where = order["order_id"], f"order {order['number']}"
-    invoice = view.get(INVOICES.name, order_id)
-    is_void = order["status"] in VOIDED
-    if invoice is None:
-        if not is_void:
-            findings.differ("invoice", where, "one", "none", Mend.INVOICE, order_id)
-        return
-    if (invoice["status"] == VOID) != is_void:
-        expected = VOID if is_void else OPEN
-        findings.differ(
-            "invoice status", where, expected, invoice["status"], Mend.INVOICE, order_id
-        )
-    for name in COPIED:
-        if not is_void and invoice[name] != order[name]:
-            what = f"invoice {name}"
-            findings.differ(what, where, order[name], invoice[name], Mend.INVOICE, order_id)

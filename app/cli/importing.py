@@ -15,6 +15,7 @@ from app.imports.tables import Table, read_table
 from app.inventory.schemas import product_request_schema
 from app.orders.schemas import request_schema
 from app.orders.service import Rules
+from app.payment_methods import INVOICE
 from app.runtime import Runtime
 
 
@@ -102,7 +103,8 @@ def import_orders(
     columns = Columns(table, orders.FIELDS, headings, defaults)
     columns.require(*orders.REQUIRED)
     config = runtime.config
-    rules = Rules(config.currency, config.unlisted_products)
+    # what another system sold was paid there, or never will be
+    rules = Rules(config.currency, config.unlisted_products, INVOICE)
     work = orders.OrderImport(rules, request_schema(config.currency), config.timezone)
     with _progress("orders", table) as bar:
         came = work.run(runtime, table, columns, bar.update)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from app.billing.simulator import gateway
 from app.checks import recompute
 from app.checks.findings import Findings
 from app.checks.mending import mend
@@ -88,7 +89,7 @@ def _compare(runtime: Runtime) -> bool:
 def _repair(runtime: Runtime) -> bool:
     """Mend what can be mended and say what that was; returns whether a difference is left."""
     found = _recompute(runtime)
-    mend(runtime, found.differences)
+    mend(runtime, found.differences, gateway(runtime.config))
     left = _recompute(runtime)
     _tell((each for each in found.differences if each not in left.differences), "mended: ")
     _tell(left.differences)

@@ -122,21 +122,26 @@ class ProductLowStock(Event):
 class PaymentCaptured(Event):
     """The gateway took money for the order.
 
-    `data.order`: the order as billing saw it; `data.payment`: {payment_id, amount, at}, the amount
-    of this payment; `data.paid`: what has been paid in all, less refunds.
+    `data.order`: the order as billing saw it; `data.payment`: {payment_id, kind, amount, at, …},
+    the amount of this payment; `data.paid`: what has been paid in all, less refunds;
+    `data.payments`: all payments that were made, this one included; `data.invoice_number`. Told
+    once more, with the last payment, when a change brings an order back to what had been paid.
     """
 
     type = "payment.captured"
     source = "/billing"
-    handled_by = ("notification",)
+    handled_by = ("orders", "notification")
 
 
 class PaymentFailed(Event):
-    """The gateway declined, for good. `data` as of payment.captured; `data.reason`: why."""
+    """The gateway declined, for good. `data` as of payment.captured; `data.reason`: why.
+
+    A `data.paid` above zero says that the order was paid before it came to cost more.
+    """
 
     type = "payment.failed"
     source = "/billing"
-    handled_by = ("notification",)
+    handled_by = ("orders", "notification")
 
 
 class PaymentRefunded(Event):
@@ -144,7 +149,7 @@ class PaymentRefunded(Event):
 
     type = "payment.refunded"
     source = "/billing"
-    handled_by = ("notification",)
+    handled_by = ("orders", "notification")
 
 
 class OrderFulfilled(Event):

@@ -96,9 +96,11 @@ class Flag(fields.Boolean):
 class Choice(fields.String):
     """One of a few words."""
 
-    def __init__(self, *choices: str, **options: Any) -> None:
+    def __init__(
+        self, *choices: str, metadata: dict[str, Any] | None = None, **options: Any
+    ) -> None:
         self._choices = choices
-        super().__init__(metadata={"enum": list(choices)}, **options)
+        super().__init__(metadata={"enum": list(choices)} | (metadata or {}), **options)
 
     def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> str:
         if not isinstance(value, str) or value not in self._choices:

@@ -1,4 +1,4 @@
-"""What orders do when inventory or shipping has spoken."""
+"""What orders do when inventory, billing or shipping has spoken."""
 
 from app.events.types import Envelope
 from app.orders import service, states
@@ -26,6 +26,11 @@ def on_inventory_event(tx: Transaction, event: Envelope) -> None:
         service.fail_order(tx, order, f"not in stock ({_told(short)})")
     elif order["status"] != states.BACKORDERED:
         service.backorder_order(tx, order, _told(short))
+
+
+def on_payment(tx: Transaction, event: Envelope) -> None:
+    """Bring the payment status to what billing's invoice says now, whatever the event said."""
+    service.check_payment(tx, event.subject)
 
 
 def on_shipment_event(tx: Transaction, event: Envelope) -> None:

@@ -17,6 +17,7 @@ from app.http.operation import IDEMPOTENCY_KEY, IF_MATCH, IF_NONE_MATCH, PREFER,
 from app.http.paging import page_answer, paging, query
 from app.http.validation import load
 from app.orders import schemas, service, sheet, states
+from app.payment_methods import INVOICE
 from app.store import Document, IndexValue, Page, Store, Transaction, View
 
 _ID = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -166,15 +167,23 @@ def _filters(wanted: Document) -> dict[str, IndexValue]:
 
 
 def _handled(store: Store, location: str, wait_s: float) -> Document | None:
-    """The order once inventory has spoken, or as it is after `wait_s`; None when it is gone."""
+    """The order once inventory and billing have spoken, or as it is after that; None if gone."""
     order_id = location.rpartition("/")[2]
     deadline = monotonic() + wait_s
     while True:
         with store.read() as view:
             order = view.get(service.ORDERS.name, order_id)
-        if order is None or order["status"] != states.PLACED or monotonic() > deadline:
+        if order is None or _is_through(order) or monotonic() > deadline:
             return order
         sleep(_HANDLED_POLL_S)
+
+
+def _is_through(order: Document) -> bool:
+    if order["status"] not in states.OPEN:
+        return True
+    if order["payment_status"] == "pending" and order["payment_method"] != INVOICE:
+        return False
+    return bool(order["status"] != states.PLACED)
 
 
 @contextmanager

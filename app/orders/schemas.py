@@ -12,12 +12,14 @@ from app.http.paging import list_schema
 from app.http.validation import Strict, load
 from app.money import Currency
 from app.orders import states
+from app.payment_methods import APPROVE, METHODS
 from app.store import Document
 
 MAX_LINES = 2000
 MAX_QUANTITY = 1_000_000
 _MAX_NUMBER = 10**12
 
+_PAYMENT_METHODS = "; ".join(f"{word}: {meaning}" for word, meaning in METHODS.items())
 _UUID = r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
 _TIMESTAMP = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z$"
 _LINK = r"^[0-9]{1,12}-[A-Za-z0-9_-]{22}$"
@@ -98,6 +100,7 @@ class OrderSchema(Strict):
     currency = fields.String(required=True, validate=validate.Regexp("^[A-Z]{3}$"))
     total_amount = fields.String(required=True, validate=validate.Regexp(_AMOUNT))
     status = Choice(*states.STATUSES, required=True)
+    payment_method = Choice(*METHODS, required=True)
     payment_status = Choice("pending", "paid", "failed", "refunded", required=True)
     order_date = fields.String(
         required=True, validate=validate.Regexp(_TIMESTAMP), metadata={"format": "date-time"}
@@ -159,6 +162,9 @@ def _what_to_order(currency: Currency, *, required: bool) -> dict[str, fields.Fi
             fields.Nested(_line_schema(currency)),
             required=required,
             validate=validate.Length(1, MAX_LINES, error="must have {min} to {max} lines"),
+        ),
+        "payment_method": Choice(
+            *METHODS, metadata={"description": _PAYMENT_METHODS, "examples": [APPROVE]}
         ),
     }
 

@@ -20,6 +20,7 @@ from app.events.types import OrderCancelled, OrderDeleted, OrderPlaced, OrderUpd
 from app.money import Currency
 from app.orders import states
 from app.orders.schemas import check_order
+from app.payment_methods import APPROVE
 from app.store import Collection, Document, Given, IndexValue, Transaction, View
 
 FIRST_NUMBER = 1001
@@ -63,6 +64,7 @@ class Rules:
 
     currency: Currency
     unlisted_products: bool = False
+    payment_method: str = APPROVE
 
 
 def find_order(view: View, name: str) -> Document:
@@ -108,6 +110,7 @@ def place_order(
         "currency": rules.currency.code,
         "total_amount": _total(rules, items),
         "status": states.PLACED,
+        "payment_method": request.get("payment_method", rules.payment_method),
         "payment_status": "pending",
         "order_date": order_date or now,
         "order_update": now,
@@ -227,6 +230,22 @@ def follow_shipment(tx: Transaction, order_id: str) -> None:
     for status in states.steps(order["status"], shipment["state"]):
         order = states.moved(order, status, details[status])
     tx.put(ORDERS.name, order)
+
+
+def check_payment(tx: Transaction, order_id: str) -> None:
+    """Bring the payment status to what billing's invoice says; an order that nobody pays fails."""
+    order = tx.get(ORDERS.name, order_id)
+    invoice = tx.get("invoices", order_id)
+    if order is None or invoice is None or order["payment_status"] == invoice["payment_status"]:
+        return
+    status = invoice["payment_status"]
+    reason = invoice["payments"][-1].get("reason", "") if invoice["payments"] else ""
+    detail = ": ".join(filter(None, (f"{invoice['paid']} {invoice['currency']} paid", reason)))
+    noted = states.stepped(order | {"payment_status": status}, f"payment {status}", detail)
+    tx.put(ORDERS.name, noted)
+    is_here = order["status"] in states.OPEN and not has_left(tx, order)
+    if status == "failed" and not Decimal(invoice["paid"]) and is_here:
+        _end(tx, noted, states.FAILED, f"payment declined: {reason}")
 
 
 def _end(tx: Transaction, order: Document, status: str, reason: str) -> Document:

@@ -16,14 +16,15 @@ SENT = (SHIPPED, DELIVERED)
 
 _LEGAL = {
     PLACED: {CONFIRMED, BACKORDERED, CANCELLED, FAILED},
-    BACKORDERED: {CONFIRMED, CANCELLED},
-    CONFIRMED: {SHIPPED, CANCELLED, BACKORDERED},
+    BACKORDERED: {CONFIRMED, CANCELLED, FAILED},
+    CONFIRMED: {SHIPPED, CANCELLED, BACKORDERED, FAILED},
     SHIPPED: {DELIVERED},
     DELIVERED: set(),
     CANCELLED: set(),
     FAILED: set(),
 }
-"""Confirmed → backordered: a changed order may find the shelf short (docs/decisions/0004)."""
+"""Confirmed → backordered: a changed order may find the shelf short (docs/decisions/0004).
+Both → failed: stock is often reserved before the gateway declines (docs/decisions/0015)."""
 
 
 def moved(order: Document, status: str, detail: str) -> Document:

@@ -1,8 +1,5 @@
 """One invoice for each order, which says what the order says."""
 
-from collections.abc import Callable
-from typing import Any
-
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
@@ -10,26 +7,10 @@ from flask.testing import FlaskClient
 from app.billing import service
 from app.billing.service import INVOICES
 from app.runtime import Runtime
+from tests.billing.conftest import Invoices
 from tests.over_http import place
 
 pytestmark = pytest.mark.usefixtures("catalogue")
-
-
-@pytest.fixture
-def invoices(app: Flask, settled: Callable[[], None]) -> Callable[[], list[dict[str, Any]]]:
-    """A function that returns all invoices, by number, once every event was handled."""
-    runtime: Runtime = app.extensions["daybook"]
-
-    def read() -> list[dict[str, Any]]:
-        settled()
-        with runtime.read() as view:
-            found = (view.get(INVOICES.name, key) for key in view.keys(INVOICES.name))
-            return sorted(filter(None, found), key=lambda invoice: invoice["invoice_number"])
-
-    return read
-
-
-Invoices = Callable[[], list[dict[str, Any]]]
 
 
 def test_an_order_gets_an_invoice_over_what_it_says(
@@ -87,7 +68,7 @@ def test_doing_it_again_changes_nothing(
     before = invoices()
     runtime: Runtime = app.extensions["daybook"]
     with runtime.transaction() as tx:
-        service.reconcile(tx, order["order_id"])
+        assert service.settle(tx, order["order_id"]) is None
     assert invoices() == before
 
 
@@ -100,5 +81,5 @@ def test_an_order_that_ended_before_it_was_billed_gets_no_invoice(
     runtime: Runtime = app.extensions["daybook"]
     with runtime.transaction() as tx:
         tx.delete(INVOICES.name, order["order_id"])
-        service.reconcile(tx, order["order_id"])
+        assert service.settle(tx, order["order_id"]) is None
         assert tx.get(INVOICES.name, order["order_id"]) is None

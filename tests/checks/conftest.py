@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
+from app.billing.simulator import gateway
 from app.checks import recompute
 from app.checks.findings import Findings
 from app.checks.mending import mend
@@ -58,5 +59,5 @@ def told(runtime: Runtime) -> list[str]:
 
 def mended(runtime: Runtime) -> list[str]:
     """What is left after mending."""
-    mend(runtime, look(runtime).differences)
+    mend(runtime, look(runtime).differences, gateway(runtime.config))
     return told(runtime)

@@ -1,11 +1,20 @@
 """ETag, If-Match and If-None-Match, as RFC 9110 has them."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from flask.testing import FlaskClient
 
+from app.config import Config
+from app.payment_methods import INVOICE
 from tests.over_http import place, read
+
+
+@pytest.fixture
+def config(config: Config) -> Config:
+    """Nobody is charged, so no payment makes a version of its own."""
+    return replace(config, payment_method=INVOICE)
 
 
 @pytest.fixture

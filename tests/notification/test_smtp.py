@@ -15,6 +15,7 @@ from app.config import Config, from_environment
 from app.errors import Invalid, Unavailable
 from app.notification.smtp import Smtp
 from app.notification.transport import Mail, Refused
+from app.payment_methods import INVOICE
 from tests.notification.conftest import MailServer
 from tests.notification.smtp_server import PASSWORD, USER
 from tests.over_http import body, read
@@ -150,7 +151,8 @@ class TestShop:
 
     @pytest.fixture
     def config(self, config: Config, mail_server: MailServer) -> Config:
-        return replace(config, smtp_url=mail_server.url)
+        """Nobody is charged, so there is one mail for an order: that it was placed."""
+        return replace(config, smtp_url=mail_server.url, payment_method=INVOICE)
 
     @pytest.mark.usefixtures("catalogue")
     @pytest.mark.parametrize(

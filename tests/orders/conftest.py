@@ -1,12 +1,22 @@
 """What tests of orders look at besides the answers."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from flask import Flask
 
+from app.config import Config
+from app.payment_methods import INVOICE
+
 Stored = Callable[[str, str], dict[str, Any] | None]
+
+
+@pytest.fixture
+def config(config: Config) -> Config:
+    """Nobody is charged, so no payment makes a version of its own."""
+    return replace(config, payment_method=INVOICE)
 
 
 @pytest.fixture

@@ -57,6 +57,7 @@ def test_an_order_has_every_field_of_its_own(client: FlaskClient) -> None:
         "currency": "EUR",
         "total_amount": "37.50",
         "status": "placed",
+        "payment_method": "invoice",
         "payment_status": "pending",
         "order_date": "2026-11-21T08:00:00.123Z",
         "order_update": "2026-11-21T08:00:00.123Z",

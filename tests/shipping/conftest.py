@@ -12,6 +12,7 @@ from standardwebhooks import Webhook
 from werkzeug.test import TestResponse
 
 from app.config import Config
+from app.payment_methods import INVOICE
 from tests.over_http import place, read
 
 SECRET = "whsec_" + "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -20,8 +21,8 @@ PARCEL = {"carrier": "DHL", "tracking_number": "JD0146"}
 
 @pytest.fixture
 def config(config: Config) -> Config:
-    """With a secret that the carrier shares."""
-    return replace(config, carrier_secret=SECRET)
+    """With a secret that the carrier shares; nobody is charged, which would be more events."""
+    return replace(config, carrier_secret=SECRET, payment_method=INVOICE)
 
 
 @pytest.fixture

@@ -1,0 +1,86 @@
+"""The simulated gateway is as reliable a peer as a real one."""
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from app.billing.gateway import Charge, Refund
+from app.billing.simulator import OUTAGE_CALLS, Simulator
+from app.errors import Conflict, Unavailable
+
+CHARGE = Charge("order-1-1", "9.00", "EUR", "approve")
+
+
+@pytest.fixture
+def gateway(tmp_path: Path) -> Simulator:
+    return Simulator(tmp_path / "gateway")
+
+
+def test_the_same_key_is_charged_once(gateway: Simulator) -> None:
+    """However often it is asked for, and by whatever process."""
+    first = gateway.charge(CHARGE)
+    assert gateway.charge(CHARGE) == first
+    again = Simulator(gateway._folder)
+    assert again.charge(CHARGE) == first
+    [request] = again.requests()
+    assert (request["amount"], request["calls"], request["reference"]) == (
+        "9.00",
+        3,
+        first.reference,
+    )
+
+
+def test_threads_are_charged_once(gateway: Simulator) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        answers = set(pool.map(lambda _: gateway.charge(CHARGE), range(40)))
+    assert len(answers) == 1
+    assert gateway.requests()[0]["calls"] == 40
+
+
+@pytest.mark.parametrize("other", [{"amount": "9.01"}, {"currency": "USD"}, {"method": "decline"}])
+def test_a_key_stands_for_one_request(gateway: Simulator, other: dict[str, str]) -> None:
+    """Another amount under the same key is a defect of the shop, which trying again cannot mend."""
+    gateway.charge(CHARGE)
+    with pytest.raises(Conflict, match="order-1-1 was used for another payment"):
+        gateway.charge(replace(CHARGE, **other))
+
+
+def test_a_decline_is_an_answer(gateway: Simulator) -> None:
+    declined = gateway.charge(replace(CHARGE, method="decline"))
+    assert declined.declined == "the card was declined"
+
+
+def test_after_a_timeout_the_answer_is_repeated(gateway: Simulator) -> None:
+    """The money was taken, though nobody heard."""
+    slow = replace(CHARGE, method="timeout")
+    with pytest.raises(Unavailable, match="did not answer in time"):
+        gateway.charge(slow)
+    assert gateway.requests()[0]["reference"]
+    assert not gateway.charge(slow).declined
+
+
+def test_what_is_down_takes_nothing(gateway: Simulator) -> None:
+    """And is up again after so many calls, also when our process died in between."""
+    down = replace(CHARGE, method="down")
+    for _ in range(OUTAGE_CALLS):
+        with pytest.raises(Unavailable, match="cannot be reached"):
+            Simulator(gateway._folder).charge(down)
+    assert gateway.requests()[0]["reference"] is None
+    assert gateway.charge(down).reference
+
+
+def test_a_refund_is_made_once(gateway: Simulator) -> None:
+    charged = gateway.charge(CHARGE)
+    refund = Refund("order-1-2", "9.00", "EUR", charged.reference)
+    assert gateway.refund(refund) == gateway.refund(refund)
+    assert [each["kind"] for each in gateway.requests()] == ["charge", "refund"]
+
+
+def test_trouble_with_its_own_file_is_an_outage(gateway: Simulator) -> None:
+    """As if it were down: retried, and no defect of the shop."""
+    gateway._folder.mkdir()
+    (gateway._folder / "account.sqlite").mkdir()
+    with pytest.raises(Unavailable, match="out of order"):
+        gateway.charge(CHARGE)
