@@ -6,12 +6,14 @@ from typing import Any
 
 from flask import Flask, Response
 from marshmallow import INCLUDE, Schema, fields
-from werkzeug.exceptions import HTTPException, MethodNotAllowed
+from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 
 from app import errors
 from app.http.answers import json_bytes
 
 MEDIA_TYPE = "application/problem+json"
+
+NOWHERE = "There is nothing at this address; openapi.yaml has those of the API."
 
 log = logging.getLogger(__name__)
 
@@ -99,7 +101,8 @@ def _status_and_title(error: errors.DaybookError) -> tuple[int, str]:
 
 def _http(error: HTTPException) -> Response:
     status = error.code or 500
-    answer = problem(status, error.name, error.description or error.name)
+    detail = NOWHERE if isinstance(error, NotFound) else error.description
+    answer = problem(status, error.name, detail or error.name)
     if isinstance(error, MethodNotAllowed) and error.valid_methods:
         answer.headers["Allow"] = ", ".join(sorted(error.valid_methods))
     for name, value in error.get_headers():

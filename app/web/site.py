@@ -56,10 +56,11 @@ def install_pages(app: Flask, site: Site, *groups: Blueprint) -> None:
     pages.before_request(lambda: _note_position(site))
     pages.after_request(_guarded)
     pages.register_error_handler(Exception, told)
+    app.register_error_handler(NoSuchPage, _nowhere)
     pages.add_app_template_filter(lambda text: _moment(text, site.zone), "moment")
     pages.add_app_template_filter(lambda text: _day(text, site.zone), "day")
     pages.add_app_template_global(forgery.token, "forgery_token")
-    pages.context_processor(lambda: {"currency": site.rules.currency.code, "site": site})
+    pages.app_context_processor(lambda: {"currency": site.rules.currency.code, "site": site})
     for group in groups:
         pages.register_blueprint(group)
     app.register_blueprint(pages)
@@ -81,6 +82,14 @@ def told(error: Exception) -> Response:
     answer.set_data(render_template("problem.html", problem=problem))
     answer.mimetype = "text/html"
     return answer
+
+
+def _nowhere(error: NoSuchPage) -> Response:
+    """An address at which there is nothing: a page for a browser, a problem for a program."""
+    kinds = (problems.MEDIA_TYPE, "text/html")
+    if request.accept_mimetypes.best_match(kinds, kinds[0]) == "text/html":
+        return _guarded(told(error))
+    return problems.answer_for(error)
 
 
 def _note_position(site: Site) -> None:

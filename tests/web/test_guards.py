@@ -50,6 +50,27 @@ def test_no_page_has_script_or_style_in_it(client: FlaskClient, path: str) -> No
     assert not re.search(r"<[^>]*\son\w+=", text)
 
 
+BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
+
+
+@pytest.mark.parametrize("path", ["/nowhere", "/orders", "/static/nothing.css"])
+def test_an_address_that_does_not_exist_is_told_in_our_words(
+    client: FlaskClient, path: str
+) -> None:
+    """A browser gets a page like any other, with its guards."""
+    answer = client.get(path, headers={"Accept": BROWSER})
+    assert (answer.status_code, answer.mimetype) == (404, "text/html")
+    assert "There is no page at this address" in Page(answer).text
+    assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
+
+
+@pytest.mark.parametrize("accept", ["*/*", "application/json", "image/png"])
+def test_a_program_is_told_so_by_a_problem(client: FlaskClient, accept: str) -> None:
+    answer = client.get("/nowhere", headers={"Accept": accept})
+    assert (answer.status_code, answer.mimetype) == (404, "application/problem+json")
+    assert answer.get_json()["detail"].startswith("There is nothing at this address")
+
+
 @pytest.mark.parametrize("name", ["style.css", "icon.svg", "live.js"])
 def test_what_a_page_needs_is_served_here(client: FlaskClient, name: str) -> None:
     """Style, script and icon; all named in the page."""
