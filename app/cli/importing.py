@@ -1,7 +1,7 @@
 """`flask import products` and `flask import orders`."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +9,7 @@ import click
 
 from app.cli.command import Command, with_runtime
 from app.imports import orders, products
-from app.imports.columns import Columns
+from app.imports.columns import Columns, Reader
 from app.imports.refusals import Refusal, rejected_path, rejected_text, write_rejected
 from app.imports.tables import Table, read_table
 from app.inventory.schemas import product_request_schema
@@ -75,9 +75,7 @@ def import_products(
     Fields: sku, name, price, quantity, category, low_stock_threshold, backorder. The first row of a
     sku wins; a product that the shop has already is left as it is.
     """
-    table = read_table(file)
-    columns = Columns(table, products.FIELDS, headings, defaults)
-    columns.require(*products.REQUIRED)
+    table, columns = _read(file, products.FIELDS, products.REQUIRED, headings, defaults)
     schema = product_request_schema(runtime.config.currency)
     with _progress("products", table) as bar:
         came = products.import_products(runtime, schema, table, columns, bar.update)
@@ -99,9 +97,7 @@ def import_orders(
     Fields: order, customer_name, customer_email, product, quantity, amount, order_date. `order` is
     the shop's own reference: it groups the rows, and is never imported twice.
     """
-    table = read_table(file)
-    columns = Columns(table, orders.FIELDS, headings, defaults)
-    columns.require(*orders.REQUIRED)
+    table, columns = _read(file, orders.FIELDS, orders.REQUIRED, headings, defaults)
     config = runtime.config
     # what another system sold was paid there, or never will be
     rules = Rules(config.currency, config.unlisted_products, INVOICE)
@@ -114,6 +110,20 @@ def import_orders(
         f"{came.present} already imported, {came.refused} refused."
     )
     _tell(file, table, columns, came.refusals)
+
+
+def _read(
+    file: Path,
+    fields: Mapping[str, Reader],
+    required: Iterable[str],
+    headings: dict[str, str],
+    defaults: dict[str, str],
+) -> tuple[Table, Columns]:
+    """The rows of the file, and how to read them. Raises Malformed and Invalid."""
+    table = read_table(file)
+    columns = Columns(table, fields, headings, defaults)
+    columns.require(*required)
+    return table, columns
 
 
 def _progress(label: str, table: Table) -> Any:
