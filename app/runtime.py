@@ -46,12 +46,12 @@ class Runtime:
                         self.collections,
                         lock_timeout_s=self.config.lock_timeout,
                     )
-                    self._checkpointer = Checkpointer(store)
                     try:
                         settle_currency(store, self.config.currency)
                     except BaseException:
                         store.close()
                         raise
+                    self._checkpointer = Checkpointer(store)
                     self._store = store
         return self._store
 

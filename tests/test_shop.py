@@ -22,7 +22,10 @@ def runtime_of(app: Flask) -> Runtime:
 
 
 def test_a_shop_refuses_another_currency(
-    runtime: Runtime, config: Config, catalogue: dict[str, str]
+    runtime: Runtime,
+    config: Config,
+    catalogue: dict[str, str],
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     """Also one that has sold nothing yet: its prices would be worth something else."""
     runtime.close()
@@ -35,6 +38,8 @@ def test_a_shop_refuses_another_currency(
     )
     told = other.test_client().get("/order")
     assert (told.status_code, "DAYBOOK_CURRENCY=EUR" in told.get_json()["detail"]) == (503, True)
+    runtime_of(other).close()
+    assert caplog.messages == []
     runtime.open()
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from app.disk import make_folder, sync_folder
-from app.errors import Conflict
+from app.errors import Conflict, Unavailable
 from app.store.checkpoint import path_of
 from app.store.files import reporting
 from app.store.json_store import JsonFileStore
@@ -49,6 +49,7 @@ def backup(store: JsonFileStore, destination: Path) -> Backup:
         raise Conflict(f"{destination.name} exists already; give a new name.")
     if destination.resolve().is_relative_to(store.folder.resolve()):
         raise Conflict(f"{destination.name} would lie in the data folder; give a place outside.")
+    _refuse_unwritable(destination)
     with reporting("copying the data folder"), ExitStack() as opened:
         with store.writing():
             store.notice_edits()
@@ -58,6 +59,14 @@ def backup(store: JsonFileStore, destination: Path) -> Backup:
         others = _copy_all(store.folder, sources, destination)
     sizes = [*others, *(source.bytes for source in sources)]
     return Backup(len(sizes), sum(sizes), last_transaction)
+
+
+def _refuse_unwritable(destination: Path) -> None:
+    there = next(each for each in destination.absolute().parents if each.exists())
+    if not os.access(there, os.W_OK | os.X_OK, effective_ids=True) or not there.is_dir():
+        raise Unavailable(
+            f"Nothing can be written to {there.name or there}/ by this user; give another place."
+        )
 
 
 def _paths(store: JsonFileStore) -> Iterator[Path]:

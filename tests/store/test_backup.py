@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from app.errors import Conflict, Damaged, StorageFull
+from app.errors import Conflict, Damaged, StorageFull, Unavailable
 from app.store.backup import backup
 from app.store.inspecting import inspect
 from app.store.json_store import JsonFileStore
 from tests.store.conftest import OpenStore
-from tests.store.faults import full_disk
+from tests.store.faults import full_disk, no_rights
 from tests.store.journal_lines import checkpoint
 from tests.store.shop import COLLECTIONS, all_orders, note, order, put_orders
 
@@ -69,6 +69,15 @@ def test_backup_does_not_lie_in_what_it_copies(
     with pytest.raises(Conflict, match="copy would lie in the data folder"):
         backup(store, folder / name)
     assert sorted(folder.rglob("*")) == before
+
+
+def test_backup_that_cannot_be_written_says_where(open_store: OpenStore, destination: Path) -> None:
+    """It is the place that the user gave, not the data folder."""
+    store = open_store()
+    with no_rights(destination.parents[1], 0o500), pytest.raises(Unavailable) as refused:
+        backup(store, destination)
+    name = destination.parents[1].name
+    assert str(refused.value).startswith(f"Nothing can be written to {name}/ by this user")
 
 
 def test_backup_has_what_services_keep_beside(
