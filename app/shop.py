@@ -8,11 +8,14 @@ record (data/shop.json); every later one compares.
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
+from marshmallow import fields
+
 from app.errors import Invalid, Problem, Unavailable
+from app.http.validation import kept
 from app.money import Currency
 from app.store import Collection, Document, Store, View
 
-SHOP = Collection(name="shop", key="name")
+SHOP = Collection(name="shop", key="name", check=kept(value=fields.String(required=True)))
 
 _CURRENCY = "currency"
 

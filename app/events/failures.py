@@ -8,10 +8,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import islice
 
+from marshmallow import fields
+
 from app import clock
 from app.errors import Conflict, NotFound
 from app.events import outbox
 from app.events.types import Envelope
+from app.http.fields import Choice, Count
+from app.http.validation import kept
 from app.store import Collection, Document, Store, Transaction, View
 
 FAILED, REPLAYING = "failed", "replaying"
@@ -27,6 +31,14 @@ FAILURES = Collection(
         "state": lambda failure: [failure["state"]],
     },
     listed=True,
+    check=kept(
+        handler=fields.String(required=True),
+        state=Choice(FAILED, REPLAYING, required=True),
+        error=fields.String(required=True),
+        failed_at=fields.String(required=True),
+        replays=Count(least=0, most=10**6, required=True),
+        event=fields.Dict(required=True),
+    ),
 )
 
 _BATCH = 100

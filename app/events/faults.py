@@ -5,12 +5,14 @@ A switch is a document in `faults`, one for each handler, so every process obeys
 They work only where DAYBOOK_FAULTS=on.
 """
 
+from marshmallow import fields
+
 from app.errors import DaybookError, Invalid, Problem, Unavailable
 from app.events.retry import FaultInjected
 from app.events.types import Envelope
+from app.http.fields import Choice, Count
+from app.http.validation import kept
 from app.store import Collection, Document, Store, Transaction, View
-
-FAULTS = Collection(name="faults", key="handler", listed=True)
 
 FAIL, REJECT, DOWN, SLOW = "fail", "reject", "down", "slow"
 MODES = {
@@ -19,6 +21,18 @@ MODES = {
     DOWN: "its peer is down: retried, and the circuit breaker opens",
     SLOW: "starts only after delay_s seconds",
 }
+
+FAULTS = Collection(
+    name="faults",
+    key="handler",
+    listed=True,
+    check=kept(
+        mode=Choice(*MODES, required=True),
+        times=Count(least=1, most=1_000_000, required=True, allow_none=True),
+        delay_s=Count(least=1, most=60, required=True),
+        order=fields.String(required=True, allow_none=True),
+    ),
+)
 
 
 def slowness_s(view: View, handler: str, event: Envelope) -> float:

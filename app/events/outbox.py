@@ -11,9 +11,12 @@ Services call `emit`; the dispatcher and the operators' commands call the rest.
 
 from collections.abc import Iterator
 
+from marshmallow import fields
+
 from app import clock
 from app.errors import Invalid, Problem
 from app.events.types import Envelope, Event
+from app.http.validation import kept
 from app.store import Collection, Document, Given, Transaction, View
 
 PENDING, DONE, DEAD, DISCARDED = "pending", "done", "dead", "discarded"
@@ -44,7 +47,11 @@ def given_to_orders(record: Document) -> list[Given]:
 
 OUTBOX = Collection(name="outbox", key="id", listed=True, check=check_record, given=given_to_orders)
 EVENTS = Collection(name="events", key="id", check=check_record, given=given_to_orders)
-TIMELINES = Collection(name="timelines", key="subject")
+TIMELINES = Collection(
+    name="timelines",
+    key="subject",
+    check=kept(events=fields.List(fields.String(), required=True)),
+)
 
 
 def emit(tx: Transaction, event: Event) -> None:

@@ -11,10 +11,13 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from flask import Response, request
+from marshmallow import fields
 
 from app import clock
 from app.errors import Conflict, Invalid, Malformed, Problem
 from app.http.body import body_bytes
+from app.http.fields import Count
+from app.http.validation import kept
 from app.store import Collection, Document, Store, Transaction
 
 KEPT_S = 24 * 60 * 60
@@ -25,7 +28,17 @@ KEY_PATTERN = r'"[\x20\x21\x23-\x5b\x5d-\x7e]{1,255}"|[\x21\x23-\x5b\x5d-\x7e]{1
 """A quoted string of RFC 9651, or the same bare; no key of sense needs a quote or a backslash."""
 
 IDEMPOTENCY = Collection(
-    name="idempotency", key="key", sort=lambda entry: str(entry["at"]), listed=True
+    name="idempotency",
+    key="key",
+    sort=lambda entry: str(entry["at"]),
+    listed=True,
+    check=kept(
+        at=fields.String(required=True),
+        fingerprint=fields.String(required=True),
+        status=Count(least=200, most=599, required=True),
+        headers=fields.Dict(keys=fields.String(), values=fields.String(), required=True),
+        body=fields.String(required=True),
+    ),
 )
 
 

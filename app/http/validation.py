@@ -1,10 +1,10 @@
 """Schemas, and the way from marshmallow's errors to ours."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import Any, ClassVar
 
-from marshmallow import RAISE, Schema, ValidationError, missing
+from marshmallow import INCLUDE, RAISE, Schema, ValidationError, fields, missing
 
 from app.errors import MAX_PROBLEMS, Invalid, Problem, pointer_step
 
@@ -52,6 +52,16 @@ def load(schema: Schema, document: Any) -> dict[str, Any]:
     except ValidationError as error:
         raise Invalid(list(islice(problems(error.messages), MAX_PROBLEMS))) from None
     return loaded
+
+
+def kept(**members: fields.Field[Any]) -> Callable[[dict[str, Any]], None]:
+    """A check of stored documents, which raises Invalid: `members` must be sound, others may be."""
+    schema = Schema.from_dict(members)(unknown=INCLUDE)
+
+    def check(document: dict[str, Any]) -> None:
+        load(schema, document)
+
+    return check
 
 
 def problems(messages: Any, pointer: str = "") -> Iterator[Problem]:

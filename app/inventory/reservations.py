@@ -11,11 +11,16 @@ wants more than there is does not hold up those behind it: goods that lie on the
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from typing import Any
+
+from marshmallow import fields
 
 from app import clock
 from app.errors import Conflict
 from app.events.outbox import emit
 from app.events.types import InventoryBackordered, InventoryReserved, StockFreed, snapshot
+from app.http.fields import Count
+from app.http.validation import Strict, kept
 from app.inventory.stock import LEDGER, PRODUCTS, book, keep, product_of, quantities
 from app.store import Collection, Document, IndexValue, Transaction, View
 
@@ -43,7 +48,20 @@ def waits_for(reservation: Document) -> Sequence[IndexValue]:
     return [line["product"] for line in reservation["wanted"]]
 
 
-RESERVATIONS = Collection(name="reservations", key="order_id", indexes={"waiting_for": waits_for})
+_LINE: dict[str, fields.Field[Any]] = {
+    "product": fields.String(required=True),
+    "quantity": Count(least=1, most=10**12, required=True),
+}
+
+RESERVATIONS = Collection(
+    name="reservations",
+    key="order_id",
+    indexes={"waiting_for": waits_for},
+    check=kept(
+        version=Count(least=0, most=10**12, required=True),
+        lines=fields.List(fields.Nested(Strict.from_dict(_LINE)), required=True),
+    ),
+)
 """Sorted by order id, which is by age."""
 
 

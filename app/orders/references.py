@@ -1,10 +1,17 @@
 """The references under which another system knows the orders that were imported from it."""
 
+from marshmallow import fields
+
 from app import clock
+from app.http.validation import kept
 from app.orders.service import Rules, place_order
 from app.store import Collection, Document, Transaction, View
 
-REFERENCES = Collection(name="references", key="reference")
+REFERENCES = Collection(
+    name="references",
+    key="reference",
+    check=kept(order_id=fields.String(required=True), at=fields.String(required=True)),
+)
 """Each with the order it became; kept when that is deleted, so that it is not imported again."""
 
 REFERENCE_RULE = "must be text of 1 to 100 printable characters"

@@ -99,9 +99,9 @@ def _take_in(data: bytes, collection: Collection, found: Foreign) -> Iterator[st
     for line, document in strict_json.elements(data):
         key = document.get(collection.key) if isinstance(document, dict) else None
         if not isinstance(key, str) or not key or SEPARATOR in key:
-            yield f"line {line}: {collection.key} is missing or not a text."
+            yield f"line {line}: {collection.key} is missing or not a text"
         elif key in found.documents:
-            yield f"line {line}: {collection.key} {key} stands twice."
+            yield f"line {line}: {collection.key} {key} stands twice"
         else:
             try:
                 found.documents[key] = _judged(collection, {collection.key: key} | document)
@@ -117,5 +117,7 @@ def _judged(collection: Collection, document: dict[str, Any]) -> bytes:
     collection.check(document)
     raw = orjson.dumps(document)
     filing_of(collection, raw)
-    collection.given(document)
+    for series, _, number in collection.given(document):
+        if type(number) is not int:
+            raise ValueError(f"the {series} number must be a whole number")
     return raw

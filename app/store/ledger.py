@@ -38,9 +38,9 @@ class Ledger:
             known = self._numbers.setdefault((series, owner), number)
             holder = self._owners.setdefault((series, number), owner)
             if known != number:
-                yield f"{series} number {number} was changed: {owner} was given {known}."
+                yield f"{series} number {number} was changed: {owner} was given {known}"
             elif holder != owner:
-                yield f"{series} number {number} belongs to {holder} already."
+                yield f"{series} number {number} belongs to {holder} already"
             else:
                 self._raise(series, number, place)
 
@@ -49,13 +49,13 @@ class Ledger:
         for name, (highest, place) in sorted(self._highest.items()):
             least = orjson.dumps({"name": name, "value": highest}).decode()
             if name not in counters:
-                yield name, f"{name} is missing; it must be {least} at the least."
+                yield name, f"{name} is missing; it must be {least} at the least"
             elif counters[name]["value"] < highest:
                 where = f" ({place})" if place else ""
                 yield (
                     name,
                     f"{name} is below {highest}, which was given out already{where}; it must be "
-                    f"{least} at the least.",
+                    f"{least} at the least",
                 )
 
     def counters(self) -> dict[str, bytes]:

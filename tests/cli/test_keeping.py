@@ -131,6 +131,35 @@ class TestCheck:
         assert told.exit_code == 2
         assert reason in told.stderr
 
+    @pytest.mark.parametrize(
+        ("name", "document", "reason"),
+        [
+            ("timelines", {"subject": "x"}, "events: is required"),
+            ("timelines", {"subject": "x", "events": [7]}, "events/0: "),
+            ("references", {"reference": "A1", "order_id": 7, "at": ""}, "order_id: "),
+            ("reservations", {"order_id": "x", "version": 1}, "lines: is required"),
+            (
+                "reservations",
+                {"order_id": "x", "version": 1, "lines": [{"product": "tea"}]},
+                "lines/0/quantity: is required",
+            ),
+            ("faults", {"handler": "billing"}, "mode: is required"),
+            ("failure", {"id": "x:billing", "handler": "billing"}, "event: is required"),
+            ("idempotency", {"key": "POST /order x"}, "body: is required"),
+            ("shop", {"name": "currency", "value": 7}, "value: "),
+            ("invoices", {"order_id": "x", "invoice_number": "7", "order_number": 1}, "whole numb"),
+        ],
+    )
+    def test_an_edit_that_no_code_of_ours_could_read_is_refused(
+        self, flask: Give, data: Path, name: str, document: dict[str, object], reason: str
+    ) -> None:
+        """In every file, the small ones too: what is accepted must never end in a traceback."""
+        (data / f"{name}.json").write_text(json.dumps([document]))
+        told = flask("check", "--accept")
+        assert told.exit_code == 2
+        assert told.stderr.startswith(f"Error: {name}.json, line 1: ")
+        assert reason in told.stderr
+
     def test_a_lost_file_of_counters_is_written_anew_by_a_person(
         self, flask: Give, data: Path, client: FlaskClient
     ) -> None:

@@ -232,24 +232,24 @@ class TestNumbers:
         [
             (
                 [order("a", number=1), order("x", number=1)],
-                "orders.json, line 4: order number 1 belongs to a already.",
+                "orders.json, line 4: order number 1 belongs to a already",
             ),
             (
                 [order("a", number=1), order("b", number=7)],
-                "orders.json, line 4: order number 7 was changed: b was given 2.",
+                "orders.json, line 4: order number 7 was changed: b was given 2",
             ),
             (
                 [order("a", number=1), order("b", number=2), order("x", number=3)],
-                "orders.json, line 6: order number 3 belongs to c already.",
+                "orders.json, line 6: order number 3 belongs to c already",
             ),
             (
                 [order("a", number=1), order("b", number=2), order("x", number=4)],
-                "orders.json, line 6: order number 4 belongs to gone already.",
+                "orders.json, line 6: order number 4 belongs to gone already",
             ),
             (
                 [order("a", number=1), order("b", number=2), order("x", number=9)],
                 "counters.json: order is below 9, which was given out already (orders.json, line "
-                '6); it must be {"name":"order","value":9} at the least.',
+                '6); it must be {"name":"order","value":9} at the least',
             ),
         ],
         ids=["twice", "changed", "journal", "deleted", "above"],
@@ -275,7 +275,7 @@ class TestNumbers:
             ({"order": 4.0}, "line 2: name order: value: must be a whole number from 0 to "),
             ({"order": 4, "last_id": 7}, "line 3: name last_id: value: must be a UUID, "),
             ({"order": 4}, ": last_id is missing; it must be "),
-            (None, ': order is missing; it must be {"name":"order","value":4} at the least.'),
+            (None, ': order is missing; it must be {"name":"order","value":4} at the least'),
         ],
     )
     def test_counter_that_would_give_it_again_is_refused(
