@@ -14,6 +14,7 @@ from app.billing.simulator import gateway
 from app.config import Config, from_environment
 from app.contract import docs
 from app.events import routes as event_routes
+from app.events.daily import DAYS, Daily
 from app.events.dispatcher import Dispatcher
 from app.events.failures import FAILURES
 from app.events.faults import FAULTS
@@ -33,6 +34,7 @@ from app.events.types import (
     PaymentFailed,
     PaymentRefunded,
     ProductLowStock,
+    ProductLowStockDigest,
     StockFreed,
 )
 from app.http import problems
@@ -43,7 +45,7 @@ from app.http.origin import THIS_MACHINE, add_headers, host_check, refuse_other_
 from app.inventory import routes as inventory_routes
 from app.inventory.handlers import on_fulfilled, on_stock_freed
 from app.inventory.handlers import on_order_event as reserve
-from app.inventory.service import LEDGER, PRODUCTS, RESERVATIONS
+from app.inventory.service import LEDGER, PRODUCTS, RESERVATIONS, tell_what_is_low
 from app.notification.handlers import Notifier
 from app.notification.maildir import Maildir
 from app.notification.smtp import Smtp
@@ -75,6 +77,7 @@ COLLECTIONS: tuple[Collection, ...] = (
     TIMELINES,
     FAILURES,
     FAULTS,
+    DAYS,
     IDEMPOTENCY,
     KEYS,
     SHOP,
@@ -97,6 +100,7 @@ def create_app(config: Config | None = None) -> Flask:
             store,
             signals,
             RetryPolicy(config.retry_attempts, config.retry_wait),
+            daily=[Daily("low stock", config.low_stock_check, config.timezone, tell_what_is_low)],
             with_faults=config.faults,
         ),
     )
@@ -154,6 +158,7 @@ def connect_handlers(config: Config) -> Signals:
         OrderFulfilled,
         OrderDelivered,
         ProductLowStock,
+        ProductLowStockDigest,
     )
     signals.connect(Inside("orders", on_inventory_event), InventoryReserved, InventoryBackordered)
     signals.connect(Inside("orders", on_shipment_event), OrderFulfilled, OrderDelivered)

@@ -5,6 +5,7 @@ import re
 from base64 import b64decode
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
+from datetime import time
 from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
@@ -47,6 +48,7 @@ class Config:
     retry_wait: float = 0.2
     lock_timeout: float = 5.0
     trusted_hosts: frozenset[str] = frozenset()
+    low_stock_check: time = time(8)
     mail_from: str = "Daybook <shop@localhost>"
     mails: frozenset[str] = frozenset(MAILS) - {"confirmed"}
     manager_email: str | None = None
@@ -185,6 +187,12 @@ def _smtp_url(text: str) -> str:
     return text
 
 
+def _time_of_day(text: str) -> time:
+    if not re.fullmatch("([01][0-9]|2[0-3]):[0-5][0-9]", text):
+        raise ValueError("must be a time of day such as 08:00")
+    return time.fromisoformat(text)
+
+
 def _webhook_secret(text: str) -> str:
     try:
         secret = b64decode(text.removeprefix("whsec_"), validate=True)
@@ -219,4 +227,5 @@ _READERS: dict[str, Callable[[str], Any]] = {
     "auto_ship": _one_of(on=True, off=False),
     "carrier_secret": _webhook_secret,
     "payment_method": _payment_method,
+    "low_stock_check": _time_of_day,
 }

@@ -22,7 +22,7 @@ from app.store import View
 # what waits for locks and for changes measures real time: frozen, it would wait for ever
 freezegun.configure(extend_ignore_list=["filelock", "app.store"])
 
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 
 CATALOGUE = (
     {"sku": "tea", "name": "Assam, 100 g", "price": "4.50", "quantity": 100, "category": "tea"},

@@ -6,6 +6,7 @@ To learn how it works, read in this order:
     outbox.py      events as they are kept, each with the state of its deliveries
     signals.py     the handlers that are connected
     dispatcher.py  one process leads; its thread does one round after the other
+    daily.py       what the leader does once a day
     delivery.py    a round: which event to which handler, and what came of it
     schedule.py    which deliveries may run now: order (lanes.py), time and outages (desk.py,
                    breaker.py)

@@ -7,9 +7,11 @@ process emitted and what an operator replays all come the same way.
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 
 from app.errors import Unavailable
+from app.events.daily import Daily
 from app.events.delivery import Round
 from app.events.outbox import OUTBOX
 from app.events.outcome import described, place_of
@@ -37,13 +39,20 @@ class Dispatcher:
     """Delivers events while it leads. `start` it in each serving process, and `close` it."""
 
     def __init__(
-        self, store: Store, signals: Signals, policy: RetryPolicy, *, with_faults: bool = False
+        self,
+        store: Store,
+        signals: Signals,
+        policy: RetryPolicy,
+        *,
+        daily: Sequence[Daily] = (),
+        with_faults: bool = False,
     ) -> None:
         """Raises LookupError when an event type names a handler that is not connected."""
         signals.refuse_gaps()
         self._store = store
         self._signals = signals
         self._policy = policy
+        self._daily = daily
         self._with_faults = with_faults
         self._feed: Feed | None = None
         self._workshop = Workshop()
@@ -89,6 +98,8 @@ class Dispatcher:
             waited_s = work.step()
             self._trouble = ""
             self._stop.wait(_rest_s(waited_s))
+            for each in self._daily:
+                self._guarded(partial(each.run_if_due, self._store))
 
     def _finish(self) -> None:
         if self._workshop.lanes:

@@ -119,6 +119,19 @@ class ProductLowStock(Event):
     has_timeline = False
 
 
+class ProductLowStockDigest(Event):
+    """Once a day: what is low, at the time that DAYBOOK_LOW_STOCK_CHECK sets; not if nothing is.
+
+    `subject` is the day (2026-11-21). `data.products`: the products at or below their threshold,
+    what is out of stock first, 1000 at most; `data.count`: how many there are.
+    """
+
+    type = "product.low_stock_digest"
+    source = "/inventory"
+    handled_by = ("notification",)
+    has_timeline = False
+
+
 class PaymentCaptured(Event):
     """The gateway took money for the order.
 
@@ -182,6 +195,7 @@ EVENT_TYPES: tuple[type[Event], ...] = (
     StockFreed,
     ProductUpdated,
     ProductLowStock,
+    ProductLowStockDigest,
     PaymentCaptured,
     PaymentFailed,
     PaymentRefunded,

@@ -7,6 +7,8 @@ works in the caller's transaction. Errors are those of app/errors.py; `who` goes
 from collections.abc import Container
 
 from app.errors import Conflict, Stale
+from app.events.outbox import emit
+from app.events.types import ProductLowStockDigest
 from app.inventory.recounting import recount, renew, sound_lines
 from app.inventory.reservations import (
     HOLDING,
@@ -23,6 +25,7 @@ from app.inventory.reservations import (
 from app.inventory.schemas import MAX_QUANTITY
 from app.inventory.stock import (
     LEDGER,
+    LOW_STOCK,
     NEW,
     OUT_OF_STOCK,
     PRODUCTS,
@@ -55,11 +58,15 @@ __all__ = [
     "shipped_line_id",
     "sound_lines",
     "take_shipped",
+    "tell_what_is_low",
     "waits_for",
     "wanted_stock",
     "with_status",
 ]
 """Other packages know inventory by this module alone."""
+
+MOST_TOLD = 1000
+"""A longer list of what is low is cut: nobody reads it, and everybody waits for it."""
 
 COUNTED = "stock-take"
 """The reason that the ledger gives for a count where nobody gave one."""
@@ -152,6 +159,18 @@ def change_stock(
     if change > 0:
         serve_waiting(tx, before["sku"])
     return find_product(tx, before["sku"])
+
+
+def tell_what_is_low(tx: Transaction, day: str) -> None:
+    """Tell in one event of all products that are low, by product.low_stock_digest."""
+    statuses = (OUT_OF_STOCK, LOW_STOCK)
+    count = sum(tx.count(PRODUCTS.name, {"stock_status": status}) for status in statuses)
+    products: list[Document] = []
+    for status in statuses:
+        most = MOST_TOLD - len(products)
+        products += tx.find(PRODUCTS.name, {"stock_status": status}, limit=most).documents
+    if count:
+        emit(tx, ProductLowStockDigest(day, {"products": products, "count": count}))
 
 
 def _refuse_stale(product: Document, expected: Container[str] | None) -> None:

@@ -19,6 +19,7 @@ from app.events.types import (
     PaymentFailed,
     PaymentRefunded,
     ProductLowStock,
+    ProductLowStockDigest,
 )
 from app.store import Document
 
@@ -35,7 +36,7 @@ LETTERS = {
     OrderFulfilled.type: "shipped",
     OrderDelivered.type: "delivered",
     ProductLowStock.type: "low_stock",
-    "product.low_stock_digest": "low_stock_digest",
+    ProductLowStockDigest.type: "low_stock_digest",
 }
 """For each event its letter; `available` is the one that an order gets that had to wait."""
 
