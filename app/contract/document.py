@@ -77,8 +77,11 @@ HEADER_PARAMETERS |= {
         "description": "By the Standard Webhooks scheme.",
         "required": True,
         "schema": {"type": "string"},
+        "example": example,
     }
-    for name in WEBHOOK_HEADERS
+    for name, example in zip(
+        WEBHOOK_HEADERS, ("msg_27UHCyBj7sK", "1795240669", "v1,bm90IHNpZ25lZA=="), strict=True
+    )
 }
 
 
@@ -199,6 +202,9 @@ def _example(field: Any) -> Any:
     return next(iter(field.metadata.get("examples", choices)), None)
 
 
+_NUMBER = re.compile(r"[-+]?[0-9]+(\.[0-9]*)?([eE][-+]?[0-9]+)?")
+
+
 class _Converter(OpenAPIConverter):
     """Tells the rules over several fields too; see Strict.across."""
 
@@ -222,8 +228,8 @@ class _Plain(yaml.SafeDumper):
         return True
 
     def represent_str(self, data: str) -> yaml.ScalarNode:
-        """See yaml.SafeDumper."""
-        style = "|" if "\n" in data else None
+        """See yaml.SafeDumper; a text that YAML 1.2 might take for a number is quoted."""
+        style = "|" if "\n" in data else "'" if _NUMBER.fullmatch(data) else None
         return self.represent_scalar("tag:yaml.org,2002:str", data, style)
 
 

@@ -16,9 +16,6 @@ WAITING = "waiting"
 """How a timeline shows a pending delivery that stands behind a dead one."""
 
 
-_FILTERS = ("id", "handler", "type", "order", "error", "since")
-
-
 FEED_QUERY = Strict.from_dict(
     {
         "after": Text(longest=200, metadata={"description": "`next` of the answer before"}),
@@ -34,10 +31,10 @@ class SelectionSchema(Strict):
     """Which failures are meant; one without filters means all of them, and has to say so."""
 
     across: ClassVar[dict[str, Any]] = {
-        "anyOf": [
-            *({"required": [name]} for name in _FILTERS),
-            {"required": ["all"], "properties": {"all": {"const": True}}},
-        ]
+        "not": {
+            "propertyNames": {"enum": ["all", "dry_run"]},
+            "properties": {"all": {"const": False}},
+        }
     }
 
     id = Text(longest=120, metadata={"description": "of a failure, or of an event"})
@@ -52,7 +49,7 @@ class SelectionSchema(Strict):
     def load(self, data: Any, **options: Any) -> dict[str, Any]:
         """See Strict."""
         wanted = super().load(data, **options)
-        if not wanted.get("all") and wanted.keys().isdisjoint(_FILTERS):
+        if not wanted.get("all") and wanted.keys() <= {"all", "dry_run"}:
             raise ValidationError('say which failures, or "all": true', "_schema")
         return wanted
 

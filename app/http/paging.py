@@ -46,7 +46,10 @@ class Paging(NamedTuple):
 
 def list_schema(filters: Mapping[str, fields.Field[Any]]) -> Schema:
     """The query parameters of a list: its filters, and those of every list."""
-    cursor = Text(longest=2000, metadata={"description": "`next` of the page before"})
+    cursor = Text(
+        longest=2000,
+        metadata={"pattern": "^[A-Za-z0-9_-]+$", "description": "`next` of the page before"},
+    )
     return Strict.from_dict({**filters, "limit": Limit(), "cursor": cursor}, name="ListQuery")()
 
 

@@ -4,6 +4,7 @@ from urllib.parse import quote
 
 from flask import Blueprint, Response
 from marshmallow import Schema
+from werkzeug.routing import PathConverter
 
 from app.errors import Invalid, Problem
 from app.http import idempotency
@@ -19,9 +20,19 @@ from app.money import Currency
 from app.store import Document, IndexValue, Page, Store, Transaction
 
 
+class SkuConverter(PathConverter):
+    """A sku, which may have slashes in it, so it may be more than one step of a path.
+
+    What ends in /stock is another resource, whatever the method.
+    """
+
+    regex = r"(?!.*/stock/?$)[^/].*?"
+
+
 def blueprint(store: Store, currency: Currency) -> Blueprint:
-    """The routes, over `store`. A sku may have slashes in it, so it may be more than one step."""
+    """The routes, over `store`."""
     routes = Blueprint("inventory", __name__)
+    routes.record_once(lambda setup: setup.app.url_map.converters.update(sku=SkuConverter))
     product_request = schemas.product_request_schema(currency)
     product_change = schemas.product_change_schema(currency)
     stock_change, stock_count = schemas.StockChangeSchema(), schemas.StockCountSchema()
@@ -56,7 +67,7 @@ def blueprint(store: Store, currency: Currency) -> Blueprint:
         page = _page(store, wanted, after, limit)
         return page_answer("products", page, page.documents)
 
-    @routes.get("/product/<path:sku>")
+    @routes.get("/product/<sku:sku>")
     @Operation(product, reads=(IF_NONE_MATCH,), versioned=True)
     def get_product(sku: str) -> Response:
         """One product with its stock, archived or not."""
@@ -64,7 +75,7 @@ def blueprint(store: Store, currency: Currency) -> Blueprint:
             found = service.find_product(view, sku)
         return versioned(found)
 
-    @routes.patch("/product/<path:sku>")
+    @routes.patch("/product/<sku:sku>")
     @Operation(
         product,
         takes=(product_change,),
@@ -80,7 +91,7 @@ def blueprint(store: Store, currency: Currency) -> Blueprint:
             changed = service.change_product(tx, sku, patch, expected)
         return versioned(changed)
 
-    @routes.delete("/product/<path:sku>")
+    @routes.delete("/product/<sku:sku>")
     @Operation(product, reads=(IF_MATCH, IF_NONE_MATCH), refuses=(409,), versioned=True)
     def delete_product(sku: str) -> Response:
         """Archive a product: it can no longer be ordered, and is listed only when asked for."""

@@ -30,6 +30,8 @@ def test_head_says_what_get_would_say_without_the_body(client: FlaskClient, path
         ("/order", "GET, HEAD, OPTIONS, POST"),
         ("/order/1001", "DELETE, GET, HEAD, OPTIONS, PATCH"),
         ("/order/1001/cancel", "OPTIONS, POST"),
+        ("/product/tea", "DELETE, GET, HEAD, OPTIONS, PATCH"),
+        ("/product/tea/green/stock", "GET, HEAD, OPTIONS, POST"),
     ],
 )
 def test_options_and_refusals_name_the_methods(
