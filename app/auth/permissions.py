@@ -17,6 +17,7 @@ PUBLIC_ENDPOINTS = frozenset(
         "shipping.delivered",
         "docs.show_docs",
         "docs.get_contract",
+        "docs.get_collection",
         "docs.get_file",
         "docs.static",
     }

@@ -1,4 +1,4 @@
-"""/docs: the contract as a page where it can be tried out, and /openapi.json for programs.
+"""/docs: the contract as a page where it can be tried out; /openapi.json and /postman.json.
 
 The page is Swagger UI, from the package flask-swagger-ui, which brings its files along; only they
 are used, because that package's own page needs inline scripts. Here nothing is inline, and the
@@ -10,9 +10,18 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from flask import Blueprint, Response, abort, current_app, render_template, send_from_directory
+from flask import (
+    Blueprint,
+    Response,
+    abort,
+    current_app,
+    render_template,
+    request,
+    send_from_directory,
+)
 
 from app.contract.document import document
+from app.contract.postman import collection
 from app.http.answers import answer
 
 SWAGGER_UI = frozenset({"swagger-ui.css", "swagger-ui-bundle.js", "favicon-32x32.png"})
@@ -45,6 +54,10 @@ def blueprint() -> Blueprint:
     @docs.get("/openapi.json")
     def get_contract() -> Response:
         return answer(contract())
+
+    @docs.get("/postman.json")
+    def get_collection() -> Response:
+        return answer(collection(contract() | {"servers": [{"url": request.url_root.rstrip("/")}]}))
 
     @docs.get("/docs")
     def show_docs() -> Response:
