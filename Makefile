@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test check crash crash-demo bench openapi clean
+.PHONY: run test check deep crash crash-demo bench openapi clean
 
 run: $(VENV)/run.stamp
 	$(BIN)/flask serve
@@ -22,6 +22,9 @@ crash: $(VENV)/dev.stamp
 
 crash-demo: $(VENV)/dev.stamp
 	$(BIN)/python -m tests.durability.demo
+
+deep: $(VENV)/dev.stamp $(VENV)/npm.stamp
+	$(BIN)/pytest -m deep -n 2
 
 bench: $(VENV)/bench.stamp
 	$(BIN)/python -m bench.run
@@ -43,4 +46,8 @@ $(VENV)/dev.stamp: requirements-dev.txt $(VENV)/run.stamp
 
 $(VENV)/bench.stamp: bench/requirements.txt $(VENV)/run.stamp
 	$(BIN)/pip install --quiet --disable-pip-version-check -r bench/requirements.txt
+	touch $@
+
+$(VENV)/npm.stamp: tests/clients/package.json $(VENV)/run.stamp
+	npm install --prefix tests/clients --no-audit --no-fund --no-package-lock --loglevel=error
 	touch $@
