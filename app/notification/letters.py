@@ -55,7 +55,7 @@ def letter_about(event: Envelope) -> str:
         letter = "available"
     if letter == "backordered" and not all(line["backorder"] for line in event.data["short"]):
         raise Skipped("no mail: the order cannot wait; the mail about its end says why")
-    if letter == "cancelled" and order["payment_status"] == "failed":
+    if letter == "cancelled" and order["status"] == order["payment_status"] == "failed":
         raise Skipped("no mail: the one about the declined payment tells it")
     if letter == "deleted" and order["status"] in _ENDED:
         raise Skipped(f"no mail: the order was {order['status']} when it was deleted")

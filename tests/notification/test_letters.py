@@ -141,6 +141,12 @@ def test_without_a_manager_nobody_is_told_of_low_stock(
     assert delivery["note"] == "no mail: DAYBOOK_MANAGER_EMAIL is not set"
 
 
+def test_a_customer_who_cancels_is_told_so_whatever_became_of_the_payment() -> None:
+    """A declined difference did not end the order; he did."""
+    told = about("order.cancelled", status="cancelled", payment_status="failed")
+    assert letter_about(told) == "cancelled"
+
+
 @pytest.mark.parametrize(
     ("told", "why"),
     [
