@@ -178,4 +178,10 @@ def _notifier(config: Config) -> Notifier:
     transport: Transport = Maildir(config.data / "mail")
     if config.smtp_url:
         transport = Smtp(config.smtp_url)
-    return Notifier(transport, config.mail_from, letters=config.mails, manager=config.manager_email)
+    return Notifier(
+        transport,
+        config.mail_from,
+        letters=config.mails,
+        manager=config.manager_email,
+        url=config.url,
+    )

@@ -52,6 +52,7 @@ class Config:
     mail_from: str = "Daybook <shop@localhost>"
     mails: frozenset[str] = frozenset(MAILS) - {"confirmed"}
     manager_email: str | None = None
+    url: str | None = None
     smtp_url: str | None = field(default=None, repr=False)
     auto_ship: bool = False
     carrier_secret: str | None = field(default=None, repr=False)
@@ -173,6 +174,17 @@ def _mails(text: str) -> frozenset[str]:
     return names
 
 
+def _url(text: str) -> str:
+    try:
+        parts = urlsplit(text)
+        is_sound = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        is_sound = False
+    if not is_sound or not text.isprintable() or set(text) & set(" ?#@<>\"'"):
+        raise ValueError("must be the address of the shop, such as https://shop.example.org")
+    return text.rstrip("/")
+
+
 def _smtp_url(text: str) -> str:
     try:
         parts = urlsplit(text)
@@ -223,6 +235,7 @@ _READERS: dict[str, Callable[[str], Any]] = {
     "mail_from": _mailbox,
     "mails": _mails,
     "manager_email": _address,
+    "url": _url,
     "smtp_url": _smtp_url,
     "auto_ship": _one_of(on=True, off=False),
     "carrier_secret": _webhook_secret,

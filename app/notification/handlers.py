@@ -23,8 +23,8 @@ Receipt = Callable[[Envelope], bytes]
 class Notifier:
     """Sends mail from one address by one transport.
 
-    `manager` is who hears of low stock; `letters` are those that are sent at all. Raises ValueError
-    when `sender` is no mailbox.
+    `manager` is who hears of low stock; `letters` are those that are sent at all; `url` is where
+    customers find the shop. Raises ValueError when `sender` is no mailbox.
     """
 
     def __init__(
@@ -34,11 +34,13 @@ class Notifier:
         *,
         letters: Container[str],
         manager: str | None = None,
+        url: str | None = None,
         receipt: Receipt | None = None,
     ) -> None:
         self._transport = transport
         self._letters = letters
         self._manager = manager
+        self._url = url
         self._receipt = receipt
         self._from, self._address = mailbox(sender)
         self._templates = Environment(
@@ -66,7 +68,10 @@ class Notifier:
         """The mail; the same event and letter make the same bytes."""
         recipient = bare_address(recipient_of(letter, event, self._manager))
         attachment = self._attachment(event, letter)
-        told = event.data | {"is_receipt_attached": attachment is not None}
+        told = event.data | {
+            "is_receipt_attached": attachment is not None,
+            "link": self._link(event, letter),
+        }
         subject, _, text = self._rendered(f"{letter}.txt", told).partition("\n\n")
         subject = subject.removeprefix("Subject: ")
         headers = header_lines(
@@ -89,6 +94,11 @@ class Notifier:
 
     def _rendered(self, template: str, data: dict[str, object]) -> str:
         return self._templates.get_template(template).render(data)
+
+    def _link(self, event: Envelope, letter: str) -> str | None:
+        """Where the customer finds the order, if there is a page for it and it still is there."""
+        link = event.data.get("order", {}).get("link")
+        return f"{self._url}/orders/{link}" if self._url and link and letter != "deleted" else None
 
     def _attachment(self, event: Envelope, letter: str) -> Attachment | None:
         if letter != "receipt" or self._receipt is None:

@@ -175,6 +175,17 @@ def test_which_mails_are_sent_is_the_shops_choice() -> None:
         from_environment({"DAYBOOK_MAILS": "posted"})
 
 
+@pytest.mark.parametrize(
+    "url",
+    ["shop.example", "ftp://shop.example", "https://", "https://a@b", "https://a.b/?c", "//a:b"],
+)
+def test_the_address_of_the_shop_is_one(url: str) -> None:
+    """A mail with a link that leads nowhere helps nobody."""
+    with pytest.raises(Invalid, match="must be the address of the shop"):
+        from_environment({"DAYBOOK_URL": url})
+    assert from_environment({"DAYBOOK_URL": "https://a.b/shop/"}).url == "https://a.b/shop"
+
+
 @pytest.mark.parametrize("variable", ["DAYBOOK_MANAGER_EMAIL", "DAYBOOK_MAIL_FROM"])
 @pytest.mark.parametrize("value", ["boss", "boss@", "a@b, c@d", "a@b\nBcc: c@d", ""])
 def test_addresses_in_settings_are_checked_at_the_start(variable: str, value: str) -> None:

@@ -151,6 +151,18 @@ def test_the_receipt_is_attached(notifier: Notifier, outbox: Outbox) -> None:
     assert "we have received 9.00 EUR" in text_of(message)
 
 
+def test_a_customer_is_led_to_the_page_of_the_order(outbox: Outbox) -> None:
+    """Where the shop can be reached and the order has a page; not to one that was deleted."""
+    linking = Notifier(outbox, "Daybook <shop@localhost>", letters=MAILS, url="https://tea.example")
+    for told in (about(link="1001-Zk3"), about(), about("order.deleted", link="1001-Zk3")):
+        linking.on_event(told)
+    linked, *others = (parsed(mail.data) for mail in outbox.sent)
+    assert "as it stands: https://tea.example/orders/1001-Zk3\n\nDaybook\n" in text_of(linked)
+    assert '<a href="https://tea.example/orders/1001-Zk3">' in text_of(linked, "html")
+    for message in others:
+        assert "tea.example" not in text_of(message) + text_of(message, "html")
+
+
 def test_the_mail_tells_what_was_then_not_what_is_now(notifier: Notifier, outbox: Outbox) -> None:
     """A late mail has the event's own date and lines."""
     notifier.on_event(about(total_amount="1.00"))
