@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test check deep crash crash-demo bench openapi clean
+.PHONY: run test check deep crash crash-demo bench bench-scale openapi clean
 
 run: $(VENV)/run.stamp
 	$(BIN)/flask serve
@@ -28,6 +28,10 @@ deep: $(VENV)/dev.stamp $(VENV)/npm.stamp
 
 bench: $(VENV)/bench.stamp
 	$(BIN)/python -m bench.run
+	$(BIN)/python -m bench.flow
+
+bench-scale: $(VENV)/bench.stamp
+	$(BIN)/python -m bench.scale --few 1000 --many 1000000
 
 openapi: $(VENV)/run.stamp
 	$(BIN)/flask openapi

@@ -217,6 +217,14 @@ def _percentile_ms(ordered: Sequence[float], percent: int) -> float:
 def _requests(given: argparse.Namespace) -> list[bytes]:
     if given.bodies:
         return [render("POST", given.url, body) for body in given.bodies.read_bytes().splitlines()]
+    if given.requests:
+        lines = map(json.loads, given.requests.read_text("utf-8").splitlines())
+        return [
+            render(
+                each["method"], urljoin(given.url, each["path"]), json.dumps(each["body"]).encode()
+            )
+            for each in lines
+        ]
     if given.paths:
         paths = given.paths.read_text("utf-8").splitlines()
         return [render("GET", urljoin(given.url, path)) for path in paths]
@@ -229,6 +237,7 @@ def main() -> int:
     parser.add_argument("url", help="for example http://127.0.0.1:8000/order")
     parser.add_argument("--bodies", type=Path, help="one JSON body per line to POST; without: GET")
     parser.add_argument("--paths", type=Path, help="one path per line to GET, in turn")
+    parser.add_argument("--requests", type=Path, help="one {method, path, body} per line, in turn")
     parser.add_argument("--clients", type=int, default=16)
     span = parser.add_mutually_exclusive_group(required=True)
     span.add_argument("--seconds", type=float)

@@ -1,24 +1,21 @@
-"""Turns the measured rounds into the table and the page that people read."""
+"""Turns the measured rounds into the tables and the page that people read."""
 
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from bench.load import Measurement
 
-Rounds = Mapping[str, Sequence[Measurement]]
-"""Service name to its measurements, in the order of the rounds."""
-
-PEERS = {"sqlalchemy": "÷ peer", "sqlalchemy-queued": "÷ queued peer"}
-"""The services that ratios are taken to, and what their column is called."""
+OURS = "daybook"
 
 WHAT_IT_MEANS = """\
-Every acknowledged order of Daybook and of the two SQLAlchemy peers was on disk, with its event,
-before its 201; the echo keeps nothing and only shows the ceiling of Flask under this server.
+Every acknowledged order of Daybook, of the SQLAlchemy peers and of sqlite3 was on disk, with its
+event, before its 201. TinyDB and json-server sync nothing; json-server checks nothing either. The
+echo keeps nothing and only shows the ceiling of Flask under this server.
 
-**The work is not the same, and the difference is to Daybook's disadvantage.** Daybook's
-dispatcher runs the handlers (stock, invoices, mail, shipping) in the background on the same cores
-while the orders come in. The peers only write their outbox row: nobody reads it. On the other
-side the rate is of orders *acknowledged*: it does not say that the handlers kept up with it.
+**The work is not the same, and the difference is to Daybook's disadvantage.** Daybook's dispatcher
+runs the handlers (stock, invoices, mail, shipping) in the background on the same cores while the
+orders come in. The peers only write their outbox row, if they have one: nobody reads it. On the
+other side the rate is of orders *acknowledged*: bench/flow.md says how soon the handlers are done.
 
 A ratio is taken round by round, from runs that followed each other within seconds; given are the
 median of those ratios and, in brackets, the lowest and the highest. p50 and p99 are the medians
@@ -27,30 +24,43 @@ bench/README.md says how the peers are built and how to read this.
 """
 
 
-def table(rounds: Rounds) -> str:
-    """Return a Markdown table, one row a service; a peer that did not run has no column."""
-    peers = [peer for peer in PEERS if peer in rounds]
-    titles = ["service", "orders/s", "min", "max", "p50 ms", "p99 ms", "max ms"]
-    titles += [PEERS[peer] for peer in peers]
+class Series:
+    """One comparison: what is asked of which services, and their measurements, one a round."""
+
+    def __init__(self, title: str, method: str, workers: int, services: Iterable[str]) -> None:
+        self.title = title
+        self.method = method
+        self.workers = workers
+        self.rounds: dict[str, list[Measurement]] = {service: [] for service in services}
+
+
+def table(series: Series) -> str:
+    """Return a Markdown table, one row a service; ratios only where Daybook ran, too."""
+    ours = series.rounds.get(OURS)
+    titles = ["service", "per second", "min", "max", "p50 ms", "p99 ms", "max ms"]
+    titles += ["Daybook ÷ it"] if ours else []
     lines = [titles, ["---", *["---:"] * (len(titles) - 1)]]
-    for service, runs in rounds.items():
-        lines.append([service, *_figures(runs), *(_ratio(runs, rounds[peer]) for peer in peers)])
+    for service, runs in series.rounds.items():
+        lines.append([service, *_figures(runs), *([_ratio(ours, runs)] if ours else [])])
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
 
-def page(rounds: Rounds, facts: Mapping[str, str]) -> str:
-    """Return bench/results.md: the facts, the table, and what it means."""
+def page(measured: Sequence[Series], facts: Mapping[str, str]) -> str:
+    """Return bench/results.md: the facts, the tables, and what they mean."""
     listed = "\n".join(f"- {name}: {fact}" for name, fact in facts.items())
+    tables = "\n\n".join(f"## {series.title}\n\n{table(series)}" for series in measured)
     return (
-        "# Orders acknowledged per second\n\n"
-        "Written by `python -m bench.run`; do not edit.\n\n"
-        f"{listed}\n- {driver_cost(rounds)}\n\n{table(rounds)}\n\n{WHAT_IT_MEANS}"
+        "# Daybook next to its peers\n\n"
+        "Written by `make bench`; do not edit.\n\n"
+        f"{listed}\n- {driver_cost(measured)}\n\n"
+        f"![Orders acknowledged per second](results.svg)\n\n{tables}\n\n{WHAT_IT_MEANS}"
     )
 
 
-def driver_cost(rounds: Rounds) -> str:
+def driver_cost(measured: Sequence[Series]) -> str:
     """Return one sentence on how much of the machine the load driver took for itself."""
-    shares = [run.driver_cpu_s / run.seconds for runs in rounds.values() for run in runs]
+    runs = [run for series in measured for runs in series.rounds.values() for run in runs]
+    shares = [run.driver_cpu_s / run.seconds for run in runs]
     return f"Load driver: at most {max(shares):.0%} of one core"
 
 
@@ -66,9 +76,8 @@ def _figures(runs: Sequence[Measurement]) -> list[str]:
     ]
 
 
-def _ratio(runs: Sequence[Measurement], peer_runs: Sequence[Measurement]) -> str:
-    if runs is peer_runs:
+def _ratio(ours: Sequence[Measurement], theirs: Sequence[Measurement]) -> str:
+    if ours is theirs:
         return "1"
-    pairs = zip(runs, peer_runs, strict=True)
-    ratios = [run.per_second / peer.per_second for run, peer in pairs]
-    return f"{statistics.median(ratios):.2f} ({min(ratios):.2f}–{max(ratios):.2f})"
+    ratios = [our.per_second / their.per_second for our, their in zip(ours, theirs, strict=True)]
+    return f"**{statistics.median(ratios):.2f}** ({min(ratios):.2f} to {max(ratios):.2f})"

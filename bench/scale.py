@@ -6,8 +6,10 @@ goes to stdout and to bench/scale.md.
 """
 
 import argparse
+import json
 import random
 import statistics
+import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -15,6 +17,7 @@ from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
+from bench.flow import settle
 from bench.generate import generate
 from bench.machine import facts, private_mib
 from bench.run import load
@@ -22,7 +25,9 @@ from bench.servers import ROOT, Place, running, work_folder
 from bench.workload import write_orders
 
 RESULTS = ROOT / "bench" / "scale.md"
-SETTLE_S = 300.0
+QUIET_S = 0.6
+"""So long after the last order a checkpoint has begun."""
+STALL_CLIENTS = 4
 
 Asked = Callable[[int, random.Random], str]
 """A path to GET, given how many orders are stored."""
@@ -53,11 +58,12 @@ def main() -> int:
             )
             for stored in (given.few, given.many)
         }
-        many = places[given.many]
-        start = f"{many.ready_after_s:.1f} s to the first answer, {private_mib(many.pid):.0f} MiB"
+        started = _start_figures(places, given)
         rows = {name: _ratios(places, _paths(work, asked), given) for name, asked in READS.items()}
         rows["POST /order"] = _ratios(places, _orders(work), given)
-    page = _page(given, rows, start)
+        rows["PATCH /order/{number}"] = _ratios(places, _patches(work), given)
+        later = [_stall(places[given.many], work, given), _backup(places[given.many], work)]
+    page = _page(given, rows, [*started, *later])
     print(page)
     RESULTS.write_text(page, "utf-8")
     return 0
@@ -85,6 +91,67 @@ def _orders(work: Path) -> Callable[[int], list[str]]:
     return lambda stored: ["--bodies", str(work / "orders")]
 
 
+def _patches(work: Path) -> Callable[[int], list[str]]:
+    """Each changes the customer's name of some order."""
+
+    def options(stored: int) -> list[str]:
+        chance, file = random.Random(stored), work / "patches"
+        patches = [
+            {
+                "method": "PATCH",
+                "path": f"/order/{1000 + chance.randint(1, stored)}",
+                "body": {"customer_name": f"Customer {n}"},
+            }
+            for n in range(2000)
+        ]
+        file.write_text("\n".join(map(json.dumps, patches)), "utf-8")
+        return ["--requests", str(file), "--expect", "200"]
+
+    return options
+
+
+def _start_figures(places: dict[int, Place], given: argparse.Namespace) -> list[str]:
+    few, many = (places[stored] for stored in (given.few, given.many))
+    more_bytes = (private_mib(many.pid) - private_mib(few.pid)) * 2**20
+    return [
+        f"From `flask serve` to the first answer: {many.ready_after_s:.1f} s "
+        f"(with {given.few:,} orders {few.ready_after_s:.1f} s)",
+        f"Private memory of a worker: {private_mib(many.pid):.0f} MiB, "
+        f"{more_bytes / (given.many - given.few) / 1000:.2f} KB for each order",
+    ]
+
+
+def _stall(place: Place, work: Path, given: argparse.Namespace) -> str:
+    """The slowest POST of a load that begins with a checkpoint and outlasts it."""
+    orders = _orders(work)(0)
+    file = place.data / "orders.json"
+    slowest_ms, took_s = 0.0, 0.0
+    load(place, orders, 1, 0.01)  # something to write; the checkpoint comes when it is quiet
+    before, began = file.stat().st_ino, time.monotonic()
+    time.sleep(QUIET_S)
+    while not took_s:
+        slowest_ms = max(slowest_ms, load(place, orders, STALL_CLIENTS, given.seconds).max_ms)
+        if file.stat().st_ino != before:
+            took_s = time.monotonic() - began
+    settle(place)
+    return (
+        f"Slowest POST of {STALL_CLIENTS} clients while a checkpoint runs (which took "
+        f"{took_s:.0f} s at most): {slowest_ms:.0f} ms"
+    )
+
+
+def _backup(place: Place, work: Path) -> str:
+    began = time.monotonic()
+    subprocess.run(
+        [sys.executable, "-m", "flask", "backup", str(work / "backup")],
+        cwd=ROOT,
+        env=dict(place.environment),
+        check=True,
+        capture_output=True,
+    )
+    return f"`flask backup` beside the service: {time.monotonic() - began:.0f} s"
+
+
 def _ratios(
     places: dict[int, Place], options: Callable[[int], list[str]], given: argparse.Namespace
 ) -> list[tuple[float, float]]:
@@ -98,21 +165,14 @@ def _ratios(
         for stored in sorted(places, reverse=bool(n % 2)):
             run = load(places[stored], options(stored), given.clients, given.seconds)
             rates[stored] = run.per_second
-            _settle(places[stored])
+            settle(places[stored])
         measured.append((rates[given.many], rates[given.many] / rates[given.few]))
     return measured[1:]
 
 
-def _settle(place: Place) -> None:
-    """Wait until every event is delivered and the readable files say so."""
-    deadline = time.monotonic() + SETTLE_S
-    while (place.data / "outbox.json").stat().st_size > len("[\n]\n"):
-        if time.monotonic() > deadline:
-            raise TimeoutError("the handlers did not catch up")
-        time.sleep(0.1)
-
-
-def _page(given: argparse.Namespace, rows: dict[str, list[tuple[float, float]]], start: str) -> str:
+def _page(
+    given: argparse.Namespace, rows: dict[str, list[tuple[float, float]]], told: list[str]
+) -> str:
     listed = "\n".join(f"- {name}: {fact}" for name, fact in facts(None).items())
     lines = [f"| {name} | {_told(measured)} |" for name, measured in rows.items()]
     return "\n".join(
@@ -122,7 +182,7 @@ def _page(given: argparse.Namespace, rows: dict[str, list[tuple[float, float]]],
             "Written by `python -m bench.scale`; do not edit. A ratio of 1 means: no slower.",
             "",
             listed,
-            f"- With {given.many:,} orders: {start} of private memory in a worker",
+            *(f"- {line}" for line in told),
             f"- {given.rounds} rounds of {given.seconds:g} s, {given.clients} clients, "
             f"{given.workers} workers; medians, in brackets the lowest and highest",
             "",

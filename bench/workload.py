@@ -28,6 +28,12 @@ def write_orders(file: Path) -> None:
     file.write_text("\n".join(bodies) + "\n", encoding="utf-8")
 
 
+def write_json_server(file: Path, stored: int) -> None:
+    """Write json-server's file: `stored` orders, as they are sent, with the id that it needs."""
+    orders = [{"id": n, **json.loads(_order(n % PRODUCTS + 1))} for n in range(1, stored + 1)]
+    file.write_text(json.dumps({"order": orders}, indent=2), encoding="utf-8")
+
+
 def _order(n: int) -> str:
     items = [
         {"product": _sku(n), "quantity": 2},

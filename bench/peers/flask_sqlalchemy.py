@@ -1,12 +1,14 @@
 """The peer: an order service with an outbox as a competent team writes it with Flask,
-SQLAlchemy 2's ORM and SQLite.
+SQLAlchemy 2's ORM and SQLite, or PostgreSQL.
 
 Its promise is Daybook's first one: a 201 means that the order and its event are on disk in one
 transaction (WAL, synchronous=FULL). It checks the same body, prices each line from the products
-table and answers the same fields. It stops at the outbox row: no dispatcher reads it.
+table and answers the same fields. It stops at the outbox row: no dispatcher reads it. PostgreSQL
+keeps the same promise with its own settings (fsync and synchronous_commit are on).
 
-bench.servers runs it with PEER_DATA naming the data folder. `import-products` creates the tables,
-so it runs once before the workers start. With PEER_QUEUE=on writers queue on a file lock before
+bench.servers runs it with PEER_DATA naming the data folder, and PEER_DATABASE the URL of a
+PostgreSQL where it shall use one. `import-products` creates the tables, so it runs once before the
+workers start. With PEER_QUEUE=on writers queue on a file lock before
 they begin, instead of on SQLite's busy time-out, which sleeps and polls.
 """
 
@@ -29,17 +31,17 @@ from sqlalchemy.orm import Session, selectinload, sessionmaker
 from uuid_utils import uuid7
 
 from bench.peers.sqlalchemy_tables import (
+    FIRST_NUMBER,
     Base,
     Order,
     OrderItem,
     OutboxEvent,
     Product,
-    open_database,
+    open_postgresql,
+    open_sqlite,
 )
 
 CURRENCY = "EUR"
-LAST_NUMBER = 1000
-"""Orders are numbered from 1001 on."""
 
 
 class LineSchema(Schema):
@@ -62,7 +64,8 @@ def create_app() -> Flask:
     """Return the service on the folder in PEER_DATA."""
     app = Flask(__name__)
     folder = Path(os.environ["PEER_DATA"])
-    engine = open_database(folder)
+    url = os.environ.get("PEER_DATABASE")
+    engine = open_postgresql(url) if url else open_sqlite(folder)
     reading = sessionmaker(engine)
     writing = sessionmaker(engine.execution_options(write=True), expire_on_commit=False)
     is_queued = os.environ.get("PEER_QUEUE") == "on"
@@ -103,7 +106,8 @@ def create_app() -> Flask:
     def import_products(file: Path) -> None:
         Base.metadata.create_all(engine)
         with writing.begin() as session, file.open(newline="", encoding="utf-8") as rows:
-            session.execute(text(f"INSERT INTO sqlite_sequence VALUES ('orders', {LAST_NUMBER})"))
+            if not url:
+                set_first_number(session)
             session.add_all(product(row) for row in csv.DictReader(rows))
 
     return app
@@ -192,6 +196,12 @@ def as_json(order: Order) -> dict[str, Any]:
         "version": order.version,
         "history": order.history,
     }
+
+
+def set_first_number(session: Session) -> None:
+    """Have SQLite number orders as the table says; it takes no start value from there."""
+    last = FIRST_NUMBER - 1
+    session.execute(text(f"INSERT INTO sqlite_sequence VALUES ('orders', {last})"))
 
 
 def product(row: Mapping[str, str]) -> Product:

@@ -1,4 +1,4 @@
-"""The tables of the SQLAlchemy peer and its SQLite engine: every durability setting is here."""
+"""The tables of the SQLAlchemy peer and its two engines: every durability setting is here."""
 
 from decimal import Decimal
 from pathlib import Path
@@ -10,6 +10,8 @@ from sqlalchemy import (
     Dialect,
     Engine,
     ForeignKey,
+    Identity,
+    Numeric,
     String,
     TypeDecorator,
     create_engine,
@@ -18,10 +20,12 @@ from sqlalchemy import (
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 BUSY_TIMEOUT_S = 30
+FIRST_NUMBER = 1001
+"""Orders are numbered from here on."""
 THREADS_PER_WORKER = 16
 
 
-class Money(TypeDecorator[Decimal]):
+class TextMoney(TypeDecorator[Decimal]):
     """A Decimal kept as text, because SQLite's own fractions are floats."""
 
     impl = String
@@ -32,6 +36,9 @@ class Money(TypeDecorator[Decimal]):
 
     def process_result_value(self, value: Any, dialect: Dialect) -> Decimal | None:
         return None if value is None else Decimal(value)
+
+
+Money = Numeric(14, 2).with_variant(TextMoney(), "sqlite")
 
 
 class Base(DeclarativeBase):
@@ -53,7 +60,7 @@ class Product(Base):
 class Order(Base):
     __tablename__ = "orders"
     __table_args__ = ({"sqlite_autoincrement": True},)
-    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    number: Mapped[int] = mapped_column(Identity(start=FIRST_NUMBER), primary_key=True)
     order_id: Mapped[str] = mapped_column(unique=True)
     customer_name: Mapped[str]
     customer_email: Mapped[str | None]
@@ -92,7 +99,12 @@ class OutboxEvent(Base):
     delivered_at: Mapped[str | None]
 
 
-def open_database(folder: Path) -> Engine:
+def open_postgresql(url: str) -> Engine:
+    """Return an engine on a PostgreSQL with its own settings: commits are synced (and grouped)."""
+    return create_engine(url, pool_size=THREADS_PER_WORKER)
+
+
+def open_sqlite(folder: Path) -> Engine:
     """Return an engine on folder/orders.db; every commit is fsynced before it returns.
 
     A connection with the execution option `write` begins IMMEDIATE: it waits for the write lock
