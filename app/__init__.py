@@ -42,6 +42,7 @@ from app.http.body import READ_AT_MOST_BYTES, announce_patch
 from app.http.compression import compressed
 from app.http.idempotency import IDEMPOTENCY
 from app.http.origin import THIS_MACHINE, add_headers, host_check, refuse_other_sites
+from app.http.preferences import WaitingRoom
 from app.inventory import routes as inventory_routes
 from app.inventory.handlers import on_fulfilled, on_stock_freed
 from app.inventory.handlers import on_order_event as reserve
@@ -116,7 +117,8 @@ def create_app(config: Config | None = None) -> Flask:
     app.after_request(compressed)
     app.after_request(add_headers)
     rules = Rules(config.currency, config.unlisted_products, config.payment_method)
-    app.register_blueprint(order_routes.blueprint(runtime, rules))
+    waiting_room = WaitingRoom(config.threads // 4)
+    app.register_blueprint(order_routes.blueprint(runtime, rules, waiting_room))
     app.register_blueprint(inventory_routes.blueprint(runtime, config.currency))
     app.register_blueprint(
         shipping_routes.blueprint(runtime, order_routes.id_of, config.carrier_secret)

@@ -10,11 +10,12 @@ from flask import Blueprint, Response
 from app.errors import NotFound
 from app.events.outbox import timeline
 from app.events.schemas import TimelineSchema
-from app.http import csv_list, idempotency, preferences
+from app.http import csv_list, idempotency
 from app.http.answers import answer, expected_versions, versioned
 from app.http.body import PATCH_TYPES, json_object, json_object_if_any
 from app.http.operation import IDEMPOTENCY_KEY, IF_MATCH, IF_NONE_MATCH, PREFER, Operation
 from app.http.paging import page_answer, paging, query
+from app.http.preferences import WaitingRoom, preferred_wait_s
 from app.http.validation import load
 from app.orders import schemas, service, sheet, states
 from app.payment_methods import INVOICE
@@ -24,8 +25,11 @@ _ID = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _HANDLED_POLL_S = 0.005
 
 
-def blueprint(store: Store, rules: service.Rules) -> Blueprint:
-    """The routes, over `store`. `order_id` is an order's id or its number in each of them."""
+def blueprint(store: Store, rules: service.Rules, waiting_room: WaitingRoom) -> Blueprint:
+    """The routes, over `store`. `order_id` is an order's id or its number in each of them.
+
+    Who wants to hear what became of a new order waits in `waiting_room`.
+    """
     routes = Blueprint("orders", __name__)
     order_request = schemas.request_schema(rules.currency)
     order_change = schemas.change_schema(rules.currency)
@@ -45,7 +49,7 @@ def blueprint(store: Store, rules: service.Rules) -> Blueprint:
         """Place an order. The order and its events are on disk when the answer comes."""
         key = idempotency.requested_key()
         wanted = load(order_request, json_object())
-        wait_s = preferences.preferred_wait_s()
+        wait_s = preferred_wait_s()
 
         def place(tx: Transaction) -> Response:
             placed = service.place_order(tx, rules, wanted)
@@ -54,7 +58,7 @@ def blueprint(store: Store, rules: service.Rules) -> Blueprint:
         response = idempotency.once(store, key, place, wait_s)
         if not wait_s or idempotency.is_repeated(response):
             return response
-        response = preferences.waited(
+        response = waiting_room.waited(
             response, wait_s, lambda wait_s: _handled(store, response.headers["Location"], wait_s)
         )
         if key:

@@ -13,7 +13,7 @@ from werkzeug.test import TestResponse
 
 from app.config import Config
 from app.errors import Conflict
-from app.http.idempotency import IDEMPOTENCY, key_of, once
+from app.http.idempotency import FORGOTTEN_AT_ONCE, IDEMPOTENCY, key_of, once, remember
 from tests.over_http import body, read, request_for
 
 KEY = {"Idempotency-Key": '"9f1c"'}
@@ -133,6 +133,18 @@ def test_a_first_request_that_died_waiting_has_its_answer_repeated_later(app: Fl
         ask()
     with freeze_time(timedelta(seconds=11)):
         assert ask().get_data() == b"placed"
+
+
+def test_a_pile_of_old_keys_goes_soon(app: Flask, client: FlaskClient) -> None:
+    """A busy day's keys do not stay for ever in a shop that has become quiet."""
+    store = app.extensions["daybook"]
+    with freeze_time(timedelta(hours=-25)), store.transaction() as tx:
+        for n in range(FORGOTTEN_AT_ONCE + 10):
+            remember(tx, key_of("POST /order", f"old-{n}", b"{}"), Response("placed", 201))
+    for left in (11, 2):
+        client.post("/order", json=request_for(tea=1), headers={"Idempotency-Key": f"new-{left}"})
+        with store.read() as view:
+            assert view.count(IDEMPOTENCY.name) == left
 
 
 def test_a_key_is_forgotten_after_a_day(app: Flask, client: FlaskClient) -> None:

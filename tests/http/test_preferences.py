@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
 from dataclasses import replace
 
 import pytest
@@ -10,8 +9,8 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
+from app import create_app
 from app.config import Config
-from app.http import preferences
 from tests.over_http import body, read, request_for
 
 
@@ -59,14 +58,42 @@ def test_a_preference_that_is_not_understood_is_ignored(
     assert "Preference-Applied" not in answer.headers
 
 
-def test_those_who_wait_leave_threads_to_the_others(client: FlaskClient) -> None:
-    """When all places to wait are taken, the answer comes at once."""
-    with ExitStack() as taken:
-        while preferences.PLACES.acquire(blocking=False):
-            taken.callback(preferences.PLACES.release)
-        answer = client.post("/order", json=request_for(tea=1), headers={"Prefer": "wait=10"})
-    assert (answer.status_code, body(answer)["status"]) == (201, "placed")
-    assert "Preference-Applied" not in answer.headers
+@pytest.mark.parametrize("preference", ["Wait=10", "respond-async, wait=10", 'wait="10"'])
+def test_a_preference_is_found_however_it_is_written(client: FlaskClient, preference: str) -> None:
+    """Names are in any case, values may be quoted, and there may be others beside it."""
+    answer = client.post("/order", json=request_for(tea=1), headers={"Prefer": preference})
+    assert (body(answer)["status"], answer.headers["Preference-Applied"]) == (
+        "confirmed",
+        "wait=10",
+    )
+
+
+@pytest.mark.parametrize(("threads", "places"), [(1, 0), (4, 1), (16, 4)])
+def test_those_who_wait_leave_threads_to_the_others(
+    config: Config, catalogue: dict[str, str], threads: int, places: int
+) -> None:
+    """A quarter of the threads may wait; whoever comes after that is answered at once."""
+    app = create_app(replace(config, threads=threads))
+    headers = {"Prefer": "wait=10"}
+
+    def order() -> TestResponse:
+        return app.test_client().post("/order", json=request_for(tea=1), headers=headers)
+
+    client = app.test_client()
+    try:
+        client.put("/fault/inventory", json={"mode": "slow", "delay_s": 60})
+        with ThreadPoolExecutor(places + 1) as pool:
+            waiting = [pool.submit(order) for _ in range(places)]
+            while len(read(client, "/order")["orders"]) < places:
+                assert not any(each.done() for each in waiting)
+            last = order()
+            assert (last.status_code, body(last)["status"]) == (201, "placed")
+            assert "Preference-Applied" not in last.headers
+            for listed in read(client, "/order")["orders"]:
+                client.delete(f"/order/{listed['number']}")
+            assert all("Preference-Applied" in each.result().headers for each in waiting)
+    finally:
+        app.extensions["daybook"].close()
 
 
 def test_a_wait_for_an_order_that_is_deleted_meanwhile_ends(
