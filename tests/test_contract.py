@@ -58,7 +58,7 @@ def test_every_route_is_described(app: Flask, contract: dict[str, Any]) -> None:
         if rule.endpoint.startswith(PAGES):
             continue
         assert app.view_functions[rule.endpoint] in OPERATIONS, rule
-        path = contract["paths"][re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule)]
+        path = contract["paths"][re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule.rstrip("/"))]
         methods = {method.lower() for method in rule.methods or ()} - {"head", "options"}
         assert methods <= path.keys()
 

@@ -110,7 +110,7 @@ def document(app: Flask) -> Json:
     for rule in sorted(app.url_map.iter_rules(), key=lambda rule: rule.rule):
         view = app.view_functions[rule.endpoint]
         if operation := OPERATIONS.get(view):
-            path = re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule)
+            path = re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule).rstrip("/")
             is_public = rule.endpoint in PUBLIC_ENDPOINTS
             (method,) = (rule.methods or set()) - {"HEAD", "OPTIONS"}
             told = {

@@ -23,7 +23,8 @@ from app.store import Document, IndexValue, Page, Store, Transaction
 class SkuConverter(PathConverter):
     """A sku, which may have slashes in it, so it may be more than one step of a path.
 
-    What ends in /stock is another resource, whatever the method.
+    What ends in /stock is another resource, whatever the method. After a part that may be of many
+    steps werkzeug takes a trailing slash only where a rule of its own has one.
     """
 
     regex = r"(?!.*/stock/?$)[^/].*?"
@@ -101,6 +102,7 @@ def blueprint(store: Store, currency: Currency) -> Blueprint:
         return versioned(archived)
 
     @routes.post("/product/<path:sku>/stock")
+    @routes.post("/product/<path:sku>/stock/")
     @Operation(
         product,
         takes=(stock_change, stock_count),
@@ -119,6 +121,7 @@ def blueprint(store: Store, currency: Currency) -> Blueprint:
         return idempotency.once(store, key, adjust)
 
     @routes.get("/product/<path:sku>/stock")
+    @routes.get("/product/<path:sku>/stock/")
     @Operation(schemas.StockPageSchema, query=schemas.LEDGER_QUERY)
     def list_stock(sku: str) -> Response:
         """The stock ledger of a product, newest line first."""
