@@ -8,7 +8,9 @@ from flask import Flask
 from app import cli
 from app.auth.guard import Guard
 from app.auth.keys import KEYS
+from app.billing import routes as billing_routes
 from app.billing.handlers import billing
+from app.billing.receipt import Shop, receipt_pdf
 from app.billing.service import INVOICES
 from app.billing.simulator import gateway
 from app.config import Config, from_environment
@@ -120,6 +122,7 @@ def create_app(config: Config | None = None) -> Flask:
     waiting_room = WaitingRoom(config.threads // 4)
     app.register_blueprint(order_routes.blueprint(runtime, rules, waiting_room))
     app.register_blueprint(inventory_routes.blueprint(runtime, config.currency))
+    app.register_blueprint(billing_routes.blueprint(runtime, order_routes.id_of, _shop(config)))
     app.register_blueprint(
         shipping_routes.blueprint(runtime, order_routes.id_of, config.carrier_secret)
     )
@@ -186,4 +189,9 @@ def _notifier(config: Config) -> Notifier:
         letters=config.mails,
         manager=config.manager_email,
         url=config.url,
+        receipt=partial(receipt_pdf, _shop(config)),
     )
+
+
+def _shop(config: Config) -> Shop:
+    return Shop(config.shop_name, config.shop_address, config.timezone)

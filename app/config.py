@@ -57,6 +57,8 @@ class Config:
     auto_ship: bool = False
     carrier_secret: str | None = field(default=None, repr=False)
     payment_method: str = APPROVE
+    shop_name: str = "Daybook"
+    shop_address: str = ""
 
 
 def from_environment(environment: Mapping[str, str]) -> Config:
@@ -241,4 +243,6 @@ _READERS: dict[str, Callable[[str], Any]] = {
     "carrier_secret": _webhook_secret,
     "payment_method": _payment_method,
     "low_stock_check": _time_of_day,
+    "shop_name": _text,
+    "shop_address": _text,
 }

@@ -40,6 +40,7 @@ PERMISSIONS = {
     "inventory.patch_product": MANAGER,
     "inventory.delete_product": MANAGER,
     "inventory.post_stock": MANAGER,
+    "billing.get_receipt": CLERK,
     "shipping.list_shipments": CLERK,
     "shipping.get_shipment": CLERK,
     "shipping.ship": CLERK,

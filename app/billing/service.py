@@ -10,8 +10,9 @@ from app import clock
 from app.billing import payments
 from app.billing.gateway import Answer, Charge, Refund
 from app.billing.payments import OPEN, VOID
-from app.events.outbox import emit
-from app.events.types import PaymentCaptured, PaymentFailed, PaymentRefunded, snapshot
+from app.errors import Conflict, NotFound
+from app.events.outbox import emit, timeline
+from app.events.types import Envelope, PaymentCaptured, PaymentFailed, PaymentRefunded, snapshot
 from app.store import Collection, Document, Given, Transaction, View
 
 INVOICES = Collection(
@@ -62,6 +63,20 @@ def settle(
     if invoice != before:
         tx.put(INVOICES.name, invoice)
     return payments.question(invoice, wanted) if wanted else None
+
+
+def find_payment(view: View, order_id: str) -> Envelope:
+    """The event of the last payment or refund of an order.
+
+    Raises NotFound where there never was such an order, Conflict where nothing was paid for it.
+    """
+    records = list(timeline(view, order_id))
+    for record in reversed(records):
+        if record["event"]["type"] in (PaymentCaptured.type, PaymentRefunded.type):
+            return Envelope.from_cloudevent(record["event"])
+    if not records:
+        raise NotFound(f"There is no order {order_id[:40]}.")
+    raise Conflict("Nothing has been paid for this order yet, so there is no receipt.")
 
 
 def is_sold(view: View, order_id: str) -> bool:

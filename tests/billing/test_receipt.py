@@ -1,0 +1,177 @@
+"""The receipt, read as a PDF reader reads it."""
+
+import subprocess
+import sys
+from dataclasses import replace
+from datetime import UTC
+from typing import Any
+
+import pypdfium2
+import pytest
+from flask.testing import FlaskClient
+
+from app.billing.receipt import Shop, receipt_pdf
+from app.config import Config
+from app.events.types import Envelope
+from tests.billing.conftest import Document, Settled
+from tests.over_http import body, place, read
+
+SHOP = Shop("Tea & Co.", "1 Market Street, 10115 Berlin", UTC)
+
+
+@pytest.fixture
+def config(config: Config) -> Config:
+    return replace(config, shop_name=SHOP.name, shop_address=SHOP.address, faults=True)
+
+
+def pages(pdf: bytes) -> list[str]:
+    """The text of each page."""
+    with pypdfium2.PdfDocument(pdf) as document:
+        return [page.get_textpage().get_text_bounded() for page in document]
+
+
+def line(name: str, quantity: int = 1) -> Document:
+    total = f"{quantity}.00"
+    return {"product": "x", "name": name, "quantity": quantity, "amount": "1.00"} | {
+        "line_total": total
+    }
+
+
+def paid(customer: str, *lines: Document, **data: Any) -> Envelope:
+    """A payment.captured event about such an order."""
+    total = f"{sum(each['quantity'] for each in lines)}.00"
+    payment = {"payment_id": "p-1", "kind": "capture", "amount": total, "at": AT}
+    order = {
+        "number": 1001,
+        "customer_name": customer,
+        "customer_email": "ada@example.com",
+        "items": list(lines),
+        "currency": "EUR",
+        "total_amount": total,
+    }
+    told = {"order": order, "payment": payment, "payments": [payment], "paid": total}
+    return Envelope(
+        "e-1", "/billing", "payment.captured", AT, "o-1", told | {"invoice_number": 12} | data
+    )
+
+
+AT = "2026-11-21T08:00:00.000Z"
+
+
+@pytest.mark.usefixtures("catalogue")
+def test_a_paid_order_has_a_receipt(client: FlaskClient, settled: Settled) -> None:
+    """With shop, number, date, customer, lines, total and payment."""
+    place(client, tea=2, mug=1)
+    settled()
+    answer = client.get("/order/1001/receipt.pdf")
+    assert (answer.status_code, answer.mimetype) == (200, "application/pdf")
+    assert answer.headers["Content-Disposition"] == 'inline; filename="receipt-1.pdf"'
+    [text] = pages(answer.data)
+    day = read(client, "/order/1001")["order_date"][:10]
+    for told in (
+        "Tea & Co.",
+        "1 Market Street",
+        "10115 Berlin",
+        f"Date {day}",
+        "Order 1001",
+        "Customer Ada",
+        "Assam, 100 g 2 4.50 9.00",
+        "Mug 1 12.00 12.00",
+        "Total 21.00 EUR",
+        f"Paid on {day} 21.00 EUR",
+        "Paid in all 21.00 EUR",
+        "Page 1 of 1",
+    ):
+        assert told in text.replace("\r\n", " "), told
+    assert client.get("/order/1001/receipt.pdf").data == answer.data
+
+
+@pytest.mark.usefixtures("catalogue")
+def test_a_receipt_shows_what_was_paid_not_what_the_order_says_now(
+    client: FlaskClient, settled: Settled
+) -> None:
+    """A new name is no new payment; a refund is."""
+    order = place(client, tea=2)
+    settled()
+    before = client.get("/order/1001/receipt.pdf").data
+    client.patch("/order/1001", json={"customer_name": "Bo"})
+    settled()
+    assert client.get("/order/1001/receipt.pdf").data == before
+
+    client.delete("/order/1001")
+    settled()
+    [text] = pages(client.get(f"/order/{order['order_id']}/receipt.pdf").data)
+    assert "-9.00 EUR" in text
+    assert "Paid in all 0.00 EUR" in text
+
+
+@pytest.mark.usefixtures("catalogue")
+def test_without_payment_there_is_no_receipt(client: FlaskClient, settled: Settled) -> None:
+    client.put("/fault/billing", json={"mode": "fail"})
+    place(client, tea=1)
+    settled()
+    answer = client.get("/order/1001/receipt.pdf")
+    assert answer.status_code == 409
+    assert body(answer)["detail"] == (
+        "Nothing has been paid for this order yet, so there is no receipt."
+    )
+    assert client.get("/order/1002/receipt.pdf").status_code == 404
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["Zoë Ærø", "Żółć “€”", "Ελένη Παπαδοπούλου", "Ёлка Щукина", "王小明 書店", "すずき", "김민준"],
+)
+def test_names_are_written_in_their_script(name: str) -> None:
+    """Each letter is there for a reader, and none is an empty box."""
+    [text] = pages(receipt_pdf(SHOP, paid(name, line(name))))
+    assert text.count(name) == 2
+
+
+def test_arabic_is_joined_and_runs_from_right_to_left() -> None:
+    """A PDF reader gives the letters of محمد back; on the page, each has the form of its place."""
+    pdf = receipt_pdf(SHOP, paid("محمد", line("شاي")))
+    [text] = pages(pdf)
+    assert "محمد" in text
+    with pypdfium2.PdfDocument(pdf) as document:
+        page = document[0].get_textpage()
+        first = page.get_text_bounded().index("محمد")
+        lefts = [page.get_charbox(first + place)[0] for place in range(4)]
+    assert lefts == sorted(lefts, reverse=True)
+
+
+def test_an_unknown_script_does_no_harm() -> None:
+    """Its letters are empty boxes; the receipt is there."""
+    [text] = pages(receipt_pdf(SHOP, paid("Ada 🎁 ไทย", line("Tea"))))
+    assert "Ada" in text
+
+
+def test_a_long_receipt_runs_over_numbered_pages() -> None:
+    """600 lines: each is there once, and the headings and the number stand on each page."""
+    texts = pages(receipt_pdf(SHOP, paid("Ada", *(line(f"Product-{n:03}.") for n in range(600)))))
+    assert len(texts) > 10
+    for number, text in enumerate(texts, 1):
+        assert f"Page {number} of {len(texts)}" in text
+    assert all("Quantity" in text for text in texts[:-1])
+    everything = "".join(texts)
+    assert all(everything.count(f"Product-{n:03}.") == 1 for n in range(600))
+    assert "600.00 EUR" in texts[-1]
+
+
+def test_another_process_makes_the_same_bytes() -> None:
+    """Also with fonts in it, and another seed for hashes."""
+    script = (
+        "import hashlib; from tests.billing.test_receipt import *;"
+        "print(hashlib.sha256(receipt_pdf(SHOP, paid('Ёлка 王 محمد', line('Чай')))).hexdigest())"
+    )
+    runs = [
+        subprocess.run(
+            [sys.executable, "-c", script],
+            capture_output=True,
+            text=True,
+            check=True,
+            env={"PYTHONHASHSEED": seed, "PYTHONPATH": ":".join(sys.path)},
+        ).stdout
+        for seed in ("1", "2")
+    ]
+    assert runs[0] == runs[1]
