@@ -15,7 +15,7 @@ from app.events.outbox import EVENTS, OUTBOX
 from app.store import Document, View
 
 BEGINNING = ""
-LOOKED_AT = 500
+LOOKED_AT = 200
 """Events that one answer looks at, at most, in search of a type: so each answer costs alike."""
 
 
