@@ -147,13 +147,14 @@ def create_app(config: Config | None = None) -> Flask:
 def connect_handlers(config: Config) -> Signals:
     """Which service hears of which event."""
     signals = Signals()
+    notifier = _notifier(config)
     order_events = (OrderPlaced, OrderUpdated, OrderCancelled, OrderDeleted)
     signals.connect(Inside("inventory", reserve), *order_events)
     signals.connect(Inside("inventory", on_stock_freed), StockFreed)
     signals.connect(Inside("inventory", on_fulfilled), OrderFulfilled)
     signals.connect(billing(gateway(config)), *order_events)
     signals.connect(
-        Outside("notification", _notifier(config).on_event),
+        Outside("notification", notifier.on_event, notifier.consider),
         *order_events,
         InventoryReserved,
         InventoryBackordered,

@@ -189,7 +189,11 @@ class Round:
         """
         handler = delivery.handler
         if isinstance(handler, Outside):
-            return Errand(delivery, partial(self._run_outside, delivery))
+            _, error = result_of(partial(handler.consider, delivery.event))
+            if error is None:
+                return Errand(delivery, partial(self._run_outside, delivery))
+            self._settle(records, delivery, error)
+            return None
         question, error = result_of(partial(self._run_inside, records.tx, delivery, answer))
         errand = None
         if isinstance(handler, Asking) and question is not None:

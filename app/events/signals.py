@@ -54,10 +54,13 @@ class Outside:
     """A handler with an effect outside the store (mail). It runs in a thread of its own, unlocked.
 
     A crash between its effect and its `done` repeats it, so it must bear being called twice.
+    `consider` raises Skipped when there is nothing to do. It is asked first, under the lock, so it
+    only computes; what is skipped costs no thread and no record of its own.
     """
 
     name: str
     run: Callable[[Envelope], None]
+    consider: Callable[[Envelope], None] = lambda _event: None
 
     def __call__(self, event: Envelope, tx: Transaction | None = None) -> None:
         """See Handler; there is no transaction."""

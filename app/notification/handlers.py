@@ -53,16 +53,17 @@ class Notifier:
         )
         self._templates.globals["shop"] = parseaddr(sender)[0] or self._address
 
+    def consider(self, event: Envelope) -> None:
+        """Raise Skipped when no mail tells of `event`, or there is nobody to tell."""
+        recipient_of(self._letter(event), event, self._manager)
+
     def on_event(self, event: Envelope) -> None:
-        """Send the mail that tells of `event`. Raises Skipped when none does.
+        """Send the mail that tells of `event`. Raises Skipped as `consider` does.
 
         Raises OSError, Unavailable and Refused as the transport does, ValueError for an address
         that cannot be one.
         """
-        letter = letter_about(event)
-        if letter not in self._letters:
-            raise Skipped(f"no mail: DAYBOOK_MAILS does not name {letter}")
-        self._transport.send(self.mail(event, letter))
+        self._transport.send(self.mail(event, self._letter(event)))
 
     def mail(self, event: Envelope, letter: str) -> Mail:
         """The mail; the same event and letter make the same bytes."""
@@ -91,6 +92,12 @@ class Notifier:
             attachment,
         )
         return Mail(f"{event.id}.notification", self._address, recipient, data)
+
+    def _letter(self, event: Envelope) -> str:
+        letter = letter_about(event)
+        if letter not in self._letters:
+            raise Skipped(f"no mail: DAYBOOK_MAILS does not name {letter}")
+        return letter
 
     def _rendered(self, template: str, data: dict[str, object]) -> str:
         return self._templates.get_template(template).render(data)

@@ -13,7 +13,7 @@ from app.events.failures import FAILURES
 from app.events.faults import FAULTS
 from app.events.outbox import EVENTS, OUTBOX, TIMELINES, emit
 from app.events.retry import RetryPolicy
-from app.events.signals import Inside, Outside, Signals
+from app.events.signals import Inside, Outside, Signals, Skipped
 from app.events.types import EVENT_TYPES, Envelope, Event, OrderPlaced
 from app.events.workshop import Workshop
 from app.store import Collection, Document, Transaction
@@ -34,6 +34,7 @@ class Fake:
         self.name = name
         self.seen: list[str] = []
         self.orders: list[str] = []
+        self.reason_to_skip = ""
         self.act: Callable[[Envelope], object] = lambda _event: None
         self._errors: list[BaseException] = []
         self._always: dict[str | None, BaseException] = {}
@@ -53,6 +54,10 @@ class Fake:
     def inside(self, tx: Transaction, event: Envelope) -> None:
         tx.put(EFFECTS.name, {"id": f"{event.id}:{self.name}", "order": event.subject})
         self.outside(event)
+
+    def consider(self, event: Envelope) -> None:
+        if self.reason_to_skip:
+            raise Skipped(self.reason_to_skip)
 
     def outside(self, event: Envelope) -> None:
         self.seen.append(event.id)
@@ -76,7 +81,11 @@ class Shop:
         for event in EVENT_TYPES:
             for name in event.handled_by:
                 fake: Fake = getattr(self, name)
-                kind = Outside(name, fake.outside) if fake is self.notification else None
+                kind = (
+                    Outside(name, fake.outside, fake.consider)
+                    if fake is self.notification
+                    else None
+                )
                 self.signals.connect(kind or Inside(name, fake.inside), event)
         self.workshop = Workshop()
         self.policy = QUICK

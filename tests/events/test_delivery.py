@@ -179,6 +179,16 @@ def test_a_handler_outside_holds_up_nobody_inside(shop: Shop) -> None:
     shop.deliver_all()
 
 
+def test_a_handler_outside_may_have_nothing_to_do(shop: Shop) -> None:
+    """Then it is done at once, in the transaction that delivers to the others, and says why."""
+    shop.notification.reason_to_skip = "nobody to write to"
+    event = shop.emit()
+    shop.begin().step()
+    assert shop.states(event) == {"inventory": "done", "billing": "done", "notification": "done"}
+    assert shop.delivery(event, "notification")["note"] == "nobody to write to"
+    assert shop.notification.seen == []
+
+
 def test_what_a_handler_does_to_its_event_is_its_own_affair(shop: Shop) -> None:
     """Others get the event as it was emitted, and so it is kept."""
     shop.inventory.act = lambda event: event.data.clear()
