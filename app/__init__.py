@@ -134,8 +134,10 @@ def create_app(config: Config | None = None) -> Flask:
         runtime,
         rules,
         config.timezone,
+        config.data / "mail",
         with_faults=config.faults,
         handlers=HANDLERS,
+        sends_by_smtp=config.smtp_url is not None,
         streams=config.threads // 4,
     )
     pages.install(app, site)

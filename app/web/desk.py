@@ -12,6 +12,7 @@ from app.http.validation import load
 from app.inventory.service import PRODUCTS
 from app.orders import service, states
 from app.orders.schemas import CancellationSchema, change_schema
+from app.shipping.service import SHIPMENTS
 from app.store import Document
 from app.web import finding
 from app.web.sent import Sent, faults_of, sent_form, whole
@@ -91,15 +92,17 @@ def add_to(pages: Blueprint, site: Site) -> None:
         with store.read() as view:
             order = service.find_order(view, name)
             events = list(timeline(view, order["order_id"]))
-            offered = view.find(PRODUCTS.name, limit=_OFFERED).documents
+            shipment = view.get(SHIPMENTS.name, order["order_id"])
+            offered = view.find(PRODUCTS.name, {"archived": 0}, limit=_OFFERED).documents
         faults = _faults(error, order) if error else {}
         return page(
             "desk_order.html",
             problems.status_of(error) if error else 200,
-            live=["orders", "events"],
+            live=["orders", "events", "shipments"],
             section="Desk",
             order=order,
             events=events,
+            shipment=shipment,
             offered=offered,
             rows=_rows(order, sent),
             typed=sent.fields if sent else order,

@@ -31,6 +31,7 @@ from app.http.identity import CLERK, CUSTOMER, OPERATOR, current
 from app.inventory.service import PRODUCTS
 from app.orders import service
 from app.orders.service import ORDERS
+from app.shipping.service import SHIPMENTS
 from app.store import Feed, Store
 from app.web.site import Site
 
@@ -47,6 +48,7 @@ TOPICS = {
     "products": (CUSTOMER, (PRODUCTS.name,)),
     "orders": (CLERK, (ORDERS.name, INVOICES.name)),
     "events": (CLERK, (OUTBOX.name,)),
+    "shipments": (CLERK, (SHIPMENTS.name,)),
     "failures": (OPERATOR, (FAILURES.name, FAULTS.name)),
 }
 """Who may follow a topic, and for which collections it stands; order/LINK stands for one order."""

@@ -2,17 +2,22 @@
 
 from flask import Blueprint, Flask, url_for
 
-from app.web import desk, events, live, order_page, shop
+from app.web import desk, events, live, mailbox, order_page, overview, shipping, shop, stock
 from app.web.site import Site, install_pages
 
 GROUPS = {
     "customer": (shop, order_page, live),
-    "clerk": (desk,),
+    "clerk": (desk, shipping, mailbox),
+    "manager": (stock, overview),
     "operator": (events,),
 }
 STAFF = {
     "Desk": "web.clerk.show_desk",
+    "Stock": "web.manager.show_stock",
+    "Shipping": "web.clerk.show_shipping",
+    "Mail": "web.clerk.show_mails",
     "Events": "web.operator.show_events",
+    "Overview": "web.manager.show_overview",
 }
 """The pages between which the staff goes, in the order in which the bar shows them."""
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import tzinfo
+from pathlib import Path
 from threading import Event
 
 from flask import Blueprint, Flask, Response, g, render_template, request
@@ -31,12 +32,15 @@ class Site:
     store: Runtime
     rules: Rules
     zone: tzinfo
+    mail: Path
     with_faults: bool = False
     handlers: frozenset[str] = field(default_factory=frozenset)
+    sends_by_smtp: bool = False
+    """Whether mail goes to a server, and not into the folder `mail`."""
     streams: int = 4
     """How many live streams one process keeps open at most; each takes a thread of the server."""
-    heartbeat_s: float = 10.0
-    """After so long a live stream says that all is well."""
+    heartbeat_s: float = 1.0
+    """After so long a quiet stream says that all is well; one whose browser left ends then."""
 
     @property
     def stopping(self) -> Event:
@@ -58,7 +62,7 @@ def install_pages(app: Flask, site: Site, *groups: Blueprint) -> None:
     pages.register_error_handler(Exception, told)
     app.register_error_handler(NoSuchPage, _nowhere)
     pages.add_app_template_filter(lambda text: _moment(text, site.zone), "moment")
-    pages.add_app_template_filter(lambda text: _day(text, site.zone), "day")
+    pages.add_app_template_filter(lambda text: _minute(text, site.zone), "day")
     pages.add_app_template_global(forgery.token, "forgery_token")
     pages.app_context_processor(lambda: {"currency": site.rules.currency.code, "site": site})
     for group in groups:
@@ -92,6 +96,11 @@ def _nowhere(error: NoSuchPage) -> Response:
     return problems.answer_for(error)
 
 
+def day_of(moment: str, zone: tzinfo) -> str:
+    """The day of a moment in `zone`, as the pages write it."""
+    return clock.parsed(moment).astimezone(zone).strftime("%-d %b")
+
+
 def _note_position(site: Site) -> None:
     """Before anything is read: what changes from here on, a live page will be told of."""
     if request.method == "GET" and request.blueprint != "web":
@@ -110,5 +119,5 @@ def _moment(text: str, zone: tzinfo) -> str:
     return clock.parsed(text).astimezone(zone).strftime("%-d %b %Y, %H:%M:%S %Z")
 
 
-def _day(text: str, zone: tzinfo) -> str:
+def _minute(text: str, zone: tzinfo) -> str:
     return clock.parsed(text).astimezone(zone).strftime("%-d %b, %H:%M")

@@ -12,7 +12,10 @@ from tests.web.page import Page
 TOKEN = "a-token-of-sixteen-or-more"
 FORGERY = "twenty-two-characters-"
 ORDER = {"forgery": FORGERY, "token": TOKEN, "name": "Ada", "quantity.tea": "1", "place": "1"}
-PAGES = ("/", "/desk", "/desk/1001", "/desk/1001/delete", "/events")
+PAGES = (
+    "/", "/desk", "/desk/1001", "/desk/1001/delete", "/events", "/stock", "/stock/tea", "/shipping",
+    "/shipping/list", "/mail", "/overview",
+)  # fmt: skip
 
 
 @pytest.fixture(autouse=True)
@@ -91,7 +94,8 @@ def test_the_first_page_is_light(client: FlaskClient) -> None:
 @pytest.mark.parametrize(
     "path",
     ["/", "/orders/LINK/cancel", "/desk/1001", "/desk/1001/cancel", "/desk/1001/delete",
-     "/events/replay", "/events/x/billing/replay", "/events/x/billing/discard"],
+     "/events/replay", "/events/x/billing/replay", "/events/x/billing/discard", "/stock",
+     "/stock/tea", "/shipping/x"],
 )  # fmt: skip
 def test_a_forged_form_changes_nothing(client: FlaskClient, path: str) -> None:
     """403 on every form: the cookie alone, which a foreign page would bring, is not enough."""

@@ -7,7 +7,7 @@
  */
 
 const POLL_MS = 5000;
-const STREAM_AGAIN_MS = 30000;
+const STREAM_AGAIN_MS = 10000;
 const TOGETHER_MS = 150;
 
 const { topics, position, source } = document.body.dataset;

@@ -1,0 +1,85 @@
+"""The mailbox: the mails that went out, as their readers see them."""
+
+from collections.abc import Callable
+from email.mime.multipart import MIMEMultipart
+from email.mime.text import MIMEText
+
+import pytest
+from flask.testing import FlaskClient
+
+from app.config import Config
+from app.notification.maildir import Maildir
+from app.notification.transport import Mail
+from tests.web.page import Page
+
+
+@pytest.fixture(autouse=True)
+def shop(catalogue: dict[str, str]) -> None:
+    """Every test here orders from the catalogue."""
+
+
+def deliver(config: Config, name: str, html: str = "", subject: str = "Hello") -> None:
+    """Put a message into the folder."""
+    message = MIMEMultipart("alternative")
+    message["Subject"], message["To"] = subject, "ada@example.org"
+    message.attach(MIMEText("plain words", "plain", "utf-8"))
+    if html:
+        message.attach(MIMEText(html, "html", "utf-8"))
+    mail = Mail(name, "shop@example.org", "ada@example.org", message.as_bytes())
+    Maildir(config.data / "mail").send(mail)
+
+
+def test_an_empty_mailbox_says_so(client: FlaskClient) -> None:
+    """Before the first mail there is not even a folder."""
+    assert "No mail yet." in Page(client.get("/mail")).text
+
+
+def test_a_mail_is_listed_and_read(client: FlaskClient, settled: Callable[[], None]) -> None:
+    """As it was sent, newest first."""
+    request = {"customer_name": "Ada", "customer_email": "ada@example.org"}
+    client.post("/order", json=request | {"items": [{"product": "tea", "quantity": 2}]})
+    settled()
+    page = Page(client.get("/mail"))
+    assert "ada@example.org" in page.text
+    mail = Page(client.get(next(link for link in page.links if link.startswith("/mail/"))))
+    assert "1001" in mail.text
+    assert "ada@example.org" in mail.text
+
+
+def test_html_is_shown_in_a_frame_that_may_do_nothing(client: FlaskClient, config: Config) -> None:
+    """Its own style, and no script, form, link to elsewhere or picture from there."""
+    deliver(config, "b", html="<p style='color:red'>Hello</p><script>alert(1)</script>")
+    page = client.get("/mail/b")
+    assert '<iframe class="letter" sandbox ' in page.text
+    assert "alert(1)" not in page.text
+    body = client.get("/mail/b/body")
+    assert "<script>" in body.text
+    policy = body.headers["Content-Security-Policy"]
+    assert policy.startswith("sandbox; default-src 'none';")
+    assert "script-src" not in policy
+
+
+def test_subjects_are_text(client: FlaskClient, config: Config) -> None:
+    """Also those with markup."""
+    deliver(config, "b", subject="<b>Hi</b> Zo\u00eb")
+    assert "<b>Hi</b> Zo\u00eb" in Page(client.get("/mail")).text
+
+
+def test_older_mail_follows(client: FlaskClient, config: Config) -> None:
+    """A page at a time."""
+    for n in range(35):
+        deliver(config, f"{n:03}", subject=f"number {n}")
+    first = Page(client.get("/mail"))
+    [older] = [link for link in first.links if "before=" in link]
+    text = first.text + Page(client.get(f"/mail{older}")).text
+    assert [f"number {n} " in text for n in range(35)] == [True] * 35
+
+
+@pytest.mark.parametrize(
+    "name", ["none", "..", "%2e%2e", "..%2f..%2forders.json", "%00", ".hidden", "a" * 300]
+)
+def test_no_other_file_is_read(client: FlaskClient, config: Config, name: str) -> None:
+    """404, whatever is asked for."""
+    deliver(config, "b")
+    assert client.get(f"/mail/{name}").status_code == 404
+    assert client.get(f"/mail/{name}/body").status_code == 404

@@ -1,0 +1,102 @@
+"""The overview: figures and charts."""
+
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from decimal import Decimal
+from zoneinfo import ZoneInfo
+
+import pytest
+from flask.testing import FlaskClient
+from freezegun import freeze_time
+
+from app.config import Config
+from app.orders.service import ORDERS
+from app.runtime import Runtime
+from app.web import figures
+from app.web.charts import bars, line, rows
+from tests.over_http import place
+from tests.web.page import Page
+
+
+@pytest.fixture
+def config(config: Config) -> Config:
+    """In a zone where the day begins eleven hours earlier than in UTC; with fault switches."""
+    return replace(config, timezone=ZoneInfo("Pacific/Guadalcanal"), faults=True)
+
+
+def test_a_new_shop_has_an_overview_too(client: FlaskClient) -> None:
+    """All zeros."""
+    text = Page(client.get("/overview")).text
+    assert "Orders today 0" in " ".join(text.split())
+    assert "Nothing was delivered yet." in text
+
+
+@pytest.mark.usefixtures("catalogue")
+def test_the_overview_tells_how_the_shop_does(
+    client: FlaskClient, settled: Callable[[], None]
+) -> None:
+    """Orders and money of today, statuses, low stock, failures, and how long handlers took."""
+    client.put("/fault/billing", json={"mode": "reject"})
+    place(client, tea=2)
+    place(client, mug=8)
+    place(client, tea=100 - 2)
+    client.post("/order/1003/cancel")
+    settled()
+    text = " ".join(Page(client.get("/overview")).text.split())
+    assert "Orders today 3" in text
+    assert "EUR today 105.00" in text
+    assert "Mug low stock 2" in text
+    assert "Tea tin out of stock 0" in text
+    assert re.search(r"billing 3\b", text)
+    assert re.search(r"notification \d+\.\d{3} s \d+\.\d{3} s", text)
+
+
+@pytest.mark.usefixtures("catalogue")
+def test_days_begin_where_the_shop_is(
+    client: FlaskClient, runtime: Runtime, config: Config
+) -> None:
+    """An order at 14:00 UTC belongs to the next day in Guadalcanal."""
+    with freeze_time("2026-11-20T14:00:00Z"):
+        place(client, tea=1)
+    with freeze_time("2026-11-20T12:00:00Z"):
+        place(client, tea=2)
+    with freeze_time("2026-11-21T01:00:00Z"):
+        days = figures.last_days(config.timezone)
+        assert [day.label for day in days[-2:]] == ["20 Nov", "21 Nov"]
+        assert figures.orders_on(runtime, days)[-2:] == [1, 1]
+        takings = figures.Till(runtime).takings(days)
+    assert [takings.by_day[day.label] for day in days[-2:]] == [Decimal("9.00"), Decimal("4.50")]
+
+
+@pytest.mark.usefixtures("catalogue")
+def test_money_is_added_up_over_the_newest_orders_only(
+    client: FlaskClient, runtime: Runtime, config: Config
+) -> None:
+    """And it is said so, instead of reading a million orders for a chart."""
+    stored = place(client, tea=1)
+    with runtime.transaction() as tx:
+        for n in range(figures.READ_AT_MOST):
+            tx.put(ORDERS.name, stored | {"order_id": f"{n:05}", "number": 2000 + n})
+    takings = figures.Till(runtime).takings(figures.last_days(config.timezone))
+    assert takings.is_partial
+    assert sum(takings.by_day.values()) == Decimal("4.50") * figures.READ_AT_MOST
+    assert "Added up over the newest 10,000 orders only." in Page(client.get("/overview")).text
+
+
+@pytest.mark.parametrize("draw", [bars, rows, line])
+def test_a_chart_can_stand_in_a_page(draw: Callable[..., str]) -> None:
+    """No style, script or event in it; axes with numbers, and every text is escaped."""
+    labels = [f"<{n}>" for n in range(14)]
+    svg = draw("Orders & more", labels, list(range(0, 28, 2)))
+    assert not re.search(r"<style|<script|style=|\son\w+=|<desc|<!--", svg)
+    assert 'aria-label="Orders &amp; more"' in svg
+    shown = re.findall(r"<text[^>]*>([^<]+)</text>", svg)
+    assert {"0", "20", "&lt;13&gt;"} <= set(shown)
+
+
+@pytest.mark.parametrize("draw", [bars, rows, line])
+def test_a_chart_of_nothing_is_a_chart(draw: Callable[..., str]) -> None:
+    """Its axis reaches from 0 to 1."""
+    shown = re.findall(r"<text[^>]*>([^<]+)</text>", draw("Nothing", ["a", "b"], [0, 0]))
+    assert {"0", "1", "a", "b"} <= set(shown)

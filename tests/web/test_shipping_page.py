@@ -1,0 +1,70 @@
+"""Shipping: what to pack, marked as shipped."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+
+from tests.over_http import place, read
+from tests.web.page import Page, send
+
+Order = dict[str, Any]
+
+
+@pytest.fixture
+def order(client: FlaskClient, catalogue: dict[str, str], settled: Callable[[], None]) -> Order:
+    """An order that is ready to be packed, and one that waits for stock."""
+    placed = place(client, "Ada <i>", tea=2, mug=1)
+    place(client, "Grace", pot=3)
+    settled()
+    return placed
+
+
+def test_the_list_says_what_to_pack(client: FlaskClient, order: Order) -> None:
+    """What is ready; what waits has a list of its own, with what it waits for."""
+    page = Page(client.get("/shipping"))
+    assert "1001 Ada <i> 2 × Assam, 100 g 1 × Mug" in page.text
+    assert "1002" not in page.text
+    assert "1002 Grace 3 × Teapot stock" in Page(client.get("/shipping?state=waiting")).text
+
+
+def test_the_packing_list_can_be_printed(client: FlaskClient, order: Order) -> None:
+    """One box for each line."""
+    text = Page(client.get("/shipping/list")).text
+    assert "Order 1001 Ada <i> 2 × Assam, 100 g tea 1 × Mug mug" in text
+
+
+def test_a_shipment_is_handed_over(
+    client: FlaskClient, order: Order, settled: Callable[[], None]
+) -> None:
+    """The order is shipped, and its page says with whom."""
+    page = Page(client.get(f"/shipping/{order['order_id']}"))
+    after = send(client, page, page.address, carrier="DHL <express>", tracking_number="JD0146")
+    assert "Order 1001 is with the carrier." in after.text
+    settled()
+    assert read(client, "/order/1001")["status"] == "shipped"
+    assert "DHL <express>, JD0146" in Page(client.get("/desk/1001")).text
+    assert "DHL <express>, JD0146" in Page(client.get("/shipping?state=shipped")).text
+    again = Page(client.get(page.address))
+    assert (again.forms, "Tracking JD0146" in again.text) == ({}, True)
+
+
+def test_a_handover_without_a_tracking_number_is_refused(client: FlaskClient, order: Order) -> None:
+    """422 beside the field; what was typed stays."""
+    page = Page(client.get(f"/shipping/{order['order_id']}"))
+    after = send(client, page, page.address, carrier="DHL")
+    assert after.status == 422
+    assert after.by_id["tracking_number-fault"].strip() == "This is required."
+    assert after.fields["carrier"]["value"] == "DHL"
+    assert read(client, "/order/1001")["status"] == "confirmed"
+
+
+def test_what_may_not_leave_is_told(client: FlaskClient, order: Order) -> None:
+    """409 when the order was cancelled while the page was open."""
+    page = Page(client.get(f"/shipping/{order['order_id']}"))
+    client.put("/fault/shipping", json={"mode": "slow", "delay_s": 60})
+    client.post("/order/1001/cancel")
+    after = send(client, page, page.address, carrier="DHL", tracking_number="JD0146")
+    assert after.status in (404, 409)
+    assert read(client, "/order/1001")["status"] == "cancelled"

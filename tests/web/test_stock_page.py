@@ -1,0 +1,153 @@
+"""The stock room: products added, changed and archived; deliveries and stock-takes booked."""
+
+from collections.abc import Callable
+
+import pytest
+from flask.testing import FlaskClient
+
+from tests.over_http import place, read
+from tests.web.page import Page, send
+
+
+@pytest.fixture(autouse=True)
+def shop(catalogue: dict[str, str]) -> None:
+    """Four products."""
+
+
+def stock(client: FlaskClient, query: str = "") -> Page:
+    """The list."""
+    return Page(client.get(f"/stock?{query}"))
+
+
+def product(client: FlaskClient, sku: str) -> Page:
+    """The page of a product."""
+    return Page(client.get(f"/stock/{sku}"))
+
+
+def do(client: FlaskClient, page: Page, what: str, **typed: str) -> Page:
+    """The page that follows when one of the product's forms is sent; all have its address."""
+    fields = {"forgery": page.fields["forgery"]["value"], "do": what}
+    if what in ("change", "count"):
+        fields["token"] = page.fields["token"]["value"]
+    if what == "edit":
+        fields |= {"version": page.fields["version"]["value"]}
+    return Page(client.post(page.address, data=fields | typed, follow_redirects=True))
+
+
+def skus(page: Page) -> list[str]:
+    """The products that a list shows."""
+    return [link.removeprefix("/stock/") for link in page.links if link.startswith("/stock/")]
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [("", ["mug", "pot", "tea", "tin"]), ("find=TEA+tin", ["tin"]),
+     ("status=out_of_stock", ["tin"]),
+     ("status=archived", []), ("status=nonsense", ["mug", "pot", "tea", "tin"])],
+)  # fmt: skip
+def test_products_are_found(client: FlaskClient, query: str, found: list[str]) -> None:
+    """By words and by how much there is; counts stand beside."""
+    page = stock(client, query)
+    assert skus(page) == found
+    assert "all 4" in page.text
+    assert "out of stock 1" in page.text
+
+
+def test_a_product_is_added(client: FlaskClient) -> None:
+    """Its first pieces stand in the ledger; its markup is text."""
+    typed = {"sku": "a/b <c>", "name": "<b>Jar</b>", "price": "3.5", "quantity": "4"}
+    after = send(client, stock(client), "/stock", **typed)
+    assert (after.status, after.address) == (200, "/stock/a/b <c>")
+    assert "<b>Jar</b> in stock" in after.text
+    assert read(client, "/product/a/b <c>")["price"] == "3.50"
+    assert "new product local +4 4" in after.text
+
+
+def test_faults_of_a_new_product_are_told_and_what_was_typed_stays(client: FlaskClient) -> None:
+    """422 beside the fields; 409 for a sku that is taken."""
+    typed = {"sku": "jar", "name": "", "price": "cheap", "quantity": "many"}
+    after = send(client, stock(client), "/stock", **typed)
+    assert after.status == 422
+    for name, fault in {"name": "is required", "price": "decimal", "quantity": "whole"}.items():
+        assert fault in after.by_id[f"{name}-fault"]
+    assert after.fields["quantity"]["value"] == "many"
+    taken = send(client, after, "/stock", sku="tea", name="Tea", price="1", quantity="")
+    assert taken.status == 409
+    assert "There is a product tea already" in taken.text
+
+
+def test_a_delivery_is_booked_once(client: FlaskClient) -> None:
+    """A double click books nothing twice; the next delivery has its own form."""
+    page = product(client, "mug")
+    for _ in range(2):
+        after = do(client, page, "change", change="12", reason="delivery")
+    assert "delivery local +12 22" in after.text
+    assert read(client, "/product/mug")["quantity"] == 22
+    do(client, after, "change", change="-2", reason="broken")
+    assert read(client, "/product/mug")["quantity"] == 20
+
+
+def test_a_stock_take_is_booked(client: FlaskClient) -> None:
+    """To what was counted."""
+    after = do(client, product(client, "tea"), "count", count="97")
+    assert "stock-take local -3 97" in after.text
+
+
+@pytest.mark.parametrize(
+    ("what", "typed", "status", "told"),
+    [
+        ("change", {"change": "some", "reason": "delivery"}, 422, "must be a whole number"),
+        ("change", {"change": "1"}, 422, "is required"),
+        ("change", {"change": "-11", "reason": "lost"}, 409, "there cannot be -1"),
+        ("count", {"count": "-1"}, 422, "must be from 0"),
+        ("count", {}, 422, "whole number"),
+        ("edit", {"name": "Mug", "price": "-1"}, 422, "decimal"),
+        ("sell", {}, 400, "does not say what to do"),
+    ],
+)
+def test_what_cannot_be_changes_nothing(
+    client: FlaskClient, what: str, typed: dict[str, str], status: int, told: str
+) -> None:
+    """In words."""
+    after = do(client, product(client, "mug"), what, **typed)
+    assert after.status == status
+    assert told in after.text
+    assert read(client, "/product/mug")["version"] == 1
+
+
+def test_a_product_is_changed(client: FlaskClient) -> None:
+    """Name, price, threshold; two managers do not overwrite each other."""
+    page = product(client, "mug")
+    typed = {"name": "Big mug", "price": "13", "low_stock_threshold": "30", "backorder": "yes"}
+    after = do(client, page, "edit", **typed)
+    assert "Big mug low stock" in after.text
+    changed = read(client, "/product/mug")
+    assert (changed["price"], changed["backorder"], changed["low_stock_threshold"]) == (
+        "13.00",
+        True,
+        30,
+    )
+    stale = do(client, page, "edit", name="Small mug", price="1")
+    assert stale.status == 412
+    assert "has changed meanwhile" in stale.text
+    assert read(client, "/product/mug")["name"] == "Big mug"
+
+
+def test_a_product_is_archived_and_comes_back(
+    client: FlaskClient, settled: Callable[[], None]
+) -> None:
+    """It leaves the shop; not while an open order wants it."""
+    place(client, mug=1)
+    settled()
+    assert do(client, product(client, "mug"), "archive").status == 409
+    after = do(client, product(client, "tin"), "archive")
+    assert "Tea tin archived" in after.text
+    assert "Tea tin" not in Page(client.get("/")).text
+    assert skus(stock(client, "status=archived")) == ["tin"]
+    do(client, after, "restore")
+    assert "Tea tin" in Page(client.get("/")).text
+
+
+def test_an_unknown_product_is_told(client: FlaskClient) -> None:
+    """404, in words."""
+    assert product(client, "none").status == 404
