@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test check deep crash crash-demo bench bench-scale openapi clean
+.PHONY: run test check deep crash crash-demo bench bench-scale screenshots openapi clean
 
 run: $(VENV)/run.stamp
 	$(BIN)/flask serve
@@ -32,6 +32,9 @@ bench: $(VENV)/bench.stamp
 
 bench-scale: $(VENV)/bench.stamp
 	$(BIN)/python -m bench.scale --few 1000 --many 1000000
+
+screenshots: $(VENV)/dev.stamp
+	$(BIN)/python -m tests.browser.screenshots
 
 openapi: $(VENV)/run.stamp
 	$(BIN)/flask openapi

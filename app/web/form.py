@@ -16,7 +16,7 @@ _USED = (
     "You have placed an order with this form already. Press “Place order” once more if you want "
     "this one besides."
 )
-_NAMES = frozenset({"token", "name", "email", "find", "after", "place"})
+_NAMES = frozenset({"token", "name", "email", "payment", "find", "after", "place"})
 
 
 def _new_token() -> str:
@@ -33,6 +33,7 @@ class OrderForm:
 
     name: str = ""
     email: str = ""
+    payment: str = ""
     quantities: dict[str, str] = field(default_factory=dict)
     find: str = ""
     after: str = ""
@@ -70,6 +71,8 @@ class OrderForm:
             request["customer_name"] = self.name
         if self.email.strip():
             request["customer_email"] = self.email
+        if self.payment:
+            request["payment_method"] = self.payment
         return request
 
 
@@ -98,6 +101,8 @@ def _fault(pointer: str, message: str, form: OrderForm) -> tuple[str, str]:
         return "name", f"Your name {message}."
     if pointer == "/customer_email":
         return "email", f"This {message}."
+    if pointer == "/payment_method":
+        return "payment", f"This {message}."
     if pointer == "/items":
         return "find", "Choose at least one product: give it a quantity."
     if len(parts) > 2 and parts[1] == "items":

@@ -10,6 +10,7 @@ from app.http.validation import load
 from app.inventory.service import PRODUCTS
 from app.orders import service
 from app.orders.schemas import request_schema
+from app.payment_methods import APPROVE, DECLINE, DOWN, INVOICE, TIMEOUT
 from app.store import Transaction
 from app.web.basket import basket
 from app.web.form import QUANTITY, OrderForm, faults_of
@@ -18,6 +19,15 @@ from app.web.shelf import Shelf, shelf
 from app.web.site import Site, page
 
 _MOST_SIGNS = 200
+
+PAYMENTS = {
+    APPROVE: "Card (test: approved)",
+    DECLINE: "Card (test: declined)",
+    TIMEOUT: "Card (test: first answer is lost)",
+    DOWN: "Card (test: bank is down for a while)",
+    INVOICE: "On invoice",
+}
+"""What a customer may choose; there is no real gateway yet, so each card is a test."""
 
 
 def add_to(pages: Blueprint, site: Site) -> None:
@@ -71,11 +81,12 @@ def add_to(pages: Blueprint, site: Site) -> None:
             basket=basket(rules.currency, shown.chosen, form.quantities),
             ids=_ids(shown),
             prefix=QUANTITY,
+            payments=PAYMENTS,
         )
 
 
 def _ids(shown: Shelf) -> dict[str, str]:
     """The id in the page of each field, by its name; a sku may have what an id must not."""
     quantities = [QUANTITY + product["sku"] for product in (*shown.chosen, *shown.others)]
-    fixed = {name: name for name in ("find", "name", "email")}
+    fixed = {name: name for name in ("find", "name", "email", "payment")}
     return fixed | {name: f"product-{place}" for place, name in enumerate(quantities)}

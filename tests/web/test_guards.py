@@ -142,6 +142,7 @@ def test_the_cookie_is_for_this_site_and_not_for_scripts(client: FlaskClient) ->
         ("long name", 422, {"name": "a" * 201}, {}),
         ("NUL in name", 422, {"name": "A\x00"}, {}),
         ("NUL in a sku", 422, {"quantity.\x00": "1"}, {}),
+        ("unknown payment", 422, {"payment": "gold"}, {}),
         ("unknown sku", 422, {"quantity.gold": "1"}, {}),
         ("quantity 0", 422, {"quantity.tea": "0"}, {}),
         ("negative quantity", 422, {"quantity.tea": "-1"}, {}),

@@ -106,6 +106,14 @@ def test_a_double_click_orders_once(client: FlaskClient, catalogue: dict[str, st
     assert orders(client) == 1
 
 
+def test_how_it_is_paid_can_be_chosen(client: FlaskClient, catalogue: dict[str, str]) -> None:
+    """Any of the gateway's test methods; the choice stays when the form is refused."""
+    refused = order(client, form(client), tea="1", payment="invoice")
+    assert refused.fields["payment"]["value"] == "invoice"
+    assert order(client, refused, name="Ada").status == 303
+    assert read(client, "/order/1001")["payment_method"] == "invoice"
+
+
 def test_a_mended_form_orders(client: FlaskClient, catalogue: dict[str, str]) -> None:
     """After a refusal the same token is still good."""
     refused = order(client, form(client), tea="1")

@@ -1,0 +1,101 @@
+"""A browser, a shop with the sample catalogue, and people who look at its pages.
+
+Without a chromium these tests are skipped, but for CI, which sets BROWSER_TESTS=required.
+"""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from tests.processes.servers import Server
+
+CARRIER_SECRET = "whsec_" + "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+PATIENCE_MS = 20_000
+
+Open = Callable[..., Page]
+
+expect.set_options(timeout=PATIENCE_MS)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """The system's chromium, headless."""
+    program = shutil.which("chromium") or shutil.which("chromium-browser")
+    if program is None:
+        assert os.environ.get("BROWSER_TESTS") != "required", "there is no chromium"
+        pytest.skip("there is no chromium")
+    with sync_playwright() as playwright:
+        # CI is root in a container, where chromium's own sandbox cannot be had
+        browser = playwright.chromium.launch(executable_path=program, chromium_sandbox=False)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def serve(tmp_path: Path) -> Iterator[Callable[..., Server]]:
+    """A function that starts a shop with settings: serve(THREADS="3")."""
+    servers: list[Server] = []
+
+    def start(**settings: str) -> Server:
+        usual = {"FAULTS": "on", "CARRIER_SECRET": CARRIER_SECRET, "RETRY_WAIT": "0.01"}
+        server = Server(tmp_path / "data", **usual | settings)
+        servers.append(server)
+        return server.start()
+
+    yield start
+    for server in servers:
+        server.kill()
+
+
+@pytest.fixture
+def shop(serve: Callable[..., Server]) -> Server:
+    """A shop with two workers and the sample catalogue."""
+    return serve()
+
+
+@pytest.fixture
+def person(browser: Browser, shop: Server) -> Iterator[Open]:
+    """A function that opens an address in a browser of its own: person("/desk")."""
+    yield from people(browser, shop)
+
+
+def people(browser: Browser, shop: Server) -> Iterator[Open]:
+    """What `person` gives, for any shop. What a page's console complains of fails the test."""
+    contexts = []
+    complaints: list[str] = []
+
+    def open_page(path: str, **options: object) -> Page:
+        context = browser.new_context(base_url=f"http://127.0.0.1:{shop.port}", **options)  # type: ignore[arg-type]  # as new_context says
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(PATIENCE_MS)
+        page.on("pageerror", lambda error: complaints.append(f"{page.url}: {error}"))
+        page.on("dialog", lambda dialog: complaints.append(f"{page.url}: {dialog.message}"))
+        page.on(
+            "console", lambda said: complaints.append(said.text) if _is_bad(said.text) else None
+        )
+        page.goto(path)
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert complaints == []
+
+
+def _is_bad(text: str) -> bool:
+    """Whether a page did what it must not: a lost connection is no fault of a page."""
+    return "Content Security Policy" in text or "Uncaught" in text
+
+
+def order_by_http(shop: Server, quantities: dict[str, int], name: str = "Ada") -> dict[str, object]:
+    """Place an order from elsewhere: order_by_http(shop, {"pencil-hb": 2})."""
+    lines = [{"product": sku, "quantity": quantity} for sku, quantity in quantities.items()]
+    status, order = shop.request("POST", "/order", {"customer_name": name, "items": lines})
+    assert status == 201, order
+    found: dict[str, object] = order
+    return found

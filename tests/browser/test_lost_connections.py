@@ -1,0 +1,78 @@
+"""Pages whose server goes away, comes back, or has no stream left for them."""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.browser.conftest import Open, order_by_http, people
+from tests.processes.servers import Server
+
+pytestmark = pytest.mark.deep
+
+
+@pytest.fixture
+def desk(person: Open) -> Page:
+    """The desk, live."""
+    page = person("/desk")
+    expect(page.get_by_text("· live")).to_be_visible()
+    page.evaluate("document.isTheSame = true")
+    return page
+
+
+@pytest.mark.parametrize("end", [Server.stop, Server.kill])
+def test_a_restart_loses_nothing_on_the_page(
+    shop: Server, desk: Page, end: Callable[[Server], object]
+) -> None:
+    """What happened while the page had no server stands on it afterwards, without a reload."""
+    order_by_http(shop, {"pencil-hb": 1}, "Before")
+    expect(desk.get_by_role("row").filter(has_text="Before")).to_be_visible()
+    end(shop)
+    expect(desk.get_by_text("connection lost")).to_be_visible()
+    shop.start()
+    order_by_http(shop, {"pencil-hb": 1}, "Between")
+    expect(desk.get_by_role("row").filter(has_text="Between")).to_contain_text("confirmed")
+    expect(desk.get_by_text("· live")).to_be_visible()
+    order_by_http(shop, {"pencil-hb": 1}, "After")
+    expect(desk.get_by_role("row").filter(has_text="After")).to_be_visible()
+    assert desk.evaluate("document.isTheSame")
+
+
+def test_a_server_stops_at_once_though_pages_are_open(shop: Server, desk: Page) -> None:
+    """A stream ends when its worker is told to; nothing has to be killed."""
+    assert shop.stop() == 0
+    expect(desk.get_by_text("connection lost")).to_be_visible()
+
+
+@pytest.fixture
+def crowded(browser: Browser, serve: Callable[..., Server]) -> Iterator[tuple[Server, Open]]:
+    """A shop with one stream in all, and people in it."""
+    shop = serve(WORKERS="1", THREADS="4")
+    opened = people(browser, shop)
+    yield shop, next(opened)
+    next(opened, None)
+
+
+def test_pages_without_a_stream_ask_from_time_to_time(crowded: tuple[Server, Open]) -> None:
+    """The second page gets none; it is up to date all the same, and orders are taken."""
+    shop, person = crowded
+    first = person("/desk")
+    expect(first.get_by_text("· live")).to_be_visible()
+    second = person("/desk")
+    order_by_http(shop, {"pencil-hb": 1}, "Somebody")
+    for page in (first, second):
+        expect(page.get_by_role("row").filter(has_text="Somebody")).to_be_visible()
+
+
+def test_whoever_runs_no_script_gets_everything_too(shop: Server, person: Open) -> None:
+    """Order, follow, cancel; the page says by itself to be loaded again."""
+    page = person("/", java_script_enabled=False)
+    page.get_by_label("Pencil HB, cedar").fill("3")
+    page.get_by_role("button", name="Update basket").click()
+    expect(page.get_by_text("3.60 EUR")).to_be_visible()
+    page.get_by_label("Your name").fill("Ada")
+    page.get_by_role("button", name="Place order").click()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("reserved for you")
+    page.get_by_text("Cancel this order").click()
+    page.get_by_role("button", name="Cancel order 1001").click()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("This order was cancelled.")
