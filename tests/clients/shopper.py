@@ -9,6 +9,8 @@ from typing import Any
 
 import schemathesis
 from marshmallow import ValidationError
+from marshmallow.fields import Field, String
+from marshmallow.validate import Regexp
 
 from app.http.fields import Text
 from app.http.idempotency import HEADER, KEY_PATTERN
@@ -16,22 +18,29 @@ from app.http.idempotency import HEADER, KEY_PATTERN
 SKUS = ("paper-clips", "daybook-2027")
 """Of the sample catalogue: one that is plentiful, and one that may be back-ordered."""
 
-_SKU = Text(longest=64)
+SKU = Text(longest=64)
+CURSORS: dict[str, Field[Any]] = {
+    "cursor": String(validate=Regexp("^[A-Za-z0-9_-]{1,2000}$")),
+    "after": Text(longest=200),
+}
+"""Parameters that only an answer can give, and what the contract says of them."""
+
 _keys = count(1)
 
 
 @schemathesis.hook
 def before_call(context: Any, case: Any, kwargs: Any) -> None:
     """Order what the shop has, begin lists at their beginning, and use each key once."""
-    if re.fullmatch("[A-Za-z0-9_-]{1,2000}", str((case.query or {}).get("cursor", ""))):
-        del case.query["cursor"]
+    for name, cursor in CURSORS.items():
+        if is_taken_by(cursor, (case.query or {}).get(name)):
+            del case.query[name]
     if re.fullmatch(KEY_PATTERN, str((case.headers or {}).get(HEADER, ""))):
         case.headers[HEADER] = f'"key-{next(_keys)}"'
     if isinstance(case.body, dict | list):
         case.body = written(case.body)
     if case.operation.path.startswith("/order") and isinstance(case.body, dict):
         for line in listed(case.body.get("items")):
-            if is_sku(line.get("product")):
+            if is_taken_by(SKU, line.get("product")):
                 line["product"] = SKUS[len(line["product"]) % len(SKUS)]
 
 
@@ -40,10 +49,12 @@ def listed(items: Any) -> list[dict[str, Any]]:
     return [each for each in items if isinstance(each, dict)] if isinstance(items, list) else []
 
 
-def is_sku(value: Any) -> bool:
-    """Whether the schema takes it."""
+def is_taken_by(field: Field[Any], value: Any) -> bool:
+    """Whether it is a text that the schema of `field` takes."""
+    if not isinstance(value, str):
+        return False
     try:
-        _SKU.deserialize(value)
+        field.deserialize(value)
     except ValidationError:
         return False
     return True
