@@ -135,6 +135,7 @@ def create_app(config: Config | None = None) -> Flask:
         rules,
         config.timezone,
         config.data / "mail",
+        _shop(config),
         with_faults=config.faults,
         handlers=HANDLERS,
         sends_by_smtp=config.smtp_url is not None,

@@ -12,6 +12,7 @@ PUBLIC_ENDPOINTS = frozenset(
         "web.customer.take_form",
         "web.customer.show_signs",
         "web.customer.show_order",
+        "web.customer.show_receipt",
         "web.customer.cancel_own_order",
         "web.customer.follow",
         "shipping.delivered",

@@ -15,6 +15,7 @@ from app.orders.schemas import CancellationSchema, change_schema
 from app.shipping.service import SHIPMENTS
 from app.store import Document
 from app.web import finding
+from app.web.order_page import PAID
 from app.web.sent import Sent, faults_of, sent_form, whole
 from app.web.site import Site, page
 
@@ -107,6 +108,7 @@ def add_to(pages: Blueprint, site: Site) -> None:
             rows=_rows(order, sent),
             typed=sent.fields if sent else order,
             faults=faults,
+            has_receipt=order["payment_status"] in PAID,
             is_open=order["status"] in states.OPEN,
         )
 

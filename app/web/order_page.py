@@ -2,6 +2,9 @@
 
 from flask import Blueprint, Response, url_for
 
+from app.billing.receipt import receipt_pdf
+from app.billing.routes import PDF
+from app.billing.service import find_payment
 from app.errors import Conflict
 from app.http import problems
 from app.http.validation import load
@@ -14,6 +17,9 @@ from app.web.site import Site, page
 PATH = (states.PLACED, states.CONFIRMED, states.SHIPPED, states.DELIVERED)
 """The way of an order to which nothing happens."""
 
+PAID = ("paid", "refunded")
+"""The payment statuses of which there is a receipt."""
+
 
 def add_to(pages: Blueprint, site: Site) -> None:
     """The page, and cancelling on it."""
@@ -22,6 +28,15 @@ def add_to(pages: Blueprint, site: Site) -> None:
     @pages.get("/orders/<link>")
     def show_order(link: str) -> Response:
         return _order_page(link)
+
+    @pages.get("/orders/<link>/receipt.pdf")
+    def show_receipt(link: str) -> Response:
+        with site.store.read() as view:
+            order = service.find_by_link(view, link)
+            payment = find_payment(view, order["order_id"])
+        response = Response(receipt_pdf(site.shop, payment), mimetype=PDF)
+        response.headers["Cache-Control"] = "no-store"
+        return response
 
     @pages.post("/orders/<link>/cancel")
     def cancel_own_order(link: str) -> Response:
@@ -47,6 +62,7 @@ def add_to(pages: Blueprint, site: Site) -> None:
             fault=fault,
             path=PATH,
             reached={step["event"]: step["at"] for step in order["history"]},
+            has_receipt=order["payment_status"] in PAID,
             is_open=order["status"] in states.OPEN,
             is_moving=order["status"] in (states.PLACED, states.BACKORDERED),
         )

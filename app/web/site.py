@@ -10,6 +10,7 @@ from flask import Blueprint, Flask, Response, g, render_template, request
 from werkzeug.exceptions import NotFound as NoSuchPage
 
 from app import clock
+from app.billing.receipt import Shop
 from app.http import problems
 from app.orders.service import Rules
 from app.runtime import Runtime
@@ -33,6 +34,7 @@ class Site:
     rules: Rules
     zone: tzinfo
     mail: Path
+    shop: Shop
     with_faults: bool = False
     handlers: frozenset[str] = field(default_factory=frozenset)
     sends_by_smtp: bool = False

@@ -15,6 +15,7 @@ from werkzeug.test import TestResponse
 
 from app import create_app
 from app.auth.keys import create_key
+from app.billing.receipt import Shop
 from app.config import Config
 from app.money import Currency
 from app.orders.service import Rules
@@ -182,7 +183,8 @@ def test_a_stream_ends_when_the_process_is_about_to(runtime: Runtime, follow: Fo
 
 def test_a_quiet_stream_beats(runtime: Runtime) -> None:
     """So that a browser, and a proxy between, know that it lives."""
-    site = Site(runtime, Rules(Currency("EUR")), UTC, Path(), heartbeat_s=0.05)
+    shop = Shop("Daybook", "", UTC)
+    site = Site(runtime, Rules(Currency("EUR")), UTC, Path(), shop, heartbeat_s=0.05)
     watch = live.Watch(runtime, ["orders"])
     _, first, beat, *_ = islice(live.messages(site, watch, runtime.position(), ["orders"]), 3)
     assert first == beat == b": all is well\nid: %d\n\n" % runtime.position()

@@ -75,3 +75,26 @@ def test_what_can_no_longer_be_cancelled_is_told(client: FlaskClient) -> None:
     page = Page(client.get(f"/orders/{order['link']}"))
     client.delete("/order/1001")
     assert send(client, page, "/cancel").status == 404
+
+
+def test_a_paid_order_has_a_receipt(client: FlaskClient, settled: Callable[[], None]) -> None:
+    """Under the customer's link, and on the desk to be printed; 409 before anything was paid."""
+    order = place(client, tea=1)
+    settled()
+    page = Page(client.get(f"/orders/{order['link']}"))
+    [link] = [each for each in page.links if each.endswith("/receipt.pdf")]
+    receipt = client.get(link)
+    assert (receipt.status_code, receipt.mimetype) == (200, "application/pdf")
+    assert receipt.data == client.get("/order/1001/receipt.pdf").data
+    assert "/order/1001/receipt.pdf" in Page(client.get("/desk/1001")).links
+    assert client.get("/orders/1001-x/receipt.pdf").status_code == 404
+
+
+def test_an_unpaid_order_has_none(client: FlaskClient, settled: Callable[[], None]) -> None:
+    """409, in words; no page leads there."""
+    request = {"customer_name": "Ada", "payment_method": "invoice"}
+    order = client.post("/order", json=request | {"items": [{"product": "tea", "quantity": 1}]})
+    settled()
+    address = f"/orders/{order.get_json()['link']}"
+    assert f"{address}/receipt.pdf" not in Page(client.get(address)).links
+    assert client.get(f"{address}/receipt.pdf").status_code == 409
