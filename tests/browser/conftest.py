@@ -16,6 +16,11 @@ from tests.processes.servers import Server
 CARRIER_SECRET = "whsec_" + "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 PATIENCE_MS = 20_000
 
+NAUGHTY = (
+    "<img src=x onerror=alert(1)> \"'><script>alert(2)</script> {{ 7 * 7 }} "
+    "\u202e\u0645\u0631\u062d\u0628\u0627"
+)
+
 Open = Callable[..., Page]
 
 expect.set_options(timeout=PATIENCE_MS)
@@ -99,3 +104,18 @@ def order_by_http(shop: Server, quantities: dict[str, int], name: str = "Ada") -
     assert status == 201, order
     found: dict[str, object] = order
     return found
+
+
+@pytest.fixture
+def pages(shop: Server) -> list[str]:
+    """Every page of a shop that has one of everything, all with naughty texts."""
+    product = {"sku": 'n<b>"', "name": NAUGHTY[:190], "price": "1.00", "quantity": 9}
+    assert shop.request("POST", "/product", product)[0] == 201
+    shop.request("PUT", "/fault/billing", {"mode": "reject"})
+    order = order_by_http(shop, {'n<b>"': 2}, NAUGHTY)
+    shop.request("PATCH", "/order/1001", {"customer_email": "ada@example.org"})
+    return [
+        "/", f"/orders/{order['link']}", "/desk", "/desk/1001", "/desk/1001/delete",
+        "/desk?find=nobody", "/stock", "/stock/n%3Cb%3E%22", "/shipping", "/shipping/list",
+        f"/shipping/{order['order_id']}", "/mail", "/events", "/overview", "/orders/none",
+    ]  # fmt: skip

@@ -4,15 +4,11 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import Open, order_by_http
+from tests.browser.conftest import NAUGHTY, Open
 from tests.processes.servers import Server
 
 pytestmark = pytest.mark.deep
 
-NAUGHTY = (
-    "<img src=x onerror=alert(1)> \"'><script>alert(2)</script> {{ 7 * 7 }} "
-    "\u202e\u0645\u0631\u062d\u0628\u0627"
-)
 SIZES = ((320, 640), (1920, 1080))
 SERIOUS = ("serious", "critical")
 SHIFTS = """() => new Promise((done) => {
@@ -22,21 +18,6 @@ SHIFTS = """() => new Promise((done) => {
   setTimeout(() => done(unasked().reduce((sum, each) => sum + each.value, 0)), 300);
 })"""
 """How much the page has jumped since it was loaded (W3C Layout Instability)."""
-
-
-@pytest.fixture
-def pages(shop: Server) -> list[str]:
-    """Every page of a shop that has one of everything, all with naughty texts."""
-    product = {"sku": 'n<b>"', "name": NAUGHTY[:190], "price": "1.00", "quantity": 9}
-    assert shop.request("POST", "/product", product)[0] == 201
-    shop.request("PUT", "/fault/billing", {"mode": "reject"})
-    order = order_by_http(shop, {'n<b>"': 2}, NAUGHTY)
-    shop.request("PATCH", "/order/1001", {"customer_email": "ada@example.org"})
-    return [
-        "/", f"/orders/{order['link']}", "/desk", "/desk/1001", "/desk/1001/delete",
-        "/desk?find=nobody", "/stock", "/stock/n%3Cb%3E%22", "/shipping", "/shipping/list",
-        f"/shipping/{order['order_id']}", "/mail", "/events", "/overview", "/orders/none",
-    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("colours", ["light", "dark"])
