@@ -1,4 +1,4 @@
-"""Stock and invoices follow the orders, whatever happens to the events on the way.
+"""Stock, invoices and payments follow the orders, whatever happens to the events on the way.
 
 Hypothesis places, changes, cancels, ships and deletes orders, has stock arrive, makes handlers
 fail, delivers some events late and others twice, restarts the dispatcher, and looks for a sequence
@@ -6,9 +6,10 @@ after which a shelf or an invoice does not say what it would if all had been don
 """
 
 import tempfile
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from contextlib import suppress
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from app import COLLECTIONS, connect_handlers
 from app.billing.payments import OPEN, VOID
 from app.billing.service import INVOICES
+from app.billing.simulator import Simulator
 from app.checks import recompute
 from app.config import Config
 from app.errors import Conflict, NotFound
@@ -39,6 +41,7 @@ from app.inventory.service import (
 from app.money import Currency
 from app.orders import states
 from app.orders.service import ORDERS, Rules, cancel_order, change_order, delete_order, place_order
+from app.payment_methods import APPROVE, DECLINE, INVOICE
 from app.shipping import states as shipment_states
 from app.shipping.service import SHIPMENTS, ship
 from app.store import Document, Transaction, View
@@ -58,6 +61,7 @@ LINES = st.lists(
     max_size=2,
 )
 POTS: list[Document] = [{"product": "pot", "quantity": 2}]
+METHODS = st.sampled_from([APPROVE, DECLINE, INVOICE])
 PLACES = st.integers(0, 7)
 HANDLERS = st.sampled_from(["inventory", "billing", "shipping", "orders"])
 
@@ -71,6 +75,7 @@ class Shop(RuleBasedStateMachine):
         config = Config(data=Path(self.folder.name) / "data")
         self.store = JsonFileStore(config.data, COLLECTIONS)
         self.signals = connect_handlers(config)
+        self.gateway = Simulator(config.data / "gateway")
         self.workshop = Workshop()
         self.orders: list[str] = []
         self.arrived: Counter[str] = Counter()
@@ -102,6 +107,11 @@ class Shop(RuleBasedStateMachine):
     @rule(place=PLACES, lines=LINES)
     def change(self, place: int, lines: list[Document]) -> None:
         self._with_order(place, lambda tx, name: change_order(tx, RULES, name, {"items": lines}))
+
+    @rule(place=PLACES, method=METHODS)
+    def pay_otherwise(self, place: int, method: str) -> None:
+        patch = {"payment_method": method}
+        self._with_order(place, lambda tx, order: change_order(tx, RULES, order, patch))
 
     @rule(place=PLACES, name=st.sampled_from(["Ann", "Bob"]))
     def rename(self, place: int, name: str) -> None:
@@ -171,6 +181,7 @@ class Shop(RuleBasedStateMachine):
             self._check_invoices()
             with self.store.read() as view:
                 assert recompute(view).differences == []
+            self._check_payments()
         finally:
             self.workshop.close()
             self.store.close()
@@ -251,6 +262,19 @@ class Shop(RuleBasedStateMachine):
             assert invoice["status"] == (OPEN if is_open else VOID)
         numbers = sorted(invoice["invoice_number"] for invoice in invoices.values())
         assert numbers == list(range(1, len(numbers) + 1))
+
+    def _check_payments(self) -> None:
+        """Invoices and gateway know of the same money."""
+        held: defaultdict[str, Decimal] = defaultdict(Decimal)
+        for request in self.gateway.requests():
+            if request["reference"] and not request["declined"]:
+                sign = 1 if request["kind"] == "charge" else -1
+                held[request["key"].rpartition("-")[0]] += sign * Decimal(request["amount"])
+        with self.store.read() as view:
+            for order_id in view.keys(INVOICES.name):
+                invoice = view.get(INVOICES.name, order_id) or {}
+                assert Decimal(invoice["paid"]) == held.pop(order_id, 0)
+        assert not held
 
 
 class TroubledShop(Shop):

@@ -9,6 +9,7 @@ from typing import Any
 
 from app import create_app
 from app.billing.service import INVOICES
+from app.billing.simulator import Simulator
 from app.config import Config
 from app.events.outbox import DONE, OUTBOX, timeline
 from app.events.types import InventoryReserved
@@ -113,6 +114,9 @@ class Books:
         }
         ids = sorted(order["order_id"] for order in self.orders())
         assert sorted(self.invoiced()) == ids
+        charges = Simulator(self._runtime.config.data / "gateway").requests()
+        assert sorted(charge["key"] for charge in charges) == [f"{each}-1" for each in ids]
+        assert {order["payment_status"] for order in self.orders()} == {"paid"}
         assert self.reserved() == {"tea": 2 * orders, "mug": orders} == self.reserved_by_orders()
 
 
