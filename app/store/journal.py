@@ -33,6 +33,7 @@ syncs of a descriptor only if it wrote through it everything that is in doubt (n
 disk): once when it comes to write to a segment, and again, through a new one, after each failure.
 """
 
+import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -42,6 +43,8 @@ import orjson
 from app.store.checkpoint import FileRecord
 
 FORMAT = 1
+_BEGIN = re.compile(rb'\{"crc":"')
+"""What no line has inside it: there the quotation marks are escaped. A lost newline is no end."""
 _CRC_END = len(b'{"crc":"01234567",')
 
 Line = dict[str, Any]
@@ -104,8 +107,13 @@ def is_torn(tail: bytes, seq: int) -> bool:
 
     `seq` is the sequence number that the bad line would have had.
     """
-    following = (decode(text) for text in tail.split(b"\n")[1:])
-    return not any(line and line.get("durable", seq) >= seq for line in following)
+    lines = (_line_at(tail, match.start()) for match in _BEGIN.finditer(tail))
+    return not any(line and line.get("durable", seq) >= seq for line in lines)
+
+
+def _line_at(data: bytes, start: int) -> Line | None:
+    end = data.find(b"\n", start)
+    return decode(data[start : end if end >= 0 else len(data)])
 
 
 def _with_crc(rest: bytes) -> bytes:

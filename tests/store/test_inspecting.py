@@ -124,6 +124,14 @@ def test_damage_at_the_end_of_an_older_segment_is_found(folder: Path) -> None:
     assert (finding.offset, finding.heals) == (starts[2], False)
 
 
+def test_lost_line_end_is_damage(folder: Path) -> None:
+    """Two lines that run into each other are not taken for one that was never finished."""
+    starts = journal_of(folder, "abc")
+    spoil(segments(folder)[-1], starts[2] - 1)
+    finding = only_finding(folder)
+    assert (finding.offset, finding.heals) == (starts[1], False)
+
+
 def test_unfinished_step_to_the_next_segment_is_found_to_heal(
     folder: Path, open_store: OpenStore
 ) -> None:
