@@ -16,20 +16,23 @@ from app.store.accepting import accept as accept_files
 from app.store.backup import backup as back_up
 from app.store.inspecting import inspect
 from app.store.looking import look
+from app.store.salvaging import salvage
 
 
 @click.command("check", cls=Command)
 @click.option("--accept", is_flag=True, help="Take files that were edited by hand as true.")
-@click.option("--repair", is_flag=True, help="Bring stock and invoices to what the orders say.")
+@click.option("--repair", is_flag=True, help="Mend stock and invoices, and the journal.")
 @with_shop
 def check(runtime: Runtime, *, accept: bool, repair: bool) -> None:
     """Read every file, and compare stock, invoices, statuses and failures with the orders.
 
     Without options nothing is changed. Exits with 1 when something is not as it should be. --accept
-    needs the service stopped; --repair does not.
+    needs the service stopped; --repair only where the journal is damaged.
     """
     if accept:
         _accept(runtime)
+    if repair:
+        _salvage(runtime)
     if repair or not accept:
         _inspect(runtime)
         differ = _repair(runtime) if repair else _compare(runtime)
@@ -59,6 +62,19 @@ def _accept(runtime: Runtime) -> None:
         click.echo("Run `flask check` to see whether stock and invoices agree with it.")
     else:
         click.echo("No file was edited; there is nothing to accept.")
+
+
+def _salvage(runtime: Runtime) -> None:
+    """Make a damaged journal readable again, and list what is lost; nothing for a sound one."""
+    salvaged = salvage(runtime.config.data, runtime.collections)
+    if salvaged is None:
+        return
+    for each in salvaged.lost:
+        click.echo(f"{each.file}, byte {each.offset}: {each.text}")
+    click.echo(
+        f"The journal was made anew from the {salvaged.transactions} transactions that could be "
+        f"read; as it was, it stands in {salvaged.aside}/."
+    )
 
 
 def _inspect(runtime: Runtime) -> None:

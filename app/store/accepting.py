@@ -58,7 +58,7 @@ def accept(folder: Path, collections: Iterable[Collection]) -> list[Accepted]:
     breaks the rules or contradicts another one (nothing is changed then), Damaged for a journal
     that cannot be read, StorageFull or Unavailable when the disk does not allow it.
     """
-    with reporting("accepting the edited files"), _stopped(folder):
+    with reporting("accepting the edited files"), stopped(folder, "accept the edited files"):
         headers = read_headers(folder)
         declared = (*collections, COUNTERS)
         untouched, edited = _judge(folder, declared, headers)
@@ -87,13 +87,13 @@ def accept(folder: Path, collections: Iterable[Collection]) -> list[Accepted]:
 
 
 @contextmanager
-def _stopped(folder: Path) -> Iterator[None]:
-    """Hold every lock of the folder. Raises Conflict when somebody else has one."""
+def stopped(folder: Path, act: str) -> Iterator[None]:
+    """Hold every lock of the folder, to `act`. Raises Conflict when somebody else has one."""
     with ExitStack() as stack:
         for name in ("leader.lock", "checkpoint.lock", "store.lock"):
             lock = ProcessLock(folder / name)
             if not lock.acquire(_PATIENCE_S):
-                raise Conflict("The service is running; stop it, then accept the edited files.")
+                raise Conflict(f"The service is running; stop it, then {act}.")
             stack.callback(lock.release)
         yield
 

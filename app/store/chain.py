@@ -179,7 +179,8 @@ class Chain:
     def _damage(self, what: str) -> Damaged:
         return Damaged(
             f"journal/{self.segment.path.name} is damaged at byte {self.segment.end}: {what}. "
-            "Restore a backup."
+            "Restore a backup, or stop the service and run `flask check --repair`, which keeps "
+            "what can be read and lists what is lost."
         )
 
 

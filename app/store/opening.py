@@ -106,7 +106,10 @@ def open_folder(folder: Path, collections: Iterable[Collection]) -> Opened:
     journal = folder / "journal"
     numbers = segment_numbers(journal)
     if not numbers or numbers != list(range(numbers[0], numbers[0] + len(numbers))):
-        raise Damaged("A segment is missing from journal/; restore a backup.")
+        raise Damaged(
+            "A segment is missing from journal/; restore a backup, or stop the service and run "
+            "`flask check --repair`."
+        )
     base = {each.name: open_file(folder, each) for each in collections}
     headers = read_headers(folder)
     known = {name for header in headers for name in header.files}

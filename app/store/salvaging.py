@@ -1,0 +1,186 @@
+"""`flask check --repair`: makes a damaged journal anew from what can be read, and tells the rest.
+
+The service must be stopped. The steps, each safe to die after (then the command is run again):
+
+1. Read every line of every segment that passes its checksum, and every readable file. On top of
+   each file go, in order, the transactions that it has not got in it. A line that cannot be read is
+   lost; where it can still be made out what it was about, that is told.
+2. Copy the journal as it is to a folder damaged-N/ beside it.
+3. Write each file under a temporary name; begin a segment whose header names them all.
+4. Rename the files into place, then remove the damaged segments.
+
+Files are judged by what is on record. One that is on no record any more, because the header that
+told of it is damaged, is validated and taken as it is; the summary says so.
+"""
+
+import re
+import shutil
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+import orjson
+
+from app.disk import sync_folder
+from app.store import Collection
+from app.store.accepting import stopped
+from app.store.checkpoint import CheckpointFile, FileRecord
+from app.store.checkpoint_writer import publish, write_next
+from app.store.files import reporting
+from app.store.foreign import read_foreign
+from app.store.inspecting import Finding, inspect
+from app.store.journal import Header, Line, decode, decode_header
+from app.store.opening import open_file
+from app.store.segment import create_segment, remove_segments, segment_numbers, segment_path
+from app.store.transaction import COUNTERS
+
+_SEQ = re.compile(rb'"seq":(\d+),')
+_LINE_ENDS = re.compile(rb'(?<=\n)|(?=\{"crc":")')
+"""Also where the newline itself is damaged."""
+
+
+class Salvaged(NamedTuple):
+    """What came of it: the transactions that were read, what is lost, and where the damage is."""
+
+    transactions: int
+    lost: list[Finding]
+    aside: str
+
+
+class _Wreck(NamedTuple):
+    """What can be read of the journal."""
+
+    headers: list[Header]
+    transactions: dict[int, Line]
+    lost: list[Finding]
+
+
+def salvage(folder: Path, collections: Iterable[Collection]) -> Salvaged | None:
+    """Make the journal readable again; durable on return. None where it is sound.
+
+    Raises Conflict while the service runs, Invalid for a readable file that cannot be read either,
+    Damaged for one that is missing, StorageFull or Unavailable when the disk does not allow it.
+    """
+    declared = (*collections, COUNTERS)
+    found = inspect(folder, collections).findings
+    if not any(each.file.startswith("journal/") and not each.heals for each in found):
+        return None
+    with reporting("repairing the journal"), stopped(folder, "repair the journal"):
+        wreck = _read_journal(folder)
+        last = max([0, *wreck.transactions, *(header.after for header in wreck.headers)])
+        documents = {each.name: _documents(folder, each, wreck) for each in declared}
+        aside = _put_aside(folder)
+        records = {
+            each.name: write_next(folder, each, None, documents[each.name], covers=last)
+            for each in declared
+        }
+        _begin_anew(folder, records, last, declared)
+    return Salvaged(len(wreck.transactions), wreck.lost, aside)
+
+
+def _read_journal(folder: Path) -> _Wreck:
+    wreck = _Wreck([], {}, [])
+    for number in segment_numbers(folder / "journal"):
+        path = segment_path(folder / "journal", number)
+        first, *others = [*filter(None, _LINE_ENDS.split(path.read_bytes())), b""]
+        header = decode_header(first.rstrip(b"\n"), number)
+        if header:
+            wreck.headers.append(header)
+        else:
+            what = "The header is lost, and whatever stood behind it unless it is told here."
+            wreck.lost.append(Finding(f"journal/{path.name}", 0, what))
+        offset = len(first)
+        for text in others:
+            line = decode(text.rstrip(b"\n")) or decode(text[:-1])
+            if line and "seq" in line:
+                wreck.transactions[line["seq"]] = line
+            elif text and line is None:
+                wreck.lost.append(Finding(f"journal/{path.name}", offset, _told_by(text)))
+            offset += len(text)
+    wreck.lost.extend(_gaps(wreck))
+    return wreck
+
+
+def _gaps(wreck: _Wreck) -> Iterator[Finding]:
+    """Transactions of which there is not even a line."""
+    begun = [header.after for header in wreck.headers]
+    known = wreck.transactions.keys() | {int(seq) for seq in _numbers_in(wreck.lost)}
+    first = min([*begun, *known], default=0)
+    for seq in range(first + 1, max([*begun, *known], default=0)):
+        if seq not in known:
+            yield Finding("journal/", 0, f"Transaction {seq} is missing.")
+
+
+def _numbers_in(lost: Iterable[Finding]) -> Iterator[str]:
+    for each in lost:
+        yield from re.findall(r"^Transaction (\d+)", each.text)
+
+
+def _told_by(text: bytes) -> str:
+    """What a line that fails its checksum was, as far as that can be made out."""
+    seq = _SEQ.search(text)
+    if not seq:
+        return "An entry is lost."
+    try:
+        line = orjson.loads(text)
+        changed = [f"{name} {key}" for name, key in _keys(line)]
+    except (ValueError, TypeError, KeyError, AttributeError):
+        changed = re.findall(r"[0-9a-f]{8}-[0-9a-f-]{27}", text.decode("utf-8", "replace"))
+    about = f" It was about {', '.join(dict.fromkeys(changed))}." if changed else ""
+    return f"Transaction {int(seq[1])} is lost.{about}"
+
+
+def _keys(line: Line) -> Iterator[tuple[str, str]]:
+    for name, documents in line["put"].items():
+        yield from ((name, next(iter(document.values()))) for document in documents)
+    for name, keys in line["delete"].items():
+        yield from ((name, key) for key in keys)
+
+
+def _documents(folder: Path, collection: Collection, wreck: _Wreck) -> Mapping[str, bytes]:
+    """The documents of a file, and on top of them what the journal has that the file has not."""
+    file = open_file(folder, collection)
+    record = _record_of(file, wreck.headers)
+    if record is None:
+        documents = dict(read_foreign(folder, collection).documents)
+        text = "Nothing is on record about this file any more; it was taken as it is."
+        wreck.lost.append(Finding(f"{collection.name}.json", 0, text))
+    else:
+        documents = {orjson.loads(raw)[collection.key]: raw for raw in file.lines()}
+    for seq in sorted(wreck.transactions):
+        if record is None or seq > record.covers:
+            _apply(wreck.transactions[seq], collection, documents)
+    return documents
+
+
+def _record_of(file: CheckpointFile, headers: Iterable[Header]) -> FileRecord | None:
+    found, name = file.fingerprint(), file.collection.name
+    records = (header.files[name] for header in headers if name in header.files)
+    return max((record for record in records if record.fingerprint == found), default=None)
+
+
+def _apply(line: Line, collection: Collection, documents: dict[str, bytes]) -> None:
+    for document in line["put"].get(collection.name, []):
+        documents[document[collection.key]] = orjson.dumps(document)
+    for key in line["delete"].get(collection.name, []):
+        documents.pop(key, None)
+
+
+def _put_aside(folder: Path) -> str:
+    number = 1
+    while (folder / f"damaged-{number}").exists():
+        number += 1
+    aside = folder / f"damaged-{number}"
+    shutil.copytree(folder / "journal", aside)
+    sync_folder(folder)
+    return aside.name
+
+
+def _begin_anew(
+    folder: Path, records: dict[str, FileRecord], last: int, declared: Iterable[Collection]
+) -> None:
+    journal = folder / "journal"
+    damaged = segment_numbers(journal)[-1]
+    create_segment(journal, Header(damaged + 1, last, records)).close()
+    publish(folder, declared)
+    remove_segments(journal, damaged)

@@ -1,0 +1,161 @@
+"""Damage by anything else than a crash: found at the start, with its place, and never served."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from random import Random
+from typing import NamedTuple
+
+import pytest
+
+from app.errors import Damaged
+from app.store import Document
+from app.store.checkpointer import Checkpointer
+from app.store.inspecting import inspect
+from app.store.json_store import JsonFileStore
+from app.store.salvaging import salvage
+from tests.durability.conftest import EVERYTHING, SEED, Tell
+from tests.store.journal_lines import segments
+from tests.store.shop import COLLECTIONS, all_orders, note, order
+
+QUICK, DEEP, ALL = 60, 1_300, 6_000
+SHARDS = 4
+
+
+class Harm(NamedTuple):
+    """A byte of a file that another took the place of, or from which on the file is cut off."""
+
+    file: str
+    offset: int
+    byte: int | None
+
+    def do(self, folder: Path) -> None:
+        """Damage the folder."""
+        path = folder / self.file
+        data = path.read_bytes()
+        rest = b"" if self.byte is None else bytes([self.byte]) + data[self.offset + 1 :]
+        path.write_bytes(data[: self.offset] + rest)
+
+
+@pytest.fixture
+def sound(scratch: Path) -> Path:
+    """A closed folder: three readable files, two segments that both have transactions."""
+    folder = scratch / "sound"
+    store = JsonFileStore(folder, COLLECTIONS)
+    for number in range(4):
+        _place(store, number)
+    Checkpointer(store).checkpoint()
+    for number in range(4, 7):
+        _place(store, number)
+    with store.writing():
+        store.replica.rotate(store.replica.records())
+    for number in range(5, 9):
+        _place(store, number)
+    store.close()
+    return folder
+
+
+def _place(store: JsonFileStore, number: int) -> None:
+    with store.transaction() as tx:
+        tx.put("orders", order(f"order-{number}", total=str(number), placed=f"day {number}"))
+        note(tx, f"note-{number}", "näh")
+
+
+def harms(folder: Path, random: Random, most: int) -> Iterator[Harm]:
+    """A random byte flipped or a file cut, so often, anywhere in the journal and the files."""
+    paths = [*segments(folder), *sorted(folder.glob("*.json"))]
+    content = {str(path.relative_to(folder)): path.read_bytes() for path in paths}
+    places = [(name, offset) for name, data in content.items() for offset in range(len(data))]
+    for _ in range(most):
+        name, offset = random.choice(places)
+        byte = content[name][offset] ^ random.randrange(1, 256)
+        yield Harm(name, offset, byte if random.random() < 0.8 else None)
+
+
+def documents_of(folder: Path) -> dict[str, Document]:
+    """All orders as a store serves them. Raises Damaged."""
+    store = JsonFileStore(folder, COLLECTIONS)
+    try:
+        return all_orders(store)
+    finally:
+        store.close()
+
+
+def problem_with(sound: Path, work: Path, harm: Harm, before: dict[str, Document]) -> str:
+    """What is wrong with how a store takes the harm, in words; "" for nothing."""
+    shutil.copytree(sound, work)
+    harm.do(work)
+    seen = [each for each in inspect(work, COLLECTIONS).findings if each.file == harm.file]
+    try:
+        found = documents_of(work)
+    except Damaged as error:
+        if harm.file not in str(error):
+            return f"{harm}: the refusal does not name the file: {error}"
+        is_journal = harm.file.startswith("journal/")
+        if not seen or (is_journal and seen[0].offset > harm.offset):
+            return f"{harm}: the check does not name the place: {seen}"
+        return problem_with_repair(work, harm, before)
+    finally:
+        shutil.rmtree(work)
+    if found == before:
+        return ""
+    return "" if looks_like_a_crash(sound, harm, before, found) else f"{harm}: served {found}"
+
+
+def problem_with_repair(work: Path, harm: Harm, before: dict[str, Document]) -> str:
+    """After the repair the shop is open again, and all that is missing was listed as lost."""
+    salvaged = salvage(work, COLLECTIONS)
+    if salvaged is None:
+        return "" if harm.file.endswith(".json") else f"{harm}: nothing was repaired"
+    found = documents_of(work)
+    if findings := inspect(work, COLLECTIONS).findings:
+        return f"{harm}: after the repair there is {findings}"
+    missing = {key for key in before if found.get(key) != before[key]}
+    told = len(salvaged.lost)  # of what was cut off nobody knows how much it was
+    if not set(found) <= set(before) or (
+        len(missing) > told and (harm.byte is not None or not told)
+    ):
+        return f"{harm}: {missing} is missing, but just {salvaged.lost} was told"
+    return ""
+
+
+def looks_like_a_crash(
+    sound: Path, harm: Harm, before: dict[str, Document], found: dict[str, Document]
+) -> bool:
+    """Whether what is missing was at the very end of the journal, where a crash does the same.
+
+    A cut takes what came after it; a flipped byte in the last line takes that line. Once the
+    service has been stopped properly the readable files have it all, and nothing can go that way.
+    """
+    last = segments(sound)[-1]
+    missing = set(before) - set(found)
+    begins = last.read_bytes()[:-1].rindex(b"\n") + 1
+    is_at_the_end = harm.file == f"journal/{last.name}" and (
+        harm.byte is None or harm.offset >= begins
+    )
+    latest = [{"order-8"}, {"order-7", "order-8"}][: 2 if harm.byte is None else 1]
+    return is_at_the_end and missing in latest and found.items() <= before.items()
+
+
+def check(sound: Path, scratch: Path, random: Random, most: int) -> int:
+    """Try `most` harms; returns how many were different ones."""
+    before = documents_of(shutil.copytree(sound, scratch / "copy"))
+    tried = set(harms(sound, random, most))
+    problems = [
+        problem_with(sound, scratch / "work", harm, before) for harm in sorted(tried, key=str)
+    ]
+    assert [each for each in problems if each] == []
+    return len(tried)
+
+
+def test_some_damage_is_found_or_harmless(sound: Path, scratch: Path) -> None:
+    """Single bytes that changed, and files that were cut off."""
+    check(sound, scratch, Random(SEED), QUICK)
+
+
+@pytest.mark.deep
+@pytest.mark.parametrize("shard", range(SHARDS))
+def test_damage_is_found_or_harmless(sound: Path, scratch: Path, shard: int, tell: Tell) -> None:
+    """Five thousand of them in CI, more than twenty thousand by `make crash`."""
+    count = check(sound, scratch, Random(SEED + 1 + shard), ALL if EVERYTHING else DEEP)
+    tell(f"{count} bytes flipped and files cut")
