@@ -14,11 +14,11 @@ from tests.store.shop import COLLECTIONS, note, order
 OVERLAP_S = 0.005
 WRITERS = 3
 EACH = 12
-MAIL = "mail"
+OTHERS = ("mail", "gateway")
 
 
 def record_day(data: Path) -> Recording:
-    """The day in the shop. Mail is left out: it is no part of the store."""
+    """The day in the shop. Mail and the gateway are no part of the store."""
     with Disk(data, overlap_s=OVERLAP_S) as disk:
         shop = Shop(data)
         for operation in a_day():
@@ -26,7 +26,7 @@ def record_day(data: Path) -> Recording:
             if answer and operation.number:
                 disk.tell(Fact("orders", answer["order_id"], answer.get("version", GONE)))
         shop.close()
-    tape = [entry for entry in disk.tape if not entry.name.startswith(MAIL)]
+    tape = [entry for entry in disk.tape if not entry.name.startswith(OTHERS)]
     return Recording(tape, shop.runtime.collections)
 
 

@@ -76,6 +76,7 @@ def _recovered(folder: Path, image: Image, collections: tuple[Collection, ...]) 
     try:
         store = JsonFileStore(folder, collections)
     except DaybookError as error:
+        shutil.rmtree(folder)
         return f"{type(error).__name__}: {error}"
     try:
         with store.read() as view:
