@@ -2,10 +2,11 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from app import create_app
 from app.billing.service import INVOICES
@@ -23,6 +24,7 @@ CATALOGUE = (
     {"sku": "mug", "name": "Mug", "price": "12.00", "quantity": 1_000_000},
 )
 FIRST_NUMBER = 1001
+T = TypeVar("T")
 
 
 def fill_catalogue(data: Path) -> None:
@@ -46,6 +48,11 @@ class Books:
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
 
+    def read(self, look: Callable[[View], T]) -> T:
+        """What `look` finds in a view."""
+        with self._runtime.read() as view:
+            return look(view)
+
     def on_their_way(self) -> int:
         """How many events some handler still has to deal with."""
         with self._runtime.read() as view:
@@ -67,6 +74,18 @@ class Books:
                     for handler, delivery in record["deliveries"].items():
                         count[record["event"]["type"], handler, delivery["state"]] += 1
         return count
+
+    def out_of_turn(self) -> list[tuple[str, str]]:
+        """(order, handler) of deliveries that were done before an earlier one of theirs."""
+        found = []
+        for order in self.orders():
+            done: dict[str, str] = {}
+            for record in self.read(partial(_timeline, order["order_id"])):
+                for handler, delivery in record["deliveries"].items():
+                    if delivery["at"] < done.get(handler, ""):
+                        found.append((order["order_id"], handler))
+                    done[handler] = delivery["at"]
+        return found
 
     def mailed_events(self) -> set[str]:
         """The events that notification is done with, of those that it writes about."""
@@ -129,6 +148,10 @@ def opened(data: Path) -> Iterator[Books]:
         yield Books(runtime)
     finally:
         runtime.close()
+
+
+def _timeline(order_id: str, view: View) -> list[Document]:
+    return list(timeline(view, order_id))
 
 
 def _sum(view: View) -> Counter[str]:

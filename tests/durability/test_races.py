@@ -1,0 +1,126 @@
+"""Four processes at the same time: one shop, whoever asks, and whoever dies."""
+
+import os
+import signal
+from collections import Counter
+from functools import partial
+from pathlib import Path
+from random import Random
+from time import monotonic
+
+import pytest
+
+from app import create_app
+from app.checks import recompute
+from app.config import Config
+from app.inventory.service import add_product
+from app.runtime import Runtime
+from app.store import View
+from tests.durability.conftest import EVERYTHING, SEED, Tell
+from tests.durability.history import SKUS, Act, contradictions, run_clients
+from tests.processes.books import FIRST_NUMBER, fill_catalogue, opened
+from tests.processes.clients import Load
+from tests.processes.conftest import Serve, serve
+from tests.processes.servers import leader_of, wait_for
+
+__all__ = ["serve"]
+"""The fixture of tests/processes."""
+
+CLIENTS = 4
+QUICK, DEEP = 30, 2_000 if EVERYTHING else 500
+IN_CHAOS = 3_000 if EVERYTHING else 400
+"""Orders of each client; with `make crash` they take a minute or more."""
+SHELF = {"few": 60, "many": 1_000_000}
+
+
+@pytest.fixture
+def data(scratch: Path) -> Path:
+    """The data folder; it does not exist yet."""
+    return scratch / "data"
+
+
+def fill_shelves(data: Path) -> None:
+    """Two products, one of which is soon sold out."""
+    runtime: Runtime = create_app(Config(data=data)).extensions["daybook"]
+    with runtime.transaction() as tx:
+        for sku in SKUS:
+            add_product(tx, {"sku": sku, "name": sku, "price": "1.00", "quantity": SHELF[sku]})
+    runtime.close()
+
+
+def differences(view: View) -> list[str]:
+    """What stock, invoices and statuses say that the orders do not."""
+    return [str(each) for each in recompute(view).differences]
+
+
+def check_history(data: Path, serve: Serve, acts: int) -> list[Act]:
+    """Let four clients do that many acts each, over two servers of two workers; then judge."""
+    fill_shelves(data)
+    servers = [serve(), serve()]
+    clients = run_clients(servers, CLIENTS, acts, SEED)
+    history = [act for client in clients for act in client.acts]
+    assert [each for client in clients for each in client.unforeseen] == []
+    assert [each for client in clients for each in client.negative] == [], "stock below nothing"
+    assert list(contradictions(history)) == []
+    placed = sorted(act.number for act in history if act.what == "POST")
+    assert placed == list(range(FIRST_NUMBER, FIRST_NUMBER + len(placed)))
+    with opened(data) as books:
+        wait_for("all deliveries", lambda: books.on_their_way() == 0)
+        assert books.read(differences) == []
+    return history
+
+
+def test_few_clients_see_one_shop(data: Path, serve: Serve) -> None:
+    """A short history."""
+    assert len(check_history(data, serve, QUICK)) > QUICK
+
+
+@pytest.mark.deep
+def test_clients_see_one_shop(data: Path, serve: Serve, tell: Tell) -> None:
+    """Eight thousand acts by `make crash`, two thousand in CI."""
+    count = Counter(act.what for act in check_history(data, serve, DEEP))
+    tell(f"1 history of {count.total()} acts over 4 processes: {dict(count)}")
+
+
+def test_checker_sees_what_cannot_be() -> None:
+    """Each kind of contradiction, made up."""
+    first = Act("POST", 1, 0.0, 1.0, 1)
+    assert list(contradictions([first, Act("GET", 1, 2.0, 3.0, 1)])) == []
+    stale = [first, Act("PATCH", 1, 2.0, 3.0, 2), Act("GET", 1, 4.0, 5.0, 1)]
+    twice = [first, Act("PATCH", 1, 2.0, 4.0, 2), Act("PATCH", 1, 3.0, 5.0, 2)]
+    undone = [first, Act("DELETE", 1, 2.0, 3.0, 10**9), Act("GET", 1, 4.0, 5.0, 1)]
+    ignored = [first, Act("PATCH", 1, 2.0, 3.0, 3, expected=1)]
+    for history in (stale, twice, undone, ignored):
+        assert len(list(contradictions(history))) == 1
+
+
+def is_led_by_another(data: Path, leader: int) -> bool:
+    """Whether somebody leads who is not that one."""
+    return leader_of(data) not in (None, leader)
+
+
+@pytest.mark.deep
+def test_chaos_loses_nothing_and_doubles_nothing(data: Path, serve: Serve, tell: Tell) -> None:
+    """Leaders, workers and whole servers are killed at random under load, and started again."""
+    random, kills, began = Random(SEED), 0, monotonic()
+    fill_catalogue(data)
+    servers = [serve(), serve()]
+    with Load(servers, CLIENTS, IN_CHAOS) as load:
+        while not load.is_over:
+            leader = leader_of(data)
+            if leader and random.random() < 0.5:
+                os.kill(leader, signal.SIGKILL)
+                wait_for("another leads", partial(is_led_by_another, data, leader))
+            else:
+                server = random.choice(servers)
+                server.kill()
+                server.start()
+            kills += 1
+    took_s = monotonic() - began
+    assert load.refused == []
+    assert len(load.acknowledged) == CLIENTS * IN_CHAOS
+    with opened(data) as books:
+        wait_for("all deliveries", lambda: books.on_their_way() == 0)
+        books.check_all(CLIENTS * IN_CHAOS)
+        assert books.out_of_turn() == []
+    tell(f"{kills} kills under load in {took_s:.0f} s, {len(load.acknowledged)} orders")
