@@ -6,6 +6,7 @@ As soon as there is a key or a user, everybody has to show who they are.
 """
 
 import ipaddress
+from functools import lru_cache
 
 from flask import request
 
@@ -21,6 +22,8 @@ LOCAL = Identity("local", OPERATOR)
 
 FORWARDED = ("Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Real-Ip", "Via")
 """What proxies add to a request (RFC 7239, RFC 9110 section 7.6.3, and their forerunners)."""
+_FORWARDED = frozenset(f"HTTP_{name.upper().replace('-', '_')}" for name in FORWARDED)
+"""The same, as WSGI names headers."""
 
 
 class Guard:
@@ -65,12 +68,9 @@ def has_keys(view: View) -> bool:
 
 def is_local_request() -> bool:
     """Whether the request was made on this machine, and came straight from there."""
-    if any(name in request.headers for name in FORWARDED):
+    if not _FORWARDED.isdisjoint(request.environ):
         return False
-    try:
-        return ipaddress.ip_address(request.remote_addr or "").is_loopback
-    except ValueError:
-        return False
+    return _is_loopback_address(request.remote_addr or "")
 
 
 def refuse_open_house(store: Store, config: Config) -> None:
@@ -97,10 +97,15 @@ def refuse_open_house(store: Store, config: Config) -> None:
 
 def is_loopback(host: str) -> bool:
     """Whether only this machine can reach a server that listens on `host`."""
+    return host == "localhost" or _is_loopback_address(host)
+
+
+@lru_cache(maxsize=64)
+def _is_loopback_address(address: str) -> bool:
     try:
-        return ipaddress.ip_address(host).is_loopback
+        return ipaddress.ip_address(address).is_loopback
     except ValueError:
-        return host == "localhost"
+        return False
 
 
 def _known(view: View, key: str) -> Identity:

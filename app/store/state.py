@@ -124,6 +124,8 @@ class State:
         staged: Staged,
     ) -> int:
         """How many documents match."""
+        if not (where or low or staged) and high is None and self.collections[collection].listed:
+            return self._indexes[collection][ALL].count(ALL)
         wanted = self._wanted(collection, where)
         start, stop = _range(low, high, None, False)
 
