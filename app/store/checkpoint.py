@@ -26,14 +26,12 @@ import google_crc32c
 import orjson
 
 from app.store import Collection
+from app.store.recent import Recent
 
 HEAD = b"[\n"
 FOOT = b"\n]\n"
 EMPTY = b"[\n]\n"
 CHUNK_BYTES = 1 << 20
-
-MOST_RECENT = 4096
-"""How many documents of a file are kept at hand; a file never changes, so none gets stale."""
 
 
 class Fingerprint(NamedTuple):
@@ -76,15 +74,13 @@ class CheckpointFile:
         self._prefix = len(orjson.dumps({collection.key: ""})) - len(b'""}')
         self._end = max(len(self._map) - len(FOOT), len(HEAD))
         self._last = max(self._map.rfind(b"\n", 0, self._end) + 1, len(HEAD))
-        self._recent: dict[str, bytes | None] = {}
+        self._recent = Recent[str, bytes]()
 
     def get(self, key: str) -> bytes | None:
         """The stored JSON of one document, or None. Costs O(log n), or less where asked lately."""
         raw = self._recent.get(key) or self._read(key)
         if raw is not None:
-            if len(self._recent) >= MOST_RECENT:
-                self._recent.clear()
-            self._recent[key] = raw
+            self._recent.keep(key, raw)
         return raw
 
     def is_in_place(self) -> bool:

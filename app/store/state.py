@@ -28,6 +28,7 @@ from app.store.index import (
     filing_of,
     key_of,
 )
+from app.store.recent import Recent
 
 _END = "\U0010ffff"
 
@@ -63,6 +64,7 @@ class State:
         self.collections = {collection.name: collection for collection in collections}
         self.base = dict(base)
         self.layers = [Layer(segment, self.collections)]
+        self._filings = Recent[tuple[str, str], Filing]()
         with _nothing_collected():
             self._indexes = {
                 name: _indexes_over(collection, base[name])
@@ -76,6 +78,7 @@ class State:
         for name, key, raw, filing in changes:
             if name in self._indexes:
                 self._refile(name, self.filing(name, key), filing)
+                self._filings.keep((name, key), filing)
             newest[name][key] = raw
 
     def raw(self, collection: str, key: str) -> bytes | None:
@@ -90,6 +93,8 @@ class State:
         """Where a document is filed now."""
         if collection not in self._indexes:
             return NOWHERE
+        if lately := self._filings.get((collection, key)):
+            return lately
         declared, raw = self.collections[collection], self.raw(collection, key)
         return (raw and filed_by_key(declared, key)) or filing_of(declared, raw)
 

@@ -10,7 +10,7 @@ import uuid_utils
 
 from app.errors import Invalid, Problem
 from app.store import Collection, Document, IndexValue, Page
-from app.store.index import NOWHERE, SEPARATOR, filed_by_key, filing_of
+from app.store.index import NOWHERE, SEPARATOR, filed, filed_by_key
 from app.store.state import Change, Staged, State
 
 LAST_ID = "last_id"
@@ -119,9 +119,12 @@ class JsonTransaction(JsonView):
         if not isinstance(key, str) or not key or SEPARATOR in key:
             raise ValueError(f"the {declared.key} of a document of {collection} must be a text")
         raw = orjson.dumps(document)
-        if b"null" in raw:
-            _refuse_not_finite(document)
-        filing = filed_by_key(declared, key) or filing_of(declared, raw)
+        filing = filed_by_key(declared, key)
+        if filing is None or b"null" in raw:
+            kept = orjson.loads(raw)
+            if kept != document:
+                _refuse_not_finite(document)
+            filing = filing or filed(declared, kept)
         self._stage(Change(collection, key, raw, filing))
 
     def delete(self, collection: str, key: str) -> None:
