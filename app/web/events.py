@@ -1,12 +1,14 @@
 """The outbox, live: events with their handlers, failures with replay and discard. For operators."""
 
 import json
+from datetime import UTC, datetime, timedelta
+from itertools import islice
 from typing import Any
 
 from flask import Blueprint, Response, request, url_for
 
 from app.errors import Conflict, Invalid, NotFound, Problem
-from app.events import failures, faults, outbox
+from app.events import failures, faults, feed, outbox
 from app.events.schemas import DiscardSchema, FaultSchema
 from app.http import problems
 from app.http.identity import current
@@ -17,6 +19,8 @@ from app.web.sent import Sent, faults_of, sent_form
 from app.web.site import Site, page
 
 SHOWN = 50
+LATEST = 20
+_LOOKED_BACK = (timedelta(seconds=2), timedelta(minutes=1), timedelta(hours=1), timedelta(days=1))
 _FILTERS = ("handler", "type", "order", "error")
 
 
@@ -101,6 +105,7 @@ def add_to(pages: Blueprint, site: Site) -> None:
                 for handler in record["deliveries"]
                 if _waits(view, record, handler)
             }
+            latest = _latest(view)
         part = asked["error"].lower()
         shown = [each for each in failed.documents if part in each["error"].lower()]
         return page(
@@ -114,6 +119,7 @@ def add_to(pages: Blueprint, site: Site) -> None:
             open=open_,
             dead=dead,
             on_their_way=[_shown(record, blocked) for record in on_their_way],
+            latest=latest,
             switches=switches,
             modes=faults.MODES,
             handlers=sorted(site.handlers),
@@ -156,6 +162,22 @@ def add_to(pages: Blueprint, site: Site) -> None:
         wanted: dict[str, Any] = sent.given("mode", "order")
         wanted |= {name: sent.number(name) for name in sent.given("times", "delay_s")}
         return {"handler": handler} | load(switching, wanted)
+
+
+def _latest(view: View) -> list[Document]:
+    """The newest events that every handler is through with, newest first.
+
+    Events are kept by id and have no other index, so this looks back for a little while, and
+    further when there was little.
+    """
+    found: list[Document] = []
+    for back in _LOOKED_BACK:
+        news = feed.news(view, feed.position_at(datetime.now(UTC) - back), feed.LOOKED_AT)
+        records = (view.get(outbox.EVENTS.name, each["id"]) for each in news.events[::-1])
+        found = list(islice((record for record in records if record), LATEST))
+        if len(found) == LATEST or news.has_more:
+            break
+    return found
 
 
 def _asked(fields: dict[str, str]) -> dict[str, str]:

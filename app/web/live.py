@@ -26,7 +26,7 @@ from app.billing.service import INVOICES
 from app.errors import Forbidden, Malformed, Unavailable
 from app.events.failures import FAILURES
 from app.events.faults import FAULTS
-from app.events.outbox import OUTBOX
+from app.events.outbox import EVENTS, OUTBOX
 from app.http.identity import CLERK, CUSTOMER, OPERATOR, current
 from app.inventory.service import PRODUCTS
 from app.orders import service
@@ -47,7 +47,7 @@ ORDER = "order/"
 TOPICS = {
     "products": (CUSTOMER, (PRODUCTS.name,)),
     "orders": (CLERK, (ORDERS.name, INVOICES.name)),
-    "events": (CLERK, (OUTBOX.name,)),
+    "events": (CLERK, (OUTBOX.name, EVENTS.name)),
     "shipments": (CLERK, (SHIPMENTS.name,)),
     "failures": (OPERATOR, (FAILURES.name, FAULTS.name)),
 }

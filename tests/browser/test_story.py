@@ -93,6 +93,10 @@ def test_an_order_is_followed_live_to_the_doorstep(shop: Server, person: Open) -
     expect(customer.get_by_role("heading", level=1)).to_contain_text("has arrived")
     assert is_the_same(customer)
 
+    # what is deleted is gone from open pages too
+    shop.request("DELETE", "/order/1001")
+    expect(customer.get_by_text("There is no order under this link")).to_be_visible()
+
     # her mails can be read as she does
     clerk = person("/mail")
     expect(clerk.get_by_role("listitem").filter(has_text="ada@example.org").first).to_be_visible()
@@ -134,5 +138,8 @@ def test_stock_signs_follow_the_shelf(shop: Server, person: Open) -> None:
     manager.get_by_label("Counted on the shelf").fill("50")
     manager.get_by_role("button", name="Set to what was counted").click()
     expect(card).to_contain_text("In stock")
+    customer.get_by_label("Pencil HB, cedar").fill("2")
+    shop.request("PATCH", "/product/pencil-hb", {"price": "1.50"})
+    expect(customer.locator("#basket-total")).to_have_text("3.00 EUR")
     assert customer.get_by_label("Your name").input_value() == "Grace"
     assert is_the_same(customer)

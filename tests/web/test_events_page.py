@@ -53,6 +53,20 @@ def test_a_quiet_shop_has_nothing_to_show(client: FlaskClient, settled: Settled)
     assert "Every event has reached all its handlers." in text
 
 
+@pytest.mark.usefixtures("catalogue")
+def test_what_was_finished_lately_is_shown(client: FlaskClient, settled: Settled) -> None:
+    """Newest first; what failed is not among it."""
+    assert "Order placed" not in events(client).by_id["finished"]
+    place(client, tea=1)
+    settled()
+    finished = events(client).by_id["finished"]
+    assert finished.index("Stock reserved") < finished.index("Order placed")
+    client.put("/fault/billing", json={"mode": "reject"})
+    place(client, tea=1)
+    settled()
+    assert events(client).by_id["finished"].count("Order placed") == 1
+
+
 @pytest.mark.usefixtures("failed")
 def test_failures_are_shown_and_what_waits_behind_them(client: FlaskClient) -> None:
     """With handler and error; the later event of the same order waits."""

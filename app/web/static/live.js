@@ -42,6 +42,7 @@ function renew(fresh) {
     }
     if (focused) document.getElementById(focused)?.focus();
   }
+  dispatchEvent(new Event("renewed"));
 }
 
 function keyed(element) {
@@ -66,6 +67,8 @@ async function refresh() {
       const answer = await fetch(source ?? location.href, { cache: "no-store" });
       if (answer.ok) {
         renew(new DOMParser().parseFromString(await answer.text(), "text/html"));
+      } else if (answer.status === 404) {
+        location.reload(); // what this page showed is gone, and the server says so
       }
       if (again) await new Promise((done) => setTimeout(done, TOGETHER_MS));
     } while (again);
@@ -131,14 +134,15 @@ if (lines) {
   const empty = lines.dataset.empty;
 
   const add = () => {
-    const chosen = [...form.querySelectorAll("[data-price]")].filter(
+    const chosen = [...form.querySelectorAll("[data-piece]")].filter(
       (field) => /^[0-9]{1,9}$/.test(field.value.trim()) && Number(field.value) > 0,
     );
-    const digits = chosen[0]?.dataset.price.split(".")[1]?.length ?? 0;
+    const price = (field) => field.closest("li").querySelector(".price").firstChild.data.trim();
+    const digits = chosen[0] ? (price(chosen[0]).split(".")[1]?.length ?? 0) : 0;
     const money = (units) => (Number(units) / 10 ** digits).toFixed(digits);
     let sum = 0n;
     const items = chosen.map((field) => {
-      const units = BigInt(field.dataset.price.replace(".", "")) * BigInt(field.value.trim());
+      const units = BigInt(price(field).replace(".", "")) * BigInt(field.value.trim());
       sum += units;
       return item(`${field.value.trim()} × ${field.labels[0].textContent.trim()}`, money(units));
     });
@@ -159,6 +163,7 @@ if (lines) {
   };
 
   form.addEventListener("input", add);
+  addEventListener("renewed", add);
   document.querySelector(".without-script")?.remove();
   add();
 }
