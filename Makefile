@@ -29,6 +29,7 @@ deep: $(VENV)/dev.stamp $(VENV)/npm.stamp
 bench: $(VENV)/bench.stamp
 	$(BIN)/python -m bench.run
 	$(BIN)/python -m bench.flow
+	$(BIN)/python -m bench.costs
 
 bench-scale: $(VENV)/bench.stamp
 	$(BIN)/python -m bench.scale --few 1000 --many 1000000

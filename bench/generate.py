@@ -19,7 +19,7 @@ from app.money import Currency
 from app.orders.handlers import on_inventory_event, on_payment
 from app.orders.service import Rules, place_order
 from app.shipping import service as shipping
-from app.store import Transaction
+from app.store import Store, Transaction
 from app.store.checkpointer import Checkpointer
 from app.store.json_store import JsonFileStore
 from bench.workload import PRODUCTS, STOCK
@@ -32,16 +32,21 @@ def generate(folder: Path, orders: int, seed: int = 1) -> None:
     """Write `orders` orders of one to four lines from a tenth as many customers, over a year."""
     store = JsonFileStore(folder, COLLECTIONS, lock_timeout_s=60)
     chance = random.Random(seed)
-    with store.transaction() as tx:
-        for n in range(1, PRODUCTS + 1):
-            product = {"sku": f"sku-{n:03}", "name": f"Product {n}", "price": f"{n}.50"}
-            inventory.add_product(tx, product | {"quantity": STOCK * 1000})
+    add_products(store)
     for begin in range(0, orders, BATCH):
         with store.transaction() as tx:
             for n in range(begin, min(begin + BATCH, orders)):
                 _handled_order(tx, chance, n, orders)
     Checkpointer(store).checkpoint()
     store.close()
+
+
+def add_products(store: Store) -> None:
+    """Fill the shelf with more than can be sold."""
+    with store.transaction() as tx:
+        for n in range(1, PRODUCTS + 1):
+            product = {"sku": f"sku-{n:03}", "name": f"Product {n}", "price": f"{n}.50"}
+            inventory.add_product(tx, product | {"quantity": STOCK * 1000})
 
 
 def _handled_order(tx: Transaction, chance: random.Random, n: int, orders: int) -> None:

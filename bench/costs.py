@@ -1,0 +1,140 @@
+"""Where the processor's microseconds of one POST go: `python -m bench.costs`.
+
+One thread, no server, so that each part can be timed by itself. The table goes to stdout and to
+bench/costs.md.
+"""
+
+import argparse
+import io
+import json
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from flask import Flask
+from werkzeug.test import run_wsgi_app
+
+from app import create_app, strict_json
+from app.config import Config
+from app.http.validation import load
+from app.orders.schemas import request_schema
+from app.orders.service import Rules, place_order
+from app.store.json_store import JsonFileStore
+from bench.generate import add_products
+from bench.machine import facts
+from bench.peers import flask_echo
+from bench.servers import ROOT, work_folder
+from bench.workload import write_orders
+
+RESULTS = ROOT / "bench" / "costs.md"
+SAMPLES, CALLS = 30, 50
+TOGETHER = 16
+
+
+def main() -> int:
+    """Measure, print, and write the page."""
+    parser = argparse.ArgumentParser(prog="python -m bench.costs", description=__doc__)
+    parser.add_argument("--folder", type=Path, help="a folder on a disk for the data")
+    folder = parser.parse_args().folder
+    with work_folder(folder) as work:
+        write_orders(work / "orders")
+        rows = _rows(work / "data", (work / "orders").read_bytes().splitlines()[0])
+    listed = "\n".join(f"- {name}: {fact}" for name, fact in facts(folder).items())
+    told = "\n".join(f"| {name} | {microseconds:.0f} |" for name, microseconds in rows.items())
+    page = (
+        "# Where the microseconds of one POST go\n\nWritten by `python -m bench.costs`; do not "
+        f"edit. Processor time, medians.\n\n{listed}\n\n| part | µs |\n| --- | ---: |\n{told}\n"
+    )
+    print(page)
+    RESULTS.write_text(page, "utf-8")
+    return 0
+
+
+def _rows(data: Path, body: bytes) -> dict[str, float]:
+    config = Config(data=data)
+    app = create_app(config)
+    runtime = app.extensions["daybook"]
+    store: JsonFileStore = runtime.open()
+    add_products(store)
+    # another one leads, so that no handler works here meanwhile
+    leader = JsonFileStore(data, runtime.collections)
+    leader.lead(timeout_s=1)
+    schema, rules = request_schema(config.currency), Rules(config.currency)
+    wanted = load(schema, strict_json.loads(body))
+
+    def place_together() -> None:
+        with store.transaction() as tx:
+            for _ in range(TOGETHER):
+                place_order(tx, rules, wanted)
+
+    def place_alone() -> None:
+        with store.transaction() as tx:
+            place_order(tx, rules, wanted)
+
+    def change_nothing() -> None:
+        with store.transaction():
+            pass
+
+    rows = {
+        "Flask alone: a request in, JSON out (the echo)": _microseconds(
+            _poster(flask_echo.create_app(), body)
+        ),
+        "reading the body as strict JSON": _microseconds(lambda: strict_json.loads(body)),
+        "checking it (marshmallow)": _microseconds(lambda: load(schema, json.loads(body))),
+        "a transaction that changes nothing: turn, lock, catching up": _microseconds(
+            change_nothing
+        ),
+        f"an order in a batch of {TOGETHER}: prices, order, event, journal, indexes": (
+            _microseconds(place_together) / TOGETHER
+        ),
+        "an order in a batch of its own, with its sync": _microseconds(place_alone),
+        "the whole POST, in a batch of its own": _microseconds(_poster(app, body)),
+    }
+    leader.close()
+    runtime.close()
+    return rows
+
+
+def _microseconds(call: Callable[[], object]) -> float:
+    """The median processor time of one call, in this thread: handlers work in others meanwhile."""
+    call()
+    samples = []
+    for _ in range(SAMPLES):
+        began = time.thread_time()
+        for _ in range(CALLS):
+            call()
+        samples.append((time.thread_time() - began) / CALLS * 1e6)
+    return statistics.median(samples)
+
+
+def _poster(app: Flask, body: bytes) -> Callable[[], object]:
+    """POST /order straight into the WSGI application."""
+
+    def post() -> None:
+        environ: dict[str, Any] = {
+            "REQUEST_METHOD": "POST",
+            "PATH_INFO": "/order",
+            "QUERY_STRING": "",
+            "SERVER_NAME": "127.0.0.1",
+            "SERVER_PORT": "8000",
+            "SERVER_PROTOCOL": "HTTP/1.1",
+            "REMOTE_ADDR": "127.0.0.1",
+            "HTTP_HOST": "127.0.0.1:8000",
+            "CONTENT_TYPE": "application/json",
+            "CONTENT_LENGTH": str(len(body)),
+            "wsgi.input": io.BytesIO(body),
+            "wsgi.errors": sys.stderr,
+            "wsgi.url_scheme": "http",
+        }
+        _, status, _ = run_wsgi_app(app.wsgi_app, environ, buffered=True)
+        if not status.startswith("201"):
+            raise RuntimeError(f"POST /order answered {status}")
+
+    return post
+
+
+if __name__ == "__main__":
+    sys.exit(main())
