@@ -60,8 +60,7 @@ from app.orders.service import ORDERS, Rules
 from app.runtime import Runtime
 from app.shipping import routes as shipping_routes
 from app.shipping.handlers import on_order_event as prepare_shipment
-from app.shipping.service import SHIPMENTS
-from app.shipping.service import Rules as ShippingRules
+from app.shipping.service import SHIPMENTS, rules_of
 from app.shop import SHOP, kept_in
 from app.store import Collection
 from app.web import routes as pages
@@ -124,7 +123,9 @@ def create_app(config: Config | None = None) -> Flask:
     app.register_blueprint(inventory_routes.blueprint(runtime, config.currency))
     app.register_blueprint(billing_routes.blueprint(runtime, order_routes.id_of, _shop(config)))
     app.register_blueprint(
-        shipping_routes.blueprint(runtime, order_routes.id_of, config.carrier_secret)
+        shipping_routes.blueprint(
+            runtime, rules_of(config), order_routes.id_of, config.carrier_secret
+        )
     )
     app.register_blueprint(
         event_routes.blueprint(runtime, HANDLERS, order_routes.id_of, with_faults=config.faults)
@@ -172,12 +173,13 @@ def connect_handlers(config: Config) -> Signals:
     signals.connect(Inside("orders", on_inventory_event), InventoryReserved, InventoryBackordered)
     signals.connect(Inside("orders", on_shipment_event), OrderFulfilled, OrderDelivered)
     signals.connect(
-        Inside("shipping", partial(prepare_shipment, ShippingRules(config.auto_ship))),
+        Inside("shipping", partial(prepare_shipment, rules_of(config))),
         OrderUpdated,
         OrderCancelled,
         OrderDeleted,
         InventoryReserved,
         InventoryBackordered,
+        PaymentCaptured,
     )
     signals.connect(Inside("orders", on_payment), PaymentCaptured, PaymentFailed, PaymentRefunded)
     return signals

@@ -54,6 +54,7 @@ class Config:
     manager_email: str | None = None
     url: str | None = None
     smtp_url: str | None = field(default=None, repr=False)
+    ship_when: str = "paid"
     auto_ship: bool = False
     carrier_secret: str | None = field(default=None, repr=False)
     payment_method: str = APPROVE
@@ -120,6 +121,15 @@ def _seconds(least: float, most: float) -> Callable[[str], float]:
         if not re.fullmatch(r"\d{1,6}(\.\d{1,6})?", text) or not least <= float(text) <= most:
             raise ValueError(f"must be a number of seconds from {least:g} to {most:g}")
         return float(text)
+
+    return read
+
+
+def _word(*words: str) -> Callable[[str], str]:
+    def read(text: str) -> str:
+        if text not in words:
+            raise ValueError(f"must be {' or '.join(words)}")
+        return text
 
     return read
 
@@ -239,6 +249,7 @@ _READERS: dict[str, Callable[[str], Any]] = {
     "manager_email": _address,
     "url": _url,
     "smtp_url": _smtp_url,
+    "ship_when": _word("paid", "reserved"),
     "auto_ship": _one_of(on=True, off=False),
     "carrier_secret": _webhook_secret,
     "payment_method": _payment_method,

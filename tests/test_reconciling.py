@@ -43,7 +43,7 @@ from app.orders import states
 from app.orders.service import ORDERS, Rules, cancel_order, change_order, delete_order, place_order
 from app.payment_methods import APPROVE, DECLINE, INVOICE
 from app.shipping import states as shipment_states
-from app.shipping.service import SHIPMENTS, ship
+from app.shipping.service import SHIPMENTS, rules_of, ship
 from app.store import Document, Transaction, View
 from app.store.json_store import JsonFileStore
 
@@ -76,6 +76,7 @@ class Shop(RuleBasedStateMachine):
         self.store = JsonFileStore(config.data, COLLECTIONS)
         self.signals = connect_handlers(config)
         self.gateway = Simulator(config.data / "gateway")
+        self.shipping = rules_of(config)
         self.workshop = Workshop()
         self.orders: list[str] = []
         self.arrived: Counter[str] = Counter()
@@ -139,7 +140,7 @@ class Shop(RuleBasedStateMachine):
         """Where the shipment is ready, as it often is after a while; else it is refused."""
         self.deliver_some(5)
         with suppress(NotFound):
-            self._with_order(place, lambda tx, name: ship(tx, name, "DHL", "JD0146"))
+            self._with_order(place, lambda tx, name: ship(tx, self.shipping, name, "DHL", "JD0146"))
 
     @rule(steps=st.integers(1, 8))
     def deliver_some(self, steps: int) -> None:

@@ -31,12 +31,16 @@ _BY_ORDER: Mapping[Mend, Callable[[Transaction, str], None]] = {
     Mend.DELETION: orders.tell_deletion,
     Mend.RESERVATION: inventory.renew,
     Mend.PAYMENT_STATUS: orders.check_payment,
-    Mend.SHIPMENT: partial(shipping.reconcile, rules=shipping.Rules()),
     Mend.STATUS: orders.follow_shipment,
 }
 
 
-def mend(store: Store, differences: Iterable[Difference], gateway: PaymentGateway) -> None:
+def mend(
+    store: Store,
+    differences: Iterable[Difference],
+    gateway: PaymentGateway,
+    rules: shipping.Rules,
+) -> None:
     """Put right what can be; durable on return.
 
     Raises what Store.transaction does, and Unavailable when the gateway cannot be had.
@@ -49,6 +53,8 @@ def mend(store: Store, differences: Iterable[Difference], gateway: PaymentGatewa
         _settle(store, order_id, gateway)
     for kind, act in _BY_ORDER.items():
         _mend_orders(store, _orders_of(mendable, kind), act)
+    remake = partial(shipping.reconcile, rules=rules)
+    _mend_orders(store, _orders_of(mendable, Mend.SHIPMENT), remake)
 
 
 def _orders_of(mendable: list[Difference], kind: Mend) -> list[str]:

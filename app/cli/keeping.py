@@ -12,6 +12,7 @@ from app.checks.findings import Findings
 from app.checks.mending import mend
 from app.cli.command import Command, with_shop
 from app.runtime import Runtime
+from app.shipping.service import rules_of
 from app.store.accepting import accept as accept_files
 from app.store.backup import backup as back_up
 from app.store.inspecting import inspect
@@ -105,7 +106,7 @@ def _compare(runtime: Runtime) -> bool:
 def _repair(runtime: Runtime) -> bool:
     """Mend what can be mended and say what that was; returns whether a difference is left."""
     found = _recompute(runtime)
-    mend(runtime, found.differences, gateway(runtime.config))
+    mend(runtime, found.differences, gateway(runtime.config), rules_of(runtime.config))
     left = _recompute(runtime)
     _tell((each for each in found.differences if each not in left.differences), "mended: ")
     _tell(left.differences)

@@ -143,7 +143,7 @@ class PaymentCaptured(Event):
 
     type = "payment.captured"
     source = "/billing"
-    handled_by = ("orders", "notification")
+    handled_by = ("orders", "shipping", "notification")
 
 
 class PaymentFailed(Event):

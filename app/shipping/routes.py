@@ -16,7 +16,10 @@ from app.store import IndexValue, Store, Transaction, View
 
 
 def blueprint(
-    store: Store, order_id_of: Callable[[View, str], str], carrier_secret: str | None
+    store: Store,
+    rules: service.Rules,
+    order_id_of: Callable[[View, str], str],
+    carrier_secret: str | None,
 ) -> Blueprint:
     """The routes, over `store`; `order_id_of` knows orders by number too."""
     routes = Blueprint("shipping", __name__)
@@ -56,7 +59,7 @@ def blueprint(
 
         def hand_over(tx: Transaction) -> Response:
             shipment_id = order_id_of(tx, order_id)
-            return versioned(service.ship(tx, shipment_id, **wanted, expected=expected))
+            return versioned(service.ship(tx, rules, shipment_id, **wanted, expected=expected))
 
         return idempotency.once(store, key, hand_over)
 

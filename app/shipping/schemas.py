@@ -46,7 +46,7 @@ class ShipmentSchema(Strict):
     shipment_id = fields.String(required=True, metadata={"format": "uuid"})
     order_number = Count(least=1, most=10**12, required=True)
     state = Choice(*STATES, required=True)
-    waits_for = fields.List(Choice("stock"), required=True)
+    waits_for = fields.List(Choice("stock", "payment"), required=True)
     customer_name = Text(longest=200, required=True)
     lines = fields.List(
         fields.Nested(ShipmentLineSchema), required=True, validate=validate.Length(1)

@@ -8,11 +8,14 @@ then on nothing about its contents changes any more.
 from collections import Counter
 from collections.abc import Container
 from dataclasses import dataclass
+from decimal import Decimal
 
 from app import clock
+from app.config import Config
 from app.errors import Conflict, NotFound, Stale
 from app.events.outbox import emit
 from app.events.types import OrderDelivered, OrderFulfilled, snapshot
+from app.payment_methods import INVOICE
 from app.shipping.schemas import check_shipment
 from app.shipping.states import DELIVERED, READY, SENT, SHIPPED, WAITING
 from app.store import Collection, Document, Transaction, View
@@ -35,9 +38,19 @@ SHIPMENTS = Collection(
 
 @dataclass(frozen=True)
 class Rules:
-    """What differs from shop to shop: `auto_ship` hands over at once, for demonstrations."""
+    """What differs from shop to shop.
 
+    `after_payment`: goods leave only when nothing is owed; `auto_ship`: they leave as soon as they
+    may, for demonstrations.
+    """
+
+    after_payment: bool = True
     auto_ship: bool = False
+
+
+def rules_of(config: Config) -> Rules:
+    """The rules that the settings make."""
+    return Rules(config.ship_when == "paid", config.auto_ship)
 
 
 def find_shipment(view: View, shipment_id: str) -> Document:
@@ -57,7 +70,7 @@ def reconcile(tx: Transaction, order_id: str, rules: Rules) -> None:
     if order is None or order["status"] not in TO_SHIP:
         tx.delete(SHIPMENTS.name, order_id)
         return
-    shipment = _prepared(tx, order, before)
+    shipment = _prepared(tx, rules, order, before)
     if shipment["state"] == READY and rules.auto_ship:
         _hand_over(tx, shipment, order, "demonstration", f"DEMO-{order['number']}")
     elif shipment != before:
@@ -66,6 +79,7 @@ def reconcile(tx: Transaction, order_id: str, rules: Rules) -> None:
 
 def ship(
     tx: Transaction,
+    rules: Rules,
     shipment_id: str,
     carrier: str,
     tracking_number: str,
@@ -73,8 +87,8 @@ def ship(
 ) -> Document:
     """Hand a ready shipment to the carrier; the same again changes nothing.
 
-    Raises NotFound, Stale, and Conflict when the order may not be shipped: it ended, or its goods
-    are not all reserved, or the shipment has left otherwise.
+    Raises NotFound, Stale, and Conflict when the order may not be shipped: it ended, or it waits
+    for stock or payment, or the shipment has left otherwise.
     """
     shipment = find_shipment(tx, shipment_id)
     _refuse_stale(shipment, expected)
@@ -91,7 +105,7 @@ def ship(
     if order is None or order["status"] not in TO_SHIP:
         status = order["status"] if order else "deleted"
         raise Conflict(f"Order {number} is {status}; it cannot be shipped.", order_status=status)
-    shipment = _prepared(tx, order, shipment)
+    shipment = _prepared(tx, rules, order, shipment)
     if shipment["state"] != READY:
         waits = " and ".join(shipment["waits_for"])
         raise Conflict(f"Order {number} waits for {waits}; it cannot be shipped yet.")
@@ -122,9 +136,11 @@ def deliver(
     return shipment
 
 
-def _prepared(tx: Transaction, order: Document, before: Document | None) -> Document:
+def _prepared(view: View, rules: Rules, order: Document, before: Document | None) -> Document:
     """The shipment as the order wants it now; its version is that of `before`."""
-    waits_for = [] if _is_reserved(tx, order) else ["stock"]
+    waits_for = [] if _is_reserved(view, order) else ["stock"]
+    if rules.after_payment and not _is_paid(view, order):
+        waits_for.append("payment")
     shipment = before or {
         "shipment_id": order["order_id"],
         "order_number": order["number"],
@@ -163,6 +179,14 @@ def _is_reserved(view: View, order: Document) -> bool:
     return _quantities(reservation["lines"]) == Counter(
         {sku: n for sku, n in wanted.items() if view.get("products", sku)}
     )
+
+
+def _is_paid(view: View, order: Document) -> bool:
+    """Whether billing has taken the whole total; what is paid by invoice need not be paid yet."""
+    if order["payment_method"] == INVOICE:
+        return True
+    invoice = view.get("invoices", order["order_id"])
+    return invoice is not None and Decimal(invoice["paid"]) >= Decimal(order["total_amount"])
 
 
 def _quantities(lines: list[Document]) -> Counter[str]:

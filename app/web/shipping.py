@@ -18,6 +18,7 @@ _FIELDS = {"/carrier": "carrier", "/tracking_number": "tracking_number"}
 def add_to(pages: Blueprint, site: Site) -> None:
     """The list by state, a shipment, and the packing list."""
     store = site.store
+    rules = service.rules_of(store.config)
     shipping = HandoverSchema()
 
     @pages.get("/shipping")
@@ -59,7 +60,7 @@ def add_to(pages: Blueprint, site: Site) -> None:
         try:
             wanted = load(shipping, sent.given("carrier", "tracking_number"))
             with store.transaction() as tx:
-                shipment = service.ship(tx, shipment_id, **wanted)
+                shipment = service.ship(tx, rules, shipment_id, **wanted)
         except Invalid as error:
             return _shipment_page(shipment_id, faults_of(error, _FIELDS), 422, sent)
         except Conflict as error:

@@ -13,6 +13,7 @@ from app.checks.findings import Findings
 from app.checks.mending import mend
 from app.config import Config
 from app.runtime import Runtime
+from app.shipping.service import rules_of
 from app.store import Document
 from tests.over_http import place
 
@@ -59,5 +60,6 @@ def told(runtime: Runtime) -> list[str]:
 
 def mended(runtime: Runtime) -> list[str]:
     """What is left after mending."""
-    mend(runtime, look(runtime).differences, gateway(runtime.config))
+    config = runtime.config
+    mend(runtime, look(runtime).differences, gateway(config), rules_of(config))
     return told(runtime)

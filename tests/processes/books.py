@@ -129,6 +129,7 @@ class Books:
             ("inventory.reserved", "shipping", DONE): orders,
             ("inventory.reserved", "notification", DONE): orders,
             ("payment.captured", "orders", DONE): orders,
+            ("payment.captured", "shipping", DONE): orders,
             ("payment.captured", "notification", DONE): orders,
         }
         ids = sorted(order["order_id"] for order in self.orders())
