@@ -211,7 +211,7 @@ class TestAnswers:
         yield "POST", f"/failure/{failure['id']}/discard", discard, 200, {"reason": "paid in cash"}
         yield "GET", "/order/1001/events", f"{order}/events", 200, None
         yield "POST", "/failure/replay", "/failure/replay", 202, {"all": True}
-        yield "PUT", "/fault/orders", "/fault/{handler}", 200, {"mode": "fail", "times": 2}
+        yield "PUT", "/fault/orders", "/fault/{handler}", 200, {"mode": "fail", "times": 100}
         yield "GET", "/fault", "/fault", 200, None
         yield "DELETE", "/fault/orders", "/fault/{handler}", 200, None
         yield "DELETE", "/fault/orders", "/fault/{handler}", 404, None
