@@ -19,7 +19,7 @@ from app.web.sent import Sent, faults_of, sent_form
 from app.web.site import Site, page
 
 SHOWN = 50
-LATEST = 20
+LATEST = 12
 _LOOKED_BACK = (timedelta(seconds=2), timedelta(minutes=1), timedelta(hours=1), timedelta(days=1))
 _FILTERS = ("handler", "type", "order", "error")
 
