@@ -120,15 +120,15 @@ def _seen() -> int | None:
 
 
 def messages(site: Site, watch: Watch, seen: int | None, topics: list[str]) -> Iterator[bytes]:
-    """The stream. The watch began before the position is asked, so nothing falls between them."""
-    position = site.store.position()
+    """The stream. The watch began before the position is asked, so nothing falls between them.
+
+    A position is told when it is on disk: after a power cut it still means the same.
+    """
     yield b"retry: %d\n\n" % RETRY_MS
-    yield _message(position, [] if seen == position else topics)
-    ends_at, beat_at = monotonic() + LONGEST_S, monotonic() + site.heartbeat_s
-    pause_s = LOOK_S
-    while monotonic() < ends_at and not site.stopping.wait(pause_s):
-        position = site.store.position()
-        changed = watch.changed()
+    position = site.store.position()
+    changed = [] if seen == position else topics
+    ends_at, beat_at = monotonic() + LONGEST_S, 0.0
+    while monotonic() < ends_at:
         if changed or monotonic() > beat_at:
             try:
                 site.store.make_durable()
@@ -136,7 +136,10 @@ def messages(site: Site, watch: Watch, seen: int | None, topics: list[str]) -> I
                 return  # the browser comes back, and is told then
             yield _message(position, changed)
             beat_at = monotonic() + site.heartbeat_s
-        pause_s = PAUSE_S if changed else LOOK_S
+        if site.stopping.wait(PAUSE_S if changed else LOOK_S):
+            return
+        position = site.store.position()
+        changed = watch.changed()
 
 
 def _message(position: int, changed: list[str]) -> bytes:

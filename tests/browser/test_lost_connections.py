@@ -76,3 +76,17 @@ def test_whoever_runs_no_script_gets_everything_too(shop: Server, person: Open) 
     page.get_by_text("Cancel this order").click()
     page.get_by_role("button", name="Cancel order 1001").click()
     expect(page.get_by_role("heading", level=1)).to_contain_text("This order was cancelled.")
+
+
+def test_the_answer_to_a_form_is_not_drawn_anew(shop: Server, desk: Page, person: Open) -> None:
+    """What was wrong stays to be read; loading it again would send the form again."""
+    page = person("/events")
+    page.get_by_label("Times").fill("often")
+    page.get_by_role("button", name="Switch on").click()
+    expect(page.get_by_text("This must be a whole number.").first).to_be_visible()
+    page.evaluate("document.isTheSame = true")
+    order_by_http(shop, {"pencil-hb": 1}, "Somebody")
+    expect(desk.get_by_role("row").filter(has_text="Somebody")).to_be_visible()
+    expect(page.locator("#connection")).to_be_empty()
+    assert page.evaluate("document.isTheSame")
+    assert page.get_by_label("Times").input_value() == ""

@@ -16,6 +16,7 @@ let stream = null;
 let poll = 0;
 let asking = false;
 let again = false;
+let isLost = false;
 
 function liveElements(root) {
   return [...root.querySelectorAll("[data-live]")];
@@ -67,7 +68,7 @@ async function refresh() {
       const answer = await fetch(source ?? location.href, { cache: "no-store" });
       if (answer.ok) {
         renew(new DOMParser().parseFromString(await answer.text(), "text/html"));
-      } else if (answer.status === 404) {
+      } else if (answer.status === 404 && !source) {
         location.reload(); // what this page showed is gone, and the server says so
       }
       if (again) await new Promise((done) => setTimeout(done, TOGETHER_MS));
@@ -87,12 +88,15 @@ function follow() {
   stream.addEventListener("open", () => {
     clearInterval(poll);
     tell("· live");
+    if (isLost) refresh(); // after a power cut even a position may have been taken back
+    isLost = false;
   });
   stream.addEventListener("change", (event) => {
     seen = event.lastEventId;
     refresh();
   });
   stream.addEventListener("error", () => {
+    isLost = true;
     if (stream.readyState === EventSource.CLOSED) fallBack();
     else tell("· connection lost, trying again");
   });
@@ -110,7 +114,8 @@ function fallBack() {
 }
 
 let seen = position;
-if (topics) {
+/* The answer to a form has no address of its own that could be asked for again. */
+if (topics && (position || source)) {
   follow();
   document.addEventListener("visibilitychange", () => {
     if (document.hidden) {
