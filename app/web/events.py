@@ -76,7 +76,7 @@ def add_to(pages: Blueprint, site: Site) -> None:
                 fault = _switch(sent)
             except Invalid as error:
                 fields = {f"/{name}": name for name in ("mode", "times", "delay_s", "order")}
-                return _events_page(faults_of(error, fields), problems.status_of(error))
+                return _events_page(faults_of(error, fields), problems.status_of(error), sent)
             with store.transaction() as tx:
                 if fault["order"]:
                     fault["order"] = _order_id(tx, fault["order"])
@@ -90,7 +90,9 @@ def add_to(pages: Blueprint, site: Site) -> None:
                 tx.delete(faults.FAULTS.name, handler)
             return _to_events()
 
-    def _events_page(found: dict[str, str] | None = None, status: int = 200) -> Response:
+    def _events_page(
+        found: dict[str, str] | None = None, status: int = 200, sent: Sent | None = None
+    ) -> Response:
         asked = _asked(request.args.to_dict())
         with store.read() as view:
             where = _where(view, asked)
@@ -124,6 +126,7 @@ def add_to(pages: Blueprint, site: Site) -> None:
             modes=faults.MODES,
             handlers=sorted(site.handlers),
             faults=found or {},
+            typed=sent.fields if sent else {},
             replayed=request.args.get("told", "").partition("replayed-")[2],
         )
 

@@ -170,9 +170,12 @@ def test_a_class_sets_and_clears_a_fault_switch(client: FlaskClient, settled: Se
 
 def test_a_switch_that_cannot_be_is_refused(client: FlaskClient) -> None:
     """422 beside the field."""
-    refused = send(client, events(client), "/events/faults", times="often")
+    typed = {"handler": "orders", "mode": "slow", "times": "often", "order": "1001"}
+    refused = send(client, events(client), "/events/faults", **typed)
     assert refused.status == 422
     assert refused.by_id["times-fault"].strip() == "This must be a whole number."
+    fields = refused.form("/events/faults").fields
+    assert {name: fields[name]["value"] for name in typed} == typed
 
 
 def test_without_the_setting_there_are_no_switches(config: Config) -> None:
