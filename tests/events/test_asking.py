@@ -1,5 +1,6 @@
 """A handler that asks a peer outside and keeps its books in the store: in turns, never both."""
 
+import threading
 from collections.abc import Callable
 
 import pytest
@@ -113,8 +114,11 @@ def test_a_long_outage_is_parked_and_replayed(shop: Shop, bank: Bank) -> None:
 
 def test_a_lost_answer_is_asked_for_again(shop: Shop, bank: Bank) -> None:
     """A crash between question and answer: whoever leads next asks the same, not the next."""
+    crash = threading.Event()
+    bank.before_answer = crash.wait
     shop.emit()
     shop.deliver(lambda: len(bank.heard) == 1)
+    crash.set()
     shop.workshop.close()
     shop.workshop = type(shop.workshop)()
     shop.begin()

@@ -32,4 +32,5 @@ def test_orders_whose_billing_fails_are_billed_once_by_a_replay(data: Path, serv
     wait_for("failure.json is empty", lambda: documents_in(failure_json) == [])
     assert server.request("POST", "/failure/replay", {"all": True}) == (202, {"replayed": 0})
     with opened(data) as books:
+        wait_for("all is delivered", lambda: not books.on_their_way())
         books.check_all(3)
