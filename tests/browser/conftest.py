@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from tests.processes.servers import Server
+from tests.processes.servers import Server, wait_for
 
 CARRIER_SECRET = "whsec_" + "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 PATIENCE_MS = 20_000
@@ -111,11 +111,16 @@ def pages(shop: Server) -> list[str]:
     """Every page of a shop that has one of everything, all with naughty texts."""
     product = {"sku": 'n<b>"', "name": NAUGHTY[:190], "price": "1.00", "quantity": 9}
     assert shop.request("POST", "/product", product)[0] == 201
-    shop.request("PUT", "/fault/billing", {"mode": "reject"})
     order = order_by_http(shop, {'n<b>"': 2}, NAUGHTY)
+    wait_for("a shipment is ready", lambda: _shipments(shop))
+    shop.request("PUT", "/fault/billing", {"mode": "reject"})
     shop.request("PATCH", "/order/1001", {"customer_email": "ada@example.org"})
     return [
         "/", f"/orders/{order['link']}", "/desk", "/desk/1001", "/desk/1001/delete",
         "/desk?find=nobody", "/stock", "/stock/n%3Cb%3E%22", "/shipping", "/shipping/list",
         f"/shipping/{order['order_id']}", "/mail", "/events", "/overview", "/orders/none",
     ]  # fmt: skip
+
+
+def _shipments(shop: Server) -> object:
+    return shop.request("GET", "/shipment?state=ready")[1]["shipments"]
