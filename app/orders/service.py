@@ -5,20 +5,19 @@ events are one record. Errors are those of app/errors.py.
 """
 
 import secrets
-from collections import Counter
-from collections.abc import Container, Mapping
+from collections.abc import Container
 from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Decimal
 from hmac import compare_digest
-from typing import Any
 
 from app import clock
-from app.errors import Conflict, Invalid, NotFound, Problem, Stale
+from app.errors import Conflict, NotFound, Stale
 from app.events.outbox import emit, timeline
 from app.events.types import OrderCancelled, OrderDeleted, OrderPlaced, OrderUpdated, snapshot
 from app.money import Currency
 from app.orders import states
+from app.orders.lines import listed, priced, refuse_short, total
 from app.orders.schemas import check_order
 from app.payment_methods import APPROVE
 from app.store import Collection, Document, Given, IndexValue, Transaction, View
@@ -27,8 +26,6 @@ FIRST_NUMBER = 1001
 RESERVED = "every line is reserved"
 SECRET_BYTES = 16
 """128 bits that nobody guesses in a customer's link; ids tell the time, and numbers are counted."""
-
-Products = Mapping[str, Document | None]
 
 
 def customers_of(order: Document) -> list[IndexValue]:
@@ -95,11 +92,11 @@ def place_order(
     detail: str = "",
 ) -> Document:
     """Create an order. Raises Invalid for an unknown product, Conflict where the shelf is short."""
-    products = _listed(tx, request["items"])
-    items = _priced(products, rules, request["items"])
-    _refuse_short(products, items, held={})
+    products = listed(tx, request["items"])
+    items = priced(products, rules.currency, request["items"], unlisted=rules.unlisted_products)
+    refuse_short(products, items, held={})
     now = clock.now()
-    number = _next_number(tx)
+    number = tx.next_number("order", FIRST_NUMBER)
     order = {
         "order_id": tx.new_id(),
         "number": number,
@@ -108,7 +105,7 @@ def place_order(
         "customer_email": request.get("customer_email"),
         "items": items,
         "currency": rules.currency.code,
-        "total_amount": _total(rules, items),
+        "total_amount": total(rules.currency, items),
         "status": states.PLACED,
         "payment_method": request.get("payment_method", rules.payment_method),
         "payment_status": "pending",
@@ -137,10 +134,12 @@ def change_order(
     order = find_order(tx, name)
     _refuse_stale(order, expected)
     changed = order | {name: patch[name] for name in patch if name != "items"}
-    products = _listed(tx, patch.get("items", []))
+    products = listed(tx, patch.get("items", []))
     if "items" in patch:
-        changed["items"] = _priced(products, rules, patch["items"])
-        changed["total_amount"] = _total(rules, changed["items"])
+        changed["items"] = priced(
+            products, rules.currency, patch["items"], unlisted=rules.unlisted_products
+        )
+        changed["total_amount"] = total(rules.currency, changed["items"])
     if changed == order:
         return order
     _refuse_shipped(tx, order)
@@ -150,7 +149,7 @@ def change_order(
             order_status=order["status"],
         )
     if changed["items"] != order["items"]:
-        _refuse_short(products, changed["items"], _held(tx, order["order_id"]))
+        refuse_short(products, changed["items"], _held(tx, order["order_id"]))
     what = ", ".join(field for field in order if changed[field] != order[field])
     changed = states.stepped(changed, "changed", what)
     tx.put(ORDERS.name, changed)
@@ -273,89 +272,8 @@ def _refuse_shipped(view: View, order: Document) -> None:
         )
 
 
-def _next_number(tx: Transaction) -> int:
-    """The number of a new order: above all others, also where orders came without their counter."""
-    number = tx.next_number("order", FIRST_NUMBER)
-    if number == FIRST_NUMBER:
-        keys = tx.keys(ORDERS.name)
-        taken = max(
-            (order["number"] for key in keys if (order := tx.get(ORDERS.name, key))), default=0
-        )
-        while number <= taken:
-            number = tx.next_number("order")
-    return number
-
-
-def _listed(tx: Transaction, requested: list[Document]) -> dict[str, Document | None]:
-    """The products that the lines name; None for one that the catalogue has not got."""
-    return {sku: tx.get("products", sku) for sku in {line["product"] for line in requested}}
-
-
-def _priced(products: Products, rules: Rules, requested: list[Document]) -> list[Document]:
-    """The lines with name, price and total. Raises Invalid for products that are not listed."""
-    lines, problems = [], []
-    for place, line in enumerate(requested):
-        product = products[line["product"]]
-        amount = line.get("amount") or (product["price"] if product else None)
-        if product is not None and product["archived"]:
-            problems.append(Problem(f"/items/{place}/product", "is no longer sold"))
-        elif product is None and not rules.unlisted_products:
-            problems.append(Problem(f"/items/{place}/product", "is not a product of this shop"))
-        elif amount is None:
-            problems.append(
-                Problem(f"/items/{place}/amount", "is required: the product has no price")
-            )
-        else:
-            lines.append(_line(rules.currency, line, product, amount))
-    if problems:
-        raise Invalid(problems)
-    return lines
-
-
-def _line(
-    currency: Currency, line: Document, product: Document | None, amount: str
-) -> dict[str, Any]:
-    return {
-        "product": line["product"],
-        "name": product["name"] if product else line["product"],
-        "quantity": line["quantity"],
-        "amount": amount,
-        "line_total": currency.write(line["quantity"] * Decimal(amount)),
-    }
-
-
-def _total(rules: Rules, items: list[Document]) -> str:
-    return rules.currency.write(sum((Decimal(line["line_total"]) for line in items), Decimal()))
-
-
-def _refuse_short(products: Products, items: list[Document], held: dict[str, int]) -> None:
-    """Answer at once where the shelf is plainly short. The inventory handler has the last word."""
-    short = []
-    for sku, wanted in wanted_of(items).items():
-        product = products[sku]
-        if product is None or product["backorder"]:
-            continue
-        available = product["available"] + held.get(sku, 0)
-        if wanted > available:
-            short.append({"product": sku, "wanted": wanted, "available": available})
-    if short:
-        texts = [
-            f"{each['wanted']} of {each['product']} ({each['available']} available)"
-            for each in short
-        ]
-        raise Conflict(f"The shelf is short: wanted {', '.join(texts)}.", short=short)
-
-
 def _held(tx: Transaction, order_id: str) -> dict[str, int]:
     """What is reserved for the order now."""
     reservation = tx.get("reservations", order_id)
     lines = reservation["lines"] if reservation else []
     return {line["product"]: line["quantity"] for line in lines}
-
-
-def wanted_of(items: list[Document]) -> Counter[str]:
-    """How many of each product the lines name."""
-    wanted: Counter[str] = Counter()
-    for line in items:
-        wanted[line["product"]] += line["quantity"]
-    return wanted
