@@ -16,7 +16,8 @@ from typing import Any
 from app.config import PREFIX
 
 ROOT = Path(__file__).parents[2]
-PATIENCE_S = 30.0
+PATIENCE_S = 120.0
+"""Two mails for an order, one with a PDF, take longer than all else that is done for it."""
 
 
 def wait_for(what: str, condition: Callable[[], object], patience_s: float = PATIENCE_S) -> float:
