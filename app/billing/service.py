@@ -12,7 +12,14 @@ from app.billing.gateway import Answer, Charge, Refund
 from app.billing.payments import OPEN, VOID
 from app.errors import Conflict, NotFound
 from app.events.outbox import emit, timeline
-from app.events.types import Envelope, PaymentCaptured, PaymentFailed, PaymentRefunded, snapshot
+from app.events.types import (
+    Envelope,
+    OrderDeleted,
+    PaymentCaptured,
+    PaymentFailed,
+    PaymentRefunded,
+    snapshot,
+)
 from app.store import Collection, Document, Given, Transaction, View
 
 INVOICES = Collection(
@@ -47,7 +54,7 @@ def settle(
     Returns what the gateway has to be asked next, which stands in the invoice, or None when
     everything is settled. Events tell of an order that is gone as it was `last_known`.
     """
-    order = tx.get("orders", order_id)
+    order = tx.get("orders", order_id) or _as_sold(tx, order_id)
     before = tx.get(INVOICES.name, order_id)
     invoice = _as_ordered(tx, order, before)
     if invoice is None:
@@ -83,6 +90,19 @@ def is_sold(view: View, order_id: str) -> bool:
     """Whether the goods are with the carrier: who deletes the order then gives back nothing."""
     shipment = view.get("shipments", order_id)
     return bool(shipment and shipment["state"] in SENT)
+
+
+def _as_sold(view: View, order_id: str) -> Document | None:
+    """The order as it was deleted after its goods had left: it is to be paid all the same.
+
+    Without this, one that billing hears of too late, as after an outage, would never be paid.
+    """
+    if not is_sold(view, order_id):
+        return None
+    told = (record["event"] for record in timeline(view, order_id))
+    return next(
+        (event["data"]["order"] for event in told if event["type"] == OrderDeleted.type), None
+    )
 
 
 def _as_ordered(

@@ -1,11 +1,13 @@
 """The stories of payment: what the customer, the books and the gateway see of each."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
 
 from app.billing.simulator import OUTAGE_CALLS, Simulator
+from app.config import Config
 from tests.billing.conftest import Document, Invoices, Settled, heard
 from tests.over_http import body, read, request_for
 
@@ -158,6 +160,45 @@ def test_who_deletes_a_shipped_order_gives_nothing_back(
     client.delete("/order/1001")
     [invoice] = invoices()
     assert (invoice["status"], invoice["paid"]) == ("open", "9.00")
+
+
+class TestShippedUnpaid:
+    """A shop that does not wait for the payment: DAYBOOK_SHIP_WHEN=reserved."""
+
+    @pytest.fixture
+    def config(self, config: Config) -> Config:
+        return replace(config, ship_when="reserved")
+
+    @pytest.mark.parametrize("heard_first", [False, True], ids=["of nothing", "before a change"])
+    def test_it_is_paid_though_it_was_deleted_before_billing_knew(
+        self,
+        client: FlaskClient,
+        settled: Settled,
+        invoices: Invoices,
+        heard_first: bool,
+    ) -> None:
+        """Billing was out of order all the while; the customer has the goods, and pays for them."""
+        if heard_first:
+            buy(client, "approve", tea=2)
+            settled()
+        client.put("/fault/billing", json={"mode": "fail"})
+        if not heard_first:
+            buy(client, "approve", tea=2)
+        change(client, **lines(tea=3))
+        settled()
+        parcel = {"carrier": "DHL", "tracking_number": "JD0146"}
+        assert client.post("/shipment/1001/ship", json=parcel).status_code == 200
+        client.delete("/order/1001")
+        settled()
+
+        client.delete("/fault/billing")
+        assert body(client.post("/failure/replay", json={"all": True})) == {"replayed": 1}
+        [invoice] = invoices()
+        assert (invoice["status"], invoice["total_amount"], invoice["paid"]) == (
+            "open",
+            "13.50",
+            "13.50",
+        )
 
 
 def test_a_smaller_total_refunds_the_difference(
