@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -27,11 +27,11 @@ FIRST_NUMBER = 1001
 T = TypeVar("T")
 
 
-def fill_catalogue(data: Path) -> None:
-    """Two products in large numbers, in a new data folder."""
+def fill_catalogue(data: Path, catalogue: Iterable[Document] = CATALOGUE) -> None:
+    """Products in a new data folder; two of them in large numbers, unless others are given."""
     runtime: Runtime = create_app(Config(data=data)).extensions["daybook"]
     with runtime.transaction() as tx:
-        for product in CATALOGUE:
+        for product in catalogue:
             add_product(tx, dict(product))
     runtime.close()
 
@@ -99,14 +99,15 @@ class Books:
                         mailed.add(record["id"])
         return mailed
 
-    def invoiced(self) -> list[str]:
-        """The order of each invoice."""
+    def invoices(self) -> list[Document]:
+        """Every invoice, void ones too."""
         with self._runtime.read() as view:
-            return [
-                invoice["order_id"]
-                for key in view.keys(INVOICES.name)
-                if (invoice := view.get(INVOICES.name, key)) and invoice["status"] == "open"
-            ]
+            found = (view.get(INVOICES.name, key) for key in view.keys(INVOICES.name))
+            return [invoice for invoice in found if invoice]
+
+    def invoiced(self) -> list[str]:
+        """The order of each invoice that is not void."""
+        return [each["order_id"] for each in self.invoices() if each["status"] == "open"]
 
     def reserved(self) -> dict[str, int]:
         """What each product says is reserved."""

@@ -1,0 +1,87 @@
+"""A bookshop: the server on a folder of its own, and a mail server that keeps what it sends."""
+
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from decimal import Decimal
+from email import message_from_bytes
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from app.store import Document
+from tests.notification.conftest import MailServer
+from tests.processes.books import fill_catalogue
+from tests.processes.readers import CARRIER_SECRET, Shelf
+from tests.processes.servers import Server
+
+BOOKS = 20
+START = 12
+"""So many of each book are on the shelf in the morning."""
+
+SETTINGS = {
+    "CARRIER_SECRET": CARRIER_SECRET,
+    "MANAGER_EMAIL": "manager@example.com",
+    "SHIP_WHEN": "reserved",  # goods that leave before they are paid are harder to keep book of
+    "RETRY_ATTEMPTS": "30",
+    "RETRY_WAIT": "0.01",
+}
+SHELF: Shelf = {f"book-{n:02}": Decimal(5 + n) for n in range(BOOKS)}
+CATALOGUE: list[Document] = [
+    {
+        "sku": sku,
+        "name": f"Book {place}",
+        "price": f"{price}.00",
+        "quantity": START,
+        "low_stock_threshold": 3,
+        "backorder": place % 2 == 0,
+    }
+    for place, (sku, price) in enumerate(SHELF.items())
+]
+"""Every second book may be sold when it is out of stock."""
+
+
+class Shop:
+    """The bookshop with its mail server; `killed_at` are the moments at which it was killed."""
+
+    def __init__(self, folder: Path) -> None:
+        self.data = folder / "data"
+        fill_catalogue(self.data, CATALOGUE)
+        (folder / "post").mkdir()
+        self._post = folder / "post"
+        self._mail = MailServer(self._post)
+        self.server = Server(self.data, SMTP_URL=self._mail.url, **SETTINGS)
+        self.killed_at: list[float] = []
+
+    def kill(self) -> None:
+        """kill -9 to all of it at once, and start it again."""
+        self.killed_at.append(time.time())
+        self.server.kill()
+        self.server.start()
+
+    def close(self) -> None:
+        self.server.kill()
+        self._mail.stop()
+
+    def read(self, path: str) -> Any:
+        status, document = self.server.request("GET", path)
+        assert status == 200, document
+        return document
+
+    def pages(self, path: str, name: str) -> Iterator[Document]:
+        """Every document of a list."""
+        after = ""
+        while True:
+            page = self.read(f"{path}?limit=100{after}")
+            yield from page[name]
+            if page["next"] is None or page.get("more") is False:
+                return
+            after = f"&{'after' if name == 'events' else 'cursor'}={quote(page['next'])}"
+
+    def arrivals(self) -> dict[str, list[float]]:
+        """When each mail came, by its Message-ID: once, or oftener."""
+        came: dict[str, list[float]] = defaultdict(list)
+        for file in sorted(self._post.iterdir()):
+            message = message_from_bytes(file.read_bytes())
+            came[message["Message-ID"]].append(file.stat().st_mtime)
+        return came

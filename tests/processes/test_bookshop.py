@@ -1,0 +1,192 @@
+"""A day in a bookshop: four readers at once, and a server that is killed again and again.
+
+The readers' own books (readers.py) say what has to be true in the end. Another day is one with
+another seed: BOOKSHOP_SEED=7 pytest -m deep tests/processes/test_bookshop.py
+"""
+
+import os
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from decimal import Decimal
+from itertools import pairwise
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from app.billing.simulator import Simulator
+from app.events.workshop import MOST_UNRECORDED
+from app.store import Document
+from tests.cli import shell
+from tests.processes.books import FIRST_NUMBER, documents_in, opened
+from tests.processes.bookshop import SHELF, START, Shop
+from tests.processes.readers import Bought, Reader
+from tests.processes.servers import wait_for
+
+SEED = int(os.environ.get("BOOKSHOP_SEED", "1"))
+READERS, ORDERS, KILLS = 4, 300, 10
+PATIENCE_S = 60.0
+ALWAYS_TOLD = ("order.placed", "order.updated", "order.fulfilled", "order.delivered")
+DEEDS = {"change", "cancel", "delete", "ship", "deliver", "restock", "reprice", "ship refused"}
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Iterator[Shop]:
+    """Open, with twelve of each book."""
+    shop = Shop(tmp_path)
+    try:
+        shop.server.start()
+        yield shop
+    finally:
+        shop.close()
+
+
+@pytest.mark.deep
+@pytest.mark.parametrize("seed", [SEED])
+def test_a_bookshop_keeps_its_books_though_it_is_killed_ten_times(shop: Shop, seed: int) -> None:
+    """Stock, payments, numbers and mails are what the readers were told, to the last piece."""
+    readers = [Reader(f"{seed}-{n}", shop.server, SHELF, ORDERS // READERS) for n in range(READERS)]
+    with ThreadPoolExecutor(READERS) as threads:
+        days = [threads.submit(reader.run) for reader in readers]
+        _kill_now_and_then(shop, readers, days, Random(seed))
+        for day in days:
+            day.result()
+    did = sum((reader.did for reader in readers), Counter[str]())
+    assert did.keys() >= DEEDS, "this day was too quiet to show anything"
+    with opened(shop.data) as books:
+        wait_for("all deliveries", lambda: books.on_their_way() == 0, PATIENCE_S)
+        invoices = books.invoices()
+
+    bought = [each for reader in readers for each in reader.bought]
+    orders = {order["order_id"]: order for order in shop.pages("/order", "orders")}
+    events = {each.order_id: _events_of(shop, each) for each in bought}
+    for each in bought:
+        _check_order(each, orders.get(each.order_id), events[each.order_id])
+    assert orders.keys() == {each.order_id for each in bought if each.state != "deleted"}
+    _check_numbers(bought, invoices)
+    _check_stock(shop, readers, bought, orders)
+    _check_payments(shop, bought, orders)
+    _check_mails(shop, [record for records in events.values() for record in records])
+    assert documents_in(shop.data / "failure.json") == []
+    assert shop.server.stop() == 0
+    code, out, err = shell.run(shop.data, "check")
+    assert code == 0, out + err
+
+
+def _kill_now_and_then(
+    shop: Shop, readers: list[Reader], days: list[Future[None]], random: Random
+) -> None:
+    """Ten times, at random points of what the readers have to do."""
+    for point in sorted(random.sample(range(1, ORDERS - READERS), KILLS)):
+        while sum(len(reader.bought) for reader in readers) < point:
+            ended, _ = wait(days, timeout=0.01, return_when=FIRST_EXCEPTION)
+            if any(day.exception() for day in ended):
+                return
+        shop.kill()
+
+
+def _check_order(each: Bought, order: Document | None, events: list[Document]) -> None:
+    """What was acknowledged is there, and was told in just as many events."""
+    told = Counter(record["event"]["type"] for record in events)
+    expected = +each.told
+    if order is None:
+        assert each.state == "deleted"
+    else:
+        assert order["number"] == each.number
+        assert Counter({li["product"]: li["quantity"] for li in order["items"]}) == each.lines
+        assert Decimal(order["total_amount"]) == each.total(SHELF)
+        if each.state == "open":
+            assert order["status"] in ("confirmed", "backordered", "cancelled", "failed"), order
+        else:
+            assert order["status"] == each.state, order
+        if order["status"] in ("cancelled", "failed"):
+            expected["order.cancelled"] = 1
+    if each.state == "deleted":
+        # the shop may have ended it before, when it was declined or found the shelf short
+        expected["order.cancelled"] = told["order.cancelled"]
+        assert told["order.cancelled"] <= 1
+    ours = {kind: n for kind, n in told.items() if kind.startswith("order.")}
+    assert ours == dict(+expected), (each, order)
+
+
+def _check_numbers(bought: list[Bought], invoices: list[Document]) -> None:
+    """No gap and no repeat, in orders and in invoices."""
+    numbers = sorted(each.number for each in bought)
+    assert numbers == list(range(FIRST_NUMBER, FIRST_NUMBER + ORDERS))
+    assert len({each.order_id for each in bought}) == ORDERS
+    assert sorted(each["invoice_number"] for each in invoices) == list(range(1, len(invoices) + 1))
+    invoiced = [each["order_id"] for each in invoices]
+    assert len(set(invoiced)) == len(invoiced)
+
+
+def _check_stock(
+    shop: Shop, readers: list[Reader], bought: list[Bought], orders: dict[str, Document]
+) -> None:
+    """On hand: start + deliveries − shipped; reserved: what open confirmed orders hold."""
+    on_hand = Counter(dict.fromkeys(SHELF, START))
+    reserved: Counter[str] = Counter()
+    for reader in readers:
+        on_hand.update(reader.delivered)
+    for each in bought:
+        if each.was_sent:
+            on_hand.subtract(each.lines)
+        elif each.order_id in orders and orders[each.order_id]["status"] == "confirmed":
+            reserved.update(each.lines)
+    products = {product["sku"]: product for product in shop.pages("/product", "products")}
+    assert {sku: product["quantity"] for sku, product in products.items()} == dict(on_hand)
+    assert {
+        sku: product["reserved"] for sku, product in products.items() if product["reserved"]
+    } == (dict(+reserved))
+    for order in orders.values():
+        if order["status"] == "backordered":
+            assert any(
+                li["quantity"] > products[li["product"]]["available"] for li in order["items"]
+            )
+
+
+def _check_payments(shop: Shop, bought: list[Bought], orders: dict[str, Document]) -> None:
+    """At the gateway each order is paid once, and given back when it ended in the house."""
+    balance: dict[str, Decimal] = defaultdict(Decimal)
+    for request in Simulator(shop.data / "gateway").requests():
+        assert request["reference"], f"asked, and never answered: {request}"
+        if not request["declined"]:
+            sign = 1 if request["kind"] == "charge" else -1
+            balance[request["key"].rpartition("-")[0]] += sign * Decimal(request["amount"])
+    for each in bought:
+        order = orders.get(each.order_id)
+        is_kept = each.was_sent or (order and order["status"] in ("confirmed", "backordered"))
+        owed = each.total(SHELF) if is_kept and each.method != "decline" else Decimal()
+        assert balance[each.order_id] == owed, (each, order)
+
+
+def _check_mails(shop: Shop, records: list[Document]) -> None:
+    """Each at least once; again only where the shop was killed after the mail had come."""
+    expected = set()
+    for record in records:
+        delivery = record["deliveries"].get("notification", {"note": "nobody is told"})
+        if "note" not in delivery:
+            expected.add(_message_id(record["event"]))
+        else:
+            assert record["event"]["type"] not in ALWAYS_TOLD, record
+    for event in shop.pages("/event", "events"):
+        if event["type"].startswith("product.low_stock"):
+            expected.add(_message_id(event))
+    came = shop.arrivals()
+    assert came.keys() == expected
+    again = sum(len(times) - 1 for times in came.values())
+    assert again <= len(shop.killed_at) * MOST_UNRECORDED
+    for message_id, times in came.items():
+        for first, second in pairwise(times):
+            # a second of slack: the mail server may be slow in writing down what it has taken
+            assert any(first - 1 < kill < second for kill in shop.killed_at), message_id
+
+
+def _message_id(event: Document) -> str:
+    return f"<{event['id']}.notification@daybook>"
+
+
+def _events_of(shop: Shop, each: Bought) -> list[Document]:
+    """The timeline of an order, which is kept when the order is deleted."""
+    events: list[Document] = shop.read(f"/order/{each.order_id}/events")["events"]
+    return events
