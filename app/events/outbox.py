@@ -56,9 +56,9 @@ TIMELINES = Collection(
 
 def emit(tx: Transaction, event: Event) -> None:
     """Record an event with a pending delivery for each handler that it names."""
-    envelope = Envelope(
-        tx.new_id(), event.source, event.type, clock.now(), event.subject, event.data
-    )
+    # the time first: whoever asks for events since then must not miss the one whose id says so
+    time = clock.now()
+    envelope = Envelope(tx.new_id(), event.source, event.type, time, event.subject, event.data)
     deliveries = {handler: {"state": PENDING, "attempts": 0} for handler in event.handled_by}
     store(tx, {"id": envelope.id, "event": envelope.as_cloudevent(), "deliveries": deliveries})
     if not event.has_timeline:
