@@ -1,0 +1,72 @@
+"""The stories of customers who change their minds, each from the order to the last mail."""
+
+from collections.abc import Callable
+
+import pytest
+from flask.testing import FlaskClient
+
+from app.config import Config
+from tests.over_http import place, read
+
+Settled = Callable[[], None]
+pytestmark = pytest.mark.usefixtures("catalogue")
+
+
+def test_an_order_is_changed_and_then_cancelled(client: FlaskClient, settled: Settled) -> None:
+    """order.updated moves stock and money; order.cancelled gives both back."""
+    # Two mugs are ordered, held and paid.
+    place(client, mug=2)
+    settled()
+    assert paid(client) == [("payment.captured", "24.00")]
+
+    # The customer wants three. Inventory holds one more, and billing captures the difference.
+    items = [{"product": "mug", "quantity": 3}]
+    assert client.patch("/order/1001", json={"items": items}).status_code == 200
+    settled()
+    assert read(client, "/product/mug")["reserved"] == 3
+    assert paid(client)[1:] == [("payment.captured", "36.00")]
+
+    # Then none at all. The order stays in the books, cancelled; everything else is as before it:
+    # nothing is held, the money is back (a refund for each capture), nothing is left to be packed.
+    assert client.post("/order/1001/cancel", json={"reason": "found a cup"}).status_code == 200
+    settled()
+    order = read(client, "/order/1001")
+    assert (order["status"], order["payment_status"]) == ("cancelled", "refunded")
+    assert order["history"][-2]["detail"] == "found a cup"
+    assert read(client, "/product/mug")["reserved"] == 0
+    assert paid(client)[2:] == [("payment.refunded", "24.00"), ("payment.refunded", "0.00")]
+    assert read(client, "/shipment")["shipments"] == []
+
+
+def test_an_order_is_deleted(client: FlaskClient, config: Config, settled: Settled) -> None:
+    """order.deleted: the order is gone, its stock and money are back, and its timeline stays."""
+    request = {
+        "customer_name": "Ann",
+        "customer_email": "ann@example.com",
+        "items": [{"product": "mug", "quantity": 2}],
+    }
+    order_id = (client.post("/order", json=request).json or {})["order_id"]
+    settled()
+
+    # A clerk deletes it. A second time there is nothing to delete.
+    assert client.delete("/order/1001").json == {"order_id": order_id, "deleted": True}
+    again = client.delete("/order/1001")
+    assert (again.status_code, (again.json or {})["deleted"]) == (404, False)
+    settled()
+    assert client.get("/order/1001").status_code == 404
+    assert read(client, "/product/mug")["reserved"] == 0
+
+    # What happened can be read on, under its id; and the customer was told.
+    assert paid(client, order_id)[-1] == ("payment.refunded", "0.00")
+    letters = [path.read_text("utf-8") for path in (config.data / "mail/new").iterdir()]
+    assert sum("deleted" in letter.partition("\n\n")[0] for letter in letters) == 1
+
+
+def paid(client: FlaskClient, order: str = "1001") -> list[tuple[str, str]]:
+    """Each payment event, and what is paid in all then."""
+    events = [record["event"] for record in read(client, f"/order/{order}/events")["events"]]
+    return [
+        (event["type"], event["data"]["paid"])
+        for event in events
+        if event["type"].startswith("payment.")
+    ]
