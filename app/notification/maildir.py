@@ -18,12 +18,15 @@ class Maildir:
 
     def send(self, mail: Mail) -> None:
         """Deliver durably, for the owner of the folder alone. Raises OSError."""
-        written, delivered = self._path / "tmp" / mail.name, self._path / "new" / mail.name
         try:
-            write_new(written, mail.data)
-        except FileNotFoundError:
+            self._deliver(mail)
+        except FileNotFoundError:  # one of the folders: a crash may have come between them
             for part in ("tmp", "new", "cur"):
                 make_folder(self._path / part)
-            write_new(written, mail.data)
+            self._deliver(mail)
+
+    def _deliver(self, mail: Mail) -> None:
+        written, delivered = self._path / "tmp" / mail.name, self._path / "new" / mail.name
+        write_new(written, mail.data)
         written.replace(delivered)
         sync_folder(delivered.parent)

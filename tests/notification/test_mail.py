@@ -295,3 +295,13 @@ def test_the_default_is_all_but_one() -> None:
     """A customer who was just told that the order is placed needs no second mail to say so."""
     (mails,) = (field.default for field in fields(Config) if field.name == "mails")
     assert set(MAILS) - {"confirmed"} == mails
+
+
+@pytest.mark.parametrize("made", [["tmp"], ["new"], ["cur"], ["tmp", "cur"], ["new", "cur"]])
+def test_a_maildir_that_was_made_in_part_is_completed(tmp_path: Path, made: list[str]) -> None:
+    """A crash between the first folder and the last does not hold up mail for ever."""
+    path = tmp_path / "mail"
+    for part in made:
+        (path / part).mkdir(parents=True)
+    Maildir(path).send(Mail("event-1.notification", "a@shop", "b@shop", b"Subject: x\n\n"))
+    assert [each.name for each in (path / "new").iterdir()] == ["event-1.notification"]
