@@ -8,6 +8,12 @@ import pytest
 from tests.clients.conftest import CONTRACT, Run
 from tests.processes.servers import Server
 
+CONFIG = """
+post_hooks: []
+content_type_overrides:
+  application/pdf: application/octet-stream
+"""
+
 STORY = """
 import sys
 from uuid import UUID
@@ -79,7 +85,7 @@ def test_a_generated_client_lives_through_an_order(
     """Created, read, changed, cancelled, deleted; each answer has a type, which mypy checks."""
     program, config = tmp_path / "story.py", tmp_path / "generator.yml"
     program.write_text(STORY, "utf-8")
-    config.write_text("post_hooks: []\n", "utf-8")
+    config.write_text(CONFIG, "utf-8")
     run(
         program_of_ours("openapi-python-client"),
         *("generate", "--path", CONTRACT, "--config", str(config)),
