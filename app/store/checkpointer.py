@@ -33,7 +33,8 @@ log = logging.getLogger(__name__)
 
 QUIET_S = 0.25
 TICK_S = 0.1
-PAUSE_S = 5.0
+PAUSE_S = 1.0
+TROUBLE_PAUSE_S = 5.0
 PAUSE_FACTOR = 10
 
 
@@ -80,7 +81,7 @@ class Checkpointer:
             return True
 
     def _run(self) -> None:
-        while not self._stop.wait(PAUSE_S if self.last_error else TICK_S):
+        while not self._stop.wait(TROUBLE_PAUSE_S if self.last_error else TICK_S):
             if self._is_due():
                 self._try()
 

@@ -58,7 +58,7 @@ def test_orders_json_is_valid_at_every_moment(data: Path, serve: Serve, each: in
     wait_for(
         "orders.json is complete",
         lambda: len(documents_in(orders_json)) == CLIENTS * each,
-        patience_s=3,
+        patience_s=10,
     )
     assert max(lengths) <= CLIENTS * each
     numbers = sorted(order["number"] for order in documents_in(orders_json))
