@@ -36,12 +36,12 @@ from app.inventory.service import (
     add_product,
     change_stock,
     fits,
-    quantities,
 )
 from app.money import Currency
 from app.orders import states
 from app.orders.service import ORDERS, Rules, cancel_order, change_order, delete_order, place_order
 from app.payment_methods import APPROVE, DECLINE, INVOICE
+from app.quantities import quantities
 from app.shipping import states as shipment_states
 from app.shipping.service import SHIPMENTS, rules_of, ship
 from app.store import Document, Transaction, View

@@ -13,9 +13,10 @@ from app.checks.progress import are_through, deliveries_of
 from app.checks.shipments import of_shipment
 from app.checks.stock import goods
 from app.errors import Invalid
-from app.inventory.service import HOLDING, RESERVATIONS, quantities, wanted_stock
+from app.inventory.service import HOLDING, RESERVATIONS, wanted_stock
 from app.orders import states
 from app.orders.service import ORDERS
+from app.quantities import quantities
 from app.shipping.service import SHIPMENTS
 from app.shipping.states import SENT
 from app.store import Document, View

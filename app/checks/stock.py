@@ -11,7 +11,6 @@ from app.inventory.service import (
     PRODUCTS,
     RESERVATIONS,
     fits,
-    quantities,
     shipped_line_id,
     sound_lines,
     waits_for,
@@ -19,6 +18,7 @@ from app.inventory.service import (
     with_status,
 )
 from app.orders.service import ORDERS
+from app.quantities import quantities
 from app.shipping.service import SHIPMENTS
 from app.shipping.states import SENT
 from app.store import Document, View

@@ -12,7 +12,8 @@ from app.inventory.reservations import (
     serve_waiting,
     take_shipped,
 )
-from app.inventory.stock import LEDGER, NEW, PRODUCTS, keep, product_of, quantities, with_status
+from app.inventory.stock import LEDGER, NEW, PRODUCTS, keep, product_of, with_status
+from app.quantities import quantities
 from app.store import Document, Transaction, View
 
 LOST = "line lost, made anew"

@@ -21,7 +21,8 @@ from app.events.outbox import emit
 from app.events.types import InventoryBackordered, InventoryReserved, StockFreed, snapshot
 from app.http.fields import Count
 from app.http.validation import Strict, kept
-from app.inventory.stock import LEDGER, PRODUCTS, book, keep, product_of, quantities
+from app.inventory.stock import LEDGER, PRODUCTS, book, keep, product_of
+from app.quantities import quantities
 from app.store import Collection, Document, IndexValue, Transaction, View
 
 HOLDING = frozenset({"placed", "confirmed", "backordered"})

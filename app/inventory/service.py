@@ -32,7 +32,6 @@ from app.inventory.stock import (
     book,
     find_product,
     keep,
-    quantities,
     with_status,
 )
 from app.store import Document, Transaction, View
@@ -50,7 +49,6 @@ __all__ = [
     "create_product",
     "find_product",
     "fits",
-    "quantities",
     "reconcile",
     "recount",
     "renew",

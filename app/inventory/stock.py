@@ -5,9 +5,6 @@ change of what is on hand through `book` as well, which writes it into the ledge
 rooms of inventory call these.
 """
 
-from collections import Counter
-from collections.abc import Iterable
-
 from app import clock
 from app.errors import NotFound
 from app.events.outbox import emit
@@ -106,14 +103,6 @@ def book(
     }
     tx.put(LEDGER.name, line)
     return product | {"quantity": line["after"]}
-
-
-def quantities(lines: Iterable[Document]) -> Counter[str]:
-    """How many of each product the lines of an order, a reservation or a shipment name."""
-    total: Counter[str] = Counter()
-    for line in lines:
-        total[line["product"]] += line["quantity"]
-    return total
 
 
 def with_status(product: Document) -> Document:

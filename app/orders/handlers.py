@@ -2,7 +2,7 @@
 
 from app.events.types import Envelope
 from app.orders import service, states
-from app.orders.lines import wanted_of
+from app.quantities import quantities
 from app.store import Document, Transaction
 
 
@@ -42,7 +42,7 @@ def on_shipment_event(tx: Transaction, event: Envelope) -> None:
 def _is_about(reservation: Document, order: Document) -> bool:
     """Whether inventory looked at the lines that the order has now."""
     seen = reservation["wanted"] if "wanted" in reservation else reservation["lines"]
-    return wanted_of(seen) == wanted_of(order["items"])
+    return quantities(seen) == quantities(order["items"])
 
 
 def _told(short: list[Document]) -> str:

@@ -1,12 +1,12 @@
 """The lines of an order: what they name, what they cost, and whether the shelf has it."""
 
-from collections import Counter
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
 from app.errors import Conflict, Invalid, Problem
 from app.money import Currency
+from app.quantities import quantities
 from app.store import Document, View
 
 Products = Mapping[str, Document | None]
@@ -54,7 +54,7 @@ def refuse_short(products: Products, items: list[Document], held: dict[str, int]
     The inventory handler has the last word.
     """
     short = []
-    for sku, wanted in wanted_of(items).items():
+    for sku, wanted in quantities(items).items():
         product = products[sku]
         if product is None or product["backorder"]:
             continue
@@ -67,14 +67,6 @@ def refuse_short(products: Products, items: list[Document], held: dict[str, int]
             for each in short
         ]
         raise Conflict(f"The shelf is short: wanted {', '.join(texts)}.", short=short)
-
-
-def wanted_of(items: list[Document]) -> Counter[str]:
-    """How many of each product the lines name."""
-    wanted: Counter[str] = Counter()
-    for line in items:
-        wanted[line["product"]] += line["quantity"]
-    return wanted
 
 
 def _line(

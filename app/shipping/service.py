@@ -16,6 +16,7 @@ from app.errors import Conflict, NotFound, Stale
 from app.events.outbox import emit
 from app.events.types import OrderDelivered, OrderFulfilled, snapshot
 from app.payment_methods import INVOICE
+from app.quantities import quantities
 from app.shipping.schemas import check_shipment
 from app.shipping.states import DELIVERED, READY, SENT, SHIPPED, WAITING
 from app.store import Collection, Document, Transaction, View
@@ -175,8 +176,8 @@ def _is_reserved(view: View, order: Document) -> bool:
     reservation = view.get("reservations", order["order_id"])
     if reservation is None:
         return False
-    wanted = _quantities(order["items"])
-    return _quantities(reservation["lines"]) == Counter(
+    wanted = quantities(order["items"])
+    return quantities(reservation["lines"]) == Counter(
         {sku: n for sku, n in wanted.items() if view.get("products", sku)}
     )
 
@@ -187,13 +188,6 @@ def _is_paid(view: View, order: Document) -> bool:
         return True
     invoice = view.get("invoices", order["order_id"])
     return invoice is not None and Decimal(invoice["paid"]) >= Decimal(order["total_amount"])
-
-
-def _quantities(lines: list[Document]) -> Counter[str]:
-    total: Counter[str] = Counter()
-    for line in lines:
-        total[line["product"]] += line["quantity"]
-    return total
 
 
 def _hand_over(
@@ -222,7 +216,7 @@ def _told(order: Document, shipment: Document) -> Document:
             "carrier": shipment["carrier"],
             "tracking_number": shipment["tracking_number"],
             "lines": [
-                {"product": sku, "quantity": n} for sku, n in _quantities(shipment["lines"]).items()
+                {"product": sku, "quantity": n} for sku, n in quantities(shipment["lines"]).items()
             ],
         },
     }
