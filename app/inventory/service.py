@@ -6,7 +6,7 @@ works in the caller's transaction. Errors are those of app/errors.py; `who` goes
 
 from collections.abc import Container
 
-from app.errors import Conflict, Stale
+from app.errors import Conflict
 from app.events.outbox import emit
 from app.events.types import ProductLowStockDigest
 from app.inventory.recounting import recount, renew, sound_lines
@@ -35,6 +35,7 @@ from app.inventory.stock import (
     with_status,
 )
 from app.store import Document, Transaction, View
+from app.versions import refuse_stale
 
 __all__ = [
     "HOLDING",
@@ -116,7 +117,7 @@ def change_product(
     Raises NotFound, Stale, and Conflict for archiving a product that open orders want.
     """
     before = find_product(tx, sku)
-    _refuse_stale(before, expected)
+    refuse_stale(f"Product {before['sku']}", before, expected)
     after = before | patch
     if after == before:
         return before
@@ -143,7 +144,7 @@ def change_stock(
     nothing would be left.
     """
     before = find_product(tx, sku)
-    _refuse_stale(before, expected)
+    refuse_stale(f"Product {before['sku']}", before, expected)
     quantity = adjustment.get("count", before["quantity"] + adjustment.get("change", 0))
     if not 0 <= quantity <= MAX_QUANTITY:
         raise Conflict(
@@ -169,14 +170,6 @@ def tell_what_is_low(tx: Transaction, day: str) -> None:
         products += tx.find(PRODUCTS.name, {"stock_status": status}, limit=most).documents
     if count:
         emit(tx, ProductLowStockDigest(day, {"products": products, "count": count}))
-
-
-def _refuse_stale(product: Document, expected: Container[str] | None) -> None:
-    if expected is not None and str(product["version"]) not in expected:
-        raise Stale(
-            f"Product {product['sku']} is at version {product['version']} now; read it again.",
-            version=product["version"],
-        )
 
 
 def _refuse_wanted(view: View, product: Document) -> None:

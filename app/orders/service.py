@@ -12,7 +12,7 @@ from decimal import Decimal
 from hmac import compare_digest
 
 from app import clock
-from app.errors import Conflict, NotFound, Stale
+from app.errors import Conflict, NotFound
 from app.events.outbox import emit, timeline
 from app.events.types import OrderCancelled, OrderDeleted, OrderPlaced, OrderUpdated, snapshot
 from app.money import Currency
@@ -21,6 +21,7 @@ from app.orders.lines import listed, priced, refuse_short, total
 from app.orders.schemas import check_order
 from app.payment_methods import APPROVE
 from app.store import Collection, Document, Given, IndexValue, Transaction, View
+from app.versions import refuse_stale
 
 FIRST_NUMBER = 1001
 RESERVED = "every line is reserved"
@@ -132,7 +133,7 @@ def change_order(
     the order is no longer open or the shelf is short.
     """
     order = find_order(tx, name)
-    _refuse_stale(order, expected)
+    refuse_stale(f"Order {order['number']}", order, expected)
     changed = order | {name: patch[name] for name in patch if name != "items"}
     products = listed(tx, patch.get("items", []))
     if "items" in patch:
@@ -165,7 +166,7 @@ def cancel_order(
     Raises NotFound, Stale, and Conflict when it is too late.
     """
     order = find_order(tx, name)
-    _refuse_stale(order, expected)
+    refuse_stale(f"Order {order['number']}", order, expected)
     if order["status"] == states.CANCELLED:
         return order
     return _end(tx, order, states.CANCELLED, reason)
@@ -174,7 +175,7 @@ def cancel_order(
 def delete_order(tx: Transaction, name: str, expected: Container[str] | None = None) -> str:
     """Remove an order; returns its id. Raises NotFound and Stale."""
     order = find_order(tx, name)
-    _refuse_stale(order, expected)
+    refuse_stale(f"Order {order['number']}", order, expected)
     tx.delete(ORDERS.name, order["order_id"])
     emit(tx, OrderDeleted(order["order_id"], {"order": snapshot(order)}))
     return str(order["order_id"])
@@ -253,14 +254,6 @@ def _end(tx: Transaction, order: Document, status: str, reason: str) -> Document
     tx.put(ORDERS.name, ended)
     emit(tx, OrderCancelled(ended["order_id"], {"order": snapshot(ended), "reason": reason}))
     return ended
-
-
-def _refuse_stale(order: Document, expected: Container[str] | None) -> None:
-    if expected is not None and str(order["version"]) not in expected:
-        raise Stale(
-            f"Order {order['number']} is at version {order['version']} now; read it again.",
-            version=order["version"],
-        )
 
 
 def _refuse_shipped(view: View, order: Document) -> None:

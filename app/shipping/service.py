@@ -12,7 +12,7 @@ from decimal import Decimal
 
 from app import clock
 from app.config import Config
-from app.errors import Conflict, NotFound, Stale
+from app.errors import Conflict, NotFound
 from app.events.outbox import emit
 from app.events.types import OrderDelivered, OrderFulfilled, snapshot
 from app.payment_methods import INVOICE
@@ -20,6 +20,7 @@ from app.quantities import quantities
 from app.shipping.schemas import check_shipment
 from app.shipping.states import DELIVERED, READY, SENT, SHIPPED, WAITING
 from app.store import Collection, Document, Transaction, View
+from app.versions import refuse_stale
 
 TO_SHIP = frozenset({"placed", "backordered", "confirmed"})
 """The order states in which goods may leave once they are reserved.
@@ -92,7 +93,7 @@ def ship(
     for stock or payment, or the shipment has left otherwise.
     """
     shipment = find_shipment(tx, shipment_id)
-    _refuse_stale(shipment, expected)
+    refuse_stale(f"The shipment of order {shipment['order_number']}", shipment, expected)
     number = shipment["order_number"]
     if shipment["state"] in SENT:
         if (shipment["carrier"], shipment["tracking_number"]) == (carrier, tracking_number):
@@ -224,12 +225,3 @@ def _told(order: Document, shipment: Document) -> Document:
 
 def _stepped(shipment: Document) -> Document:
     return shipment | {"updated": clock.now(), "version": shipment["version"] + 1}
-
-
-def _refuse_stale(shipment: Document, expected: Container[str] | None) -> None:
-    if expected is not None and str(shipment["version"]) not in expected:
-        raise Stale(
-            f"The shipment of order {shipment['order_number']} is at version "
-            f"{shipment['version']} now; read it again.",
-            version=shipment["version"],
-        )
