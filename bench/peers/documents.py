@@ -1,4 +1,4 @@
-"""What the peers without an ORM share: the body they accept, and the order they keep and answer."""
+"""The body that all peers accept, and the order that those without an ORM keep and answer."""
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime

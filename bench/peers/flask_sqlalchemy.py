@@ -25,11 +25,12 @@ from typing import Any
 
 import click
 from flask import Flask, Response, jsonify, request
-from marshmallow import Schema, ValidationError, fields, validate
+from marshmallow import ValidationError
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session, selectinload, sessionmaker
 from uuid_utils import uuid7
 
+from bench.peers.documents import CURRENCY, NEW_ORDER
 from bench.peers.sqlalchemy_tables import (
     FIRST_NUMBER,
     Base,
@@ -41,22 +42,6 @@ from bench.peers.sqlalchemy_tables import (
     open_sqlite,
 )
 
-CURRENCY = "EUR"
-
-
-class LineSchema(Schema):
-    product = fields.String(required=True, validate=validate.Length(1, 64))
-    quantity = fields.Integer(required=True, strict=True, validate=validate.Range(1, 1_000_000))
-    amount = fields.Decimal(places=2, validate=validate.Range(0))
-
-
-class NewOrderSchema(Schema):
-    customer_name = fields.String(required=True, validate=validate.Length(1, 200))
-    customer_email = fields.Email(load_default=None)
-    items = fields.List(fields.Nested(LineSchema), required=True, validate=validate.Length(1, 100))
-
-
-NEW_ORDER = NewOrderSchema()
 IN_PROCESS = threading.Lock()
 
 
