@@ -13,6 +13,7 @@ from time import monotonic, sleep
 from flask import Flask
 
 from app.config import PREFIX, Config
+from tests.processes.servers import free_port
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text("utf-8")
@@ -21,9 +22,7 @@ PATIENCE_S = 30.0
 
 def test_the_first_lines_work_as_pasted(tmp_path: Path) -> None:
     """A newcomer starts the shop, pastes the curl lines, and sees an order come and go."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = str(probe.getsockname()[1])
+    port = str(free_port())
     environment = os.environ | {"DAYBOOK_DATA": str(tmp_path / "data"), "DAYBOOK_PORT": port}
     shop = subprocess.Popen(
         [sys.executable, "-m", "flask", "serve"],

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli import shell
-from tests.processes.servers import Server, wait_for
+from tests.processes.servers import Server, free_port, wait_for
 
 
 @pytest.fixture
@@ -30,12 +30,6 @@ def taken_port() -> Iterator[str]:
         listener.bind(("127.0.0.1", 0))
         listener.listen()
         yield str(listener.getsockname()[1])
-
-
-def free_port() -> str:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return str(probe.getsockname()[1])
 
 
 def answers(port: str) -> bool:
@@ -72,7 +66,7 @@ def test_what_an_import_left_is_delivered_without_a_request(server: Server, tmp_
     books = server.data / "orders.json"
     shell.run(server.data, "import", "products", str(goods))
     shell.run(server.data, "import", "orders", str(sold))
-    process = shell.start(server.data, "serve", PORT=free_port())
+    process = shell.start(server.data, "serve", PORT=str(free_port()))
     try:
         wait_for("the order is confirmed", lambda: "confirmed" in books.read_text())
     finally:
@@ -84,7 +78,7 @@ def test_ctrl_c_ends_it(tmp_path: Path) -> None:
 
     A worker of Granian that gets SIGINT and then the server's SIGTERM hangs every now and then.
     """
-    port = free_port()
+    port = str(free_port())
     process = shell.start(tmp_path / "data", "serve", PORT=port, WORKERS="1")
     try:
         wait_for("the server answers", lambda: answers(port))
@@ -100,7 +94,7 @@ def test_ctrl_c_ends_it(tmp_path: Path) -> None:
 
 def test_a_stop_while_workers_start_is_heard(tmp_path: Path) -> None:
     """It ends them at once: none has to be killed after ten seconds."""
-    process = shell.start(tmp_path / "data", "serve", PORT=free_port())
+    process = shell.start(tmp_path / "data", "serve", PORT=str(free_port()))
     try:
         assert process.stdout
         for line in process.stdout:
@@ -117,7 +111,7 @@ def test_a_stop_while_workers_start_is_heard(tmp_path: Path) -> None:
 
 def test_workers_that_are_killed_again_and_again_are_replaced(tmp_path: Path) -> None:
     """A kernel that is short of memory may do so; the shop stays open."""
-    port = free_port()
+    port = str(free_port())
     process = shell.start(tmp_path / "data", "serve", PORT=port, WORKERS="1")
     try:
         killed: set[int] = set()
@@ -140,7 +134,7 @@ def test_what_a_worker_finds_wrong_ends_the_server(server: Server) -> None:
     server.stop()
     (server.data / "large.bin").write_bytes(bytes(2 << 20))
     (server.data / "products.json").write_text("[]")
-    code, out, err = shell.run(server.data, "serve", PORT=free_port())
+    code, out, err = shell.run(server.data, "serve", PORT=str(free_port()))
     assert code == 2
     assert err.splitlines()[-1].startswith("Error: products.json is not as the service left it")
     assert "Traceback" not in out + err
@@ -187,7 +181,7 @@ def test_a_damaged_folder_is_told(server: Server) -> None:
     server.start()
     server.stop()
     (server.data / "orders.json").write_text("[]")
-    code, _, err = shell.run(server.data, "serve", PORT=free_port())
+    code, _, err = shell.run(server.data, "serve", PORT=str(free_port()))
     assert code == 2
     assert "orders.json is not as the service left it" in err
     assert json.loads((server.data / "orders.json").read_bytes()) == []
@@ -195,6 +189,6 @@ def test_a_damaged_folder_is_told(server: Server) -> None:
 
 def test_a_shop_without_keys_is_not_opened_to_other_machines(tmp_path: Path) -> None:
     """One sentence says what to do, before anything listens."""
-    code, _, err = shell.run(tmp_path / "data", "serve", HOST="0.0.0.0", PORT=free_port())
+    code, _, err = shell.run(tmp_path / "data", "serve", HOST="0.0.0.0", PORT=str(free_port()))
     assert code == 2
     assert "flask key create" in err

@@ -13,6 +13,7 @@ from time import monotonic, sleep
 import pytest
 
 from app.config import PREFIX
+from tests.processes.servers import free_port
 
 PATIENCE_S = 30.0
 ROOT = Path(__file__).parents[2]
@@ -21,9 +22,7 @@ ROOT = Path(__file__).parents[2]
 @pytest.fixture(scope="module")
 def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     """The port of `flask serve`, on a folder of its own."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
+    port = free_port()
     settings = {"DATA": str(tmp_path_factory.mktemp("data")), "PORT": str(port), "WORKERS": "1"}
     clean = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
     server = subprocess.Popen(

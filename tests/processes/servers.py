@@ -10,6 +10,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
+from random import SystemRandom
 from time import monotonic, sleep
 from typing import Any
 
@@ -38,19 +39,25 @@ class Server:
         self.port = 0
         self._process: subprocess.Popen[bytes] | None = None
 
+    @property
+    def _log(self) -> Path:
+        """What the server says, of its last start."""
+        return self.data.parent / f"server-{self.port}.log"
+
     def start(self) -> "Server":
         """Start, or start again on the same port; returns when it answers."""
-        self.port = self.port or _free_port()
+        self.port = self.port or free_port()
         own = {"DATA": str(self.data), "PORT": str(self.port), "WORKERS": "2"} | self._settings
         inherited = {k: v for k, v in os.environ.items() if not k.startswith(PREFIX)}
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "flask", "--app", "wsgi", "serve"],
-            cwd=ROOT,
-            env=inherited | {PREFIX + name: value for name, value in own.items()},
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
+        with self._log.open("wb") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "flask", "--app", "wsgi", "serve"],
+                cwd=ROOT,
+                env=inherited | {PREFIX + name: value for name, value in own.items()},
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
         wait_for("the server answers", self._answers)
         return self
 
@@ -77,7 +84,7 @@ class Server:
 
     def _answers(self) -> bool:
         assert self._process
-        assert self._process.poll() is None, "the server ended"
+        assert self._process.poll() is None, f"the server ended: {self._log.read_text()}"
         try:
             return self.request("GET", "/order?limit=1")[0] == 200
         except (OSError, HTTPException):
@@ -109,8 +116,10 @@ def leader_of(data: Path) -> int | None:
     return None
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+def free_port() -> int:
+    """A port below those that the kernel gives to clients: none takes it before the server does."""
+    while True:
+        port = SystemRandom().randrange(10_000, 32_000)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
