@@ -105,9 +105,10 @@ def decode_header(text: bytes, segment: int) -> Header | None:
 def is_torn(tail: bytes, seq: int) -> bool:
     """Whether `tail`, which begins with a bad line, is what a crash leaves (see the module's text).
 
-    `seq` is the sequence number that the bad line would have had.
+    `seq` is the sequence number that the bad line would have had. The bad line itself says nothing:
+    it may be whole but for its newline.
     """
-    lines = (_line_at(tail, match.start()) for match in _BEGIN.finditer(tail))
+    lines = (_line_at(tail, match.start()) for match in _BEGIN.finditer(tail, 1))
     return not any(line and line.get("durable", seq) >= seq for line in lines)
 
 

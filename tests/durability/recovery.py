@@ -17,7 +17,8 @@ from tests.durability.journal_story import Documents, Story
 from tests.durability.power_loss import Cuts, Image, platters, states
 
 _MOST_PER_CUT = 500
-"""A write is cut at one byte for so many states that are wanted."""
+"""A write is cut at one byte for so many states that are wanted, and always before its last one:
+that is where a line is whole but for its newline."""
 
 
 class Recording(NamedTuple):
@@ -42,7 +43,8 @@ def try_states(recording: Recording, scratch: Path, random: Random, most: int) -
     tape = recording.tape
 
     def some_bytes(length: int) -> list[int]:
-        return random.sample(range(length), min(length, max(1, most // _MOST_PER_CUT)))
+        chosen = random.sample(range(length), min(length, max(1, most // _MOST_PER_CUT)))
+        return sorted({*chosen, length - 1})
 
     story = Story(tape, {each.name: each.key for each in (*recording.collections, COUNTERS)})
     required = story.required(tape)

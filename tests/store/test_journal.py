@@ -8,10 +8,11 @@ import orjson
 import pytest
 
 from app.errors import Damaged
+from app.store.inspecting import inspect
 from app.store.journal import encode_transaction
 from tests.store.conftest import OpenStore
-from tests.store.journal_lines import journal_of, segments, spoil, two_segments
-from tests.store.shop import all_orders, order, put_orders
+from tests.store.journal_lines import checkpoint, journal_of, segments, spoil, two_segments
+from tests.store.shop import COLLECTIONS, all_orders, order, put_orders
 
 
 def torn_copies(folder: Path) -> list[bytes]:
@@ -77,6 +78,27 @@ def test_last_line_cut_short_at_any_byte_is_kept_aside(folder: Path, open_store:
         store.close()
         assert path.read_bytes() == whole[:start]
         assert torn_copies(folder) == [whole[start:end]]
+
+
+def test_announcement_cut_short_at_any_byte_is_no_damage(
+    folder: Path, open_store: OpenStore
+) -> None:
+    """It says that files are in place; whole but for its newline it is unfinished all the same."""
+    store = open_store()
+    put_orders(store, order("a"))
+    checkpoint(store)
+    store.close()
+    path = segments(folder)[-1]
+    whole = path.read_bytes()
+    start = whole.index(b"\n") + 1
+    assert b'"published":' in whole[start:]
+    for end in range(start + 1, len(whole)):
+        path.write_bytes(whole[:end])
+        assert [each.heals for each in inspect(folder, COLLECTIONS).findings] == [True]
+        store = open_store()
+        assert all_orders(store) == {"a": order("a")}
+        store.close()
+        assert path.read_bytes() == whole[:start]
 
 
 @pytest.mark.parametrize("keep", [0, 1, 20, 60])
