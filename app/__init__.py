@@ -8,6 +8,8 @@ from flask import Flask
 from app import cli
 from app.auth.guard import Guard
 from app.auth.keys import KEYS
+from app.auth.sessions import SESSIONS
+from app.auth.users import USERS
 from app.billing import routes as billing_routes
 from app.billing.handlers import billing
 from app.billing.receipt import Shop, receipt_pdf
@@ -82,6 +84,8 @@ COLLECTIONS: tuple[Collection, ...] = (
     DAYS,
     IDEMPOTENCY,
     KEYS,
+    USERS,
+    SESSIONS,
     SHOP,
 )
 

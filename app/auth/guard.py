@@ -12,13 +12,11 @@ from flask import request
 
 from app.auth.keys import KEYS, identity_of
 from app.auth.permissions import PERMISSIONS, PUBLIC_ENDPOINTS
+from app.auth.users import USERS
 from app.config import Config
 from app.errors import Forbidden, Unauthenticated, Unavailable
-from app.http.identity import OPERATOR, PUBLIC, Identity, identify
+from app.http.identity import LOCAL, OPERATOR, PUBLIC, Identity, identify
 from app.store import Store, View
-
-LOCAL = Identity("local", OPERATOR)
-"""Whoever sits at the machine of a shop that has no keys."""
 
 FORWARDED = ("Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Real-Ip", "Via")
 """What proxies add to a request (RFC 7239, RFC 9110 section 7.6.3, and their forerunners)."""
@@ -56,14 +54,14 @@ class Guard:
         with self._store.read() as view:
             if kind.lower() == "bearer":
                 return _known(view, given.strip())
-            if has_keys(view):
+            if is_guarded(view):
                 return PUBLIC
         return LOCAL if is_local_request() else PUBLIC
 
 
-def has_keys(view: View) -> bool:
-    """Whether anybody has to show who they are."""
-    return view.count(KEYS.name) > 0
+def is_guarded(view: View) -> bool:
+    """Whether everybody has to show who they are: there is a key, or a user."""
+    return view.count(KEYS.name) > 0 or view.count(USERS.name) > 0
 
 
 def is_local_request() -> bool:
@@ -81,12 +79,12 @@ def refuse_open_house(store: Store, config: Config) -> None:
     if is_loopback(config.host):
         return
     with store.read() as view:
-        is_guarded = has_keys(view)
-    if not is_guarded:
+        is_open = not is_guarded(view)
+    if is_open:
         raise Unavailable(
-            f"Other machines can reach {config.host}, and this shop has no keys: anybody could do "
-            "anything. Make one with `flask key create --role operator --name NAME`, or leave "
-            "DAYBOOK_HOST at 127.0.0.1."
+            f"Other machines can reach {config.host}, and this shop has neither keys nor users: "
+            "anybody could do anything. Make one with `flask key create --role operator --name "
+            "NAME` or `flask user create NAME --role operator`, or leave DAYBOOK_HOST at 127.0.0.1."
         )
     if not config.trusted_hosts:
         raise Unavailable(

@@ -11,10 +11,8 @@ import secrets
 
 from app import clock
 from app.errors import Invalid, NotFound, Problem
-from app.http.identity import CUSTOMER, ROLES, Identity
+from app.http.identity import STAFF_ROLES, Identity
 from app.store import Collection, Document, Transaction, View
-
-KEY_ROLES = tuple(role for role in ROLES if role != CUSTOMER)
 
 _KEY = re.compile(r"daybook_([0-9a-f]{8})_[A-Za-z0-9_-]{43}")
 _HASH = re.compile(r"[0-9a-f]{64}")
@@ -25,7 +23,7 @@ def check_key(key: Document) -> None:
     texts = [key.get(name) for name in ("prefix", "name", "created")]
     is_sound = (
         all(isinstance(text, str) and text for text in texts)
-        and key.get("role") in KEY_ROLES
+        and key.get("role") in STAFF_ROLES
         and isinstance(key.get("hash"), str)
         and _HASH.fullmatch(key["hash"]) is not None
     )
@@ -39,7 +37,7 @@ KEYS = Collection(
 
 
 def create_key(tx: Transaction, name: str, role: str) -> str:
-    """Make a key and return it; nobody can see it again. `role` is one of KEY_ROLES."""
+    """Make a key and return it; nobody can see it again. `role` is one of STAFF_ROLES."""
     prefix, secret = secrets.token_hex(4), secrets.token_urlsafe(32)
     key = f"daybook_{prefix}_{secret}"
     tx.put(

@@ -12,9 +12,15 @@ from app.cli.keeping import backup, check
 from app.cli.keys import keys
 from app.cli.openapi import openapi
 from app.cli.serving import serve
+from app.cli.users import users
+
+COMMANDS = (
+    *(serve, imports, list_failures, replay, discard, check, backup),
+    *(keys, users, openapi),
+)
 
 
 def install(app: Flask) -> None:
     """Add the commands to `app`."""
-    for command in (serve, imports, list_failures, replay, discard, check, backup, keys, openapi):
+    for command in COMMANDS:
         app.cli.add_command(command)

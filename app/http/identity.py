@@ -11,6 +11,9 @@ ROLES = (CUSTOMER, CLERK, MANAGER, OPERATOR)
 clerks handle orders and shipments; managers also products, stock and reports; operators also
 failures, fault switches and settings."""
 
+STAFF_ROLES = tuple(role for role in ROLES if role != CUSTOMER)
+"""What a key, a user or a person of a provider can be."""
+
 
 @dataclass(frozen=True)
 class Identity:
@@ -26,6 +29,12 @@ class Identity:
 
 PUBLIC = Identity("public", CUSTOMER)
 """Whoever shows no key and is not signed in."""
+
+LOCAL = Identity("local", OPERATOR)
+"""Whoever sits at the machine of a shop that has no keys."""
+
+RESERVED_NAMES = frozenset({PUBLIC.name, LOCAL.name, CUSTOMER, "carrier", "command", "daybook"})
+"""Nobody else may be called so."""
 
 
 def identify(identity: Identity) -> None:

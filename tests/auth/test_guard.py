@@ -10,11 +10,11 @@ from flask.testing import FlaskClient
 from werkzeug.routing import Rule
 
 from app.auth.guard import FORWARDED, is_loopback, refuse_open_house
-from app.auth.keys import KEY_ROLES, create_key
+from app.auth.keys import create_key
 from app.auth.permissions import PERMISSIONS, PUBLIC_ENDPOINTS
 from app.config import Config
 from app.errors import Unavailable
-from app.http.identity import ROLES, Identity
+from app.http.identity import ROLES, STAFF_ROLES, Identity
 from app.runtime import Runtime
 
 Headers = dict[str, str]
@@ -48,7 +48,7 @@ def test_every_route_admits_exactly_who_may_use_it(
     app: Flask, client: FlaskClient, as_role: Callable[[str], Headers]
 ) -> None:
     """The whole matrix: each route, each method, each role, and nobody at all."""
-    callers: dict[str, Headers] = {role: as_role(role) for role in KEY_ROLES}
+    callers: dict[str, Headers] = {role: as_role(role) for role in STAFF_ROLES}
     callers["nobody"] = {}
     wrong = [
         (method, rule.rule, name)

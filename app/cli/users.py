@@ -1,0 +1,109 @@
+"""`flask user`: the people who sign in on the pages; make, list, change and remove them.
+
+A password is typed at a prompt or comes as the first line of standard input, never as an argument:
+those stand in the list of processes and in the shell's history.
+"""
+
+import sys
+
+import click
+
+from app.auth import passwords
+from app.auth.users import (
+    USERS,
+    change_password,
+    change_role,
+    create_user,
+    find_user,
+    remove_user,
+    user_name,
+)
+from app.cli.command import Command, with_runtime
+from app.errors import Invalid, Problem
+from app.http.identity import STAFF_ROLES
+from app.runtime import Runtime
+
+_role = click.option(
+    "--role", type=click.Choice(STAFF_ROLES), required=True, help="What they may do."
+)
+
+
+@click.group("user")
+def users() -> None:
+    """Who may sign in on the pages: make, list, change and remove people."""
+
+
+@users.command("create", cls=Command)
+@click.argument("name")
+@_role
+@with_runtime
+def create(runtime: Runtime, name: str, role: str) -> None:
+    """Add the user NAME, with a password from a prompt or from standard input."""
+    name = user_name(name)
+    password_hash = _asked(name)
+    with runtime.transaction() as tx:
+        create_user(tx, name, role, password_hash)
+    click.echo(f"{name} may sign in now, as a {role}.")
+
+
+@users.command("list", cls=Command)
+@with_runtime
+def list_users(runtime: Runtime) -> None:
+    """List the users: role, since when, and name."""
+    with runtime.read() as view:
+        found = view.find(USERS.name).documents
+    for user in found:
+        click.echo(f"{user['role']:8}  {user['created']}  {user['name']}")
+    click.echo(f"{len(found)} users." if found else "There are no users.")
+
+
+@users.command("password", cls=Command)
+@click.argument("name")
+@with_runtime
+def set_password(runtime: Runtime, name: str) -> None:
+    """Give the user NAME another password, and sign them out everywhere."""
+    with runtime.read() as view:
+        name = find_user(view, name.lower())["name"]
+    password_hash = _asked(name)
+    with runtime.transaction() as tx:
+        change_password(tx, name, password_hash)
+    click.echo(f"{name} has a new password, and is signed out everywhere.")
+
+
+@users.command("role", cls=Command)
+@click.argument("name")
+@_role
+@with_runtime
+def set_role(runtime: Runtime, name: str, role: str) -> None:
+    """Give the user NAME another role, and sign them out everywhere."""
+    with runtime.transaction() as tx:
+        change_role(tx, name.lower(), role)
+    click.echo(f"{name.lower()} is a {role} now, and is signed out everywhere.")
+
+
+@users.command("remove", cls=Command)
+@click.argument("name")
+@with_runtime
+def remove(runtime: Runtime, name: str) -> None:
+    """Remove the user NAME, and end their sessions; what they did stays written down."""
+    with runtime.transaction() as tx:
+        remove_user(tx, name.lower())
+    click.echo(f"Removed {name.lower()}.")
+
+
+def _asked(name: str) -> str:
+    """The hash of the password that somebody types or pipes in. Raises Invalid for a weak one."""
+    password = _typed() if sys.stdin.isatty() else _piped()
+    passwords.refuse_weak(password, name)
+    return passwords.hashed(password)
+
+
+def _typed() -> str:
+    return str(click.prompt("Password", hide_input=True, confirmation_prompt=True))
+
+
+def _piped() -> str:
+    try:
+        return sys.stdin.buffer.readline().decode().rstrip("\r\n")
+    except UnicodeDecodeError:
+        raise Invalid([Problem("", "The password must be in UTF-8.")]) from None
