@@ -2,10 +2,12 @@
 
 import os
 from functools import partial
+from urllib.parse import urlsplit
 
 from flask import Flask
 
 from app import cli
+from app.auth.attempts import ATTEMPTS
 from app.auth.guard import Guard
 from app.auth.keys import KEYS
 from app.auth.sessions import SESSIONS
@@ -86,6 +88,7 @@ COLLECTIONS: tuple[Collection, ...] = (
     KEYS,
     USERS,
     SESSIONS,
+    ATTEMPTS,
     SHOP,
 )
 
@@ -113,6 +116,7 @@ def create_app(config: Config | None = None) -> Flask:
     app = Flask(__name__, static_folder=None)
     app.url_map.strict_slashes = app.url_map.merge_slashes = False
     app.extensions["daybook"] = runtime
+    app.config["PREFERRED_URL_SCHEME"] = urlsplit(config.url or "http:").scheme
     app.config["MAX_CONTENT_LENGTH"] = READ_AT_MOST_BYTES
     app.before_request(host_check(config.trusted_hosts or THIS_MACHINE | {config.host.lower()}))
     app.before_request(refuse_other_sites)

@@ -8,6 +8,7 @@
     │   └── Stale       the version has moved on                       412
     ├── Unauthenticated nobody knows who is asking                     401
     ├── Forbidden       not allowed here                               403
+    ├── TooMany         more often than is allowed                     429
     └── Unavailable     cannot be done now; trying again may help      503
         ├── StorageFull the disk has no room                           507
         └── Damaged     the files are not what the store wrote         503
@@ -73,6 +74,10 @@ class Unauthenticated(DaybookError):
 
 class Forbidden(DaybookError):
     """The caller, or this installation, may not do that."""
+
+
+class TooMany(DaybookError):
+    """The caller asks more often than is allowed; the member `retry_after_s` says when to again."""
 
 
 class Unavailable(DaybookError):

@@ -6,20 +6,26 @@ As soon as there is a key or a user, everybody has to show who they are.
 """
 
 import ipaddress
+from contextlib import suppress
 from functools import lru_cache
 
 from flask import request
 
-from app.auth.keys import KEYS, identity_of
+from app.auth import keys, sessions, users
 from app.auth.permissions import PERMISSIONS, PUBLIC_ENDPOINTS
-from app.auth.users import USERS
 from app.config import Config
 from app.errors import Forbidden, Unauthenticated, Unavailable
 from app.http.identity import LOCAL, OPERATOR, PUBLIC, Identity, identify
+from app.http.origin import SAFE
 from app.store import Store, View
 
-FORWARDED = ("Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Real-Ip", "Via")
-"""What proxies add to a request (RFC 7239, RFC 9110 section 7.6.3, and their forerunners)."""
+FORWARDED = (
+    *("Forwarded", "Via", "X-Real-Ip", "X-Client-Ip", "X-Cluster-Client-Ip", "True-Client-Ip"),
+    *("X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Forwarded-Port"),
+    *("X-Forwarded-Server", "X-Forwarded-Prefix", "X-Original-Forwarded-For", "Cf-Connecting-Ip"),
+)
+"""What proxies add to a request (RFC 7239, RFC 9110 section 7.6.3, their forerunners, and what some
+makers have of their own)."""
 _FORWARDED = frozenset(f"HTTP_{name.upper().replace('-', '_')}" for name in FORWARDED)
 """The same, as WSGI names headers."""
 
@@ -27,8 +33,10 @@ _FORWARDED = frozenset(f"HTTP_{name.upper().replace('-', '_')}" for name in FORW
 class Guard:
     """Tells who sends each request to one shop, and whether they may."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, issuer: str = "") -> None:
         self._store = store
+        self._issuer = issuer
+        """The provider that answers for people; "" when there is none."""
 
     def admit(self) -> None:
         """Say who sends the request. Raises Unauthenticated or Forbidden when they may not."""
@@ -37,6 +45,7 @@ class Guard:
             return  # no such address: whoever asks is told so
         identity = self._identity()
         identify(identity)
+        self._note_use()
         if endpoint in PUBLIC_ENDPOINTS:
             return
         wanted = PERMISSIONS.get(endpoint, OPERATOR)
@@ -45,23 +54,56 @@ class Guard:
         if identity is PUBLIC:
             raise Unauthenticated(
                 "Show who you are: send an API key as `Authorization: Bearer KEY` "
-                "(`flask key create` makes one)."
+                "(`flask key create` makes one), or sign in on the page /sign-in."
             )
-        raise Forbidden(f"{identity.name} is a {identity.role}; this takes a key of a {wanted}.")
+        raise Forbidden(
+            f"This takes the role {wanted}; {identity.name} has the role {identity.role}."
+        )
 
     def _identity(self) -> Identity:
         kind, _, given = request.headers.get("Authorization", "").partition(" ")
         with self._store.read() as view:
             if kind.lower() == "bearer":
                 return _known(view, given.strip())
-            if is_guarded(view):
+            if "HTTP_COOKIE" in request.environ and (identity := self._signed_in(view)):
+                return identity
+            if is_guarded(view, self._issuer):
                 return PUBLIC
         return LOCAL if is_local_request() else PUBLIC
 
+    def _signed_in(self, view: View) -> Identity | None:
+        """Whose browser it is, where a cookie counts: everywhere to read, to write on pages only.
 
-def is_guarded(view: View) -> bool:
-    """Whether everybody has to show who they are: there is a key, or a user."""
-    return view.count(KEYS.name) > 0 or view.count(USERS.name) > 0
+        Their forms carry a token besides (app/web/forgery.py), which requests to the API do not.
+        """
+        token = sessions.sent_token()
+        is_page = (request.endpoint or "").startswith("web.")
+        if not token or not (is_page or request.method in SAFE):
+            return None
+        session = sessions.find(view, token)
+        identity = users.identity_of(view, session, self._issuer) if session else None
+        if identity is not None:
+            sessions.remember(session)
+        return identity
+
+    def _note_use(self) -> None:
+        """Write down that the session is used, now and then, when it is by a person.
+
+        An open page that asks for itself anew does not keep its session alive.
+        """
+        session = sessions.current_session()
+        if session is None or not sessions.is_due(session):
+            return
+        if request.headers.get("Sec-Fetch-Dest", "document") == "empty":
+            return
+        # a shop that cannot write for the moment can still be read
+        with suppress(Unavailable), self._store.transaction() as tx:
+            sessions.touch(tx, session)
+
+
+def is_guarded(view: View, issuer: str = "") -> bool:
+    """Whether everybody has to show who they are: there is a key, a user or a provider."""
+    return bool(issuer) or view.count(keys.KEYS.name) > 0 or view.count(users.USERS.name) > 0
 
 
 def is_local_request() -> bool:
@@ -107,7 +149,7 @@ def _is_loopback_address(address: str) -> bool:
 
 
 def _known(view: View, key: str) -> Identity:
-    identity = identity_of(view, key)
+    identity = keys.identity_of(view, key)
     if identity is None:
         raise Unauthenticated("This API key is not known here, or was revoked.")
     return identity

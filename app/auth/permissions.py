@@ -15,6 +15,10 @@ PUBLIC_ENDPOINTS = frozenset(
         "web.customer.show_receipt",
         "web.customer.cancel_own_order",
         "web.customer.follow",
+        "web.door.show_sign_in",
+        "web.door.take_sign_in",
+        "web.door.sign_out",
+        "web.door.sign_out_everywhere",
         "shipping.delivered",
         "docs.show_docs",
         "docs.get_contract",
@@ -23,8 +27,8 @@ PUBLIC_ENDPOINTS = frozenset(
         "docs.static",
     }
 )
-"""What customers use, who see no order but those whose link they have; carriers, who sign; and
-whoever wants to know what the API is like."""
+"""What customers use, who see no order but those whose link they have; carriers, who sign;
+whoever is about to sign in; and whoever wants to know what the API is like."""
 
 PERMISSIONS = {
     "orders.post_order": CLERK,

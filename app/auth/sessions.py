@@ -13,10 +13,13 @@ from flask import g
 from marshmallow import fields
 
 from app import clock
+from app.http import cookies
 from app.http.fields import Choice
 from app.http.identity import STAFF_ROLES, Identity
 from app.http.validation import kept
 from app.store import Collection, Document, Transaction, View
+
+COOKIE = "daybook_session"
 
 IDLE_S = 2 * 3600.0
 LONGEST_S = 12 * 3600.0
@@ -94,6 +97,11 @@ def end_all(tx: Transaction, user: str) -> int:
     for session in sessions:
         tx.delete(SESSIONS.name, session["session"])
     return len(sessions)
+
+
+def sent_token() -> str:
+    """The token in the cookie of the request that is being answered; "" without one."""
+    return cookies.read_cookie(COOKIE)
 
 
 def remember(session: Session | None) -> None:

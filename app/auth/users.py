@@ -8,9 +8,9 @@ import re
 
 from app import clock
 from app.auth.keys import KEYS
-from app.auth.sessions import end_all
+from app.auth.sessions import Session, end_all
 from app.errors import Conflict, Invalid, NotFound, Problem
-from app.http.identity import RESERVED_NAMES, STAFF_ROLES
+from app.http.identity import RESERVED_NAMES, STAFF_ROLES, Identity
 from app.store import Collection, Document, Transaction, View
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._@+-]{0,59}")
@@ -43,6 +43,20 @@ def user_name(text: str) -> str:
     if name in RESERVED_NAMES:
         raise Invalid([Problem("/name", f"must not be {name}: the books use that word themselves")])
     return name
+
+
+def identity_of(view: View, session: Session, issuer: str) -> Identity | None:
+    """Whose session this is; None when its user is gone or has another role.
+
+    Sessions end with either; but users.json may have been edited by hand. Nor does a session count
+    that another provider has answered for than `issuer`.
+    """
+    kept = session.document
+    who = Identity(kept["user"], kept["role"])
+    if kept["issuer"]:
+        return who if kept["issuer"] == issuer else None
+    user = view.get(USERS.name, who.name)
+    return who if user is not None and user["role"] == who.role else None
 
 
 def find_user(view: View, name: str) -> Document:

@@ -43,7 +43,7 @@ def create(runtime: Runtime, name: str, role: str) -> None:
     password_hash = _asked(name)
     with runtime.transaction() as tx:
         create_user(tx, name, role, password_hash)
-    click.echo(f"{name} may sign in now, as a {role}.")
+    click.echo(f"{name} may sign in now, in the role {role}.")
 
 
 @users.command("list", cls=Command)
@@ -78,7 +78,7 @@ def set_role(runtime: Runtime, name: str, role: str) -> None:
     """Give the user NAME another role, and sign them out everywhere."""
     with runtime.transaction() as tx:
         change_role(tx, name.lower(), role)
-    click.echo(f"{name.lower()} is a {role} now, and is signed out everywhere.")
+    click.echo(f"{name.lower()} has the role {role} now, and is signed out everywhere.")
 
 
 @users.command("remove", cls=Command)

@@ -25,12 +25,12 @@ HEADERS = {
 """What every answer says to browsers, where the route does not say otherwise: this is no page, not
 for other sites, and not to be kept without asking again."""
 
-_SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 def refuse_other_sites() -> None:
     """Raise Forbidden when a page of another origin sent this request, unless it only reads."""
-    if request.method in _SAFE:
+    if request.method in SAFE:
         return
     site = request.headers.get("Sec-Fetch-Site")
     if site is None:

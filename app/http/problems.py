@@ -25,6 +25,7 @@ STATUS: dict[type[errors.DaybookError], tuple[int, str]] = {
     errors.Stale: (412, "Stale version"),
     errors.Unauthenticated: (401, "Unauthenticated"),
     errors.Forbidden: (403, "Forbidden"),
+    errors.TooMany: (429, "Too many requests"),
     errors.Unavailable: (503, "Temporarily unavailable"),
     errors.StorageFull: (507, "Out of disk space"),
     errors.Damaged: (503, "Data folder damaged"),

@@ -2,11 +2,14 @@
 
 from flask import Blueprint, Flask, url_for
 
-from app.web import desk, events, live, mailbox, order_page, overview, shipping, shop, stock
+from app.auth.permissions import PERMISSIONS
+from app.http.identity import current
+from app.web import desk, door, events, live, mailbox, order_page, overview, shipping, shop, stock
 from app.web.site import Site, install_pages
 
 GROUPS = {
     "customer": (shop, order_page, live),
+    "door": (door,),
     "clerk": (desk, shipping, mailbox),
     "manager": (stock, overview),
     "operator": (events,),
@@ -19,7 +22,8 @@ STAFF = {
     "Events": "web.operator.show_events",
     "Overview": "web.manager.show_overview",
 }
-"""The pages between which the staff goes, in the order in which the bar shows them."""
+"""The pages between which the staff goes, in the order in which the bar shows them; each sees those
+that their role may use."""
 
 
 def install(app: Flask, site: Site) -> None:
@@ -32,5 +36,7 @@ def install(app: Flask, site: Site) -> None:
         groups.append(group)
     install_pages(app, site, *groups)
     app.jinja_env.globals["staff_pages"] = lambda: {
-        name: url_for(endpoint) for name, endpoint in STAFF.items()
+        name: url_for(endpoint)
+        for name, endpoint in STAFF.items()
+        if current().may(PERMISSIONS[endpoint])
     }

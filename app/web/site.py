@@ -10,11 +10,15 @@ from flask import Blueprint, Flask, Response, g, render_template, request
 from werkzeug.exceptions import NotFound as NoSuchPage
 
 from app import clock
+from app.auth.sessions import current_session
 from app.billing.receipt import Shop
+from app.errors import Unauthenticated
 from app.http import problems
+from app.http.identity import current
 from app.orders.service import Rules
 from app.runtime import Runtime
 from app.web import forgery
+from app.web.way_back import to_the_door
 
 _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
@@ -66,6 +70,8 @@ def install_pages(app: Flask, site: Site, *groups: Blueprint) -> None:
     pages.add_app_template_filter(lambda text: _moment(text, site.zone), "moment")
     pages.add_app_template_filter(lambda text: _minute(text, site.zone), "day")
     pages.add_app_template_global(forgery.token, "forgery_token")
+    pages.add_app_template_global(current, "caller")
+    pages.add_app_template_global(lambda: current_session() is not None, "is_signed_in")
     pages.app_context_processor(lambda: {"currency": site.rules.currency.code, "site": site})
     for group in groups:
         pages.register_blueprint(group)
@@ -80,7 +86,12 @@ def page(
 
 
 def told(error: Exception) -> Response:
-    """An error as a page, with the status and headers that the API would answer."""
+    """An error as a page, with the status and headers that the API would answer.
+
+    Whoever opens a page in a browser and is not known yet is sent to sign in.
+    """
+    if isinstance(error, Unauthenticated) and _is_for_a_person():
+        return to_the_door()
     answer = problems.answer_for(error)
     problem = answer.get_json()
     if isinstance(error, NoSuchPage):
@@ -92,10 +103,17 @@ def told(error: Exception) -> Response:
 
 def _nowhere(error: NoSuchPage) -> Response:
     """An address at which there is nothing: a page for a browser, a problem for a program."""
-    kinds = (problems.MEDIA_TYPE, "text/html")
-    if request.accept_mimetypes.best_match(kinds, kinds[0]) == "text/html":
+    if _is_for_a_person():
         return _guarded(told(error))
     return problems.answer_for(error)
+
+
+def _is_for_a_person() -> bool:
+    """Whether a browser asks for something to show; its scripts take anything, as programs do."""
+    if "Authorization" in request.headers:
+        return False
+    kinds = (problems.MEDIA_TYPE, "text/html")
+    return request.accept_mimetypes.best_match(kinds, kinds[0]) == "text/html"
 
 
 def day_of(moment: str, zone: tzinfo) -> str:

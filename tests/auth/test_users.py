@@ -38,7 +38,7 @@ def kept(runtime: Runtime) -> list[Document]:
 
 def test_a_user_is_made_listed_changed_and_removed(app: Flask, runtime: Runtime) -> None:
     """The whole life of one, by the commands; a name is the same in capitals."""
-    assert "as a clerk" in flask(app, "create", "Ada", "--role", "clerk").output
+    assert "the role clerk" in flask(app, "create", "Ada", "--role", "clerk").output
     assert "clerk" in flask(app, "list").output and "ada" in flask(app, "list").output
     assert flask(app, "role", "ADA", "--role", "manager").exit_code == 0
     first = kept(runtime)[0]

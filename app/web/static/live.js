@@ -68,8 +68,8 @@ async function refresh() {
       const answer = await fetch(source ?? location.href, { cache: "no-store" });
       if (answer.ok) {
         renew(new DOMParser().parseFromString(await answer.text(), "text/html"));
-      } else if (answer.status === 404 && !source) {
-        location.reload(); // what this page showed is gone, and the server says so
+      } else if ([401, 403, 404].includes(answer.status) && !source) {
+        location.reload(); // what this page showed is gone, or nobody is signed in: the server says
       }
       if (again) await new Promise((done) => setTimeout(done, TOGETHER_MS));
     } while (again);

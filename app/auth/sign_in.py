@@ -1,0 +1,37 @@
+"""Signing in with name and password: counted, checked, and answered with a new session."""
+
+from app.auth import attempts, passwords, sessions
+from app.auth.users import USERS
+from app.errors import Unauthenticated
+from app.http.identity import Identity
+from app.store import Document, Store
+
+
+def sign_in(store: Store, name: str, password: str, address: str, old_token: str = "") -> str:
+    """Begin a session for `name` and return its token; the one of `old_token` ends.
+
+    Raises Unauthenticated when name or password is wrong, without saying which, TooMany after many
+    attempts, and Unavailable while too many people sign in.
+    """
+    name = name.strip().lower()
+    with store.transaction() as tx:
+        attempts.count(tx, name, address)
+    with store.read() as view:
+        user = view.get(USERS.name, name)
+    is_right = passwords.is_right(user["hash"] if user else None, password)
+    if user is None or not is_right:
+        raise _wrong()
+    return _begin(store, user, address, old_token)
+
+
+def _begin(store: Store, user: Document, address: str, old_token: str) -> str:
+    with store.transaction() as tx:
+        if tx.get(USERS.name, user["name"]) != user:
+            raise _wrong()  # removed or changed while the password was worked out
+        attempts.forgive(tx, user["name"], address)
+        sessions.end(tx, old_token)
+        return sessions.begin(tx, Identity(user["name"], user["role"]))
+
+
+def _wrong() -> Unauthenticated:
+    return Unauthenticated("Name or password is not right.")

@@ -1,0 +1,40 @@
+"""People who sign in, as tests need them."""
+
+from functools import cache
+
+from flask import Flask
+from flask.testing import FlaskClient
+
+from app.auth.passwords import hashed
+from app.auth.users import create_user
+from app.runtime import Runtime
+from tests.web.page import Page, send
+
+PASSWORD = "correct horse battery"
+
+
+def make_user(app: Flask, name: str, role: str) -> None:
+    """A user with PASSWORD."""
+    runtime: Runtime = app.extensions["daybook"]
+    with runtime.transaction() as tx:
+        create_user(tx, name, role, _hash())
+
+
+def sign_in(
+    client: FlaskClient, name: str, password: str = PASSWORD, path: str = "/sign-in"
+) -> Page:
+    """The page that follows when name and password are typed in."""
+    return send(client, Page(client.get(path)), "/sign-in", name=name, password=password)
+
+
+def signed_in(app: Flask, name: str, role: str) -> FlaskClient:
+    """A browser in which a new user of that role has signed in."""
+    make_user(app, name, role)
+    client = app.test_client()
+    assert f"{name} {role}" in sign_in(client, name).text
+    return client
+
+
+@cache
+def _hash() -> str:
+    return hashed(PASSWORD)
