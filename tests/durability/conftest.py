@@ -2,6 +2,7 @@
 
 import os
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -16,21 +17,28 @@ EVERYTHING = "CRASH" in os.environ
 SEED = int(os.environ.get("CRASH_SEED", "20261121"))
 """By which the parts are drawn; each failure prints the one that repeats it."""
 
-Tell = Callable[[str], None]
+Tell = Callable[[int, str], None]
+FIGURE = "figure"
 
 
 @pytest.fixture
 def tell(record_property: Callable[[str, object], None]) -> Tell:
-    """A function that puts a figure on record; the summary at the end of the tests shows it."""
-    return lambda figure: record_property("figure", figure)
+    """A function that puts on record how many of what were tried; the end of the run shows it."""
+    return lambda count, what: record_property(FIGURE, (count, what))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Show the figures: what was tried, and what was found."""
+    """Show what was tried without finding anything bad, test by test and in all."""
+    totals = Counter[str]()
     for report in terminalreporter.stats.get("passed", []):
         for name, figure in report.user_properties:
-            if name == "figure":
-                terminalreporter.write_line(f"{report.nodeid.rpartition('::')[2]}: {figure}")
+            if name == FIGURE:
+                count, what = figure
+                totals[what] += count
+                test = report.nodeid.rpartition("::")[2]
+                terminalreporter.write_line(f"{test}: {count} {what}")
+    for what, count in totals.items():
+        terminalreporter.write_line(f"in all, none bad: {count:,} {what}")
 
 
 @pytest.fixture

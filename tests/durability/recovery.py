@@ -29,8 +29,9 @@ class Recording(NamedTuple):
 
 
 class Tried(NamedTuple):
-    """How many different disks were recovered, and what went wrong."""
+    """How many states were drawn, how many different disks those are, and what went wrong."""
 
+    states: int
     disks: int
     bad: list[str]
 
@@ -51,10 +52,12 @@ def try_states(recording: Recording, scratch: Path, random: Random, most: int) -
     shares = _shares(tape, most, some_bytes)
     seen: set[tuple[bytes, int]] = set()
     bad: list[str] = []
+    drawn = 0
     for moment, platter in platters(tape):
         for state in states(moment, platter, some_bytes):
             if random.random() >= shares[state.has_cut]:
                 continue
+            drawn += 1
             image = platter.image(state)
             promised = required[moment - 1]
             if (mark := (_digest(image), promised)) in seen:
@@ -63,7 +66,7 @@ def try_states(recording: Recording, scratch: Path, random: Random, most: int) -
             documents = _recovered(scratch / "disk", image, recording.collections)
             if problem := story.problem(documents, promised):
                 bad.append(f"{problem}: after {tape[moment - 1].call}, {state}")
-    return Tried(len(seen), bad)
+    return Tried(drawn, len(seen), bad)
 
 
 def _shares(tape: Sequence[Entry], most: int, cuts: Cuts) -> dict[bool, float]:

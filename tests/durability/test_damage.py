@@ -158,4 +158,4 @@ def test_some_damage_is_found_or_harmless(sound: Path, scratch: Path) -> None:
 def test_damage_is_found_or_harmless(sound: Path, scratch: Path, shard: int, tell: Tell) -> None:
     """Five thousand of them in CI, more than twenty thousand by `make crash`."""
     count = check(sound, scratch, Random(SEED + 1 + shard), ALL if EVERYTHING else DEEP)
-    tell(f"{count} bytes flipped and files cut")
+    tell(count, "bytes flipped and files cut")

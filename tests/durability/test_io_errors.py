@@ -118,7 +118,7 @@ def test_every_call_may_fail_in_every_way(scratch: Path, calls: int, kind: str, 
     """All calls of a store at work, one after the other."""
     numbers = range(1, calls + 1)
     count = tried(scratch, numbers, partial(problems_after, kind=kind))
-    tell(f"{count} calls failed, each once")
+    tell(count, "file calls that failed")
 
 
 def test_some_calls_may_be_the_last_before_a_power_cut(scratch: Path, calls: int) -> None:
@@ -132,7 +132,7 @@ def test_every_call_may_be_the_last_before_a_power_cut(
 ) -> None:
     """The same for all calls."""
     count = tried(scratch, range(1, calls + 1), problems_after_a_death)
-    tell(f"{count} processes died before a power cut")
+    tell(count, "processes that died before a power cut")
 
 
 def test_name_of_a_segment_is_safe_before_anything_builds_on_it(scratch: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.durability.conftest import EVERYTHING
+from tests.durability.conftest import EVERYTHING, Tell
 from tests.durability.sweep import Kill
 from tests.durability.verdict import Verdict
 from tests.processes.servers import ROOT
@@ -43,9 +43,10 @@ def test_shop_survives_kills_all_over_its_day(scratch: Path) -> None:
 
 @pytest.mark.deep
 @pytest.mark.parametrize("first", range(1, SWEEPS + 1))
-def test_shop_survives_a_kill_at_every_call(scratch: Path, first: int) -> None:
+def test_shop_survives_a_kill_at_every_call(scratch: Path, first: int, tell: Tell) -> None:
     """Every call with `make crash`; every fourth in CI."""
     step = SWEEPS if EVERYTHING else 4 * SWEEPS
     kills = swept(scratch, first, step)
     check(kills)
     assert MOST_CALLS > kills[-1].number > 600
+    tell(len(kills) - 1, "kills at a file call")

@@ -2,11 +2,9 @@
 
 import os
 import signal
-from collections import Counter
 from functools import partial
 from pathlib import Path
 from random import Random
-from time import monotonic
 
 import pytest
 
@@ -78,8 +76,7 @@ def test_few_clients_see_one_shop(data: Path, serve: Serve) -> None:
 @pytest.mark.deep
 def test_clients_see_one_shop(data: Path, serve: Serve, tell: Tell) -> None:
     """Eight thousand acts by `make crash`, two thousand in CI."""
-    count = Counter(act.what for act in check_history(data, serve, DEEP))
-    tell(f"1 history of {count.total()} acts over 4 processes: {dict(count)}")
+    tell(len(check_history(data, serve, DEEP)), "acts in a history over 4 processes")
 
 
 def test_checker_sees_what_cannot_be() -> None:
@@ -102,7 +99,7 @@ def is_led_by_another(data: Path, leader: int) -> bool:
 @pytest.mark.deep
 def test_chaos_loses_nothing_and_doubles_nothing(data: Path, serve: Serve, tell: Tell) -> None:
     """Leaders, workers and whole servers are killed at random under load, and started again."""
-    random, kills, began = Random(SEED), 0, monotonic()
+    random, kills = Random(SEED), 0
     fill_catalogue(data)
     servers = [serve(), serve()]
     with Load(servers, CLIENTS, IN_CHAOS) as load:
@@ -116,11 +113,11 @@ def test_chaos_loses_nothing_and_doubles_nothing(data: Path, serve: Serve, tell:
                 server.kill()
                 server.start()
             kills += 1
-    took_s = monotonic() - began
     assert load.refused == []
     assert len(load.acknowledged) == CLIENTS * IN_CHAOS
     with opened(data) as books:
         wait_for("all deliveries", lambda: books.on_their_way() == 0)
         books.check_all(CLIENTS * IN_CHAOS)
         assert books.out_of_turn() == []
-    tell(f"{kills} kills under load in {took_s:.0f} s, {len(load.acknowledged)} orders")
+    tell(kills, "kills under load")
+    tell(len(load.acknowledged), "orders placed under these kills")
