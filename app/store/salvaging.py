@@ -9,6 +9,8 @@ The service must be stopped. The steps, each safe to die after (then the command
 3. Write each file under a temporary name; begin a segment whose header names them all.
 4. Rename the files into place, then remove the damaged segments.
 
+No number is given out twice: the counters are raised (renumbering.py).
+
 Files are judged by what is on record. One that is on no record any more, because the header that
 told of it is damaged, is validated and taken as it is; the summary says so.
 """
@@ -31,6 +33,7 @@ from app.store.foreign import read_foreign
 from app.store.inspecting import Finding, inspect
 from app.store.journal import Header, Line, decode, decode_header
 from app.store.opening import open_file
+from app.store.renumbering import Lost, raised_counters
 from app.store.segment import create_segment, remove_segments, segment_numbers, segment_path
 from app.store.transaction import COUNTERS
 
@@ -53,6 +56,7 @@ class _Wreck(NamedTuple):
     headers: list[Header]
     transactions: dict[int, Line]
     lost: list[Finding]
+    entries: list[Lost]
 
 
 def salvage(folder: Path, collections: Iterable[Collection]) -> Salvaged | None:
@@ -69,6 +73,7 @@ def salvage(folder: Path, collections: Iterable[Collection]) -> Salvaged | None:
         wreck = _read_journal(folder)
         last = max([0, *wreck.transactions, *(header.after for header in wreck.headers)])
         documents = {each.name: _documents(folder, each, wreck) for each in declared}
+        documents[COUNTERS.name] = _counters(folder, declared, wreck, documents)
         aside = _put_aside(folder)
         records = {
             each.name: write_next(folder, each, None, documents[each.name], covers=last)
@@ -79,7 +84,7 @@ def salvage(folder: Path, collections: Iterable[Collection]) -> Salvaged | None:
 
 
 def _read_journal(folder: Path) -> _Wreck:
-    wreck = _Wreck([], {}, [])
+    wreck = _Wreck([], {}, [], [])
     for number in segment_numbers(folder / "journal"):
         path = segment_path(folder / "journal", number)
         first, *others = [*filter(None, _LINE_ENDS.split(path.read_bytes())), b""]
@@ -96,30 +101,26 @@ def _read_journal(folder: Path) -> _Wreck:
                 wreck.transactions[line["seq"]] = line
             elif text and line is None:
                 wreck.lost.append(Finding(f"journal/{path.name}", offset, _told_by(text)))
+                wreck.entries.append(Lost(_seq_in(text), text))
             offset += len(text)
-    wreck.lost.extend(_gaps(wreck))
+    for seq in [*_gaps(wreck)]:
+        wreck.lost.append(Finding("journal/", 0, f"Transaction {seq} is missing."))
+        wreck.entries.append(Lost(seq))
     return wreck
 
 
-def _gaps(wreck: _Wreck) -> Iterator[Finding]:
-    """Transactions of which there is not even a line."""
-    begun = [header.after for header in wreck.headers]
-    known = wreck.transactions.keys() | {int(seq) for seq in _numbers_in(wreck.lost)}
-    first = min([*begun, *known], default=0)
-    for seq in range(first + 1, max([*begun, *known], default=0)):
-        if seq not in known:
-            yield Finding("journal/", 0, f"Transaction {seq} is missing.")
-
-
-def _numbers_in(lost: Iterable[Finding]) -> Iterator[str]:
-    for each in lost:
-        yield from re.findall(r"^Transaction (\d+)", each.text)
+def _gaps(wreck: _Wreck) -> Iterator[int]:
+    """Transactions of which there is not even a line, between others that can be read."""
+    sound = [*(header.after for header in wreck.headers), *wreck.transactions]
+    told = {entry.seq for entry in wreck.entries}
+    for seq in range(min(sound, default=0) + 1, max(sound, default=0)):
+        if seq not in wreck.transactions and seq not in told:
+            yield seq
 
 
 def _told_by(text: bytes) -> str:
     """What a line that fails its checksum was, as far as that can be made out."""
-    seq = _SEQ.search(text)
-    if not seq:
+    if (seq := _seq_in(text)) is None:
         return "An entry is lost."
     try:
         line = orjson.loads(text)
@@ -127,7 +128,12 @@ def _told_by(text: bytes) -> str:
     except (ValueError, TypeError, KeyError, AttributeError):
         changed = re.findall(r"[0-9a-f]{8}-[0-9a-f-]{27}", text.decode("utf-8", "replace"))
     about = f" It was about {', '.join(dict.fromkeys(changed))}." if changed else ""
-    return f"Transaction {int(seq[1])} is lost.{about}"
+    return f"Transaction {seq} is lost.{about}"
+
+
+def _seq_in(text: bytes) -> int | None:
+    seq = _SEQ.search(text)
+    return int(seq[1]) if seq else None
 
 
 def _keys(line: Line) -> Iterator[tuple[str, str]]:
@@ -151,6 +157,22 @@ def _documents(folder: Path, collection: Collection, wreck: _Wreck) -> Mapping[s
         if record is None or seq > record.covers:
             _apply(wreck.transactions[seq], collection, documents)
     return documents
+
+
+def _counters(
+    folder: Path,
+    declared: Iterable[Collection],
+    wreck: _Wreck,
+    documents: Mapping[str, Mapping[str, bytes]],
+) -> Mapping[str, bytes]:
+    """The counters, raised; where that leaves a gap, it is told."""
+    record = _record_of(open_file(folder, COUNTERS), wreck.headers)
+    covers = record.covers if record else 0
+    counters, gaps = raised_counters(declared, documents, wreck.transactions, covers, wreck.entries)
+    for series, number in gaps.items():
+        text = f"{series} numbers go on after {number}: what is lost may have had those before."
+        wreck.lost.append(Finding("counters.json", 0, text))
+    return counters
 
 
 def _record_of(file: CheckpointFile, headers: Iterable[Header]) -> FileRecord | None:

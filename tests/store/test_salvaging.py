@@ -6,10 +6,11 @@ import pytest
 
 from app.errors import Conflict, Damaged
 from app.store.inspecting import inspect
+from app.store.json_store import JsonFileStore
 from app.store.salvaging import salvage
 from tests.store.conftest import OpenStore
 from tests.store.journal_lines import checkpoint, journal_of, segments, spoil
-from tests.store.shop import COLLECTIONS, all_orders, order, put_orders
+from tests.store.shop import COLLECTIONS, all_orders, note, order, put_orders
 
 
 def test_lost_transaction_is_named_and_the_rest_is_kept(
@@ -106,3 +107,115 @@ def test_second_repair_puts_the_journal_beside_the_first(folder: Path) -> None:
         spoil(segments(folder)[-1], starts[1] + 60)
         assert salvage(folder, COLLECTIONS) is not None
     assert {each.name for each in folder.glob("damaged-*")} == {"damaged-1", "damaged-2"}
+
+
+def numbered(folder: Path, names: str) -> list[int]:
+    """Place an order with a number for each letter; returns where each line begins."""
+    store = JsonFileStore(folder, COLLECTIONS)
+    starts = []
+    for name in names:
+        starts.append(segments(folder)[-1].stat().st_size)
+        with store.transaction() as tx:
+            tx.put("orders", order(name, number=tx.next_number("order", 1001)))
+    note_down(store, "n")
+    note_down(store, "m")
+    store.close()
+    return starts
+
+
+def note_down(store: JsonFileStore, note_id: str) -> None:
+    """A transaction that gives out nothing."""
+    with store.transaction() as tx:
+        note(tx, note_id)
+
+
+def next_number(store: JsonFileStore) -> int:
+    """What the next order is given."""
+    with store.transaction() as tx:
+        return tx.next_number("order", 1001)
+
+
+@pytest.mark.parametrize("place", [b'"total"', b'"order_id"', b'"delete"', b'"durable"'])
+def test_number_of_a_lost_order_is_not_given_out_again(
+    folder: Path, open_store: OpenStore, place: bytes
+) -> None:
+    """The last order is lost, but in its line the counter can still be made out."""
+    start = numbered(folder, "abc")[-1]
+    path = segments(folder)[-1]
+    spoil(path, path.read_bytes().index(place, start) + 3)
+    assert salvage(folder, COLLECTIONS) is not None
+    store = open_store()
+    assert sorted(all_orders(store)) == ["a", "b"]
+    assert next_number(store) == 1004
+
+
+@pytest.mark.parametrize("place", [b'"counters"', b'"value"', b'"name"'])
+def test_lost_counter_leaves_room(folder: Path, open_store: OpenStore, place: bytes) -> None:
+    """Where nobody can say what the last order's number was, the next one is far above."""
+    start = numbered(folder, "abc")[-1]
+    path = segments(folder)[-1]
+    spoil(path, path.read_bytes().index(place, start) + 3)
+    salvaged = salvage(folder, COLLECTIONS)
+    assert salvaged is not None
+    assert salvaged.lost[-1].file == "counters.json"
+    assert "order numbers go on after 2002" in salvaged.lost[-1].text
+    assert next_number(open_store()) == 2003
+
+
+def test_damaged_digit_of_a_counter_is_not_believed(folder: Path, open_store: OpenStore) -> None:
+    """A number that cannot have been reached does not become the counter."""
+    start = numbered(folder, "abc")[-1]
+    path = segments(folder)[-1]
+    spoil(path, path.read_bytes().index(b'"value":1003', start) + 8, b"9")
+    assert salvage(folder, COLLECTIONS) is not None
+    assert next_number(open_store()) == 2003
+
+
+def test_lost_order_before_others_leaves_no_room(folder: Path, open_store: OpenStore) -> None:
+    """What came later tells what the counter was."""
+    start = numbered(folder, "abc")[1]
+    path = segments(folder)[-1]
+    spoil(path, path.read_bytes().index(b'"counters"', start) + 3)
+    assert salvage(folder, COLLECTIONS) is not None
+    assert next_number(open_store()) == 1004
+
+
+@pytest.mark.parametrize("place", [b'"text"', b'"n"'])
+def test_lost_entry_without_numbers_leaves_no_room(
+    folder: Path, open_store: OpenStore, place: bytes
+) -> None:
+    """It can be seen that it gave out none."""
+    numbered(folder, "abc")
+    path = segments(folder)[-1]
+    spoil(path, path.read_bytes().index(place) + 1)
+    assert salvage(folder, COLLECTIONS) is not None
+    assert next_number(open_store()) == 1004
+
+
+def test_number_that_only_another_document_tells_is_not_given_out_again(
+    folder: Path, open_store: OpenStore
+) -> None:
+    """The order is lost with its segment, but a note names it."""
+    numbered(folder, "abc")
+    store = open_store()
+    with store.transaction() as tx:
+        tx.put("notes", {"note_id": "later", "of": "d", "number": 1007})
+    with store.writing():
+        store.replica.rotate(store.replica.records())
+    note_down(store, "o")
+    store.close()
+    spoil(segments(folder)[-1], 30)
+    assert salvage(folder, COLLECTIONS) is not None
+    assert next_number(open_store()) == 1008
+
+
+def test_damaged_sequence_number_does_not_tell_of_thousands(folder: Path) -> None:
+    """One entry is lost, whatever number it now claims to have had."""
+    start = numbered(folder, "abc")[1]
+    spoil(segments(folder)[-1], segments(folder)[-1].read_bytes().index(b'"seq":', start) + 6, b"9")
+    salvaged = salvage(folder, COLLECTIONS)
+    assert salvaged is not None
+    assert [each.text.split(".")[0] for each in salvaged.lost] == [
+        "Transaction 9 is lost",
+        "Transaction 2 is missing",
+    ]
