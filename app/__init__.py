@@ -47,7 +47,7 @@ from app.http import problems
 from app.http.body import READ_AT_MOST_BYTES, announce_patch
 from app.http.compression import compressed
 from app.http.idempotency import IDEMPOTENCY
-from app.http.origin import THIS_MACHINE, add_headers, host_check, refuse_other_sites
+from app.http.origin import THIS_MACHINE, host_check, refuse_other_sites, with_headers
 from app.http.preferences import WaitingRoom
 from app.inventory import routes as inventory_routes
 from app.inventory.handlers import on_fulfilled, on_stock_freed
@@ -124,7 +124,6 @@ def create_app(config: Config | None = None) -> Flask:
     app.before_request(Guard(runtime).admit)
     app.after_request(announce_patch)
     app.after_request(compressed)
-    app.after_request(add_headers)
     rules = Rules(config.currency, config.unlisted_products, config.payment_method)
     waiting_room = WaitingRoom(config.threads // 4)
     app.register_blueprint(order_routes.blueprint(runtime, rules, waiting_room))
@@ -153,6 +152,7 @@ def create_app(config: Config | None = None) -> Flask:
     pages.install(app, site)
     problems.install(app)
     cli.install(app)
+    app.wsgi_app = with_headers(app.wsgi_app)  # type: ignore[assignment]  # (as Flask documents)
     return app
 
 

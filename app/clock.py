@@ -12,12 +12,12 @@ EARLIEST_YEAR = 1900
 
 def now() -> str:
     """The present moment."""
-    return written(datetime.now(UTC))
+    return _text(datetime.now(UTC))
 
 
 def written(moment: datetime) -> str:
     """`moment` (with a zone) as text."""
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
+    return _text(moment.astimezone(UTC))
 
 
 def parsed(text: str) -> datetime:
@@ -27,7 +27,7 @@ def parsed(text: str) -> datetime:
 
 def ago(seconds: float) -> str:
     """The moment `seconds` before now."""
-    return written(datetime.now(UTC) - timedelta(seconds=seconds))
+    return _text(datetime.now(UTC) - timedelta(seconds=seconds))
 
 
 def read(text: str, zone: tzinfo) -> str:
@@ -42,3 +42,7 @@ def read(text: str, zone: tzinfo) -> str:
         return written(moment if moment.tzinfo else moment.replace(tzinfo=zone))
     except (ValueError, OverflowError):
         raise ValueError("must be a date or time such as 2010-12-01 08:26:00") from None
+
+
+def _text(in_utc: datetime) -> str:
+    return in_utc.isoformat(timespec="milliseconds")[: -len("+00:00")] + "Z"

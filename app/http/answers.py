@@ -1,13 +1,16 @@
 """Answers in JSON, with the version as ETag, and the conditions that clients put on versions."""
 
 from collections.abc import Container
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 from flask import Response, request
-from werkzeug.datastructures import ETags
+from werkzeug.datastructures import ETags, Headers
 
 from app.store import Document
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
 
 
 def json_bytes(body: Any) -> bytes:
@@ -15,9 +18,17 @@ def json_bytes(body: Any) -> bytes:
     return orjson.dumps(body, option=orjson.OPT_APPEND_NEWLINE)
 
 
+class JsonAnswer(Response):
+    """An answer that is complete as it stands, with headers in ASCII."""
+
+    def get_wsgi_headers(self, environ: "WSGIEnvironment") -> Headers:
+        """See werkzeug.wrappers.Response, which would look for an address to be corrected."""
+        return self.headers
+
+
 def answer(body: Any, status: int = 200, **headers: str) -> Response:
     """A JSON answer; header names are given with underscores."""
-    response = Response(json_bytes(body), status, mimetype="application/json")
+    response = JsonAnswer(json_bytes(body), status, content_type="application/json")
     for name, value in headers.items():
         response.headers[name.replace("_", "-")] = value
     return response
@@ -29,9 +40,13 @@ def versioned(document: Document, status: int = 200, **headers: str) -> Response
     A GET gets 304 without a body where If-None-Match already names that version (weakly compared).
     """
     version = str(document["version"])
-    if request.method in ("GET", "HEAD") and request.if_none_match.contains_weak(version):
+    if "If-None-Match" in request.headers and _has_already(version):
         return Response(status=304, headers={"ETag": f'"{version}"'})
     return answer(document, status, ETag=f'"{version}"', **headers)
+
+
+def _has_already(version: str) -> bool:
+    return request.method in ("GET", "HEAD") and request.if_none_match.contains_weak(version)
 
 
 class Admitted(Container[str]):

@@ -75,7 +75,10 @@ def _drain() -> None:
 
 
 def _refuse_other_types(accepted: tuple[str, ...]) -> None:
-    if request.headers.get("Content-Encoding", "identity") != "identity":
+    coding = request.headers.get("Content-Encoding")
+    if coding is None and request.content_type in accepted:
+        return
+    if coding not in (None, "identity"):
         raise WrongMediaType("Send the body without a content coding.", Accept_Encoding="identity")
     charset = request.mimetype_params.get("charset", "utf-8")
     if request.mimetype not in accepted or charset.lower() not in ("utf-8", "utf8"):

