@@ -16,6 +16,9 @@ from app.store import Collection, Feed, Store, Transaction, View
 from app.store.checkpointer import Checkpointer
 from app.store.json_store import JsonFileStore
 
+GARBAGE = 20_000
+"""So many new objects before the collector looks for cycles: requests hardly make any."""
+
 
 class Runtime:
     """See app.store.Store; every method opens the store first, and raises what that raises."""
@@ -63,6 +66,7 @@ class Runtime:
         with self._opening:
             if self._dispatcher is None and self._checkpointer is not None:
                 gc.freeze()  # the store's indexes stay: nobody need look through them for garbage
+                gc.set_threshold(GARBAGE)
                 self._checkpointer.start()
                 dispatcher = self._make_dispatcher(store)
                 dispatcher.start()

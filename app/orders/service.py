@@ -67,9 +67,10 @@ class Rules:
 
 def find_order(view: View, name: str) -> Document:
     """The order with this id or number. Raises NotFound."""
-    order = view.get(ORDERS.name, name)
-    if order is None and name.isascii() and name.isdigit() and len(name) <= 15:
+    if name.isascii() and name.isdigit() and len(name) <= 15:
         order = next(iter(view.find(ORDERS.name, {"number": int(name)}, limit=1).documents), None)
+    else:
+        order = view.get(ORDERS.name, name)
     if order is None:
         raise NotFound(f"There is no order {name[:40]}.")
     return order

@@ -52,6 +52,10 @@ class Chain:
             else:
                 return
 
+    def has_news(self) -> bool:
+        """Whether somebody has appended; one fstat."""
+        return self.segment.grown()
+
     def settle(self) -> Iterator[Line]:
         """Make the end of the log fit to append to; the lines met on the way are yielded.
 

@@ -17,7 +17,7 @@ from app.store import Collection
 from app.store.chain import Chain, Overtaken
 from app.store.checkpoint import CheckpointFile, FileRecord
 from app.store.feeds import Feeds
-from app.store.files import reporting
+from app.store.files import disk_error, reporting
 from app.store.index import NOWHERE, filed
 from app.store.journal import Line
 from app.store.opening import Opened, open_folder
@@ -59,9 +59,14 @@ class Replica:
 
     def catch_up(self) -> None:
         """Take in what other processes have appended. Raises Overtaken, Damaged or Unavailable."""
-        with self._memory, reporting("reading the journal"):
-            for line in self.chain.news():
-                self._take(line)
+        try:
+            if not self.chain.has_news():
+                return  # as almost always; each request asks
+            with self._memory:
+                for line in self.chain.news():
+                    self._take(line)
+        except OSError as error:
+            raise disk_error("reading the journal", error) from error
 
     def settle(self) -> None:
         """Catch up, and make the end of the log fit to append to. Raises as `catch_up` does."""

@@ -170,7 +170,9 @@ class State:
             for change in staged.values()
             if wanted <= change.filing.postings and start <= change.filing.entry < stop
         ]
-        entries = merge(kept, sorted(fresh, reverse=descending), reverse=descending)
+        entries = (
+            merge(kept, sorted(fresh, reverse=descending), reverse=descending) if fresh else kept
+        )
         found = list(islice(entries, None if limit is None else limit + 1))
         page = found[:limit]
         documents = [self._document(collection, key_of(entry), staged) for entry in page]

@@ -109,6 +109,7 @@ class JsonTransaction(JsonView):
         super().__init__(state)
         self._staged: dict[str, dict[str, Change]] = {}
         self._undo: list[tuple[str, str, Change | None]] = []
+        self._last_id = ""
 
     def put(self, collection: str, document: Document) -> None:
         """See Transaction.put."""
@@ -134,11 +135,11 @@ class JsonTransaction(JsonView):
 
     def new_id(self) -> str:
         """See Transaction.new_id."""
-        last = self.get(COUNTERS.name, LAST_ID)
+        last = self._last_id or (self.get(COUNTERS.name, LAST_ID) or {"value": ""})["value"]
         fresh = str(uuid_utils.uuid7())
-        if last is not None and fresh <= last["value"]:
-            fresh = str(uuid.UUID(int=uuid.UUID(last["value"]).int + 1))
-        self.put(COUNTERS.name, {"name": LAST_ID, "value": fresh})
+        if fresh <= last:
+            fresh = str(uuid.UUID(int=uuid.UUID(last).int + 1))
+        self._last_id = fresh
         return fresh
 
     def next_number(self, series: str, first: int = 1) -> int:
@@ -151,16 +152,19 @@ class JsonTransaction(JsonView):
     @contextmanager
     def savepoint(self) -> Iterator[None]:
         """See Transaction.savepoint."""
-        mark = len(self._undo)
+        mark, last_id = len(self._undo), self._last_id
         try:
             yield
         except BaseException:
+            self._last_id = last_id
             while len(self._undo) > mark:
                 self._restore(*self._undo.pop())
             raise
 
     def changes(self) -> list[Change]:
-        """What the transaction did."""
+        """What the transaction did; the last id is staged here, once for all that were given."""
+        if self._last_id:
+            self.put(COUNTERS.name, {"name": LAST_ID, "value": self._last_id})
         return [change for staged in self._staged.values() for change in staged.values()]
 
     def _staged_in(self, collection: str) -> Staged:
