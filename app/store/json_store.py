@@ -23,12 +23,11 @@ from app.store.batch import LONGEST_S, Batch, Turn
 from app.store.chain import Overtaken
 from app.store.feeds import Feeds, JsonFeed
 from app.store.files import reporting
+from app.store.leadership import Leadership
 from app.store.locks import ProcessLock
 from app.store.opening import establish, prepare_folder
 from app.store.replica import open_replica
 from app.store.transaction import COUNTERS, JsonTransaction, JsonView
-
-LEAD_POLL_S = 0.05
 
 
 class JsonFileStore:
@@ -50,7 +49,7 @@ class JsonFileStore:
         self._batch: Batch | None = None
         self._memory = threading.RLock()
         self._lock = ProcessLock(folder / "store.lock")
-        self._leader = ProcessLock(folder / "leader.lock")
+        self._leadership = Leadership(folder)
         self._feeds = Feeds()
         prepare_folder(folder)
         with self._across_processes():
@@ -106,24 +105,15 @@ class JsonFileStore:
 
     def lead(self, timeout_s: float) -> bool:
         """See Store.lead."""
-        with reporting("taking the leader's lock"):
-            if self._leader.is_in_place():
-                return True
-            self._leader.release()
-            return self._leader.acquire(timeout_s, LEAD_POLL_S)
+        return self._leadership.take(timeout_s)
 
     def has_leader(self) -> bool:
         """See Store.has_leader."""
-        probe = ProcessLock(self.folder / "leader.lock")
-        with reporting("probing the leader's lock"):
-            if self._leader.is_in_place() or not probe.acquire():
-                return True
-        probe.release()
-        return False
+        return self._leadership.is_taken()
 
     def close(self) -> None:
         """Let go of the leadership and the journal; `Checkpointer.close` comes before."""
-        self._leader.release()
+        self._leadership.release()
         with self._memory:
             self.replica.close()
 
