@@ -15,6 +15,7 @@ from app.shop import settle_currency
 from app.store import Collection, Feed, Store, Transaction, View
 from app.store.checkpointer import Checkpointer
 from app.store.json_store import JsonFileStore
+from app.store.observer import UNOBSERVED, Observer
 
 GARBAGE = 20_000
 """So many new objects before the collector looks for cycles: requests hardly make any."""
@@ -28,8 +29,10 @@ class Runtime:
         config: Config,
         collections: Iterable[Collection],
         dispatcher: Callable[[Store], Dispatcher],
+        observer: Observer = UNOBSERVED,
     ) -> None:
         self.config = config
+        self._observer = observer
         self.collections = tuple(collections)
         self._make_dispatcher = dispatcher
         self._opening = threading.Lock()
@@ -48,6 +51,7 @@ class Runtime:
                         self.config.data,
                         self.collections,
                         lock_timeout_s=self.config.lock_timeout,
+                        observer=self._observer,
                     )
                     try:
                         settle_currency(store, self.config.currency)
@@ -103,6 +107,10 @@ class Runtime:
     def make_durable(self) -> None:
         """See Store.make_durable."""
         self.open().make_durable()
+
+    def refuse_unwritable(self) -> None:
+        """See Store.refuse_unwritable."""
+        self.open().refuse_unwritable()
 
     def lead(self, timeout_s: float) -> bool:
         """See Store.lead."""

@@ -174,6 +174,12 @@ class Store(Protocol):
     def make_durable(self) -> None:
         """Return when everything that a view has shown is on disk; raises Unavailable else."""
 
+    def refuse_unwritable(self) -> None:
+        """Raise StorageFull, Unavailable or Damaged while nothing can be written.
+
+        It writes nothing itself, unless the last transaction failed: then it tries to.
+        """
+
     def lead(self, timeout_s: float) -> bool:
         """Try to become the one process that delivers events; True once it is.
 

@@ -57,12 +57,12 @@ class Turn:
 
 
 class Batch:
-    """Transactions that will be written as one line. `transaction` is shared by all its members."""
+    """Transactions to be written as one line. `transaction` is shared by all its `members`."""
 
     def __init__(self, transaction: JsonTransaction, chain: Chain) -> None:
         self.transaction = transaction
         self._chain = chain
-        self._members = 0
+        self.members = 0
         self._closes_at = monotonic() + LONGEST_S
         self._seq: int | None = None
         self._ended = threading.Event()
@@ -70,11 +70,11 @@ class Batch:
 
     def count_member(self) -> None:
         """A member is done."""
-        self._members += 1
+        self.members += 1
 
     def takes_more(self) -> bool:
         """Whether another member may follow."""
-        return self._members < MOST_MEMBERS and monotonic() < self._closes_at
+        return self.members < MOST_MEMBERS and monotonic() < self._closes_at
 
     def written(self) -> None:
         """The line is in the journal, or there was nothing to write."""

@@ -8,12 +8,14 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
+from time import monotonic
 
 from app.disk import sync_folder
 from app.errors import Damaged, Unavailable
 from app.store.checkpoint import FileRecord
 from app.store.files import is_full, reporting
 from app.store.journal import Header, Line, encode, encode_transaction, is_torn
+from app.store.observer import UNOBSERVED, Observer
 from app.store.segment import Segment, create_segment, segment_path
 
 
@@ -22,10 +24,11 @@ class Overtaken(Exception):
 
 
 class Chain:
-    """The log from one segment on."""
+    """The log from one segment on. `observer` hears of each sync."""
 
     def __init__(self, folder: Path, segment: Segment) -> None:
         self._folder = folder
+        self.observer: Observer = UNOBSERVED
         self._syncing = threading.Lock()
         self.segment = segment
         self.seq = self.durable = segment.header.after
@@ -104,13 +107,14 @@ class Chain:
                     return
                 if not self.segment.trusted:
                     raise Unavailable(_unsynced("The disk failed"))
-                target = self.seq
+                target, began = self.seq, monotonic()
                 try:
                     self.segment.sync()
                 except OSError as error:
                     cause = "The disk is full" if is_full(error) else "The disk failed"
                     raise Unavailable(_unsynced(cause)) from error
                 self.durable = max(self.durable, target)
+                self.observer.synced(monotonic() - began)
 
     def wait_for_disk(self, longest_s: float) -> None:
         """Return when no sync of this process is under way, or the time is over; needs no lock."""

@@ -106,7 +106,8 @@ class Checkpointer:
     def _try(self) -> None:
         began = monotonic()
         try:
-            self.checkpoint()
+            if self.checkpoint():
+                self._store.observer.checkpointed(monotonic() - began)
             self.last_error = None
         except DaybookError as error:
             self._note(error)

@@ -6,12 +6,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from app.disk import write_new
 from app.errors import StorageFull, Unavailable
 
 NETWORK_FILE_SYSTEMS = frozenset(
     {"nfs", "nfs4", "cifs", "smb3", "smbfs", "afs", "ceph", "lustre", "beegfs", "gpfs"}
     | {"glusterfs", "fuse.glusterfs", "fuse.sshfs"}
 )
+LEAST_ROOM_BYTES = 1 << 20
+_PROBE_BYTES = 1 << 16
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _MISPLACED = frozenset(
     {errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ELOOP, errno.ENAMETOOLONG}
@@ -45,6 +48,24 @@ def forbidden(name: str, doing: str) -> Unavailable:
         f"Permission denied for {name} while {doing}. The user that runs Daybook must be able to "
         "read and write the data folder and all that is in it."
     )
+
+
+def refuse_full(folder: Path) -> None:
+    """Raise StorageFull when next to nothing more can be written on the disk of `folder`."""
+    with reporting("looking for room"):
+        room = os.statvfs(folder)
+    if room.f_bavail * room.f_frsize < LEAST_ROOM_BYTES:
+        raise StorageFull("The disk is full; make room, and the service goes on by itself.")
+
+
+def try_writing(folder: Path) -> None:
+    """Write a file in `folder`, sync it and remove it. Raises StorageFull or Unavailable."""
+    probe = folder / f".probe-{os.getpid()}"
+    with reporting("trying to write"):
+        try:
+            write_new(probe, bytes(_PROBE_BYTES))
+        finally:
+            probe.unlink(missing_ok=True)
 
 
 def is_forbidden(error: OSError) -> bool:

@@ -16,17 +16,19 @@ import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from time import monotonic
 
 from app.errors import DaybookError, Unavailable
 from app.store import Collection, Feed, Transaction, View
 from app.store.batch import LONGEST_S, Batch, Turn
 from app.store.chain import Overtaken
 from app.store.feeds import Feeds, JsonFeed
-from app.store.files import reporting
+from app.store.files import refuse_full, reporting, try_writing
 from app.store.leadership import Leadership
 from app.store.locks import ProcessLock
+from app.store.observer import UNOBSERVED, Observer
 from app.store.opening import establish, prepare_folder
-from app.store.replica import open_replica
+from app.store.replica import Replica, open_replica
 from app.store.transaction import COUNTERS, JsonTransaction, JsonView
 
 
@@ -34,7 +36,12 @@ class JsonFileStore:
     """See app.store.Store. `lock_timeout_s` bounds the wait for other writers, in seconds."""
 
     def __init__(
-        self, folder: Path, collections: Iterable[Collection], *, lock_timeout_s: float = 5.0
+        self,
+        folder: Path,
+        collections: Iterable[Collection],
+        *,
+        lock_timeout_s: float = 5.0,
+        observer: Observer = UNOBSERVED,
     ) -> None:
         """Open the folder, creating what is missing.
 
@@ -44,9 +51,11 @@ class JsonFileStore:
         """
         self.folder = folder
         self.declared = (*collections, COUNTERS)
+        self.observer = observer
         self._timeout_s = lock_timeout_s
         self._turn = Turn()
         self._batch: Batch | None = None
+        self._has_failed = False
         self._memory = threading.RLock()
         self._lock = ProcessLock(folder / "store.lock")
         self._leadership = Leadership(folder)
@@ -54,7 +63,7 @@ class JsonFileStore:
         prepare_folder(folder)
         with self._across_processes():
             establish(folder, self.declared)
-        self.replica = open_replica(folder, self.declared, self._feeds, self._memory)
+        self.replica = self._open_replica()
         try:
             self._record_new_files()
             self.make_durable()
@@ -77,8 +86,10 @@ class JsonFileStore:
             with batch.transaction.savepoint():
                 yield batch.transaction
         finally:
+            ended = monotonic()
             self._leave(batch)
-        batch.outcome()
+        self._await(batch)
+        self.observer.committed(monotonic() - ended)
 
     def follow(self, collection: str) -> Feed:
         """See Store.follow."""
@@ -102,6 +113,16 @@ class JsonFileStore:
             with self.writing():  # which makes the segment trusted
                 chain = self.replica.chain
         chain.sync(seq)
+
+    def refuse_unwritable(self) -> None:
+        """See Store.refuse_unwritable."""
+        refuse_full(self.folder)
+        if self._has_failed:
+            try_writing(self.folder)
+            with self.writing():
+                pass  # which has the journal's end put right
+            self.make_durable()
+            self._has_failed = False
 
     def lead(self, timeout_s: float) -> bool:
         """See Store.lead."""
@@ -143,7 +164,7 @@ class JsonFileStore:
         """Read the folder anew. Raises Damaged or Unavailable, and goes on with what was known."""
         with self._memory:
             left = self.replica
-            self.replica = open_replica(self.folder, self.declared, self._feeds, self._memory)
+            self.replica = self._open_replica()
             self._feeds.note_all(left.state.keys)
             self._feeds.note_all(self.replica.state.keys)
             left.close()
@@ -156,6 +177,11 @@ class JsonFileStore:
         if not self.replica.files_in_place():
             self.reload()
             self._settle()
+
+    def _open_replica(self) -> Replica:
+        replica = open_replica(self.folder, self.declared, self._feeds, self._memory)
+        replica.chain.observer = self.observer
+        return replica
 
     def _record_new_files(self) -> None:
         with self.writing():
@@ -206,11 +232,20 @@ class JsonFileStore:
         try:
             if changes := batch.transaction.changes():
                 self.replica.commit(changes)
+                self.observer.wrote(batch.members)
             batch.written()
         except DaybookError as error:
             batch.failed(error)
         finally:
             self._lock.release()
+
+    def _await(self, batch: Batch) -> None:
+        try:
+            batch.outcome()
+        except DaybookError:
+            self._has_failed = True
+            raise
+        self._has_failed = False
 
     def _settle(self) -> None:
         with self._memory:
@@ -219,6 +254,9 @@ class JsonFileStore:
                     return self.replica.settle()
                 except Overtaken:
                     self.reload()
+                except DaybookError:
+                    self._has_failed = True
+                    raise
 
     @contextmanager
     def _across_processes(self) -> Iterator[None]:

@@ -54,6 +54,9 @@ class TroubledStore:
             raise self.unsynced
         self._store.make_durable()
 
+    def refuse_unwritable(self) -> None:
+        self._store.refuse_unwritable()
+
     def lead(self, timeout_s: float) -> bool:
         return self._store.lead(timeout_s)
 
