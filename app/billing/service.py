@@ -66,7 +66,8 @@ def settle(
     invoice = payments.with_payment(invoice, wanted)
     news = answered or _paid_unasked(before, invoice)
     if news:
-        _tell(tx, order or last_known or _as_invoiced(invoice), invoice, news)
+        told = (before or {"payments": []})["payments"]
+        _tell(tx, order or last_known or _as_invoiced(invoice), invoice, news, again=news in told)
     if invoice != before:
         tx.put(INVOICES.name, invoice)
     return payments.question(invoice, wanted) if wanted else None
@@ -163,14 +164,17 @@ def _as_invoiced(invoice: Document) -> Document:
     }
 
 
-def _tell(tx: Transaction, order: Document, invoice: Document, payment: Document) -> None:
-    """Emit what came of a payment."""
+def _tell(
+    tx: Transaction, order: Document, invoice: Document, payment: Document, *, again: bool
+) -> None:
+    """Emit what came of a payment; `again` when no money moved this time."""
     data = {
         "order": snapshot(order),
         "payment": payment,
         "paid": invoice["paid"],
         "invoice_number": invoice["invoice_number"],
         "payments": payments.done(invoice),
+        "again": again,
     }
     order_id = invoice["order_id"]
     if payment["state"] == payments.DECLINED:

@@ -138,7 +138,8 @@ class PaymentCaptured(Event):
     `data.order`: the order as billing saw it; `data.payment`: {payment_id, kind, amount, at, …},
     the amount of this payment; `data.paid`: what has been paid in all, less refunds;
     `data.payments`: all payments that were made, this one included; `data.invoice_number`. Told
-    once more, with the last payment, when a change brings an order back to what had been paid.
+    once more, with the last payment, when a change brings an order back to what had been paid:
+    `data.again` then is true, and no money has moved.
     """
 
     type = "payment.captured"

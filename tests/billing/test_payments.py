@@ -273,6 +273,9 @@ class TestDeclinedDifference:
         settled()
         assert read(client, "/order/1001")["payment_status"] == "paid"
         assert told(client)[-1] == ("payment.captured", "4.50", "4.50")
+        events = [record["event"] for record in read(client, "/order/1001/events")["events"]]
+        paid = [event["data"]["again"] for event in events if event["type"] == "payment.captured"]
+        assert paid == [False, True]
 
     def test_it_is_not_asked_for_again_without_a_reason(
         self, client: FlaskClient, settled: Settled, gateway: Simulator
