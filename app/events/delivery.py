@@ -23,7 +23,8 @@ from typing import Any, NamedTuple
 from app.events import faults
 from app.events.lanes import Lane
 from app.events.outbox import OUTBOX, PENDING, Records
-from app.events.outcome import Delivery, judge, put_on_record, result_of
+from app.events.observer import UNOBSERVED, Observer
+from app.events.outcome import Delivery, Verdict, judge, put_on_record, result_of
 from app.events.retry import RetryPolicy
 from app.events.schedule import Room, Schedule
 from app.events.signals import Asking, Outside, Signals
@@ -58,7 +59,9 @@ class Round:
         workshop: Workshop,
         *,
         with_faults: bool = False,
+        observer: Observer = UNOBSERVED,
     ) -> None:
+        self._observer = observer
         self._store = store
         self._signals = signals
         self._policy = policy
@@ -67,6 +70,7 @@ class Round:
         self._with_faults = with_faults
         self._schedule = Schedule(workshop.lanes)
         self._slowed: set[Lane] = set()
+        self._settled: list[tuple[Delivery, Verdict]] = []
 
     def begin(self) -> None:
         """Take in everything that stands in the outbox."""
@@ -89,6 +93,7 @@ class Round:
         self._take_in(self._feed.take(self._schedule.wait_s(self._workshop.room, longest_s)))
         waited_s, errands = self._deliver(self._schedule.take(self._workshop.room))
         self._begin(errands)
+        self._observer.led(self._schedule.due_s())
         return waited_s
 
     def finish(self) -> None:
@@ -112,6 +117,7 @@ class Round:
         if not lanes and not ended:
             return 0.0, []
         began = monotonic()
+        self._settled.clear()
         with self._store.transaction() as tx:
             waited_s = monotonic() - began
             records = Records(tx)
@@ -119,6 +125,8 @@ class Round:
             self._run(records, lanes, errands, began + waited_s + LONGEST_S)
             records.write()
         self._workshop.recorded()
+        for delivery, verdict in self._settled:
+            self._observer.delivered(delivery, verdict)
         return waited_s, errands
 
     def _begin(self, errands: list[Errand]) -> None:
@@ -229,4 +237,5 @@ class Round:
             attempt = delivery.attempt - delivery.before_replay
             verdict = judge(error, attempt, self._policy, breaker)
             put_on_record(records, record, delivery, verdict)
+            self._settled.append((delivery, verdict))
         self._schedule.hand_back(delivery.lane, delivery.event.id, record)

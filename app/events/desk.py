@@ -12,11 +12,11 @@ MOST_AT_ONCE = 16
 
 
 class Desk:
-    """Each lane lies here at most once: ready, or due later. `breaker` guards them all."""
+    """Each lane lies here at most once: ready since then, or due later. `breaker` guards all."""
 
     def __init__(self) -> None:
         self.breaker = Breaker()
-        self._ready: deque[Lane] = deque()
+        self._ready: deque[tuple[float, Lane]] = deque()
         self._later: list[tuple[float, Lane]] = []
 
     def put(self, lane: Lane, wait_s: float = 0.0) -> None:
@@ -24,14 +24,14 @@ class Desk:
         if wait_s > 0:
             heappush(self._later, (monotonic() + wait_s, lane))
         else:
-            self._ready.append(lane)
+            self._ready.append((monotonic(), lane))
 
     def take(self, most: int = MOST_AT_ONCE) -> list[Lane]:
         """At most `most` lanes that may run now; a single one, as a probe, after an outage."""
         self._ripen()
         if self.breaker.is_open:
             most = 0 if self.breaker.wait_s() else min(most, 1)
-        lanes = [self._ready.popleft() for _ in range(min(most, len(self._ready)))]
+        lanes = [self._ready.popleft()[1] for _ in range(min(most, len(self._ready)))]
         if lanes and self.breaker.is_open:
             self.breaker.begin_probe()
         return lanes
@@ -43,7 +43,14 @@ class Desk:
             return self.breaker.wait_s()
         return self._later[0][0] - monotonic() if self._later else None
 
+    def due_s(self) -> float:
+        """For how many seconds the first lane could have run; 0 while an outage holds them all."""
+        self._ripen()
+        if not self._ready or self.breaker.is_open:
+            return 0.0
+        return monotonic() - self._ready[0][0]
+
     def _ripen(self) -> None:
         now = monotonic()
         while self._later and self._later[0][0] <= now:
-            self._ready.append(heappop(self._later)[1])
+            self._ready.append(heappop(self._later))

@@ -13,6 +13,7 @@ from functools import partial
 from app.errors import Unavailable
 from app.events.daily import Daily
 from app.events.delivery import Round
+from app.events.observer import UNOBSERVED, Observer
 from app.events.outbox import OUTBOX
 from app.events.outcome import described, place_of
 from app.events.retry import RetryPolicy
@@ -46,6 +47,7 @@ class Dispatcher:
         *,
         daily: Sequence[Daily] = (),
         with_faults: bool = False,
+        observer: Observer = UNOBSERVED,
     ) -> None:
         """Raises LookupError when an event type names a handler that is not connected."""
         signals.refuse_gaps()
@@ -54,6 +56,7 @@ class Dispatcher:
         self._policy = policy
         self._daily = daily
         self._with_faults = with_faults
+        self._observer = observer
         self._feed: Feed | None = None
         self._workshop = Workshop()
         self._trouble = ""
@@ -114,6 +117,7 @@ class Dispatcher:
             self._feed,
             self._workshop,
             with_faults=self._with_faults,
+            observer=self._observer,
         )
 
     def _pause(self, trouble: str) -> None:

@@ -60,6 +60,10 @@ class Schedule:
         waits = [desk.wait_s() for handler, desk in self._desks.items() if room(handler) > 0]
         return max(0.0, min([longest_s, *(wait_s for wait_s in waits if wait_s is not None)]))
 
+    def due_s(self) -> float:
+        """For how many seconds the longest waiting lane could have run; 0 when none could."""
+        return max((desk.due_s() for desk in self._desks.values()), default=0.0)
+
     def breaker(self, handler: str) -> Breaker:
         """The breaker of a handler."""
         return self._desks[handler].breaker

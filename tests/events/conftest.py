@@ -11,6 +11,7 @@ from app.events import outbox
 from app.events.delivery import Round
 from app.events.failures import FAILURES
 from app.events.faults import FAULTS
+from app.events.observer import UNOBSERVED, Observer
 from app.events.outbox import EVENTS, OUTBOX, TIMELINES, emit
 from app.events.retry import RetryPolicy
 from app.events.signals import Inside, Outside, Signals, Skipped
@@ -89,6 +90,7 @@ class Shop:
                 self.signals.connect(kind or Inside(name, fake.inside), event)
         self.workshop = Workshop()
         self.policy = QUICK
+        self.observer: Observer = UNOBSERVED
         self._round: Round | None = None
 
     def emit(
@@ -104,7 +106,13 @@ class Shop:
         """A new round, as after a restart."""
         feed = self.store.follow(OUTBOX.name)
         self._round = Round(
-            self.store, self.signals, self.policy, feed, self.workshop, with_faults=with_faults
+            self.store,
+            self.signals,
+            self.policy,
+            feed,
+            self.workshop,
+            with_faults=with_faults,
+            observer=self.observer,
         )
         self._round.begin()
         return self._round

@@ -93,3 +93,25 @@ def test_all_lanes_go_as_soon_as_a_probe_succeeds(desk: Desk, clock: FrozenDateT
     desk.breaker.record(None)
     assert desk.wait_s() == 0
     assert desk.take() == [TWO, THREE]
+
+
+def test_the_desk_knows_how_long_the_first_lane_could_have_run(
+    desk: Desk, clock: FrozenDateTimeFactory
+) -> None:
+    """A retry counts from the moment when it is due."""
+    desk.put(ONE, wait_s=3)
+    assert desk.due_s() == 0
+    clock.tick(timedelta(seconds=5))
+    assert desk.due_s() == pytest.approx(2)
+    desk.put(TWO)
+    assert desk.due_s() == pytest.approx(2)
+    desk.take()
+    assert desk.due_s() == 0
+
+
+def test_what_an_outage_holds_is_not_due(desk: Desk, clock: FrozenDateTimeFactory) -> None:
+    """A mail server that is down is no fault of the dispatcher."""
+    desk.put(ONE)
+    clock.tick(timedelta(seconds=5))
+    open_breaker(desk)
+    assert desk.due_s() == 0
