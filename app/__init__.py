@@ -67,6 +67,10 @@ from app.shipping.handlers import on_order_event as prepare_shipment
 from app.shipping.service import SHIPMENTS, rules_of
 from app.shop import SHOP, kept_in
 from app.store import Collection
+from app.watching import routes as watching_routes
+from app.watching.books import Books
+from app.watching.instruments import Instruments
+from app.watching.requests import watch
 from app.web import routes as pages
 from app.web.site import Site
 
@@ -102,6 +106,7 @@ def create_app(config: Config | None = None) -> Flask:
     """
     config = config or from_environment(os.environ)
     signals = connect_handlers(config)
+    instruments = Instruments(HANDLERS, config.currency.code)
     runtime = Runtime(
         config,
         kept_in(config.currency, COLLECTIONS),
@@ -111,13 +116,16 @@ def create_app(config: Config | None = None) -> Flask:
             RetryPolicy(config.retry_attempts, config.retry_wait),
             daily=[Daily("low stock", config.low_stock_check, config.timezone, tell_what_is_low)],
             with_faults=config.faults,
+            observer=instruments,
         ),
+        observer=instruments,
     )
     app = Flask(__name__, static_folder=None)
     app.url_map.strict_slashes = app.url_map.merge_slashes = False
     app.extensions["daybook"] = runtime
     app.config["PREFERRED_URL_SCHEME"] = urlsplit(config.url or "http:").scheme
     app.config["MAX_CONTENT_LENGTH"] = READ_AT_MOST_BYTES
+    watch(app, instruments)
     app.before_request(host_check(config.trusted_hosts or THIS_MACHINE | {config.host.lower()}))
     app.before_request(refuse_other_sites)
     app.before_request(runtime.start)
@@ -137,6 +145,11 @@ def create_app(config: Config | None = None) -> Flask:
     app.register_blueprint(
         event_routes.blueprint(runtime, HANDLERS, order_routes.id_of, with_faults=config.faults)
     )
+    app.register_blueprint(
+        watching_routes.blueprint(
+            runtime, instruments, Books(runtime, HANDLERS, config.data), config.ready_delay_s
+        )
+    )
     app.register_blueprint(docs.blueprint())
     site = Site(
         runtime,
@@ -148,6 +161,7 @@ def create_app(config: Config | None = None) -> Flask:
         handlers=HANDLERS,
         sends_by_smtp=config.smtp_url is not None,
         streams=config.threads // 4,
+        count_streams=instruments.streams.inc,
     )
     pages.install(app, site)
     problems.install(app)

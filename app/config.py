@@ -47,6 +47,7 @@ class Config:
     retry_attempts: int = 5
     retry_wait: float = 0.2
     lock_timeout: float = 5.0
+    ready_delay_s: float = 30.0
     trusted_hosts: frozenset[str] = frozenset()
     low_stock_check: time = time(8)
     mail_from: str = "Daybook <shop@localhost>"
@@ -243,6 +244,7 @@ _READERS: dict[str, Callable[[str], Any]] = {
     "retry_attempts": _whole(1, 100),
     "retry_wait": _seconds(0.001, 600),
     "lock_timeout": _seconds(0.1, 600),
+    "ready_delay_s": _seconds(1, 86400),
     "trusted_hosts": _names,
     "mail_from": _mailbox,
     "mails": _mails,

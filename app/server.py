@@ -16,6 +16,7 @@ from granian.server.mp import MPServer
 
 from app.config import Config
 from app.errors import DaybookError, Unavailable
+from app.watching.sharing import forget, shared_figures
 
 log = logging.getLogger(__name__)
 
@@ -99,7 +100,8 @@ def run(config: Config) -> None:
         websockets=False,
     )
     try:
-        server.serve()
+        with shared_figures():
+            server.serve()
     except SystemExit:
         if server.refusal:
             raise Unavailable(server.refusal) from None
@@ -178,6 +180,8 @@ class DaybookServer(MPServer):
             log.error("%s", line)
         if refusals:
             sleep(PAUSE_S)
+        for idx in workers:
+            forget(self.wrks[idx].inner.pid or 0)
         super()._respawn_workers(workers, *arguments, **options)
         for idx, code in codes.items():
             if code < 0 or code == REFUSED:

@@ -27,7 +27,8 @@ from app.shipping import schemas as shipping_schemas
 from tests.over_http import body, place, request_for
 
 FILE = Path(__file__).parents[1] / "openapi.yaml"
-PAGES = ("web.", "docs.")
+PAGES = ("web.", "docs.", "watching.metrics")
+"""What is not for clients of the API."""
 
 
 @pytest.fixture
@@ -53,7 +54,7 @@ def test_the_file_is_openapi(contract: dict[str, Any]) -> None:
 
 
 def test_every_route_is_described(app: Flask, contract: dict[str, Any]) -> None:
-    """Each method of each route, but for the pages."""
+    """Each method of each route, but for the pages and what Prometheus reads."""
     for rule in app.url_map.iter_rules():
         if rule.endpoint.startswith(PAGES):
             continue
@@ -215,6 +216,8 @@ class TestAnswers:
         yield "GET", "/fault", "/fault", 200, None
         yield "DELETE", "/fault/orders", "/fault/{handler}", 200, None
         yield "DELETE", "/fault/orders", "/fault/{handler}", 404, None
+        yield "GET", "/livez", "/livez", 200, None
+        yield "GET", "/readyz", "/readyz", 200, None
 
 
 def ask(

@@ -12,7 +12,7 @@ from functools import lru_cache
 from flask import request
 
 from app.auth import keys, sessions, users
-from app.auth.permissions import PERMISSIONS, PUBLIC_ENDPOINTS
+from app.auth.permissions import PERMISSIONS, PROBES, PUBLIC_ENDPOINTS
 from app.config import Config
 from app.errors import Forbidden, Unauthenticated, Unavailable
 from app.http.identity import LOCAL, OPERATOR, PUBLIC, Identity, identify
@@ -41,8 +41,8 @@ class Guard:
     def admit(self) -> None:
         """Say who sends the request. Raises Unauthenticated or Forbidden when they may not."""
         endpoint = request.endpoint
-        if endpoint is None:
-            return  # no such address: whoever asks is told so
+        if endpoint is None or endpoint in PROBES:
+            return  # no such address: whoever asks is told so. Probes ask when the store fails, too
         identity = self._identity()
         identify(identity)
         self._note_use()

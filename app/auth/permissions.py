@@ -5,7 +5,10 @@ A test fails when a route stands in neither; until then it is for operators alon
 
 from app.http.identity import CLERK, MANAGER, OPERATOR
 
-PUBLIC_ENDPOINTS = frozenset(
+PROBES = frozenset({"watching.livez", "watching.readyz"})
+"""What asks whether the service is well: without a key, and though the store may fail."""
+
+PUBLIC_ENDPOINTS = PROBES | frozenset(
     {
         "web.static",
         "web.customer.show_form",
@@ -27,8 +30,8 @@ PUBLIC_ENDPOINTS = frozenset(
         "docs.static",
     }
 )
-"""What customers use, who see no order but those whose link they have; carriers, who sign;
-whoever is about to sign in; and whoever wants to know what the API is like."""
+"""Besides, what customers use, who see no order but those whose link they have; carriers, who
+sign; whoever is about to sign in; and whoever wants to know what the API is like."""
 
 PERMISSIONS = {
     "orders.post_order": CLERK,
@@ -81,4 +84,5 @@ PERMISSIONS = {
     "events.list_faults": OPERATOR,
     "events.set_fault": OPERATOR,
     "events.clear_fault": OPERATOR,
+    "watching.metrics": OPERATOR,
 }

@@ -22,8 +22,8 @@ from typing import Any, NamedTuple
 
 from app.events import faults
 from app.events.lanes import Lane
-from app.events.outbox import OUTBOX, PENDING, Records
 from app.events.observer import UNOBSERVED, Observer
+from app.events.outbox import OUTBOX, PENDING, Records
 from app.events.outcome import Delivery, Verdict, judge, put_on_record, result_of
 from app.events.retry import RetryPolicy
 from app.events.schedule import Room, Schedule

@@ -15,7 +15,7 @@ class Observer(Protocol):
         """An attempt to deliver has ended so."""
 
     def led(self, due_s: float) -> None:
-        """This process leads, and has just made a step.
+        """The process leads, and has just made a step.
 
         The oldest delivery that could run now has waited `due_s` seconds; 0 when none waits.
         """

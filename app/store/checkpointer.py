@@ -111,6 +111,7 @@ class Checkpointer:
             self.last_error = None
         except DaybookError as error:
             self._note(error)
+            self._store.observer.fell_behind()
         took = monotonic() - began
         self._not_before = monotonic() + max(PAUSE_S, PAUSE_FACTOR * took)
 

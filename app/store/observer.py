@@ -22,6 +22,9 @@ class Observer(Protocol):
     def checkpointed(self, took_s: float) -> None:
         """The readable files were brought up to date."""
 
+    def fell_behind(self) -> None:
+        """The readable files could not be brought up to date."""
+
 
 class Unobserved:
     """The observer of a store that nobody watches."""
@@ -37,6 +40,9 @@ class Unobserved:
 
     def checkpointed(self, took_s: float) -> None:
         """See Observer.checkpointed."""
+
+    def fell_behind(self) -> None:
+        """See Observer.fell_behind."""
 
 
 UNOBSERVED = Unobserved()

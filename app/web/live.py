@@ -92,6 +92,8 @@ def add_to(pages: Blueprint, site: Site) -> None:
         answer.headers["Cache-Control"] = "no-store"
         answer.headers["X-Accel-Buffering"] = "no"  # nginx would keep the messages to itself
         answer.call_on_close(places.release)
+        site.count_streams(1)
+        answer.call_on_close(lambda: site.count_streams(-1))
         return answer
 
 

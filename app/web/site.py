@@ -1,6 +1,6 @@
 """What every page shares: the frame it is drawn in, its headers, and errors told in words."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import tzinfo
 from pathlib import Path
@@ -47,6 +47,8 @@ class Site:
     """How many live streams one process keeps open at most; each takes a thread of the server."""
     heartbeat_s: float = 1.0
     """After so long a quiet stream says that all is well; one whose browser left ends then."""
+    count_streams: Callable[[int], object] = lambda _more: None
+    """Told 1 whenever a live stream begins, and -1 when it ends."""
 
     @property
     def stopping(self) -> Event:

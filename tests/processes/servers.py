@@ -61,6 +61,12 @@ class Server:
         wait_for("the server answers", self._answers)
         return self
 
+    @property
+    def pid(self) -> int:
+        """The server's own process, which starts the workers."""
+        assert self._process
+        return self._process.pid
+
     def stop(self) -> int:
         """SIGTERM, as an operator stops it; returns the exit code."""
         assert self._process

@@ -8,7 +8,7 @@ import pytest
 from app.errors import Unavailable
 from app.store.checkpointer import Checkpointer
 from tests.store.conftest import OpenStore
-from tests.store.faults import UnreliableDisk
+from tests.store.faults import UnreliableDisk, full_disk
 from tests.store.shop import order, put_orders
 
 
@@ -29,6 +29,9 @@ class Counting:
 
     def checkpointed(self, took_s: float) -> None:
         self._note("checkpointed", took_s)
+
+    def fell_behind(self) -> None:
+        self.heard["fell behind"] += 1
 
     def _note(self, what: str, seconds: float) -> None:
         assert 0 <= seconds < 60
@@ -88,3 +91,12 @@ def test_the_log_that_is_read_anew_is_watched_too(
     observer.heard.clear()
     put_orders(store, order("a"))
     assert observer.heard["synced"] == 1
+
+
+def test_a_checkpoint_that_fails_is_heard_of(open_store: OpenStore, observer: Counting) -> None:
+    """Each time: nobody shall have to find the line in the log."""
+    store = open_store(observer=observer)
+    put_orders(store, order("a", text="x" * 5000))
+    with full_disk(1000):
+        Checkpointer(store).close()
+    assert observer.heard["fell behind"] == 1

@@ -1,0 +1,1 @@
+"""What an operator watches: probes, figures, the log and traces. It looks, and changes nothing."""
