@@ -21,7 +21,7 @@ class Shop:
 def receipt_pdf(shop: Shop, event: Envelope) -> bytes:
     """The receipt that belongs to a payment.captured or payment.refunded event.
 
-    It takes some milliseconds, with Chinese or Arabic half a second.
+    It takes a few milliseconds, with Chinese or Arabic half a second.
     """
     # half of the time that a command takes to start would go into importing fpdf2
     from app.billing.receipt_page import rendered
