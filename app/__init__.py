@@ -10,6 +10,7 @@ from app import cli
 from app.auth.attempts import ATTEMPTS
 from app.auth.guard import Guard
 from app.auth.keys import KEYS
+from app.auth.provider import Provider
 from app.auth.sessions import SESSIONS
 from app.auth.users import USERS
 from app.billing import routes as billing_routes
@@ -129,7 +130,7 @@ def create_app(config: Config | None = None) -> Flask:
     app.before_request(host_check(config.trusted_hosts or THIS_MACHINE | {config.host.lower()}))
     app.before_request(refuse_other_sites)
     app.before_request(runtime.start)
-    app.before_request(Guard(runtime).admit)
+    app.before_request(Guard(runtime, config.oidc_issuer or "").admit)
     app.after_request(announce_patch)
     app.after_request(compressed)
     rules = Rules(config.currency, config.unlisted_products, config.payment_method)
@@ -162,6 +163,7 @@ def create_app(config: Config | None = None) -> Flask:
         sends_by_smtp=config.smtp_url is not None,
         streams=config.threads // 4,
         count_streams=instruments.streams.inc,
+        provider=_provider(config),
     )
     pages.install(app, site)
     problems.install(app)
@@ -218,6 +220,23 @@ def _notifier(config: Config) -> Notifier:
         manager=config.manager_email,
         url=config.url,
         receipt=partial(receipt_pdf, _shop(config)),
+    )
+
+
+def _provider(config: Config) -> Provider | None:
+    """Who signs people in besides this shop; the settings are all there or none is."""
+    if not (config.oidc_issuer and config.oidc_client_id and config.oidc_client_secret):
+        return None
+    from app.auth.oidc import OidcProvider, Registration  # not for shops that have no provider
+
+    return OidcProvider(
+        Registration(
+            config.oidc_issuer,
+            config.oidc_client_id,
+            config.oidc_client_secret,
+            config.oidc_role_claim,
+            config.oidc_roles,
+        )
     )
 
 

@@ -20,6 +20,7 @@ from app.money import Currency
 from app.payment_methods import APPROVE, METHODS
 
 PREFIX = "DAYBOOK_"
+_OIDC = PREFIX + "OIDC_"
 
 MAILS = (
     *("placed", "changed", "cancelled", "deleted", "confirmed", "backordered", "available"),
@@ -61,6 +62,11 @@ class Config:
     payment_method: str = APPROVE
     shop_name: str = "Daybook"
     shop_address: str = ""
+    oidc_issuer: str | None = None
+    oidc_client_id: str | None = None
+    oidc_client_secret: str | None = field(default=None, repr=False)
+    oidc_role_claim: str = "roles"
+    oidc_roles: Mapping[str, str] = field(default_factory=dict)
 
 
 def from_environment(environment: Mapping[str, str]) -> Config:
@@ -79,9 +85,19 @@ def from_environment(environment: Mapping[str, str]) -> Config:
         except ValueError as error:
             shown = "" if known[variable] in _SECRET else f", not {environment[variable]!r}"
             problems.append(Problem(variable, f"{error}{shown}"))
+    problems += _half_told(environment)
     if problems:
         raise Invalid(problems)
     return Config(**values)
+
+
+def _half_told(environment: Mapping[str, str]) -> list[Problem]:
+    """What is missing of a provider for sign-in, when anything of it is set."""
+    if not any(variable.startswith(_OIDC) for variable in environment):
+        return []
+    needed = (_OIDC + name for name in ("ISSUER", "CLIENT_ID", "CLIENT_SECRET", "ROLES"))
+    told = f"is needed too, with the other {_OIDC} settings"
+    return [Problem(variable, told) for variable in needed if variable not in environment]
 
 
 def _unknown(variable: str, known: list[str]) -> str:
@@ -198,6 +214,24 @@ def _url(text: str) -> str:
     return text.rstrip("/")
 
 
+def _issuer(text: str) -> str:
+    parts = urlsplit(_url(text))
+    if parts.scheme != "https" and parts.hostname not in ("localhost", "127.0.0.1", "::1"):
+        raise ValueError("must be an https address, such as https://login.example.org/shop")
+    return text  # as it is: tokens repeat it letter for letter
+
+
+def _role_map(text: str) -> dict[str, str]:
+    pairs = [each.rpartition("=") for each in text.split(",")]
+    roles = {value.strip(): role.strip() for value, _, role in pairs}
+    if not all(roles) or set(roles.values()) - {"clerk", "manager", "operator"}:
+        raise ValueError(
+            "must say which value of the claim means which role (clerk, manager or operator), such "
+            "as shop-clerks=clerk,shop-owners=operator"
+        )
+    return roles
+
+
 def _smtp_url(text: str) -> str:
     try:
         parts = urlsplit(text)
@@ -228,7 +262,7 @@ def _webhook_secret(text: str) -> str:
     return text
 
 
-_SECRET = frozenset({"carrier_secret", "smtp_url"})
+_SECRET = frozenset({"carrier_secret", "smtp_url", "oidc_client_secret"})
 """Settings that no message may repeat."""
 
 _READERS: dict[str, Callable[[str], Any]] = {
@@ -258,4 +292,9 @@ _READERS: dict[str, Callable[[str], Any]] = {
     "low_stock_check": _time_of_day,
     "shop_name": _text,
     "shop_address": _text,
+    "oidc_issuer": _issuer,
+    "oidc_client_id": _text,
+    "oidc_client_secret": _text,
+    "oidc_role_claim": _text,
+    "oidc_roles": _role_map,
 }

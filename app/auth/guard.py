@@ -121,7 +121,7 @@ def refuse_open_house(store: Store, config: Config) -> None:
     if is_loopback(config.host):
         return
     with store.read() as view:
-        is_open = not is_guarded(view)
+        is_open = not is_guarded(view, config.oidc_issuer or "")
     if is_open:
         raise Unavailable(
             f"Other machines can reach {config.host}, and this shop has neither keys nor users: "

@@ -20,6 +20,8 @@ PUBLIC_ENDPOINTS = PROBES | frozenset(
         "web.customer.follow",
         "web.door.show_sign_in",
         "web.door.take_sign_in",
+        "web.door.ask_provider",
+        "web.door.come_back",
         "web.door.sign_out",
         "web.door.sign_out_everywhere",
         "shipping.delivered",

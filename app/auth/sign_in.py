@@ -1,7 +1,7 @@
 """Signing in with name and password: counted, checked, and answered with a new session."""
 
 from app.auth import attempts, passwords, sessions
-from app.auth.users import USERS
+from app.auth.users import USERS, refuse_taken
 from app.errors import Unauthenticated
 from app.http.identity import Identity
 from app.store import Document, Store
@@ -22,6 +22,17 @@ def sign_in(store: Store, name: str, password: str, address: str, old_token: str
     if user is None or not is_right:
         raise _wrong()
     return _begin(store, user, address, old_token)
+
+
+def sign_in_as(store: Store, who: Identity, issuer: str, old_token: str = "") -> str:
+    """Begin a session for a person of a provider and return its token; that of `old_token` ends.
+
+    Raises Conflict for a name that stands for somebody else in the books already.
+    """
+    with store.transaction() as tx:
+        refuse_taken(tx, who.name)
+        sessions.end(tx, old_token)
+        return sessions.begin(tx, who, issuer)
 
 
 def _begin(store: Store, user: Document, address: str, old_token: str) -> str:

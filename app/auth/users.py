@@ -67,6 +67,15 @@ def find_user(view: View, name: str) -> Document:
     return user
 
 
+def refuse_taken(view: View, name: str) -> None:
+    """Raise Conflict when a user, a key or a word of the books has this name already."""
+    small = name.lower()
+    if small in RESERVED_NAMES or view.get(USERS.name, small) is not None:
+        raise Conflict(f"There is a user {name} already.")
+    if any(key["name"].lower() == small for key in view.find(KEYS.name).documents):
+        raise Conflict(f"There is a key of the name {name}; one of the two needs another name.")
+
+
 def refuse_as_key_name(view: View, name: str) -> None:
     """Raise Conflict when a key may not be called so: the books could not tell who did what."""
     if name.lower() in RESERVED_NAMES or view.get(USERS.name, name.lower()) is not None:
@@ -75,10 +84,7 @@ def refuse_as_key_name(view: View, name: str) -> None:
 
 def create_user(tx: Transaction, name: str, role: str, password_hash: str) -> None:
     """Add a user; `name` is one of `user_name`. Raises Conflict when a user or a key has it."""
-    if tx.get(USERS.name, name) is not None:
-        raise Conflict(f"There is a user {name} already.")
-    if any(key["name"].lower() == name for key in tx.find(KEYS.name).documents):
-        raise Conflict(f"There is a key of the name {name}; name the user otherwise.")
+    refuse_taken(tx, name)
     user = {"name": name, "role": role, "created": clock.now(), "hash": password_hash}
     tx.put(USERS.name, user)
 

@@ -10,7 +10,7 @@ from app.auth import sessions
 from app.auth.guard import is_local_request
 from app.auth.sign_in import sign_in
 from app.auth.users import USERS
-from app.errors import Forbidden, TooMany, Unauthenticated
+from app.errors import DaybookError, Forbidden, TooMany, Unauthenticated, Unavailable
 from app.http import problems
 from app.http.cookies import drop_cookie, give_cookie, is_secure
 from app.http.identity import current
@@ -27,7 +27,7 @@ def add_to(pages: Blueprint, site: Site) -> None:
     def show_sign_in() -> Response:
         session = sessions.current_session()
         if session is None:
-            return _form_page()
+            return form_page(site, request.args.get("next", ""))
         with store.read() as view:
             count = view.count(sessions.SESSIONS.name, {"user": current().name})
         return page("signed_in.html", since=session.document["began"], count=count)
@@ -40,11 +40,8 @@ def add_to(pages: Blueprint, site: Site) -> None:
         address, old_token = request.remote_addr or "", sessions.sent_token()
         try:
             token = sign_in(store, name, password, address, old_token)
-        except (Unauthenticated, TooMany) as error:
-            answer = _form_page(str(error), problems.status_of(error), name)
-            if isinstance(error, TooMany):
-                answer.headers["Retry-After"] = str(error.members["retry_after_s"])
-            return answer
+        except (Unauthenticated, TooMany, Unavailable) as error:
+            return form_page(site, request.args.get("next", ""), error, name)
         answer = Response(status=303, headers={"Location": own_page(request.args.get("next", ""))})
         give_cookie(answer, sessions.COOKIE, token)
         return answer
@@ -64,24 +61,30 @@ def add_to(pages: Blueprint, site: Site) -> None:
                 sessions.end_all(tx, current().name)
         return _gone()
 
-    def _form_page(fault: str = "", status: int = 200, name: str = "") -> Response:
-        with store.read() as view:
-            has_users = view.count(USERS.name) > 0
-        return page(
-            "sign_in.html",
-            status,
-            fault=fault,
-            name=name[:60],
-            has_users=has_users,
-            next=request.args.get("next", ""),
-            is_told=request.args.get("told") == "out",
-        )
-
     def _gone() -> Response:
         location = url_for("web.door.show_sign_in", told="out")
         answer = Response(status=303, headers={"Location": location})
         drop_cookie(answer, sessions.COOKIE)
         return answer
+
+
+def form_page(site: Site, goal: str, error: DaybookError | None = None, name: str = "") -> Response:
+    """The page to sign in on; after that it goes on to `goal`. It tells of `error`, if any."""
+    with site.store.read() as view:
+        has_users = view.count(USERS.name) > 0
+    answer = page(
+        "sign_in.html",
+        problems.status_of(error) if error else 200,
+        fault=str(error) if error else "",
+        name=name[:60],
+        has_users=has_users,
+        has_provider=site.provider is not None,
+        next=goal,
+        is_told=request.args.get("told") == "out",
+    )
+    if error and (retry_after_s := error.members.get("retry_after_s")):
+        answer.headers["Retry-After"] = str(retry_after_s)
+    return answer
 
 
 def _refuse_plain() -> None:

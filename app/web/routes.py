@@ -4,12 +4,24 @@ from flask import Blueprint, Flask, url_for
 
 from app.auth.permissions import PERMISSIONS
 from app.http.identity import current
-from app.web import desk, door, events, live, mailbox, order_page, overview, shipping, shop, stock
+from app.web import (
+    desk,
+    door,
+    events,
+    live,
+    mailbox,
+    order_page,
+    overview,
+    provider_door,
+    shipping,
+    shop,
+    stock,
+)
 from app.web.site import Site, install_pages
 
 GROUPS = {
     "customer": (shop, order_page, live),
-    "door": (door,),
+    "door": (door, provider_door),
     "clerk": (desk, shipping, mailbox),
     "manager": (stock, overview),
     "operator": (events,),

@@ -10,6 +10,7 @@ from flask import Blueprint, Flask, Response, g, render_template, request
 from werkzeug.exceptions import NotFound as NoSuchPage
 
 from app import clock
+from app.auth.provider import Provider
 from app.auth.sessions import current_session
 from app.billing.receipt import Shop
 from app.errors import Unauthenticated
@@ -45,6 +46,8 @@ class Site:
     """Whether mail goes to a server, and not into the folder `mail`."""
     streams: int = 4
     """How many live streams one process keeps open at most; each takes a thread of the server."""
+    provider: Provider | None = None
+    """Who signs people in besides this shop."""
     heartbeat_s: float = 1.0
     """After so long a quiet stream says that all is well; one whose browser left ends then."""
     count_streams: Callable[[int], object] = lambda _more: None

@@ -5,16 +5,13 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from flask import Flask
 from flask.testing import FlaskClient
-from werkzeug.routing import Rule
 
 from app.auth.guard import FORWARDED, is_loopback, refuse_open_house
 from app.auth.keys import create_key
-from app.auth.permissions import PERMISSIONS, PUBLIC_ENDPOINTS
 from app.config import Config
 from app.errors import Unavailable
-from app.http.identity import ROLES, STAFF_ROLES, Identity
+from app.http.identity import ROLES, Identity
 from app.runtime import Runtime
 
 Headers = dict[str, str]
@@ -35,50 +32,6 @@ def as_role(runtime: Runtime) -> Callable[[str], Headers]:
             return {"Authorization": f"Bearer {create_key(tx, f'a {role}', role)}"}
 
     return headers
-
-
-def test_every_route_is_in_exactly_one_table(app: Flask) -> None:
-    """A new route has to say who may use it."""
-    endpoints = {rule.endpoint for rule in app.url_map.iter_rules()}
-    assert endpoints == PERMISSIONS.keys() | PUBLIC_ENDPOINTS
-    assert not PERMISSIONS.keys() & PUBLIC_ENDPOINTS
-
-
-def test_every_route_admits_exactly_who_may_use_it(
-    app: Flask, client: FlaskClient, as_role: Callable[[str], Headers]
-) -> None:
-    """The whole matrix: each route, each method, each role, and nobody at all."""
-    callers: dict[str, Headers] = {role: as_role(role) for role in STAFF_ROLES}
-    callers["nobody"] = {}
-    wrong = [
-        (method, rule.rule, name)
-        for rule, method in _operations(app)
-        for name, headers in callers.items()
-        if _is_admitted(client, rule, method, headers) != _may(rule.endpoint, name)
-    ]
-    assert wrong == []
-
-
-def _operations(app: Flask) -> list[tuple[Rule, str]]:
-    return [
-        (rule, method)
-        for rule in app.url_map.iter_rules()
-        for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"})
-    ]
-
-
-def _is_admitted(client: FlaskClient, rule: Rule, method: str, headers: Headers) -> bool:
-    """Whether the request got to the route; what became of it there does not matter here."""
-    path = rule.rule.replace("<path:", "<")
-    for name in rule.arguments:
-        path = path.replace(f"<{name}>", "none-such")
-    return client.open(path, method=method, headers=headers).status_code not in (401, 403)
-
-
-def _may(endpoint: str, caller: str) -> bool:
-    if endpoint in PUBLIC_ENDPOINTS:
-        return True
-    return caller != "nobody" and Identity("", caller).may(PERMISSIONS[endpoint])
 
 
 def test_a_shop_without_keys_serves_its_own_machine(client: FlaskClient) -> None:

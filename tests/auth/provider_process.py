@@ -1,0 +1,141 @@
+"""A provider of OpenID Connect, for tests: a process of its own that lets everybody in.
+
+    python -m tests.auth.provider_process     prints its address, then serves until it is killed
+
+It holds to the standards where a client could get by with less (a code is good once, for one
+client, one address and one PKCE verifier), and misbehaves on demand: what is POSTed to /next as
+JSON changes the next answers, and {} ends that.
+
+    claims    claims of the ID token, over the usual ones; null takes one out
+    sign      how it is signed: usual, none, hmac (by the client's secret), stranger (another key)
+    query     parameters of the way back to the shop, over the usual ones; null takes one out
+    token     what the token endpoint answers, instead of tokens
+"""
+
+import base64
+import hashlib
+import json
+import secrets
+import sys
+from time import time
+from typing import Any
+from urllib.parse import urlencode
+
+from flask import Flask, Response, jsonify, redirect, request
+from joserfc import jwt
+from joserfc.jwk import OctKey, RSAKey
+from werkzeug.serving import make_server
+
+CLIENT_ID, CLIENT_SECRET = "daybook", "a secret/of the+client"
+BACK = "http://localhost/sign-in/back"
+
+Json = dict[str, Any]
+
+
+def provider(issuer: str) -> Flask:
+    """The provider as a WSGI application."""
+    app = Flask(__name__)
+    key = RSAKey.generate_key(2048, {"kid": "today", "use": "sig"})
+    stranger = RSAKey.generate_key(2048, {"kid": "today", "use": "sig"})
+    codes: dict[str, Json] = {}
+    wanted: Json = {}
+
+    @app.post("/next")
+    def change() -> Response:
+        wanted.clear()
+        wanted.update(request.get_json())
+        return jsonify(wanted)
+
+    @app.get("/.well-known/openid-configuration")
+    def describe() -> Response:
+        places = {
+            "authorization_endpoint": "authorize",
+            "token_endpoint": "token",
+            "jwks_uri": "keys",
+        }
+        return jsonify(
+            {"issuer": issuer} | {name: f"{issuer}/{place}" for name, place in places.items()}
+        )
+
+    @app.get("/keys")
+    def keys() -> Response:
+        return jsonify({"keys": [key.as_dict(private=False)]})
+
+    @app.get("/authorize")
+    def authorize() -> Any:
+        asked = request.args
+        assert asked["response_type"] == "code" and "openid" in asked["scope"].split()
+        assert asked["client_id"] == CLIENT_ID and asked["redirect_uri"] == BACK
+        assert asked["code_challenge_method"] == "S256"
+        code = secrets.token_urlsafe(16)
+        codes[code] = {"challenge": asked["code_challenge"], "nonce": asked["nonce"]}
+        usual = {"code": code, "state": asked["state"], "iss": issuer}
+        return redirect(f"{BACK}?{urlencode(_over(usual, wanted.get('query', {})))}")
+
+    @app.post("/token")
+    def token() -> Any:
+        if "token" in wanted:
+            return jsonify(wanted["token"]), 400 if "error" in wanted["token"] else 200
+        shown = request.authorization
+        begun = codes.pop(request.form["code"], None)
+        digest = hashlib.sha256(request.form["code_verifier"].encode()).digest()
+        challenge = base64.urlsafe_b64encode(digest).decode().rstrip("=")
+        is_sound = (
+            shown is not None
+            and (shown.username, shown.password) == (CLIENT_ID, CLIENT_SECRET)
+            and begun is not None
+            and begun["challenge"] == challenge
+            and request.form["redirect_uri"] == BACK
+        )
+        if not is_sound or begun is None:
+            return jsonify({"error": "invalid_grant"}), 400
+        return jsonify(
+            {
+                "access_token": secrets.token_urlsafe(16),
+                "token_type": "Bearer",
+                "id_token": id_token(begun["nonce"]),
+            }
+        )
+
+    def id_token(nonce: str) -> str:
+        now = int(time())
+        usual: Json = {"iss": issuer, "aud": CLIENT_ID, "sub": "4711", "nonce": nonce}
+        usual |= {"iat": now, "exp": now + 300, "preferred_username": "grace", "roles": ["owners"]}
+        claims = _over(usual, wanted.get("claims", {}))
+        header = {"alg": "RS256", "kid": "today"}
+        match wanted.get("sign", "usual"):
+            case "none":
+                return f"{_coded({'alg': 'none'})}.{_coded(claims)}."
+            case "hmac":
+                by = OctKey.import_key(CLIENT_SECRET)
+                return jwt.encode({"alg": "HS256"}, claims, by, algorithms=["HS256"])
+            case "stranger":
+                return jwt.encode(header, claims, stranger)
+            case "cut":
+                return jwt.encode(header, claims, key)[:-8]
+            case _:
+                return jwt.encode(header, claims, key)
+
+    return app
+
+
+def _over(usual: Json, changes: Json) -> Json:
+    return {name: value for name, value in (usual | changes).items() if value is not None}
+
+
+def _coded(part: Json) -> str:
+    return base64.urlsafe_b64encode(json.dumps(part).encode()).decode().rstrip("=")
+
+
+def main() -> None:
+    """Serve on a free port."""
+    server = make_server("127.0.0.1", 0, lambda *_: [], threaded=True)
+    issuer = f"http://127.0.0.1:{server.port}"
+    server.app = provider(issuer)
+    sys.stdout.write(f"{issuer}\n")
+    sys.stdout.flush()
+    server.serve_forever()
+
+
+if __name__ == "__main__":
+    main()
