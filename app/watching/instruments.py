@@ -12,7 +12,14 @@ from time import time
 from typing import Any, NamedTuple
 
 from flask import Request
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Metric
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    Metric,
+    disable_created_metrics,
+)
 
 from app import clock
 from app.events.outcome import DEAD, DONE, HELD, RETRY, Delivery, Verdict
@@ -40,6 +47,7 @@ class Instruments:
     """Counts for one application. It observes the store and the deliveries (their `Observer`s)."""
 
     def __init__(self, handlers: Iterable[str], currency: str) -> None:
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # Prometheus needs none
         self._registry = registry = CollectorRegistry()
         self._requests = Histogram(
             "daybook_http_request_duration_seconds",
