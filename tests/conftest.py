@@ -16,6 +16,7 @@ from app import create_app
 from app.config import Config
 from app.events.outbox import DEAD, OUTBOX, PENDING
 from app.inventory.service import add_product
+from app.orders.service import ORDERS, tell_deletion
 from app.runtime import Runtime
 from app.store import View
 
@@ -66,6 +67,21 @@ def catalogue(runtime: Runtime) -> dict[str, str]:
         for product in CATALOGUE:
             add_product(tx, dict(product))
     return {str(product["sku"]): str(product["price"]) for product in CATALOGUE}
+
+
+@pytest.fixture
+def take_out(runtime: Runtime) -> Callable[[str], None]:
+    """A function that takes an order out of orders.json, whatever has become of it.
+
+    As a person does with an editor; `flask check --repair` then tells everybody.
+    """
+
+    def remove(order_id: str) -> None:
+        with runtime.transaction() as tx:
+            tx.delete(ORDERS.name, order_id)
+            tell_deletion(tx, order_id)
+
+    return remove
 
 
 @pytest.fixture

@@ -123,9 +123,9 @@ def blueprint(store: Store, rules: service.Rules, waiting_room: WaitingRoom) -> 
             return versioned(service.change_order(tx, rules, order_id, patch, expected))
 
     @routes.delete("/order/<order_id>")
-    @Operation(schemas.DeletedSchema, reads=(IF_MATCH, IF_NONE_MATCH))
+    @Operation(schemas.DeletedSchema, reads=(IF_MATCH, IF_NONE_MATCH), refuses=(409,))
     def delete_order(order_id: str) -> Response:
-        """Remove an order."""
+        """Remove an order, unless its goods have left."""
         expected = expected_versions()
         with _told_not_deleted(order_id), store.transaction() as tx:
             deleted = service.delete_order(tx, order_id, expected)

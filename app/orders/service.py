@@ -174,9 +174,10 @@ def cancel_order(
 
 
 def delete_order(tx: Transaction, name: str, expected: Container[str] | None = None) -> str:
-    """Remove an order; returns its id. Raises NotFound and Stale."""
+    """Remove an order; returns its id. Raises NotFound, Stale, and Conflict when it has left."""
     order = find_order(tx, name)
     refuse_stale(f"Order {order['number']}", order, expected)
+    _refuse_shipped(tx, order)
     tx.delete(ORDERS.name, order["order_id"])
     emit(tx, OrderDeleted(order["order_id"], {"order": snapshot(order)}))
     return str(order["order_id"])
@@ -261,7 +262,8 @@ def _refuse_shipped(view: View, order: Document) -> None:
     if has_left(view, order):
         status = order["status"] if order["status"] in states.SENT else states.SHIPPED
         raise Conflict(
-            f"Order {order['number']} is {status}: it can no longer be changed or cancelled.",
+            f"Order {order['number']} is {status}: "
+            "it can no longer be changed, cancelled or deleted.",
             order_status=status,
         )
 

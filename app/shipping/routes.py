@@ -53,7 +53,7 @@ def blueprint(
         versioned=True,
     )
     def ship(order_id: str) -> Response:
-        """Hand a ready shipment to the carrier: its order can no longer be changed or cancelled."""
+        """Hand a ready shipment to the carrier: from then on its order stays as it is."""
         key, expected = idempotency.requested_key(), expected_versions()
         wanted = load(handover, json_object())
 

@@ -94,6 +94,7 @@ def add_to(pages: Blueprint, site: Site) -> None:
             order = service.find_order(view, name)
             events = list(timeline(view, order["order_id"]))
             shipment = view.get(SHIPMENTS.name, order["order_id"])
+            has_left = service.has_left(view, order)
             offered = view.find(PRODUCTS.name, {"archived": 0}, limit=_OFFERED).documents
         faults = _faults(error, order) if error else {}
         return page(
@@ -109,7 +110,8 @@ def add_to(pages: Blueprint, site: Site) -> None:
             typed=sent.fields if sent else order,
             faults=faults,
             has_receipt=order["payment_status"] in PAID,
-            is_open=order["status"] in states.OPEN,
+            is_open=order["status"] in states.OPEN and not has_left,
+            has_left=has_left,
         )
 
     def _back(name: str) -> Response:

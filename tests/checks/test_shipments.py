@@ -1,5 +1,6 @@
 """Shipments and statuses: a check finds what does not follow, and mending puts it right."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -15,16 +16,19 @@ PARCEL = {"carrier": "DHL", "tracking_number": "JD0146"}
 
 
 def test_shipments_at_work_agree_with_their_orders(
-    runtime: Runtime, client: FlaskClient, catalogue: dict[str, str], settled: Settled
+    runtime: Runtime,
+    client: FlaskClient,
+    catalogue: dict[str, str],
+    settled: Settled,
+    take_out: Callable[[str], None],
 ) -> None:
-    """Ready, waiting, shipped, taken back, and shipped for an order that was deleted then."""
-    for quantity in (1, 2, 3, 4):
-        place(client, tea=quantity)
+    """Ready, waiting, shipped, taken back, and shipped for an order that is gone since."""
+    orders = [place(client, tea=quantity) for quantity in (1, 2, 3, 4)]
     place(client, pot=3)
     settled()
     for number in (1002, 1003):
         client.post(f"/shipment/{number}/ship", json=PARCEL)
-    client.delete("/order/1003")
+    take_out(orders[2]["order_id"])
     client.post("/order/1004/cancel")
     settled()
     states = [each["state"] for each in read(client, "/shipment")["shipments"]]

@@ -1,5 +1,6 @@
 """Stock: a check finds what does not follow from the ledger, and mending puts it right."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -36,12 +37,16 @@ def changes(runtime: Runtime) -> list[tuple[int, int, int]]:
 
 
 def test_a_shop_that_has_shipped_agrees_with_itself(
-    runtime: Runtime, shop: FlaskClient, settled: Settled
+    runtime: Runtime,
+    shop: FlaskClient,
+    order: dict[str, Any],
+    settled: Settled,
+    take_out: Callable[[str], None],
 ) -> None:
     """On hand is what came, less what left; nothing is held for what has left."""
     place(shop, pot=3)
     settled()
-    shop.delete("/order/1001")
+    take_out(order["order_id"])
     settled()
     assert told(runtime) == []
 

@@ -44,17 +44,18 @@ def test_what_has_left_comes_off_the_shelf_and_the_reservation(
         assert view.get(RESERVATIONS.name, shipped["order_id"]) is None
 
 
-@pytest.mark.parametrize("before", ["nothing", "deleted"])
+@pytest.mark.parametrize("is_gone", [False, True])
 def test_a_shipment_is_booked_out_once(
     client: FlaskClient,
     runtime: Runtime,
     settled: Settled,
     shipped: dict[str, Any],
-    before: str,
+    take_out: Callable[[str], None],
+    is_gone: bool,
 ) -> None:
     """However often the event comes, and also when the order is gone by then."""
-    if before == "deleted":
-        client.delete("/order/1001")
+    if is_gone:
+        take_out(shipped["order_id"])
         settled()
     parcel = {"shipment_id": shipped["order_id"]} | PARCEL
     lines = [{"product": "tea", "quantity": 2}, {"product": "mug", "quantity": 1}]

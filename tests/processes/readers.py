@@ -145,13 +145,15 @@ class Reader:
         bought.told["order.fulfilled"] += 1
 
     def _deliver(self) -> None:
-        """The carrier calls back; some readers throw the order away once it is on its way."""
+        """The carrier calls back; some readers try to be rid of the order that is on its way."""
         on_the_way = [each for each in self.bought if each.state == "shipped"]
         if not on_the_way:
             return
         bought = self._random.choice(on_the_way)
         if self._random.random() < 0.1:
-            self._delete(bought)
+            status, answer, _ = self._ask("DELETE", f"/order/{bought.order_id}")
+            assert (status, answer["order_status"]) == (409, "shipped"), answer
+            self.did["delete refused"] += 1
             return
         body = {"tracking_number": f"T{bought.number}"}
         at = datetime.now(UTC)

@@ -56,7 +56,7 @@ def test_an_order_is_packed_shipped_and_delivered(client: FlaskClient, settled: 
     assert types_of(client)[-2:] == ["order.fulfilled", "order.delivered"]
 
 
-def test_a_shipped_order_is_neither_changed_nor_cancelled(
+def test_a_shipped_order_is_neither_changed_cancelled_nor_deleted(
     client: FlaskClient, ready: dict[str, Any], settled: Settled
 ) -> None:
     """409 says so: right after the handover, and when orders has heard of it."""
@@ -67,11 +67,12 @@ def test_a_shipped_order_is_neither_changed_nor_cancelled(
             client.patch("/order/1001", json={"items": [{"product": "tea", "quantity": 1}]}),
             client.patch("/order/1001", json={"status": "cancelled"}),
             client.post("/order/1001/cancel"),
+            client.delete("/order/1001"),
         ):
             refused = body(answer)
             assert (answer.status_code, refused["order_status"]) == (409, "shipped")
             assert "shipped" in refused["detail"]
-            assert "can no longer be changed or cancelled" in refused["detail"]
+            assert "can no longer be changed, cancelled or deleted" in refused["detail"]
         settled()
     assert read(client, "/order/1001")["status"] == "shipped"
 
@@ -160,13 +161,13 @@ def test_a_handover_with_a_key_is_answered_again(
     assert again.headers["Idempotency-Replayed"] == "true"
 
 
-def test_a_parcel_of_a_deleted_order_arrives_all_the_same(
-    client: FlaskClient, ready: dict[str, Any], settled: Settled
+def test_a_parcel_of_an_order_that_is_gone_arrives_all_the_same(
+    client: FlaskClient, ready: dict[str, Any], settled: Settled, take_out: Callable[[str], None]
 ) -> None:
     """Nobody is told: the order is gone. The shipment is kept, under the order's id."""
     order_id = ready["order_id"]
     ship(client)
-    client.delete("/order/1001")
+    take_out(order_id)
     settled()
     assert body(call_back(client, order_id))["state"] == "delivered"
     assert types_of(client, order_id)[-2:] == ["order.fulfilled", "order.deleted"]

@@ -174,3 +174,21 @@ def test_deleting_asks_first(client: FlaskClient, settled: Settled) -> None:
     assert "The order was deleted." in send(client, page, "/delete").text
     assert client.get("/order/1001").status_code == 404
     assert client.get("/desk/1001").status_code == 404
+
+
+def test_what_has_left_is_not_offered_to_be_changed_or_deleted(
+    client: FlaskClient, settled: Settled
+) -> None:
+    """And a page that was opened before the handover deletes nothing."""
+    place(client, tea=2)
+    settled()
+    before = Page(client.get("/desk/1001/delete"))
+    parcel = {"carrier": "DHL", "tracking_number": "JD0146"}
+    assert client.post("/shipment/1001/ship", json=parcel).status_code == 200
+    answer = client.get("/desk/1001")
+    assert "/desk/1001/delete" not in answer.text
+    assert list(Page(answer).forms) == []
+    settled()
+    version = str(read(client, "/order/1001")["version"])
+    assert send(client, before, "/delete", version=version).status == 409
+    assert client.get("/order/1001").status_code == 200
