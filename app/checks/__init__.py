@@ -6,7 +6,7 @@
 from app.checks.books import of_orders, of_shipments
 from app.checks.events import of_events, of_failures, of_timelines
 from app.checks.findings import Findings
-from app.checks.invoices import of_invoices
+from app.checks.invoices import of_invoices, of_sold_goods
 from app.checks.stock import of_products, of_reservations, of_shipped_goods
 from app.store import View
 
@@ -18,6 +18,7 @@ def recompute(view: View) -> Findings:
     of_reservations(view, findings)
     of_products(view, findings)
     of_invoices(view, findings)
+    of_sold_goods(view, findings)
     of_shipments(view, findings)
     of_shipped_goods(view, findings)
     of_timelines(view, findings)

@@ -8,6 +8,7 @@ from app.billing.service import COPIED, INVOICES, VOIDED, is_sold
 from app.checks.findings import Findings, Mend, document_of
 from app.checks.progress import are_through, deliveries_of
 from app.orders.service import ORDERS
+from app.shipping.service import SHIPMENTS
 from app.store import Document, View
 
 
@@ -26,31 +27,48 @@ def of_invoices(view: View, findings: Findings) -> None:
             findings.differ("number", f"invoice {number}", "one invoice", f"{times} invoices")
 
 
+def of_sold_goods(view: View, findings: Findings) -> None:
+    """No goods have left without an invoice; those of an order that is there are seen with it."""
+    for order_id in view.keys(SHIPMENTS.name):
+        if (
+            view.get(ORDERS.name, order_id) is None
+            and view.get(INVOICES.name, order_id) is None
+            and is_sold(view, order_id)
+            and are_through(findings, order_id, deliveries_of(view, order_id), "billing")
+        ):
+            number = document_of(view, SHIPMENTS.name, order_id)["order_number"]
+            where = f"order {number}, shipped and gone"
+            findings.differ("invoice", where, "one", "none", Mend.INVOICE, order_id)
+
+
 def of_invoice(view: View, findings: Findings, order: Document, deliveries: dict[str, str]) -> None:
     """An order's invoice and payments, and that the order says of them what is true."""
     order_id = order["order_id"]
     if not are_through(findings, order_id, deliveries, "billing"):
         return
     invoice = view.get(INVOICES.name, order_id)
-    is_sound = _is_as_ordered(findings, order, invoice)
+    is_sound = _is_as_ordered(view, findings, order, invoice)
     if invoice and is_sound and are_through(findings, order_id, deliveries, "orders"):
         _of_payment_status(findings, order, invoice)
 
 
 def _of_abandoned(view: View, findings: Findings, invoice: Document) -> None:
-    """An invoice whose order is gone: void, unless the goods are gone too."""
+    """An invoice whose order is gone: void, or open when the goods are gone too."""
     status, order_id = invoice["status"], invoice["order_id"]
-    if status != VOID and not is_sold(view, order_id):
+    expected = OPEN if is_sold(view, order_id) else VOID
+    if status != expected:
         where = f"order {invoice['order_number']}, which is gone"
-        findings.differ("invoice status", where, VOID, status, Mend.INVOICE, order_id)
+        findings.differ("invoice status", where, expected, status, Mend.INVOICE, order_id)
     else:
         _are_settled(findings, invoice)
 
 
-def _is_as_ordered(findings: Findings, order: Document, invoice: Document | None) -> bool:
+def _is_as_ordered(
+    view: View, findings: Findings, order: Document, invoice: Document | None
+) -> bool:
     """Whether the invoice says what the order says, and its payments follow."""
     order_id, where = order["order_id"], f"order {order['number']}"
-    is_void = order["status"] in VOIDED
+    is_void = order["status"] in VOIDED and not is_sold(view, order_id)
     if invoice is None:
         if not is_void:
             findings.differ("invoice", where, "one", "none", Mend.INVOICE, order_id)

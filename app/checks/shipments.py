@@ -5,6 +5,9 @@ from app.orders import states
 from app.shipping.states import READY, SENT, WAITING
 from app.store import Document, View
 
+CATCHES_UP = (*states.OPEN, states.SHIPPED)
+"""The states from which an order can still follow its shipment; from others only a person knows."""
+
 
 def of_shipment(view: View, findings: Findings, order: Document) -> None:
     """The order and its shipment are equally far; an open order has one, an ended one has none."""
@@ -13,7 +16,8 @@ def of_shipment(view: View, findings: Findings, order: Document) -> None:
     found = shipment["state"] if shipment else "none"
     if found in SENT:
         if status != found:
-            findings.differ("status", where, found, status, Mend.STATUS, order_id)
+            mend = Mend.STATUS if status in CATCHES_UP else None
+            findings.differ("status", where, found, status, mend, order_id)
     elif status in states.SENT:
         findings.differ("shipment", where, status, found)
     elif status in states.OPEN:

@@ -1,5 +1,6 @@
 """Stock, invoices and orders: a check finds what does not follow, and mending puts it right."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -181,6 +182,46 @@ class TestInvoices:
         assert found.startswith("invoice status of order 1001")
         assert found.endswith("expected void, found open")
         assert mended(runtime) == []
+
+    @pytest.mark.parametrize(
+        ("damage", "difference"),
+        [
+            (
+                None,
+                "invoice of order 1001, shipped and gone: expected one, found none",
+            ),
+            ("void", "invoice status of order 1001, which is gone: expected open, found void"),
+        ],
+    )
+    def test_goods_that_left_without_an_invoice(
+        self,
+        runtime: Runtime,
+        client: FlaskClient,
+        edit: Edit,
+        order: dict[str, Any],
+        settled: Settled,
+        take_out: Callable[[str], None],
+        damage: str | None,
+        difference: str,
+    ) -> None:
+        """The order is gone, the goods are sold: it is made anew, and is paid as it was."""
+        parcel = {"carrier": "DHL", "tracking_number": "JD0146"}
+        assert client.post("/shipment/1001/ship", json=parcel).status_code == 200
+        take_out(order["order_id"])
+        settled()
+        before = edit(INVOICES.name, order["order_id"])
+        if damage:
+            edit(INVOICES.name, order["order_id"], status=damage)
+        else:
+            with runtime.transaction() as tx:
+                tx.delete(INVOICES.name, order["order_id"])
+        assert told(runtime) == [difference]
+        assert mended(runtime) == []
+        settled()
+        after = edit(INVOICES.name, order["order_id"])
+        assert [after[name] for name in ("status", "paid", "items")] == (
+            ["open", "21.00", before["items"]]
+        )
 
     def test_a_number_that_stands_twice(
         self,

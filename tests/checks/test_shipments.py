@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
+from app.inventory.service import PRODUCTS
 from app.orders.service import ORDERS
 from app.runtime import Runtime
 from app.shipping.service import SHIPMENTS
@@ -76,6 +77,26 @@ def test_an_order_behind_its_shipment_catches_up(
     assert _told(runtime) == ["status of order 1001: expected shipped, found confirmed"]
     assert _mended(runtime) == []
     assert read(client, "/order/1001")["status"] == "shipped"
+
+
+@pytest.mark.parametrize("status", ["cancelled", "failed", "delivered"])
+def test_an_order_that_contradicts_its_shipment_is_left_to_a_person(
+    runtime: Runtime,
+    client: FlaskClient,
+    edit: Edit,
+    order: dict[str, Any],
+    settled: Settled,
+    status: str,
+) -> None:
+    """The goods are under way, so it cannot be; and it stops no other mending."""
+    client.post("/shipment/1001/ship", json=PARCEL)
+    settled()
+    edit(ORDERS.name, order["order_id"], status=status, history=[])
+    edit(PRODUCTS.name, "tea", reserved=7, available=91)
+    difference = f"status of order 1001: expected shipped, found {status}"
+    assert difference in told(runtime)
+    assert len(told(runtime)) == 3
+    assert mended(runtime) == [difference]
 
 
 @pytest.mark.parametrize("status", ["shipped", "delivered"])
