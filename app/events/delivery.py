@@ -200,14 +200,15 @@ class Round:
             _, error = result_of(partial(handler.consider, delivery.event))
             if error is None:
                 return Errand(delivery, partial(self._run_outside, delivery))
-            self._settle(records, delivery, error)
+            self._settle(records, delivery, error, has_asked=False)
             return None
         question, error = result_of(partial(self._run_inside, records.tx, delivery, answer))
         errand = None
         if isinstance(handler, Asking) and question is not None:
             errand = Errand(delivery, partial(handler.ask, question))
         else:
-            self._settle(records, delivery, error)
+            has_asked = answer is not None or not isinstance(handler, Asking)
+            self._settle(records, delivery, error, has_asked=has_asked)
         if error is None:
             for event_id, record in records.emitted_after(delivery.event):
                 self._schedule.update(event_id, record)
@@ -229,13 +230,20 @@ class Round:
             faults.strike_outside(self._store, delivery.lane.handler, delivery.event)
         delivery.handler(delivery.event)
 
-    def _settle(self, records: Records, delivery: Delivery, error: BaseException | None) -> None:
+    def _settle(
+        self,
+        records: Records,
+        delivery: Delivery,
+        error: BaseException | None,
+        *,
+        has_asked: bool = True,
+    ) -> None:
         """Put on record what came of a delivery, and let its lane go on."""
         record = records.get(delivery.event.id)
         if record and delivery.is_open(record):
             breaker = self._schedule.breaker(delivery.lane.handler)
             attempt = delivery.attempt - delivery.before_replay
-            verdict = judge(error, attempt, self._policy, breaker)
+            verdict = judge(error, attempt, self._policy, breaker, has_asked=has_asked)
             put_on_record(records, record, delivery, verdict)
             self._settled.append((delivery, verdict))
         self._schedule.hand_back(delivery.lane, delivery.event.id, record)

@@ -79,10 +79,22 @@ def result_of(work: Callable[[], Any]) -> Result:
 
 
 def judge(
-    error: BaseException | None, attempt: int, policy: RetryPolicy, breaker: Breaker
+    error: BaseException | None,
+    attempt: int,
+    policy: RetryPolicy,
+    breaker: Breaker,
+    *,
+    has_asked: bool = True,
 ) -> Verdict:
-    """The verdict on the attempt of that number, which ended with `error`; the breaker hears it."""
-    breaker.record(error)
+    """The verdict on the attempt of that number, which ended with `error`; the breaker hears it.
+
+    Unless the handler came to its end without having asked its peer (`has_asked`): a mail that
+    need not be sent does not show that the mail server is back.
+    """
+    if has_asked or isinstance(error, OUTAGES):
+        breaker.record(error)
+    else:
+        breaker.end_probe()
     if error is None:
         return Verdict(DONE)
     if isinstance(error, Skipped):

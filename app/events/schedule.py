@@ -74,13 +74,14 @@ class Schedule:
         if head is None or lane in self._busy:
             return
         self._busy.add(lane)
-        was_tried = record is not None and head == event_id
-        self.put_off(lane, _until_retry_s(record, lane) if record and was_tried else 0.0)
+        delivery = record["deliveries"][lane.handler] if record and head == event_id else {}
+        wait_s = _until_retry_s(delivery)
+        self._desks[lane.handler].put(lane, wait_s, has_failed="error" in delivery)
 
 
-def _until_retry_s(record: Document, lane: Lane) -> float:
-    """Seconds until the next attempt that the record tells of, whoever made the last one."""
-    retry_at = record["deliveries"][lane.handler].get("retry_at")
+def _until_retry_s(delivery: Document) -> float:
+    """Seconds until the next attempt that the delivery tells of, whoever made the last one."""
+    retry_at = delivery.get("retry_at")
     if retry_at is None:
         return 0.0
     left = clock.parsed(retry_at) - datetime.now(clock.UTC)

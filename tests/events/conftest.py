@@ -36,6 +36,7 @@ class Fake:
         self.seen: list[str] = []
         self.orders: list[str] = []
         self.reason_to_skip = ""
+        self.skips: Callable[[Envelope], bool] = lambda _event: True
         self.act: Callable[[Envelope], object] = lambda _event: None
         self._errors: list[BaseException] = []
         self._always: dict[str | None, BaseException] = {}
@@ -57,7 +58,7 @@ class Fake:
         self.outside(event)
 
     def consider(self, event: Envelope) -> None:
-        if self.reason_to_skip:
+        if self.reason_to_skip and self.skips(event):
             raise Skipped(self.reason_to_skip)
 
     def outside(self, event: Envelope) -> None:
@@ -124,6 +125,10 @@ class Shop:
         while not until():
             assert monotonic() < deadline, "the deliveries did not get there in time"
             work.step()
+
+    def deliver_to(self, handler: str, event_id: str) -> None:
+        """Step until that handler is through with the event."""
+        self.deliver(lambda: self.state(event_id, handler) == outbox.DONE)
 
     def deliver_all(self) -> None:
         """Step until no delivery is pending, but for those that wait behind a dead one."""

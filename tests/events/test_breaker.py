@@ -111,6 +111,30 @@ def test_a_probe_that_got_lost_is_followed_by_another(
     assert opened.wait_s() == 0
 
 
+def test_one_that_is_new_waits_a_second_at_most(
+    opened: Breaker, clock: FrozenDateTimeFactory
+) -> None:
+    """However long the pause has become by the probes of those that have failed."""
+    for _ in range(6):
+        pass_time(clock, opened.wait_s())
+        opened.begin_probe()
+        opened.record(OUTAGE)
+    assert opened.wait_s() == pytest.approx(LONGEST_PAUSE_S)
+    assert opened.wait_s(is_new=True) == pytest.approx(1)
+
+
+def test_a_probe_that_never_asked_is_followed_by_another_at_once(
+    opened: Breaker, clock: FrozenDateTimeFactory
+) -> None:
+    """It is no news of the peer, neither good nor bad."""
+    pass_time(clock, 1)
+    opened.begin_probe()
+    assert opened.wait_s() > 0
+    opened.end_probe()
+    assert opened.is_open
+    assert opened.wait_s() == 0
+
+
 @pytest.mark.parametrize("outcome", [None, ValueError("the peer is there, the payload is bad")])
 def test_a_probe_that_is_no_outage_closes_it(
     opened: Breaker, clock: FrozenDateTimeFactory, outcome: Exception | None

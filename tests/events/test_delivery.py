@@ -156,6 +156,34 @@ def test_a_handler_that_is_up_is_not_held_up_by_one_that_is_down(shop: Shop) -> 
     shop.deliver(lambda: shop.states(later)["billing"] == shop.states(later)["inventory"] == "done")
 
 
+def test_one_order_that_always_finds_its_peer_down_is_no_outage(shop: Shop) -> None:
+    """It has opened the breaker; the next order shows that the peer is there, and it is parked."""
+    shop.policy = RetryPolicy(attempts=5, first_wait_s=0.001)
+    shop.notification.fail_always(DOWN, order="order-1")
+    poison = shop.emit("order-1")
+    shop.deliver(lambda: len(shop.notification.seen) == 5)
+    shop.deliver(lambda: "retry_at" not in shop.delivery(poison, "notification"))
+    assert shop.state(poison, "notification") == "pending"
+    sound = shop.emit("order-2")
+    shop.deliver(lambda: shop.state(sound, "notification") == "done")
+    shop.deliver_all()
+    assert shop.state(poison, "notification") == "dead"
+
+
+def test_what_need_not_be_sent_is_no_sign_that_the_peer_is_back(shop: Shop) -> None:
+    """Orders without an address, in an outage: those that wait are left alone."""
+    shop.notification.fail_always(DOWN)
+    shop.notification.reason_to_skip = "nobody to write to"
+    shop.notification.skips = lambda event: event.subject.startswith("quiet")
+    waiting = [shop.emit(f"order-{n}") for n in range(5)]
+    shop.deliver(lambda: len(shop.notification.seen) == 5)
+    for n in range(5):
+        shop.deliver_to("notification", shop.emit(f"quiet-{n}"))
+    tried = [shop.delivery(event_id, "notification")["attempts"] for event_id in waiting]
+    assert max(tried) <= 1
+    assert shop.failures() == []
+
+
 def test_what_the_breaker_holds_says_why(shop: Shop) -> None:
     """Pending, with the outage as its error, and no promise when it will be tried."""
     shop.policy = RetryPolicy(attempts=100, first_wait_s=0.001)

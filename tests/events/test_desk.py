@@ -83,6 +83,33 @@ def test_an_open_breaker_lets_one_lane_probe(desk: Desk, clock: FrozenDateTimeFa
     assert desk.take() == []
 
 
+def test_a_lane_that_is_new_probes_before_those_that_failed(
+    desk: Desk, clock: FrozenDateTimeFactory
+) -> None:
+    """One order that finds its peer down, whatever happens, holds nobody up for long."""
+    open_breaker(desk)
+    for _ in range(6):
+        desk.put(ONE, has_failed=True)
+        clock.tick(timedelta(seconds=desk.wait_s() or 0))
+        assert desk.take() == [ONE]
+        desk.breaker.record(Unavailable("down"))
+    desk.put(ONE, has_failed=True)
+    desk.put(TWO)
+    assert desk.wait_s() == pytest.approx(1)
+    clock.tick(timedelta(seconds=1))
+    assert desk.take() == [TWO]
+
+
+def test_what_failed_before_goes_before_what_is_new(
+    desk: Desk, clock: FrozenDateTimeFactory
+) -> None:
+    """While there is no outage; a retry that is due as well."""
+    desk.put(TWO)
+    desk.put(ONE, wait_s=1, has_failed=True)
+    clock.tick(timedelta(seconds=1))
+    assert desk.take() == [ONE, TWO]
+
+
 def test_all_lanes_go_as_soon_as_a_probe_succeeds(desk: Desk, clock: FrozenDateTimeFactory) -> None:
     """Nobody waits for the rest of a long pause once the peer is known to be back."""
     for lane in (ONE, TWO, THREE):
