@@ -23,12 +23,21 @@ from app.billing.service import INVOICES
 from app.billing.simulator import Simulator
 from app.checks import recompute
 from app.config import Config
-from app.errors import Conflict, NotFound
+from app.errors import Conflict
 from app.events import failures, outbox
 from app.events.delivery import Round
 from app.events.faults import FAULTS
 from app.events.outbox import EVENTS, OUTBOX, PENDING
 from app.events.retry import RetryPolicy
+from app.events.types import (
+    Event,
+    InventoryReserved,
+    OrderCancelled,
+    OrderFulfilled,
+    OrderPlaced,
+    OrderUpdated,
+    PaymentCaptured,
+)
 from app.events.workshop import Workshop
 from app.inventory.service import (
     PRODUCTS,
@@ -64,6 +73,9 @@ POTS: list[Document] = [{"product": "pot", "quantity": 2}]
 METHODS = st.sampled_from([APPROVE, DECLINE, INVOICE])
 PLACES = st.integers(0, 7)
 HANDLERS = st.sampled_from(["inventory", "billing", "shipping", "orders"])
+KINDS = st.sampled_from(
+    [OrderPlaced, OrderUpdated, OrderCancelled, InventoryReserved, PaymentCaptured, OrderFulfilled]
+)
 
 
 class Shop(RuleBasedStateMachine):
@@ -125,8 +137,7 @@ class Shop(RuleBasedStateMachine):
 
     @rule(place=PLACES)
     def delete(self, place: int) -> None:
-        self._with_order(place, lambda tx, name: delete_order(tx, name))
-        if self.orders:
+        if self._with_order(place, lambda tx, name: delete_order(tx, name)):
             del self.orders[place % len(self.orders)]
 
     @rule(sku=st.sampled_from(["mug", "pot"]), quantity=st.integers(1, 2))
@@ -137,28 +148,23 @@ class Shop(RuleBasedStateMachine):
 
     @rule(place=PLACES)
     def ship(self, place: int) -> None:
-        """Where the shipment is ready, as it often is after a while; else it is refused."""
+        """One that is ready, if there is any after a while."""
         self.deliver_some(5)
-        with suppress(NotFound):
-            self._with_order(place, lambda tx, name: ship(tx, self.shipping, name, "DHL", "JD0146"))
+        self._ship(place)
 
     @rule(steps=st.integers(1, 8))
     def deliver_some(self, steps: int) -> None:
         for _ in range(steps):
             self._step()
 
-    @rule(place=st.integers(0, 50))
-    def repeat_an_event(self, place: int) -> None:
+    @rule(kind=KINDS, place=PLACES)
+    def repeat_an_event(self, kind: type[Event], place: int) -> None:
         """An event that all handlers are through with comes once more, late, to all of them."""
         with self.store.transaction() as tx:
-            done = sorted(tx.keys(EVENTS.name))
-            record = tx.get(EVENTS.name, done[place % len(done)]) if done else None
-            if record is None:
-                return
-            for delivery in record["deliveries"].values():
-                delivery.update(state=PENDING, attempts=0)
-            tx.delete(EVENTS.name, record["id"])
-            outbox.store(tx, record)
+            records = (tx.get(EVENTS.name, key) for key in tx.keys(EVENTS.name))
+            done = [each for each in records if each and each["event"]["type"] == kind.type]
+            if done:
+                _repeat(tx, done[place % len(done)])
 
     @invariant()
     def nothing_is_sold_twice(self) -> None:
@@ -188,10 +194,25 @@ class Shop(RuleBasedStateMachine):
             self.store.close()
             self.folder.cleanup()
 
-    def _with_order(self, place: int, work: Callable[[Transaction, str], object]) -> None:
+    def _with_order(self, place: int, work: Callable[[Transaction, str], object]) -> bool:
+        """Do it with one of the orders; returns whether it was done, and not refused."""
         if self.orders:
             with suppress(Conflict), self.store.transaction() as tx:
                 work(tx, self.orders[place % len(self.orders)])
+                return True
+        return False
+
+    def _ship(self, place: int) -> str | None:
+        """Hand one of the ready shipments over; returns its order's id, if any is ready."""
+        with self.store.transaction() as tx:
+            ready = tx.find(SHIPMENTS.name, {"state": shipment_states.READY}).documents
+            if not ready:
+                return None
+            order_id = str(ready[place % len(ready)]["shipment_id"])
+            with suppress(Conflict):
+                ship(tx, self.shipping, order_id, "DHL", "JD0146")
+                return order_id
+        return None
 
     def _step(self) -> None:
         if self._open():
@@ -287,9 +308,30 @@ class TroubledShop(Shop):
         with self.store.transaction() as tx:
             tx.put(FAULTS.name, fault)
 
+    @rule(place=PLACES)
+    def ship_unheard(self, place: int) -> None:
+        """Orders does not learn that the goods have left; inventory hears of the order anew."""
+        self.deliver_some(5)
+        if order_id := self._ship(place):
+            fault = {"handler": "orders", "mode": "reject", "times": 1, "delay_s": 1}
+            with self.store.transaction() as tx:
+                tx.put(FAULTS.name, fault | {"order": order_id})
+            self.deliver_some(5)
+            with self.store.transaction() as tx:
+                first = next(outbox.timeline(tx, order_id))
+                if first["id"] in tx.keys(EVENTS.name):
+                    _repeat(tx, first)
+
     @rule()
     def replay_failures(self) -> None:
         self._replay_failures()
+
+
+def _repeat(tx: Transaction, record: Document) -> None:
+    for delivery in record["deliveries"].values():
+        delivery.update(state=PENDING, attempts=0)
+    tx.delete(EVENTS.name, record["id"])
+    outbox.store(tx, record)
 
 
 def _sent(view: View) -> list[Document]:
