@@ -40,7 +40,10 @@ class Answer(NamedTuple):
 
 
 class PaymentGateway(Protocol):
-    """Each method raises Unavailable when no answer came: perhaps it was done, perhaps not.
+    """A charge takes the money at once, so there is nothing to authorise first or to void later:
+    what an order does not want any more is refunded.
+
+    Each method raises Unavailable when no answer came: perhaps it was done, perhaps not.
 
     To ask again with the same key is safe: what was done once is not done again, and the first
     answer is repeated. The same key with another request raises Conflict.
