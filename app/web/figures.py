@@ -1,12 +1,13 @@
 """The figures of the overview, each at a cost that does not grow with the number of orders.
 
 Counts come from the store's indexes. What has to be added up (money, delays) is read from the
-newest orders only, and money is kept for half a minute, so that nobody reads them for each view.
+newest orders only, and the money of a large shop is kept for a while, so that nobody reads them for
+each view.
 """
 
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, time, timedelta, tzinfo
 from decimal import Decimal
 from statistics import median
@@ -24,7 +25,10 @@ DAYS = 14
 READ_AT_MOST = 10_000
 DELAYS_OF = 50
 _BATCH = 500
-_KEPT_S = 30.0
+_REST = 50
+"""Adding up is followed by a rest of so many times as long: at most a fiftieth of the time goes."""
+
+_LONGEST_REST_S = 30.0
 _LOST = (states.CANCELLED, states.FAILED)
 
 
@@ -47,10 +51,15 @@ class Delay(NamedTuple):
 
 @dataclass(frozen=True)
 class Takings:
-    """What was ordered on each day; `is_partial` when there were more orders than were read."""
+    """What was ordered on each day; `is_partial` when there were more orders than were read.
+
+    `due_in_s`: when to ask again because something has changed since they were added up; 0 for
+    those that are true now.
+    """
 
     by_day: dict[str, Decimal]
     is_partial: bool
+    due_in_s: float = 0.0
 
 
 def last_days(zone: tzinfo) -> list[Day]:
@@ -72,21 +81,29 @@ def orders_on(store: Store, days: list[Day]) -> list[int]:
 
 
 class Till:
-    """Adds up what the newest orders come to; asked again within half a minute, it remembers."""
+    """Adds up what the newest orders come to; in between it remembers, if that took long."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
         self._lock = Lock()
-        self._added_up_at = -_KEPT_S
+        self._position = -1
+        self._not_before = 0.0
         self._days: list[Day] = []
         self._takings = Takings({}, is_partial=False)
 
     def takings(self, days: list[Day]) -> Takings:
         """The sums of the orders of each day that were neither cancelled nor failed."""
         with self._lock:
-            if monotonic() - self._added_up_at >= _KEPT_S or days != self._days:
-                self._takings = _added_up(self._store, days)
-                self._days, self._added_up_at = days, monotonic()
+            position = self._store.position()
+            if (position, days) == (self._position, self._days):
+                return self._takings
+            began = monotonic()
+            if began < self._not_before and days == self._days:
+                return replace(self._takings, due_in_s=self._not_before - began)
+            self._takings = _added_up(self._store, days)
+            self._days, self._position = days, position
+            ended = monotonic()
+            self._not_before = ended + min(_REST * (ended - began), _LONGEST_REST_S)
             return self._takings
 
 

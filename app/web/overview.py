@@ -1,5 +1,7 @@
 """The overview: how the shop does, in figures and charts, on one printable page. For managers."""
 
+from math import ceil
+
 from flask import Blueprint, Response
 
 from app.events import failures, outbox
@@ -12,6 +14,9 @@ from app.web.charts import bars, rows
 from app.web.site import Site, page
 
 LOW_SHOWN = 12
+
+PACE_MS = 2000
+"""An open page draws itself anew once in so long at most: it is the dearest one."""
 
 
 def add_to(pages: Blueprint, site: Site) -> None:
@@ -34,6 +39,9 @@ def add_to(pages: Blueprint, site: Site) -> None:
             oldest = view.find(outbox.OUTBOX.name, limit=1).documents
         return page(
             "overview.html",
+            live=["orders", "products", "events"],
+            pace_ms=PACE_MS,
+            again_ms=ceil(1000 * takings.due_in_s),
             section="Overview",
             days=days,
             per_day=list(zip(labels, per_day, map(currency.write, money), strict=True)),

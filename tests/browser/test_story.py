@@ -94,7 +94,10 @@ def test_an_order_is_followed_live_to_the_doorstep(shop: Server, person: Open) -
     assert is_the_same(customer)
 
     # what is deleted is gone from open pages too
-    shop.request("DELETE", "/order/1001")
+    other = order_by_http(shop, {"pencil-hb": 1})
+    customer.goto(f"/orders/{other['link']}")
+    expect(customer.get_by_role("heading", level=1)).to_contain_text("reserved for you")
+    assert shop.request("DELETE", "/order/1002")[0] == 200
     expect(customer.get_by_text("There is no order under this link")).to_be_visible()
 
     # her mails can be read as she does
@@ -123,6 +126,24 @@ def test_a_failure_appears_and_is_replayed(shop: Server, person: Open) -> None:
     operator.get_by_role("button", name="Replay the chosen").click()
     expect(operator.get_by_text("Nothing has failed.")).to_be_visible()
     expect(operator.get_by_text("Every event has reached all its handlers.")).to_be_visible()
+
+
+def test_the_overview_counts_along(shop: Server, person: Open) -> None:
+    """Figures, charts and lists, without a reload; what is open stays open."""
+    manager = person("/overview")
+    expect(manager.get_by_text("· live")).to_be_visible()
+    never_reloads(manager)
+    manager.get_by_text("The charts as a table").click()
+    order_by_http(shop, {"atlas-small": 12})
+    expect(manager.locator("#figures")).to_contain_text("Orders today1")
+    expect(manager.locator("#figures")).to_contain_text("EUR today252.00")
+    expect(manager.locator("#low-list")).to_contain_text("A Small Atlas of Large Rivers")
+    expect(manager.locator("#delays")).to_contain_text("notification")
+    expect(manager.locator("#days")).to_contain_text("252.00")
+    shop.request("PUT", "/fault/billing", {"mode": "reject"})
+    order_by_http(shop, {"pencil-hb": 1})
+    expect(manager.locator("#failed-list")).to_contain_text("billing 1")
+    assert is_the_same(manager)
 
 
 def test_stock_signs_follow_the_shelf(shop: Server, person: Open) -> None:

@@ -84,6 +84,24 @@ def test_money_is_added_up_over_the_newest_orders_only(
     assert "Added up over the newest 10,000 orders only." in Page(client.get("/overview")).text
 
 
+@pytest.mark.usefixtures("catalogue")
+def test_money_that_took_long_to_add_up_is_kept_for_a_while(
+    client: FlaskClient, runtime: Runtime, config: Config
+) -> None:
+    """And it is said when to ask again; while nothing changes, there is nothing to ask."""
+    till = figures.Till(runtime)
+    with freeze_time("2026-11-21T01:00:00Z", auto_tick_seconds=1) as frozen:
+        days = figures.last_days(config.timezone)
+        assert till.takings(days).due_in_s == 0
+        assert till.takings(days).due_in_s == 0
+        place(client, tea=1)
+        before = till.takings(days)
+        assert (before.by_day[days[-1].label], before.due_in_s > 0) == (Decimal(), True)
+        frozen.tick(60)
+        after = till.takings(days)
+    assert (after.by_day[days[-1].label], after.due_in_s) == (Decimal("4.50"), 0)
+
+
 @pytest.mark.parametrize("draw", [bars, rows, line])
 def test_a_chart_can_stand_in_a_page(draw: Callable[..., str]) -> None:
     """No style, script or event in it; axes with numbers, and every text is escaped."""

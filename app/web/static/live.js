@@ -10,10 +10,12 @@ const POLL_MS = 5000;
 const STREAM_AGAIN_MS = 10000;
 const TOGETHER_MS = 150;
 
-const { topics, position, source } = document.body.dataset;
+const { topics, position, source, pace } = document.body.dataset;
+const pause = (ms) => new Promise((done) => setTimeout(done, ms));
 const written = new Map(liveElements(document).map((each) => [each.id, each.innerHTML]));
 let stream = null;
 let poll = 0;
+let later = 0;
 let asking = false;
 let again = false;
 let isLost = false;
@@ -67,18 +69,26 @@ async function refresh() {
       again = false;
       const answer = await fetch(source ?? location.href, { cache: "no-store" });
       if (answer.ok) {
-        renew(new DOMParser().parseFromString(await answer.text(), "text/html"));
+        const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
+        renew(fresh);
+        askLater(fresh.body.dataset.again);
       } else if ([401, 403, 404].includes(answer.status) && !source) {
         location.reload(); // what this page showed is gone, or nobody is signed in: the server says
       }
-      if (again) await new Promise((done) => setTimeout(done, TOGETHER_MS));
+      tell(stream ? "· live" : "");
+      if (again || pace) await pause(pace ?? TOGETHER_MS);
     } while (again);
-    tell(stream ? "· live" : "");
   } catch {
     tell("· connection lost, trying again");
   } finally {
     asking = false;
   }
+}
+
+/* The server says when what it keeps for a while will be true again. */
+function askLater(ms) {
+  clearTimeout(later);
+  if (ms) later = setTimeout(refresh, ms);
 }
 
 function follow() {
@@ -117,6 +127,7 @@ let seen = position;
 /* The answer to a form has no address of its own that could be asked for again. */
 if (topics && (position || source)) {
   follow();
+  askLater(document.body.dataset.again);
   document.addEventListener("visibilitychange", () => {
     if (document.hidden) {
       stream?.close();
