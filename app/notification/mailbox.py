@@ -9,6 +9,7 @@ from email.policy import default
 from heapq import nlargest
 from pathlib import Path
 
+from app import clock
 from app.errors import NotFound
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9.,:=_-]{0,199}")
@@ -17,13 +18,13 @@ _FOLDERS = ("new", "cur")
 
 @dataclass(frozen=True)
 class Mail:
-    """A message as a person reads it. `date` is text as it stands in the message."""
+    """A message as a person reads it. `date` is None where the message tells none."""
 
     name: str
     sender: str
     recipient: str
     subject: str
-    date: str
+    date: str | None
     text: str
     html: str
     attachments: tuple[str, ...]
@@ -73,11 +74,16 @@ def _told(name: str, message: EmailMessage) -> Mail:
         sender=str(message["From"] or ""),
         recipient=str(message["To"] or ""),
         subject=str(message["Subject"] or ""),
-        date=str(message["Date"] or ""),
+        date=_date(message),
         text=_body(message, "plain"),
         html=_body(message, "html"),
         attachments=tuple(each.get_filename() or "" for each in message.iter_attachments()),
     )
+
+
+def _date(message: EmailMessage) -> str | None:
+    at = getattr(message["Date"], "datetime", None)
+    return clock.written(at) if at else None
 
 
 def _body(message: EmailMessage, kind: str) -> str:

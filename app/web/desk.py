@@ -150,20 +150,20 @@ def _products(fields: Mapping[str, str]) -> list[tuple[str, str]]:
 
 def _rows(order: Document, sent: Sent | None) -> list[dict[str, str]]:
     """The lines to edit, as they were typed or as they stand, and some empty ones."""
+    names = {line["product"]: line["name"] for line in order["items"]}
     if sent:
         return [
             {
                 "product": product,
+                "name": names.get(product, ""),
                 "quantity": sent.get(QUANTITY + place),
                 "amount": sent.get(f"amount.{place}"),
             }
             for place, product in _products(sent.fields)
         ]
-    rows = [
-        {"product": line["product"], "quantity": str(line["quantity"]), "amount": line["amount"]}
-        for line in order["items"]
-    ]
-    return rows + [{"product": "", "quantity": "", "amount": ""}] * _NEW_LINES
+    told = ("product", "name", "quantity", "amount")
+    rows = [{field: str(line[field]) for field in told} for line in order["items"]]
+    return rows + [dict.fromkeys(told, "")] * _NEW_LINES
 
 
 def _faults(error: DaybookError, order: Document) -> dict[str, str]:

@@ -123,7 +123,7 @@ def add_to(pages: Blueprint, site: Site) -> None:
             on_their_way=[_shown(record, blocked) for record in on_their_way],
             latest=latest,
             switches=switches,
-            modes=faults.MODES,
+            modes=faults.MODES | {faults.SLOW: "starts late, by the seconds given"},
             handlers=sorted(site.handlers),
             faults=found or {},
             typed=sent.fields if sent else {},

@@ -12,6 +12,8 @@ from app.web.sent import Sent, faults_of, sent_form
 from app.web.site import Site, page
 
 PAGE = 50
+GOODS_SHOWN = 6
+"""So many lines of an order stand in the list; all of them on its own page and the packing list."""
 _FIELDS = {"/carrier": "carrier", "/tracking_number": "tracking_number"}
 
 
@@ -41,6 +43,7 @@ def add_to(pages: Blueprint, site: Site) -> None:
             states=states.STATES,
             counts=counts,
             shipments=found.documents,
+            shown=GOODS_SHOWN,
             shipped=request.args.get("shipped", ""),
         )
 
