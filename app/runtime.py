@@ -5,6 +5,7 @@ only then have each of them open the store. A `Runtime` is the Store that the ro
 """
 
 import gc
+import logging
 import threading
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
@@ -16,6 +17,10 @@ from app.store import Collection, Feed, Store, Transaction, View
 from app.store.checkpointer import Checkpointer
 from app.store.json_store import JsonFileStore
 from app.store.observer import UNOBSERVED, Observer
+from app.store.upgrading import upgrade
+from app.upgrades import SCHEMA, STEPS
+
+log = logging.getLogger(__name__)
 
 GARBAGE = 20_000
 """So many new objects before the collector looks for cycles: requests hardly make any."""
@@ -47,11 +52,13 @@ class Runtime:
         if self._store is None:
             with self._opening:
                 if self._store is None:
+                    self.upgrade()
                     store = JsonFileStore(
                         self.config.data,
                         self.collections,
                         lock_timeout_s=self.config.lock_timeout,
                         observer=self._observer,
+                        schema=SCHEMA,
                     )
                     try:
                         settle_currency(store, self.config.currency)
@@ -61,6 +68,11 @@ class Runtime:
                     self._checkpointer = Checkpointer(store)
                     self._store = store
         return self._store
+
+    def upgrade(self) -> None:
+        """Bring the documents of an older Daybook up to this version; raises what that raises."""
+        if upgraded := upgrade(self.config.data, self.collections, STEPS):
+            log.warning("%s", upgraded)
 
     def start(self) -> None:
         """Deliver events and write checkpoints in the background, from now until `close`."""

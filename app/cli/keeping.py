@@ -18,6 +18,7 @@ from app.store.backup import backup as back_up
 from app.store.inspecting import inspect
 from app.store.looking import look
 from app.store.salvaging import salvage
+from app.upgrades import SCHEMA
 
 
 @click.command("check", cls=Command)
@@ -96,7 +97,7 @@ def _inspect(runtime: Runtime) -> None:
 
 def _compare(runtime: Runtime) -> bool:
     """Print every difference; returns whether there is one. Writes nothing."""
-    with look(runtime.config.data, runtime.collections) as view:
+    with look(runtime.config.data, runtime.collections, SCHEMA) as view:
         findings = recompute(view)
     _tell(findings.differences)
     _tell_scope(findings)

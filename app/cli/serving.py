@@ -16,6 +16,7 @@ def serve(runtime: Runtime) -> None:
     """Serve the shop with Granian, several processes on one data folder."""
     config = runtime.config
     server.refuse_unusable(config)
+    runtime.upgrade()  # before there are workers, which would all want to
     refuse_open_house(runtime, config)
     # a new shop gets the sample. A large folder is none, and left to the workers, which open the
     # store anyhow, each after its fork: what is wrong with it comes from there

@@ -85,6 +85,11 @@ def find_by_link(view: View, link: str) -> Document:
     raise NotFound("There is no order under this link; please check that it is complete.")
 
 
+def new_link(number: int) -> str:
+    """What a customer's link to the order ends with; nobody can guess it."""
+    return f"{number}-{secrets.token_urlsafe(SECRET_BYTES)}"
+
+
 def place_order(
     tx: Transaction,
     rules: Rules,
@@ -102,7 +107,7 @@ def place_order(
     order = {
         "order_id": tx.new_id(),
         "number": number,
-        "link": f"{number}-{secrets.token_urlsafe(SECRET_BYTES)}",
+        "link": new_link(number),
         "customer_name": request["customer_name"],
         "customer_email": request.get("customer_email"),
         "items": items,

@@ -127,8 +127,9 @@ class Chain:
         Takes the disk's time, and needs no memory lock. Raises Unavailable.
         """
         self.sync(self.seq)
+        following = Header(self.segment.number + 1, self.seq, files, self.segment.header.schema)
         with reporting("beginning a journal segment"):
-            return create_segment(self._folder, Header(self.segment.number + 1, self.seq, files))
+            return create_segment(self._folder, following)
 
     def lead_to(self, following: Segment) -> None:
         """Write the line that leads every reader to the next segment, and go there.

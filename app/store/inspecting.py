@@ -1,7 +1,7 @@
 """`flask check` for the files: reads every one, changes nothing, and may run beside the service."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from itertools import pairwise, zip_longest
 from pathlib import Path
 from typing import NamedTuple
@@ -43,16 +43,22 @@ class Inspection(NamedTuple):
 
 
 def inspect(
-    folder: Path, collections: Iterable[Collection], lock_timeout_s: float = 5.0
+    folder: Path,
+    collections: Iterable[Collection],
+    lock_timeout_s: float = 5.0,
+    *,
+    is_locked: bool = False,
 ) -> Inspection:
     """Verify every readable file and every line of the journal, as they stand at one moment.
+
+    `is_locked` says that the caller holds store.lock already.
 
     Raises Unavailable when the disk fails, or the writers make no room within `lock_timeout_s`.
     """
     declared = (*collections, COUNTERS)
     findings: list[Finding] = []
     with reporting("reading the data folder"):
-        with _writers_wait(folder, lock_timeout_s):
+        with nullcontext() if is_locked else _writers_wait(folder, lock_timeout_s):
             segments = [_Segment(folder, n) for n in segment_numbers(folder / "journal")]
             headers = [segment.header for segment in segments if segment.header]
             recorded = {name for header in headers for name in header.files}

@@ -3,13 +3,14 @@
 The journal is a chain of segments, data/journal/00000001.ndjson and on. Each is UTF-8, one JSON
 object a line, and each line begins with the CRC-32C (RFC 3720) of what follows the first comma:
 
-    {"crc":"5c3a9f01","segment":7,"format":1,"after":4711,"files":{"orders":{…},…}}
+    {"crc":"5c3a9f01","segment":7,"format":1,"schema":1,"after":4711,"files":{"orders":{…},…}}
     {"crc":"3f210b6c","published":5}
     {"crc":"0b1c88d2","seq":4712,"durable":4711,"put":{"orders":[{…}],"outbox":[{…}]},"delete":{}}
     {"crc":"77ab0e34","seq":4713,"durable":4711,"put":{…},"delete":{"orders":["0193…"]}}
     {"crc":"e9d0c5aa","next":8}
 
-* The first line is the header. `after`: the last sequence number before this segment; everything
+* The first line is the header. `schema`: the version of the documents (upgrading.py); 0 where an
+  older Daybook did not say. `after`: the last sequence number before this segment; everything
   up to it is on disk. `files`: what is on record about each checkpoint file, such as
   {"covers":4690,"documents":1200,"bytes":841022,"crc32c":"9a0c71ee"}; the file has in it every
   transaction up to `covers`.
@@ -56,6 +57,7 @@ class Header(NamedTuple):
     segment: int
     after: int
     files: dict[str, FileRecord]
+    schema: int = 0
 
 
 def encode(members: Mapping[str, Any]) -> bytes:
@@ -89,7 +91,13 @@ def encode_header(header: Header) -> bytes:
     """The first line of a segment."""
     files = {name: record._asdict() for name, record in header.files.items()}
     return encode(
-        {"segment": header.segment, "format": FORMAT, "after": header.after, "files": files}
+        {
+            "segment": header.segment,
+            "format": FORMAT,
+            "schema": header.schema,
+            "after": header.after,
+            "files": files,
+        }
     )
 
 
@@ -99,7 +107,7 @@ def decode_header(text: bytes, segment: int) -> Header | None:
     if line is None or line.get("segment") != segment or line.get("format") != FORMAT:
         return None
     files = {name: FileRecord(**record) for name, record in line["files"].items()}
-    return Header(segment, line["after"], files)
+    return Header(segment, line["after"], files, line.get("schema", 0))
 
 
 def is_torn(tail: bytes, seq: int) -> bool:

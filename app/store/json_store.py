@@ -42,8 +42,9 @@ class JsonFileStore:
         *,
         lock_timeout_s: float = 5.0,
         observer: Observer = UNOBSERVED,
+        schema: int = 0,
     ) -> None:
-        """Open the folder, creating what is missing.
+        """Open the folder, creating what is missing; a new one has documents of version `schema`.
 
         Raises Damaged when a file is not what the store wrote (the message says which and what to
         do), Invalid when a file that it has no record of breaks the rules, Unavailable when the
@@ -62,7 +63,7 @@ class JsonFileStore:
         self._feeds = Feeds()
         prepare_folder(folder)
         with self._across_processes():
-            establish(folder, self.declared)
+            establish(folder, self.declared, schema)
         self.replica = self._open_replica()
         try:
             self._record_new_files()

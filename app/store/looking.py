@@ -12,17 +12,19 @@ from app.store.files import reporting
 from app.store.opening import read_headers
 from app.store.replica import open_replica
 from app.store.transaction import COUNTERS, JsonView
+from app.store.upgrading import refuse_older
 
 
 @contextmanager
-def look(folder: Path, collections: Iterable[Collection]) -> Iterator[View]:
+def look(folder: Path, collections: Iterable[Collection], schema: int = 0) -> Iterator[View]:
     """The folder as it stands now, an unfinished entry at the end of the journal left out.
 
     Raises Damaged or Unavailable as opening the store does, and Conflict where files are missing
-    that only the store adds.
+    that only the store adds, or documents are older than version `schema`.
     """
     declared = (*collections, COUNTERS)
-    _refuse_older(folder, declared)
+    refuse_older(folder, schema)
+    _refuse_missing(folder, declared)
     feeds = Feeds()
     replica = open_replica(folder, declared, feeds, threading.RLock())
     try:
@@ -31,7 +33,7 @@ def look(folder: Path, collections: Iterable[Collection]) -> Iterator[View]:
         replica.close()
 
 
-def _refuse_older(folder: Path, declared: Iterable[Collection]) -> None:
+def _refuse_missing(folder: Path, declared: Iterable[Collection]) -> None:
     with reporting("opening the data folder"):
         known = {name for header in read_headers(folder) for name in header.files}
     if new := [f"{each.name}.json" for each in declared if each.name not in known]:

@@ -78,10 +78,11 @@ def is_small(folder: Path) -> bool:
         return sum(sizes) <= _SMALL_BYTES
 
 
-def establish(folder: Path, collections: Iterable[Collection]) -> None:
+def establish(folder: Path, collections: Iterable[Collection], schema: int = 0) -> None:
     """Begin the journal if there is none, and take over files it does not know.
 
-    The caller holds store.lock. Raises Invalid when such a file breaks the rules.
+    A new journal's documents are of version `schema`. The caller holds store.lock. Raises Invalid
+    when such a file breaks the rules.
     """
     journal = folder / "journal"
     with reporting("opening the data folder"):
@@ -94,7 +95,7 @@ def establish(folder: Path, collections: Iterable[Collection]) -> None:
             with suppress(PermissionError):  # then it was not we who made the folder there
                 sync_folder(folder.parent)
             sync_folder(folder)
-            create_segment(journal, Header(1, 0, files)).close()
+            create_segment(journal, Header(1, 0, files, schema)).close()
 
 
 def open_folder(folder: Path, collections: Iterable[Collection]) -> Opened:

@@ -50,7 +50,7 @@ class Salvaged(NamedTuple):
     aside: str
 
 
-class _Wreck(NamedTuple):
+class Wreck(NamedTuple):
     """What can be read of the journal."""
 
     headers: list[Header]
@@ -70,21 +70,22 @@ def salvage(folder: Path, collections: Iterable[Collection]) -> Salvaged | None:
     if not any(each.file.startswith("journal/") and not each.heals for each in found):
         return None
     with reporting("repairing the journal"), stopped(folder, "repair the journal"):
-        wreck = _read_journal(folder)
+        wreck = read_journal(folder)
         last = max([0, *wreck.transactions, *(header.after for header in wreck.headers)])
-        documents = {each.name: _documents(folder, each, wreck) for each in declared}
+        documents = {each.name: documents_of(folder, each, wreck) for each in declared}
         documents[COUNTERS.name] = _counters(folder, declared, wreck, documents)
         aside = _put_aside(folder)
         records = {
             each.name: write_next(folder, each, None, documents[each.name], covers=last)
             for each in declared
         }
-        _begin_anew(folder, records, last, declared)
+        schema = min((header.schema for header in wreck.headers), default=0)
+        begin_anew(folder, Header(_newest(folder) + 1, last, records, schema), declared)
     return Salvaged(len(wreck.transactions), wreck.lost, aside)
 
 
-def _read_journal(folder: Path) -> _Wreck:
-    wreck = _Wreck([], {}, [], [])
+def read_journal(folder: Path) -> Wreck:
+    wreck = Wreck([], {}, [], [])
     for number in segment_numbers(folder / "journal"):
         path = segment_path(folder / "journal", number)
         first, *others = [*filter(None, _LINE_ENDS.split(path.read_bytes())), b""]
@@ -109,7 +110,7 @@ def _read_journal(folder: Path) -> _Wreck:
     return wreck
 
 
-def _gaps(wreck: _Wreck) -> Iterator[int]:
+def _gaps(wreck: Wreck) -> Iterator[int]:
     """Transactions of which there is not even a line, between others that can be read."""
     sound = [*(header.after for header in wreck.headers), *wreck.transactions]
     told = {entry.seq for entry in wreck.entries}
@@ -143,7 +144,7 @@ def _keys(line: Line) -> Iterator[tuple[str, str]]:
         yield from ((name, key) for key in keys)
 
 
-def _documents(folder: Path, collection: Collection, wreck: _Wreck) -> Mapping[str, bytes]:
+def documents_of(folder: Path, collection: Collection, wreck: Wreck) -> Mapping[str, bytes]:
     """The documents of a file, and on top of them what the journal has that the file has not."""
     file = open_file(folder, collection)
     record = _record_of(file, wreck.headers)
@@ -162,7 +163,7 @@ def _documents(folder: Path, collection: Collection, wreck: _Wreck) -> Mapping[s
 def _counters(
     folder: Path,
     declared: Iterable[Collection],
-    wreck: _Wreck,
+    wreck: Wreck,
     documents: Mapping[str, Mapping[str, bytes]],
 ) -> Mapping[str, bytes]:
     """The counters, raised; where that leaves a gap, it is told."""
@@ -198,11 +199,16 @@ def _put_aside(folder: Path) -> str:
     return aside.name
 
 
-def _begin_anew(
-    folder: Path, records: dict[str, FileRecord], last: int, declared: Iterable[Collection]
-) -> None:
+def _newest(folder: Path) -> int:
+    return segment_numbers(folder / "journal")[-1]
+
+
+def begin_anew(folder: Path, header: Header, declared: Iterable[Collection]) -> None:
+    """Have the journal begin with this header: put its files in place, remove what stood before.
+
+    The files of `declared` have been written under their temporary names. Raises OSError.
+    """
     journal = folder / "journal"
-    damaged = segment_numbers(journal)[-1]
-    create_segment(journal, Header(damaged + 1, last, records)).close()
+    create_segment(journal, header).close()
     publish(folder, declared)
-    remove_segments(journal, damaged)
+    remove_segments(journal, header.segment - 1)
