@@ -8,14 +8,14 @@ from flask import Flask
 
 from app.cli.failing import discard, list_failures, replay
 from app.cli.importing import imports
-from app.cli.keeping import backup, check
+from app.cli.keeping import backup, check, restore
 from app.cli.keys import keys
 from app.cli.openapi import openapi
 from app.cli.serving import serve
 from app.cli.users import users
 
 COMMANDS = (
-    *(serve, imports, list_failures, replay, discard, check, backup),
+    *(serve, imports, list_failures, replay, discard, check, backup, restore),
     *(keys, users, openapi),
 )
 

@@ -1,4 +1,4 @@
-"""`flask check` and `flask backup`."""
+"""`flask check`, `flask backup` and `flask restore`."""
 
 import sys
 from collections.abc import Iterable
@@ -10,13 +10,14 @@ from app.billing.simulator import gateway
 from app.checks import recompute
 from app.checks.findings import Findings
 from app.checks.mending import mend
-from app.cli.command import Command, with_shop
+from app.cli.command import Command, with_runtime, with_shop
 from app.runtime import Runtime
 from app.shipping.service import rules_of
 from app.store.accepting import accept as accept_files
 from app.store.backup import backup as back_up
 from app.store.inspecting import inspect
 from app.store.looking import look
+from app.store.restoring import restore as restore_folder
 from app.store.salvaging import salvage
 from app.upgrades import SCHEMA
 
@@ -50,6 +51,25 @@ def backup(runtime: Runtime, destination: Path) -> None:
     click.echo(
         f"{copied.files} files, {copied.bytes} bytes, are in {destination}: "
         f"everything up to transaction {copied.last_transaction}."
+    )
+
+
+@click.command("restore", cls=Command)
+@click.argument("backup", type=click.Path(path_type=Path))
+@with_runtime
+def restore(runtime: Runtime, backup: Path) -> None:
+    """Make the folder BACKUP, which `flask backup` wrote, the data folder, whole or not at all.
+
+    Every checksum is verified. The data folder must be new or empty; no shop is replaced.
+    """
+    folder = runtime.config.data
+    restored = restore_folder(backup, folder, runtime.collections)
+    click.echo(
+        f"{restored.files} files, {restored.bytes} bytes, were restored to {folder}: "
+        f"{restored.documents} documents in files and everything up to transaction "
+        f"{restored.last_transaction}, each checksum verified.\n"
+        "Run `flask check` to compare the books. What had not been delivered when the backup was "
+        "made (mail, say) is delivered at the next start."
     )
 
 

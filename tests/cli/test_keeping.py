@@ -274,3 +274,19 @@ def test_a_backup_replaces_nothing(flask: Give, tmp_path: Path, shop: None) -> N
     told = flask("backup", tmp_path)
     assert told.exit_code == 2
     assert "exists already" in told.stderr
+
+
+def test_a_restored_backup_is_the_shop_of_that_time(
+    flask: Give, data: Path, tmp_path: Path, shop: None
+) -> None:
+    """It says what it restored, passes the check, and is served."""
+    flask("backup", tmp_path / "monday")
+    code, out, err = shell.run(tmp_path / "new", "restore", str(tmp_path / "monday"))
+    assert (code, err) == (0, "")
+    assert f"were restored to {tmp_path / 'new'}: " in out
+    code, out, _ = shell.run(tmp_path / "new", "check")
+    assert code == 0
+    assert "1 orders and 4 products were compared.\nEverything agrees." in out
+    told = flask("restore", tmp_path / "monday")
+    assert told.exit_code == 2
+    assert told.stderr.startswith("Error: data/ holds something, and nothing is overwritten.")
