@@ -83,7 +83,7 @@ def from_environment(environment: Mapping[str, str]) -> Config:
         try:
             values[known[variable]] = _READERS[known[variable]](environment[variable].strip())
         except ValueError as error:
-            shown = "" if known[variable] in _SECRET else f", not {environment[variable]!r}"
+            shown = "" if known[variable] in SECRET else f", not {environment[variable]!r}"
             problems.append(Problem(variable, f"{error}{shown}"))
     problems += _half_told(environment)
     if problems:
@@ -262,7 +262,7 @@ def _webhook_secret(text: str) -> str:
     return text
 
 
-_SECRET = frozenset({"carrier_secret", "smtp_url", "oidc_client_secret"})
+SECRET = frozenset({"carrier_secret", "smtp_url", "oidc_client_secret"})
 """Settings that no message may repeat."""
 
 _READERS: dict[str, Callable[[str], Any]] = {

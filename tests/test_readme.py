@@ -6,13 +6,11 @@ import re
 import socket
 import subprocess
 import sys
-from dataclasses import fields
 from pathlib import Path
 from time import monotonic, sleep
 
 from flask import Flask
 
-from app.config import PREFIX, Config
 from tests.processes.servers import free_port
 
 ROOT = Path(__file__).parent.parent
@@ -47,20 +45,10 @@ def test_the_first_lines_work_as_pasted(tmp_path: Path) -> None:
     assert deleted == {"order_id": placed["order_id"], "deleted": True}
 
 
-def test_every_setting_is_told() -> None:
-    """No DAYBOOK_* variable is missing from the README."""
-    missing = [PREFIX + each.name.upper() for each in fields(Config) if not _is_told(each.name)]
-    assert not missing
-
-
 def test_every_command_is_told(app: Flask) -> None:
     """No command of ours is missing from the README."""
     missing = [name for name in app.cli.commands if f"`flask {name}" not in README]
     assert not missing
-
-
-def _is_told(name: str) -> bool:
-    return f"`{PREFIX}{name.upper()}`" in README
 
 
 def _curl_lines() -> list[str]:

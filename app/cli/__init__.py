@@ -6,6 +6,7 @@ What they do stands in app/imports/, app/replays.py, app/checks/ and the store. 
 
 from flask import Flask
 
+from app.cli.config import config
 from app.cli.failing import discard, list_failures, replay
 from app.cli.importing import imports
 from app.cli.keeping import backup, check, restore
@@ -16,7 +17,7 @@ from app.cli.users import users
 
 COMMANDS = (
     *(serve, imports, list_failures, replay, discard, check, backup, restore),
-    *(keys, users, openapi),
+    *(keys, users, config, openapi),
 )
 
 

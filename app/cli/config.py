@@ -1,0 +1,69 @@
+"""`flask config`: the settings in force and where each comes from."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import Any
+from urllib.parse import urlsplit
+
+import click
+
+from app.cli.command import Command, with_runtime
+from app.config import PREFIX, SECRET, Config
+from app.runtime import Runtime
+
+MASK = "***"
+
+_WORDS = {"unlisted_products": ("refuse", "allow")}
+"""What false and true are called, where it is not off and on."""
+
+
+@click.command("config", cls=Command)
+@with_runtime
+def config(runtime: Runtime) -> None:
+    """Show every setting: its value, and whether the environment or the default gives it.
+
+    Secrets are masked, passwords in addresses too.
+    """
+    rows = [_row(runtime.config, field.name) for field in fields(Config)]
+    width = max(len(variable) for variable, _, _ in rows)
+    for variable, source, value in rows:
+        click.echo(f"{variable:{width}}  {source:11}  {value}")
+
+
+def shown(name: str, value: Any) -> str:
+    """A setting as it stands in an environment variable; what is secret in it is masked."""
+    text = _written(name, value)
+    if name in SECRET and text and "://" not in text:
+        return MASK
+    return _without_password(text)
+
+
+def _row(config: Config, name: str) -> tuple[str, str, str]:
+    variable = PREFIX + name.upper()
+    source = "environment" if variable in os.environ else "default"
+    return variable, source, shown(name, getattr(config, name)) or "(not set)"
+
+
+def _written(name: str, value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return _WORDS.get(name, ("off", "on"))[value]
+    if isinstance(value, frozenset):
+        return ",".join(sorted(value))
+    if isinstance(value, Mapping):
+        return ",".join(f"{key}={each}" for key, each in sorted(value.items()))
+    if isinstance(value, float):
+        return f"{value:g}"
+    if name == "low_stock_check":
+        return f"{value:%H:%M}"
+    return getattr(value, "code", None) or str(value)
+
+
+def _without_password(text: str) -> str:
+    if "://" not in text or (password := urlsplit(text).password) is None:
+        return text
+    scheme, rest = text.split("://", 1)
+    user, _, place = rest.rpartition("@")
+    return f"{scheme}://{user.removesuffix(password)}{MASK}@{place}"

@@ -1,0 +1,45 @@
+"""`flask config`: what is in force, and where it comes from."""
+
+from pathlib import Path
+
+import pytest
+
+from app.cli.config import shown
+from app.config import from_environment
+from tests.cli import shell
+
+
+def lines_of(tmp_path: Path, **settings: str) -> dict[str, tuple[str, str]]:
+    code, out, err = shell.run(tmp_path / "data", "config", **settings)
+    assert (code, err) == (0, "")
+    rows = [line.split(maxsplit=2) for line in out.splitlines()]
+    return {name: (value, source) for name, source, value in rows}
+
+
+def test_values_are_shown_with_their_source(tmp_path: Path) -> None:
+    """And nothing is opened or made for it."""
+    lines = lines_of(tmp_path, PORT="8123", UNLISTED_PRODUCTS="allow", RETRY_WAIT="0.50")
+    assert lines["DAYBOOK_PORT"] == ("8123", "environment")
+    assert lines["DAYBOOK_UNLISTED_PRODUCTS"] == ("allow", "environment")
+    assert lines["DAYBOOK_RETRY_WAIT"] == ("0.5", "environment")
+    assert lines["DAYBOOK_WORKERS"] == ("2", "default")
+    assert lines["DAYBOOK_LOW_STOCK_CHECK"] == ("08:00", "default")
+    assert lines["DAYBOOK_CURRENCY"] == ("EUR", "default")
+    assert lines["DAYBOOK_MANAGER_EMAIL"] == ("(not set)", "default")
+    assert not (tmp_path / "data").exists()
+
+
+def test_secrets_are_masked(tmp_path: Path) -> None:
+    """A password in an address, a secret in whole."""
+    secret = "whsec_" + "c2VjcmV0" * 4
+    lines = lines_of(
+        tmp_path, SMTP_URL="smtp://ann:p%40ss@mail.example.org:587", CARRIER_SECRET=secret
+    )
+    assert lines["DAYBOOK_SMTP_URL"][0] == "smtp://ann:***@mail.example.org:587"
+    assert lines["DAYBOOK_CARRIER_SECRET"][0] == "***"
+
+
+@pytest.mark.parametrize("text", ["on", "off"])
+def test_what_is_shown_can_be_set(text: str) -> None:
+    config = from_environment({"DAYBOOK_AUTO_SHIP": text})
+    assert shown("auto_ship", config.auto_ship) == text
