@@ -3,10 +3,14 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test check deep crash crash-demo bench bench-scale screenshots openapi clean
+.PHONY: run run-tls test check deep crash crash-demo bench bench-scale screenshots openapi clean
 
 run: $(VENV)/run.stamp
 	$(BIN)/flask serve
+
+# with a certificate made on the spot, which no browser trusts: for trying it out
+run-tls: $(VENV)/dev.stamp $(VENV)/tls/server.key
+	DAYBOOK_TLS_CERT=$(VENV)/tls/server.pem DAYBOOK_TLS_KEY=$(VENV)/tls/server.key $(BIN)/flask serve
 
 test: $(VENV)/dev.stamp
 	$(BIN)/lint-imports
@@ -55,6 +59,10 @@ $(VENV)/dev.stamp: requirements-dev.txt $(VENV)/run.stamp
 $(VENV)/bench.stamp: bench/requirements.txt $(VENV)/run.stamp
 	$(BIN)/pip install --quiet --disable-pip-version-check -r bench/requirements.txt
 	touch $@
+
+$(VENV)/tls/server.key: | $(VENV)/dev.stamp
+	mkdir -p $(@D)
+	umask 077 && $(BIN)/python -m trustme --quiet -d $(@D) -i localhost 127.0.0.1 ::1
 
 $(VENV)/npm.stamp: tests/clients/package.json $(VENV)/run.stamp
 	npm install --prefix tests/clients --no-audit --no-fund --no-package-lock --loglevel=error

@@ -50,6 +50,8 @@ class Config:
     lock_timeout: float = 5.0
     ready_delay_s: float = 30.0
     trusted_hosts: frozenset[str] = frozenset()
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
     low_stock_check: time = time(8)
     mail_from: str = "Daybook <shop@localhost>"
     mails: frozenset[str] = frozenset(MAILS) - {"confirmed"}
@@ -108,6 +110,12 @@ def _unknown(variable: str, known: list[str]) -> str:
 def _folder(text: str) -> Path:
     if not text:
         raise ValueError("must be a folder")
+    return Path(text)
+
+
+def _file(text: str) -> Path:
+    if not text:
+        raise ValueError("must be a file")
     return Path(text)
 
 
@@ -280,6 +288,8 @@ _READERS: dict[str, Callable[[str], Any]] = {
     "lock_timeout": _seconds(0.1, 600),
     "ready_delay_s": _seconds(1, 86400),
     "trusted_hosts": _names,
+    "tls_cert": _file,
+    "tls_key": _file,
     "mail_from": _mailbox,
     "mails": _mails,
     "manager_email": _address,

@@ -11,7 +11,8 @@ import threading
 from time import sleep
 from typing import Any, NoReturn
 
-from granian.constants import Interfaces
+from granian.constants import Interfaces, SSLProtocols
+from granian.http import HTTP1Settings, HTTP2Settings
 from granian.server.mp import MPServer
 
 from app.config import Config
@@ -26,6 +27,9 @@ REFUSED = 2
 PAUSE_S = 1.0
 """Between two tries to start a worker that could not serve while others do."""
 
+MAX_HEAD_BYTES = 64 << 10
+"""A request line with all its headers is refused above that, before any of our code sees it."""
+
 STOP_S = 10
 """A worker that has not stopped by then, in seconds, is killed; what it had answered is on disk."""
 
@@ -33,7 +37,7 @@ STOP_S = 10
 def address(config: Config) -> str:
     """Where the shop is, for a browser."""
     host = f"[{config.host}]" if ":" in config.host else config.host
-    return f"http://{host}:{config.port}"
+    return f"{'https' if config.tls_cert else 'http'}://{host}:{config.port}"
 
 
 def refuse_unusable(config: Config) -> None:
@@ -68,8 +72,8 @@ def notice_stop(stopping: threading.Event) -> None:
     signal.set_wakeup_fd(telling.fileno(), warn_on_full_buffer=False)
 
     def listen(_kept_open: socket.socket) -> None:
-        told.recv(1)
-        stopping.set()
+        while told.recv(1):  # a second signal must still find it open
+            stopping.set()
 
     threading.Thread(target=listen, args=(telling,), name="stop", daemon=True).start()
 
@@ -98,6 +102,11 @@ def run(config: Config) -> None:
         respawn_failed_workers=True,
         workers_kill_timeout=STOP_S,
         websockets=False,
+        http1_settings=HTTP1Settings(max_buffer_size=MAX_HEAD_BYTES),
+        http2_settings=HTTP2Settings(max_headers_size=MAX_HEAD_BYTES),
+        ssl_cert=config.tls_cert,
+        ssl_key=config.tls_key,
+        ssl_protocol_min=SSLProtocols.tls12,
     )
     try:
         with shared_figures():

@@ -2,7 +2,7 @@
 
 import click
 
-from app import server
+from app import server, tls
 from app.auth.guard import refuse_open_house
 from app.cli.command import Command, with_runtime
 from app.imports.sample import add_sample
@@ -16,6 +16,7 @@ def serve(runtime: Runtime) -> None:
     """Serve the shop with Granian, several processes on one data folder."""
     config = runtime.config
     server.refuse_unusable(config)
+    tls.refuse_unusable(config)
     runtime.upgrade()  # before there are workers, which would all want to
     refuse_open_house(runtime, config)
     # a new shop gets the sample. A large folder is none, and left to the workers, which open the

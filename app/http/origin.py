@@ -31,6 +31,9 @@ HEADERS = {
 """What every answer says to browsers, where the route does not say otherwise: this is no page, not
 for other sites, and not to be kept without asking again."""
 
+STRICT_TRANSPORT = "max-age=31536000"
+"""Whoever came by TLS once shall not come without it for a year (RFC 6797)."""
+
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -77,11 +80,20 @@ def with_headers(application: "WSGIApplication") -> "WSGIApplication":
         ) -> Callable[[bytes], object]:
             said = {name.title() for name, _ in headers}
             added = [header for header in HEADERS.items() if header[0] not in said]
+            if environ["wsgi.url_scheme"] == "https":
+                added += _strict(environ)
             return start_response(status, headers + added, *error)
 
         return application(environ, start)
 
     return answered
+
+
+def _strict(environ: "WSGIEnvironment") -> list[tuple[str, str]]:
+    """HSTS, but not for this machine's own names, which other services use too."""
+    if _name_of(environ.get("HTTP_HOST", "")) in THIS_MACHINE:
+        return []
+    return [("Strict-Transport-Security", STRICT_TRANSPORT)]
 
 
 @lru_cache(maxsize=256)
