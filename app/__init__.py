@@ -50,6 +50,7 @@ from app.http.compression import compressed
 from app.http.idempotency import IDEMPOTENCY
 from app.http.origin import THIS_MACHINE, host_check, refuse_other_sites, with_headers
 from app.http.preferences import WaitingRoom
+from app.http.proxies import behind
 from app.inventory import routes as inventory_routes
 from app.inventory.handlers import on_fulfilled, on_stock_freed
 from app.inventory.handlers import on_order_event as reserve
@@ -167,6 +168,9 @@ def create_app(config: Config | None = None) -> Flask:
     )
     pages.install(app, site)
     problems.install(app)
+    if config.trusted_proxies:
+        # as Flask's documentation puts a middleware in place
+        app.wsgi_app = behind(config.trusted_proxies, app.wsgi_app)  # type: ignore[assignment,method-assign]
     cli.install(app)
     app.wsgi_app = with_headers(app.wsgi_app)  # type: ignore[assignment]  # (as Flask documents)
     return app

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from datetime import time
 from email.message import EmailMessage
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -50,6 +51,7 @@ class Config:
     lock_timeout: float = 5.0
     ready_delay_s: float = 30.0
     trusted_hosts: frozenset[str] = frozenset()
+    trusted_proxies: frozenset[IPv4Network | IPv6Network] = frozenset()
     tls_cert: Path | None = None
     tls_key: Path | None = None
     low_stock_check: time = time(8)
@@ -130,6 +132,14 @@ def _names(text: str) -> frozenset[str]:
     if not all(re.fullmatch(r"[a-z0-9:]([a-z0-9.:-]{0,251}[a-z0-9:])?", name) for name in names):
         raise ValueError("must be host names or addresses with commas between, without ports")
     return names
+
+
+def _networks(text: str) -> frozenset[IPv4Network | IPv6Network]:
+    try:
+        return frozenset(ip_network(each.strip()) for each in text.split(","))
+    except ValueError:
+        told = "must be addresses or networks with commas between, such as 127.0.0.1,10.0.0.0/24"
+        raise ValueError(told) from None
 
 
 def _whole(least: int, most: int) -> Callable[[str], int]:
@@ -288,6 +298,7 @@ _READERS: dict[str, Callable[[str], Any]] = {
     "lock_timeout": _seconds(0.1, 600),
     "ready_delay_s": _seconds(1, 86400),
     "trusted_hosts": _names,
+    "trusted_proxies": _networks,
     "tls_cert": _file,
     "tls_key": _file,
     "mail_from": _mailbox,

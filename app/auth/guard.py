@@ -17,6 +17,7 @@ from app.config import Config
 from app.errors import Forbidden, Unauthenticated, Unavailable
 from app.http.identity import LOCAL, OPERATOR, PUBLIC, Identity, identify
 from app.http.origin import SAFE
+from app.http.proxies import PROXIED
 from app.store import Store, View
 
 FORWARDED = (
@@ -108,7 +109,7 @@ def is_guarded(view: View, issuer: str = "") -> bool:
 
 def is_local_request() -> bool:
     """Whether the request was made on this machine, and came straight from there."""
-    if not _FORWARDED.isdisjoint(request.environ):
+    if PROXIED in request.environ or not _FORWARDED.isdisjoint(request.environ):
         return False
     return _is_loopback_address(request.remote_addr or "")
 
@@ -118,21 +119,26 @@ def refuse_open_house(store: Store, config: Config) -> None:
 
     Also when nobody has said by which names they may call it.
     """
-    if is_loopback(config.host):
+    if is_loopback(config.host) and not config.trusted_proxies:
         return
     with store.read() as view:
         is_open = not is_guarded(view, config.oidc_issuer or "")
     if is_open:
         raise Unavailable(
-            f"Other machines can reach {config.host}, and this shop has neither keys nor users: "
-            "anybody could do anything. Make one with `flask key create --role operator --name "
-            "NAME` or `flask user create NAME --role operator`, or leave DAYBOOK_HOST at 127.0.0.1."
+            f"Other machines can reach {_reached_by(config)}, and this shop has neither keys nor "
+            "users: anybody could do anything. Make one with `flask key create --role operator "
+            "--name NAME` or `flask user create NAME --role operator`, or leave DAYBOOK_HOST at "
+            "127.0.0.1 and DAYBOOK_TRUSTED_PROXIES unset."
         )
     if not config.trusted_hosts:
         raise Unavailable(
             "Set DAYBOOK_TRUSTED_HOSTS to the names and addresses by which other machines call "
             "this shop, such as shop.example,192.0.2.7."
         )
+
+
+def _reached_by(config: Config) -> str:
+    return f"{config.host} through a proxy" if is_loopback(config.host) else config.host
 
 
 def is_loopback(host: str) -> bool:

@@ -51,7 +51,7 @@ def _written(name: str, value: Any) -> str:
     if isinstance(value, bool):
         return _WORDS.get(name, ("off", "on"))[value]
     if isinstance(value, frozenset):
-        return ",".join(sorted(value))
+        return ",".join(sorted(map(str, value)))
     if isinstance(value, Mapping):
         return ",".join(f"{key}={each}" for key, each in sorted(value.items()))
     if isinstance(value, float):
