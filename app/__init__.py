@@ -45,6 +45,7 @@ from app.events.types import (
     StockFreed,
 )
 from app.http import problems
+from app.http.arrival import Arrival
 from app.http.body import READ_AT_MOST_BYTES, announce_patch
 from app.http.compression import compressed
 from app.http.idempotency import IDEMPOTENCY
@@ -168,11 +169,9 @@ def create_app(config: Config | None = None) -> Flask:
     )
     pages.install(app, site)
     problems.install(app)
-    if config.trusted_proxies:
-        # as Flask's documentation puts a middleware in place
-        app.wsgi_app = behind(config.trusted_proxies, app.wsgi_app)  # type: ignore[assignment,method-assign]
     cli.install(app)
-    app.wsgi_app = with_headers(app.wsgi_app)  # type: ignore[assignment]  # (as Flask documents)
+    served = Arrival(behind(config.trusted_proxies, app.wsgi_app), config.threads)
+    app.wsgi_app = with_headers(served)  # type: ignore[assignment]  # (as Flask documents)
     return app
 
 

@@ -17,6 +17,7 @@ from granian.server.mp import MPServer
 
 from app.config import Config
 from app.errors import DaybookError, Unavailable
+from app.http.arrival import CONNECTIONS
 from app.watching.sharing import forget, shared_figures
 
 log = logging.getLogger(__name__)
@@ -29,6 +30,9 @@ PAUSE_S = 1.0
 
 MAX_HEAD_BYTES = 64 << 10
 """A request line with all its headers is refused above that, before any of our code sees it."""
+
+STREAMS = 32
+"""Requests that one connection of HTTP/2 may have under way at once."""
 
 STOP_S = 10
 """A worker that has not stopped by then, in seconds, is killed; what it had answered is on disk."""
@@ -98,12 +102,16 @@ def run(config: Config) -> None:
         port=config.port,
         interface=Interfaces.WSGI,
         workers=config.workers,
-        blocking_threads=config.threads,
+        # more than work at once: see app/http/arrival.py
+        blocking_threads=config.threads + CONNECTIONS,
+        backpressure=CONNECTIONS,
         respawn_failed_workers=True,
         workers_kill_timeout=STOP_S,
         websockets=False,
         http1_settings=HTTP1Settings(max_buffer_size=MAX_HEAD_BYTES),
-        http2_settings=HTTP2Settings(max_headers_size=MAX_HEAD_BYTES),
+        http2_settings=HTTP2Settings(
+            max_headers_size=MAX_HEAD_BYTES, max_concurrent_streams=STREAMS
+        ),
         ssl_cert=config.tls_cert,
         ssl_key=config.tls_key,
         ssl_protocol_min=SSLProtocols.tls12,

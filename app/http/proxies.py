@@ -6,7 +6,7 @@ never counts as sitting at this machine (app/auth/guard.py).
 """
 
 import ipaddress
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Network
 from typing import TYPE_CHECKING
@@ -22,8 +22,10 @@ PROXIED = "daybook.proxied"
 """Set in the WSGI environment of requests that a declared proxy has passed on."""
 
 
-def behind(proxies: Iterable[Network], app: "WSGIApplication") -> "WSGIApplication":
+def behind(proxies: Collection[Network], app: "WSGIApplication") -> "WSGIApplication":
     """`app`, which sees the client's address and scheme where one of `proxies` tells them."""
+    if not proxies:
+        return app
     networks = tuple(proxies)
     believing = ProxyFix(app, x_for=1, x_proto=1)
 
