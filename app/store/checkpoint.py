@@ -8,8 +8,9 @@ Format: a JSON array in UTF-8, one document a line, sorted by key (as JSON text,
     ]
 
 An empty collection is `[`, newline, `]`, newline. Because the lines are sorted and each begins
-with its key, a document is found by bisection in the mapped file: no offsets are kept in memory,
-and opening a file costs the same whatever its size.
+with its key, a document is found by bisection: first among a few keys from all over the file, then
+in the mapped file itself. Nothing is kept in memory for each document, and opening a file costs the
+same whatever its size.
 
 A file is never changed, only replaced (checkpoint_writer.py). It has in it every transaction up to
 some sequence number; which, and the file's checksum, stand in the headers of the journal's segments
@@ -18,7 +19,10 @@ some sequence number; which, and the file's checksum, stand in the headers of th
 
 import mmap
 import os
+import re
+from bisect import bisect_right
 from collections.abc import Iterator
+from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
@@ -32,6 +36,13 @@ HEAD = b"[\n"
 FOOT = b"\n]\n"
 EMPTY = b"[\n]\n"
 CHUNK_BYTES = 1 << 20
+
+MOST_FENCES = 1024
+LEAST_STRETCH_BYTES = 1 << 14
+"""Between two fences lies a stretch of the file, and no fewer bytes than these."""
+
+_STRING = re.compile(rb'"(?:[^"\\]|\\.)*"')
+"""A string of JSON."""
 
 
 class Fingerprint(NamedTuple):
@@ -101,9 +112,9 @@ class CheckpointFile:
 
     def place(self, token: bytes) -> int:
         """Where the first line begins whose key, as JSON text, is not below `token`."""
-        low, high = len(HEAD), self._end
-        if self._last < high and self._token(self._last, len(token)) < token:
+        if self._last < self._end and self._token(self._last, len(token)) < token:
             return self._end  # most questions are about new documents, whose ids are above all
+        low, high = self._stretch(token)
         while low < high:
             start = max(self._map.rfind(b"\n", low, (low + high) // 2) + 1, low)
             if self._token(start, len(token)) < token:
@@ -156,6 +167,22 @@ class CheckpointFile:
         for begin in range(0, len(self._map), CHUNK_BYTES):
             crc = google_crc32c.extend(crc, self._map[begin : begin + CHUNK_BYTES])
         return Fingerprint(len(self._map), f"{crc:08x}")
+
+    def _stretch(self, token: bytes) -> tuple[int, int]:
+        """From where on, and up to where, a line with this key would stand."""
+        tokens, starts = self._fences
+        after = bisect_right(tokens, token)
+        low = starts[after - 1] if after else len(HEAD)
+        return low, starts[after] if after < len(starts) else self._end
+
+    @cached_property
+    def _fences(self) -> tuple[list[bytes], list[int]]:
+        """The keys of some lines, as JSON text, and where these lines begin; evenly spread."""
+        stretch = max(self._end // MOST_FENCES, LEAST_STRETCH_BYTES)
+        ends = (self.line_end(place) for place in range(stretch, self._end, stretch))
+        starts = list(dict.fromkeys(start for start in ends if start < self._end))
+        keys = (_STRING.match(self._map, start + self._prefix) for start in starts)
+        return [key[0] for key in keys if key], starts
 
     def _line(self, start: int) -> bytes:
         return self._map[start : self.line_end(start)].rstrip(b",\n")

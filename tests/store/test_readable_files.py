@@ -81,6 +81,17 @@ def test_every_key_is_found_in_the_file(open_store: OpenStore) -> None:
             assert view.get("orders", name) is None
 
 
+def test_every_key_is_found_in_a_long_file(open_store: OpenStore) -> None:
+    """Also keys that JSON writes in another way; and none that is not there."""
+    store = open_store()
+    names = [f"{name}-{n:03}" for name in NAMES for n in range(0, 1000, 2)]
+    put_orders(store, *(order(name) for name in names))
+    assert Checkpointer(store).checkpoint()
+    assert all(get_order(store, name) for name in names)
+    others = [f"{name}-{n:03}" for name in ("", *NAMES, "zzz") for n in range(1, 1000, 50)]
+    assert not any(get_order(store, name) for name in others)
+
+
 def test_checkpoint_merges_changes_into_the_file(folder: Path, open_store: OpenStore) -> None:
     """Added, changed and deleted documents, at the ends and in the middle, one or all."""
     store = open_store()
