@@ -14,12 +14,12 @@ from app.events.types import EVENT_TYPES
 from app.http.answers import answer
 from app.http.body import json_object
 from app.http.fields import Choice, Text
+from app.http.identity import current
 from app.http.operation import Operation
 from app.http.paging import decoded, encoded, list_schema, page_answer, paging, query
 from app.http.validation import load
 from app.store import IndexValue, Store, View
 
-OPERATOR = "http"
 _FEED = "/event"
 
 
@@ -88,7 +88,7 @@ def blueprint(
         if dry_run:
             return answer({"plan": [step._asdict() for step in steps]})
         keys = [step.id for step in steps]
-        return answer({"replayed": failures.replay_all(store, keys, OPERATOR)}, 202)
+        return answer({"replayed": failures.replay_all(store, keys, current().name)}, 202)
 
     @routes.post("/failure/<key>/discard")
     @Operation(schemas.DiscardedSchema, takes=(schemas.DiscardSchema(),), refuses=(409,))
@@ -96,7 +96,7 @@ def blueprint(
         """Give a failed delivery up for good."""
         reason = load(schemas.DiscardSchema(), json_object())["reason"]
         with store.transaction() as tx:
-            failures.discard(tx, key, OPERATOR, reason)
+            failures.discard(tx, key, current().name, reason)
         return answer({"id": key, "discarded": True})
 
     @routes.get("/fault")

@@ -50,7 +50,7 @@ class OrderCancelled(Event):
 
 
 class OrderDeleted(Event):
-    """An order was removed. `data.order`: the order as it last was."""
+    """An order was removed. `data.order`: the order as it last was; `data.by`: who removed it."""
 
     type = "order.deleted"
     source = "/orders"

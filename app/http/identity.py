@@ -27,13 +27,16 @@ class Identity:
         return ROLES.index(self.role) >= ROLES.index(role)
 
 
-PUBLIC = Identity("public", CUSTOMER)
+PUBLIC = Identity(CUSTOMER, CUSTOMER)
 """Whoever shows no key and is not signed in."""
 
 LOCAL = Identity("local", OPERATOR)
 """Whoever sits at the machine of a shop that has no keys."""
 
-RESERVED_NAMES = frozenset({PUBLIC.name, LOCAL.name, CUSTOMER, "carrier", "command", "daybook"})
+CARRIER, COMMAND = "carrier", "command"
+"""How the books call who signed a call-back, and who gave a command at the machine."""
+
+RESERVED_NAMES = frozenset({PUBLIC.name, LOCAL.name, CARRIER, COMMAND, "public", "daybook"})
 """Nobody else may be called so."""
 
 

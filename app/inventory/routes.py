@@ -89,7 +89,7 @@ def blueprint(store: Store, currency: Currency) -> Blueprint:
         """Change a product by a merge patch (RFC 7396); the stock has its own address."""
         patch, expected = load(product_change, json_object(*PATCH_TYPES)), expected_versions()
         with store.transaction() as tx:
-            changed = service.change_product(tx, sku, patch, expected)
+            changed = service.change_product(tx, sku, patch, expected, who=current().name)
         return versioned(changed)
 
     @routes.delete("/product/<sku:sku>")
@@ -98,7 +98,7 @@ def blueprint(store: Store, currency: Currency) -> Blueprint:
         """Archive a product: it can no longer be ordered, and is listed only when asked for."""
         expected = expected_versions()
         with store.transaction() as tx:
-            archived = service.archive_product(tx, sku, expected)
+            archived = service.archive_product(tx, sku, expected, who=current().name)
         return versioned(archived)
 
     @routes.post("/product/<path:sku>/stock")

@@ -86,6 +86,7 @@ class ProductSchema(Strict):
     backorder = Flag(required=True)
     stock_status = Choice(*STOCK_STATUSES, required=True)
     archived = Flag(required=True)
+    changed_by = fields.String(metadata={"description": "who last changed anything but the stock"})
     updated = fields.String(required=True, metadata={"format": "date-time"})
     version = Count(least=1, most=10**12, required=True)
 

@@ -1,7 +1,8 @@
 """The rules of the catalogue and the shelf: what clerks and commands do with products.
 
 With stock.py and reservations.py, the only code that changes inventory's documents. Every function
-works in the caller's transaction. Errors are those of app/errors.py; `who` goes into the ledger.
+works in the caller's transaction. Errors are those of app/errors.py; `who` goes into the ledger,
+and into the product as `changed_by`.
 """
 
 from collections.abc import Container
@@ -9,6 +10,7 @@ from collections.abc import Container
 from app.errors import Conflict
 from app.events.outbox import emit
 from app.events.types import ProductLowStockDigest
+from app.http.identity import COMMAND
 from app.inventory.recounting import recount, renew, sound_lines
 from app.inventory.reservations import (
     HOLDING,
@@ -71,7 +73,7 @@ COUNTED = "stock-take"
 """The reason that the ledger gives for a count where nobody gave one."""
 
 
-def add_product(tx: Transaction, request: Document, who: str = "command") -> bool:
+def add_product(tx: Transaction, request: Document, who: str = COMMAND) -> bool:
     """Add a product unless its sku is taken; returns whether it was added."""
     if tx.get(PRODUCTS.name, request["sku"]) is not None:
         return False
@@ -101,6 +103,7 @@ def create_product(tx: Transaction, request: Document, who: str) -> Document:
         "backorder": request.get("backorder", False),
         "stock_status": OUT_OF_STOCK,
         "archived": False,
+        "changed_by": who,
         "updated": "",
         "version": 0,
     }
@@ -110,7 +113,12 @@ def create_product(tx: Transaction, request: Document, who: str) -> Document:
 
 
 def change_product(
-    tx: Transaction, sku: str, patch: Document, expected: Container[str] | None = None
+    tx: Transaction,
+    sku: str,
+    patch: Document,
+    expected: Container[str] | None = None,
+    *,
+    who: str = COMMAND,
 ) -> Document:
     """Apply a merge patch; returns the product as it then is. No change, no event.
 
@@ -123,12 +131,14 @@ def change_product(
         return before
     if after["archived"] and not before["archived"]:
         _refuse_wanted(tx, before)
-    return keep(tx, before, after)
+    return keep(tx, before, after | {"changed_by": who})
 
 
-def archive_product(tx: Transaction, sku: str, expected: Container[str] | None = None) -> Document:
+def archive_product(
+    tx: Transaction, sku: str, expected: Container[str] | None = None, *, who: str = COMMAND
+) -> Document:
     """Take a product out of the catalogue; what is told of it stays. Raises as change_product."""
-    return change_product(tx, sku, {"archived": True}, expected)
+    return change_product(tx, sku, {"archived": True}, expected, who=who)
 
 
 def change_stock(

@@ -13,6 +13,7 @@ from app.events.schemas import TimelineSchema
 from app.http import csv_list, idempotency
 from app.http.answers import answer, expected_versions, versioned
 from app.http.body import PATCH_TYPES, json_object, json_object_if_any
+from app.http.identity import current
 from app.http.operation import IDEMPOTENCY_KEY, IF_MATCH, IF_NONE_MATCH, PREFER, Operation
 from app.http.paging import page_answer, paging, query
 from app.http.preferences import WaitingRoom, preferred_wait_s
@@ -50,9 +51,10 @@ def blueprint(store: Store, rules: service.Rules, waiting_room: WaitingRoom) -> 
         key = idempotency.requested_key()
         wanted = load(order_request, json_object())
         wait_s = preferred_wait_s()
+        who = current().name
 
         def place(tx: Transaction) -> Response:
-            placed = service.place_order(tx, rules, wanted)
+            placed = service.place_order(tx, rules, wanted, by=who)
             return versioned(placed, 201, Location=f"/order/{placed['order_id']}")
 
         response = idempotency.once(store, key, place, wait_s)
@@ -114,13 +116,14 @@ def blueprint(store: Store, rules: service.Rules, waiting_room: WaitingRoom) -> 
     def patch_order(order_id: str) -> Response:
         """Change customer or lines by a merge patch (RFC 7396), or cancel by the status alone."""
         body, expected = json_object(*PATCH_TYPES), expected_versions()
+        who = current().name
         if "status" in body or "reason" in body:
             reason = load(cancel_patch, body).get("reason", "")
             with store.transaction() as tx:
-                return versioned(service.cancel_order(tx, order_id, reason, expected))
+                return versioned(service.cancel_order(tx, order_id, reason, expected, by=who))
         patch = load(order_change, body)
         with store.transaction() as tx:
-            return versioned(service.change_order(tx, rules, order_id, patch, expected))
+            return versioned(service.change_order(tx, rules, order_id, patch, expected, by=who))
 
     @routes.delete("/order/<order_id>")
     @Operation(schemas.DeletedSchema, reads=(IF_MATCH, IF_NONE_MATCH), refuses=(409,))
@@ -128,7 +131,7 @@ def blueprint(store: Store, rules: service.Rules, waiting_room: WaitingRoom) -> 
         """Remove an order, unless its goods have left."""
         expected = expected_versions()
         with _told_not_deleted(order_id), store.transaction() as tx:
-            deleted = service.delete_order(tx, order_id, expected)
+            deleted = service.delete_order(tx, order_id, expected, by=current().name)
         return answer({"order_id": deleted, "deleted": True})
 
     @routes.post("/order/<order_id>/cancel")
@@ -142,10 +145,11 @@ def blueprint(store: Store, rules: service.Rules, waiting_room: WaitingRoom) -> 
     )
     def cancel_order(order_id: str) -> Response:
         """Cancel an order and keep it; once more changes nothing."""
+        who = current().name
         reason = load(cancellation, json_object_if_any()).get("reason", "")
         expected = expected_versions()
         with store.transaction() as tx:
-            return versioned(service.cancel_order(tx, order_id, reason, expected))
+            return versioned(service.cancel_order(tx, order_id, reason, expected, by=who))
 
     @routes.get("/order/<order_id>/events")
     @Operation(TimelineSchema)

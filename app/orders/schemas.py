@@ -69,6 +69,9 @@ class HistorySchema(Strict):
     at = fields.String(required=True, metadata={"format": "date-time"})
     event = fields.String(required=True)
     detail = fields.String(required=True)
+    by = fields.String(
+        metadata={"description": "who did it: a key, a user, customer; nobody, if it followed"}
+    )
 
 
 class OrderLineSchema(Strict):

@@ -15,6 +15,7 @@ from app import clock
 from app.errors import Conflict, NotFound
 from app.events.outbox import emit, timeline
 from app.events.types import OrderCancelled, OrderDeleted, OrderPlaced, OrderUpdated, snapshot
+from app.http.identity import CARRIER, COMMAND
 from app.money import Currency
 from app.orders import states
 from app.orders.lines import listed, priced, refuse_short, total
@@ -95,10 +96,14 @@ def place_order(
     rules: Rules,
     request: Document,
     *,
+    by: str = COMMAND,
     order_date: str | None = None,
     detail: str = "",
 ) -> Document:
-    """Create an order. Raises Invalid for an unknown product, Conflict where the shelf is short."""
+    """Create an order; `by` is who does it, as everywhere here.
+
+    Raises Invalid for an unknown product, Conflict where the shelf is short.
+    """
     products = listed(tx, request["items"])
     items = priced(products, rules.currency, request["items"], unlisted=rules.unlisted_products)
     refuse_short(products, items, held={})
@@ -119,7 +124,7 @@ def place_order(
         "order_date": order_date or now,
         "order_update": now,
         "version": 1,
-        "history": [{"at": now, "event": states.PLACED, "detail": detail}],
+        "history": [{"at": now, "event": states.PLACED, "detail": detail, "by": by}],
     }
     tx.put(ORDERS.name, order)
     emit(tx, OrderPlaced(order["order_id"], {"order": snapshot(order)}))
@@ -132,6 +137,8 @@ def change_order(
     name: str,
     patch: Document,
     expected: Container[str] | None = None,
+    *,
+    by: str = COMMAND,
 ) -> Document:
     """Apply a merge patch of customer and lines; returns the order as it then is.
 
@@ -158,14 +165,19 @@ def change_order(
     if changed["items"] != order["items"]:
         refuse_short(products, changed["items"], _held(tx, order["order_id"]))
     what = ", ".join(field for field in order if changed[field] != order[field])
-    changed = states.stepped(changed, "changed", what)
+    changed = states.stepped(changed, "changed", what, by)
     tx.put(ORDERS.name, changed)
     emit(tx, OrderUpdated(changed["order_id"], {"order": snapshot(changed)}))
     return changed
 
 
 def cancel_order(
-    tx: Transaction, name: str, reason: str = "", expected: Container[str] | None = None
+    tx: Transaction,
+    name: str,
+    reason: str = "",
+    expected: Container[str] | None = None,
+    *,
+    by: str = COMMAND,
 ) -> Document:
     """Cancel an open order and keep it; one that is cancelled already is returned as it is.
 
@@ -175,16 +187,18 @@ def cancel_order(
     refuse_stale(f"Order {order['number']}", order, expected)
     if order["status"] == states.CANCELLED:
         return order
-    return _end(tx, order, states.CANCELLED, reason)
+    return _end(tx, order, states.CANCELLED, reason, by)
 
 
-def delete_order(tx: Transaction, name: str, expected: Container[str] | None = None) -> str:
+def delete_order(
+    tx: Transaction, name: str, expected: Container[str] | None = None, *, by: str = COMMAND
+) -> str:
     """Remove an order; returns its id. Raises NotFound, Stale, and Conflict when it has left."""
     order = find_order(tx, name)
     refuse_stale(f"Order {order['number']}", order, expected)
     _refuse_shipped(tx, order)
     tx.delete(ORDERS.name, order["order_id"])
-    emit(tx, OrderDeleted(order["order_id"], {"order": snapshot(order)}))
+    emit(tx, OrderDeleted(order["order_id"], {"order": snapshot(order), "by": by}))
     return str(order["order_id"])
 
 
@@ -234,8 +248,9 @@ def follow_shipment(tx: Transaction, order_id: str) -> None:
         states.SHIPPED: f"{shipment['carrier']}, {shipment['tracking_number']}",
         states.DELIVERED: "",
     }
+    whose = {states.SHIPPED: shipment.get("shipped_by") or "", states.DELIVERED: CARRIER}
     for status in states.steps(order["status"], shipment["state"]):
-        order = states.moved(order, status, details[status])
+        order = states.moved(order, status, details[status], whose.get(status, ""))
     tx.put(ORDERS.name, order)
 
 
@@ -255,9 +270,9 @@ def check_payment(tx: Transaction, order_id: str) -> None:
         _end(tx, noted, states.FAILED, f"payment declined: {reason}")
 
 
-def _end(tx: Transaction, order: Document, status: str, reason: str) -> Document:
+def _end(tx: Transaction, order: Document, status: str, reason: str, by: str = "") -> Document:
     _refuse_shipped(tx, order)
-    ended = states.moved(order, status, reason)
+    ended = states.moved(order, status, reason, by)
     tx.put(ORDERS.name, ended)
     emit(tx, OrderCancelled(ended["order_id"], {"order": snapshot(ended), "reason": reason}))
     return ended

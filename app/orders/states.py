@@ -27,10 +27,10 @@ _LEGAL = {
 Both → failed: stock is often reserved before the gateway declines (docs/decisions/0015)."""
 
 
-def moved(order: Document, status: str, detail: str) -> Document:
+def moved(order: Document, status: str, detail: str, by: str = "") -> Document:
     """The order in its new state, as its next version. Raises Conflict for an illegal step."""
     refuse_illegal(order, status)
-    return stepped(order | {"status": status}, status, detail)
+    return stepped(order | {"status": status}, status, detail, by)
 
 
 def steps(status: str, goal: str) -> tuple[str, ...]:
@@ -49,10 +49,13 @@ def refuse_illegal(order: Document, status: str) -> None:
         )
 
 
-def stepped(order: Document, event: str, detail: str) -> Document:
-    """The order as its next version, with a line of history."""
+def stepped(order: Document, event: str, detail: str, by: str = "") -> Document:
+    """The order as its next version, with a line of history.
+
+    `by` is who did it; "" for what follows by itself.
+    """
     now = clock.now()
-    step = {"at": now, "event": event, "detail": detail}
+    step = {"at": now, "event": event, "detail": detail} | ({"by": by} if by else {})
     return order | {
         "order_update": now,
         "version": order["version"] + 1,

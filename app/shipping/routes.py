@@ -7,6 +7,7 @@ from flask import Blueprint, Response
 from app.http import idempotency
 from app.http.answers import expected_versions, versioned
 from app.http.body import json_object
+from app.http.identity import current
 from app.http.operation import IDEMPOTENCY_KEY, IF_MATCH, IF_NONE_MATCH, Operation
 from app.http.paging import page_answer, paging, query
 from app.http.validation import load
@@ -56,10 +57,12 @@ def blueprint(
         """Hand a ready shipment to the carrier: from then on its order stays as it is."""
         key, expected = idempotency.requested_key(), expected_versions()
         wanted = load(handover, json_object())
+        who = current().name
 
         def hand_over(tx: Transaction) -> Response:
             shipment_id = order_id_of(tx, order_id)
-            return versioned(service.ship(tx, rules, shipment_id, **wanted, expected=expected))
+            shipped = service.ship(tx, rules, shipment_id, **wanted, expected=expected, by=who)
+            return versioned(shipped)
 
         return idempotency.once(store, key, hand_over)
 

@@ -54,6 +54,7 @@ class ShipmentSchema(Strict):
     carrier = Text(longest=100, required=True, allow_none=True)
     tracking_number = Text(longest=100, required=True, allow_none=True)
     shipped_at = fields.String(required=True, allow_none=True, metadata={"format": "date-time"})
+    shipped_by = fields.String(metadata={"description": "who handed it to the carrier"})
     delivered_at = fields.String(required=True, allow_none=True, metadata={"format": "date-time"})
     updated = fields.String(required=True, metadata={"format": "date-time"})
     version = Count(least=1, most=10**12, required=True)

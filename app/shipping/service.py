@@ -15,6 +15,7 @@ from app.config import Config
 from app.errors import Conflict, NotFound
 from app.events.outbox import emit
 from app.events.types import OrderDelivered, OrderFulfilled, snapshot
+from app.http.identity import COMMAND
 from app.payment_methods import INVOICE
 from app.quantities import quantities
 from app.shipping.schemas import check_shipment
@@ -74,7 +75,7 @@ def reconcile(tx: Transaction, order_id: str, rules: Rules) -> None:
         return
     shipment = _prepared(tx, rules, order, before)
     if shipment["state"] == READY and rules.auto_ship:
-        _hand_over(tx, shipment, order, "demonstration", f"DEMO-{order['number']}")
+        _hand_over(tx, shipment, order, "demonstration", f"DEMO-{order['number']}", "daybook")
     elif shipment != before:
         tx.put(SHIPMENTS.name, _stepped(shipment))
 
@@ -86,6 +87,8 @@ def ship(
     carrier: str,
     tracking_number: str,
     expected: Container[str] | None = None,
+    *,
+    by: str = COMMAND,
 ) -> Document:
     """Hand a ready shipment to the carrier; the same again changes nothing.
 
@@ -111,7 +114,7 @@ def ship(
     if shipment["state"] != READY:
         waits = " and ".join(shipment["waits_for"])
         raise Conflict(f"Order {number} waits for {waits}; it cannot be shipped yet.")
-    return _hand_over(tx, shipment, order, carrier, tracking_number)
+    return _hand_over(tx, shipment, order, carrier, tracking_number, by)
 
 
 def deliver(
@@ -192,7 +195,12 @@ def _is_paid(view: View, order: Document) -> bool:
 
 
 def _hand_over(
-    tx: Transaction, shipment: Document, order: Document, carrier: str, tracking_number: str
+    tx: Transaction,
+    shipment: Document,
+    order: Document,
+    carrier: str,
+    tracking_number: str,
+    by: str,
 ) -> Document:
     shipment = _stepped(
         shipment
@@ -201,6 +209,7 @@ def _hand_over(
             "carrier": carrier,
             "tracking_number": tracking_number,
             "shipped_at": clock.now(),
+            "shipped_by": by,
         }
     )
     tx.put(SHIPMENTS.name, shipment)

@@ -8,6 +8,7 @@ from flask import Blueprint, Response, request, url_for
 from app.errors import Conflict, DaybookError, Invalid, Stale
 from app.events.outbox import timeline
 from app.http import problems
+from app.http.identity import current
 from app.http.validation import load
 from app.inventory.service import PRODUCTS
 from app.orders import service, states
@@ -57,7 +58,9 @@ def add_to(pages: Blueprint, site: Site) -> None:
         try:
             patch = load(order_change, _patch(sent))
             with store.transaction() as tx:
-                service.change_order(tx, site.rules, name, patch, [sent.get("version")])
+                service.change_order(
+                    tx, site.rules, name, patch, [sent.get("version")], by=current().name
+                )
         except (Invalid, Conflict) as error:
             return _order_page(name, error, sent)
         return _back(name)
@@ -68,7 +71,7 @@ def add_to(pages: Blueprint, site: Site) -> None:
         try:
             reason = load(cancellation, sent.given("reason")).get("reason", "")
             with store.transaction() as tx:
-                service.cancel_order(tx, name, reason)
+                service.cancel_order(tx, name, reason, by=current().name)
         except (Invalid, Conflict) as error:
             return _order_page(name, error)
         return _back(name)
@@ -83,7 +86,7 @@ def add_to(pages: Blueprint, site: Site) -> None:
     def delete_order(name: str) -> Response:
         sent = sent_form()
         with store.transaction() as tx:
-            service.delete_order(tx, name, [sent.get("version")])
+            service.delete_order(tx, name, [sent.get("version")], by=current().name)
         location = url_for("web.clerk.show_desk", told="deleted")
         return Response(status=303, headers={"Location": location})
 

@@ -7,6 +7,7 @@ from app.billing.routes import PDF
 from app.billing.service import find_payment
 from app.errors import Conflict
 from app.http import problems
+from app.http.identity import current
 from app.http.validation import load
 from app.orders import service, states
 from app.orders.schemas import CancellationSchema
@@ -44,7 +45,12 @@ def add_to(pages: Blueprint, site: Site) -> None:
         try:
             with site.store.transaction() as tx:
                 order = service.find_by_link(tx, link)
-                service.cancel_order(tx, order["order_id"], reason or "cancelled by the customer")
+                service.cancel_order(
+                    tx,
+                    order["order_id"],
+                    reason or "cancelled by the customer",
+                    by=current().name,
+                )
         except Conflict as error:
             return _order_page(link, str(error), problems.status_of(error))
         return Response(

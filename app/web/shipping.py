@@ -4,6 +4,7 @@ from flask import Blueprint, Response, request, url_for
 
 from app.errors import Conflict, Invalid
 from app.http import problems
+from app.http.identity import current
 from app.http.validation import load
 from app.shipping import service, states
 from app.shipping.schemas import HandoverSchema
@@ -63,7 +64,7 @@ def add_to(pages: Blueprint, site: Site) -> None:
         try:
             wanted = load(shipping, sent.given("carrier", "tracking_number"))
             with store.transaction() as tx:
-                shipment = service.ship(tx, rules, shipment_id, **wanted)
+                shipment = service.ship(tx, rules, shipment_id, **wanted, by=current().name)
         except Invalid as error:
             return _shipment_page(shipment_id, faults_of(error, _FIELDS), 422, sent)
         except Conflict as error:

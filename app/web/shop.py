@@ -6,6 +6,7 @@ from app.errors import Conflict, Invalid
 from app.http import problems
 from app.http.answers import json_bytes
 from app.http.idempotency import key_of, once
+from app.http.identity import current
 from app.http.validation import load
 from app.inventory.service import PRODUCTS
 from app.orders import service
@@ -63,7 +64,7 @@ def add_to(pages: Blueprint, site: Site) -> None:
         wanted = load(order_request, form.request())
 
         def respond(tx: Transaction) -> Response:
-            order = service.place_order(tx, rules, wanted)
+            order = service.place_order(tx, rules, wanted, by=current().name)
             location = url_for("web.customer.show_order", link=order["link"])
             return Response(status=303, headers={"Location": location})
 

@@ -75,7 +75,7 @@ def install_pages(app: Flask, site: Site, *groups: Blueprint) -> None:
     pages.add_app_template_filter(lambda text: _moment(text, site.zone), "moment")
     pages.add_app_template_filter(lambda text: _minute(text, site.zone), "day")
     pages.add_app_template_global(forgery.token, "forgery_token")
-    pages.add_app_template_global(current, "caller")
+    pages.add_app_template_global(current, "viewer")
     pages.add_app_template_global(lambda: current_session() is not None, "is_signed_in")
     pages.app_context_processor(lambda: {"currency": site.rules.currency.code, "site": site})
     for group in groups:

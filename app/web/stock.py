@@ -70,12 +70,14 @@ def add_to(pages: Blueprint, site: Site) -> None:
     def _edit(sku: str, sent: Sent) -> Response:
         patch = load(product_change, _product_of(sent))
         with store.transaction() as tx:
-            service.change_product(tx, sku, patch, [sent.get("version")])
+            service.change_product(tx, sku, patch, [sent.get("version")], who=current().name)
         return _to_product(sku)
 
     def _archive(sku: str, sent: Sent) -> Response:
         with store.transaction() as tx:
-            service.change_product(tx, sku, {"archived": sent.get("do") == "archive"})
+            service.change_product(
+                tx, sku, {"archived": sent.get("do") == "archive"}, who=current().name
+            )
         return _to_product(sku)
 
     def _book(sku: str, sent: Sent) -> Response:

@@ -28,6 +28,7 @@ def test_a_product_has_every_field_of_its_own(
         "backorder": False,
         "stock_status": "in_stock",
         "archived": False,
+        "changed_by": "command",
         "version": 1,
     }
 

@@ -62,7 +62,9 @@ def test_an_order_has_every_field_of_its_own(client: FlaskClient) -> None:
         "order_date": "2026-11-21T08:00:00.123Z",
         "order_update": "2026-11-21T08:00:00.123Z",
         "version": 1,
-        "history": [{"at": "2026-11-21T08:00:00.123Z", "event": "placed", "detail": ""}],
+        "history": [
+            {"at": "2026-11-21T08:00:00.123Z", "event": "placed", "detail": "", "by": "local"}
+        ],
     }
 
 

@@ -1,0 +1,181 @@
+"""Whatever is written says who did it: the name of a key or of a user, on every way in."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from app.auth.keys import create_key
+from app.config import Config
+from app.runtime import Runtime
+from tests.auth.people import signed_in
+from tests.over_http import body, request_for
+from tests.web.page import Page, quantity, send
+
+Headers = dict[str, str]
+HANDOVER = {"carrier": "DHL", "tracking_number": "JD0146"}
+
+
+@pytest.fixture
+def config(config: Config) -> Config:
+    """With fault switches, and goods that leave before they are paid."""
+    return replace(config, faults=True, ship_when="reserved", retry_attempts=1)
+
+
+@pytest.fixture
+def key(runtime: Runtime) -> Headers:
+    """The headers of the key `till-1`."""
+    with runtime.transaction() as tx:
+        return {"Authorization": f"Bearer {create_key(tx, 'till-1', 'operator')}"}
+
+
+@pytest.fixture
+def grace(app: Flask, key: Headers) -> FlaskClient:
+    """A browser in which the operator `grace` has signed in."""
+    return signed_in(app, "grace", "operator")
+
+
+@pytest.fixture
+def placed(app: Flask, client: FlaskClient, catalogue: dict[str, str], key: Headers) -> Any:
+    """An order that the till placed."""
+    return body(client.post("/order", json=request_for(tea=1), headers=key))
+
+
+def doers(client: FlaskClient, key: Headers, name: str = "1001") -> dict[str, str]:
+    """Who did what to an order, by its history."""
+    order = body(client.get(f"/order/{name}", headers=key))
+    return {step["event"]: step["by"] for step in order["history"] if "by" in step}
+
+
+def test_a_till_is_named_in_the_history(client: FlaskClient, placed: Any, key: Headers) -> None:
+    """Placed, changed and cancelled over the API; what follows by itself names nobody."""
+    change = {"customer_name": "Bo"}
+    client.patch("/order/1001", json=change, headers=key)
+    client.post("/order/1001/cancel", headers=key)
+    assert doers(client, key) == {"placed": "till-1", "changed": "till-1", "cancelled": "till-1"}
+    second = body(client.post("/order", json=request_for(tea=1), headers=key))
+    client.patch(f"/order/{second['number']}", json={"status": "cancelled"}, headers=key)
+    assert doers(client, key, "1002")["cancelled"] == "till-1"
+
+
+def test_a_person_is_named_in_the_history(
+    client: FlaskClient, placed: Any, key: Headers, grace: FlaskClient,
+    settled: Callable[[], None],
+) -> None:  # fmt: skip
+    """Changed and cancelled at the desk, which also shows it."""
+    settled()
+    send(grace, Page(grace.get("/desk/1001")), "1001", customer_name="Bo")
+    page = send(grace, Page(grace.get("/desk/1001")), "/cancel", reason="ordered twice")
+    assert doers(client, key) == {"placed": "till-1", "changed": "grace", "cancelled": "grace"}
+    assert "Cancelled by grace" in page.text
+
+
+def test_a_customer_is_told_from_the_staff(
+    client: FlaskClient, catalogue: dict[str, str], key: Headers, grace: FlaskClient
+) -> None:
+    """Who orders and cancels by the pages; and the customer's page names nobody."""
+    form = Page(client.get("/")).form("/")
+    data = form.filled(**{quantity("tea"): "1", "name": "Ada", "place": "1"})
+    page = Page(client.post("/", data=data, follow_redirects=True))
+    send(client, page, "/cancel")
+    assert doers(client, key) == {"placed": "customer", "cancelled": "customer"}
+    form = Page(grace.get("/")).form("/")
+    data = form.filled(**{quantity("tea"): "1", "name": "Bo", "place": "1"})
+    seen = Page(grace.post("/", data=data, follow_redirects=True))
+    assert doers(client, key, "1002")["placed"] == "grace"
+    assert "grace" not in seen.by_id["main"]
+
+
+def test_who_deleted_an_order_stands_in_its_timeline(
+    client: FlaskClient, placed: Any, key: Headers, grace: FlaskClient,
+    settled: Callable[[], None],
+) -> None:  # fmt: skip
+    """The order is gone, its events are not."""
+    client.post("/order", json=request_for(tea=1), headers=key)
+    settled()
+    client.delete("/order/1001", headers=key)
+    page = Page(grace.get("/desk/1002/delete"))
+    with_id = body(client.get("/order/1002", headers=key))["order_id"]
+    send(grace, page, "/delete")
+    for order_id, who in ((placed["order_id"], "till-1"), (with_id, "grace")):
+        events = body(client.get(f"/order/{order_id}/events", headers=key))["events"]
+        deleted = [each["event"] for each in events if each["event"]["type"] == "order.deleted"]
+        assert [event["data"]["by"] for event in deleted] == [who]
+
+
+@pytest.mark.parametrize("by", ["till-1", "grace"])
+def test_who_shipped_stands_in_shipment_and_order(
+    client: FlaskClient, placed: Any, key: Headers, grace: FlaskClient,
+    settled: Callable[[], None], by: str,
+) -> None:  # fmt: skip
+    """Over the API and on the page."""
+    settled()
+    if by == "grace":
+        path = f"/shipping/{placed['order_id']}"
+        send(grace, Page(grace.get(path)), path, **HANDOVER)
+    else:
+        client.post("/shipment/1001/ship", json=HANDOVER, headers=key)
+    settled()
+    assert body(client.get("/shipment/1001", headers=key))["shipped_by"] == by
+    assert doers(client, key)["shipped"] == by
+
+
+def test_the_ledger_and_the_product_name_who_changed_them(
+    client: FlaskClient, catalogue: dict[str, str], key: Headers, grace: FlaskClient
+) -> None:
+    """Stock in the ledger, all else in the product; reservations change neither."""
+    client.post("/product/tea/stock", json={"change": 5, "reason": "found"}, headers=key)
+    client.patch("/product/tea", json={"price": "5.00"}, headers=key)
+    client.delete("/product/tin", headers=key)
+    product = body(client.get("/product/tea", headers=key))
+    assert product["changed_by"] == "till-1"
+    assert body(client.get("/product/tin", headers=key))["changed_by"] == "till-1"
+    page = Page(grace.get("/stock/tea"))
+    form = next(each for each in _forms(grace, "/stock/tea") if each.get("do") == "edit")
+    grace.post("/stock/tea", data=form | {"name": "Assam"})
+    assert page.status == 200
+    form = next(each for each in _forms(grace, "/stock/tea") if each.get("do") == "change")
+    grace.post("/stock/tea", data=form | {"change": "2", "reason": "delivery"})
+    assert body(client.get("/product/tea", headers=key))["changed_by"] == "grace"
+    ledger = body(client.get("/product/tea/stock", headers=key))["stock"]
+    assert [line["who"] for line in ledger] == ["grace", "till-1", "command"]
+
+
+def _forms(client: FlaskClient, path: str) -> list[dict[str, str]]:
+    """The forms of a page that share one address, each with what the browser would send."""
+    forgery = Page(client.get(path)).fields["forgery"]["value"]
+    product = client.get("/product/tea").get_json()
+    return [
+        {"forgery": forgery, "do": "edit", "version": str(product["version"]), "price": "5.00"},
+        {"forgery": forgery, "do": "change", "token": "a-token-of-sixteen-or-more"},
+    ]
+
+
+@pytest.mark.parametrize("by", ["till-1", "grace"])
+def test_who_replayed_and_discarded_stands_in_the_timeline(
+    client: FlaskClient, catalogue: dict[str, str], key: Headers, grace: FlaskClient,
+    settled: Callable[[], None], by: str,
+) -> None:  # fmt: skip
+    """Over the API and on the page."""
+    client.put("/fault/billing", json={"mode": "reject"}, headers=key)
+    client.post("/order", json=request_for(tea=1), headers=key)
+    settled()
+    [entry] = body(client.get("/failure", headers=key))["failures"]
+    event = entry["event"]["id"]
+    if by == "grace":
+        page = Page(grace.get(f"/events/{event}"))
+        send(grace, page, "/billing/replay")
+        settled()
+        send(grace, Page(grace.get(f"/events/{event}")), "/billing/discard", reason="paid by hand")
+    else:
+        client.post("/failure/replay", json={"id": entry["id"]}, headers=key)
+        settled()
+        discard = {"reason": "paid by hand"}
+        client.post(f"/failure/{entry['id']}/discard", json=discard, headers=key)
+    events = body(client.get("/order/1001/events", headers=key))["events"]
+    log = events[0]["deliveries"]["billing"]["log"]
+    done = {line["action"]: line["by"] for line in log if "by" in line}
+    assert done == {"replayed": by, "discarded": by}
