@@ -66,10 +66,15 @@ def failure_id(event_id: str, handler: str) -> str:
 
 def find(view: View, selection: Selection) -> list[str]:
     """The ids of the selected entries as they stand now, oldest failure first."""
+    return [failure["id"] for failure in entries(view, selection)]
+
+
+def entries(view: View, selection: Selection) -> list[Document]:
+    """The selected entries as they stand now, oldest failure first."""
     wanted = {"handler": selection.handler, "type": selection.type, "order": selection.order}
     where = {name: value for name, value in wanted.items() if value is not None}
     page = view.find(FAILURES.name, where, low=selection.since or "")
-    return [failure["id"] for failure in page.documents if _matches(failure, selection)]
+    return [failure for failure in page.documents if _matches(failure, selection)]
 
 
 def record(tx: Transaction, event: Document, handler: str, error: str) -> None:

@@ -10,6 +10,7 @@ Services call `emit`; the dispatcher and the operators' commands call the rest.
 """
 
 from collections.abc import Iterator
+from itertools import takewhile
 
 from marshmallow import fields
 
@@ -154,9 +155,7 @@ class Records:
     def emitted_after(self, event: Envelope) -> Iterator[tuple[str, Document | None]]:
         """The later events about the same subject, newest first, and how their records stand."""
         emitted = self.tx.get(TIMELINES.name, event.subject) or {"events": []}
-        for event_id in reversed(emitted["events"]):
-            if event_id <= event.id:
-                return
+        for event_id in takewhile(lambda each: each > event.id, reversed(emitted["events"])):
             yield event_id, self.get(event_id)
 
     def put(self, record: Document) -> None:

@@ -13,6 +13,9 @@ NETWORK_FILE_SYSTEMS = frozenset(
     {"nfs", "nfs4", "cifs", "smb3", "smbfs", "afs", "ceph", "lustre", "beegfs", "gpfs"}
     | {"glusterfs", "fuse.glusterfs", "fuse.sshfs"}
 )
+MOUNTS = Path("/proc/self/mountinfo")
+"""Where Linux lists what is mounted (proc_pid_mountinfo(5))."""
+
 LEAST_ROOM_BYTES = 1 << 20
 _PROBE_BYTES = 1 << 16
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
@@ -86,15 +89,13 @@ def _named(error: OSError) -> str:
     return f"journal/{path.name}" if path.parent.name == "journal" else path.name
 
 
-def file_system_of(folder: Path) -> str:
+def file_system_of(folder: Path, mounts: Path = MOUNTS) -> str:
     """The type of the file system that holds `folder`, as the kernel names it; "" if unknown."""
-    try:
-        mounts = Path("/proc/self/mountinfo").read_text("utf-8").splitlines()
-    except OSError:
+    if not mounts.exists():
         return ""
     device = folder.stat().st_dev
     name = f"{os.major(device)}:{os.minor(device)}"
-    for mount in mounts:
+    for mount in mounts.read_text("utf-8").splitlines():
         left, _, right = mount.partition(" - ")
         if left.split()[2] == name:
             return right.split()[0]

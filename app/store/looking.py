@@ -1,16 +1,16 @@
 """A view of a data folder for `flask check`: nothing is written, and a right to read is enough."""
 
 import threading
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Container, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from app.errors import Conflict
 from app.store import Collection, View
 from app.store.feeds import Feeds
 from app.store.files import reporting
-from app.store.opening import read_headers
 from app.store.replica import open_replica
+from app.store.segment import read_header, segment_numbers
 from app.store.transaction import COUNTERS, JsonView
 from app.store.upgrading import refuse_older
 
@@ -35,9 +35,17 @@ def look(folder: Path, collections: Iterable[Collection], schema: int = 0) -> It
 
 def _refuse_missing(folder: Path, declared: Iterable[Collection]) -> None:
     with reporting("opening the data folder"):
-        known = {name for header in read_headers(folder) for name in header.files}
+        known = _on_record(folder / "journal")
     if new := [f"{each.name}.json" for each in declared if each.name not in known]:
         raise Conflict(
             f"An older version of Daybook kept this folder, without {', '.join(new)}. Start the "
             "service once, which adds what is missing; then check."
         )
+
+
+def _on_record(journal: Path) -> Container[str]:
+    """The files that the newest header names; a checkpoint may replace that segment meanwhile."""
+    while numbers := segment_numbers(journal):
+        with suppress(FileNotFoundError):
+            return read_header(journal, numbers[-1]).files
+    return ()

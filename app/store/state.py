@@ -19,7 +19,6 @@ from app.store.checkpoint import CheckpointFile
 from app.store.index import (
     AFTER_SEPARATOR,
     ALL,
-    NOWHERE,
     Filing,
     Index,
     Posting,
@@ -90,9 +89,7 @@ class State:
         return self.base[collection].get(key)
 
     def filing(self, collection: str, key: str) -> Filing:
-        """Where a document is filed now."""
-        if collection not in self._indexes:
-            return NOWHERE
+        """Where a document of a collection that has indexes is filed now."""
         if lately := self._filings.get((collection, key)):
             return lately
         declared, raw = self.collections[collection], self.raw(collection, key)

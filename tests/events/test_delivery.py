@@ -7,6 +7,7 @@ import pytest
 
 from app.errors import Unavailable
 from app.events import outbox
+from app.events.delivery import Round
 from app.events.retry import RetryPolicy
 from app.events.types import OrderCancelled, OrderUpdated
 from tests.events.conftest import PATIENCE_S, Shop
@@ -243,3 +244,32 @@ def test_a_delivery_to_a_handler_that_is_gone_is_parked(shop: Shop, handler: str
     [entry] = shop.failures()
     assert (entry["handler"], entry["error"].split(":")[0]) == (handler, "LookupError")
     assert set(shop.states(other).values()) == {"done"}
+
+
+class LateNews:
+    """The feed of a process that has not heard yet what another one did."""
+
+    def take(self, timeout_s: float) -> list[str]:
+        return []
+
+
+@pytest.mark.parametrize("left_the_outbox", [True, False])
+def test_a_delivery_that_another_leader_made_is_not_made_again(
+    shop: Shop, *, left_the_outbox: bool
+) -> None:
+    """Who has just lost the leadership sees it in the transaction, if not before."""
+    event_id = shop.emit()
+    late = Round(shop.store, shop.signals, shop.policy, LateNews(), shop.workshop)
+    late.begin()
+    with shop.store.transaction() as tx:
+        record = tx.get(outbox.OUTBOX.name, event_id)
+        assert record is not None
+        for delivery in record["deliveries"].values():
+            delivery["state"] = outbox.DONE
+        if left_the_outbox:
+            outbox.store(tx, record)
+        else:
+            tx.put(outbox.OUTBOX.name, record)
+    late.step()
+    late.step()
+    assert shop.inventory.seen == shop.billing.seen == shop.notification.seen == []

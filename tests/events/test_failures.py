@@ -1,5 +1,7 @@
 """failure.json: what gets in, what a person can do about it, and what makes an entry go."""
 
+from functools import partial
+
 import pytest
 
 from app.errors import Conflict, NotFound
@@ -193,3 +195,16 @@ def test_a_thousand_failures_are_kept_and_replayed_once_each(shop: Shop) -> None
     assert replay_all(shop.store, keys, by="eva") == 0
     shop.deliver(lambda: shop.count(failures.FAILURES) == 0)
     assert len(shop.billing.seen) == 2000
+
+
+def test_a_failure_whose_event_is_gone_is_left_to_the_check(shop: Shop) -> None:
+    """Somebody took the event out of outbox.json: nothing is replayed or given up unseen."""
+    shop.billing.fail(ValueError("bad"))
+    event_id = shop.emit()
+    shop.deliver_all()
+    with shop.store.transaction() as tx:
+        tx.delete(outbox.OUTBOX.name, event_id)
+    for act in (replay, partial(discard, reason="old")):
+        with pytest.raises(NotFound, match="run `flask check`"), shop.store.transaction() as tx:
+            act(tx, f"{event_id}:billing", by="eva")
+    assert [failure["state"] for failure in shop.failures()] == ["failed"]

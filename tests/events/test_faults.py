@@ -2,9 +2,9 @@
 
 import pytest
 
-from app.events.faults import FAULTS
-from app.events.outbox import emit
-from app.events.types import InventoryReserved, OrderUpdated
+from app.events.faults import FAULTS, strike_outside
+from app.events.outbox import OUTBOX, emit
+from app.events.types import Envelope, InventoryReserved, OrderUpdated
 from tests.events.conftest import EFFECTS, Shop
 
 HANDLERS = pytest.mark.parametrize("handler", ["billing", "notification"])
@@ -129,3 +129,14 @@ def test_without_leave_the_switches_do_nothing(shop: Shop) -> None:
     shop.emit()
     shop.deliver_all()
     assert shop.failures() == []
+
+
+def test_a_slow_handler_outside_is_not_struck(shop: Shop) -> None:
+    """A switch that makes slow raises nothing, and is not counted down."""
+    switch(shop, "notification", "slow", delay_s=1)
+    event_id = shop.emit()
+    with shop.store.read() as view:
+        event = Envelope.from_cloudevent((view.get(OUTBOX.name, event_id) or {})["event"])
+    strike_outside(shop.store, "notification", event)
+    with shop.store.read() as view:
+        assert view.count(FAULTS.name) == 1

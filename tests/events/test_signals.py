@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.events.signals import Inside, Outside, Signals
+from app.events.signals import Asking, Inside, Outside, Signals
 from app.events.types import EVENT_TYPES, Envelope, OrderPlaced
 from app.store import Transaction
 from tests.events.conftest import Shop
@@ -50,3 +50,13 @@ def test_a_handler_that_is_gone_says_so(shop: Shop, event_type: str) -> None:
     handler = shop.signals.handler(event_type, "fortune-telling")
     with shop.store.transaction() as tx, pytest.raises(LookupError, match="not connected"):
         handler(event, tx)
+
+
+def test_handler_inside_refuses_to_work_without_a_transaction(shop: Shop) -> None:
+    """What it does would else be no part of the delivery's record."""
+    event = OrderPlaced("order-1", {"order": {"number": 1001}})
+    envelope = Envelope("e-1", event.source, event.type, "", event.subject, event.data)
+    with pytest.raises(TypeError, match="works inside a transaction"):
+        Inside("inventory", nothing)(envelope)
+    with pytest.raises(TypeError, match="asked by the dispatcher"):
+        Asking("billing", lambda _tx, _event, _answer: None, lambda _question: None)(envelope)

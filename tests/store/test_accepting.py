@@ -16,7 +16,7 @@ from app.store.inspecting import inspect
 from app.store.json_store import JsonFileStore
 from tests.store.conftest import OpenStore
 from tests.store.faults import survives
-from tests.store.journal_lines import checkpoint, segments, spoil
+from tests.store.journal_lines import checkpoint, segments, spoil, two_segments
 from tests.store.shop import COLLECTIONS, all_orders, get_order, ids, note, order, put_orders
 
 Edit = Callable[[Callable[[list[Document]], list[Document]]], None]
@@ -309,3 +309,39 @@ class TestNumbers:
         with open_store().transaction() as tx:
             assert tx.next_number("order") == 10
             assert len(list(tx.keys("orders"))) == 4
+
+
+def test_edit_of_a_file_whose_segments_are_gone_is_refused(folder: Path) -> None:
+    """Nobody can say what the journal had on top of the file that was edited."""
+    two_segments(folder, "ab")
+    segments(folder)[0].unlink()
+    edit(folder, order("x"))
+    with pytest.raises(Damaged, match=r"orders\.json needs are missing"):
+        accept(folder, COLLECTIONS)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "reason"),
+    [
+        ("order", -1, "whole number"),
+        ("order", "7", "whole number"),
+        ("order", True, "whole number"),
+        ("last_id", 7, "UUID"),
+        ("last_id", "seven", "UUID"),
+        ("last_id", "0193A000-0000-7000-8000-000000000000", "small letters"),
+    ],
+)
+def test_counter_that_says_no_number_is_refused(
+    shop: Path, name: str, value: object, reason: str
+) -> None:
+    """Numbers are whole, ids as the store writes them."""
+    (shop / "counters.json").write_text(json.dumps([{"name": name, "value": value}]))
+    with pytest.raises(Invalid, match=reason):
+        accept(shop, COLLECTIONS)
+
+
+def test_counter_with_more_than_its_value_is_refused(shop: Path) -> None:
+    """What somebody noted there would be lost with the next number."""
+    (shop / "counters.json").write_text('[{"name": "order", "value": 1, "note": "new year"}]')
+    with pytest.raises(Invalid, match="and nothing else"):
+        accept(shop, COLLECTIONS)

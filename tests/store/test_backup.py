@@ -83,11 +83,12 @@ def test_backup_that_cannot_be_written_says_where(open_store: OpenStore, destina
 def test_backup_has_what_services_keep_beside(
     folder: Path, open_store: OpenStore, destination: Path
 ) -> None:
-    """Mail, say; but nothing that is still being written."""
+    """Mail, say; but nothing that is still being written, or that stands elsewhere."""
     store = open_store()
     for name in ("new", "tmp"):
         (folder / "mail" / name).mkdir(parents=True)
         (folder / "mail" / name / "1").write_text("Dear Ada")
+    (folder / "mail" / "elsewhere").symlink_to(folder / "mail" / "new")
     backup(store, destination)
     found = [path.relative_to(destination) for path in (destination / "mail").rglob("*")]
     assert sorted(map(str, found)) == ["mail/new", "mail/new/1", "mail/tmp"]

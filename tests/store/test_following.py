@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from app.errors import Unavailable
+from app.errors import Damaged, Unavailable
 from app.store import Store
 from app.store.checkpointer import Checkpointer
 from app.store.json_store import JsonFileStore
@@ -187,3 +187,16 @@ def test_threads_of_one_process_write_one_checkpoint_at_a_time(
 
     together(lambda name=name: act(name) for name in "abcd")
     assert len(all_orders(open_store())) == 20
+
+
+def test_follower_serves_on_when_a_new_file_is_gone(folder: Path, open_store: OpenStore) -> None:
+    """Somebody removed orders.json after a checkpoint; what was known goes on being served."""
+    store, follower = open_store(), open_store()
+    put_orders(store, order("a"))
+    assert get_order(follower, "a") == order("a")
+    checkpoint(store)
+    (folder / "orders.json").unlink()
+    assert get_order(follower, "a") == order("a")
+    put_orders(follower, order("b"))
+    with pytest.raises(Damaged, match=r"orders\.json"):
+        Checkpointer(follower).checkpoint()

@@ -219,3 +219,14 @@ def test_inspecting_beside_a_busy_service_finds_nothing(
         stop.set()
         worker.join()
     assert found == [[]] * 40
+
+
+def test_transaction_that_stands_twice_is_found(folder: Path) -> None:
+    """Each line is sound, but they are not in order."""
+    starts = journal_of(folder, "ab")
+    path = segments(folder)[-1]
+    whole = path.read_bytes()
+    path.write_bytes(whole + whole[starts[1] :])
+    assert only_finding(folder) == Finding(
+        f"journal/{path.name}", len(whole), "Transaction 2 follows 2."
+    )

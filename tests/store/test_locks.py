@@ -2,6 +2,9 @@
 
 from pathlib import Path
 
+import pytest
+
+from app.errors import Unavailable
 from app.store.locks import ProcessLock
 from tests.store.conftest import OpenStore
 
@@ -46,3 +49,13 @@ def test_leader_notices_that_its_lock_file_was_removed(folder: Path, open_store:
     assert first.has_leader()
     second.close()
     assert first.lead(timeout_s=0)
+
+
+def test_lock_that_cannot_be_opened_is_named(folder: Path, open_store: OpenStore) -> None:
+    """Something else has its name; the sentence says what, without the path."""
+    (folder / "store.lock").mkdir(parents=True)
+    with pytest.raises(Unavailable) as caught:
+        open_store()
+    assert str(caught.value) == (
+        "store.lock cannot be used while taking the store's lock: Is a directory."
+    )

@@ -1,5 +1,6 @@
 """Opening a data folder: new ones, known ones, and files that a person brought or edited."""
 
+import gc
 import json
 import os
 import shutil
@@ -7,15 +8,17 @@ from pathlib import Path
 
 import pytest
 
-from app.errors import Damaged, Invalid, Unavailable
+from app.errors import Conflict, Damaged, Invalid, Unavailable
 from app.store import Collection
 from app.store.files import file_system_of
 from app.store.json_store import JsonFileStore
 from app.store.locks import ProcessLock
+from app.store.looking import look
 from app.store.opening import prepare_folder
+from tests.durability.disk import OPEN, Disk, Step
 from tests.store.conftest import OpenStore
 from tests.store.faults import no_rights
-from tests.store.journal_lines import checkpoint, journal_of
+from tests.store.journal_lines import checkpoint, journal_of, segments
 from tests.store.shop import (
     COLLECTIONS,
     NOTES,
@@ -309,3 +312,56 @@ def test_closed_store_refuses(open_store: OpenStore) -> None:
     with pytest.raises(Unavailable):
         get_order(store, "a")
     assert sorted(all_orders(open_store(collections=[ORDERS, NOTES]))) == ["a"]
+
+
+def test_file_system_is_unknown_where_nothing_tells_it(tmp_path: Path) -> None:
+    """Other systems than Linux have no such list, or one without this folder; none is refused."""
+    assert file_system_of(tmp_path, tmp_path / "none") == ""
+    (tmp_path / "mounts").write_text("22 1 0:0 / /proc rw - proc proc rw\n")
+    assert file_system_of(tmp_path, tmp_path / "mounts") == ""
+
+
+def test_looking_at_an_older_folder_asks_for_a_start(folder: Path) -> None:
+    """What the new version keeps besides is added by the store, and by nobody else."""
+    journal_of(folder, "a")
+    drafts = Collection(name="drafts", key="draft_id")
+    with (
+        pytest.raises(Conflict, match=r"without drafts\.json. Start the service once"),
+        look(folder, (*COLLECTIONS, drafts)),
+    ):
+        pytest.fail("it was looked at")
+
+
+@pytest.mark.parametrize("opened", [1, 2, 3])
+def test_opening_goes_on_when_a_checkpoint_replaces_what_it_reads(
+    folder: Path, opened: int
+) -> None:
+    """The segment to read is gone when it is opened: everything is read anew."""
+    busy = JsonFileStore(folder, COLLECTIONS)
+    put_orders(busy, order("a"))
+    first = segments(folder)[0]
+    met: list[Step] = []
+
+    def before(step: Step) -> None:
+        if step.call == OPEN and step.name == f"journal/{first.name}":
+            met.append(step)
+            if len(met) == opened:
+                checkpoint(busy)
+
+    with Disk(folder, before, reads=True), look(folder, COLLECTIONS) as view:
+        assert view.get("orders", "a") == order("a")
+    assert len(met) == opened
+    assert not first.exists()
+    busy.close()
+
+
+def test_opening_leaves_the_collector_as_it_was(known: Path, open_store: OpenStore) -> None:
+    """It looks for no garbage meanwhile, and does not switch on what its caller switched off."""
+    gc.disable()
+    try:
+        open_store()
+        assert not gc.isenabled()
+    finally:
+        gc.enable()
+    open_store()
+    assert gc.isenabled()

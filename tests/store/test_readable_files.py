@@ -4,17 +4,21 @@ import json
 import os
 import shutil
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 from time import monotonic
 
 import google_crc32c
 import pytest
 
-from app.errors import Damaged
+from app.errors import Damaged, StorageFull
 from app.store import Document
 from app.store.checkpointer import Checkpointer
 from app.store.locks import ProcessLock
+from tests.durability.disk import SYNC, Disk
 from tests.store.conftest import PATIENCE_S, OpenStore
+from tests.store.faults import full_disk
+from tests.store.journal_lines import checkpoint
 from tests.store.shop import all_orders, get_order, note, order, put_orders
 
 NAMES = ["10", "9", "Über", 'quo"te', "a", "a b", "ab", "\u2028"]
@@ -255,3 +259,54 @@ def _hold(path: Path) -> ProcessLock:
 
 def _set_time(path: Path, modified_ns: int) -> None:
     os.utime(path, ns=(modified_ns, modified_ns))
+
+
+def test_files_that_stay_behind_say_why(
+    folder: Path, open_store: OpenStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Without room nothing is lost, the log tells it once, and closing makes it good."""
+    store = open_store()
+    checkpointer = Checkpointer(store)
+    put_orders(store, order("a", text="x" * 5000))
+    with full_disk(4000):
+        checkpointer.start()
+        _wait_for(lambda: isinstance(checkpointer.last_error, StorageFull))
+    checkpointer.close()
+    assert checkpointer.last_error is None
+    assert len(json.loads((folder / "orders.json").read_bytes())) == 1
+    assert len([each for each in caplog.messages if "files are behind" in each]) == 1
+
+
+def test_checkpointer_stops_at_a_damaged_journal(folder: Path, open_store: OpenStore) -> None:
+    """It writes no file from what it cannot read, and says what is damaged."""
+    store = open_store()
+    put_orders(store, order("a"))
+    segment = segments(folder)[-1]
+    last = segment.read_bytes().splitlines(keepends=True)[-1]
+    with segment.open("ab") as journal:
+        journal.write(last)
+    before = (folder / "orders.json").read_bytes()
+    checkpointer = Checkpointer(store)
+    checkpointer.start()
+    _wait_for(lambda: isinstance(checkpointer.last_error, Damaged))
+    checkpointer.close()
+    assert "transaction 1 follows 1" in str(checkpointer.last_error)
+    assert (folder / "orders.json").read_bytes() == before
+
+
+def test_long_file_is_synced_piece_by_piece(folder: Path, open_store: OpenStore) -> None:
+    """Else the journal's own syncs would wait behind all of it at the end."""
+    store = open_store()
+    for name in "abcde":
+        put_orders(store, order(name, text="x" * (4 << 20)))
+    with Disk(folder) as disk:
+        checkpoint(store)
+    syncs = [each for each in disk.tape if (each.call, each.name) == (SYNC, ".orders.json.next")]
+    assert len(syncs) == 2
+    assert sorted(all_orders(open_store())) == [*"abcde"]
+
+
+def _wait_for(condition: Callable[[], bool]) -> None:
+    deadline = monotonic() + PATIENCE_S
+    while not condition():
+        assert monotonic() < deadline, "it did not happen in time"

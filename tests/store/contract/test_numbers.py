@@ -68,3 +68,12 @@ def test_each_series_counts_for_itself(store: Store) -> None:
     with store.transaction() as tx:
         assert [tx.next_number("orders"), tx.next_number("orders")] == [1, 2]
         assert tx.next_number("invoices", first=500) == 500
+
+
+def test_new_ids_increase_when_the_clock_goes_back(store: Store) -> None:
+    """The last id came from a clock that was ahead; the next one follows it all the same."""
+    ahead = "ffffffff-0000-7000-8000-0000000000ff"
+    with store.transaction() as tx:
+        tx.put("counters", {"name": "last_id", "value": ahead})
+    with store.transaction() as tx:
+        assert tx.new_id() == "ffffffff-0000-7000-8000-000000000100"

@@ -230,3 +230,10 @@ def test_document_that_cannot_be_indexed_is_refused(store: Store) -> None:
     put_orders(store, order("c", status="placed"))
     with store.read() as view:
         assert ids(view.find("orders").documents) == ["c"]
+
+
+def test_document_is_kept_as_json_has_it(store: Store) -> None:
+    """A tuple is a list afterwards, also beside null, numbers and nested members."""
+    kept = order("a", note=None, weights=[0.5, 1], sizes={"box": [1, 2]})
+    put_orders(store, kept | {"weights": (0.5, 1), "sizes": {"box": (1, 2)}})
+    assert get_order(store, "a") == kept
