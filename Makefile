@@ -3,7 +3,11 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run run-tls test check deep crash crash-demo bench bench-scale screenshots openapi clean
+# the tests that go into every corner of app/store/ and app/events/
+COVERING := tests/store tests/events tests/durability/test_io_errors.py tests/cli tests/checks \
+	tests/http/test_operators.py tests/http/test_refusals.py tests/test_replays.py
+
+.PHONY: run run-tls test check coverage deep crash crash-demo bench bench-scale screenshots openapi clean
 
 run: $(VENV)/run.stamp
 	$(BIN)/flask serve
@@ -20,6 +24,12 @@ check: $(VENV)/dev.stamp $(VENV)/bench.stamp
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+coverage: $(VENV)/dev.stamp
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest -m "not deep" $(COVERING)
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report
 
 crash: $(VENV)/dev.stamp
 	CRASH=1 $(BIN)/pytest -m deep tests/durability -n 4 -s

@@ -147,7 +147,8 @@ class _Segment:
         self.number = number
         self.file = f"journal/{path.name}"
         self.data = path.read_bytes()
-        self.header = decode_header(self.data.partition(b"\n")[0], number)
+        text, newline, _ = self.data.partition(b"\n")
+        self.header = decode_header(text, number) if newline else None
         self.seq = self.header.after if self.header else 0
         self.transactions = 0
         self.is_whole = False

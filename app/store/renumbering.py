@@ -23,6 +23,9 @@ _COUNTERS = re.compile(
     rb'"counters":(\[(?:\{"name":"[^"\\]+","value":(?:\d{1,15}|"[0-9a-f-]+")\},?)+\])'
 )
 
+_BOOKKEEPING = ({"crc", "published"}, {"crc", "next"})
+"""The members of lines that are no transactions."""
+
 Numbers = dict[str, int]
 
 
@@ -124,6 +127,7 @@ def _has_none(text: bytes, names: Container[str]) -> bool:
         line = orjson.loads(text)
     except ValueError:
         return False
-    if not isinstance(line, dict) or not isinstance(put := line.get("put"), dict):
-        return False
-    return COUNTERS.name not in put and all(name in names for name in put)
+    members = line.keys() if isinstance(line, dict) else {}
+    if members in _BOOKKEEPING:
+        return True
+    return "put" in members and all(name in names and name != COUNTERS.name for name in line["put"])

@@ -87,27 +87,35 @@ def salvage(folder: Path, collections: Iterable[Collection]) -> Salvaged | None:
 def read_journal(folder: Path) -> Wreck:
     wreck = Wreck([], {}, [], [])
     for number in segment_numbers(folder / "journal"):
-        path = segment_path(folder / "journal", number)
-        first, *others = [*filter(None, _LINE_ENDS.split(path.read_bytes())), b""]
-        header = decode_header(first.rstrip(b"\n"), number)
-        if header:
-            wreck.headers.append(header)
-        else:
-            what = "The header is lost, and whatever stood behind it unless it is told here."
-            wreck.lost.append(Finding(f"journal/{path.name}", 0, what))
-        offset = len(first)
-        for text in others:
-            line = decode(text.rstrip(b"\n")) or decode(text[:-1])
-            if line and "seq" in line:
-                wreck.transactions[line["seq"]] = line
-            elif text and line is None:
-                wreck.lost.append(Finding(f"journal/{path.name}", offset, _told_by(text)))
-                wreck.entries.append(Lost(_seq_in(text), text))
-            offset += len(text)
+        _read_segment(segment_path(folder / "journal", number), number, wreck)
     for seq in [*_gaps(wreck)]:
         wreck.lost.append(Finding("journal/", 0, f"Transaction {seq} is missing."))
         wreck.entries.append(Lost(seq))
     return wreck
+
+
+def _read_segment(path: Path, number: int, wreck: Wreck) -> None:
+    name = f"journal/{path.name}"
+    first, *others = [*filter(None, _LINE_ENDS.split(path.read_bytes())), b""]
+    header = decode_header(first.rstrip(b"\n"), number)
+    if header:
+        wreck.headers.append(header)
+    else:
+        text = "The header is lost, and whatever stood behind it unless it is told here."
+        wreck.lost.append(Finding(name, 0, text))
+    offset = len(first)
+    if not first.endswith(b"\n") and not any(others):
+        text = "The file was cut off here; what stood behind is lost."
+        wreck.lost.append(Finding(name, offset, text))
+        wreck.entries.append(Lost(None))
+    for entry in others:
+        line = decode(entry.rstrip(b"\n")) or decode(entry[:-1])
+        if line and "seq" in line:
+            wreck.transactions[line["seq"]] = line
+        elif entry and line is None:
+            wreck.lost.append(Finding(name, offset, _told_by(entry)))
+            wreck.entries.append(Lost(_seq_in(entry), entry))
+        offset += len(entry)
 
 
 def _gaps(wreck: Wreck) -> Iterator[int]:

@@ -62,9 +62,14 @@ def _place(store: JsonFileStore, number: int) -> None:
 
 
 def harms(folder: Path, random: Random, most: int) -> Iterator[Harm]:
-    """A random byte flipped or a file cut, so often, anywhere in the journal and the files."""
+    """A random byte flipped or a file cut, so often, anywhere in the journal and the files.
+
+    And each file cut just before the end of each line, where it seems whole.
+    """
     paths = [*segments(folder), *sorted(folder.glob("*.json"))]
     content = {str(path.relative_to(folder)): path.read_bytes() for path in paths}
+    for name, data in content.items():
+        yield from (Harm(name, offset, None) for offset, byte in enumerate(data) if byte == 10)
     places = [(name, offset) for name, data in content.items() for offset in range(len(data))]
     for _ in range(most):
         name, offset = random.choice(places)

@@ -7,6 +7,7 @@ import pytest
 
 from app.errors import Unavailable
 from app.store import Collection
+from app.store.checkpoint import HEAD
 from app.store.inspecting import Finding, Inspection, inspect
 from app.store.json_store import JsonFileStore
 from app.store.locks import ProcessLock
@@ -62,6 +63,18 @@ def test_edited_file_is_found_with_its_place(folder: Path) -> None:
     finding = only_finding(folder)
     assert (finding.file, finding.offset, finding.heals) == ("orders.json", line, False)
     assert "flask check --accept" in finding.text
+
+
+def test_line_that_is_no_document_is_found_with_its_place(folder: Path) -> None:
+    """A text that no JSON begins with, say."""
+    journal_of(folder, "a")
+    store = JsonFileStore(folder, COLLECTIONS)
+    checkpoint(store)
+    store.close()
+    path = folder / "orders.json"
+    path.write_bytes(path.read_bytes().replace(b'{"order_id"', b'("order_id"'))
+    found = [each for each in inspect(folder, COLLECTIONS).findings if each.file == "orders.json"]
+    assert found[0].offset == len(HEAD)
 
 
 def test_bad_edit_is_found_with_its_reason(folder: Path) -> None:
@@ -167,6 +180,15 @@ def test_unreadable_header_is_found(folder: Path) -> None:
     finding = only_finding(folder)
     assert finding[:2] == ("journal/00000001.ndjson", 0)
     assert "header cannot be read" in finding.text
+
+
+def test_header_without_its_newline_is_found(folder: Path) -> None:
+    """A segment that is cut right there is refused by the start, so the check names it."""
+    journal_of(folder, "")
+    path = segments(folder)[0]
+    path.write_bytes(path.read_bytes().rstrip(b"\n"))
+    findings = [each for each in inspect(folder, COLLECTIONS).findings if not each.heals]
+    assert (findings[0].file, findings[0].offset) == (f"journal/{path.name}", 0)
 
 
 def test_documents_of_an_unknown_kind_are_found(folder: Path) -> None:

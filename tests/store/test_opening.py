@@ -365,3 +365,12 @@ def test_opening_leaves_the_collector_as_it_was(known: Path, open_store: OpenSto
         gc.enable()
     open_store()
     assert gc.isenabled()
+
+
+def test_looking_at_a_folder_without_a_journal_asks_for_a_start(brought: Path) -> None:
+    """Nothing is on record about any of its files."""
+    with (
+        pytest.raises(Conflict, match="Start the service once"),
+        look(brought, COLLECTIONS),
+    ):
+        pytest.fail("it was looked at")

@@ -219,3 +219,63 @@ def test_damaged_sequence_number_does_not_tell_of_thousands(folder: Path) -> Non
         "Transaction 9 is lost",
         "Transaction 2 is missing",
     ]
+
+
+def test_lost_line_about_files_leaves_no_room(folder: Path, open_store: OpenStore) -> None:
+    """The line by which a checkpoint ends gives out nothing."""
+    numbered(folder, "abc")
+    store = open_store()
+    checkpoint(store)
+    put_orders(store, order("d"))
+    put_orders(store, order("e"))
+    store.close()
+    path = segments(folder)[-1]
+    spoil(path, path.read_bytes().index(b'"published"') - 4)
+    salvaged = salvage(folder, COLLECTIONS)
+    assert salvaged is not None
+    assert [each.text for each in salvaged.lost] == ["An entry is lost."]
+    assert next_number(open_store()) == 1004
+
+
+def test_lost_text_that_is_no_entry_leaves_room(folder: Path, open_store: OpenStore) -> None:
+    """Nobody can say what stood there."""
+    numbered(folder, "abc")
+    path = segments(folder)[-1]
+    before = path.read_bytes()
+    journal_of(folder, "de")
+    path.write_bytes(before + b"17\n" + path.read_bytes()[len(before) :])
+    assert salvage(folder, COLLECTIONS) is not None
+    assert next_number(open_store()) == 2004
+
+
+def test_lost_deletion_is_told(folder: Path) -> None:
+    """What was taken away is there again, and named."""
+    store = JsonFileStore(folder, COLLECTIONS)
+    put_orders(store, order("a"))
+    start = segments(folder)[-1].stat().st_size
+    with store.transaction() as tx:
+        tx.delete("orders", "a")
+    put_orders(store, order("b"))
+    store.close()
+    spoil(segments(folder)[-1], start + 10)
+    salvaged = salvage(folder, COLLECTIONS)
+    assert salvaged is not None
+    assert [each.text for each in salvaged.lost] == [
+        "Transaction 2 is lost. It was about orders a."
+    ]
+
+
+def test_entries_that_a_file_has_already_are_not_repeated(
+    folder: Path, open_store: OpenStore
+) -> None:
+    """A segment came back that a checkpoint had removed: its order is older than the file's."""
+    store = open_store()
+    put_orders(store, order("a", total="1"))
+    old = segments(folder)[0]
+    data = old.read_bytes()
+    put_orders(store, order("a", total="2"))
+    checkpoint(store)
+    store.close()
+    old.write_bytes(data)
+    assert salvage(folder, COLLECTIONS) is not None
+    assert all_orders(open_store()) == {"a": order("a", total="2")}
