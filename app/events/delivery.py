@@ -93,8 +93,12 @@ class Round:
         self._take_in(self._feed.take(self._schedule.wait_s(self._workshop.room, longest_s)))
         waited_s, errands = self._deliver(self._schedule.take(self._workshop.room))
         self._begin(errands)
-        self._observer.led(self._schedule.due_s())
+        self._observer.led(self.due_s())
         return waited_s
+
+    def due_s(self) -> float:
+        """For how many seconds the oldest delivery that could run now has waited."""
+        return self._schedule.due_s()
 
     def finish(self) -> None:
         """Put on record what ended in the workshop; begin nothing more."""
