@@ -1,0 +1,183 @@
+"""What other sites, names and proxies make a browser do: CSRF, rebinding, forwarded headers."""
+
+from dataclasses import replace
+from ipaddress import ip_network
+
+import pytest
+
+from app import create_app
+from app.config import Config
+from app.web.forgery import COOKIE
+from tests.attacks.conftest import FORM, Attack, Scene, refused, settle
+from tests.http.test_refusals import everything
+from tests.over_http import request_for
+
+FORMS = {
+    "/": {"name": "Ada", "quantity.tea": "1", "place": "1", "token": "a-token-of-sixteen-or-more"},
+    "/orders/LINK/cancel": {},
+    "/desk/1001": {"version": "1", "customer_name": "Eve", "product.1": "tea", "quantity.1": "1"},
+    "/desk/1001/cancel": {"reason": "forged"},
+    "/desk/1001/delete": {"version": "1"},
+    "/shipping/ORDER": {"carrier": "DHL", "tracking_number": "JD0146"},
+    "/stock": {"sku": "new", "name": "New", "price": "1.00"},
+    "/stock/tea": {"do": "change", "change": "5", "reason": "x", "token": "a-token-of-sixteen-x"},
+    "/events/replay": {"all": "1"},
+    "/events/x/billing/replay": {},
+    "/events/x/billing/discard": {"reason": "forged"},
+    "/events/faults": {"handler": "billing", "mode": "reject"},
+    "/events/faults/billing/clear": {},
+    "/sign-in": {"name": "user-clerk", "password": "correct horse battery"},
+    "/sign-out": {},
+    "/sign-out/everywhere": {},
+}
+"""Every form of the pages, filled in as an attacker would."""
+
+
+def test_every_form_is_attacked(shop: Scene) -> None:
+    """A new form has to stand in the table."""
+    forms = {
+        rule.endpoint
+        for rule in shop.app.url_map.iter_rules()
+        if rule.endpoint.startswith("web.") and "POST" in (rule.methods or ())
+    }
+    adapter = shop.app.url_map.bind("localhost")
+    assert {adapter.match(_path(shop, path), method="POST")[0] for path in FORMS} == forms
+
+
+@pytest.mark.parametrize("path", FORMS)
+@pytest.mark.parametrize(
+    "forgery", ["left out", "empty", "of another browser", "of a clerk", "planted with a cookie"]
+)
+def test_a_forged_form_changes_nothing(shop: Scene, path: str, forgery: str) -> None:
+    """The operator's browser sends its cookie; the form does not carry what belongs to it."""
+    sent = (
+        FORMS[path]
+        | {
+            "left out": {},
+            "empty": {"forgery": ""},
+            "of another browser": {"forgery": "A" * 22},
+            "of a clerk": {"forgery": shop.form_of("clerk")},
+            "planted with a cookie": {"forgery": "B" * 22},
+        }[forgery]
+    )
+    cookie = shop.as_user("operator")["Cookie"]
+    if forgery == "planted with a cookie":
+        cookie += f"; {COOKIE}={'B' * 22}"
+    refused(
+        shop,
+        lambda shop: shop.client.post(
+            _path(shop, path), data=sent, headers={"Cookie": cookie}, content_type=FORM
+        ),
+        403,
+    )
+
+
+FROM_ELSEWHERE = {
+    "another site": {"Sec-Fetch-Site": "cross-site"},
+    "a sister site": {"Sec-Fetch-Site": "same-site"},
+    "an older browser, another site": {"Origin": "https://evil.example"},
+    "an older browser, a name like ours": {"Origin": "http://localhost.evil.example"},
+    "an older browser, another port": {"Origin": "http://localhost:9999"},
+    "a sandboxed frame": {"Origin": "null"},
+    "a site that says it is ours": {"Sec-Fetch-Site": "cross-site", "Origin": "http://localhost"},
+}
+
+
+@pytest.mark.parametrize("where", FROM_ELSEWHERE)
+@pytest.mark.parametrize("path", ["/desk/1001/cancel", "/stock", "/sign-out/everywhere"])
+def test_what_comes_from_elsewhere_changes_nothing(shop: Scene, where: str, path: str) -> None:
+    """Even with everything that the form has to carry."""
+    sent = FORMS[path] | {"forgery": shop.form_of("operator")}
+    headers = shop.as_user("operator") | FROM_ELSEWHERE[where]
+    refused(
+        shop,
+        lambda shop: shop.client.post(path, data=sent, headers=headers, content_type=FORM),
+        403,
+    )
+
+
+@pytest.mark.parametrize("media_type", ["text/plain", FORM, "multipart/form-data; boundary=x", ""])
+def test_the_api_takes_no_form_of_another_site(shop: Scene, media_type: str) -> None:
+    """What a page can send without asking first (no preflight) is no JSON, whatever is in it."""
+    body = b'{"customer_name": "Eve", "items": [{"product": "tea", "quantity": 1}]}'
+    headers = shop.as_key("clerk") | {"Content-Type": media_type}
+    refused(shop, lambda shop: shop.client.post("/order", data=body, headers=headers), 415)
+
+
+def test_a_read_by_link_changes_nothing(shop: Scene) -> None:
+    """No GET deletes, cancels, ships or signs out."""
+    settle(shop)
+    for path in FORMS:
+        before = everything(shop.app)
+        shop.client.get(_path(shop, path), headers=shop.as_user("operator"))
+        assert everything(shop.app) == before
+
+
+HOSTS: dict[str, str] = {
+    "another site (rebinding)": "evil.example",
+    "a name that begins as ours": "localhost.evil.example",
+    "ours as a user name": "localhost@evil.example",
+    "ours behind a hash": "evil.example#localhost",
+    "two hosts": "localhost, evil.example",
+    "a path in the host": "localhost/../evil.example",
+    "a broken address": "[::1",
+    "no host": "",
+    "an address that is not ours": "192.0.2.7",
+    "ours as a number": "2130706433",
+}
+
+
+@pytest.mark.parametrize("host", HOSTS)
+def test_other_hosts_are_not_ours(shop: Scene, host: str) -> None:
+    """With a good key and the right method: 421, or 400 where it is no host at all."""
+    headers = shop.as_key("clerk") | {"Host": HOSTS[host]}
+    refused(
+        shop,
+        lambda shop: shop.client.post("/order", json=request_for(tea=1), headers=headers),
+        *(400, 421),
+    )
+
+
+FORWARDED: dict[str, dict[str, str]] = {
+    "this machine, by X-Forwarded-For": {"X-Forwarded-For": "127.0.0.1"},
+    "many, this machine last": {"X-Forwarded-For": "192.0.2.7, 127.0.0.1"},
+    "IPv6 of this machine": {"X-Forwarded-For": "::1"},
+    "RFC 7239": {"Forwarded": "for=127.0.0.1;host=localhost;proto=https"},
+    "nginx": {"X-Real-IP": "127.0.0.1"},
+    "Via": {"Via": "1.1 proxy"},
+    "another host": {"X-Forwarded-Host": "localhost"},
+    "another scheme": {"X-Forwarded-Proto": "https"},
+    "Cloudflare": {"CF-Connecting-IP": "127.0.0.1"},
+    "Akamai": {"True-Client-IP": "127.0.0.1"},
+    "HAProxy": {"X-Client-IP": "127.0.0.1"},
+    "clusters": {"X-Cluster-Client-IP": "127.0.0.1"},
+    "empty": {"X-Forwarded-For": ""},
+}
+
+
+@pytest.mark.parametrize("header", FORWARDED)
+@pytest.mark.parametrize("is_declared", [False, True], ids=["undeclared", "declared"])
+def test_what_came_through_a_proxy_is_never_local(
+    config: Config, header: str, *, is_declared: bool
+) -> None:
+    """In a shop without keys, where this machine may do everything; declared or not."""
+    proxies = frozenset({ip_network("127.0.0.1")}) if is_declared else frozenset()
+    app = create_app(replace(config, trusted_proxies=proxies))
+    client = app.test_client()
+    if not is_declared:
+        assert client.get("/order").status_code == 200
+    answer = client.post("/order", json=request_for(tea=1), headers=FORWARDED[header])
+    assert answer.status_code == 401
+    assert everything(app)["orders"] == {}
+    app.extensions["daybook"].close()
+
+
+@pytest.mark.parametrize("header", FORWARDED)
+def test_forwarded_headers_open_nothing(shop: Scene, header: str) -> None:
+    """Nor do they count in a shop with keys."""
+    attack: Attack = lambda shop: shop.client.get("/order", headers=FORWARDED[header])  # noqa: E731
+    refused(shop, attack, 401)
+
+
+def _path(shop: Scene, path: str) -> str:
+    return path.replace("LINK", shop.order["link"]).replace("ORDER", shop.order["order_id"])
