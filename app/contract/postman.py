@@ -15,6 +15,8 @@ Json = dict[str, Any]
 FORMAT = "https://schema.getpostman.com/json/collection/v2.1.0/collection.json"
 REFUSED_FOR_FORM = frozenset({400, 413, 415, 422})
 
+API_KEY = "The key of a shop that has keys; nothing is sent while it is empty."
+
 _STORY = ("post", "get", "put", "patch", "delete")
 
 
@@ -28,8 +30,13 @@ def collection(contract: Json) -> Json:
             "description": contract["info"]["description"],
             "schema": FORMAT,
         },
+        "auth": {
+            "type": "bearer",
+            "bearer": [{"key": "token", "value": "{{api_key}}", "type": "string"}],
+        },
         "variable": [
             {"key": "base_url", "value": contract["servers"][0]["url"]},
+            {"key": "api_key", "value": "", "description": API_KEY},
             *({"key": name, "value": value} for name, value in _examples(contract).items()),
         ],
         "item": [

@@ -39,6 +39,15 @@ def test_the_collection_is_for_the_service_that_gave_it(client: FlaskClient) -> 
     assert values["order_id"] == "1001"
 
 
+def test_a_key_is_asked_for_in_one_place(client: FlaskClient) -> None:
+    """Every request takes the collection's variable; an empty one sends nothing."""
+    collection = read(client, "/postman.json")
+    [token] = collection["auth"]["bearer"]
+    assert (collection["auth"]["type"], token["value"]) == ("bearer", "{{api_key}}")
+    assert {each["key"]: each["value"] for each in collection["variable"]}["api_key"] == ""
+    assert not any("auth" in each["request"] for each in requests(collection))
+
+
 def test_an_order_is_placed_first_and_deleted_last(client: FlaskClient) -> None:
     """So that the collection runs from top to bottom, and the new order's id is what it uses."""
     orders = [each["name"] for each in requests(read(client, "/postman.json")["item"][0])]
