@@ -103,9 +103,13 @@ def _status_and_title(error: errors.DaybookError) -> tuple[int, str]:
 def _http(error: HTTPException) -> Response:
     status = error.code or 500
     detail = NOWHERE if isinstance(error, NotFound) else error.description
-    answer = problem(status, error.name, detail or error.name)
+    allowed = ""
     if isinstance(error, MethodNotAllowed) and error.valid_methods:
-        answer.headers["Allow"] = ", ".join(sorted(error.valid_methods))
+        allowed = ", ".join(sorted(error.valid_methods))
+        detail = f"This address takes other methods: {allowed}."
+    answer = problem(status, error.name, detail or error.name)
+    if allowed:
+        answer.headers["Allow"] = allowed
     for name, value in error.get_headers():
         if name.lower() not in ("content-type", "allow"):
             answer.headers[name] = value

@@ -40,7 +40,9 @@ def test_options_and_refusals_name_the_methods(
     """Allow is in the answer to OPTIONS and in every 405."""
     for answer in (client.options(path), client.put(path, json={})):
         assert ", ".join(sorted(answer.headers["Allow"].split(", "))) == methods
-    assert client.put(path, json={}).status_code == 405
+    refused = client.put(path, json={})
+    assert refused.status_code == 405
+    assert (refused.json or {})["detail"].endswith(f"{refused.headers['Allow']}.")
 
 
 def test_options_tell_how_a_patch_looks(client: FlaskClient) -> None:
