@@ -11,6 +11,7 @@ from app.auth.attempts import ATTEMPTS
 from app.auth.guard import Guard
 from app.auth.keys import KEYS
 from app.auth.provider import Provider
+from app.auth.rates import Rates
 from app.auth.sessions import SESSIONS
 from app.auth.users import USERS
 from app.billing import routes as billing_routes
@@ -132,7 +133,8 @@ def create_app(config: Config | None = None) -> Flask:
     app.before_request(host_check(config.trusted_hosts or THIS_MACHINE | {config.host.lower()}))
     app.before_request(refuse_other_sites)
     app.before_request(runtime.start)
-    app.before_request(Guard(runtime, config.oidc_issuer or "").admit)
+    rates = Rates(config.caller_rate, config.address_rate)
+    app.before_request(rates.around(Guard(runtime, config.oidc_issuer or "").admit))
     app.after_request(announce_patch)
     app.after_request(compressed)
     rules = Rules(config.currency, config.unlisted_products, config.payment_method)

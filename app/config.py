@@ -51,6 +51,8 @@ class Config:
     lock_timeout: float = 5.0
     ready_delay_s: float = 30.0
     trusted_hosts: frozenset[str] = frozenset()
+    caller_rate: int = 6000
+    address_rate: int = 600
     trusted_proxies: frozenset[IPv4Network | IPv6Network] = frozenset()
     tls_cert: Path | None = None
     tls_key: Path | None = None
@@ -298,6 +300,8 @@ _READERS: dict[str, Callable[[str], Any]] = {
     "lock_timeout": _seconds(0.1, 600),
     "ready_delay_s": _seconds(1, 86400),
     "trusted_hosts": _names,
+    "caller_rate": _whole(0, 1_000_000),
+    "address_rate": _whole(0, 1_000_000),
     "trusted_proxies": _networks,
     "tls_cert": _file,
     "tls_key": _file,

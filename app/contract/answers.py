@@ -28,6 +28,7 @@ REFUSALS = {
     413: "The body is larger than 1 MiB.",
     415: "The body is of another media type, charset or content coding.",
     422: "The document breaks rules; `errors` points at each.",
+    429: "More requests than one caller may send in a minute; go on after Retry-After seconds.",
     500: "A defect of the service; the log has the trace_id.",
     503: "Not possible for now; try again after Retry-After seconds.",
     507: "The disk is full; nothing was changed.",
@@ -65,7 +66,7 @@ def _success(operation: Operation) -> Json:
 
 def _refusals(operation: Operation, method: str, arguments: list[str]) -> set[int]:
     """What follows from method, path, body and headers, and what is named besides."""
-    statuses = {400, 500, 503, *operation.refuses}
+    statuses = {400, 429, 500, 503, *operation.refuses}
     statuses |= {404} if arguments else set()
     statuses |= {403, 507} if method != "GET" else set()
     statuses |= {413, 415, 422} if operation.takes else set()
@@ -103,7 +104,7 @@ def problem(status: int, description: str) -> Json:
     if status == 401:
         scheme = {"description": "What is wanted.", "schema": {"type": "string"}}
         told["headers"] = {"WWW-Authenticate": scheme}
-    if status in (409, 503, 507):
+    if status in (409, 429, 503, 507):
         retry = {"description": "Seconds.", "schema": {"type": "string", "pattern": "^[0-9]+$"}}
         told["headers"] = {"Retry-After": retry}
     if status == 415:
