@@ -1,0 +1,1 @@
+"""What stands in deploy/, run or read by the programs that it is for."""
