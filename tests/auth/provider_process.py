@@ -1,6 +1,8 @@
 """A provider of OpenID Connect, for tests: a process of its own that lets everybody in.
 
-    python -m tests.auth.provider_process     prints its address, then serves until it is killed
+    python -m tests.auth.provider_process [BACK]
+
+It prints its address, then serves until it is killed; BACK is where it sends people back to.
 
 It holds to the standards where a client could get by with less (a code is good once, for one
 client, one address and one PKCE verifier), and misbehaves on demand: what is POSTed to /next as
@@ -32,7 +34,7 @@ BACK = "http://localhost/sign-in/back"
 Json = dict[str, Any]
 
 
-def provider(issuer: str) -> Flask:
+def provider(issuer: str, back: str) -> Flask:
     """The provider as a WSGI application."""
     app = Flask(__name__)
     key = RSAKey.generate_key(2048, {"kid": "today", "use": "sig"})
@@ -65,12 +67,12 @@ def provider(issuer: str) -> Flask:
     def authorize() -> Any:
         asked = request.args
         assert asked["response_type"] == "code" and "openid" in asked["scope"].split()
-        assert asked["client_id"] == CLIENT_ID and asked["redirect_uri"] == BACK
+        assert asked["client_id"] == CLIENT_ID and asked["redirect_uri"] == back
         assert asked["code_challenge_method"] == "S256"
         code = secrets.token_urlsafe(16)
         codes[code] = {"challenge": asked["code_challenge"], "nonce": asked["nonce"]}
         usual = {"code": code, "state": asked["state"], "iss": issuer}
-        return redirect(f"{BACK}?{urlencode(_over(usual, wanted.get('query', {})))}")
+        return redirect(f"{back}?{urlencode(_over(usual, wanted.get('query', {})))}")
 
     @app.post("/token")
     def token() -> Any:
@@ -85,7 +87,7 @@ def provider(issuer: str) -> Flask:
             and (shown.username, shown.password) == (CLIENT_ID, CLIENT_SECRET)
             and begun is not None
             and begun["challenge"] == challenge
-            and request.form["redirect_uri"] == BACK
+            and request.form["redirect_uri"] == back
         )
         if not is_sound or begun is None:
             return jsonify({"error": "invalid_grant"}), 400
@@ -131,7 +133,7 @@ def main() -> None:
     """Serve on a free port."""
     server = make_server("127.0.0.1", 0, lambda *_: [], threaded=True)
     issuer = f"http://127.0.0.1:{server.port}"
-    server.app = provider(issuer)
+    server.app = provider(issuer, next(iter(sys.argv[1:]), BACK))
     sys.stdout.write(f"{issuer}\n")
     sys.stdout.flush()
     server.serve_forever()

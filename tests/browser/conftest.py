@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.processes.servers import Server, wait_for
@@ -20,6 +21,17 @@ NAUGHTY = (
     "<img src=x onerror=alert(1)> \"'><script>alert(2)</script> {{ 7 * 7 }} "
     "\u202e\u0645\u0631\u062d\u0628\u0627"
 )
+
+SERIOUS = ("serious", "critical")
+SHIFTS = """() => new Promise((done) => {
+  const observer = new PerformanceObserver(() => {});
+  observer.observe({type: "layout-shift", buffered: true});
+  const unasked = () => observer.takeRecords().filter((each) => !each.hadRecentInput);
+  setTimeout(() => done(unasked().reduce((sum, each) => sum + each.value, 0)), 300);
+})"""
+"""How much the page has jumped since it was loaded (W3C Layout Instability)."""
+
+JAR = Path(__file__).parents[1] / "clients/node_modules/vnu-jar/build/dist/vnu.jar"
 
 Open = Callable[..., Page]
 
@@ -38,6 +50,16 @@ def browser() -> Iterator[Browser]:
         browser = playwright.chromium.launch(executable_path=program, chromium_sandbox=False)
         yield browser
         browser.close()
+
+
+@pytest.fixture
+def java() -> str:
+    """The program that runs the checker."""
+    program = shutil.which("java")
+    if program is None or not JAR.exists():
+        assert os.environ.get("BROWSER_TESTS") != "required", "there is no java, or no vnu-jar"
+        pytest.skip("there is no java, or no vnu-jar")
+    return program
 
 
 @pytest.fixture
@@ -124,3 +146,17 @@ def pages(shop: Server) -> list[str]:
 
 def _shipments(shop: Server) -> object:
     return shop.request("GET", "/shipment?state=ready")[1]["shipments"]
+
+
+def faults_of(page: Page) -> list[str]:
+    """What is wrong with the page as it is before us."""
+    found = [
+        f"{each['id']}: {each['nodes'][0]['html'][:120]}"
+        for each in Axe().run(page).response["violations"]
+        if each["impact"] in SERIOUS
+    ]
+    if page.evaluate("document.documentElement.scrollWidth > innerWidth"):
+        found.append("runs over")
+    if (shift := page.evaluate(SHIFTS)) > 0.01:
+        found.append(f"jumps by {shift:.3f}")
+    return found

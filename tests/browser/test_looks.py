@@ -1,23 +1,14 @@
 """Every page: nothing runs over, nothing jumps, axe finds no fault, naughty texts are texts."""
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
-from tests.browser.conftest import NAUGHTY, Open
+from tests.browser.conftest import NAUGHTY, Open, faults_of
 from tests.processes.servers import Server
 
 pytestmark = pytest.mark.deep
 
 SIZES = ((320, 640), (1920, 1080))
-SERIOUS = ("serious", "critical")
-SHIFTS = """() => new Promise((done) => {
-  const observer = new PerformanceObserver(() => {});
-  observer.observe({type: "layout-shift", buffered: true});
-  const unasked = () => observer.takeRecords().filter((each) => !each.hadRecentInput);
-  setTimeout(() => done(unasked().reduce((sum, each) => sum + each.value, 0)), 300);
-})"""
-"""How much the page has jumped since it was loaded (W3C Layout Instability)."""
 
 
 @pytest.mark.parametrize("colours", ["light", "dark"])
@@ -30,7 +21,7 @@ def test_pages_are_fit_for_everybody(
         page = person("/", viewport={"width": width, "height": height}, color_scheme=colours)
         for path in pages:
             page.goto(path)
-            faults += [f"{path} at {width}: {fault}" for fault in _faults(page)]
+            faults += [f"{path} at {width}: {fault}" for fault in faults_of(page)]
     assert faults == []
 
 
@@ -39,11 +30,11 @@ def test_events_and_mails_are_fit_too(shop: Server, person: Open, pages: list[st
     page = person("/events", viewport={"width": 320, "height": 640})
     page.locator("#failures").get_by_role("link").first.click()
     expect(page.get_by_role("heading", name="Payload")).to_be_visible()
-    assert _faults(page) == []
+    assert faults_of(page) == []
     page.goto("/mail")
     page.locator("#mails").get_by_role("link").first.click()
     expect(page.get_by_text("ada@example.org").first).to_be_visible()
-    assert _faults(page) == []
+    assert faults_of(page) == []
 
 
 def test_naughty_texts_are_shown_as_texts(shop: Server, person: Open, pages: list[str]) -> None:
@@ -77,17 +68,3 @@ def test_an_order_can_be_placed_by_keyboard(shop: Server, person: Open) -> None:
     assert outline == "solid"
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", level=1)).to_contain_text("reserved for you")
-
-
-def _faults(page: Page) -> list[str]:
-    """What is wrong with the page as it is before us."""
-    found = [
-        f"{each['id']}: {each['nodes'][0]['html'][:120]}"
-        for each in Axe().run(page).response["violations"]
-        if each["impact"] in SERIOUS
-    ]
-    if page.evaluate("document.documentElement.scrollWidth > innerWidth"):
-        found.append("runs over")
-    if (shift := page.evaluate(SHIFTS)) > 0.01:
-        found.append(f"jumps by {shift:.3f}")
-    return found

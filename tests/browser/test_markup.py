@@ -1,28 +1,15 @@
 """The W3C's checker (vnu) finds no error in the HTML of any page, nor in the style sheet."""
 
-import os
-import shutil
 import subprocess
 from http.client import HTTPConnection
 from pathlib import Path
 
 import pytest
 
+from tests.browser.conftest import JAR
 from tests.processes.servers import Server
 
 pytestmark = pytest.mark.deep
-
-JAR = Path(__file__).parents[1] / "clients/node_modules/vnu-jar/build/dist/vnu.jar"
-
-
-@pytest.fixture
-def java() -> str:
-    """The program that runs the checker."""
-    program = shutil.which("java")
-    if program is None or not JAR.exists():
-        assert os.environ.get("BROWSER_TESTS") != "required", "there is no java, or no vnu-jar"
-        pytest.skip("there is no java, or no vnu-jar")
-    return program
 
 
 def test_the_markup_is_sound(shop: Server, pages: list[str], java: str, tmp_path: Path) -> None:
