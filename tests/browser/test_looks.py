@@ -68,3 +68,21 @@ def test_an_order_can_be_placed_by_keyboard(shop: Server, person: Open) -> None:
     assert outline == "solid"
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", level=1)).to_contain_text("reserved for you")
+
+
+def test_on_paper_it_is_dark_on_light(shop: Server, person: Open, pages: list[str]) -> None:
+    """Whatever the screen is like; lists stay tables, and what nobody can press is left out."""
+    email = f"{'a' * 40}@{'b' * 40}.example"
+    shop.request("PATCH", "/order/1001", {"customer_email": email})
+    page = person("/desk", viewport={"width": 720, "height": 1020}, color_scheme="dark")
+    page.emulate_media(media="print")
+    for path in ("/desk", "/shipping/list", "/overview"):
+        page.goto(path)
+        ink = page.locator("h1").evaluate("(title) => getComputedStyle(title).color")
+        assert max(int(part) for part in ink.removeprefix("rgb(").rstrip(")").split(",")) < 80
+        expect(page.get_by_role("banner")).to_be_hidden()
+        assert not page.evaluate("document.documentElement.scrollWidth > innerWidth")
+    page.goto("/desk")
+    table = page.locator("table.list")
+    assert table.evaluate("(list) => getComputedStyle(list).display") == "table"
+    expect(page.get_by_role("button").filter(visible=True)).to_have_count(0)
