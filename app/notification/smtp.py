@@ -1,4 +1,4 @@
-"""A mail transport that hands mail to a server by SMTP (RFC 5321), a connection for each mail.
+"""A mail transport that hands mail to a server by SMTP (RFC 5321).
 
 What the server says decides. It refuses this recipient or this message for good (5xx): Refused, so
 the mail goes to failure.json at once. Anything else is an outage: it cannot be reached, hangs, says
@@ -11,11 +11,11 @@ server's 250, which nobody can tell from a mail that got lost; its Message-ID is
 import smtplib
 import socket
 import ssl
-from contextlib import suppress
 from functools import cache
 from urllib.parse import unquote, urlsplit
 
 from app.errors import Unavailable
+from app.notification.smtp_connections import Connection, Connections
 from app.notification.transport import Mail, Refused
 
 TIMEOUT_S = 30.0
@@ -38,20 +38,36 @@ class Smtp:
         self._port = parts.port or _PORTS[parts.scheme]
         self._user, self._password = unquote(parts.username or ""), unquote(parts.password or "")
         self._timeout_s = timeout_s
+        self._connections = Connections()
 
     def send(self, mail: Mail) -> None:
         """Hand over one mail. Raises Unavailable when it may work later, Refused when never."""
         try:
-            server = self._connected()
-            try:
-                self._introduce(server)
-                _hand_over(server, mail)
-            finally:
-                _part(server)
+            self._send(mail, self._connections.take() or self._opened())
         except smtplib.SMTPResponseException as error:
             raise Unavailable(f"The mail server does not take mail now: {_said(error)}") from None
         except OSError as error:  # also what smtplib raises
             raise Unavailable(f"The mail server cannot be had: {_reason(error)}.") from None
+
+    def _send(self, mail: Mail, connection: Connection) -> None:
+        try:
+            _hand_over(connection.server, mail)
+        except Refused:
+            self._connections.keep(connection)
+            raise
+        except BaseException:
+            connection.end()
+            raise
+        self._connections.keep(connection)
+
+    def _opened(self) -> Connection:
+        connection = Connection(self._connected())
+        try:
+            self._introduce(connection.server)
+        except BaseException:
+            connection.end()
+            raise
+        return connection
 
     def _connected(self) -> smtplib.SMTP:
         if self._is_tls:
@@ -112,13 +128,6 @@ def _refuse(code: int, said: bytes | str) -> None:
         raise Refused(f"The mail server refuses this mail: {_said(error)}")
     if code // 100 != 2:
         raise error
-
-
-def _part(server: smtplib.SMTP) -> None:
-    """Say good-bye; what goes wrong now changes nothing about the mail."""
-    with suppress(OSError):
-        server.quit()
-    server.close()
 
 
 def _said(error: smtplib.SMTPResponseException) -> str:

@@ -81,6 +81,10 @@ class MailServer:
     def mails_to(self, address: str) -> list[EmailMessage]:
         return [mail for mail in self.mails() if mail["To"] == address]
 
+    def connections(self) -> list[str]:
+        """By which connection each mail has come: the port at our end of it."""
+        return [path.name.partition("-")[2] for path in sorted(self._folder.iterdir())]
+
     def stop(self) -> None:
         self._process.kill()
         self._process.communicate()

@@ -1,8 +1,9 @@
 """A real SMTP server (aiosmtpd) in a process of its own, which does as a recipient's name says.
 
 `python -m tests.notification.smtp_server FOLDER [CERT] [KEY]` prints its port, and keeps each mail
-that it gets in FOLDER, in the order in which they come. With a certificate it offers STARTTLS, and
-takes mail from `shop` with the password `s3cret/&` only.
+that it gets in FOLDER, in the order in which they come, under names that end with the port at the
+client's end. With a certificate it offers STARTTLS, and takes mail from `shop` with the password
+`s3cret/&` only.
 
     never@…     550, for good                   later@…     451 the first time
     drop@…      closes the connection after the end of the message, the first time
@@ -43,7 +44,7 @@ class Handler:
         [recipient] = envelope.rcpt_tos
         if recipient.startswith("spam"):
             return "554 5.7.1 this looks like spam"
-        self._keep(envelope)
+        self._keep(envelope, session)
         if recipient.startswith("hang"):
             await asyncio.Event().wait()
         if recipient.startswith("drop") and self._is_new(recipient):
@@ -56,11 +57,12 @@ class Handler:
         self._seen.add(address)
         return is_new
 
-    def _keep(self, envelope: Envelope) -> None:
+    def _keep(self, envelope: Envelope, session: Session) -> None:
         content = envelope.content
         assert isinstance(content, bytes)
         number = len(list(self._folder.iterdir()))
-        (self._folder / f"{number:04}").write_bytes(content)
+        port = session.peer[1] if session.peer else 0
+        (self._folder / f"{number:04}-{port}").write_bytes(content)
 
 
 def authenticate(

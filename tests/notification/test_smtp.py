@@ -1,9 +1,13 @@
 """Sending to a real mail server, which may take a mail, put it off, refuse it, or fall silent."""
 
+import smtplib
 import socket
+import threading
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from time import monotonic
 from typing import Any
 from urllib.parse import quote
 
@@ -14,6 +18,7 @@ from flask.testing import FlaskClient
 from app.config import Config, from_environment
 from app.errors import Invalid, Unavailable
 from app.notification.smtp import Smtp
+from app.notification.smtp_connections import MOST_MAILS, Connection, Connections
 from app.notification.transport import Mail, Refused
 from app.payment_methods import INVOICE
 from tests.notification.conftest import MailServer
@@ -82,6 +87,52 @@ class TestConversation:
             url = f"smtp://127.0.0.1:{probe.getsockname()[1]}"
             with pytest.raises(Unavailable, match="Connection refused"):
                 Smtp(url).send(mail_to("ann@example.com"))
+
+
+def connected(mail_server: MailServer) -> Connection:
+    """A connection that is ready for a mail."""
+    return Connection(smtplib.SMTP("127.0.0.1", mail_server.port))
+
+
+class TestConnections:
+    """A connection is kept for the next mail, and for no longer than a moment."""
+
+    def test_mails_that_follow_each_other_share_one(self, mail_server: MailServer) -> None:
+        """Also after one that was refused for good; each mail arrives whole, and once."""
+        smtp, before = Smtp(mail_server.url), len(mail_server.raw())
+        smtp.send(mail_to("one@example.com"))
+        with pytest.raises(Refused):
+            smtp.send(mail_to("never@example.com"))
+        smtp.send(mail_to("zoë.2@example.com"))
+        smtp.send(mail_to("three@example.com"))
+        assert len(set(mail_server.connections()[before:])) == 1
+        assert len(mail_server.raw()) == before + 3
+
+    def test_one_that_the_server_ended_is_not_taken(self, mail_server: MailServer) -> None:
+        """The next mail opens another, and does not even fail once."""
+        connections, ended = Connections(), connected(mail_server)
+        assert ended.server.sock
+        ended.server.sock.shutdown(socket.SHUT_RDWR)
+        connections.keep(ended)
+        assert connections.take() is None
+
+    def test_one_that_waits_in_vain_is_ended(self, mail_server: MailServer) -> None:
+        """The server has few places."""
+        connections, waiting = Connections(idle_s=0.01), connected(mail_server)
+        connections.keep(waiting)
+        deadline, tick = monotonic() + 10, threading.Event()
+        while waiting.server.sock:
+            assert monotonic() < deadline, "it is still open"
+            tick.wait(0.005)
+        assert connections.take() is None
+
+    def test_one_is_not_used_for_ever(self, mail_server: MailServer) -> None:
+        """After fifty mails another one is opened."""
+        smtp, before = Smtp(mail_server.url), len(mail_server.raw())
+        for n in range(MOST_MAILS + 1):
+            smtp.send(mail_to(f"customer.{n}@example.com"))
+        used = Counter(mail_server.connections()[before:])
+        assert sorted(used.values()) == [1, MOST_MAILS]
 
 
 class TestSecurity:
