@@ -59,12 +59,18 @@ def kill_at(folder: Path, number: int) -> Kill:
     last = next((each for each in reversed(told) if each != "done"), "")
     survived = status == 0
     assert survived or os.WTERMSIG(status) == signal.SIGKILL, f"the day ended with {status}"
+    verdict = verdict_on(data, acknowledged)
+    shutil.rmtree(folder)
+    return Kill(number, last, acknowledged, verdict, survived)
+
+
+def verdict_on(data: Path, acknowledged: int) -> Verdict:
+    """What the day left that ended when so many operations were acknowledged."""
     day = a_day()
     acceptable = [books_after(day[:acknowledged]), books_after(day[: acknowledged + 1])]
     found, status = _in_a_child(lambda tell: tell(list(judge(data, acceptable))))
     assert status == 0, "the judge has died"
-    shutil.rmtree(folder)
-    return Kill(number, last, acknowledged, Verdict(*found[0]), survived)
+    return Verdict(*found[0])
 
 
 def count_calls(folder: Path) -> int:
@@ -114,6 +120,17 @@ def _in_a_child(work: Callable[[Callable[[Any], None]], object]) -> tuple[list[A
     return told, status
 
 
+def write_kill(kill: Kill) -> None:
+    """Print it as a line of JSON; `read_kills` reads these."""
+    _write_line(1, [*kill[:3], list(kill.verdict), kill.survived])
+
+
+def read_kills(lines: bytes) -> list[Kill]:
+    """The kills that another process has printed."""
+    rows = [json.loads(line) for line in lines.splitlines()]
+    return [Kill(n, call, acked, Verdict(*found), end) for n, call, acked, found, end in rows]
+
+
 def _write_line(fd: int, told: Any) -> None:
     os.write(fd, json.dumps(told).encode() + b"\n")
 
@@ -121,7 +138,7 @@ def _write_line(fd: int, told: Any) -> None:
 def main(folder: str, first: str, step: str) -> None:
     """Print what comes of each kill."""
     for kill in sweep(Path(folder), int(first), int(step)):
-        _write_line(1, [*kill[:3], list(kill.verdict), kill.survived])
+        write_kill(kill)
 
 
 if __name__ == "__main__":

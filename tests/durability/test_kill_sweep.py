@@ -1,6 +1,5 @@
 """kill -9 at every file call of a day in the shop: nothing acknowledged is lost, nothing half."""
 
-import json
 import subprocess
 import sys
 from pathlib import Path
@@ -8,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.durability.conftest import EVERYTHING, Tell
-from tests.durability.sweep import Kill
-from tests.durability.verdict import Verdict
+from tests.durability.sweep import Kill, read_kills
 from tests.processes.servers import ROOT
 
 SWEEPS = 4
@@ -22,8 +20,7 @@ def swept(scratch: Path, first: int, step: int) -> list[Kill]:
     """All kills of a sweep in a process of its own, which may fork because it has no threads."""
     words = ["-m", "tests.durability.sweep", str(scratch), str(first), str(step)]
     done = subprocess.run([sys.executable, *words], cwd=ROOT, stdout=subprocess.PIPE, check=True)
-    rows = [json.loads(line) for line in done.stdout.splitlines()]
-    return [Kill(n, call, acked, Verdict(*found), end) for n, call, acked, found, end in rows]
+    return read_kills(done.stdout)
 
 
 def check(kills: list[Kill]) -> None:
