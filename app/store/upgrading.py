@@ -68,9 +68,7 @@ def upgrade(
         return None
     prepare_folder(folder)
     with reporting("upgrading the documents"), stopped(folder, "start this version"):
-        schema = schema_of(folder, len(steps))
-        if schema == len(steps):
-            return None
+        schema = schema_of(folder, len(steps))  # where another was quicker, no step is left
         _refuse_damaged(folder, collections)
         copy = _keep_copy(folder, len(steps))
         return Upgraded(_rewrite(folder, (*collections, COUNTERS), steps[schema:], schema), copy)
@@ -81,20 +79,24 @@ def schema_of(folder: Path, newest: int) -> int:
 
     Raises Unavailable when it is above `newest`, Damaged for a journal that cannot be read.
     """
+    with reporting("reading the journal"):
+        schema = min((header.schema for header in _headers(folder)), default=newest)
+    if schema > newest:
+        raise Unavailable(
+            f"A newer Daybook wrote the data folder {folder.name}/ (documents of version "
+            f"{schema}; this one knows {newest}). Start that version, or restore a backup."
+        )
+    return schema
+
+
+def _headers(folder: Path) -> list[Header]:
     while True:
         numbers = segment_numbers(folder / "journal")
         try:
-            schema = min((header.schema for header in read_headers(folder)), default=newest)
-        except FileNotFoundError:
+            return read_headers(folder)
+        except FileNotFoundError:  # a checkpoint has just removed it
             if segment_numbers(folder / "journal") == numbers:
                 raise
-            continue  # a checkpoint has just removed it
-        if schema > newest:
-            raise Unavailable(
-                f"A newer Daybook wrote the data folder {folder.name}/ (documents of version "
-                f"{schema}; this one knows {newest}). Start that version, or restore a backup."
-            )
-        return schema
 
 
 def refuse_older(folder: Path, newest: int) -> None:

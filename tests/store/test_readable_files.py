@@ -264,15 +264,15 @@ def _set_time(path: Path, modified_ns: int) -> None:
 def test_files_that_stay_behind_say_why(
     folder: Path, open_store: OpenStore, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Without room nothing is lost, the log tells it once, and closing makes it good."""
+    """Without room nothing is lost, the log tells it once, and the next one makes it good."""
     store = open_store()
     checkpointer = Checkpointer(store)
     put_orders(store, order("a", text="x" * 5000))
     with full_disk(4000):
         checkpointer.start()
         _wait_for(lambda: isinstance(checkpointer.last_error, StorageFull))
-    checkpointer.close()
-    assert checkpointer.last_error is None
+        checkpointer.close()
+    Checkpointer(store).close()
     assert len(json.loads((folder / "orders.json").read_bytes())) == 1
     assert len([each for each in caplog.messages if "files are behind" in each]) == 1
 

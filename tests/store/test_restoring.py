@@ -159,3 +159,10 @@ def test_one_that_died_left_nothing_or_all(
             break
     assert survived
     assert steps > 5
+
+
+def test_links_are_left_out(monday: Path, folder: Path) -> None:
+    """They lead out of the backup, and were not in it when it was made."""
+    (monday / "mail" / "elsewhere").symlink_to(monday.parent)
+    restore(monday, folder, COLLECTIONS)
+    assert names(folder / "mail") == ["new"]

@@ -279,3 +279,16 @@ def test_entries_that_a_file_has_already_are_not_repeated(
     old.write_bytes(data)
     assert salvage(folder, COLLECTIONS) is not None
     assert all_orders(open_store()) == {"a": order("a", total="2")}
+
+
+def test_segment_that_was_cut_off_at_its_header_is_told(
+    folder: Path, open_store: OpenStore
+) -> None:
+    """Nobody can say how many orders stood behind it, nor what their numbers were."""
+    numbered(folder, "abc")
+    path = segments(folder)[-1]
+    path.write_bytes(path.read_bytes().partition(b"\n")[0])
+    salvaged = salvage(folder, COLLECTIONS)
+    assert salvaged is not None
+    assert "The file was cut off here; what stood behind is lost." in salvaged.lost[0].text
+    assert all_orders(open_store()) == {}

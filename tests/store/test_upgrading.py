@@ -152,3 +152,30 @@ def test_a_new_folder_has_nothing_to_upgrade(folder: Path, open_store: OpenStore
     open_store(schema=2).close()
     assert upgrade(folder, NEW_COLLECTIONS, STEPS) is None
     assert not list(folder.glob("before*"))
+
+
+def test_what_was_done_is_told() -> None:
+    """Which files, how many documents, and where the copy is."""
+    told = str(Upgraded({"orders": 3, "notes": 1}, "before-upgrade-to-2"))
+    assert "(3 in orders.json, 1 in notes.json)" in told
+    assert "before-upgrade-to-2/" in told
+    assert "(none had to change)" in str(Upgraded({}, "before-upgrade-to-2"))
+
+
+def test_a_segment_that_leads_nowhere_is_named(folder: Path, open_store: OpenStore) -> None:
+    """No checkpoint has removed it, so it is not looked for again and again."""
+    open_store(schema=0).close()
+    (folder / "journal" / "00000009.ndjson").symlink_to(folder / "nowhere")
+    with pytest.raises(Unavailable, match=r"journal/00000009\.ndjson cannot be used"):
+        upgrade(folder, NEW_COLLECTIONS, STEPS)
+
+
+@pytest.mark.usefixtures("old_shop")
+def test_an_unfinished_entry_does_not_keep_from_upgrading(
+    folder: Path, open_store: OpenStore
+) -> None:
+    """A crash of the older version left it, and nobody was told that it is kept."""
+    with segments(folder)[-1].open("ab") as journal:
+        journal.write(b'{"crc":"00')
+    assert upgrade(folder, NEW_COLLECTIONS, STEPS) is not None
+    assert all_orders(open_store(collections=NEW_COLLECTIONS)) == UPGRADED
