@@ -1,0 +1,139 @@
+"""A disk that is really full, below a real server: 507, nothing changed, reads go on, it heals."""
+
+import os
+import resource
+import subprocess
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from tests.processes.books import FIRST_NUMBER, fill_catalogue, opened
+from tests.processes.clients import ORDER
+from tests.processes.conftest import Serve, serve
+from tests.processes.servers import Server, wait_for
+
+__all__ = ["serve"]
+"""The fixture of tests/processes."""
+
+DISK = "8m"
+BEFORE, AFTER = 3, 3
+REFUSALS = 5
+MOST = 60
+
+
+class TinyDisk:
+    """A disk of a few megabytes in memory, which can be filled to the last byte."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._ballast = folder / "ballast"
+
+    def fill(self, _server: Server) -> None:
+        """Leave no room on it, not even what a checkpoint has just given back."""
+        fd = os.open(self._ballast, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        for size in (1 << 16, 1 << 12, 1):
+            with suppress(OSError):
+                while os.write(fd, bytes(size)):
+                    pass
+        os.close(fd)
+
+    def make_room(self, _server: Server) -> None:
+        """Have room again."""
+        self._ballast.unlink()
+
+
+class ShortFiles:
+    """No disk of its own, but a limit on the size of files, to which the kernel holds a server."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def fill(self, server: Server) -> None:
+        """Let no file of any of the server's processes grow beyond a few bytes."""
+        self._limit(server, 16)
+
+    def make_room(self, server: Server) -> None:
+        """Let them grow again."""
+        self._limit(server, resource.RLIM_INFINITY)
+
+    def _limit(self, server: Server, largest_bytes: int) -> None:
+        limits = (largest_bytes, resource.RLIM_INFINITY)
+        for process in processes_of(server):
+            resource.prlimit(process, resource.RLIMIT_FSIZE, limits)
+
+
+def processes_of(server: Server) -> Iterator[int]:
+    """The server and its workers, which are a process group."""
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdigit():
+            with suppress(ProcessLookupError):
+                if os.getpgid(int(folder.name)) == server.pid:
+                    yield int(folder.name)
+
+
+@pytest.fixture(params=["limit", pytest.param("tmpfs", marks=pytest.mark.deep)])
+def disk(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[TinyDisk | ShortFiles]:
+    """A disk that can be full; the one that is mounted needs the right to mount."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    if request.param == "limit":
+        yield ShortFiles(folder)
+        return
+    words = ["mount", "-t", "tmpfs", "-o", f"size={DISK}", "tmpfs", str(folder)]
+    if subprocess.run(words, capture_output=True).returncode:
+        pytest.skip("nothing can be mounted here; the limit on the size of files was tried")
+    yield TinyDisk(folder)
+    subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+@pytest.fixture
+def data(disk: TinyDisk | ShortFiles) -> Path:
+    """A data folder with two products, on that disk."""
+    fill_catalogue(disk.folder / "data")
+    return disk.folder / "data"
+
+
+def numbers(server: Server) -> list[int]:
+    """Of all orders, as a clerk sees them."""
+    status, page = server.request("GET", "/order?limit=100")
+    assert status == 200, page
+    return sorted(order["number"] for order in page["orders"])
+
+
+def refused_orders(server: Server, disk: TinyDisk | ShortFiles, placed: list[int]) -> None:
+    """Place orders on the full disk until enough were refused; each time the others are there.
+
+    Where a checkpoint has just given room back an order may still be placed.
+    """
+    refused = 0
+    while refused < REFUSALS:
+        assert len(placed) < MOST, "the disk does not get full"
+        disk.fill(server)
+        status, answer = server.request("POST", "/order", ORDER)
+        if status == 201:
+            placed.append(answer["number"])
+        else:
+            assert (status, answer["status"]) == (507, 507), answer
+            assert "nothing was changed" in answer["detail"]
+            refused += 1
+        assert numbers(server) == placed
+
+
+def test_full_disk_refuses_orders_and_heals(
+    data: Path, disk: TinyDisk | ShortFiles, serve: Serve
+) -> None:
+    """Orders from before are there, those that were refused are not, those after have no gap."""
+    server = serve()
+    placed = [server.request("POST", "/order", ORDER)[1]["number"] for _ in range(BEFORE)]
+    refused_orders(server, disk, placed)
+    assert server.request("GET", "/readyz")[0] == 503
+    disk.make_room(server)
+    wait_for("it is ready again", lambda: server.request("GET", "/readyz")[0] == 200)
+    placed += [server.request("POST", "/order", ORDER)[1]["number"] for _ in range(AFTER)]
+    assert placed == list(range(FIRST_NUMBER, FIRST_NUMBER + len(placed)))
+    server.request("POST", "/failure/replay", {"all": True})
+    with opened(data) as books:
+        wait_for("all is delivered", lambda: not books.on_their_way())
+        books.check_all(len(placed))
