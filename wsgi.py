@@ -7,6 +7,7 @@ from multiprocessing.util import Finalize
 
 from app import create_app, server
 from app.errors import DaybookError
+from app.watching import log
 
 if parent_process() is not None:
     # Ctrl-C reaches the workers too, and the server passes it on as SIGTERM: a worker of Granian
@@ -16,10 +17,12 @@ if parent_process() is not None:
 try:
     app = create_app()
     if "FLASK_RUN_FROM_CLI" not in os.environ:
+        log.begin(app.extensions["daybook"].config).start()
         # a server: deliver what an earlier run left behind, before the first request comes
         app.extensions["daybook"].start()
         # workers are children of multiprocessing, which runs finalizers, but not atexit
         Finalize(None, app.extensions["daybook"].close, exitpriority=1)
+        Finalize(None, log.LOG.close, exitpriority=0)
         if parent_process() is not None:
             server.notice_stop(app.extensions["daybook"].stopping)
 except DaybookError as error:

@@ -73,6 +73,7 @@ from app.shop import SHOP, kept_in
 from app.store import Collection
 from app.watching import routes as watching_routes
 from app.watching.books import Books
+from app.watching.deliveries import DeliveryLog, Everyone
 from app.watching.instruments import Instruments
 from app.watching.requests import watch
 from app.web import routes as pages
@@ -120,7 +121,7 @@ def create_app(config: Config | None = None) -> Flask:
             RetryPolicy(config.retry_attempts, config.retry_wait),
             daily=[Daily("low stock", config.low_stock_check, config.timezone, tell_what_is_low)],
             with_faults=config.faults,
-            observer=instruments,
+            observer=Everyone(instruments, DeliveryLog()),
         ),
         observer=instruments,
     )

@@ -50,6 +50,8 @@ class Config:
     retry_wait: float = 0.2
     lock_timeout: float = 5.0
     ready_delay_s: float = 30.0
+    log: str = ""
+    log_level: str = "info"
     trusted_hosts: frozenset[str] = frozenset()
     caller_rate: int = 6000
     address_rate: int = 600
@@ -299,6 +301,8 @@ _READERS: dict[str, Callable[[str], Any]] = {
     "retry_wait": _seconds(0.001, 600),
     "lock_timeout": _seconds(0.1, 600),
     "ready_delay_s": _seconds(1, 86400),
+    "log": _word("json", "text"),
+    "log_level": _word("debug", "info", "warning"),
     "trusted_hosts": _names,
     "caller_rate": _whole(0, 1_000_000),
     "address_rate": _whole(0, 1_000_000),

@@ -18,9 +18,13 @@ from granian.server.mp import MPServer
 from app.config import Config
 from app.errors import DaybookError, Unavailable
 from app.http.arrival import CONNECTIONS
+from app.watching import log
 from app.watching.sharing import forget, shared_figures
 
-log = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
+
+_ITS_LOG_IS_OURS = {"formatters": {}, "handlers": {}, "loggers": {"_granian": {"propagate": True}}}
+"""In the words of logging.config: what Granian says goes where everything else does."""
 
 REFUSED = 2
 """The exit status of a worker that cannot serve."""
@@ -89,6 +93,7 @@ def run(config: Config) -> None:
     process with 1 when workers end by themselves again and again, which is a defect.
     """
     os.environ.pop("FLASK_RUN_FROM_CLI", None)
+    log.begin(config)
     # Granian warns of more threads than processors; here most threads wait for the disk, together
     logging.getLogger("_granian").addFilter(lambda record: "quite high" not in record.getMessage())
     # the command has imported it; each worker does so anew, after its fork, and begins to deliver
@@ -115,6 +120,7 @@ def run(config: Config) -> None:
         ssl_cert=config.tls_cert,
         ssl_key=config.tls_key,
         ssl_protocol_min=SSLProtocols.tls12,
+        log_dictconfig=_ITS_LOG_IS_OURS,
     )
     try:
         with shared_figures():
@@ -194,7 +200,7 @@ class DaybookServer(MPServer):
             self._end(workers)
             return
         for line in refusals:
-            log.error("%s", line)
+            _log.error("%s", line)
         if refusals:
             sleep(PAUSE_S)
         for idx in workers:

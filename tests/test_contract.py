@@ -247,5 +247,5 @@ def ask(
 
 def headers(answer: TestResponse) -> set[str]:
     """The headers that need telling: not those that only tell browsers to be careful."""
-    plain = {"Content-Type", "Content-Length", "Vary"} | HEADERS.keys()
+    plain = {"Content-Type", "Content-Length", "Vary", "X-Request-Id"} | HEADERS.keys()
     return {name for name, _ in answer.headers} - plain

@@ -38,6 +38,7 @@ Orders, products, and the events that follow from them.
 Errors are problem details (RFC 9457); `errors` lists each fault with a JSON pointer. Bodies are
 strict JSON: unknown fields are refused. Every GET answers HEAD as well; OPTIONS and a 405 name the
 methods in Allow. An unknown query parameter is a 400. Lists are read by following Link rel="next".
+Every answer has X-Request-Id, by which the log tells of it.
 """
 
 KEY = "key"

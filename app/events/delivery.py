@@ -17,9 +17,10 @@ dies, the next round begins from there.
 from collections import Counter
 from collections.abc import Callable
 from functools import partial
-from time import monotonic
+from time import monotonic, time
 from typing import Any, NamedTuple
 
+from app import trace
 from app.events import faults
 from app.events.lanes import Lane
 from app.events.observer import UNOBSERVED, Observer
@@ -125,7 +126,11 @@ class Round:
         with self._store.transaction() as tx:
             waited_s = monotonic() - began
             records = Records(tx)
-            errands = [errand for each in ended if (errand := self._go_on(records, each))]
+            errands = [
+                errand
+                for each in ended
+                if (errand := _traced(each.delivery, self._go_on, records, each))
+            ]
             self._run(records, lanes, errands, began + waited_s + LONGEST_S)
             records.write()
         self._workshop.recorded()
@@ -146,7 +151,7 @@ class Round:
         """Run what runs inside, and what has become ready by it; adds what runs outside."""
         while True:
             begun = [self._next(records, lane) for lane in lanes]
-            turns = [self._turn(records, each) for each in begun if each]
+            turns = [_traced(each, self._turn, records, each) for each in begun if each]
             errands += [errand for errand in turns if errand]
             if monotonic() >= until:
                 return
@@ -172,7 +177,8 @@ class Round:
         handler = self._signals.handler(event.type, lane.handler)
         entry = record["deliveries"][lane.handler]
         before_replay = entry.get("before_replay", 0)
-        return Delivery(lane, event, handler, entry["attempts"] + 1, before_replay)
+        attempt, span = entry["attempts"] + 1, trace.after(event.traceparent)
+        return Delivery(lane, event, handler, attempt, before_replay, span, time())
 
     def _is_slowed(self, view: View, lane: Lane, event: Envelope) -> bool:
         """Whether a fault switch has the delivery wait; once for each attempt."""
@@ -251,3 +257,11 @@ class Round:
             put_on_record(records, record, delivery, verdict)
             self._settled.append((delivery, verdict))
         self._schedule.hand_back(delivery.lane, delivery.event.id, record)
+
+
+def _traced(
+    delivery: Delivery, work: Callable[..., Errand | None], *arguments: object
+) -> Errand | None:
+    """What `work` returns, done within the delivery's part of its trace: what it emits follows."""
+    with trace.within(delivery.span):
+        return work(*arguments)

@@ -14,7 +14,7 @@ from itertools import takewhile
 
 from marshmallow import fields
 
-from app import clock
+from app import clock, trace
 from app.errors import Invalid, Problem
 from app.events.types import Envelope, Event
 from app.http.validation import kept
@@ -59,7 +59,16 @@ def emit(tx: Transaction, event: Event) -> None:
     """Record an event with a pending delivery for each handler that it names."""
     # the time first: whoever asks for events since then must not miss the one whose id says so
     time = clock.now()
-    envelope = Envelope(tx.new_id(), event.source, event.type, time, event.subject, event.data)
+    span = trace.current()
+    envelope = Envelope(
+        tx.new_id(),
+        event.source,
+        event.type,
+        time,
+        event.subject,
+        event.data,
+        span.traceparent if span else "",
+    )
     deliveries = {handler: {"state": PENDING, "attempts": 0} for handler in event.handled_by}
     store(tx, {"id": envelope.id, "event": envelope.as_cloudevent(), "deliveries": deliveries})
     if not event.has_timeline:

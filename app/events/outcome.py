@@ -19,6 +19,7 @@ from app.events.retry import OUTAGES, RetryPolicy
 from app.events.signals import Handler, Skipped
 from app.events.types import Envelope
 from app.store import Document
+from app.trace import Trace
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +33,8 @@ _BEFORE_AT = re.compile(r"""("[^"\n]{1,64}"|[^\s@<>()\[\]"',;=/]+)@(?=[\w\[])"""
 class Delivery(NamedTuple):
     """One event on its way to one handler, for the `attempt`th time.
 
-    `before_replay` of these attempts came before it was last replayed.
+    `before_replay` of these attempts came before it was last replayed. `span` is this attempt's
+    part in the trace that the event belongs to, if any; it began at `began`, in Unix time.
     """
 
     lane: Lane
@@ -40,6 +42,8 @@ class Delivery(NamedTuple):
     handler: Handler
     attempt: int
     before_replay: int = 0
+    span: Trace | None = None
+    began: float = 0.0
 
     def is_open(self, record: Document) -> bool:
         """Whether `record`, the event's own, does not tell yet what came of this very attempt.
@@ -132,7 +136,12 @@ def described(error: BaseException) -> str:
     if isinstance(error, OSError) and error.strerror:
         text = error.strerror  # str(error) would name the file with its whole path
     first = next(iter(text.splitlines()), "")
-    return f"{type(error).__name__}: {_BEFORE_AT.sub('***@', first)}"[:LONGEST_TEXT]
+    return f"{type(error).__name__}: {masked(first)}"[:LONGEST_TEXT]
+
+
+def masked(text: str) -> str:
+    """`text` without the local parts of mail addresses, and without passwords in URLs."""
+    return _BEFORE_AT.sub("***@", text)
 
 
 def place_of(error: BaseException) -> str:

@@ -97,6 +97,7 @@ class CloudEventSchema(Strict):
     type = fields.String(required=True)
     time = fields.String(required=True, metadata={"format": "date-time"})
     subject = fields.String(required=True)
+    traceparent = fields.String(metadata={"description": "W3C Trace Context: who caused it"})
     datacontenttype = Choice("application/json", required=True)
     data = fields.Dict(required=True)
 

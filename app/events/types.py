@@ -224,6 +224,8 @@ class Envelope:
     time: str
     subject: str
     data: Document
+    traceparent: str = ""
+    """The span that it was emitted in, as W3C Trace Context writes it; "" when nobody traced it."""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -232,7 +234,8 @@ class Envelope:
         return (self.subject,) if number is None else (self.subject, str(number))
 
     def as_cloudevent(self) -> dict[str, Any]:
-        """The envelope as a CloudEvents JSON object."""
+        """The envelope as a CloudEvents JSON object, with the distributed tracing extension."""
+        traced = {"traceparent": self.traceparent} if self.traceparent else {}
         return {
             "specversion": "1.0",
             "id": self.id,
@@ -240,6 +243,7 @@ class Envelope:
             "type": self.type,
             "time": self.time,
             "subject": self.subject,
+            **traced,
             "datacontenttype": "application/json",
             "data": self.data,
         }
@@ -248,4 +252,5 @@ class Envelope:
     def from_cloudevent(cls, event: Document) -> "Envelope":
         """The envelope that a stored CloudEvents object stands for."""
         names = ("id", "source", "type", "time", "subject", "data")
-        return cls(**{name: event[name] for name in names})
+        traceparent = event.get("traceparent", "")
+        return cls(**{name: event[name] for name in names}, traceparent=traceparent)

@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from queue import SimpleQueue
 from typing import Any, NamedTuple
 
+from app import trace
 from app.events.lanes import Lane
 from app.events.outcome import Delivery, Result, result_of
 
@@ -92,4 +93,5 @@ class Workshop:
             pool.shutdown(cancel_futures=True)
 
     def _run(self, delivery: Delivery, work: Callable[[], Any]) -> None:
-        self._queue.put(Ended(delivery, result_of(work)))
+        with trace.within(delivery.span):
+            self._queue.put(Ended(delivery, result_of(work)))

@@ -1,14 +1,13 @@
 """Errors as RFC 9457 problem details, and the one table from error to status."""
 
 import logging
-import secrets
 from typing import Any
 
 from flask import Flask, Response
 from marshmallow import INCLUDE, Schema, fields
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 
-from app import errors
+from app import errors, trace
 from app.http.answers import json_bytes
 
 MEDIA_TYPE = "application/problem+json"
@@ -118,7 +117,8 @@ def _http(error: HTTPException) -> Response:
 
 def _unforeseen(error: Exception) -> Response:
     """A defect of ours: the caller gets a number that stands in the log, and nothing else."""
-    trace_id = secrets.token_hex(8)
+    span = trace.current() or trace.beginning()
+    trace_id = span.trace_id
     log.error("unforeseen error %s", trace_id, exc_info=error)
     return problem(
         500,

@@ -1,10 +1,36 @@
-"""What is noted of every request, from before anything looks at it until its answer is made."""
+"""What is noted of every request, from before anything looks at it until its answer is made.
 
+Of the address only the route's template and the ids in it are logged: a query may name a customer,
+and a customer's link is a secret. No header is, and no body.
+"""
+
+import logging
+import re
 from time import perf_counter
+from typing import NamedTuple
 
-from flask import Flask, Response, g, request
+from flask import Flask, Request, Response, g, request
 
+from app import trace
+from app.http.identity import current
+from app.trace import Trace
 from app.watching.instruments import Instruments
+from app.watching.lines import without_secrets
+from app.watching.log import LOG
+
+REQUEST_ID = "X-Request-Id"
+
+_WELL_FORMED = re.compile(r"[A-Za-z0-9._:-]{1,64}")
+_IDS = ("order_id", "shipment_id", "sku", "key", "handler", "event_id")
+_BROKEN = 500
+
+
+class Asked(NamedTuple):
+    """A request that is being answered: since when (perf_counter), for which trace, its id."""
+
+    began: float
+    span: Trace
+    request_id: str
 
 
 def watch(app: Flask, instruments: Instruments) -> None:
@@ -16,10 +42,45 @@ def watch(app: Flask, instruments: Instruments) -> None:
 
     @app.after_request
     def end(answer: Response) -> Response:
-        took_s = perf_counter() - g.began
-        instruments.answered(request, answer.status_code, took_s)
+        # each look at Flask's proxies costs as much as a line of what follows
+        asked: Asked = g.asked
+        this: Request = request._get_current_object()  # type: ignore[attr-defined]  # a proxy
+        status = answer.status_code
+        took_s = perf_counter() - asked.began
+        instruments.answered(this, status, took_s)
+        answer.headers[REQUEST_ID] = asked.request_id
+        level = logging.WARNING if status >= _BROKEN else logging.INFO
+        if LOG.wants(level):
+            _log(level, this, asked, status, took_s)
+        trace.enter(None)
         return answer
 
 
 def _begin() -> None:
-    g.began = perf_counter()
+    """The caller's trace goes on, or a new one begins; and so with the request's id."""
+    headers = request.environ
+    given = headers.get("HTTP_TRACEPARENT")
+    span = (given and trace.after(given)) or trace.beginning()
+    wanted: str = headers.get("HTTP_X_REQUEST_ID", "")
+    is_sound = wanted and _WELL_FORMED.fullmatch(wanted)
+    g.asked = Asked(perf_counter(), span, wanted if is_sound else span.trace_id)
+    trace.enter(span)
+
+
+def _log(level: int, this: Request, asked: Asked, status: int, took_s: float) -> None:
+    rule, span = this.url_rule, asked.span
+    route, method = rule.rule if rule else "none", this.method[:16]
+    details = {
+        "status": status,
+        "took_ms": round(took_s * 1000, 1),
+        "method": method,
+        "route": route,
+        "who": current().name,
+        "client": this.remote_addr,
+        "request_id": asked.request_id,
+        "trace_id": span.trace_id,
+        "span_id": span.span_id,
+    }
+    if ids := this.view_args:
+        details |= {name: without_secrets(str(ids[name])[:80]) for name in _IDS if name in ids}
+    LOG.tell(level, f"{method} {route} {status}", details)

@@ -96,17 +96,17 @@ def test_a_stop_while_workers_start_is_heard(tmp_path: Path) -> None:
     """It ends them at once: none has to be killed after ten seconds."""
     process = shell.start(tmp_path / "data", "serve", PORT=str(free_port()))
     try:
-        assert process.stdout
-        for line in process.stdout:
+        assert process.stderr
+        for line in process.stderr:
             if "Spawning worker-2" in line:
                 break
         process.terminate()
-        code, out, _ = shell.finished(process)
+        code, _, told = shell.finished(process)
     finally:
         shell.end(process)
     assert code == 0
-    assert "Stopped worker-2" in out
-    assert "Killing" not in out
+    assert "Stopped worker-2" in told
+    assert "Killing" not in told
 
 
 def test_workers_that_are_killed_again_and_again_are_replaced(tmp_path: Path) -> None:

@@ -13,10 +13,18 @@ from app.runtime import Runtime
 from app.watching.instruments import Pulse
 from app.watching.readiness import checks
 from tests.over_http import body, read, request_for
+from tests.processes.servers import wait_for
 from tests.store.faults import full_disk
 
 LIMIT_S = 30.0
 ALL = ["store", "leader", "delay"]
+
+
+@pytest.fixture
+def led(runtime: Runtime) -> None:
+    """The shop's dispatcher leads."""
+    runtime.start()
+    wait_for("a dispatcher leads", runtime.has_leader)
 
 
 def failed(answer: dict[str, Any]) -> list[str]:
@@ -24,10 +32,8 @@ def failed(answer: dict[str, Any]) -> list[str]:
     return [each["name"] for each in answer["checks"] if not each["ok"]]
 
 
-def test_a_shop_that_works_is_live_and_ready(
-    client: FlaskClient, settled: Callable[[], None]
-) -> None:
-    settled()
+@pytest.mark.usefixtures("led")
+def test_a_shop_that_works_is_live_and_ready(client: FlaskClient) -> None:
     assert read(client, "/livez") == {"live": True}
     answer = read(client, "/readyz")
     assert answer["ready"]
@@ -35,10 +41,9 @@ def test_a_shop_that_works_is_live_and_ready(
     assert failed(answer) == []
 
 
-@pytest.mark.usefixtures("catalogue")
-def test_a_full_disk_is_told_and_heals(client: FlaskClient, settled: Callable[[], None]) -> None:
+@pytest.mark.usefixtures("catalogue", "led")
+def test_a_full_disk_is_told_and_heals(client: FlaskClient) -> None:
     """503 names the check and the reason; the process lives all the while."""
-    settled()
     with full_disk(1000):
         assert client.post("/order", json=request_for(tea=1)).status_code == 507
         refused = client.get("/readyz")
