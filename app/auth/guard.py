@@ -8,6 +8,7 @@ As soon as there is a key or a user, everybody has to show who they are.
 import ipaddress
 from contextlib import suppress
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from flask import request
 
@@ -19,6 +20,9 @@ from app.http.identity import LOCAL, OPERATOR, PUBLIC, Identity, identify
 from app.http.origin import SAFE
 from app.http.proxies import PROXIED
 from app.store import Store, View
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
 
 FORWARDED = (
     *("Forwarded", "Via", "X-Real-Ip", "X-Client-Ip", "X-Cluster-Client-Ip", "True-Client-Ip"),
@@ -44,9 +48,8 @@ class Guard:
         endpoint = request.endpoint
         if endpoint is None or endpoint in PROBES:
             return  # no such address: whoever asks is told so. Probes ask when the store fails, too
-        identity = self._identity()
+        identity = self._identity(request.environ)
         identify(identity)
-        self._note_use()
         if endpoint in PUBLIC_ENDPOINTS:
             return
         wanted = PERMISSIONS.get(endpoint, OPERATOR)
@@ -61,18 +64,18 @@ class Guard:
             f"This takes the role {wanted}; {identity.name} has the role {identity.role}."
         )
 
-    def _identity(self) -> Identity:
-        kind, _, given = request.headers.get("Authorization", "").partition(" ")
+    def _identity(self, environ: "WSGIEnvironment") -> Identity:
+        kind, _, given = environ.get("HTTP_AUTHORIZATION", "").partition(" ")
+        if "HTTP_COOKIE" in environ and kind.lower() != "bearer" and (who := self._signed_in()):
+            return who
         with self._store.read() as view:
             if kind.lower() == "bearer":
                 return _known(view, given.strip())
-            if "HTTP_COOKIE" in request.environ and (identity := self._signed_in(view)):
-                return identity
             if is_guarded(view, self._issuer):
                 return PUBLIC
         return LOCAL if is_local_request() else PUBLIC
 
-    def _signed_in(self, view: View) -> Identity | None:
+    def _signed_in(self) -> Identity | None:
         """Whose browser it is, where a cookie counts: everywhere to read, to write on pages only.
 
         Their forms carry a token besides (app/web/forgery.py), which requests to the API do not.
@@ -81,21 +84,21 @@ class Guard:
         is_page = (request.endpoint or "").startswith("web.")
         if not token or not (is_page or request.method in SAFE):
             return None
-        session = sessions.find(view, token)
-        identity = users.identity_of(view, session, self._issuer) if session else None
-        if identity is not None:
+        with self._store.read() as view:
+            session = sessions.find(view, token)
+            identity = users.identity_of(view, session, self._issuer) if session else None
+        if session and identity:
             sessions.remember(session)
+            self._note_use(session)
         return identity
 
-    def _note_use(self) -> None:
+    def _note_use(self, session: sessions.Session) -> None:
         """Write down that the session is used, now and then, when it is by a person.
 
         An open page that asks for itself anew does not keep its session alive.
         """
-        session = sessions.current_session()
-        if session is None or not sessions.is_due(session):
-            return
-        if request.headers.get("Sec-Fetch-Dest", "document") == "empty":
+        is_by_script = request.headers.get("Sec-Fetch-Dest", "document") == "empty"
+        if is_by_script or not sessions.is_due(session):
             return
         # a shop that cannot write for the moment can still be read
         with suppress(Unavailable), self._store.transaction() as tx:
@@ -109,9 +112,10 @@ def is_guarded(view: View, issuer: str = "") -> bool:
 
 def is_local_request() -> bool:
     """Whether the request was made on this machine, and came straight from there."""
-    if PROXIED in request.environ or not _FORWARDED.isdisjoint(request.environ):
+    environ = request.environ
+    if PROXIED in environ or not _FORWARDED.isdisjoint(environ):
         return False
-    return _is_loopback_address(request.remote_addr or "")
+    return _is_loopback_address(environ.get("REMOTE_ADDR", ""))
 
 
 def refuse_open_house(store: Store, config: Config) -> None:
