@@ -1,10 +1,17 @@
-"""Signing in with name and password: counted, checked, and answered with a new session."""
+"""Signing in with name and password: counted, checked, and answered with a new session.
+
+The log has the address of each that was refused, and never the name: people type passwords there.
+"""
+
+import logging
 
 from app.auth import attempts, passwords, sessions
 from app.auth.users import USERS, refuse_taken
 from app.errors import Unauthenticated
 from app.http.identity import Identity
 from app.store import Document, Store
+
+log = logging.getLogger(__name__)
 
 
 def sign_in(store: Store, name: str, password: str, address: str, old_token: str = "") -> str:
@@ -20,6 +27,7 @@ def sign_in(store: Store, name: str, password: str, address: str, old_token: str
         user = view.get(USERS.name, name)
     is_right = passwords.is_right(user["hash"] if user else None, password)
     if user is None or not is_right:
+        log.warning("a sign-in from %s was refused", ascii(address))
         raise _wrong()
     return _begin(store, user, address, old_token)
 

@@ -82,11 +82,15 @@ def test_every_process_counts_together(app: Flask, client: FlaskClient, config: 
 
 
 def test_what_is_typed_into_the_name_is_not_kept(
-    app: Flask, client: FlaskClient, runtime: Runtime
+    app: Flask, client: FlaskClient, runtime: Runtime, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """People type their password there."""
+    """People type their password there: neither the store has it nor the log."""
     make_user(app, "ada", "clerk")
     sign_in(client, PASSWORD, "ada")
+    assert [each.getMessage() for each in caplog.records if "sign-in" in each.getMessage()] == [
+        "a sign-in from '127.0.0.1' was refused"
+    ]
+    assert PASSWORD not in caplog.text
     runtime.close()
     files = [path.read_bytes() for path in runtime.config.data.rglob("*") if path.is_file()]
     assert not any(PASSWORD.encode() in content for content in files)
