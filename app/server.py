@@ -11,10 +11,12 @@ import threading
 from time import sleep
 from typing import Any, NoReturn
 
-from granian.constants import Interfaces, SSLProtocols
+from granian._granian import ListenerSpec
+from granian.constants import HTTPModes, Interfaces, SSLProtocols
 from granian.http import HTTP1Settings, HTTP2Settings
 from granian.server.mp import MPServer
 
+from app.closing import take_no_more
 from app.config import Config
 from app.errors import DaybookError, Unavailable
 from app.http.arrival import CONNECTIONS
@@ -33,7 +35,8 @@ PAUSE_S = 1.0
 """Between two tries to start a worker that could not serve while others do."""
 
 MAX_HEAD_BYTES = 64 << 10
-"""A request line with all its headers is refused above that, before any of our code sees it."""
+"""A request line with its headers that is not at its end by then is refused, before any of our code
+sees it. What came with the same read still counts."""
 
 STREAMS = 32
 """Requests that one connection of HTTP/2 may have under way at once."""
@@ -73,15 +76,21 @@ def notice_stop(stopping: threading.Event) -> None:
     """Have `stopping` set as soon as a worker is told to stop. Call it in the main thread.
 
     Granian first waits for all answers that are under way, and a live stream would be one until
-    the worker is killed. Its handlers of signals stay: this only listens beside them.
+    the worker is killed. Its handlers of signals stay: this only listens beside them, and sees to
+    it that they run. The system may give a signal to any thread, and Python's handlers wait for
+    the main one, which sleeps: about one stop in a hundred went unheard. Another signal wakes it.
     """
     told, telling = socket.socketpair()
     telling.setblocking(False)
+    signal.signal(signal.SIGURG, lambda *_: None)
     signal.set_wakeup_fd(telling.fileno(), warn_on_full_buffer=False)
+    main = threading.get_ident()
 
     def listen(_kept_open: socket.socket) -> None:
-        while told.recv(1):  # a second signal must still find it open
-            stopping.set()
+        while said := told.recv(1):  # a second signal must still find it open
+            if said[0] != signal.SIGURG:
+                stopping.set()
+                signal.pthread_kill(main, signal.SIGURG)
 
     threading.Thread(target=listen, args=(telling,), name="stop", daemon=True).start()
 
@@ -112,6 +121,9 @@ def run(config: Config) -> None:
         backpressure=CONNECTIONS,
         respawn_failed_workers=True,
         workers_kill_timeout=STOP_S,
+        # to tell HTTP/2 from 1.1 without TLS, Granian waits for the first bytes, and a stop would
+        # cut off who has not sent them yet
+        http=HTTPModes.auto if config.tls_cert else HTTPModes.http1,
         websockets=False,
         http1_settings=HTTP1Settings(max_buffer_size=MAX_HEAD_BYTES),
         http2_settings=HTTP2Settings(
@@ -209,6 +221,22 @@ class DaybookServer(MPServer):
         for idx, code in codes.items():
             if code < 0 or code == REFUSED:
                 self.respawned_wrks.pop(idx, None)
+
+    def _init_shared_socket(self) -> None:
+        """One listening socket for all workers, as Granian has it on other systems than Linux.
+
+        With one for each, whoever waits at that of a worker that ends is cut off.
+        """
+        holder: Any = ListenerSpec(self.bind_addr, self.bind_port, self.backlog).build()
+        self._ssp, self._shd, self._sfd = None, holder, holder.get_fd()
+        self._sso = socket.socket(fileno=self._sfd)
+        self._sso.set_inheritable(True)
+
+    def shutdown(self, exit_code: int = 0) -> None:
+        """See Granian. The workers go on until everybody who is connected is with one of them."""
+        if self._sso is not None:
+            take_no_more(self._sso)
+        super().shutdown(exit_code)  # type: ignore[no-untyped-call]  # (Granian has no types here)
 
     def _end(self, workers: list[int]) -> None:
         """Have the loop that has called us end the server, with an exit status of 1."""
