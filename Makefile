@@ -24,6 +24,7 @@ check: $(VENV)/dev.stamp $(VENV)/bench.stamp
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive app wsgi.py
 
 coverage: $(VENV)/dev.stamp
 	$(BIN)/coverage erase

@@ -17,7 +17,7 @@ FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 """The variable by which prometheus-client knows the folder. Set it for another server than ours."""
 
 _PREFIX = "daybook-figures-"
-_IN_MEMORY = Path("/dev/shm")  # noqa: S108  (mkdtemp makes a folder of our own in it)
+_IN_MEMORY = Path("/dev/shm")  # noqa: S108  (mkdtemp makes our own)  # nosec B108
 
 
 @contextmanager
