@@ -6,13 +6,13 @@ Mended, it can be imported with the same options.
 
 import csv
 import io
-import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import orjson
 
+from app.disk import write_new
 from app.errors import Problem
 from app.http.csv_list import disarmed
 from app.imports.tables import Row, Table
@@ -44,17 +44,17 @@ def rejected_path(path: Path) -> Path:
 
 
 def write_rejected(path: Path, table: Table, refusals: Iterable[Refusal]) -> None:
-    """Replace the file of refused rows atomically; with no refusals, remove it. Raises OSError."""
+    """Replace the file of refused rows atomically; with no refusals, remove it. Raises OSError.
+
+    Customers stand in it, so nobody else may read it (mode 0600).
+    """
     rejected = rejected_path(path)
     ordered = sorted(refusals, key=lambda refusal: refusal.row.line)
     if not ordered:
         rejected.unlink(missing_ok=True)
         return
     temporary = rejected.with_name(f".{rejected.name}.next")
-    with temporary.open("w", encoding="utf-8", newline="") as file:
-        file.write(rejected_text(table, ordered))
-        file.flush()
-        os.fsync(file.fileno())
+    write_new(temporary, rejected_text(table, ordered).encode())
     temporary.replace(rejected)
 
 

@@ -14,7 +14,7 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-from app.disk import make_folder, sync_folder
+from app.disk import copy_file, make_folder, sync_folder
 from app.errors import Conflict, Unavailable
 from app.store.checkpoint import path_of
 from app.store.files import reporting
@@ -122,14 +122,15 @@ def _copy_folder(folder: Path, copy: Path) -> Iterator[int]:
             yield from _copy_folder(path, copy / path.name)
         elif folder.name != "tmp":
             with suppress(FileNotFoundError):
-                shutil.copyfile(path, copy / path.name)
+                copy_file(path, copy / path.name)
                 yield (copy / path.name).stat().st_size
 
 
 def _copy(source: _Source, path: Path) -> None:
     """Copy as many bytes as there were; what was appended since is left out."""
     left = source.bytes
-    with path.open("xb") as copy:
+    path.touch(mode=0o600, exist_ok=False)
+    with path.open("wb") as copy:
         while left and (piece := source.file.read(min(left, _CHUNK_BYTES))):
             copy.write(piece)
             left -= len(piece)

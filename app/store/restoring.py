@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from app.disk import make_folder, sync_folder
+from app.disk import copy_file, make_folder, sync_folder
 from app.errors import Conflict, Damaged, Invalid, Problem
 from app.store import Collection
 from app.store.checkpoint import path_of
@@ -107,8 +107,7 @@ def _copy_folder(folder: Path, copy: Path) -> Iterator[int]:
             (copy / path.name).mkdir(mode=0o700)
             yield from _copy_folder(path, copy / path.name)
         else:
-            shutil.copyfile(path, copy / path.name)
-            (copy / path.name).chmod(0o600)
+            copy_file(path, copy / path.name)
             yield path.stat().st_size
 
 

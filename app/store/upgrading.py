@@ -21,7 +21,7 @@ from typing import NamedTuple
 
 import orjson
 
-from app.disk import sync_folder
+from app.disk import copy_file, sync_folder
 from app.errors import Conflict, Damaged, Unavailable
 from app.store import Collection, Document
 from app.store.accepting import stopped
@@ -123,7 +123,7 @@ def _keep_copy(folder: Path, schema: int) -> str:
     try:
         (temporary / "journal").mkdir(mode=0o700)
         for path in (*folder.glob("*.json"), *(folder / "journal").iterdir()):
-            shutil.copyfile(path, temporary / path.relative_to(folder))
+            copy_file(path, temporary / path.relative_to(folder))
         os.sync()
         temporary.rename(folder / name)
     except BaseException:
