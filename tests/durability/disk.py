@@ -121,7 +121,7 @@ class Disk:
 
     def _opened(self, fd: int, name: str, *, is_new: bool) -> None:
         inode = os.fstat(fd).st_ino
-        if is_new:
+        if is_new or inode not in self._file_of_inode:  # it was there before, or copied
             file = len(self._name_of_file) + 1
             self._file_of_inode[inode] = file
             self._name_of_file[file] = name

@@ -39,7 +39,8 @@ LINES = st.dictionaries(
 PLACES = st.integers(0, 5)
 KEYS = st.sampled_from(["red", "green", "blue"])
 HANDLERS = st.sampled_from(["inventory", "billing", "notification", "orders", "shipping"])
-MODES = st.sampled_from(["fail", "reject", "down"])
+MODES = st.sampled_from(["fail", "reject"])
+"""Not "down": the breaker would have everybody wait for minutes."""
 
 
 class Sent(NamedTuple):
@@ -107,8 +108,12 @@ class ShopBesideDict(RuleBasedStateMachine):
         number = self.pick(place)
         status, answer = self.send("PATCH", f"/order/{number}", {"items": items_of(lines)})
         order = self.orders.get(number)
-        assert status == (404 if order is None else 409 if order["cancelled"] else 200), answer
-        if order and not order["cancelled"]:
+        if order is None:
+            assert status == 404, answer
+        elif order["cancelled"] and [*lines.items()] != [*order["lines"].items()]:
+            assert status == 409, answer
+        else:  # what changes nothing is welcome to a cancelled order too
+            assert status == 200, answer
             order["lines"] = lines
 
     @rule(place=PLACES, lines=LINES)
@@ -269,8 +274,8 @@ def numbers_in(shop: Shop) -> list[int]:
 
 
 QUICK = settings(
-    max_examples=6,
-    stateful_step_count=15,
+    max_examples=10,
+    stateful_step_count=25,
     deadline=None,
     print_blob=True,
     suppress_health_check=[HealthCheck.too_slow],
