@@ -76,6 +76,7 @@ from app.watching.books import Books
 from app.watching.deliveries import DeliveryLog, Everyone
 from app.watching.instruments import Instruments
 from app.watching.requests import watch
+from app.watching.tracing import spans_to
 from app.web import routes as pages
 from app.web.site import Site
 
@@ -111,7 +112,11 @@ def create_app(config: Config | None = None) -> Flask:
     """
     config = config or from_environment(os.environ)
     signals = connect_handlers(config)
-    instruments = Instruments(HANDLERS, config.currency.code)
+    spans = spans_to(config.otlp_endpoint)
+    instruments = Instruments(
+        HANDLERS, config.currency.code, on_commit=spans.committed if spans else None
+    )
+    tracing = (spans,) if spans else ()
     runtime = Runtime(
         config,
         kept_in(config.currency, COLLECTIONS),
@@ -121,7 +126,7 @@ def create_app(config: Config | None = None) -> Flask:
             RetryPolicy(config.retry_attempts, config.retry_wait),
             daily=[Daily("low stock", config.low_stock_check, config.timezone, tell_what_is_low)],
             with_faults=config.faults,
-            observer=Everyone(instruments, DeliveryLog()),
+            observer=Everyone(instruments, DeliveryLog(), *tracing),
         ),
         observer=instruments,
     )
@@ -130,7 +135,8 @@ def create_app(config: Config | None = None) -> Flask:
     app.extensions["daybook"] = runtime
     app.config["PREFERRED_URL_SCHEME"] = urlsplit(config.url or "http:").scheme
     app.config["MAX_CONTENT_LENGTH"] = READ_AT_MOST_BYTES
-    watch(app, instruments)
+    app.extensions["daybook_spans"] = spans
+    watch(app, instruments, spans)
     app.before_request(host_check(config.trusted_hosts or THIS_MACHINE | {config.host.lower()}))
     app.before_request(refuse_other_sites)
     app.before_request(runtime.start)

@@ -52,6 +52,7 @@ class Config:
     ready_delay_s: float = 30.0
     log: str = ""
     log_level: str = "info"
+    otlp_endpoint: str | None = None
     trusted_hosts: frozenset[str] = frozenset()
     caller_rate: int = 6000
     address_rate: int = 600
@@ -254,6 +255,15 @@ def _role_map(text: str) -> dict[str, str]:
     return roles
 
 
+def _collector(text: str) -> str:
+    try:
+        return _url(text)
+    except ValueError:
+        raise ValueError(
+            "must be the address of a collector, such as http://localhost:4318"
+        ) from None
+
+
 def _smtp_url(text: str) -> str:
     try:
         parts = urlsplit(text)
@@ -303,6 +313,7 @@ _READERS: dict[str, Callable[[str], Any]] = {
     "ready_delay_s": _seconds(1, 86400),
     "log": _word("json", "text"),
     "log_level": _word("debug", "info", "warning"),
+    "otlp_endpoint": _collector,
     "trusted_hosts": _names,
     "caller_rate": _whole(0, 1_000_000),
     "address_rate": _whole(0, 1_000_000),

@@ -6,7 +6,7 @@ memory. Counting takes a microsecond or two, and no disk: the folder is in memor
 such a place.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from decimal import Decimal
 from time import time
 from typing import Any, NamedTuple
@@ -46,7 +46,14 @@ class Pulse(NamedTuple):
 class Instruments:
     """Counts for one application. It observes the store and the deliveries (their `Observer`s)."""
 
-    def __init__(self, handlers: Iterable[str], currency: str) -> None:
+    def __init__(
+        self,
+        handlers: Iterable[str],
+        currency: str,
+        *,
+        on_commit: Callable[[float], None] | None = None,
+    ) -> None:
+        self.committed = on_commit or _uncounted
         disable_created_metrics()  # type: ignore[no-untyped-call]  # Prometheus needs none
         self._registry = registry = CollectorRegistry()
         self._requests = Histogram(
@@ -137,9 +144,6 @@ class Instruments:
         """See app.store.observer."""
         self._syncs.observe(took_s)
 
-    def committed(self, waited_s: float) -> None:
-        """See app.store.observer; the time of a request has it in it already."""
-
     def checkpointed(self, took_s: float) -> None:
         """See app.store.observer."""
         self._checkpoints.observe(took_s)
@@ -191,6 +195,10 @@ class Instruments:
     def _count_money(self, kind: str, told: dict[str, Any]) -> None:
         amount = Decimal(told["payment"]["amount"])
         self._money.labels(kind, told["order"]["currency"]).inc(float(amount))
+
+
+def _uncounted(_waited_s: float) -> None:
+    """The time of a commit is in that of its request already."""
 
 
 def _seconds_since(moment: str) -> float:

@@ -7,7 +7,7 @@ and a customer's link is a secret. No header is, and no body.
 import logging
 import re
 from time import perf_counter
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from flask import Flask, Request, Response, g, request
 
@@ -17,6 +17,9 @@ from app.trace import Trace
 from app.watching.instruments import Instruments
 from app.watching.lines import without_secrets
 from app.watching.log import LOG
+
+if TYPE_CHECKING:
+    from app.watching.spans import Spans
 
 REQUEST_ID = "X-Request-Id"
 
@@ -33,10 +36,10 @@ class Asked(NamedTuple):
     request_id: str
 
 
-def watch(app: Flask, instruments: Instruments) -> None:
+def watch(app: Flask, instruments: Instruments, spans: "Spans | None" = None) -> None:
     """Watch the requests of `app`. Call it before anything else hooks into them.
 
-    What is asked to look at requests first, looks at answers last.
+    What is asked to look at requests first, looks at answers last. `spans` are told of each.
     """
     app.before_request(_begin)
 
@@ -52,6 +55,8 @@ def watch(app: Flask, instruments: Instruments) -> None:
         level = logging.WARNING if status >= _BROKEN else logging.INFO
         if LOG.wants(level):
             _log(level, this, asked, status, took_s)
+        if spans:
+            spans.answered(asked.span, _name(this), status, took_s)
         trace.enter(None)
         return answer
 
@@ -68,8 +73,8 @@ def _begin() -> None:
 
 
 def _log(level: int, this: Request, asked: Asked, status: int, took_s: float) -> None:
-    rule, span = this.url_rule, asked.span
-    route, method = rule.rule if rule else "none", this.method[:16]
+    name, span = _name(this), asked.span
+    method, _, route = name.partition(" ")
     details = {
         "status": status,
         "took_ms": round(took_s * 1000, 1),
@@ -83,4 +88,10 @@ def _log(level: int, this: Request, asked: Asked, status: int, took_s: float) ->
     }
     if ids := this.view_args:
         details |= {name: without_secrets(str(ids[name])[:80]) for name in _IDS if name in ids}
-    LOG.tell(level, f"{method} {route} {status}", details)
+    LOG.tell(level, f"{name} {status}", details)
+
+
+def _name(this: Request) -> str:
+    """Method and route; an address that is none has no route, and may hold anything."""
+    rule = this.url_rule
+    return f"{this.method[:16]} {rule.rule if rule else 'none'}"
