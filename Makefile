@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 COVERING := tests/store tests/events tests/durability/test_io_errors.py tests/cli tests/checks \
 	tests/http/test_operators.py tests/http/test_refusals.py tests/test_replays.py
 
-.PHONY: run run-tls test check coverage deep crash crash-demo bench bench-scale screenshots openapi clean
+.PHONY: run run-tls test check coverage deep crash crash-demo bench soak bench-scale screenshots openapi clean
 
 run: $(VENV)/run.stamp
 	$(BIN)/flask serve
@@ -45,6 +45,9 @@ bench: $(VENV)/bench.stamp
 	$(BIN)/python -m bench.run
 	$(BIN)/python -m bench.flow
 	$(BIN)/python -m bench.costs
+
+soak: $(VENV)/bench.stamp
+	$(BIN)/python -m bench.soak $(MINUTES)
 
 bench-scale: $(VENV)/bench.stamp
 	$(BIN)/python -m bench.scale --few 1000 --many 1000000
