@@ -11,7 +11,7 @@ import secrets
 
 from app import clock
 from app.errors import Invalid, NotFound, Problem
-from app.http.identity import STAFF_ROLES, Identity
+from app.http.identity import KEY_ROLES, Identity
 from app.store import Collection, Document, Transaction, View
 
 _KEY = re.compile(r"daybook_([0-9a-f]{8})_[A-Za-z0-9_-]{43}")
@@ -23,7 +23,7 @@ def check_key(key: Document) -> None:
     texts = [key.get(name) for name in ("prefix", "name", "created")]
     is_sound = (
         all(isinstance(text, str) and text for text in texts)
-        and key.get("role") in STAFF_ROLES
+        and key.get("role") in KEY_ROLES
         and isinstance(key.get("hash"), str)
         and _HASH.fullmatch(key["hash"]) is not None
     )
@@ -37,7 +37,7 @@ KEYS = Collection(
 
 
 def create_key(tx: Transaction, name: str, role: str) -> str:
-    """Make a key and return it; nobody can see it again. `role` is one of STAFF_ROLES."""
+    """Make a key and return it; nobody can see it again. `role` is one of KEY_ROLES."""
     prefix, secret = secrets.token_hex(4), secrets.token_urlsafe(32)
     key = f"daybook_{prefix}_{secret}"
     tx.put(

@@ -3,7 +3,7 @@
 A test fails when a route stands in neither; until then it is for operators alone.
 """
 
-from app.http.identity import CLERK, MANAGER, OPERATOR
+from app.http.identity import CLERK, MANAGER, METRICS, OPERATOR
 
 PROBES = frozenset({"watching.livez", "watching.readyz"})
 """What asks whether the service is well: without a key, and though the store may fail."""
@@ -86,5 +86,5 @@ PERMISSIONS = {
     "events.list_faults": OPERATOR,
     "events.set_fault": OPERATOR,
     "events.clear_fault": OPERATOR,
-    "watching.metrics": OPERATOR,
+    "watching.metrics": METRICS,
 }

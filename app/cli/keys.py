@@ -6,7 +6,7 @@ from app.auth.keys import KEYS, create_key, revoke_key
 from app.auth.users import refuse_as_key_name
 from app.cli.command import Command, with_runtime
 from app.http.fields import Text
-from app.http.identity import STAFF_ROLES
+from app.http.identity import KEY_ROLES
 from app.http.validation import Strict, load
 from app.runtime import Runtime
 
@@ -23,7 +23,7 @@ def keys() -> None:
 
 
 @keys.command("create", cls=Command)
-@click.option("--role", type=click.Choice(STAFF_ROLES), required=True, help="What it may do.")
+@click.option("--role", type=click.Choice(KEY_ROLES), required=True, help="What it may do.")
 @click.option("--name", required=True, help="Who uses it, such as till-1; what it does has it.")
 @with_runtime
 def create(runtime: Runtime, role: str, name: str) -> None:

@@ -14,6 +14,12 @@ failures, fault switches and settings."""
 STAFF_ROLES = tuple(role for role in ROLES if role != CUSTOMER)
 """What a key, a user or a person of a provider can be."""
 
+METRICS = "metrics"
+"""Apart from those: what a key of Prometheus is, which reads the figures and nothing else."""
+
+KEY_ROLES = (*STAFF_ROLES, METRICS)
+"""What a key can be."""
+
 
 @dataclass(frozen=True)
 class Identity:
@@ -24,6 +30,8 @@ class Identity:
 
     def may(self, role: str) -> bool:
         """Whether this caller may do what `role` may."""
+        if METRICS in (self.role, role):
+            return self.role in (role, OPERATOR)
         return ROLES.index(self.role) >= ROLES.index(role)
 
 

@@ -156,14 +156,17 @@ def test_open_streams_are_told(client: FlaskClient, figures: Read) -> None:
 
 
 def test_who_may_read_them(client: FlaskClient, runtime: Runtime) -> None:
-    """This machine where there are no keys; else an operator's key."""
+    """This machine where there are no keys; else an operator, or a key for just that."""
     assert client.get("/metrics").status_code == 200
     with runtime.transaction() as tx:
-        keys = {role: create_key(tx, role, role) for role in ("clerk", "operator")}
+        keys = {role: create_key(tx, role, role) for role in ("manager", "metrics", "operator")}
     assert client.get("/metrics").status_code == 401
-    for role, status in (("clerk", 403), ("operator", 200)):
+    for role, status in (("manager", 403), ("metrics", 200), ("operator", 200)):
         headers = {"Authorization": f"Bearer {keys[role]}"}
         assert client.get("/metrics", headers=headers).status_code == status
+    headers = {"Authorization": f"Bearer {keys['metrics']}"}
+    for path in ("/order", "/product", "/failure", "/live?on=products"):
+        assert client.get(path, headers=headers).status_code == 403
 
 
 @pytest.mark.usefixtures("catalogue")
