@@ -35,8 +35,7 @@ class Trace(NamedTuple):
 
 def beginning() -> Trace:
     """The first span of a new trace."""
-    ids = f"{getrandbits(192):048x}"
-    return Trace(ids[:32], ids[32:])
+    return Trace(_random(32), _random(16))
 
 
 def after(traceparent: object) -> Trace | None:
@@ -48,7 +47,12 @@ def after(traceparent: object) -> Trace | None:
     if found is None or (found[1] == _FIRST_VERSION and found[5]):
         return None
     sampled = int(found[4], 16) & 1
-    return Trace(found[2], f"{getrandbits(64):016x}", found[3], f"{sampled:02x}")
+    return Trace(found[2], _random(16), found[3], f"{sampled:02x}")
+
+
+def below(span: Trace) -> Trace:
+    """A new span, a part of `span`."""
+    return Trace(span.trace_id, _random(16), span.span_id, span.flags)
 
 
 def current() -> Trace | None:
@@ -69,6 +73,11 @@ def within(trace: Trace | None) -> Iterator[None]:
         yield
     finally:
         _current.reset(token)
+
+
+def _random(digits: int) -> str:
+    """So many hexadecimal digits. They name something, and guard nothing."""
+    return f"{getrandbits(4 * digits):0{digits}x}"  # nosec B311
 
 
 _current: ContextVar[Trace | None] = ContextVar("trace", default=None)

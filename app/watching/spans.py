@@ -7,7 +7,6 @@ the ids that app/trace.py gave it, so whoever traces has no part in the work its
 import threading
 from collections.abc import Mapping
 from multiprocessing.util import Finalize
-from random import getrandbits
 from time import time_ns
 
 from opentelemetry.context import Context
@@ -55,8 +54,7 @@ class Spans:
     def committed(self, waited_s: float) -> None:
         """The transaction of a request is durable; see app.store.observer."""
         if span := trace.current():
-            own = Trace(span.trace_id, f"{getrandbits(64):016x}", span.span_id, span.flags)
-            self._tell("commit", own, waited_s, SpanKind.INTERNAL, {})
+            self._tell("commit", trace.below(span), waited_s, SpanKind.INTERNAL, {})
 
     def delivered(self, delivery: Delivery, verdict: Verdict) -> None:
         """See app.events.observer."""
