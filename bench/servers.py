@@ -85,12 +85,13 @@ def daybook(place: Place) -> Launch:
     """Daybook as its users start it; `flask serve` starts Granian itself.
 
     Customers pay on invoice: the simulated payment gateway is a peer that lives in Daybook's own
-    processes, so its work, and the PDF receipt that follows, would be measured as Daybook's.
-    Everything else is as by default, and every handler runs.
+    processes, so its work, and the PDF receipt that follows, would be measured as Daybook's. Like
+    its peers it logs warnings only. Everything else is as by default, and every handler runs.
     """
     environment = {
         "DAYBOOK_DATA": str(place.data),
         "DAYBOOK_PAYMENT_METHOD": "invoice",
+        "DAYBOOK_LOG_LEVEL": "warning",
         "DAYBOOK_HOST": HOST,
         "DAYBOOK_PORT": str(place.port),
         "DAYBOOK_WORKERS": str(place.workers),

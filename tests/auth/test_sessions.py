@@ -20,7 +20,7 @@ from app.web.forgery import COOKIE as FORM_COOKIE
 from tests.auth.people import PASSWORD, make_user, sign_in, signed_in
 from tests.web.page import Page, send
 
-START = "2026-11-21T08:00:00Z"
+START = "2026-11-21T09:00:00Z"
 
 
 def kept(runtime: Runtime) -> list[Document]:
