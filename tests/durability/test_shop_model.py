@@ -10,7 +10,7 @@ import tempfile
 from contextlib import ExitStack
 from datetime import timedelta
 from pathlib import Path
-from shutil import copytree
+from shutil import copytree, ignore_patterns
 from typing import Any, NamedTuple
 
 import pytest
@@ -43,6 +43,10 @@ MODES = st.sampled_from(["fail", "reject"])
 """Not "down": the breaker would have everybody wait for minutes."""
 
 
+OUTSIDE = ("gateway", "mail")
+"""Folders of peers that the shop works with."""
+
+
 class Sent(NamedTuple):
     """What was sent with an Idempotency-Key, when, and the number that the order got."""
 
@@ -66,7 +70,7 @@ class ShopBesideDict(RuleBasedStateMachine):
         self.next_number = FIRST_NUMBER
         self.hours = self.folders = 0
         self.fault: Before | None = None
-        self.steps = 0
+        self.steps = self.tries = 0
 
     @initialize()
     def open_shop(self) -> None:
@@ -142,7 +146,8 @@ class ShopBesideDict(RuleBasedStateMachine):
     @rule(lines=LINES, number=st.integers(1, 12), kind=st.sampled_from(KINDS))
     def place_on_a_failing_disk(self, lines: dict[str, int], number: int, kind: str) -> None:
         """507: nothing was changed. 503: nobody knows, until the same is sent again."""
-        key, body = {"Idempotency-Key": f"failing-{self.disk.steps}"}, order_of(lines)
+        self.tries += 1
+        key, body = {"Idempotency-Key": f"failing-{self.tries}"}, order_of(lines)
         self.fault, self.steps = failing_at(number, kind), 0
         status, answer = self.send("POST", "/order", body, key)
         self.fault = None
@@ -187,12 +192,18 @@ class ShopBesideDict(RuleBasedStateMachine):
 
     @rule()
     def die(self) -> None:
-        """Another shop goes on with what is on the disk at a moment in which nobody writes."""
+        """Another shop goes on with what is on the disk at a moment in which nobody writes.
+
+        The gateway and the mailboxes are other people's, and know what the shop did after that.
+        """
         self.folders += 1
         found = self.root / f"data-{self.folders}"
         with self.shop.runtime.open().writing():
-            copytree(self.data, found)
+            copytree(self.data, found, ignore=ignore_patterns(*OUTSIDE))
         self.shop.close()
+        for name in OUTSIDE:
+            if (self.data / name).exists():
+                copytree(self.data / name, found / name)
         self.data, self.shop = found, Shop(found)
 
     @rule()
