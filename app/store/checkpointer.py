@@ -74,10 +74,12 @@ class Checkpointer:
         with self._turn, reporting("taking the checkpoint's lock"):
             if not self._lock.acquire():
                 return False
+            began = monotonic()
             try:
                 self._checkpoint()
             finally:
                 self._lock.release()
+            self._store.observer.checkpointed(monotonic() - began)
             return True
 
     def _run(self) -> None:
@@ -106,8 +108,7 @@ class Checkpointer:
     def _try(self) -> None:
         began = monotonic()
         try:
-            if self.checkpoint():
-                self._store.observer.checkpointed(monotonic() - began)
+            self.checkpoint()
             self.last_error = None
         except DaybookError as error:
             self._note(error)

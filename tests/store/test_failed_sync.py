@@ -133,3 +133,13 @@ def test_checkpoint_after_a_failed_sync_is_complete(
         Checkpointer(store).checkpoint()
     assert Checkpointer(store).checkpoint()
     assert all_orders(open_store()) == {each: order(each) for each in "ab"}
+
+
+def test_nobody_waits_for_a_slow_disk_for_ever(open_store: OpenStore) -> None:
+    """A batch stays open while the one before is being synced, but only so long."""
+    chain = open_store().replica.chain
+    with chain._syncing:  # as while another thread's sync is under way
+        chain.wait_for_disk(longest_s=0.0)
+        assert chain._syncing.locked()
+    chain.wait_for_disk(longest_s=0.0)
+    assert not chain._syncing.locked()

@@ -96,6 +96,20 @@ def test_every_key_is_found_in_a_long_file(open_store: OpenStore) -> None:
     assert not any(get_order(store, name) for name in others)
 
 
+def test_a_scan_reads_the_file_and_what_is_newer(open_store: OpenStore) -> None:
+    """In the order of the keys, from wherever one begins."""
+    store = open_store()
+    put_orders(store, *(order(f"id-{n:03}") for n in range(0, 500, 2)))
+    assert Checkpointer(store).checkpoint()
+    put_orders(store, order("id-101"), order("id-104", number=1))
+    with store.transaction() as tx:
+        tx.delete("orders", "id-102")
+    with store.read() as view:
+        found = view.scan("orders", "id-099", 4)
+    assert [each["order_id"] for each in found] == ["id-100", "id-101", "id-104", "id-106"]
+    assert found[2]["number"] == 1
+
+
 def test_checkpoint_merges_changes_into_the_file(folder: Path, open_store: OpenStore) -> None:
     """Added, changed and deleted documents, at the ends and in the middle, one or all."""
     store = open_store()
