@@ -1,6 +1,6 @@
 """Clients that say nothing, or take their time, do not keep others from placing orders.
 
-A body that comes byte by byte is another matter: each holds a thread (docs/reliability.md).
+Bodies that come byte by byte: tests/processes/test_slow_clients.py.
 """
 
 import socket
