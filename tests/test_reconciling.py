@@ -154,8 +154,12 @@ class Shop(RuleBasedStateMachine):
 
     @rule(steps=st.integers(1, 8))
     def deliver_some(self, steps: int) -> None:
+        """So many steps, or until nothing can go on: each step waits a while then."""
         for _ in range(steps):
+            before = self.store.position()
             self._step()
+            if self.store.position() == before and not self.workshop.lanes:
+                return
 
     @rule(kind=KINDS, place=PLACES)
     def repeat_an_event(self, kind: type[Event], place: int) -> None:

@@ -23,7 +23,7 @@ THREADS = 2
 LOW_PRIORITY = 10
 """The nice value of these threads: 0 is what requests have, 19 is the lowest."""
 
-MOST_UNRECORDED = 32 * THREADS
+MOST_UNRECORDED = 16 * THREADS
 """For each handler; many, because outcomes are recorded some milliseconds later, all together. A
 crash repeats so many at most."""
 

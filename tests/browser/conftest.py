@@ -149,7 +149,8 @@ def _shipments(shop: Server) -> object:
 
 
 def faults_of(page: Page) -> list[str]:
-    """What is wrong with the page as it is before us."""
+    """What is wrong with the page as it is before us, its colours included."""
+    page.wait_for_load_state("load")
     found = [
         f"{each['id']}: {each['nodes'][0]['html'][:120]}"
         for each in Axe().run(page).response["violations"]
