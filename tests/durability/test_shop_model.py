@@ -164,7 +164,8 @@ class ShopBesideDict(RuleBasedStateMachine):
     def mend_and_replay(self) -> None:
         """Afterwards all is delivered, and the command has nothing to say against the books."""
         for fault in self.send("GET", "/fault")[1]["faults"]:
-            assert self.send("DELETE", f"/fault/{fault['handler']}")[0] == 200
+            # a switch that works so many times may have used itself up meanwhile
+            assert self.send("DELETE", f"/fault/{fault['handler']}")[0] in (200, 404)
         self.shop.settle()
         while self.send("GET", "/failure")[1]["failures"]:
             assert self.flask("replay", "--all").exit_code == 0
