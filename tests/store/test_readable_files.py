@@ -105,7 +105,7 @@ def test_a_scan_reads_the_file_and_what_is_newer(open_store: OpenStore) -> None:
     with store.transaction() as tx:
         tx.delete("orders", "id-102")
     with store.read() as view:
-        found = view.scan("orders", "id-099", 4)
+        found = view.scan("orders", "id-098", 4)
     assert [each["order_id"] for each in found] == ["id-100", "id-101", "id-104", "id-106"]
     assert found[2]["number"] == 1
 
