@@ -7,13 +7,13 @@ a guesser and many names. Only hashes of both are kept: people type passwords in
 """
 
 import hashlib
-import ipaddress
 from datetime import UTC, datetime
 from math import ceil
 
 from marshmallow import fields
 
 from app import clock
+from app.auth.network import network_of
 from app.errors import TooMany
 from app.http.fields import Count
 from app.http.validation import kept
@@ -52,17 +52,6 @@ def forgive(tx: Transaction, name: str, address: str) -> None:
     tx.delete(ATTEMPTS.name, _key("name", name))
     found = _window(tx, _key("address", network_of(address)))
     tx.put(ATTEMPTS.name, found | {"count": max(0, found["count"] - 1)})
-
-
-def network_of(address: str) -> str:
-    """What counts as one address: of IPv6, the network that one customer of a provider has."""
-    try:
-        parsed = ipaddress.ip_address(address)
-    except ValueError:
-        return address
-    if parsed.version == 4:
-        return address
-    return str(ipaddress.ip_network((parsed, 64), strict=False))
 
 
 def _limits(name: str, address: str) -> dict[str, int]:

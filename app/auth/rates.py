@@ -7,7 +7,6 @@ neither a lock between processes nor a write. Attempts to sign in are counted fo
 together (attempts.py).
 """
 
-import ipaddress
 import threading
 from collections import Counter
 from collections.abc import Callable
@@ -18,6 +17,7 @@ from typing import NamedTuple
 from flask import Response, after_this_request, request
 
 from app.auth.guard import is_local_request
+from app.auth.network import network_of
 from app.auth.permissions import PROBES
 from app.errors import TooMany
 from app.http.identity import LOCAL, PUBLIC, current
@@ -99,14 +99,3 @@ class Rates:
                 self._counts.clear()
             self._counts[subject] += 1
             return self._counts[subject]
-
-
-def network_of(address: str) -> str:
-    """What counts as one address: in IPv6 the 64 bits that a provider gives to one customer."""
-    try:
-        found = ipaddress.ip_address(address)
-    except ValueError:
-        return address
-    if found.version == 4:
-        return address
-    return str(ipaddress.ip_network((found, 64), strict=False))

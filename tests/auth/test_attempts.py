@@ -108,16 +108,3 @@ def test_windows_that_are_over_are_swept(runtime: Runtime) -> None:
                 attempts.count(tx, "ada", "192.0.2.1")
         with runtime.read() as view:
             assert view.count(attempts.ATTEMPTS.name) == 2
-
-
-@pytest.mark.parametrize(
-    ("address", "network"),
-    [
-        ("192.0.2.1", "192.0.2.1"),
-        ("2001:db8::1", "2001:db8::/64"),
-        ("", ""),
-        ("unix:", "unix:"),
-    ],
-)
-def test_what_counts_as_one_address(address: str, network: str) -> None:
-    assert attempts.network_of(address) == network

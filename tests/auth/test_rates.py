@@ -10,7 +10,6 @@ from freezegun import freeze_time
 from freezegun.api import FrozenDateTimeFactory
 
 from app.auth.keys import create_key
-from app.auth.rates import network_of
 from app.config import Config
 from app.runtime import Runtime
 
@@ -106,19 +105,6 @@ def test_the_next_minute_begins_anew(
     assert [client.get("/order", headers=till).status_code for _ in range(4)][-1] == 429
     clock.tick(60)
     assert client.get("/order", headers=till).status_code == 200
-
-
-@pytest.mark.parametrize(
-    ("address", "network"),
-    [
-        ("192.0.2.1", "192.0.2.1"),
-        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
-        ("2001:db8:1:2::1", "2001:db8:1:2::/64"),
-        ("", ""),
-    ],
-)
-def test_a_customer_s_network_counts_as_one_address(address: str, network: str) -> None:
-    assert network_of(address) == network
 
 
 class TestUnlimited:
