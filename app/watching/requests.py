@@ -16,7 +16,7 @@ from app.http.identity import current
 from app.trace import Trace
 from app.watching.instruments import Instruments
 from app.watching.lines import without_secrets
-from app.watching.log import LOG
+from app.watching.log import LOG, ids_of
 
 if TYPE_CHECKING:
     from app.watching.spans import Spans
@@ -73,7 +73,7 @@ def _begin() -> None:
 
 
 def _log(level: int, this: Request, asked: Asked, status: int, took_s: float) -> None:
-    name, span = _name(this), asked.span
+    name = _name(this)
     method, _, route = name.partition(" ")
     details = {
         "status": status,
@@ -83,8 +83,7 @@ def _log(level: int, this: Request, asked: Asked, status: int, took_s: float) ->
         "who": current().name,
         "client": this.remote_addr,
         "request_id": asked.request_id,
-        "trace_id": span.trace_id,
-        "span_id": span.span_id,
+        **ids_of(asked.span),
     }
     if ids := this.view_args:
         details |= {name: without_secrets(str(ids[name])[:80]) for name in _IDS if name in ids}
