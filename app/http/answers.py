@@ -34,6 +34,11 @@ def answer(body: Any, status: int = 200, **headers: str) -> Response:
     return response
 
 
+def see_other(location: str) -> Response:
+    """Send a browser on to another page (303, RFC 9110, 15.4.4)."""
+    return Response(status=303, headers={"Location": location})
+
+
 def versioned(document: Document, status: int = 200, **headers: str) -> Response:
     """A document with its version as a strong ETag (RFC 9110, 8.8.3).
 

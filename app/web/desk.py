@@ -8,6 +8,7 @@ from flask import Blueprint, Response, request, url_for
 from app.errors import Conflict, DaybookError, Invalid, Stale
 from app.events.outbox import timeline
 from app.http import problems
+from app.http.answers import see_other
 from app.http.identity import current
 from app.http.validation import load
 from app.inventory.service import PRODUCTS
@@ -88,7 +89,7 @@ def add_to(pages: Blueprint, site: Site) -> None:
         with store.transaction() as tx:
             service.delete_order(tx, name, [sent.get("version")], by=current().name)
         location = url_for("web.clerk.show_desk", told="deleted")
-        return Response(status=303, headers={"Location": location})
+        return see_other(location)
 
     def _order_page(
         name: str, error: DaybookError | None = None, sent: Sent | None = None
@@ -118,9 +119,7 @@ def add_to(pages: Blueprint, site: Site) -> None:
         )
 
     def _back(name: str) -> Response:
-        return Response(
-            status=303, headers={"Location": url_for("web.clerk.show_order", name=name)}
-        )
+        return see_other(url_for("web.clerk.show_order", name=name))
 
 
 def _patch(sent: Sent) -> dict[str, Any]:

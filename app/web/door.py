@@ -12,6 +12,7 @@ from app.auth.sign_in import sign_in
 from app.auth.users import USERS
 from app.errors import DaybookError, Forbidden, TooMany, Unauthenticated, Unavailable
 from app.http import problems
+from app.http.answers import see_other
 from app.http.cookies import drop_cookie, give_cookie, is_secure
 from app.http.identity import current
 from app.web.sent import sent_form
@@ -42,7 +43,7 @@ def add_to(pages: Blueprint, site: Site) -> None:
             token = sign_in(store, name, password, address, old_token)
         except (Unauthenticated, TooMany, Unavailable) as error:
             return form_page(site, request.args.get("next", ""), error, name)
-        answer = Response(status=303, headers={"Location": own_page(request.args.get("next", ""))})
+        answer = see_other(own_page(request.args.get("next", "")))
         give_cookie(answer, sessions.COOKIE, token)
         return answer
 
@@ -63,7 +64,7 @@ def add_to(pages: Blueprint, site: Site) -> None:
 
     def _gone() -> Response:
         location = url_for("web.door.show_sign_in", told="out")
-        answer = Response(status=303, headers={"Location": location})
+        answer = see_other(location)
         drop_cookie(answer, sessions.COOKIE)
         return answer
 

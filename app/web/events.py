@@ -11,6 +11,7 @@ from app.errors import Conflict, Invalid, NotFound, Problem
 from app.events import failures, faults, feed, outbox
 from app.events.schemas import DiscardSchema, FaultSchema
 from app.http import problems
+from app.http.answers import see_other
 from app.http.identity import current
 from app.http.validation import load
 from app.orders import service
@@ -225,9 +226,9 @@ def _shown(record: Document, blocked: set[tuple[str, str]]) -> Document:
 
 def _to_events(**query: str) -> Response:
     given = {name: value for name, value in query.items() if value}
-    return Response(status=303, headers={"Location": url_for("web.operator.show_events", **given)})  # type: ignore[arg-type]  # texts
+    return see_other(url_for("web.operator.show_events", **given))  # type: ignore[arg-type]  # texts
 
 
 def _to_event(event_id: str) -> Response:
     location = url_for("web.operator.show_event", event_id=event_id)
-    return Response(status=303, headers={"Location": location})
+    return see_other(location)

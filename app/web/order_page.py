@@ -7,6 +7,7 @@ from app.billing.routes import PDF
 from app.billing.service import find_payment
 from app.errors import Conflict
 from app.http import problems
+from app.http.answers import see_other
 from app.http.identity import current
 from app.http.validation import load
 from app.orders import service, states
@@ -53,9 +54,7 @@ def add_to(pages: Blueprint, site: Site) -> None:
                 )
         except Conflict as error:
             return _order_page(link, str(error), problems.status_of(error))
-        return Response(
-            status=303, headers={"Location": url_for("web.customer.show_order", link=link)}
-        )
+        return see_other(url_for("web.customer.show_order", link=link))
 
     def _order_page(link: str, fault: str = "", status: int = 200) -> Response:
         with site.store.read() as view:

@@ -13,6 +13,7 @@ from app.auth import sessions
 from app.auth.provider import Provider
 from app.auth.sign_in import sign_in_as
 from app.errors import Conflict, Forbidden, Unauthenticated, Unavailable
+from app.http.answers import see_other
 from app.http.cookies import drop_cookie, give_cookie, read_cookie
 from app.web.door import form_page
 from app.web.site import Site
@@ -34,7 +35,7 @@ def _add(pages: Blueprint, site: Site, provider: Provider) -> None:
         secret = secrets.token_urlsafe(32)
         goal = quote(own_page(request.args.get("next", "")), safe="")
         try:
-            answer = _see(provider.question(secret, _back(site)))
+            answer = see_other(provider.question(secret, _back(site)))
         except Unavailable as error:
             return form_page(site, unquote(goal), error)
         give_cookie(answer, COOKIE, f"{secret}.{goal}", max_age_s=_BACK_WITHIN_S)
@@ -45,7 +46,7 @@ def _add(pages: Blueprint, site: Site, provider: Provider) -> None:
         secret, _, quoted = read_cookie(COOKIE).partition(".")
         goal = own_page(unquote(quoted))
         try:
-            answer = _see(goal)
+            answer = see_other(goal)
             give_cookie(answer, sessions.COOKIE, _signed_in(secret))
         except (Unauthenticated, Forbidden, Conflict, Unavailable) as error:
             answer = form_page(site, goal, error)
@@ -64,7 +65,3 @@ def _back(site: Site) -> str:
     """Our address to which the provider sends people back; it has to know this one beforehand."""
     base = site.store.config.url or request.host_url.rstrip("/")
     return base + url_for("web.door.come_back")
-
-
-def _see(address: str) -> Response:
-    return Response(status=303, headers={"Location": address})

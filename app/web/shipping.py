@@ -4,6 +4,7 @@ from flask import Blueprint, Response, request, url_for
 
 from app.errors import Conflict, Invalid
 from app.http import problems
+from app.http.answers import see_other
 from app.http.identity import current
 from app.http.validation import load
 from app.shipping import service, states
@@ -70,7 +71,7 @@ def add_to(pages: Blueprint, site: Site) -> None:
         except Conflict as error:
             return _shipment_page(shipment_id, {"": str(error)}, problems.status_of(error), sent)
         location = url_for("web.clerk.show_shipping", shipped=shipment["order_number"])
-        return Response(status=303, headers={"Location": location})
+        return see_other(location)
 
     def _shipment_page(
         shipment_id: str,

@@ -4,7 +4,7 @@ from flask import Blueprint, Response, request, url_for
 
 from app.errors import Conflict, Invalid
 from app.http import problems
-from app.http.answers import json_bytes
+from app.http.answers import json_bytes, see_other
 from app.http.idempotency import key_of, once
 from app.http.identity import current
 from app.http.validation import load
@@ -66,7 +66,7 @@ def add_to(pages: Blueprint, site: Site) -> None:
         def respond(tx: Transaction) -> Response:
             order = service.place_order(tx, rules, wanted, by=current().name)
             location = url_for("web.customer.show_order", link=order["link"])
-            return Response(status=303, headers={"Location": location})
+            return see_other(location)
 
         return once(store, key_of("POST /", form.token, json_bytes(wanted)), respond)
 

@@ -7,7 +7,7 @@ from flask import Blueprint, Response, request, url_for
 
 from app.errors import Conflict, DaybookError, Invalid, Malformed, Stale
 from app.http import problems
-from app.http.answers import json_bytes
+from app.http.answers import json_bytes, see_other
 from app.http.idempotency import key_of, once
 from app.http.identity import current
 from app.http.paging import decoded, encoded
@@ -206,4 +206,4 @@ def _faults(error: DaybookError) -> dict[str, str]:
 
 def _to_product(sku: str) -> Response:
     location = url_for("web.manager.show_product", sku=sku)
-    return Response(status=303, headers={"Location": location})
+    return see_other(location)

@@ -5,7 +5,8 @@ from urllib.parse import quote, unquote, urlsplit
 from flask import Response, current_app, request, url_for
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import RequestRedirect
-from werkzeug.utils import redirect
+
+from app.http.answers import see_other
 
 _AS_THEY_ARE = "/-._~!$&'()*+,;=:@"
 _LONGEST = 2000
@@ -17,7 +18,7 @@ def to_the_door() -> Response:
     wanted = quote(request.path, safe=_AS_THEY_ARE)
     if query := request.query_string.decode("ascii", "ignore"):
         wanted += f"?{query}"
-    return _see(url_for("web.door.show_sign_in", next=own_page(wanted)))
+    return see_other(url_for("web.door.show_sign_in", next=own_page(wanted)))
 
 
 def own_page(address: str) -> str:
@@ -43,8 +44,3 @@ def own_page(address: str) -> str:
         return desk
     is_page = endpoint.startswith("web.") and not endpoint.startswith(_NO_GOAL)
     return address if is_page else desk
-
-
-def _see(address: str) -> Response:
-    answer: Response = redirect(address, 303, Response)  # type: ignore[assignment]  # Flask's own
-    return answer
