@@ -73,6 +73,8 @@ class Dispatcher:
     def close(self) -> None:
         """Finish what is running, put it on record, and stop."""
         self._stop.set()
+        if self._feed:
+            self._feed.wake()
         if self._thread.is_alive():
             self._thread.join()
 

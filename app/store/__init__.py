@@ -147,6 +147,9 @@ class Feed(Protocol):
     def take(self, timeout_s: float) -> list[str]:
         """The keys changed since the last take; waits up to `timeout_s` when there are none."""
 
+    def wake(self) -> None:
+        """Have whoever waits in `take` go on, or the next one not wait."""
+
 
 class Store(Protocol):
     """The whole of it. Safe for threads; open it in each process after a fork, never before."""

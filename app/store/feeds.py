@@ -31,6 +31,10 @@ class JsonFeed:
             keys, self._keys = self._keys, {}
         return list(keys)
 
+    def wake(self) -> None:
+        """See Feed.wake."""
+        self._something.set()
+
     def note(self, key: str) -> None:
         """A document was put or deleted. The caller holds the memory lock."""
         self._keys[key] = None

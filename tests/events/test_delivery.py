@@ -252,6 +252,9 @@ class LateNews:
     def take(self, timeout_s: float) -> list[str]:
         return []
 
+    def wake(self) -> None:
+        pass
+
 
 @pytest.mark.parametrize("left_the_outbox", [True, False])
 def test_a_delivery_that_another_leader_made_is_not_made_again(

@@ -69,3 +69,13 @@ def test_waiting_feed_wakes_up(make_store: MakeStore) -> None:
         put_orders(writer, order("a"))
         waiter.join(PATIENCE_S / 2)
         assert taken == ["a"]
+
+
+def test_who_waits_can_be_woken(store: Store) -> None:
+    """To see that it is time to end, though nothing changed; also who only then begins to wait."""
+    feed = store.follow("orders")
+    waiter = threading.Thread(target=feed.take, args=(PATIENCE_S,))
+    waiter.start()
+    feed.wake()
+    waiter.join(PATIENCE_S / 2)
+    assert not waiter.is_alive()
