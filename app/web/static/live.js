@@ -12,7 +12,7 @@ const TOGETHER_MS = 150;
 
 const { topics, position, source, pace } = document.body.dataset;
 const pause = (ms) => new Promise((done) => setTimeout(done, ms));
-const written = new Map(liveElements(document).map((each) => [each.id, each.innerHTML]));
+const written = new Map(liveElements(document).map((each) => [idOf(each), each.innerHTML]));
 let stream = null;
 let poll = 0;
 let later = 0;
@@ -24,6 +24,11 @@ function liveElements(root) {
   return [...root.querySelectorAll("[data-live]")];
 }
 
+/* A form that has a field named id gives that field for its own `id`. */
+function idOf(element) {
+  return element.getAttribute("id");
+}
+
 function tell(words) {
   const place = document.getElementById("connection");
   if (place && place.textContent !== words) place.textContent = words;
@@ -32,10 +37,10 @@ function tell(words) {
 /* Replaces what the server writes differently now; what is open, typed or focused elsewhere stays. */
 function renew(fresh) {
   for (const element of liveElements(document)) {
-    const next = fresh.getElementById(element.id);
-    if (!next || written.get(element.id) === next.innerHTML) continue;
+    const next = fresh.getElementById(idOf(element));
+    if (!next || written.get(idOf(element)) === next.innerHTML) continue;
     if (isTypedIn(element)) continue;
-    written.set(element.id, next.innerHTML);
+    written.set(idOf(element), next.innerHTML);
     const focused = element.contains(document.activeElement) ? document.activeElement.id : "";
     const known = new Set(keyed(element).map((each) => each.dataset.key));
     element.className = next.className;
