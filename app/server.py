@@ -8,15 +8,16 @@ import signal
 import socket
 import sys
 import threading
+from collections.abc import Sequence
 from time import sleep
 from typing import Any, NoReturn
 
-from granian._granian import ListenerSpec
+from granian._granian import SocketHolder
 from granian.constants import HTTPModes, Interfaces, SSLProtocols
 from granian.http import HTTP1Settings, HTTP2Settings
-from granian.server.mp import MPServer
+from granian.server.mp import MPServer, WorkerProcess
 
-from app.closing import take_no_more
+from app import listening
 from app.config import Config
 from app.errors import DaybookError, Unavailable
 from app.http.arrival import CONNECTIONS
@@ -51,15 +52,10 @@ def address(config: Config) -> str:
     return f"{'https' if config.tls_cert else 'http'}://{host}:{config.port}"
 
 
-def refuse_unusable(config: Config) -> None:
-    """Raise Unavailable when this machine cannot listen on the address that is set."""
+def bind(config: Config) -> list[socket.socket]:
+    """The sockets that `run` serves. Raises Unavailable when the address cannot be had."""
     try:
-        family, kind, *_, place = socket.getaddrinfo(
-            config.host, config.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
-        with socket.socket(family, kind) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(place)
+        return listening.bind(config.host, config.port, config.workers)
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             raise Unavailable(
@@ -95,7 +91,7 @@ def notice_stop(stopping: threading.Event) -> None:
     threading.Thread(target=listen, args=(telling,), name="stop", daemon=True).start()
 
 
-def run(config: Config) -> None:
+def run(config: Config, doors: Sequence[socket.socket]) -> None:
     """Serve until SIGTERM or SIGINT. A worker that dies is started again.
 
     Raises Unavailable with what a worker said when none of them could begin to serve. Ends the
@@ -111,9 +107,7 @@ def run(config: Config) -> None:
     _words.begin()
     server = DaybookServer(
         "wsgi:app",
-        # Granian takes addresses, not names
-        address=str(socket.getaddrinfo(config.host, config.port)[0][4][0]),
-        port=config.port,
+        doors=doors,
         interface=Interfaces.WSGI,
         workers=config.workers,
         # more than work at once: see app/http/arrival.py
@@ -197,8 +191,10 @@ class DaybookServer(MPServer):
     another one; `refusal` is then why.
     """
 
-    def __init__(self, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, **options)
+    def __init__(self, target: str, doors: Sequence[socket.socket], **options: Any) -> None:
+        address, port = doors[0].getsockname()[:2]
+        super().__init__(target, address=address, port=port, **options)
+        self._doors = doors
         self._has_served = False
         self.refusal = ""
 
@@ -216,6 +212,8 @@ class DaybookServer(MPServer):
         if refusals:
             sleep(PAUSE_S)
         for idx in workers:
+            if self.wrks[idx].inner.exitcode is not None:
+                listening.leave(self._doors[idx])
             forget(self.wrks[idx].inner.pid or 0)
         super()._respawn_workers(workers, *arguments, **options)
         for idx, code in codes.items():
@@ -223,19 +221,21 @@ class DaybookServer(MPServer):
                 self.respawned_wrks.pop(idx, None)
 
     def _init_shared_socket(self) -> None:
-        """One listening socket for all workers, as Granian has it on other systems than Linux.
+        """Each worker has a socket of its own: see `_spawn_worker`."""
+        self._ssp = self._shd = self._sso = None
 
-        With one for each, whoever waits at that of a worker that ends is cut off.
-        """
-        holder: Any = ListenerSpec(self.bind_addr, self.bind_port, self.backlog).build()
-        self._ssp, self._shd, self._sfd = None, holder, holder.get_fd()
-        self._sso = socket.socket(fileno=self._sfd)
-        self._sso.set_inheritable(True)
+    def _spawn_worker(  # type: ignore[override]  # as Granian's own servers do
+        self, idx: int, target: Any, callback_loader: Any
+    ) -> WorkerProcess:
+        holder: Any = SocketHolder  # it has no types for what it takes
+        self._shd = holder(self._doors[idx].fileno(), False, self.backlog)
+        return super()._spawn_worker(idx, target, callback_loader)
 
     def shutdown(self, exit_code: int = 0) -> None:
         """See Granian. The workers go on until everybody who is connected is with one of them."""
-        if self._sso is not None:
-            take_no_more(self._sso)
+        listening.take_no_more(self._doors)
+        for door in self._doors:
+            door.close()
         super().shutdown(exit_code)  # type: ignore[no-untyped-call]  # (Granian has no types here)
 
     def _end(self, workers: list[int]) -> None:

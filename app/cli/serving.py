@@ -15,7 +15,7 @@ from app.store.opening import is_small
 def serve(runtime: Runtime) -> None:
     """Serve the shop with Granian, several processes on one data folder."""
     config = runtime.config
-    server.refuse_unusable(config)
+    doors = server.bind(config)
     tls.refuse_unusable(config)
     runtime.upgrade()  # before there are workers, which would all want to
     refuse_open_house(runtime, config)
@@ -26,4 +26,4 @@ def serve(runtime: Runtime) -> None:
     if added:
         click.echo(f"This shop is new: {added} sample products were put on its shelves.")
     click.echo(f"Daybook listens on {server.address(config)} (Ctrl-C stops it).")
-    server.run(config)
+    server.run(config, doors)
