@@ -23,6 +23,7 @@ from typing import Any, NamedTuple
 from app import trace
 from app.events import faults
 from app.events.lanes import Lane
+from app.events.news import News
 from app.events.observer import UNOBSERVED, Observer
 from app.events.outbox import OUTBOX, PENDING, Records
 from app.events.outcome import Delivery, Verdict, judge, put_on_record, result_of
@@ -66,7 +67,7 @@ class Round:
         self._store = store
         self._signals = signals
         self._policy = policy
-        self._feed = feed
+        self._news = News(feed)
         self._workshop = workshop
         self._with_faults = with_faults
         self._schedule = Schedule(workshop.lanes)
@@ -91,7 +92,7 @@ class Round:
         Returns for how many seconds other writers (requests, above all) had it wait for its turn.
         """
         longest_s = BUSY_S if self._workshop.lanes else IDLE_S
-        self._take_in(self._feed.take(self._schedule.wait_s(self._workshop.room, longest_s)))
+        self._take_in(self._news.take(self._schedule.wait_s(self._workshop.room, longest_s)))
         waited_s, errands = self._deliver(self._schedule.take(self._workshop.room))
         self._begin(errands)
         self._observer.led(self.due_s())
@@ -99,7 +100,7 @@ class Round:
 
     def due_s(self) -> float:
         """For how many seconds the oldest delivery that could run now has waited."""
-        return self._schedule.due_s()
+        return max(self._schedule.due_s(), self._news.due_s())
 
     def finish(self) -> None:
         """Put on record what ended in the workshop; begin nothing more."""
