@@ -58,6 +58,11 @@ class Wreck(NamedTuple):
     lost: list[Finding]
     entries: list[Lost]
 
+    @property
+    def last(self) -> int:
+        """The last transaction that there is, in the journal or in the readable files alone."""
+        return max([0, *self.transactions, *(header.after for header in self.headers)])
+
 
 def salvage(folder: Path, collections: Iterable[Collection]) -> Salvaged | None:
     """Make the journal readable again; durable on return. None where it is sound.
@@ -71,7 +76,7 @@ def salvage(folder: Path, collections: Iterable[Collection]) -> Salvaged | None:
         return None
     with reporting("repairing the journal"), stopped(folder, "repair the journal"):
         wreck = read_journal(folder)
-        last = max([0, *wreck.transactions, *(header.after for header in wreck.headers)])
+        last = wreck.last
         documents = {each.name: documents_of(folder, each, wreck) for each in declared}
         documents[COUNTERS.name] = _counters(folder, declared, wreck, documents)
         aside = _put_aside(folder)
@@ -80,7 +85,7 @@ def salvage(folder: Path, collections: Iterable[Collection]) -> Salvaged | None:
             for each in declared
         }
         schema = min((header.schema for header in wreck.headers), default=0)
-        begin_anew(folder, Header(_newest(folder) + 1, last, records, schema), declared)
+        begin_anew(folder, declared, records, last, schema)
     return Salvaged(len(wreck.transactions), wreck.lost, aside)
 
 
@@ -207,16 +212,19 @@ def _put_aside(folder: Path) -> str:
     return aside.name
 
 
-def _newest(folder: Path) -> int:
-    return segment_numbers(folder / "journal")[-1]
-
-
-def begin_anew(folder: Path, header: Header, declared: Iterable[Collection]) -> None:
-    """Have the journal begin with this header: put its files in place, remove what stood before.
+def begin_anew(
+    folder: Path,
+    declared: Iterable[Collection],
+    records: dict[str, FileRecord],
+    last: int,
+    schema: int,
+) -> None:
+    """Have the journal begin with a header that says this: put its files in place, remove the rest.
 
     The files of `declared` have been written under their temporary names. Raises OSError.
     """
     journal = folder / "journal"
-    create_segment(journal, header).close()
+    newest = segment_numbers(journal)[-1]
+    create_segment(journal, Header(newest + 1, last, records, schema)).close()
     publish(folder, declared)
-    remove_segments(journal, header.segment - 1)
+    remove_segments(journal, newest)

@@ -138,7 +138,7 @@ def _rewrite(
 ) -> dict[str, int]:
     """Write every file anew; returns how many documents have changed in which."""
     journal = read_journal(folder)
-    last = max([*journal.transactions, *(header.after for header in journal.headers)])
+    last = journal.last
     known = [each for each in declared if each.name in journal.headers[-1].files]
     records = dict(journal.headers[-1].files)
     changed: dict[str, int] = {}
@@ -148,8 +148,7 @@ def _rewrite(
         if count := _take_through(each, documents, changes):
             changed[each.name] = count
         records[each.name] = write_next(folder, each, None, documents, covers=last)
-    following = segment_numbers(folder / "journal")[-1] + 1
-    begin_anew(folder, Header(following, last, records, schema + len(steps)), known)
+    begin_anew(folder, known, records, last, schema + len(steps))
     return changed
 
 
