@@ -5,7 +5,8 @@ from dataclasses import fields
 from pathlib import Path
 
 from app.cli.config import shown
-from app.config import MAILS, PREFIX, Config
+from app.config import PREFIX, Config
+from app.config.readers import MAILS
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs/configuration.md").read_text("utf-8")
@@ -17,7 +18,7 @@ VARIABLES = {PREFIX + field.name.upper(): field.name for field in fields(Config)
 
 
 def test_every_setting_is_explained_and_none_that_is_gone() -> None:
-    """In the order of the settings in app/config.py."""
+    """In the order of the settings in app/config/."""
     assert list(ROWS) == list(VARIABLES)
 
 

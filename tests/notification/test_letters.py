@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
-from app.config import MAILS, Config, from_environment
+from app.config import Config, from_environment
+from app.config.readers import MAILS
 from app.errors import Invalid
 from app.events.outbox import emit
 from app.events.signals import Skipped

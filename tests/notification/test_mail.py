@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from app.config import MAILS, Config
+from app.config import Config
+from app.config.readers import MAILS
 from app.events.types import EVENT_TYPES
 from app.notification.handlers import Notifier
 from app.notification.letters import LETTERS

@@ -1,0 +1,102 @@
+"""The settings, read once from DAYBOOK_* variables; a bad or unknown one is refused."""
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from datetime import time
+from ipaddress import IPv4Network, IPv6Network
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from app.config.readers import MAILS, READERS
+from app.errors import Invalid, Problem
+from app.money import Currency
+from app.payment_methods import APPROVE
+
+PREFIX = "DAYBOOK_"
+_OIDC = PREFIX + "OIDC_"
+
+SECRET = frozenset({"carrier_secret", "smtp_url", "oidc_client_secret"})
+"""Settings that no message may repeat."""
+
+
+@dataclass(frozen=True)
+class Config:
+    """Every setting, by the name of its variable without DAYBOOK_, with its default."""
+
+    data: Path = Path("data")
+    host: str = "127.0.0.1"
+    port: int = 8000
+    workers: int = 2
+    threads: int = 16
+    currency: Currency = Currency("EUR")  # noqa: RUF009  (immutable)
+    timezone: ZoneInfo = ZoneInfo("UTC")  # noqa: RUF009  (immutable)
+    unlisted_products: bool = False
+    faults: bool = False
+    retry_attempts: int = 5
+    retry_wait: float = 0.2
+    lock_timeout: float = 5.0
+    ready_delay_s: float = 30.0
+    log: str = ""
+    log_level: str = "info"
+    otlp_endpoint: str | None = None
+    trusted_hosts: frozenset[str] = frozenset()
+    caller_rate: int = 6000
+    address_rate: int = 600
+    trusted_proxies: frozenset[IPv4Network | IPv6Network] = frozenset()
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
+    low_stock_check: time = time(8)
+    mail_from: str = "Daybook <shop@localhost>"
+    mails: frozenset[str] = frozenset(MAILS) - {"confirmed"}
+    manager_email: str | None = None
+    url: str | None = None
+    smtp_url: str | None = field(default=None, repr=False)
+    ship_when: str = "paid"
+    auto_ship: bool = False
+    carrier_secret: str | None = field(default=None, repr=False)
+    payment_method: str = APPROVE
+    shop_name: str = "Daybook"
+    shop_address: str = ""
+    oidc_issuer: str | None = None
+    oidc_client_id: str | None = None
+    oidc_client_secret: str | None = field(default=None, repr=False)
+    oidc_role_claim: str = "roles"
+    oidc_roles: Mapping[str, str] = field(default_factory=dict)
+
+
+def from_environment(environment: Mapping[str, str]) -> Config:
+    """The settings in `environment`. Raises Invalid naming every variable that is wrong."""
+    known = {PREFIX + field.name.upper(): field.name for field in fields(Config)}
+    values: dict[str, Any] = {}
+    problems: list[Problem] = []
+    for variable in sorted(environment):
+        if not variable.startswith(PREFIX):
+            continue
+        if variable not in known:
+            problems.append(Problem(variable, _unknown(variable, list(known))))
+            continue
+        try:
+            values[known[variable]] = READERS[known[variable]](environment[variable].strip())
+        except ValueError as error:
+            shown = "" if known[variable] in SECRET else f", not {environment[variable]!r}"
+            problems.append(Problem(variable, f"{error}{shown}"))
+    problems += _half_told(environment)
+    if problems:
+        raise Invalid(problems)
+    return Config(**values)
+
+
+def _half_told(environment: Mapping[str, str]) -> list[Problem]:
+    """What is missing of a provider for sign-in, when anything of it is set."""
+    if not any(variable.startswith(_OIDC) for variable in environment):
+        return []
+    needed = (_OIDC + name for name in ("ISSUER", "CLIENT_ID", "CLIENT_SECRET", "ROLES"))
+    told = f"is needed too, with the other {_OIDC} settings"
+    return [Problem(variable, told) for variable in needed if variable not in environment]
+
+
+def _unknown(variable: str, known: list[str]) -> str:
+    close = difflib.get_close_matches(variable, known, 1)
+    return "is not a setting" + (f"; did you mean {close[0]}?" if close else "")
