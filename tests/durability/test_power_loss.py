@@ -63,11 +63,14 @@ def test_some_power_cuts_lose_nothing(scratch: Path) -> None:
 @pytest.mark.parametrize("shard", range(SHARDS))
 @RECORDINGS
 def test_power_cuts_lose_nothing(scratch: Path, record: Record, shard: int, tell: Tell) -> None:
-    """A larger part, on tapes of their own; with `make crash` more than 100,000 disks in all."""
+    """A larger part, on tapes of their own; with `make crash` more than 100,000 states in all.
+
+    Of the many states that are tried then, more and more lead to disks that were tried before.
+    """
     seed = SEED + 1 + shard
     most = ALL if EVERYTHING else DEEP
     tried = try_states(record(scratch / "data"), scratch, Random(seed), most)
     assert not tried.bad, f"seed {seed}"
-    assert tried.disks > most / 3
+    assert tried.disks > min(most / 3, 5_000)
     tell(tried.states, "states after a power cut")
     tell(tried.disks, f"different disks of {record.__name__.removeprefix('record_')}")
