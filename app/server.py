@@ -211,8 +211,9 @@ class DaybookServer(MPServer):
             _log.error("%s", line)
         if refusals:
             sleep(PAUSE_S)
+        somebody_serves = any(each.inner.exitcode is None for each in self.wrks)
         for idx in workers:
-            if self.wrks[idx].inner.exitcode is not None:
+            if somebody_serves and self.wrks[idx].inner.exitcode is not None:
                 listening.leave(self._doors[idx])
             forget(self.wrks[idx].inner.pid or 0)
         super()._respawn_workers(workers, *arguments, **options)
