@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from app.errors import Unavailable
+from app.events.courtesy import Courtesy
 from app.events.daily import Daily
 from app.events.delivery import Round
 from app.events.observer import UNOBSERVED, Observer
@@ -25,18 +26,6 @@ log = logging.getLogger(__name__)
 
 LEAD_POLL_S = 0.25
 TROUBLE_PAUSE_S = 0.5
-
-COURTESY = 100
-"""Who had to wait for its turn gives way, for so many times as long: clerks are answered first."""
-
-MOMENT_S = 0.001
-"""So long a wait is chance; that is no reason to rest."""
-
-LONGEST_REST_S = 0.25
-"""However busy the clerks are, deliveries get their turn so often."""
-
-OVERDUE_S = 10.0
-"""When a delivery has waited so long, there is no more giving way: this is no burst any more."""
 
 
 class Dispatcher:
@@ -102,10 +91,11 @@ class Dispatcher:
             return
         work = self._round()
         work.begin()
+        courtesy = Courtesy()
         while not self._stop.is_set() and self._store.lead(timeout_s=0):
             waited_s = work.step()
             self._trouble = ""
-            self._stop.wait(rest_s(waited_s, work.due_s()))
+            self._stop.wait(courtesy.rest_s(waited_s, work.due_s()))
             for each in self._daily:
                 self._guarded(partial(each.run_if_due, self._store))
 
@@ -131,13 +121,3 @@ class Dispatcher:
             self._trouble = trouble
             log.warning("%s", trouble)
         self._stop.wait(TROUBLE_PAUSE_S)
-
-
-def rest_s(waited_s: float, due_s: float) -> float:
-    """How long to leave the store to the requests, given how long they had us wait.
-
-    `due_s` says how long the oldest delivery that could run has waited.
-    """
-    if due_s > OVERDUE_S:
-        return 0.0
-    return min(max(waited_s - MOMENT_S, 0.0) * COURTESY, LONGEST_REST_S)

@@ -6,7 +6,7 @@ from time import monotonic
 
 import pytest
 
-from app.events.dispatcher import LONGEST_REST_S, OVERDUE_S, Dispatcher, rest_s
+from app.events.dispatcher import Dispatcher
 from app.events.retry import RetryPolicy
 from app.events.signals import Signals
 from app.events.workshop import THREADS
@@ -95,11 +95,3 @@ def test_deliveries_go_on_while_writers_never_rest(shop: Shop) -> None:
         enough.set()
         for writer in writers:
             writer.join()
-
-
-def test_deliveries_give_way_in_a_burst_only() -> None:
-    """A moment's wait counts for nothing, and what has waited for long gives way no more."""
-    assert rest_s(waited_s=0.001, due_s=0.0) == 0.0
-    assert 0.0 < rest_s(waited_s=0.002, due_s=0.0) < rest_s(waited_s=0.003, due_s=0.0)
-    assert rest_s(waited_s=5.0, due_s=OVERDUE_S) == LONGEST_REST_S
-    assert rest_s(waited_s=5.0, due_s=OVERDUE_S + 1) == 0.0
