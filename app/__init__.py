@@ -105,10 +105,11 @@ COLLECTIONS: tuple[Collection, ...] = (
 HANDLERS = frozenset({"orders", "inventory", "billing", "shipping", "notification"})
 
 
-def create_app(config: Config | None = None) -> Flask:
+def create_app(config: Config | None = None, *, delivers: bool = True) -> Flask:
     """The application. Opens nothing: the first request, command or `Runtime.start` does.
 
-    Without `config` the DAYBOOK_* variables count; raises Invalid when one is wrong.
+    Without `config` the DAYBOOK_* variables count; raises Invalid when one is wrong. Without
+    `delivers`, it is another process that delivers events and writes the readable files.
     """
     config = config or from_environment(os.environ)
     signals = connect_handlers(config)
@@ -129,6 +130,7 @@ def create_app(config: Config | None = None) -> Flask:
             observer=Everyone(instruments, DeliveryLog(), *tracing),
         ),
         observer=instruments,
+        delivers=delivers,
     )
     app = Flask(__name__, static_folder=None)
     app.url_map.strict_slashes = app.url_map.merge_slashes = False

@@ -1,4 +1,4 @@
-"""What lives in one process: the store, its checkpointer and the dispatcher.
+"""What lives in one process: the store and, where it delivers, its checkpointer and dispatcher.
 
 Nothing is opened before it is needed, so a server may import the application, fork its workers and
 only then have each of them open the store. A `Runtime` is the Store that the routes are given.
@@ -35,12 +35,17 @@ class Runtime:
         collections: Iterable[Collection],
         dispatcher: Callable[[Store], Dispatcher],
         observer: Observer = UNOBSERVED,
+        *,
+        delivers: bool = True,
     ) -> None:
+        """Without `delivers`, it is another process that delivers and writes checkpoints."""
         self.config = config
+        self._delivers = delivers
         self._observer = observer
         self.collections = tuple(collections)
         self._make_dispatcher = dispatcher
         self._opening = threading.Lock()
+        self._has_started = False
         self._store: JsonFileStore | None = None
         self._checkpointer: Checkpointer | None = None
         self._dispatcher: Dispatcher | None = None
@@ -65,7 +70,8 @@ class Runtime:
                     except BaseException:
                         store.close()
                         raise
-                    self._checkpointer = Checkpointer(store)
+                    if self._delivers:
+                        self._checkpointer = Checkpointer(store)
                     self._store = store
         return self._store
 
@@ -75,18 +81,20 @@ class Runtime:
             log.warning("%s", upgraded)
 
     def start(self) -> None:
-        """Deliver events and write checkpoints in the background, from now until `close`."""
-        if self._dispatcher is not None:
+        """Open the store; deliver events and write checkpoints from now until `close`."""
+        if self._has_started:
             return
         store = self.open()
         with self._opening:
-            if self._dispatcher is None and self._checkpointer is not None:
+            if not self._has_started and self._store is store:
+                self._has_started = True
                 gc.freeze()  # the store's indexes stay: nobody need look through them for garbage
                 gc.set_threshold(GARBAGE)
-                self._checkpointer.start()
-                dispatcher = self._make_dispatcher(store)
-                dispatcher.start()
-                self._dispatcher = dispatcher
+                if self._delivers:
+                    self._dispatcher = self._make_dispatcher(store)
+                    self._dispatcher.start()
+                if self._checkpointer:
+                    self._checkpointer.start()
 
     def close(self) -> None:
         """Finish running deliveries, bring the readable files up to date, let go of all locks."""
@@ -99,6 +107,7 @@ class Runtime:
             if self._store:
                 self._store.close()
             self._store = self._checkpointer = self._dispatcher = None
+            self._has_started = False
 
     def read(self) -> AbstractContextManager[View]:
         """See Store.read."""

@@ -1,16 +1,17 @@
-"""The production server: Granian, WSGI, several worker processes with several threads each."""
+"""The production server: Granian, WSGI, several worker processes with several threads each.
+
+One process more has no socket: it delivers (app/workers.py tells what the processes do).
+"""
 
 import errno
 import logging
 import os
-import select
 import signal
 import socket
 import sys
-import threading
 from collections.abc import Sequence
 from time import sleep
-from typing import Any, NoReturn
+from typing import Any
 
 from granian._granian import SocketHolder
 from granian.constants import HTTPModes, Interfaces, SSLProtocols
@@ -19,18 +20,16 @@ from granian.server.mp import MPServer, WorkerProcess
 
 from app import listening
 from app.config import Config
-from app.errors import DaybookError, Unavailable
+from app.errors import Unavailable
 from app.http.arrival import CONNECTIONS
 from app.watching import log
 from app.watching.sharing import forget, shared_figures
+from app.workers import DELIVERER, REFUSED, WORDS, deliver
 
 _log = logging.getLogger(__name__)
 
 _ITS_LOG_IS_OURS = {"formatters": {}, "handlers": {}, "loggers": {"_granian": {"propagate": True}}}
 """In the words of logging.config: what Granian says goes where everything else does."""
-
-REFUSED = 2
-"""The exit status of a worker that cannot serve."""
 
 PAUSE_S = 1.0
 """Between two tries to start a worker that could not serve while others do."""
@@ -68,29 +67,6 @@ def bind(config: Config) -> list[socket.socket]:
         ) from None
 
 
-def notice_stop(stopping: threading.Event) -> None:
-    """Have `stopping` set as soon as a worker is told to stop. Call it in the main thread.
-
-    Granian first waits for all answers that are under way, and a live stream would be one until
-    the worker is killed. Its handlers of signals stay: this only listens beside them, and sees to
-    it that they run. The system may give a signal to any thread, and Python's handlers wait for
-    the main one, which sleeps: about one stop in a hundred went unheard. Another signal wakes it.
-    """
-    told, telling = socket.socketpair()
-    telling.setblocking(False)
-    signal.signal(signal.SIGURG, lambda *_: None)
-    signal.set_wakeup_fd(telling.fileno(), warn_on_full_buffer=False)
-    main = threading.get_ident()
-
-    def listen(_kept_open: socket.socket) -> None:
-        while said := told.recv(1):  # a second signal must still find it open
-            if said[0] != signal.SIGURG:
-                stopping.set()
-                signal.pthread_kill(main, signal.SIGURG)
-
-    threading.Thread(target=listen, args=(telling,), name="stop", daemon=True).start()
-
-
 def run(config: Config, doors: Sequence[socket.socket]) -> None:
     """Serve until SIGTERM or SIGINT. A worker that dies is started again.
 
@@ -101,10 +77,10 @@ def run(config: Config, doors: Sequence[socket.socket]) -> None:
     log.begin(config)
     # Granian warns of more threads than processors; here most threads wait for the disk, together
     logging.getLogger("_granian").addFilter(lambda record: "quite high" not in record.getMessage())
-    # the command has imported it; each worker does so anew, after its fork, and begins to deliver
+    # the command has imported it; each worker does so anew, after its fork
     sys.modules.pop("wsgi", None)
-    _let_no_stop_be_lost()
-    _words.begin()
+    _mind_signals()
+    WORDS.begin()
     server = DaybookServer(
         "wsgi:app",
         doors=doors,
@@ -137,58 +113,13 @@ def run(config: Config, doors: Sequence[socket.socket]) -> None:
         raise
 
 
-class Words:
-    """What the workers tell the server, through a pipe that they inherit: one line each time.
-
-    An empty line says that the worker serves, any other one why it cannot.
-    """
-
-    def __init__(self) -> None:
-        self._reader = self._writer = -1
-
-    def begin(self) -> None:
-        """In the server, before there are workers: open the pipe."""
-        self._reader, self._writer = os.pipe()
-        os.set_blocking(self._reader, False)
-
-    def say(self, line: str) -> bool:
-        """In a worker: tell the server; False when there is none that listens."""
-        if self._writer < 0:
-            return False
-        os.write(self._writer, f"{line}\n".encode()[: select.PIPE_BUF])
-        return True
-
-    def heard(self) -> list[str]:
-        """In the server: the lines that were said since the last time."""
-        try:
-            return os.read(self._reader, _MANY_BYTES).decode().splitlines()
-        except BlockingIOError:
-            return []
-
-
-_MANY_BYTES = 1 << 20
-_words = Words()
-
-
-def serves() -> None:
-    """A worker has opened the store, and begins to serve."""
-    _words.say("")
-
-
-def refuse(error: DaybookError) -> NoReturn:
-    """End this process, which cannot serve; its server says why, or else it does so itself."""
-    if not _words.say(str(error).replace("\n", " ")):
-        sys.stderr.write(f"Error: {error}\n")
-    sys.exit(REFUSED)
-
-
 class DaybookServer(MPServer):
     """Granian's server with another mind about workers that die.
 
     Granian takes a worker that dies within 5.5 s of its start for a defect, and ends, so two kills
     in a row (by the kernel that is short of memory, say) ended the shop. Here only those that end
     by themselves are judged so. And where no worker could begin to serve, there is no use in
-    another one; `refusal` is then why.
+    another one; `refusal` is then why. The last of the workers delivers.
     """
 
     def __init__(self, target: str, doors: Sequence[socket.socket], **options: Any) -> None:
@@ -200,7 +131,7 @@ class DaybookServer(MPServer):
 
     def _respawn_workers(self, workers: list[int], *arguments: Any, **options: Any) -> None:
         codes = {idx: self.wrks[idx].inner.exitcode or 0 for idx in workers}
-        said = _words.heard()
+        said = WORDS.heard()
         self._has_served = self._has_served or "" in said
         refusals = [line for line in said if line]
         if refusals and not self._has_served:
@@ -211,10 +142,11 @@ class DaybookServer(MPServer):
             _log.error("%s", line)
         if refusals:
             sleep(PAUSE_S)
-        somebody_serves = any(each.inner.exitcode is None for each in self.wrks)
+        served = [each.inner.exitcode is None for each in self.wrks[:-1]]
+        for door, is_served in zip(self._doors, served, strict=True):
+            if any(served) and not is_served:
+                listening.leave(door)
         for idx in workers:
-            if somebody_serves and self.wrks[idx].inner.exitcode is not None:
-                listening.leave(self._doors[idx])
             forget(self.wrks[idx].inner.pid or 0)
         super()._respawn_workers(workers, *arguments, **options)
         for idx, code in codes.items():
@@ -225,9 +157,20 @@ class DaybookServer(MPServer):
         """Each worker has a socket of its own: see `_spawn_worker`."""
         self._ssp = self._shd = self._sso = None
 
+    def _spawn_workers(self, spawn_target: Any, target_loader: Any) -> None:
+        super()._spawn_workers(spawn_target, target_loader)  # type: ignore[no-untyped-call]  # (as above)
+        deliverer: Any = self._spawn_worker(len(self._doors), spawn_target, target_loader)
+        deliverer.start()
+        self.wrks.append(deliverer)
+
     def _spawn_worker(  # type: ignore[override]  # as Granian's own servers do
         self, idx: int, target: Any, callback_loader: Any
     ) -> WorkerProcess:
+        if idx == len(self._doors):
+            process: Any = WorkerProcess  # it has no types
+            worker: WorkerProcess = process(self, idx, deliver, (callback_loader,))
+            worker.inner.name = DELIVERER
+            return worker
         holder: Any = SocketHolder  # it has no types for what it takes
         self._shd = holder(self._doors[idx].fileno(), False, self.backlog)
         return super()._spawn_worker(idx, target, callback_loader)
@@ -239,6 +182,13 @@ class DaybookServer(MPServer):
             door.close()
         super().shutdown(exit_code)  # type: ignore[no-untyped-call]  # (Granian has no types here)
 
+    def _stop_workers(self) -> None:
+        """Who delivers stops last: it writes the readable files, which then have every order."""
+        deliverer = self.wrks.pop()
+        super()._stop_workers()  # type: ignore[no-untyped-call]  # (Granian has no types here)
+        self.wrks.append(deliverer)
+        super()._stop_workers()  # type: ignore[no-untyped-call]  # (Granian has no types here)
+
     def _end(self, workers: list[int]) -> None:
         """Have the loop that has called us end the server, with an exit status of 1."""
         self.interrupt_children.extend(workers)
@@ -246,16 +196,19 @@ class DaybookServer(MPServer):
         self.main_loop_interrupt.set()
 
 
-def _let_no_stop_be_lost() -> None:
-    """Have SIGTERM end a worker from its first moment on.
+def _mind_signals() -> None:
+    """Have SIGTERM end a worker from its first moment on, and SIGINT never.
 
     A worker is forked with the server's handlers, which do nothing in it until Granian sets others,
     after the store was opened: a stop in between was lost, and the worker killed ten seconds later.
+    Ctrl-C reaches the workers too, and the server passes it on as SIGTERM: a worker of Granian that
+    gets both may never end.
     """
     term = {signal.SIGTERM}
 
     def begin() -> None:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         signal.pthread_sigmask(signal.SIG_UNBLOCK, term)
 
     os.register_at_fork(

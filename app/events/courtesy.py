@@ -1,37 +1,42 @@
-"""How deliveries give way to requests: clerks are answered first (docs/decisions/0018-waits.md)."""
+"""How deliveries give way to requests: clerks go first (docs/decisions/0023-what-a-burst-is.md)."""
 
-COURTESY = 100
-"""Who had to wait for its turn gives way, for so many times as long."""
+MOMENT_S = 0.002
+"""Who waits for its turn no longer than this does not hold anybody up."""
 
-LATELY = 0.1
-"""The share of the newest wait in the mean of those of late: some ten waits count."""
+LATELY = 0.2
+"""The share of the newest wait in what counts: some five of late do."""
 
-MOMENT_S = 0.001
-"""So long a mean is chance; that is no reason to rest."""
+REST_S = 0.25
+"""So often deliveries get their turn, however busy the clerks are."""
 
-LONGEST_REST_S = 0.25
-"""However busy the clerks are, deliveries get their turn so often."""
+BURST = 200
+"""When less was news after a rest, deliveries can keep up; some of it are their own doings."""
 
 OVERDUE_S = 10.0
-"""When a delivery has waited so long, there is no more giving way: this is no burst any more."""
+"""When a delivery has waited so long, this is no burst any more: all has to be done somehow."""
 
 
 class Courtesy:
-    """How long to leave the store to the requests, by how long they had us wait lately.
+    """How long to leave the store to the requests, by how they had us wait lately.
 
-    One long wait says little: it can be the disk, or a thread that writes mail. The exponentially
-    weighted mean is what tells a burst from a steady day.
+    A long wait says little: it can be the disk. Most waits being long can be a burst, and whether
+    it is one shows in what comes during a rest.
     """
 
     def __init__(self) -> None:
-        self._mean_s = 0.0
+        self._long = 0.0
+        self._has_rested = self._is_late = False
 
-    def rest_s(self, waited_s: float, due_s: float) -> float:
-        """For how many seconds to rest after a step that had to wait `waited_s` for its turn.
+    def rest_s(self, came: int, waited_s: float, due_s: float) -> float:
+        """For how many seconds to rest after a step that `came` events were news to.
 
-        `due_s` says how long the oldest delivery that could run has waited.
+        `waited_s` is how long it had to wait for its turn, `due_s` how long the oldest delivery
+        that could run has waited. Once that was too long there is no rest until all is done.
         """
-        self._mean_s += LATELY * (waited_s - self._mean_s)
-        if due_s > OVERDUE_S:
-            return 0.0
-        return min(max(self._mean_s - MOMENT_S, 0.0) * COURTESY, LONGEST_REST_S)
+        if self._has_rested and came < BURST:
+            self._long = 0.0
+        else:
+            self._long += LATELY * ((waited_s > MOMENT_S) - self._long)
+        self._is_late = due_s > (0 if self._is_late else OVERDUE_S)
+        self._has_rested = self._long > 1 / 2 and not self._is_late
+        return REST_S if self._has_rested else 0.0

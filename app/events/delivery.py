@@ -49,6 +49,18 @@ class Errand(NamedTuple):
     work: Callable[[], Any]
 
 
+class Step(NamedTuple):
+    """How one step went: how many events were news, and two times in seconds.
+
+    `waited_s` is how long other writers (requests, above all) had it wait for its turn, `due_s` how
+    long the oldest delivery that could run now has waited.
+    """
+
+    came: int
+    waited_s: float
+    due_s: float
+
+
 class Round:
     """Deliveries from one start to the next trouble. Every method raises what the store raises."""
 
@@ -86,21 +98,15 @@ class Round:
                 return
             after = page.next
 
-    def step(self) -> float:
-        """Take in what changed, waiting for it when nothing else is to be done; then deliver.
-
-        Returns for how many seconds other writers (requests, above all) had it wait for its turn.
-        """
+    def step(self) -> Step:
+        """Take in what changed, waiting for it when nothing else is to be done; then deliver."""
         longest_s = BUSY_S if self._workshop.lanes else IDLE_S
         self._take_in(self._news.take(self._schedule.wait_s(self._workshop.room, longest_s)))
         waited_s, errands = self._deliver(self._schedule.take(self._workshop.room))
         self._begin(errands)
-        self._observer.led(self.due_s())
-        return waited_s
-
-    def due_s(self) -> float:
-        """For how many seconds the oldest delivery that could run now has waited."""
-        return max(self._schedule.due_s(), self._news.due_s())
+        due_s = max(self._schedule.due_s(), self._news.due_s())
+        self._observer.led(due_s)
+        return Step(self._news.came, waited_s, due_s)
 
     def finish(self) -> None:
         """Put on record what ended in the workshop; begin nothing more."""

@@ -93,9 +93,9 @@ class Dispatcher:
         work.begin()
         courtesy = Courtesy()
         while not self._stop.is_set() and self._store.lead(timeout_s=0):
-            waited_s = work.step()
+            step = work.step()
             self._trouble = ""
-            self._stop.wait(courtesy.rest_s(waited_s, work.due_s()))
+            self._stop.wait(courtesy.rest_s(*step))
             for each in self._daily:
                 self._guarded(partial(each.run_if_due, self._store))
 

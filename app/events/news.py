@@ -19,11 +19,13 @@ class News:
     def __init__(self, feed: Feed) -> None:
         self._feed = feed
         self._heard: deque[tuple[float, str]] = deque()
+        self.came = 0
+        """How many were new when `take` was called last."""
 
     def take(self, timeout_s: float) -> list[str]:
         """At most `AT_ONCE` keys; waits up to `timeout_s` where there are none."""
         keys = self._feed.take(0.0 if self._heard else timeout_s)
-        now = monotonic()
+        self.came, now = len(keys), monotonic()
         self._heard.extend((now, key) for key in keys)
         return [self._heard.popleft()[1] for _ in range(min(AT_ONCE, len(self._heard)))]
 

@@ -1,5 +1,6 @@
 """Sessions: begun at the door, carried by a cookie, ended by time, by hand, or by a change."""
 
+from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
 
@@ -180,10 +181,11 @@ def test_an_open_page_does_not_keep_its_session_alive(app: Flask, client: FlaskC
         assert not is_in(client)
 
 
-def test_reading_writes_nothing_for_five_minutes(app: Flask, client: FlaskClient) -> None:
+def test_reading_writes_nothing_for_five_minutes(config: Config) -> None:
     """The journal stays as it is; then one record says that the session is used."""
-    runtime: Runtime = app.extensions["daybook"]
-    with freeze_time(START) as clock:
+    app = create_app(config, delivers=False)  # a dispatcher writes when it begins
+    client, runtime = app.test_client(), app.extensions["daybook"]
+    with closing(runtime), freeze_time(START) as clock:
         make_user(app, "ada", "clerk")
         sign_in(client, "ada")
         before = runtime.position()

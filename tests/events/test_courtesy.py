@@ -1,35 +1,45 @@
 """Deliveries give way to requests in a burst, and in a burst only."""
 
-from app.events.courtesy import LONGEST_REST_S, OVERDUE_S, Courtesy
+from app.events.courtesy import BURST, OVERDUE_S, REST_S, Courtesy
+
+LONG_S = 0.003
 
 
-def rests(courtesy: Courtesy, *waits_s: float, due_s: float = 0.0) -> list[float]:
+def rests(
+    courtesy: Courtesy, *waits_s: float, came: int = BURST, due_s: float = 0.0
+) -> list[float]:
     """How long it rests after each of these waits."""
-    return [courtesy.rest_s(waited_s, due_s) for waited_s in waits_s]
+    return [courtesy.rest_s(came, waited_s, due_s) for waited_s in waits_s]
 
 
 def test_who_hardly_waits_does_not_rest() -> None:
     """A moment each time counts for nothing."""
-    assert rests(Courtesy(), *[0.001] * 50) == [0.0] * 50
+    assert rests(Courtesy(), *[0.002] * 50) == [0.0] * 50
 
 
-def test_one_long_wait_is_chance() -> None:
+def test_some_long_waits_are_chance() -> None:
     """It can be the disk; on a quiet day nobody is the worse for it."""
-    assert rests(Courtesy(), *[0.0002] * 20, 0.005, *[0.0002] * 20) == [0.0] * 41
+    assert rests(Courtesy(), *[0.0002, 0.0002, 0.5] * 20) == [0.0] * 60
 
 
-def test_the_longer_it_had_to_wait_lately_the_longer_it_rests() -> None:
-    """Up to a bound; and no more once it is quiet again."""
+def test_when_most_waits_are_long_it_rests() -> None:
+    """Until most of late are short again."""
     courtesy = Courtesy()
-    busy = rests(courtesy, *[0.003] * 60)
-    assert busy == sorted(busy)
-    assert 0.0 == busy[0] < busy[-1] < LONGEST_REST_S
-    assert max(rests(courtesy, *[1.0] * 60)) == LONGEST_REST_S
-    assert rests(courtesy, *[0.0] * 80)[-1] == 0.0
+    assert rests(courtesy, *[LONG_S] * 60) == [0.0] * 3 + [REST_S] * 57
+    assert rests(courtesy, *[0.0] * 60) == [REST_S] * 3 + [0.0] * 57
 
 
-def test_what_is_overdue_gives_way_no_more() -> None:
-    """This is no burst any more."""
+def test_little_news_after_a_rest_is_no_burst() -> None:
+    """Deliveries can keep up; what they waited for was something else. It is judged anew."""
     courtesy = Courtesy()
-    assert rests(courtesy, *[1.0] * 3, due_s=OVERDUE_S)[-1] == LONGEST_REST_S
-    assert rests(courtesy, 1.0, due_s=OVERDUE_S + 1) == [0.0]
+    assert rests(courtesy, *[LONG_S] * 4)[-1] == REST_S
+    assert rests(courtesy, *[LONG_S] * 5, came=BURST - 1) == [0.0] * 4 + [REST_S]
+
+
+def test_what_is_overdue_gives_way_no_more_until_all_is_done() -> None:
+    """This is no burst any more. Who only did what is overdue would stay as far behind."""
+    courtesy = Courtesy()
+    assert rests(courtesy, *[LONG_S] * 9, due_s=OVERDUE_S)[-1] == REST_S
+    assert rests(courtesy, LONG_S, due_s=OVERDUE_S + 1) == [0.0]
+    assert rests(courtesy, LONG_S, due_s=1.0) == [0.0]
+    assert rests(courtesy, LONG_S, LONG_S, due_s=0.0) == [REST_S] * 2

@@ -67,6 +67,10 @@ class Server:
         assert self._process
         return self._process.pid
 
+    def workers(self) -> set[int]:
+        """The processes that serve now, without the one that delivers."""
+        return children(self.pid) - {leader_of(self.data)}
+
     def stop(self) -> int:
         """SIGTERM, as an operator stops it; returns the exit code."""
         assert self._process
@@ -112,9 +116,18 @@ def exchange(
     return answer.status, json.loads(answer.read())
 
 
+def children(pid: int) -> set[int]:
+    """The processes that this one has started."""
+    path = Path(f"/proc/{pid}/task/{pid}/children")
+    return {int(child) for child in path.read_text("ascii").split()}
+
+
 def leader_of(data: Path) -> int | None:
     """The process that holds leader.lock, as the kernel tells it; None when nobody does."""
-    inode = (data / "leader.lock").stat().st_ino
+    try:
+        inode = (data / "leader.lock").stat().st_ino
+    except FileNotFoundError:
+        return None
     for line in Path("/proc/locks").read_text("ascii").splitlines():
         fields = line.replace("->", "").split()
         if fields[5].rpartition(":")[2] == str(inode):

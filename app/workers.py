@@ -1,0 +1,133 @@
+"""What happens in the processes that the server (app/server.py) has started, and what they tell it.
+
+Those that serve answer requests and do nothing else. One more delivers events and writes the
+readable files: whatever that takes, no request shares a Python interpreter with it.
+"""
+
+import os
+import select
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Callable
+from multiprocessing import current_process, parent_process
+from multiprocessing.util import Finalize
+from typing import NoReturn
+
+from flask import Flask
+
+from app.errors import DaybookError
+from app.watching import log
+
+REFUSED = 2
+"""The exit status of a worker that cannot serve."""
+
+DELIVERER = "deliverer"
+"""The name of the process that delivers, among those of multiprocessing."""
+
+_MANY_BYTES = 1 << 20
+
+
+class Words:
+    """What the workers tell the server, through a pipe that they inherit: one line each time.
+
+    An empty line says that the worker serves, any other one why it cannot.
+    """
+
+    def __init__(self) -> None:
+        self._reader = self._writer = -1
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether there is a server that listens."""
+        return self._writer >= 0
+
+    def begin(self) -> None:
+        """In the server, before there are workers: open the pipe."""
+        self._reader, self._writer = os.pipe()
+        os.set_blocking(self._reader, False)
+
+    def say(self, line: str) -> None:
+        """In a worker: tell the server."""
+        os.write(self._writer, f"{line}\n".encode()[: select.PIPE_BUF])
+
+    def heard(self) -> list[str]:
+        """In the server: the lines that were said since the last time."""
+        try:
+            return os.read(self._reader, _MANY_BYTES).decode().splitlines()
+        except BlockingIOError:
+            return []
+
+
+WORDS = Words()
+
+
+def delivers() -> bool:
+    """Whether this process is to deliver: not when its server has another one for that."""
+    return not WORDS.has_begun or current_process().name == DELIVERER
+
+
+def begin(app: Flask) -> None:
+    """Open the store, and begin what this process is for. Call it in the main thread.
+
+    Raises what opening the store raises.
+    """
+    runtime = app.extensions["daybook"]
+    log.begin(runtime.config).start()
+    runtime.start()  # before the first request comes
+    # workers are children of multiprocessing, which runs finalizers, but not atexit
+    Finalize(None, runtime.close, exitpriority=1)
+    Finalize(None, log.LOG.close, exitpriority=0)
+    if parent_process() is not None:
+        _notice_stop(runtime.stopping)
+
+
+def serves() -> None:
+    """A worker has opened the store, and begins to serve."""
+    if not delivers():
+        WORDS.say("")
+
+
+def refuse(error: DaybookError) -> NoReturn:
+    """End this process, which cannot serve; its server says why, or else it does so itself."""
+    if WORDS.has_begun:
+        WORDS.say(str(error).replace("\n", " "))
+    else:
+        sys.stderr.write(f"Error: {error}\n")
+    sys.exit(REFUSED)
+
+
+def deliver(load: Callable[[], Flask]) -> None:
+    """All that the deliverer does, until SIGTERM. `load` makes the application, and begins.
+
+    It stops in good order even when it is told so before it has begun: others may have served.
+    """
+    early = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: early.set())
+    stopping = load().extensions["daybook"].stopping  # from now on set by `_notice_stop`
+    if not early.is_set():
+        stopping.wait()
+
+
+def _notice_stop(stopping: threading.Event) -> None:
+    """Have `stopping` set as soon as this process is told to stop.
+
+    Granian first waits for all answers that are under way, and a live stream would be one until
+    the worker is killed. Its handlers of signals stay: this only listens beside them, and sees to
+    it that they run. The system may give a signal to any thread, and Python's handlers wait for
+    the main one, which sleeps: about one stop in a hundred went unheard. Another signal wakes it.
+    """
+    told, telling = socket.socketpair()
+    telling.setblocking(False)
+    signal.signal(signal.SIGURG, lambda *_: None)
+    signal.set_wakeup_fd(telling.fileno(), warn_on_full_buffer=False)
+    main = threading.get_ident()
+
+    def listen(_kept_open: socket.socket) -> None:
+        while said := told.recv(1):  # a second signal must still find it open
+            if said[0] != signal.SIGURG:
+                stopping.set()
+                signal.pthread_kill(main, signal.SIGURG)
+
+    threading.Thread(target=listen, args=(telling,), name="stop", daemon=True).start()
