@@ -158,8 +158,8 @@ class DaybookServer(MPServer):
         self._ssp = self._shd = self._sso = None
 
     def _spawn_workers(self, spawn_target: Any, target_loader: Any) -> None:
-        super()._spawn_workers(spawn_target, target_loader)  # type: ignore[no-untyped-call]  # (as above)
-        deliverer: Any = self._spawn_worker(len(self._doors), spawn_target, target_loader)
+        super()._spawn_workers(spawn_target, target_loader)
+        deliverer = self._spawn_worker(len(self._doors), spawn_target, target_loader)
         deliverer.start()
         self.wrks.append(deliverer)
 
@@ -167,11 +167,10 @@ class DaybookServer(MPServer):
         self, idx: int, target: Any, callback_loader: Any
     ) -> WorkerProcess:
         if idx == len(self._doors):
-            process: Any = WorkerProcess  # it has no types
-            worker: WorkerProcess = process(self, idx, deliver, (callback_loader,))
-            worker.inner.name = DELIVERER
-            return worker
-        holder: Any = SocketHolder  # it has no types for what it takes
+            deliverer = WorkerProcess(self, idx, deliver, (callback_loader,))
+            deliverer.inner.name = DELIVERER
+            return deliverer
+        holder: Any = SocketHolder  # its stub does not say what it takes
         self._shd = holder(self._doors[idx].fileno(), False, self.backlog)
         return super()._spawn_worker(idx, target, callback_loader)
 
@@ -180,14 +179,14 @@ class DaybookServer(MPServer):
         listening.take_no_more(self._doors)
         for door in self._doors:
             door.close()
-        super().shutdown(exit_code)  # type: ignore[no-untyped-call]  # (Granian has no types here)
+        super().shutdown(exit_code)
 
     def _stop_workers(self) -> None:
         """Who delivers stops last: it writes the readable files, which then have every order."""
         deliverer = self.wrks.pop()
-        super()._stop_workers()  # type: ignore[no-untyped-call]  # (Granian has no types here)
+        super()._stop_workers()
         self.wrks.append(deliverer)
-        super()._stop_workers()  # type: ignore[no-untyped-call]  # (Granian has no types here)
+        super()._stop_workers()
 
     def _end(self, workers: list[int]) -> None:
         """Have the loop that has called us end the server, with an exit status of 1."""

@@ -90,6 +90,7 @@ def salvage(folder: Path, collections: Iterable[Collection]) -> Salvaged | None:
 
 
 def read_journal(folder: Path) -> Wreck:
+    """All segments, sound or not, oldest first. Raises OSError."""
     wreck = Wreck([], {}, [], [])
     for number in segment_numbers(folder / "journal"):
         _read_segment(segment_path(folder / "journal", number), number, wreck)
