@@ -15,6 +15,7 @@ from app.events.dispatcher import Dispatcher
 from app.shop import settle_currency
 from app.store import Collection, Feed, Store, Transaction, View
 from app.store.checkpointer import Checkpointer
+from app.store.follower import Follower
 from app.store.json_store import JsonFileStore
 from app.store.observer import UNOBSERVED, Observer
 from app.store.upgrading import upgrade
@@ -47,7 +48,7 @@ class Runtime:
         self._opening = threading.Lock()
         self._has_started = False
         self._store: JsonFileStore | None = None
-        self._checkpointer: Checkpointer | None = None
+        self._keeper: Checkpointer | Follower
         self._dispatcher: Dispatcher | None = None
         self.stopping = threading.Event()
         """Set when the process is about to end, for whoever would otherwise hold that up."""
@@ -70,8 +71,7 @@ class Runtime:
                     except BaseException:
                         store.close()
                         raise
-                    if self._delivers:
-                        self._checkpointer = Checkpointer(store)
+                    self._keeper = Checkpointer(store) if self._delivers else Follower(store)
                     self._store = store
         return self._store
 
@@ -87,26 +87,25 @@ class Runtime:
         store = self.open()
         with self._opening:
             if not self._has_started and self._store is store:
-                self._has_started = True
                 gc.freeze()  # the store's indexes stay: nobody need look through them for garbage
                 gc.set_threshold(GARBAGE)
                 if self._delivers:
                     self._dispatcher = self._make_dispatcher(store)
                     self._dispatcher.start()
-                if self._checkpointer:
-                    self._checkpointer.start()
+                self._keeper.start()
+                self._has_started = True
 
     def close(self) -> None:
         """Finish running deliveries, bring the readable files up to date, let go of all locks."""
         self.stopping.set()
         with self._opening:
             if self._dispatcher:
+                self._keeper.close()  # first: who waits for a peer that hangs may be killed
                 self._dispatcher.close()
-            if self._checkpointer:
-                self._checkpointer.close()
             if self._store:
+                self._keeper.close()
                 self._store.close()
-            self._store = self._checkpointer = self._dispatcher = None
+            self._store = self._dispatcher = None
             self._has_started = False
 
     def read(self) -> AbstractContextManager[View]:

@@ -5,6 +5,7 @@ One process more has no socket: it delivers (app/workers.py tells what the proce
 
 import errno
 import logging
+import multiprocessing
 import os
 import signal
 import socket
@@ -79,6 +80,8 @@ def run(config: Config, doors: Sequence[socket.socket]) -> None:
     logging.getLogger("_granian").addFilter(lambda record: "quite high" not in record.getMessage())
     # the command has imported it; each worker does so anew, after its fork
     sys.modules.pop("wsgi", None)
+    # other ways to start a process, such as that of Python 3.14, hand on neither words nor doors
+    multiprocessing.set_start_method("fork", force=True)
     _mind_signals()
     WORDS.begin()
     server = DaybookServer(
@@ -167,7 +170,7 @@ class DaybookServer(MPServer):
         self, idx: int, target: Any, callback_loader: Any
     ) -> WorkerProcess:
         if idx == len(self._doors):
-            deliverer = WorkerProcess(self, idx, deliver, (callback_loader,))
+            deliverer = WorkerProcess(self, idx, deliver, (callback_loader, self._doors))
             deliverer.inner.name = DELIVERER
             return deliverer
         holder: Any = SocketHolder  # its stub does not say what it takes
@@ -176,6 +179,8 @@ class DaybookServer(MPServer):
 
     def shutdown(self, exit_code: int = 0) -> None:
         """See Granian. The workers go on until everybody who is connected is with one of them."""
+        for each in self.wrks:
+            each.interrupt_by_parent = True  # who ends now, by a signal to all, does so rightly
         listening.take_no_more(self._doors)
         for door in self._doors:
             door.close()
@@ -196,17 +201,18 @@ class DaybookServer(MPServer):
 
 
 def _mind_signals() -> None:
-    """Have SIGTERM end a worker from its first moment on, and SIGINT never.
+    """Have SIGTERM end a worker from its first moment on, and SIGINT and SIGHUP never.
 
     A worker is forked with the server's handlers, which do nothing in it until Granian sets others,
     after the store was opened: a stop in between was lost, and the worker killed ten seconds later.
-    Ctrl-C reaches the workers too, and the server passes it on as SIGTERM: a worker of Granian that
-    gets both may never end.
+    What a terminal sends reaches the workers too, and is for the server. It passes Ctrl-C on as
+    SIGTERM: a worker of Granian that gets both may never end.
     """
     term = {signal.SIGTERM}
 
     def begin() -> None:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         signal.pthread_sigmask(signal.SIG_UNBLOCK, term)
 

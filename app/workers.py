@@ -10,9 +10,10 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from multiprocessing import current_process, parent_process
 from multiprocessing.util import Finalize
+from time import sleep
 from typing import NoReturn
 
 from flask import Flask
@@ -25,6 +26,9 @@ REFUSED = 2
 
 DELIVERER = "deliverer"
 """The name of the process that delivers, among those of multiprocessing."""
+
+LOOK_S = 1.0
+"""So often a worker looks, in seconds, whether its server is there."""
 
 _MANY_BYTES = 1 << 20
 
@@ -81,6 +85,7 @@ def begin(app: Flask) -> None:
     Finalize(None, log.LOG.close, exitpriority=0)
     if parent_process() is not None:
         _notice_stop(runtime.stopping)
+        threading.Thread(target=_outlive_nobody, args=(os.getppid(),), daemon=True).start()
 
 
 def serves() -> None:
@@ -98,11 +103,14 @@ def refuse(error: DaybookError) -> NoReturn:
     sys.exit(REFUSED)
 
 
-def deliver(load: Callable[[], Flask]) -> None:
+def deliver(load: Callable[[], Flask], doors: Iterable[socket.socket]) -> None:
     """All that the deliverer does, until SIGTERM. `load` makes the application, and begins.
 
-    It stops in good order even when it is told so before it has begun: others may have served.
+    It stops in good order even when it is told so before it has begun: others may have served. The
+    server's `doors` are none of its business, and would be open for as long as it has them.
     """
+    for door in doors:
+        door.close()
     early = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: early.set())
     stopping = load().extensions["daybook"].stopping  # from now on set by `_notice_stop`
@@ -126,8 +134,15 @@ def _notice_stop(stopping: threading.Event) -> None:
 
     def listen(_kept_open: socket.socket) -> None:
         while said := told.recv(1):  # a second signal must still find it open
-            if said[0] != signal.SIGURG:
+            if said[0] == signal.SIGTERM:
                 stopping.set()
                 signal.pthread_kill(main, signal.SIGURG)
 
     threading.Thread(target=listen, args=(telling,), name="stop", daemon=True).start()
+
+
+def _outlive_nobody(server: int) -> None:
+    """End this process when its server was killed: its orders would not be delivered any more."""
+    while os.getppid() == server:
+        sleep(LOOK_S)
+    os.kill(os.getpid(), signal.SIGTERM)

@@ -116,7 +116,7 @@ def _start_figures(places: dict[int, Place], given: argparse.Namespace) -> list[
     return [
         f"From `flask serve` to the first answer: {many.ready_after_s:.1f} s "
         f"(with {given.few:,} orders {few.ready_after_s:.1f} s)",
-        f"Private memory of a worker: {private_mib(many.pid):.0f} MiB, "
+        f"Private memory of a process: {private_mib(many.pid):.0f} MiB, "
         f"{more_bytes / (given.many - given.few) / 1000:.2f} KB for each order",
     ]
 

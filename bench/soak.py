@@ -2,8 +2,8 @@
 
 Two hundred orders a second for twenty minutes, unless told otherwise; each is deleted when it is
 the ten-thousandth before the last, so that what is kept stays the same. What grows all the same is
-a leak. Deletions send no mail. Meanwhile, every few seconds: the memory and the open files of the
-workers, the journal's size, and how late deliveries are. The page goes to stdout and to
+a leak. Deletions send no mail. Meanwhile, every few seconds: the memory and the open files of
+all processes, the journal's size, and how late deliveries are. The page goes to stdout and to
 bench/soak.md, its plot to bench/soak.svg.
 """
 
@@ -40,7 +40,7 @@ SETTINGS = {"DAYBOOK_MAILS": ",".join(sorted(Config.mails - {"deleted"}))}
 
 
 class Sample(NamedTuple):
-    """How the shop stood, `at` seconds after the start; of all workers together."""
+    """How the shop stood, `at` seconds after the start; of all processes together."""
 
     at: float
     memory_mib: float
@@ -51,8 +51,8 @@ class Sample(NamedTuple):
 
 
 MEASURED: tuple[tuple[str, str, Callable[[Sample], float]], ...] = (
-    ("memory of the workers", "MiB", lambda sample: sample.memory_mib),
-    ("open files of the workers", "", lambda sample: float(sample.open_files)),
+    ("memory of all processes", "MiB", lambda sample: sample.memory_mib),
+    ("open files of all processes", "", lambda sample: float(sample.open_files)),
     ("journal", "MiB", lambda sample: sample.journal_mib),
     ("the oldest delivery waits", "s", lambda sample: sample.late_s),
     ("from an event to its handler being done, mean", "s", lambda sample: sample.handled_s),

@@ -1,6 +1,6 @@
 """Delivers events to handlers, after the answer was given and never before.
 
-Every serving process has a dispatcher; one of them leads, and works. It learns of events from the
+Of all the dispatchers on a data folder one leads, and works. It learns of events from the
 store's feed alone, whoever emitted them and whenever: so what a crash left behind, what another
 process emitted and what an operator replays all come the same way.
 """
@@ -29,7 +29,7 @@ TROUBLE_PAUSE_S = 0.5
 
 
 class Dispatcher:
-    """Delivers events while it leads. `start` it in each serving process, and `close` it."""
+    """Delivers events while it leads. `start` it, and `close` it."""
 
     def __init__(
         self,

@@ -59,7 +59,10 @@ class Checkpointer:
         self._thread.start()
 
     def close(self) -> None:
-        """Stop the thread, and write a last checkpoint if the disk allows; does not raise."""
+        """Stop the thread, and write a last checkpoint if the disk allows; does not raise.
+
+        May be called again, for what has come since.
+        """
         self._stop.set()
         if self._thread:
             self._thread.join()

@@ -173,9 +173,11 @@ class JsonFileStore:
     def notice_edits(self) -> None:
         """Within `writing`: read the folder anew if a file in it is not the one in use.
 
-        Raises Damaged for a file that somebody edited or replaced.
+        Raises Damaged for a file that somebody edited or replaced, Unavailable when the disk fails.
         """
-        if not self.replica.files_in_place():
+        with reporting("looking at the readable files"):
+            is_in_place = self.replica.files_in_place()
+        if not is_in_place:
             self.reload()
             self._settle()
 

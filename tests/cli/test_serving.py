@@ -14,7 +14,7 @@ import pytest
 
 from app.server import STOP_S
 from tests.cli import shell
-from tests.processes.servers import Server, children, free_port, wait_for
+from tests.processes.servers import Server, children, free_port, leader_of, wait_for
 
 
 @pytest.fixture
@@ -55,7 +55,7 @@ def test_a_new_shop_has_the_sample_on_its_shelves(server: Server) -> None:
 
 
 def test_what_an_import_left_is_delivered_without_a_request(server: Server, tmp_path: Path) -> None:
-    """The workers begin to deliver when they start."""
+    """The process that delivers begins when it starts."""
     goods, sold = tmp_path / "goods.csv", tmp_path / "sold.csv"
     goods.write_text("sku,price,quantity\ntea,4.50,10\n")
     sold.write_text("order,customer_name,product,quantity\nA1,Ada,tea,1\n")
@@ -123,6 +123,7 @@ def test_workers_that_are_killed_again_and_again_are_replaced(tmp_path: Path) ->
                 killed.add(each)
                 os.kill(each, signal.SIGKILL)
         wait_for("the server answers", lambda: answers(port))
+        wait_for("somebody delivers", lambda: leader_of(tmp_path / "data"))
         process.terminate()
         assert process.wait(shell.PATIENCE_S) == 0
     finally:

@@ -104,12 +104,14 @@ def test_chaos_loses_nothing_and_doubles_nothing(data: Path, serve: Serve, tell:
     servers = [serve(), serve()]
     with Load(servers, CLIENTS, IN_CHAOS) as load:
         while not load.is_over:
-            leader = leader_of(data)
-            if leader and random.random() < 0.5:
+            leader, server = leader_of(data), random.choice(servers)
+            chance = random.random()
+            if leader and chance < 1 / 3:
                 os.kill(leader, signal.SIGKILL)
                 wait_for("another leads", partial(is_led_by_another, data, leader))
+            elif (workers := sorted(server.workers())) and chance < 2 / 3:
+                os.kill(random.choice(workers), signal.SIGKILL)
             else:
-                server = random.choice(servers)
                 server.kill()
                 server.start()
             kills += 1

@@ -13,7 +13,7 @@ from time import monotonic
 
 import pytest
 
-from tests.processes.books import fill_catalogue
+from tests.processes.books import documents_in, fill_catalogue
 from tests.processes.clients import ORDER
 from tests.processes.conftest import Serve, serve
 from tests.processes.servers import Server, wait_for
@@ -118,6 +118,20 @@ def test_a_mail_server_that_hangs_holds_up_mail_alone(
         connection.setblocking(False)
         with pytest.raises(BlockingIOError):
             connection.recv(1)  # it is still there, and waits
+
+
+@pytest.mark.deep
+def test_a_stop_while_the_mail_server_hangs_leaves_true_files(
+    data: Path, serve: Serve, silent_mail_server: socket.socket
+) -> None:
+    """Who waits for its first word is killed, but writes the readable files before."""
+    port = silent_mail_server.getsockname()[1]
+    server = serve(SMTP_URL=f"smtp://127.0.0.1:{port}")
+    placed(server)
+    with silent_mail_server.accept()[0]:
+        orders = placed(server)
+        server.stop()
+    assert orders == [each["order_id"] for each in documents_in(data / "orders.json")][-10:]
 
 
 def test_a_gateway_that_does_not_answer_holds_up_payment_alone(data: Path, serve: Serve) -> None:

@@ -46,6 +46,10 @@ class Load:
         for thread in self._threads:
             thread.join()
 
+    def has_placed(self, orders: int) -> bool:
+        """Whether so many were acknowledged."""
+        return len(self.acknowledged) >= orders
+
     @property
     def is_over(self) -> bool:
         return not any(thread.is_alive() for thread in self._threads)

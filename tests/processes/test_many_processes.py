@@ -2,6 +2,7 @@
 
 import os
 import signal
+from functools import partial
 from pathlib import Path
 
 from tests.processes.books import FIRST_NUMBER, documents_in, opened
@@ -41,6 +42,20 @@ def test_another_leads_within_a_second_when_the_leader_is_killed(
         assert leader is not None
         os.kill(leader, signal.SIGKILL)
         wait_for("another leads", lambda: leader_of(data) not in (None, leader), patience_s=1)
+    assert load.refused == []
+    with opened(data) as books:
+        wait_for("all deliveries", lambda: books.on_their_way() == 0)
+        books.check_all(CLIENTS * each)
+
+
+def test_a_worker_killed_under_load_loses_nothing(data: Path, serve: Serve, each: int) -> None:
+    """Its clients send their orders again, by the key; the other worker never stops serving."""
+    server = serve()
+    with Load([server], CLIENTS, each) as load:
+        for _ in range(2):
+            until = len(load.acknowledged) + each // 2
+            wait_for("the load is under way", partial(load.has_placed, until))
+            os.kill(min(server.workers()), signal.SIGKILL)
     assert load.refused == []
     with opened(data) as books:
         wait_for("all deliveries", lambda: books.on_their_way() == 0)

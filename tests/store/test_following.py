@@ -1,5 +1,6 @@
 """Processes that follow what others write, however long they slept in between."""
 
+import itertools
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -9,7 +10,9 @@ import pytest
 from app.errors import Damaged, Unavailable
 from app.store import Store
 from app.store.checkpointer import Checkpointer
+from app.store.follower import Follower
 from app.store.json_store import JsonFileStore
+from tests.processes.servers import wait_for
 from tests.store.conftest import OpenStore, Together
 from tests.store.journal_lines import checkpoint
 from tests.store.shop import all_orders, get_order, ids, order, put_orders
@@ -33,6 +36,49 @@ def fail_to_drop_segments(store: JsonFileStore) -> None:
         patch.setattr(os, "unlink", refuse)
         with pytest.raises(Unavailable):
             Checkpointer(store).checkpoint()
+
+
+def test_follower_never_has_to_read_anew(open_store: OpenStore) -> None:
+    """However many checkpoints there are, and though nobody asks its store for anything."""
+    store, idle = open_store(), open_store()
+    follower, replica = Follower(idle), idle.replica
+    follower.start()
+    try:
+        for n in range(4):
+            put_orders(store, order(f"new-{n}", status="placed"))
+            checkpoint(store)
+            wait_for("it has followed", lambda: replica.chain.seq == store.position())
+    finally:
+        follower.close()
+    assert listed(idle, "placed") == [f"new-{n}" for n in range(4)]
+    assert idle.replica is replica
+
+
+def test_follower_goes_on_after_trouble(
+    open_store: OpenStore, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is told once for as long as it lasts."""
+    store, idle = open_store(), open_store()
+    tries, catch_up = itertools.count(1), idle.catch_up
+
+    def fail_at_first() -> None:
+        if next(tries) <= 3:
+            raise Unavailable("The disk failed.")
+        catch_up()
+
+    monkeypatch.setattr(idle, "catch_up", fail_at_first)
+    follower = Follower(idle)
+    follower.start()
+    put_orders(store, order("new"))
+    wait_for("it has followed", lambda: idle.replica.chain.seq == store.position())
+    follower.close()
+    assert [each.message for each in caplog.records] == [
+        "the journal cannot be followed: The disk failed."
+    ]
+
+
+def test_follower_that_was_not_started_can_be_closed(open_store: OpenStore) -> None:
+    Follower(open_store()).close()
 
 
 @pytest.mark.parametrize("checkpoints", [1, 2, 3, 4])

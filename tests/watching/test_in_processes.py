@@ -2,16 +2,18 @@
 
 import os
 import signal
+from contextlib import closing
 from http.client import HTTPConnection
 from pathlib import Path
 
 from tests.processes.conftest import Serve, data, serve
-from tests.processes.servers import PATIENCE_S, Server, leader_of, wait_for
+from tests.processes.servers import PATIENCE_S, Server, children, wait_for
 from tests.watching.conftest import Figures, parsed
 
 __all__ = ["data", "serve"]  # fixtures
 
 ORDER = {"customer_name": "Ada", "items": [{"product": "tea", "quantity": 1}]}
+BILLED = 'daybook_deliveries_total{handler="billing",outcome="done"}'
 PLACED = 'daybook_http_request_duration_seconds_count{method="POST",route="/order",status="201"}'
 
 
@@ -32,23 +34,25 @@ def test_the_figures_are_those_of_all_processes(serve: Serve) -> None:
     server = serve(WORKERS="3")
     for _ in range(30):
         assert server.request("POST", "/order", ORDER)[0] == 201
-    done = 'daybook_deliveries_total{handler="billing",outcome="done"}'
-    wait_for("the bills are made", lambda: figures(server)[done] == 30)
+    wait_for("the bills are made", lambda: figures(server)[BILLED] == 30)
     assert {figures(server)[PLACED] for _ in range(10)} == {30}
 
 
-def test_what_a_dead_worker_counted_stays(serve: Serve, data: Path) -> None:
-    """A counter never falls; what the dead one said of the present goes, and another one leads."""
+def test_what_a_dead_process_counted_stays(serve: Serve) -> None:
+    """A counter never falls; what the dead ones said of the present goes."""
     server = serve()
     for _ in range(10):
         assert server.request("POST", "/order", ORDER)[0] == 201
-    leader = leader_of(data)
-    assert leader is not None
-    os.kill(leader, signal.SIGKILL)
-    wait_for("another one leads", lambda: leader_of(data) not in (None, leader))
-    wait_for("it is ready", lambda: _is_ready(server))
+    wait_for("the bills are made", lambda: figures(server)[BILLED] == 10)
+    page = HTTPConnection("127.0.0.1", server.port, timeout=PATIENCE_S)
+    page.request("GET", "/live?on=products", headers={"Accept": "text/event-stream"})
+    with closing(page), page.getresponse():
+        assert figures(server)["daybook_live_streams"] == 1
+        for each in children(server.pid):
+            os.kill(each, signal.SIGKILL)
+            wait_for("it is ready", lambda: _is_ready(server))
     found = figures(server)
-    assert found[PLACED] == 10
+    assert found[PLACED] == found[BILLED] == 10
     assert found["daybook_live_streams"] == 0
 
 
