@@ -48,7 +48,7 @@ class Runtime:
         self._opening = threading.Lock()
         self._has_started = False
         self._store: JsonFileStore | None = None
-        self._keeper: Checkpointer | Follower
+        self._keeper: Checkpointer | Follower | None = None
         self._dispatcher: Dispatcher | None = None
         self.stopping = threading.Event()
         """Set when the process is about to end, for whoever would otherwise hold that up."""
@@ -86,7 +86,7 @@ class Runtime:
             return
         store = self.open()
         with self._opening:
-            if not self._has_started and self._store is store:
+            if not self._has_started and self._keeper:
                 gc.freeze()  # the store's indexes stay: nobody need look through them for garbage
                 gc.set_threshold(GARBAGE)
                 if self._delivers:
@@ -99,13 +99,15 @@ class Runtime:
         """Finish running deliveries, bring the readable files up to date, let go of all locks."""
         self.stopping.set()
         with self._opening:
+            if self._keeper:
+                self._keeper.close()  # at once: who waits for a peer that hangs may be killed
             if self._dispatcher:
-                self._keeper.close()  # first: who waits for a peer that hangs may be killed
                 self._dispatcher.close()
-            if self._store:
+            if self._keeper:
                 self._keeper.close()
+            if self._store:
                 self._store.close()
-            self._store = self._dispatcher = None
+            self._store = self._keeper = self._dispatcher = None
             self._has_started = False
 
     def read(self) -> AbstractContextManager[View]:
