@@ -130,11 +130,12 @@ class DaybookServer(MPServer):
         super().__init__(target, address=address, port=port, **options)
         self._doors = doors
         self._has_served = False
+        self._said: list[str] = []
         self.refusal = ""
 
     def _respawn_workers(self, workers: list[int], *arguments: Any, **options: Any) -> None:
         codes = {idx: self.wrks[idx].inner.exitcode or 0 for idx in workers}
-        said = WORDS.heard()
+        said, self._said = self._said + WORDS.heard(), []
         self._has_served = self._has_served or "" in said
         refusals = [line for line in said if line]
         if refusals and not self._has_served:
@@ -162,6 +163,9 @@ class DaybookServer(MPServer):
 
     def _spawn_workers(self, spawn_target: Any, target_loader: Any) -> None:
         super()._spawn_workers(spawn_target, target_loader)
+        # clerks first: until a worker serves, opening a large shop keeps every processor busy
+        while not self.main_loop_interrupt.wait(PAUSE_S / 100) and not self._said:
+            self._said = WORDS.heard()
         deliverer = self._spawn_worker(len(self._doors), spawn_target, target_loader)
         deliverer.start()
         self.wrks.append(deliverer)

@@ -27,6 +27,12 @@ REFUSED = 2
 DELIVERER = "deliverer"
 """The name of the process that delivers, among those of multiprocessing."""
 
+SWITCH_S = 0.0005
+"""For so long a thread of the deliverer keeps Python's lock while another one wants it, in seconds.
+
+A checkpoint works for seconds, and deliveries, which ask the system for much, wait each time.
+"""
+
 LOOK_S = 1.0
 """So often a worker looks, in seconds, whether its server is there."""
 
@@ -111,6 +117,7 @@ def deliver(load: Callable[[], Flask], doors: Iterable[socket.socket]) -> None:
     """
     for door in doors:
         door.close()
+    sys.setswitchinterval(SWITCH_S)
     early = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: early.set())
     stopping = load().extensions["daybook"].stopping  # from now on set by `_notice_stop`

@@ -78,6 +78,7 @@ def test_ctrl_c_ends_it(tmp_path: Path) -> None:
     process = shell.start(tmp_path / "data", "serve", PORT=port, WORKERS="1")
     try:
         wait_for("the server answers", lambda: answers(port))
+        wait_for("somebody delivers", lambda: leader_of(tmp_path / "data"))
         worker_and_deliverer = children(process.pid)
         assert len(worker_and_deliverer) == 2
         for each in worker_and_deliverer:
