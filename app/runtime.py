@@ -101,10 +101,9 @@ class Runtime:
         with self._opening:
             if self._keeper:
                 self._keeper.close()  # at once: who waits for a peer that hangs may be killed
-            if self._dispatcher:
-                self._dispatcher.close()
-            if self._keeper:
-                self._keeper.close()
+                if self._dispatcher:
+                    self._dispatcher.close()
+                    self._keeper.close()  # with what has ended since
             if self._store:
                 self._store.close()
             self._store = self._keeper = self._dispatcher = None

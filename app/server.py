@@ -35,6 +35,9 @@ _ITS_LOG_IS_OURS = {"formatters": {}, "handlers": {}, "loggers": {"_granian": {"
 PAUSE_S = 1.0
 """Between two tries to start a worker that could not serve while others do."""
 
+LOOK_S = 0.01
+"""So often a server that starts looks whether it shall stop."""
+
 MAX_HEAD_BYTES = 64 << 10
 """A request line with its headers that is not at its end by then is refused, before any of our code
 sees it. What came with the same read still counts."""
@@ -130,12 +133,11 @@ class DaybookServer(MPServer):
         super().__init__(target, address=address, port=port, **options)
         self._doors = doors
         self._has_served = False
-        self._said: list[str] = []
         self.refusal = ""
 
     def _respawn_workers(self, workers: list[int], *arguments: Any, **options: Any) -> None:
         codes = {idx: self.wrks[idx].inner.exitcode or 0 for idx in workers}
-        said, self._said = self._said + WORDS.heard(), []
+        said = WORDS.heard()
         self._has_served = self._has_served or "" in said
         refusals = [line for line in said if line]
         if refusals and not self._has_served:
@@ -164,8 +166,8 @@ class DaybookServer(MPServer):
     def _spawn_workers(self, spawn_target: Any, target_loader: Any) -> None:
         super()._spawn_workers(spawn_target, target_loader)
         # clerks first: until a worker serves, opening a large shop keeps every processor busy
-        while not self.main_loop_interrupt.wait(PAUSE_S / 100) and not self._said:
-            self._said = WORDS.heard()
+        while not (WORDS.are_said(LOOK_S) or self.main_loop_interrupt.is_set()):
+            pass
         deliverer = self._spawn_worker(len(self._doors), spawn_target, target_loader)
         deliverer.start()
         self.wrks.append(deliverer)

@@ -62,6 +62,10 @@ class Words:
         """In a worker: tell the server."""
         os.write(self._writer, f"{line}\n".encode()[: select.PIPE_BUF])
 
+    def are_said(self, timeout_s: float) -> bool:
+        """In the server: whether `heard` has something, now or within so many seconds."""
+        return bool(select.select([self._reader], [], [], timeout_s)[0])
+
     def heard(self) -> list[str]:
         """In the server: the lines that were said since the last time."""
         try:
@@ -89,9 +93,9 @@ def begin(app: Flask) -> None:
     # workers are children of multiprocessing, which runs finalizers, but not atexit
     Finalize(None, runtime.close, exitpriority=1)
     Finalize(None, log.LOG.close, exitpriority=0)
-    if parent_process() is not None:
+    if server := parent_process():
         _notice_stop(runtime.stopping)
-        threading.Thread(target=_outlive_nobody, args=(os.getppid(),), daemon=True).start()
+        threading.Thread(target=_outlive_nobody, args=(server.pid,), daemon=True).start()
 
 
 def serves() -> None:
