@@ -7,7 +7,6 @@ import errno
 import logging
 import multiprocessing
 import os
-import signal
 import socket
 import sys
 from collections.abc import Sequence
@@ -23,6 +22,7 @@ from app import listening
 from app.config import Config
 from app.errors import Unavailable
 from app.http.arrival import CONNECTIONS
+from app.signals import Wakeup, mind_signals
 from app.watching import log
 from app.watching.sharing import forget, shared_figures
 from app.workers import DELIVERER, REFUSED, WORDS, deliver
@@ -85,7 +85,7 @@ def run(config: Config, doors: Sequence[socket.socket]) -> None:
     sys.modules.pop("wsgi", None)
     # other ways to start a process, such as that of Python 3.14, hand on neither words nor doors
     multiprocessing.set_start_method("fork", force=True)
-    _mind_signals()
+    mind_signals()
     WORDS.begin()
     server = DaybookServer(
         "wsgi:app",
@@ -131,6 +131,7 @@ class DaybookServer(MPServer):
     def __init__(self, target: str, doors: Sequence[socket.socket], **options: Any) -> None:
         address, port = doors[0].getsockname()[:2]
         super().__init__(target, address=address, port=port, **options)
+        self.main_loop_interrupt: Any = Wakeup()  # all that Granian uses of an Event
         self._doors = doors
         self._has_served = False
         self.refusal = ""
@@ -166,7 +167,7 @@ class DaybookServer(MPServer):
     def _spawn_workers(self, spawn_target: Any, target_loader: Any) -> None:
         super()._spawn_workers(spawn_target, target_loader)
         # clerks first: until a worker serves, opening a large shop keeps every processor busy
-        while not (WORDS.are_said(LOOK_S) or self.main_loop_interrupt.is_set()):
+        while not (self.interrupt_signal or self.interrupt_children or WORDS.are_said(LOOK_S)):
             pass
         deliverer = self._spawn_worker(len(self._doors), spawn_target, target_loader)
         deliverer.start()
@@ -204,26 +205,3 @@ class DaybookServer(MPServer):
         self.interrupt_children.extend(workers)
         self.interrupt_signal = True
         self.main_loop_interrupt.set()
-
-
-def _mind_signals() -> None:
-    """Have SIGTERM end a worker from its first moment on, and SIGINT and SIGHUP never.
-
-    A worker is forked with the server's handlers, which do nothing in it until Granian sets others,
-    after the store was opened: a stop in between was lost, and the worker killed ten seconds later.
-    What a terminal sends reaches the workers too, and is for the server. It passes Ctrl-C on as
-    SIGTERM: a worker of Granian that gets both may never end.
-    """
-    term = {signal.SIGTERM}
-
-    def begin() -> None:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
-        signal.signal(signal.SIGHUP, signal.SIG_IGN)
-        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, term)
-
-    os.register_at_fork(
-        before=lambda: signal.pthread_sigmask(signal.SIG_BLOCK, term),
-        after_in_parent=lambda: signal.pthread_sigmask(signal.SIG_UNBLOCK, term),
-        after_in_child=begin,
-    )

@@ -19,6 +19,7 @@ from typing import NoReturn
 from flask import Flask
 
 from app.errors import DaybookError
+from app.signals import notice_stop
 from app.watching import log
 
 REFUSED = 2
@@ -94,7 +95,7 @@ def begin(app: Flask) -> None:
     Finalize(None, runtime.close, exitpriority=1)
     Finalize(None, log.LOG.close, exitpriority=0)
     if server := parent_process():
-        _notice_stop(runtime.stopping)
+        notice_stop(runtime.stopping)
         threading.Thread(target=_outlive_nobody, args=(server.pid,), daemon=True).start()
 
 
@@ -124,32 +125,9 @@ def deliver(load: Callable[[], Flask], doors: Iterable[socket.socket]) -> None:
     sys.setswitchinterval(SWITCH_S)
     early = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: early.set())
-    stopping = load().extensions["daybook"].stopping  # from now on set by `_notice_stop`
+    stopping = load().extensions["daybook"].stopping  # from now on set by `notice_stop`
     if not early.is_set():
         stopping.wait()
-
-
-def _notice_stop(stopping: threading.Event) -> None:
-    """Have `stopping` set as soon as this process is told to stop.
-
-    Granian first waits for all answers that are under way, and a live stream would be one until
-    the worker is killed. Its handlers of signals stay: this only listens beside them, and sees to
-    it that they run. The system may give a signal to any thread, and Python's handlers wait for
-    the main one, which sleeps: about one stop in a hundred went unheard. Another signal wakes it.
-    """
-    told, telling = socket.socketpair()
-    telling.setblocking(False)
-    signal.signal(signal.SIGURG, lambda *_: None)
-    signal.set_wakeup_fd(telling.fileno(), warn_on_full_buffer=False)
-    main = threading.get_ident()
-
-    def listen(_kept_open: socket.socket) -> None:
-        while said := told.recv(1):  # a second signal must still find it open
-            if said[0] == signal.SIGTERM:
-                stopping.set()
-                signal.pthread_kill(main, signal.SIGURG)
-
-    threading.Thread(target=listen, args=(telling,), name="stop", daemon=True).start()
 
 
 def _outlive_nobody(server: int) -> None:
