@@ -24,7 +24,7 @@ class Lanes:
     def __init__(self) -> None:
         self._queues: dict[Lane, list[str]] = {}
         self._dead: set[tuple[Lane, str]] = set()
-        self._states: dict[str, dict[Lane, str]] = {}
+        self._states: dict[str, tuple[str, dict[str, str]]] = {}
 
     def update(self, event_id: str, record: Document | None) -> list[Lane]:
         """Take in how an outbox record stands now (None: it has left).
@@ -32,21 +32,19 @@ class Lanes:
         Returns the lanes where that is news; mostly it is not, because whoever delivers hears of
         its own doings again.
         """
-        before = self._states.pop(event_id, {})
+        subject, before = self._states.get(event_id, ("", {}))
         if record is None:
-            for lane in before:
-                self._remove(lane, event_id)
-            return list(before)
+            self._states.pop(event_id, None)
+            for handler in before:
+                self._remove(Lane(subject, handler), event_id)
+            return [Lane(subject, handler) for handler in before]
         subject = record["event"]["subject"]
-        states = {
-            Lane(subject, handler): delivery["state"]
-            for handler, delivery in record["deliveries"].items()
-        }
-        self._states[event_id] = states
-        changed = [lane for lane, state in states.items() if before.get(lane) != state]
-        for lane in changed:
-            self._set(lane, event_id, states[lane])
-        return changed
+        states = {name: delivery["state"] for name, delivery in record["deliveries"].items()}
+        self._states[event_id] = subject, states
+        changed = [name for name, state in states.items() if before.get(name) != state]
+        for handler in changed:
+            self._set(Lane(subject, handler), event_id, states[handler])
+        return [Lane(subject, handler) for handler in changed]
 
     def head(self, lane: Lane) -> str | None:
         """The event that may be delivered next in this lane, or None."""

@@ -148,6 +148,7 @@ class Records:
     def __init__(self, tx: Transaction) -> None:
         self.tx = tx
         self._read: dict[str, Document | None] = {}
+        self._events: dict[str, Envelope] = {}
         self._changed: dict[str, Document] = {}
 
     def get(self, event_id: str) -> Document | None:
@@ -158,8 +159,10 @@ class Records:
 
     def event(self, event_id: str) -> Envelope:
         """The event of a record that is there: a copy, so what a handler does to it is not kept."""
-        record = self.tx.get(OUTBOX.name, event_id) or {}
-        return Envelope.from_cloudevent(record["event"])
+        if event_id not in self._events:
+            record = self.tx.get(OUTBOX.name, event_id) or {}
+            self._events[event_id] = Envelope.from_cloudevent(record["event"])
+        return self._events[event_id]
 
     def emitted_after(self, event: Envelope) -> Iterator[tuple[str, Document | None]]:
         """The later events about the same subject, newest first, and how their records stand."""

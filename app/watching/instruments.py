@@ -6,7 +6,7 @@ memory. Counting takes a microsecond or two, and no disk: the folder is in memor
 such a place.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from decimal import Decimal
 from time import time
 from typing import Any, NamedTuple
@@ -48,7 +48,7 @@ class Instruments:
 
     def __init__(
         self,
-        handlers: Iterable[str],
+        handlers: Collection[str],
         currency: str,
         *,
         on_commit: Callable[[float], None] | None = None,
@@ -93,13 +93,13 @@ class Instruments:
             "Attempts to bring the readable files up to date that failed.",
             registry=registry,
         )
-        self._deliveries = Counter(
+        deliveries = Counter(
             "daybook_deliveries",
             "Attempts to deliver an event: done, retry, held (its peer is down) or dead.",
             ("handler", "outcome"),
             registry=registry,
         )
-        self._delivery_s = Histogram(
+        delays = Histogram(
             "daybook_delivery_delay_seconds",
             "Time from an event to its handler being through with it.",
             ("handler",),
@@ -124,7 +124,15 @@ class Instruments:
             multiprocess_mode="livemostrecent",
             registry=registry,
         )
-        self._begin_at_zero(handlers, currency)
+        # made at the start: Prometheus cannot see an increase from nothing
+        self._outcomes = {
+            (handler, outcome): deliveries.labels(handler, outcome)
+            for handler in handlers
+            for outcome in (DONE, RETRY, HELD, DEAD)
+        }
+        self._delays = {handler: delays.labels(handler) for handler in handlers}
+        for kind in _PAYMENTS.values():
+            self._money.labels(kind, currency)
 
     def answered(self, request: Request, status: int, took_s: float) -> None:
         """A request was answered with `status` after `took_s` seconds."""
@@ -155,10 +163,10 @@ class Instruments:
     def delivered(self, delivery: Delivery, verdict: Verdict) -> None:
         """See app.events.observer."""
         handler, event = delivery.lane.handler, delivery.event
-        self._deliveries.labels(handler, verdict.what).inc()
+        self._outcomes[handler, verdict.what].inc()
         if verdict.what != DONE:
             return
-        self._delivery_s.labels(handler).observe(_seconds_since(event.time))
+        self._delays[handler].observe(_seconds_since(event.time))
         if handler == "orders" and event.type in _PAYMENTS and not event.data.get("again"):
             self._count_money(_PAYMENTS[event.type], event.data)
 
@@ -182,15 +190,6 @@ class Instruments:
 
     def _seen_and_due(self) -> Iterable[Metric]:
         return [*self._seen.collect(), *self._due.collect()]
-
-    def _begin_at_zero(self, handlers: Iterable[str], currency: str) -> None:
-        """Have the series there from the start: Prometheus cannot see an increase from nothing."""
-        for handler in handlers:
-            self._delivery_s.labels(handler)
-            for outcome in (DONE, RETRY, HELD, DEAD):
-                self._deliveries.labels(handler, outcome)
-        for kind in _PAYMENTS.values():
-            self._money.labels(kind, currency)
 
     def _count_money(self, kind: str, told: dict[str, Any]) -> None:
         amount = Decimal(told["payment"]["amount"])
