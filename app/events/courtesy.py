@@ -1,4 +1,4 @@
-"""How deliveries give way to requests: clerks go first (docs/decisions/0023-what-a-burst-is.md)."""
+"""How deliveries give way to requests: clerks go first (docs/decisions/0024-no-burst.md)."""
 
 MOMENT_S = 0.002
 """Who waits for its turn no longer than this does not hold anybody up."""
@@ -9,8 +9,11 @@ LATELY = 0.2
 REST_S = 0.25
 """So often deliveries get their turn, however busy the clerks are."""
 
-BURST = 200
-"""When less was news after a rest, deliveries can keep up; some of it are their own doings."""
+BURST = 150
+"""When others told of fewer events after a rest, deliveries can keep up."""
+
+HURRY = 256
+"""For so many steps (some seconds) there is then no rest, unless all is done before."""
 
 OVERDUE_S = 10.0
 """When a delivery has waited so long, this is no burst any more: all has to be done somehow."""
@@ -20,23 +23,25 @@ class Courtesy:
     """How long to leave the store to the requests, by how they had us wait lately.
 
     A long wait says little: it can be the disk. Most waits being long can be a burst, and whether
-    it is one shows in what comes during a rest.
+    it is one shows in what comes during a rest. When it is none, what the rest has piled up has to
+    go: long steps have requests wait, who then have the next step wait, and so on.
     """
 
     def __init__(self) -> None:
         self._long = 0.0
+        self._hurry = 0
         self._has_rested = self._is_late = False
 
     def rest_s(self, came: int, waited_s: float, due_s: float) -> float:
-        """For how many seconds to rest after a step that `came` events were news to.
+        """For how many seconds to rest after a step in which others told of `came` events.
 
         `waited_s` is how long it had to wait for its turn, `due_s` how long the oldest delivery
         that could run has waited. Once that was too long there is no rest until all is done.
         """
+        self._long += LATELY * ((waited_s > MOMENT_S) - self._long)
         if self._has_rested and came < BURST:
-            self._long = 0.0
-        else:
-            self._long += LATELY * ((waited_s > MOMENT_S) - self._long)
+            self._hurry = HURRY
+        self._hurry = max(self._hurry - 1, 0) if came or due_s > 0 else 0
         self._is_late = due_s > (0 if self._is_late else OVERDUE_S)
-        self._has_rested = self._long > 1 / 2 and not self._is_late
+        self._has_rested = self._long > 1 / 2 and not (self._hurry or self._is_late)
         return REST_S if self._has_rested else 0.0

@@ -50,7 +50,7 @@ class Errand(NamedTuple):
 
 
 class Step(NamedTuple):
-    """How one step went: how many events were news, and two times in seconds.
+    """How one step went: of how many events others told, and two times in seconds.
 
     `waited_s` is how long other writers (requests, above all) had it wait for its turn, `due_s` how
     long the oldest delivery that could run now has waited.
@@ -139,7 +139,8 @@ class Round:
                 if (errand := _traced(each.delivery, self._go_on, records, each))
             ]
             self._run(records, lanes, errands, began + waited_s + LONGEST_S)
-            records.write()
+            changed = records.write()
+        self._news.expect(changed)
         self._workshop.recorded()
         for delivery, verdict in self._settled:
             self._observer.delivered(delivery, verdict)

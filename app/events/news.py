@@ -5,6 +5,7 @@ deliveries rest to let requests go first, it is put off with them: a little befo
 """
 
 from collections import deque
+from collections.abc import Iterable
 from time import monotonic
 
 from app.store import Feed
@@ -19,13 +20,19 @@ class News:
     def __init__(self, feed: Feed) -> None:
         self._feed = feed
         self._heard: deque[tuple[float, str]] = deque()
+        self._own: set[str] = set()
         self.came = 0
-        """How many were new when `take` was called last."""
+        """How many others told of when `take` was called last."""
+
+    def expect(self, keys: Iterable[str]) -> None:
+        """The next `take` hears of these as well: they are the caller's own doings."""
+        self._own.update(keys)
 
     def take(self, timeout_s: float) -> list[str]:
         """At most `AT_ONCE` keys; waits up to `timeout_s` where there are none."""
         keys = self._feed.take(0.0 if self._heard else timeout_s)
-        self.came, now = len(keys), monotonic()
+        self.came, now = sum(key not in self._own for key in keys), monotonic()
+        self._own.clear()
         self._heard.extend((now, key) for key in keys)
         return [self._heard.popleft()[1] for _ in range(min(AT_ONCE, len(self._heard)))]
 

@@ -150,6 +150,7 @@ class Records:
         self._read: dict[str, Document | None] = {}
         self._events: dict[str, Envelope] = {}
         self._changed: dict[str, Document] = {}
+        self._emitted: set[str] = set()
 
     def get(self, event_id: str) -> Document | None:
         """The record as it stands in this transaction; None when the event has left the outbox."""
@@ -168,16 +169,18 @@ class Records:
         """The later events about the same subject, newest first, and how their records stand."""
         emitted = self.tx.get(TIMELINES.name, event.subject) or {"events": []}
         for event_id in takewhile(lambda each: each > event.id, reversed(emitted["events"])):
+            self._emitted.add(event_id)
             yield event_id, self.get(event_id)
 
     def put(self, record: Document) -> None:
         """Have `write` store the record as it will be then."""
         self._changed[record["id"]] = record
 
-    def write(self) -> None:
-        """Store what was put."""
+    def write(self) -> set[str]:
+        """Store what was put; returns the ids of all events that changed, or were emitted."""
         for record in self._changed.values():
             store(self.tx, record)
+        return self._changed.keys() | self._emitted
 
 
 def _mark_failed(delivery: Document, error: str) -> None:

@@ -1,6 +1,6 @@
 """Deliveries give way to requests in a burst, and in a burst only."""
 
-from app.events.courtesy import BURST, OVERDUE_S, REST_S, Courtesy
+from app.events.courtesy import BURST, HURRY, OVERDUE_S, REST_S, Courtesy
 
 LONG_S = 0.003
 
@@ -30,10 +30,21 @@ def test_when_most_waits_are_long_it_rests() -> None:
 
 
 def test_little_news_after_a_rest_is_no_burst() -> None:
-    """Deliveries can keep up; what they waited for was something else. It is judged anew."""
+    """Deliveries can keep up, and what the rest has piled up goes first. Then it is judged anew."""
     courtesy = Courtesy()
     assert rests(courtesy, *[LONG_S] * 4)[-1] == REST_S
-    assert rests(courtesy, *[LONG_S] * 5, came=BURST - 1) == [0.0] * 4 + [REST_S]
+    waits = [LONG_S] * HURRY
+    assert rests(courtesy, *waits, came=BURST - 1) == [0.0] * (HURRY - 1) + [REST_S]
+
+
+def test_hurry_ends_with_the_work() -> None:
+    """Who comes when all was done has the usual courtesy."""
+    courtesy = Courtesy()
+    rests(courtesy, *[LONG_S] * 4)
+    assert rests(courtesy, LONG_S, LONG_S, came=1) == [0.0] * 2
+    assert rests(courtesy, LONG_S, came=0, due_s=1.0) == [0.0]
+    rests(courtesy, 0.0, came=0)
+    assert rests(courtesy, LONG_S) == [REST_S]
 
 
 def test_what_is_overdue_gives_way_no_more_until_all_is_done() -> None:

@@ -42,6 +42,16 @@ def test_it_waits_only_when_nothing_is_left() -> None:
     assert feed.waits == [0.5, 0.0, 0.5]
 
 
+def test_its_own_doings_are_no_news() -> None:
+    """They are looked at like everything else, and count once for nothing."""
+    heard = News(Told(["a", "b", "c"], ["b"]))
+    heard.expect(["b", "c"])
+    assert heard.take(0.0) == ["a", "b", "c"]
+    assert heard.came == 1
+    assert heard.take(0.0) == ["b"]
+    assert heard.came == 1
+
+
 def test_it_says_how_long_the_oldest_has_waited(monkeypatch: pytest.MonkeyPatch) -> None:
     """So that a backlog counts, although nobody has looked at it."""
     now = 100.0
