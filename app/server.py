@@ -164,7 +164,22 @@ class DaybookServer(MPServer):
         """Each worker has a socket of its own: see `_spawn_worker`."""
         self._ssp = self._shd = self._sso = None
 
+    def _serve_loop(self, spawn_target: Any, target_loader: Any) -> None:
+        """See Granian. When the system refuses another process, the server ends in good order."""
+        try:
+            super()._serve_loop(spawn_target, target_loader)
+        except OSError as error:
+            _log.error("no process can be started (%s): the server ends", error.strerror)
+            self.interrupt_children.append(0)  # by which its exit status is 1
+
     def _spawn_workers(self, spawn_target: Any, target_loader: Any) -> None:
+        try:
+            self._spawn_all(spawn_target, target_loader)
+        except OSError as error:
+            self.shutdown()
+            raise Unavailable(f"No process can be started: {error.strerror}.") from None
+
+    def _spawn_all(self, spawn_target: Any, target_loader: Any) -> None:
         super()._spawn_workers(spawn_target, target_loader)
         # clerks first: until a worker serves, opening a large shop keeps every processor busy
         while not (self.interrupt_signal or self.interrupt_children or WORDS.are_said(LOOK_S)):
@@ -195,9 +210,9 @@ class DaybookServer(MPServer):
 
     def _stop_workers(self) -> None:
         """Who delivers stops last: it writes the readable files, which then have every order."""
-        deliverer = self.wrks.pop()
+        self.wrks, last = self.wrks[:-1], self.wrks[-1:]
         super()._stop_workers()
-        self.wrks.append(deliverer)
+        self.wrks = last
         super()._stop_workers()
 
     def _end(self, workers: list[int]) -> None:

@@ -123,10 +123,10 @@ def deliver(load: Callable[[], Flask], doors: Iterable[socket.socket]) -> None:
     for door in doors:
         door.close()
     sys.setswitchinterval(SWITCH_S)
-    early = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: early.set())
+    early: list[int] = []
+    signal.signal(signal.SIGTERM, lambda number, _: early.append(number))
     stopping = load().extensions["daybook"].stopping  # from now on set by `notice_stop`
-    if not early.is_set():
+    if not early:
         stopping.wait()
 
 

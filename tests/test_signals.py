@@ -16,13 +16,14 @@ wakeup = Wakeup()
 told = []
 
 def tell(signum, frame):
-    told.append(signum)
+    if signum == signal.SIGTERM:
+        told.append(signum)
     wakeup.set()
 
 signal.signal(signal.SIGUSR1, tell)
 signal.signal(signal.SIGTERM, tell)
 print("ready", flush=True)
-while signal.SIGTERM not in told:
+while not told:
     wakeup.wait()
     wakeup.clear()
 print("ended")

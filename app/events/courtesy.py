@@ -40,8 +40,10 @@ class Courtesy:
         """
         self._long += LATELY * ((waited_s > MOMENT_S) - self._long)
         if self._has_rested and came < BURST:
-            self._hurry = HURRY
-        self._hurry = max(self._hurry - 1, 0) if came or due_s > 0 else 0
+            self._long, self._hurry = 0.0, HURRY
+        is_idle = not came and due_s == 0
+        self._hurry = 0 if is_idle else max(self._hurry - 1, 0)
         self._is_late = due_s > (0 if self._is_late else OVERDUE_S)
-        self._has_rested = self._long > 1 / 2 and not (self._hurry or self._is_late)
+        is_free = is_idle or self._hurry > 0 or self._is_late
+        self._has_rested = self._long > 1 / 2 and not is_free
         return REST_S if self._has_rested else 0.0

@@ -159,7 +159,7 @@ class Records:
         return self._read[event_id]
 
     def event(self, event_id: str) -> Envelope:
-        """The event of a record that is there: a copy, so what a handler does to it is not kept."""
+        """The event of a record that is there: a copy, so what handlers do to it is not kept."""
         if event_id not in self._events:
             record = self.tx.get(OUTBOX.name, event_id) or {}
             self._events[event_id] = Envelope.from_cloudevent(record["event"])
@@ -177,7 +177,10 @@ class Records:
         self._changed[record["id"]] = record
 
     def write(self) -> set[str]:
-        """Store what was put; returns the ids of all events that changed, or were emitted."""
+        """Store what was put; returns the ids of these events, and of what they gave rise to.
+
+        Of what was emitted about other subjects it does not know.
+        """
         for record in self._changed.values():
             store(self.tx, record)
         return self._changed.keys() | self._emitted

@@ -29,7 +29,7 @@ from app.store.checkpoint import FileRecord, path_of
 from app.store.checkpoint_writer import publish, write_next
 from app.store.files import reporting
 from app.store.foreign import Foreign, read_all, refuse_contradictions
-from app.store.journal import Header, Line
+from app.store.journal import Header, Line, encode_document
 from app.store.ledger import Ledger
 from app.store.locks import ProcessLock
 from app.store.opening import open_file, read_headers, recorded
@@ -193,7 +193,7 @@ class _History:
         for line in self._transactions:
             if line["seq"] > covers:
                 put, delete = line["put"].get(name, []), line["delete"].get(name, [])
-                documents.update({each[collection.key]: orjson.dumps(each) for each in put})
+                documents.update({each[collection.key]: encode_document(each) for each in put})
                 for key in delete:
                     documents.pop(key, None)
                 replayed += len(put) + len(delete)

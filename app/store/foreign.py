@@ -13,6 +13,7 @@ from app.store import Collection
 from app.store.checkpoint import path_of
 from app.store.files import reporting
 from app.store.index import SEPARATOR, filing_of
+from app.store.journal import encode_document
 from app.store.ledger import Ledger
 from app.store.transaction import COUNTERS
 
@@ -115,7 +116,7 @@ def _take_in(data: bytes, collection: Collection, found: Foreign) -> Iterator[st
 def _judged(collection: Collection, document: dict[str, Any]) -> bytes:
     """The document as it is kept. Raises Invalid or ValueError for one that breaks the rules."""
     collection.check(document)
-    raw = orjson.dumps(document)
+    raw = encode_document(document)
     filing_of(collection, raw)
     for series, _, number in collection.given(document):
         if type(number) is not int:

@@ -65,6 +65,14 @@ def encode(members: Mapping[str, Any]) -> bytes:
     return _with_crc(orjson.dumps(members)[1:] + b"\n")
 
 
+def encode_document(document: Mapping[str, Any]) -> bytes:
+    """The JSON of a document as it is stored, in memory of its own length.
+
+    What orjson returns holds the 4 KiB in which it was written, and documents are kept for long.
+    """
+    return bytes(memoryview(orjson.dumps(document)))
+
+
 def encode_transaction(
     seq: int, durable: int, put: Mapping[str, list[bytes]], delete: Mapping[str, list[str]]
 ) -> bytes:

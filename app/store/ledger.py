@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 import orjson
 
 from app.store import Collection, Document
+from app.store.journal import encode_document
 from app.store.transaction import COUNTERS, LAST_ID
 
 _ID = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -61,7 +62,7 @@ class Ledger:
     def counters(self) -> dict[str, bytes]:
         """The lowest counters that are right, as they are kept."""
         return {
-            name: orjson.dumps({COUNTERS.key: name, "value": highest})
+            name: encode_document({COUNTERS.key: name, "value": highest})
             for name, (highest, _) in self._highest.items()
         }
 

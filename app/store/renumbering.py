@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from app.store import Collection, Document
-from app.store.journal import Line
+from app.store.journal import Line, encode_document
 from app.store.ledger import Ledger
 from app.store.transaction import COUNTERS, LAST_ID
 
@@ -76,7 +76,7 @@ def raised_counters(
 
 
 def _kept(name: str, value: int | str) -> bytes:
-    return orjson.dumps({COUNTERS.key: name, "value": value})
+    return encode_document({COUNTERS.key: name, "value": value})
 
 
 def _least(

@@ -10,8 +10,6 @@ from pathlib import Path
 from time import monotonic
 from typing import NamedTuple
 
-import orjson
-
 from app.errors import Damaged
 from app.store import Collection
 from app.store.chain import Chain, Overtaken
@@ -19,7 +17,7 @@ from app.store.checkpoint import CheckpointFile, FileRecord
 from app.store.feeds import Feeds
 from app.store.files import disk_error, reporting
 from app.store.index import NOWHERE, filed
-from app.store.journal import Line
+from app.store.journal import Line, encode_document
 from app.store.opening import Opened, open_folder
 from app.store.segment import segment_numbers
 from app.store.state import Change, Layer, State
@@ -175,7 +173,7 @@ class Replica:
             if seq > base[name].record.covers:
                 declared = self.state.collections[name]
                 for document in documents:
-                    raw = orjson.dumps(document)
+                    raw = encode_document(document)
                     yield Change(name, document[declared.key], raw, filed(declared, document))
         for name, keys in line["delete"].items():
             if seq > base[name].record.covers:

@@ -31,7 +31,7 @@ from app.store.checkpoint_writer import publish, write_next
 from app.store.files import reporting
 from app.store.foreign import read_foreign
 from app.store.inspecting import Finding, inspect
-from app.store.journal import Header, Line, decode, decode_header
+from app.store.journal import Header, Line, decode, decode_header, encode_document
 from app.store.opening import open_file
 from app.store.renumbering import Lost, raised_counters
 from app.store.segment import create_segment, remove_segments, segment_numbers, segment_path
@@ -198,7 +198,7 @@ def _record_of(file: CheckpointFile, headers: Iterable[Header]) -> FileRecord | 
 
 def _apply(line: Line, collection: Collection, documents: dict[str, bytes]) -> None:
     for document in line["put"].get(collection.name, []):
-        documents[document[collection.key]] = orjson.dumps(document)
+        documents[document[collection.key]] = encode_document(document)
     for key in line["delete"].get(collection.name, []):
         documents.pop(key, None)
 

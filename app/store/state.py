@@ -78,7 +78,7 @@ class State:
             if name in self._indexes:
                 self._refile(name, self.filing(name, key), filing)
                 self._filings.keep((name, key), filing)
-            newest[name][key] = raw and _by_itself(raw)
+            newest[name][key] = raw
 
     def raw(self, collection: str, key: str) -> bytes | None:
         """The stored JSON of a document, or None."""
@@ -212,11 +212,6 @@ class State:
             indexes[name].discard(value, old.entry)
         for name, value in new.postings if moved else new.postings - old.postings:
             indexes[name].add(value, new.entry)
-
-
-def _by_itself(raw: bytes) -> bytes:
-    """A copy: what orjson returns holds the 4 KiB in which it was written, however short it is."""
-    return bytes(memoryview(raw))
 
 
 @contextmanager

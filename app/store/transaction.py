@@ -11,6 +11,7 @@ import uuid_utils
 from app.errors import Invalid, Problem
 from app.store import Collection, Document, IndexValue, Page
 from app.store.index import NOWHERE, SEPARATOR, filed, filed_by_key
+from app.store.journal import encode_document
 from app.store.state import Change, Staged, State
 
 LAST_ID = "last_id"
@@ -119,7 +120,7 @@ class JsonTransaction(JsonView):
         key = document[declared.key]
         if not isinstance(key, str) or not key or SEPARATOR in key:
             raise ValueError(f"the {declared.key} of a document of {collection} must be a text")
-        raw = orjson.dumps(document)
+        raw = encode_document(document)
         filing = filed_by_key(declared, key)
         if filing is None or b"null" in raw:
             kept = orjson.loads(raw)

@@ -28,7 +28,7 @@ from app.store.accepting import stopped
 from app.store.checkpoint_writer import write_next
 from app.store.files import reporting
 from app.store.inspecting import inspect
-from app.store.journal import Header
+from app.store.journal import Header, encode_document
 from app.store.opening import prepare_folder, read_headers
 from app.store.salvaging import begin_anew, documents_of, read_journal
 from app.store.segment import segment_numbers
@@ -164,6 +164,6 @@ def _take_through(
         for change in changes:
             document = change(document)
         if document != before:
-            documents[key] = orjson.dumps({collection.key: key} | document)
+            documents[key] = encode_document({collection.key: key} | document)
             count += 1
     return count

@@ -6,8 +6,9 @@ memory. Counting takes a microsecond or two, and no disk: the folder is in memor
 such a place.
 """
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Iterable
 from decimal import Decimal
+from functools import cache
 from time import time
 from typing import Any, NamedTuple
 
@@ -48,7 +49,7 @@ class Instruments:
 
     def __init__(
         self,
-        handlers: Collection[str],
+        handlers: Iterable[str],
         currency: str,
         *,
         on_commit: Callable[[float], None] | None = None,
@@ -63,7 +64,6 @@ class Instruments:
             buckets=REQUEST_S,
             registry=registry,
         )
-        self._request_of: dict[tuple[str, str, int], Histogram] = {}
         self.streams = Gauge(
             "daybook_live_streams",
             "Open streams of server-sent events.",
@@ -93,13 +93,13 @@ class Instruments:
             "Attempts to bring the readable files up to date that failed.",
             registry=registry,
         )
-        deliveries = Counter(
+        self._deliveries = Counter(
             "daybook_deliveries",
             "Attempts to deliver an event: done, retry, held (its peer is down) or dead.",
             ("handler", "outcome"),
             registry=registry,
         )
-        delays = Histogram(
+        self._delivery_s = Histogram(
             "daybook_delivery_delay_seconds",
             "Time from an event to its handler being through with it.",
             ("handler",),
@@ -124,25 +124,17 @@ class Instruments:
             multiprocess_mode="livemostrecent",
             registry=registry,
         )
-        # made at the start: Prometheus cannot see an increase from nothing
-        self._outcomes = {
-            (handler, outcome): deliveries.labels(handler, outcome)
-            for handler in handlers
-            for outcome in (DONE, RETRY, HELD, DEAD)
-        }
-        self._delays = {handler: delays.labels(handler) for handler in handlers}
-        for kind in _PAYMENTS.values():
-            self._money.labels(kind, currency)
+        # making a series takes longer than counting in it
+        self._requests_of = cache(self._requests.labels)
+        self._deliveries_of = cache(self._deliveries.labels)
+        self._delivery_s_of = cache(self._delivery_s.labels)
+        self._begin_at_zero(handlers, currency)
 
     def answered(self, request: Request, status: int, took_s: float) -> None:
         """A request was answered with `status` after `took_s` seconds."""
         rule = request.url_rule
         method = request.method if request.method in _METHODS else "other"
-        key = (rule.rule if rule else "none", method, status)
-        series = self._request_of.get(key)
-        if series is None:
-            series = self._request_of[key] = self._requests.labels(*key)
-        series.observe(took_s)
+        self._requests_of(rule.rule if rule else "none", method, status).observe(took_s)
 
     def wrote(self, transactions: int) -> None:
         """See app.store.observer."""
@@ -163,10 +155,10 @@ class Instruments:
     def delivered(self, delivery: Delivery, verdict: Verdict) -> None:
         """See app.events.observer."""
         handler, event = delivery.lane.handler, delivery.event
-        self._outcomes[handler, verdict.what].inc()
+        self._deliveries_of(handler, verdict.what).inc()
         if verdict.what != DONE:
             return
-        self._delays[handler].observe(_seconds_since(event.time))
+        self._delivery_s_of(handler).observe(_seconds_since(event.time))
         if handler == "orders" and event.type in _PAYMENTS and not event.data.get("again"):
             self._count_money(_PAYMENTS[event.type], event.data)
 
@@ -190,6 +182,15 @@ class Instruments:
 
     def _seen_and_due(self) -> Iterable[Metric]:
         return [*self._seen.collect(), *self._due.collect()]
+
+    def _begin_at_zero(self, handlers: Iterable[str], currency: str) -> None:
+        """Have the series there from the start: Prometheus cannot see an increase from nothing."""
+        for handler in handlers:
+            self._delivery_s_of(handler)
+            for outcome in (DONE, RETRY, HELD, DEAD):
+                self._deliveries_of(handler, outcome)
+        for kind in _PAYMENTS.values():
+            self._money.labels(kind, currency)
 
     def _count_money(self, kind: str, told: dict[str, Any]) -> None:
         amount = Decimal(told["payment"]["amount"])

@@ -9,6 +9,7 @@ reads the lines is too slow, lines of the first kind are dropped, and a line say
 """
 
 import logging
+import os
 import sys
 import threading
 import traceback
@@ -107,9 +108,17 @@ class Log:
         dropped, self._dropped = self._dropped, 0
         return [Entry(time(), "warning", f"{dropped} lines were dropped: too many at once", {})]
 
+    def keep_over_forks(self) -> None:
+        """Fork only when no thread writes: in the new process nobody would finish that."""
+        lock = self._lock
+        os.register_at_fork(
+            before=lock.acquire, after_in_parent=lock.release, after_in_child=lock.release
+        )
+
 
 LOG = Log()
 """The log of this process; silent until somebody opens it."""
+LOG.keep_over_forks()
 
 
 class Records(logging.Handler):

@@ -41,10 +41,17 @@ def test_hurry_ends_with_the_work() -> None:
     """Who comes when all was done has the usual courtesy."""
     courtesy = Courtesy()
     rests(courtesy, *[LONG_S] * 4)
-    assert rests(courtesy, LONG_S, LONG_S, came=1) == [0.0] * 2
-    assert rests(courtesy, LONG_S, came=0, due_s=1.0) == [0.0]
-    rests(courtesy, 0.0, came=0)
+    assert rests(courtesy, *[LONG_S] * 9, came=1) == [0.0] * 9
+    assert rests(courtesy, *[LONG_S] * 9, came=0, due_s=1.0) == [0.0] * 9
+    assert rests(courtesy, LONG_S, came=0) == [0.0]
     assert rests(courtesy, LONG_S) == [REST_S]
+
+
+def test_who_has_nothing_to_do_does_not_rest() -> None:
+    """Whoever comes next would wait for it."""
+    courtesy = Courtesy()
+    rests(courtesy, *[LONG_S] * 4)
+    assert rests(courtesy, *[LONG_S] * 9, came=0) == [0.0] * 9
 
 
 def test_what_is_overdue_gives_way_no_more_until_all_is_done() -> None:

@@ -116,6 +116,21 @@ def exchange(
     return answer.status, json.loads(answer.read())
 
 
+def kill(pid: int) -> None:
+    """SIGKILL to a process. Returns when it has ended: until then it may still take a request."""
+    os.kill(pid, signal.SIGKILL)
+    wait_for("it has ended", lambda: _has_ended(pid))
+
+
+def _has_ended(pid: int) -> bool:
+    """Whether it is gone, or was not waited for yet."""
+    try:
+        status = Path(f"/proc/{pid}/stat").read_text("ascii")
+    except FileNotFoundError:
+        return True
+    return status.rpartition(")")[2].split()[0] == "Z"
+
+
 def children(pid: int) -> set[int]:
     """The processes that this one has started."""
     path = Path(f"/proc/{pid}/task/{pid}/children")

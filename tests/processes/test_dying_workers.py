@@ -11,7 +11,7 @@ from time import sleep
 from tests.processes.books import documents_in
 from tests.processes.clients import ORDER
 from tests.processes.conftest import Serve
-from tests.processes.servers import PATIENCE_S, children, leader_of, wait_for
+from tests.processes.servers import PATIENCE_S, children, kill, leader_of, wait_for
 
 
 def test_people_wait_while_the_only_worker_is_replaced(serve: Serve) -> None:
@@ -20,7 +20,7 @@ def test_people_wait_while_the_only_worker_is_replaced(serve: Serve) -> None:
     for _ in range(3):
         wait_for("somebody delivers", lambda: leader_of(server.data))
         (worker,) = server.workers()
-        os.kill(worker, signal.SIGKILL)
+        kill(worker)
         assert server.request("POST", "/order", ORDER)[0] == 201
     numbers = [each["number"] for each in server.request("GET", "/order")[1]["orders"]]
     assert sorted(numbers) == [1001, 1002, 1003]
@@ -37,7 +37,7 @@ def test_who_delivers_is_replaced(data: Path, serve: Serve) -> None:
         wait_for("somebody delivers", lambda: leader_of(data))
         deliverer = leader_of(data)
         assert deliverer not in {None, *server.workers()}
-        os.kill(deliverer or 0, signal.SIGKILL)
+        kill(deliverer or 0)
         assert server.request("POST", "/order", ORDER)[0] == 201
         wait_for("the order is confirmed", partial(is_confirmed, number))
 

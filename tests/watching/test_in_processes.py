@@ -1,13 +1,11 @@
 """Figures and probes of real servers, with several workers."""
 
-import os
-import signal
 from contextlib import closing
 from http.client import HTTPConnection
 from pathlib import Path
 
 from tests.processes.conftest import Serve, data, serve
-from tests.processes.servers import PATIENCE_S, Server, children, wait_for
+from tests.processes.servers import PATIENCE_S, Server, children, kill, wait_for
 from tests.watching.conftest import Figures, parsed
 
 __all__ = ["data", "serve"]  # fixtures
@@ -49,7 +47,7 @@ def test_what_a_dead_process_counted_stays(serve: Serve) -> None:
     with closing(page), page.getresponse():
         assert figures(server)["daybook_live_streams"] == 1
         for each in children(server.pid):
-            os.kill(each, signal.SIGKILL)
+            kill(each)
             wait_for("it is ready", lambda: _is_ready(server))
     found = figures(server)
     assert found[PLACED] == found[BILLED] == 10

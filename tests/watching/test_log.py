@@ -3,6 +3,8 @@
 import io
 import json
 import logging
+import os
+import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -190,6 +192,19 @@ def _too_many(log: Log) -> bool:
     for _ in range(MOST_WAITING + 1):
         log.tell(logging.INFO, "one more", {})
     return log._dropped > 0
+
+
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")  # that is what it is about
+def test_a_process_that_was_forked_while_a_line_was_written_has_a_log() -> None:
+    """In it nobody would finish the line, and let go of the log."""
+    log = Log()
+    log.keep_over_forks()
+    log._lock.acquire()
+    threading.Timer(0.2, log._lock.release).start()  # a slow reader
+    child = os.fork()
+    if not child:
+        os._exit(0 if log._lock.acquire(timeout=5) else 1)
+    assert os.waitpid(child, 0)[1] == 0
 
 
 def test_a_disk_that_is_full_fails_no_order() -> None:

@@ -10,12 +10,17 @@ import pytest
 from flask.testing import FlaskClient
 
 from app.auth.keys import create_key
-from app.clock import ago
+from app.clock import ago, now
 from app.config import Config
+from app.events.lanes import Lane
+from app.events.outcome import DEAD, Delivery, Verdict
+from app.events.signals import Outside
+from app.events.types import Envelope
 from app.orders.service import Rules, place_order
 from app.runtime import Runtime
 from app.store.checkpointer import Checkpointer
 from app.watching.books import Books
+from app.watching.instruments import Instruments
 from tests.over_http import place, request_for
 from tests.processes.servers import wait_for
 from tests.watching.conftest import Read
@@ -32,6 +37,21 @@ def config(config: Config) -> Config:
 def request_series(what: str, route: str, method: str, status: int) -> str:
     labels = f'method="{method}",route="{route}",status="{status}"'
     return f"daybook_http_request_duration_seconds_{what}{{{labels}}}"
+
+
+def test_a_delivery_to_a_handler_of_another_version_is_counted() -> None:
+    """It is dead at once; counting it must not fail as well, after it was put on record."""
+    instruments = Instruments(("billing",), "EUR")
+    event = Envelope("e", "/orders", "order.placed", now(), "o", {})
+    gone = Delivery(Lane("o", "gone"), event, Outside("gone", lambda _event: None), 1)
+    instruments.delivered(gone, Verdict(DEAD))
+    (counted,) = (
+        sample.value
+        for metric in instruments.collect()
+        for sample in metric.samples
+        if sample.labels == {"handler": "gone", "outcome": DEAD}
+    )
+    assert counted == 1
 
 
 @pytest.mark.usefixtures("catalogue")
