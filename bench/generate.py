@@ -25,6 +25,8 @@ from app.store.json_store import JsonFileStore
 from bench.workload import PRODUCTS, STOCK
 
 BATCH = 500
+CHECKPOINT_EVERY = 250_000
+"""Orders. In memory they take some ten kilobytes each until then."""
 SPAN_DAYS = 365
 
 
@@ -33,11 +35,14 @@ def generate(folder: Path, orders: int, seed: int = 1) -> None:
     store = JsonFileStore(folder, COLLECTIONS, lock_timeout_s=60)
     chance = random.Random(seed)
     add_products(store)
+    checkpointer = Checkpointer(store)
     for begin in range(0, orders, BATCH):
+        if begin % CHECKPOINT_EVERY == 0:
+            checkpointer.checkpoint()
         with store.transaction() as tx:
             for n in range(begin, min(begin + BATCH, orders)):
                 _handled_order(tx, chance, n, orders)
-    Checkpointer(store).checkpoint()
+    checkpointer.checkpoint()
     store.close()
 
 
