@@ -22,6 +22,7 @@ from app.shipping import service as shipping
 from app.store import Store, Transaction
 from app.store.checkpointer import Checkpointer
 from app.store.json_store import JsonFileStore
+from app.upgrades import SCHEMA
 from bench.workload import PRODUCTS, STOCK
 
 BATCH = 500
@@ -32,7 +33,7 @@ SPAN_DAYS = 365
 
 def generate(folder: Path, orders: int, seed: int = 1) -> None:
     """Write `orders` orders of one to four lines from a tenth as many customers, over a year."""
-    store = JsonFileStore(folder, COLLECTIONS, lock_timeout_s=60)
+    store = JsonFileStore(folder, COLLECTIONS, lock_timeout_s=60, schema=SCHEMA)
     chance = random.Random(seed)
     add_products(store)
     checkpointer = Checkpointer(store)

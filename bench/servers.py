@@ -27,7 +27,7 @@ from bench.workload import write_json_server, write_products
 HOST = "127.0.0.1"
 JSON_SERVER = "json-server@0.17.4"
 THREADS_PER_WORKER = 16
-START_TIMEOUT_S = 120.0
+START_TIMEOUT_S = 300.0
 STOP_TIMEOUT_S = 30.0
 ROOT = Path(__file__).parent.parent
 
