@@ -21,7 +21,7 @@ from time import monotonic
 
 from app.errors import Damaged, DaybookError
 from app.store import Collection
-from app.store.checkpoint import FileRecord
+from app.store.checkpoint import CheckpointFile, FileRecord
 from app.store.checkpoint_writer import discard, publish, write_next
 from app.store.files import reporting
 from app.store.json_store import JsonFileStore
@@ -37,6 +37,13 @@ PAUSE_S = 1.0
 TROUBLE_PAUSE_S = 5.0
 PAUSE_FACTOR = 10
 
+LET_GO_S = 0.5
+"""So long after a checkpoint the files that it replaced stay open here.
+
+Whoever is the last to close a file of gigabytes that has no name any more waits for the system to
+take it to pieces: a second for 4 GB. Here nobody else waits; in a worker requests would.
+"""
+
 
 class Checkpointer:
     """Writes checkpoints of one store, by call or from a thread of its own.
@@ -51,6 +58,7 @@ class Checkpointer:
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self._not_before = 0.0
+        self._replaced: dict[str, CheckpointFile] = {}
         self.last_error: DaybookError | None = None
 
     def start(self) -> None:
@@ -89,6 +97,8 @@ class Checkpointer:
         while not self._stop.wait(TROUBLE_PAUSE_S if self.last_error else TICK_S):
             if self._is_due():
                 self._try()
+                self._stop.wait(LET_GO_S)
+                self._replaced.clear()
 
     def _note(self, error: DaybookError) -> None:
         """Say what keeps the files behind, once for as long as it stays the same."""
@@ -135,6 +145,8 @@ class Checkpointer:
         except DaybookError:
             discard(store.folder, changed)
             raise
+        if self._thread:
+            self._replaced.update(frozen.base)
 
     def _publish(
         self, changed: list[Collection], written: dict[str, FileRecord], frozen: Frozen

@@ -13,6 +13,7 @@ import pytest
 
 from app.errors import Damaged, StorageFull
 from app.store import Document
+from app.store import checkpointer as checkpointer_module
 from app.store.checkpointer import Checkpointer
 from app.store.locks import ProcessLock
 from tests.durability.disk import SYNC, Disk
@@ -320,7 +321,30 @@ def test_long_file_is_synced_piece_by_piece(folder: Path, open_store: OpenStore)
     assert sorted(all_orders(open_store())) == [*"abcde"]
 
 
-def _wait_for(condition: Callable[[], bool]) -> None:
+def test_who_replaced_a_file_is_the_last_to_close_it(
+    folder: Path, open_store: OpenStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To take a long one to pieces takes a second, which no request shall wait for."""
+    monkeypatch.setattr(checkpointer_module, "LET_GO_S", PATIENCE_S)
+    store, follower = open_store(), open_store()
+    old = (folder / "orders.json").stat().st_ino
+    checkpointer = Checkpointer(store)
+    checkpointer.start()
+    put_orders(store, order("a"))
+    _wait_for(lambda: (folder / "orders.json").stat().st_ino != old)
+    _wait_for(lambda: get_order(follower, "a") and not follower.replica.has_news())
+    assert _is_open(folder / "orders.json", old)
+    checkpointer.close()
+    assert not _is_open(folder / "orders.json", old)
+
+
+def _is_open(path: Path, inode: int) -> bool:
+    """Whether this process still maps the file that had that name (proc_pid_maps(5))."""
+    mapped = (line.split(maxsplit=5) for line in Path("/proc/self/maps").read_text().splitlines())
+    return [str(inode), f"{path} (deleted)"] in [line[4:] for line in mapped]
+
+
+def _wait_for(condition: Callable[[], object]) -> None:
     deadline = monotonic() + PATIENCE_S
     while not condition():
         assert monotonic() < deadline, "it did not happen in time"
