@@ -32,19 +32,23 @@ class Lanes:
         Returns the lanes where that is news; mostly it is not, because whoever delivers hears of
         its own doings again.
         """
-        subject, before = self._states.get(event_id, ("", {}))
+        subject, before = self._states.pop(event_id, ("", {}))
         if record is None:
-            self._states.pop(event_id, None)
-            for handler in before:
-                self._remove(Lane(subject, handler), event_id)
-            return [Lane(subject, handler) for handler in before]
+            gone = [Lane(subject, handler) for handler in before]
+            for lane in gone:
+                self._remove(lane, event_id)
+            return gone
         subject = record["event"]["subject"]
-        states = {name: delivery["state"] for name, delivery in record["deliveries"].items()}
+        states = {handler: delivery["state"] for handler, delivery in record["deliveries"].items()}
         self._states[event_id] = subject, states
-        changed = [name for name, state in states.items() if before.get(name) != state]
-        for handler in changed:
-            self._set(Lane(subject, handler), event_id, states[handler])
-        return [Lane(subject, handler) for handler in changed]
+        changed = [
+            Lane(subject, handler)
+            for handler, state in states.items()
+            if before.get(handler) != state
+        ]
+        for lane in changed:
+            self._set(lane, event_id, states[lane.handler])
+        return changed
 
     def head(self, lane: Lane) -> str | None:
         """The event that may be delivered next in this lane, or None."""
