@@ -47,13 +47,11 @@ class Server:
     def start(self) -> "Server":
         """Start, or start again on the same port; returns when it answers."""
         self.port = self.port or free_port()
-        own = {"DATA": str(self.data), "PORT": str(self.port), "WORKERS": "2"} | self._settings
-        inherited = {k: v for k, v in os.environ.items() if not k.startswith(PREFIX)}
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "flask", "--app", "wsgi", "serve"],
                 cwd=ROOT,
-                env=inherited | {PREFIX + name: value for name, value in own.items()},
+                env=environment(self.data, self.port, **self._settings),
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
@@ -99,6 +97,13 @@ class Server:
             return self.request("GET", "/order?limit=1")[0] in (200, 401)
         except (OSError, HTTPException):
             return False
+
+
+def environment(data: Path, port: int, **settings: str) -> dict[str, str]:
+    """The variables of a server of two workers; none of DAYBOOK_ is inherited."""
+    own = {"DATA": str(data), "PORT": str(port), "WORKERS": "2"} | settings
+    inherited = {k: v for k, v in os.environ.items() if not k.startswith(PREFIX)}
+    return inherited | {PREFIX + name: value for name, value in own.items()}
 
 
 def exchange(

@@ -1,7 +1,5 @@
 """Where the system refuses another process, the server says so and ends: all of it."""
 
-import os
-import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -9,8 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from app.config import PREFIX
-from tests.processes.servers import PATIENCE_S, ROOT, children, free_port, leader_of, wait_for
+from tests.processes.servers import (
+    PATIENCE_S,
+    ROOT,
+    children,
+    environment,
+    free_port,
+    kill,
+    leader_of,
+    wait_for,
+)
 
 SERVE = """
 import os
@@ -45,12 +51,10 @@ def serve(tmp_path: Path) -> Serve:
     """A function that starts a server of two workers, which can fork so many times."""
 
     def start(forks: int) -> "subprocess.Popen[str]":
-        own = {"DATA": str(tmp_path / "data"), "PORT": str(free_port()), "WORKERS": "2"}
-        inherited = {k: v for k, v in os.environ.items() if not k.startswith(PREFIX)}
         return subprocess.Popen(
             [sys.executable, "-c", SERVE, str(forks)],
             cwd=ROOT,
-            env=inherited | {PREFIX + name: value for name, value in own.items()},
+            env=environment(tmp_path / "data", free_port()),
             stderr=subprocess.PIPE,
             text=True,
         )
@@ -72,7 +76,7 @@ def test_a_server_that_cannot_replace_a_worker_ends(serve: Serve, tmp_path: Path
     """Whoever watches over it can start it anew."""
     with serve(3) as server:
         wait_for("somebody delivers", lambda: leader_of(tmp_path / "data"))
-        os.kill(min(children(server.pid)), signal.SIGKILL)
+        kill(min(children(server.pid)))
         _, said = server.communicate(timeout=PATIENCE_S)
     assert server.returncode == 1
     assert "no process can be started (Resource temporarily unavailable)" in said
