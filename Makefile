@@ -4,8 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 # the tests that go into every corner of app/store/ and app/events/
-COVERING := tests/store tests/events tests/durability/test_io_errors.py tests/cli tests/checks \
-	tests/http/test_operators.py tests/http/test_refusals.py tests/test_replays.py
+COVERING := tests/store tests/events tests/durability/test_io_errors.py tests/cli tests/audit \
+	tests/http/test_operators.py tests/http/test_refusals.py tests/events/test_replay_job.py
 
 .PHONY: run run-tls test check coverage deep crash crash-demo bench soak bench-scale screenshots openapi clean
 

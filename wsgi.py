@@ -2,8 +2,9 @@
 
 import os
 
-from app import create_app, workers
-from app.errors import DaybookError
+from app import create_app
+from app.kernel.errors import DaybookError
+from app.server import workers
 
 try:
     app = create_app(delivers=workers.delivers())

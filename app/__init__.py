@@ -7,12 +7,12 @@ from urllib.parse import urlsplit
 from flask import Flask
 
 from app import cli
-from app.auth.attempts import ATTEMPTS
 from app.auth.guard import Guard
 from app.auth.keys import KEYS
 from app.auth.provider import Provider
 from app.auth.rates import Rates
 from app.auth.sessions import SESSIONS
+from app.auth.sign_in_throttle import ATTEMPTS
 from app.auth.users import USERS
 from app.billing import routes as billing_routes
 from app.billing.handlers import billing
@@ -20,15 +20,14 @@ from app.billing.receipt import Shop, receipt_pdf
 from app.billing.service import INVOICES
 from app.billing.simulator import gateway
 from app.config import Config, from_environment
-from app.contract import docs
 from app.events import routes as event_routes
-from app.events.daily import DAYS, Daily
-from app.events.dispatcher import Dispatcher
+from app.events.dispatch.dispatcher import Dispatcher
+from app.events.dispatch.jobs import DAYS, Daily
+from app.events.dispatch.retry import RetryPolicy
 from app.events.failures import FAILURES
 from app.events.faults import FAULTS
 from app.events.outbox import EVENTS, OUTBOX, TIMELINES
-from app.events.retry import RetryPolicy
-from app.events.signals import Inside, Outside, Signals
+from app.events.registry import Inside, Outside, Signals
 from app.events.types import (
     InventoryBackordered,
     InventoryReserved,
@@ -45,14 +44,14 @@ from app.events.types import (
     ProductLowStockDigest,
     StockFreed,
 )
-from app.http import problems
-from app.http.arrival import Arrival
-from app.http.body import READ_AT_MOST_BYTES, announce_patch
-from app.http.compression import compressed
-from app.http.idempotency import IDEMPOTENCY
-from app.http.origin import THIS_MACHINE, host_check, refuse_other_sites, with_headers
-from app.http.preferences import WaitingRoom
-from app.http.proxies import behind
+from app.http.requests.body import READ_AT_MOST_BYTES, announce_patch
+from app.http.requests.idempotency import IDEMPOTENCY
+from app.http.requests.limiter import Arrival
+from app.http.requests.long_poll import WaitingRoom
+from app.http.responses import problems
+from app.http.responses.compression import compressed
+from app.http.security.origin import THIS_MACHINE, host_check, refuse_other_sites, with_headers
+from app.http.security.proxies import behind
 from app.inventory import routes as inventory_routes
 from app.inventory.handlers import on_fulfilled, on_stock_freed
 from app.inventory.handlers import on_order_event as reserve
@@ -61,24 +60,25 @@ from app.notification.handlers import Notifier
 from app.notification.maildir import Maildir
 from app.notification.smtp import Smtp
 from app.notification.transport import Transport
+from app.observability import routes as watching_routes
+from app.observability.delivery_log import DeliveryLog, Everyone
+from app.observability.metrics import Instruments
+from app.observability.request_log import watch
+from app.observability.store_metrics import Books
+from app.observability.tracing import spans_to
+from app.openapi import docs
 from app.orders import routes as order_routes
+from app.orders.currency import SHOP, kept_in
 from app.orders.handlers import on_inventory_event, on_payment, on_shipment_event
 from app.orders.references import REFERENCES
 from app.orders.service import ORDERS, Rules
-from app.runtime import Runtime
+from app.server.runtime import Runtime
 from app.shipping import routes as shipping_routes
 from app.shipping.handlers import on_order_event as prepare_shipment
 from app.shipping.service import SHIPMENTS, rules_of
-from app.shop import SHOP, kept_in
 from app.store import Collection
-from app.watching import routes as watching_routes
-from app.watching.books import Books
-from app.watching.deliveries import DeliveryLog, Everyone
-from app.watching.instruments import Instruments
-from app.watching.requests import watch
-from app.watching.tracing import spans_to
 from app.web import routes as pages
-from app.web.site import Site
+from app.web.layout.context import Site
 
 COLLECTIONS: tuple[Collection, ...] = (
     ORDERS,

@@ -17,16 +17,17 @@ from typing import Any
 from flask import Flask, Response
 from werkzeug.test import run_wsgi_app
 
-from app import create_app, strict_json
+from app import create_app
 from app.config import Config
-from app.http.answers import versioned
-from app.http.body import json_object
-from app.http.idempotency import requested_key
-from app.http.preferences import preferred_wait_s
-from app.http.validation import load
+from app.http.requests.body import json_object
+from app.http.requests.idempotency import requested_key
+from app.http.requests.long_poll import preferred_wait_s
+from app.http.responses.json_response import versioned
 from app.orders.schemas import request_schema
 from app.orders.service import Rules, place_order
-from app.store.json_store import JsonFileStore
+from app.schema import strict_json
+from app.schema.validation import load
+from app.store.files.store import JsonFileStore
 from bench.generate import add_products
 from bench.machine import facts
 from bench.peers import flask_echo

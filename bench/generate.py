@@ -9,20 +9,21 @@ import random
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from app import COLLECTIONS, clock
+from app import COLLECTIONS
 from app.billing import service as billing
 from app.billing.gateway import Answer
 from app.events import outbox
 from app.events.types import Envelope, PaymentCaptured
 from app.inventory import service as inventory
-from app.money import Currency
+from app.kernel import clock
+from app.kernel.money import Currency
 from app.orders.handlers import on_inventory_event, on_payment
 from app.orders.service import Rules, place_order
+from app.server.migrations import SCHEMA
 from app.shipping import service as shipping
 from app.store import Store, Transaction
-from app.store.checkpointer import Checkpointer
-from app.store.json_store import JsonFileStore
-from app.upgrades import SCHEMA
+from app.store.files.checkpointer import Checkpointer
+from app.store.files.store import JsonFileStore
 from bench.workload import PRODUCTS, STOCK
 
 BATCH = 500

@@ -17,7 +17,7 @@ from app.config import Config
 from app.events.outbox import DEAD, OUTBOX, PENDING
 from app.inventory.service import add_product
 from app.orders.service import ORDERS, tell_deletion
-from app.runtime import Runtime
+from app.server.runtime import Runtime
 from app.store import View
 
 # what waits for locks and for changes measures real time: frozen, it would wait for ever

@@ -15,10 +15,10 @@ from flask import request
 from app.auth import keys, sessions, users
 from app.auth.permissions import PERMISSIONS, PROBES, PUBLIC_ENDPOINTS
 from app.config import Config
-from app.errors import Forbidden, Unauthenticated, Unavailable
-from app.http.identity import LOCAL, OPERATOR, PUBLIC, Identity, identify
-from app.http.origin import SAFE
-from app.http.proxies import PROXIED
+from app.http.security.identity import LOCAL, OPERATOR, PUBLIC, Identity, identify
+from app.http.security.origin import SAFE
+from app.http.security.proxies import PROXIED
+from app.kernel.errors import Forbidden, Unauthenticated, Unavailable
 from app.store import Store, View
 
 if TYPE_CHECKING:
@@ -78,7 +78,8 @@ class Guard:
     def _signed_in(self) -> Identity | None:
         """Whose browser it is, where a cookie counts: everywhere to read, to write on pages only.
 
-        Their forms carry a token besides (app/web/forgery.py), which requests to the API do not.
+        Their forms carry a token besides (app/web/layout/csrf.py), which requests to the API do
+        not.
         """
         token = sessions.sent_token()
         is_page = (request.endpoint or "").startswith("web.")

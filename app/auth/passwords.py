@@ -13,7 +13,7 @@ from threading import BoundedSemaphore
 from argon2 import PasswordHasher
 from argon2.exceptions import VerifyMismatchError
 
-from app.errors import Invalid, Problem, Unavailable
+from app.kernel.errors import Invalid, Problem, Unavailable
 
 LEAST_CHARACTERS = 12
 MOST_CHARACTERS = 200

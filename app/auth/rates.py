@@ -17,10 +17,10 @@ from typing import NamedTuple
 from flask import Response, after_this_request, request
 
 from app.auth.guard import is_local_request
-from app.auth.network import network_of
 from app.auth.permissions import PROBES
-from app.errors import TooMany
-from app.http.identity import LOCAL, PUBLIC, current
+from app.http.security.identity import LOCAL, PUBLIC, current
+from app.http.security.network import network_of
+from app.kernel.errors import TooMany
 
 WINDOW_S = 60
 EXCEEDED = "https://iana.org/assignments/http-problem-types#quota-exceeded"

@@ -12,11 +12,11 @@ from typing import NamedTuple
 from flask import g
 from marshmallow import fields
 
-from app import clock
-from app.http import cookies
-from app.http.fields import Choice
-from app.http.identity import STAFF_ROLES, Identity
-from app.http.validation import kept
+from app.http.security import cookies
+from app.http.security.identity import STAFF_ROLES, Identity
+from app.kernel import clock
+from app.schema.fields import Choice
+from app.schema.validation import kept
 from app.store import Collection, Document, Transaction, View
 
 COOKIE = "daybook_session"

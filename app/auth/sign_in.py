@@ -5,10 +5,10 @@ The log has the address of each that was refused, and never the name: people typ
 
 import logging
 
-from app.auth import attempts, passwords, sessions
+from app.auth import passwords, sessions, sign_in_throttle
 from app.auth.users import USERS, refuse_taken
-from app.errors import Unauthenticated
-from app.http.identity import Identity
+from app.http.security.identity import Identity
+from app.kernel.errors import Unauthenticated
 from app.store import Document, Store
 
 log = logging.getLogger(__name__)
@@ -22,7 +22,7 @@ def sign_in(store: Store, name: str, password: str, address: str, old_token: str
     """
     name = name.strip().lower()
     with store.transaction() as tx:
-        attempts.count(tx, name, address)
+        sign_in_throttle.count(tx, name, address)
     with store.read() as view:
         user = view.get(USERS.name, name)
     is_right = passwords.is_right(user["hash"] if user else None, password)
@@ -47,7 +47,7 @@ def _begin(store: Store, user: Document, address: str, old_token: str) -> str:
     with store.transaction() as tx:
         if tx.get(USERS.name, user["name"]) != user:
             raise _wrong()  # removed or changed while the password was worked out
-        attempts.forgive(tx, user["name"], address)
+        sign_in_throttle.forgive(tx, user["name"], address)
         sessions.end(tx, old_token)
         return sessions.begin(tx, Identity(user["name"], user["role"]))
 

@@ -6,11 +6,11 @@ What somebody does is written down under it.
 
 import re
 
-from app import clock
 from app.auth.keys import KEYS
 from app.auth.sessions import Session, end_all
-from app.errors import Conflict, Invalid, NotFound, Problem
-from app.http.identity import RESERVED_NAMES, STAFF_ROLES, Identity
+from app.http.security.identity import RESERVED_NAMES, STAFF_ROLES, Identity
+from app.kernel import clock
+from app.kernel.errors import Conflict, Invalid, NotFound, Problem
 from app.store import Collection, Document, Transaction, View
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._@+-]{0,59}")

@@ -6,7 +6,7 @@ before the gateway hears of it; what the gateway answered is kept with the `done
 
 from app.billing import service
 from app.billing.gateway import Answer, Charge, PaymentGateway, Refund, ask
-from app.events.signals import Asking
+from app.events.registry import Asking
 from app.events.types import Envelope
 from app.store import Transaction
 

@@ -14,10 +14,10 @@ charged twice, and nothing is charged without a trace.
 
 from decimal import Decimal
 
-from app import clock
 from app.billing.gateway import Answer, Charge, Refund
-from app.money import Currency
-from app.payment_methods import INVOICE
+from app.kernel import clock
+from app.kernel.money import Currency
+from app.kernel.payment_methods import INVOICE
 from app.store import Document
 
 CAPTURE, REFUND = "capture", "refund"

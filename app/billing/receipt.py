@@ -24,6 +24,6 @@ def receipt_pdf(shop: Shop, event: Envelope) -> bytes:
     It takes a few milliseconds, with Chinese or Arabic half a second.
     """
     # half of the time that a command takes to start would go into importing fpdf2
-    from app.billing.receipt_page import rendered
+    from app.billing.receipt_layout import rendered
 
     return rendered(shop, event)

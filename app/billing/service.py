@@ -6,11 +6,9 @@ the whole total, the difference to a larger one, a refund of what is too much. S
 does no harm.
 """
 
-from app import clock
 from app.billing import payments
 from app.billing.gateway import Answer, Charge, Refund
 from app.billing.payments import OPEN, VOID
-from app.errors import Conflict, NotFound
 from app.events.outbox import emit, timeline
 from app.events.types import (
     Envelope,
@@ -20,6 +18,8 @@ from app.events.types import (
     PaymentRefunded,
     snapshot,
 )
+from app.kernel import clock
+from app.kernel.errors import Conflict, NotFound
 from app.store import Collection, Document, Given, Transaction, View
 
 INVOICES = Collection(

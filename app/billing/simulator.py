@@ -1,6 +1,7 @@
 """A payment gateway that takes no money: for demonstrations, classes and tests.
 
-How it answers a charge is chosen by the method (see app/payment_methods.py); refunds are approved.
+How it answers a charge is chosen by the method (see app/kernel/payment_methods.py); refunds are
+approved.
 
 Like a real gateway it keeps its own record of every key, which our process cannot lose by dying:
 an SQLite file of its own, in the data folder but no part of the books. The file is written, not
@@ -20,8 +21,8 @@ from typing import Any
 
 from app.billing.gateway import Answer, Charge, PaymentGateway, Refund
 from app.config import Config
-from app.errors import Conflict, Unavailable
-from app.payment_methods import DECLINE, DOWN, TIMEOUT
+from app.kernel.errors import Conflict, Unavailable
+from app.kernel.payment_methods import DECLINE, DOWN, TIMEOUT
 
 OUTAGE_CALLS = 5
 """So many calls for a charge by the method `down` find the gateway down."""

@@ -1,18 +1,19 @@
 """The commands: `flask serve` and those for operators. Here are their options and what they print.
 
-What they do stands in app/imports/, app/replays.py, app/checks/ and the store. A command exits with
-0 when all is well, 1 when it found something wrong, and 2 when it could not do what it was asked.
+What they do stands in app/imports/, app/events/replay_job.py, app/audit/ and the store. A command
+exits with 0 when all is well, 1 when it found something wrong, and 2 when it could not do what it
+was asked.
 """
 
 from flask import Flask
 
 from app.cli.config import config
-from app.cli.failing import discard, list_failures, replay
-from app.cli.importing import imports
-from app.cli.keeping import backup, check, restore
+from app.cli.failures import discard, list_failures, replay
+from app.cli.imports import imports
 from app.cli.keys import keys
+from app.cli.maintenance import backup, check, restore
 from app.cli.openapi import openapi
-from app.cli.serving import serve
+from app.cli.serve import serve
 from app.cli.users import users
 
 COMMANDS = (

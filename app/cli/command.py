@@ -8,9 +8,9 @@ import click
 from flask import current_app
 from flask.cli import with_appcontext
 
-from app.errors import DaybookError
-from app.runtime import Runtime
-from app.store.opening import is_data_folder
+from app.kernel.errors import DaybookError
+from app.server.runtime import Runtime
+from app.store.files.folder.open import is_data_folder
 
 Given = ParamSpec("Given")
 Answer = TypeVar("Answer")

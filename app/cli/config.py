@@ -10,7 +10,7 @@ import click
 
 from app.cli.command import Command, with_runtime
 from app.config import PREFIX, SECRET, Config
-from app.runtime import Runtime
+from app.server.runtime import Runtime
 
 MASK = "***"
 

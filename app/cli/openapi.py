@@ -7,7 +7,7 @@ from flask import current_app
 from flask.cli import with_appcontext
 
 from app.cli.command import Command
-from app.contract.document import as_yaml
+from app.openapi.document import as_yaml
 
 
 @click.command("openapi", cls=Command)

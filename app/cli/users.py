@@ -19,9 +19,9 @@ from app.auth.users import (
     user_name,
 )
 from app.cli.command import Command, with_runtime
-from app.errors import Invalid, Problem
-from app.http.identity import STAFF_ROLES
-from app.runtime import Runtime
+from app.http.security.identity import STAFF_ROLES
+from app.kernel.errors import Invalid, Problem
+from app.server.runtime import Runtime
 
 _role = click.option(
     "--role", type=click.Choice(STAFF_ROLES), required=True, help="What they may do."

@@ -10,9 +10,9 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from app.config.readers import MAILS, READERS
-from app.errors import Invalid, Problem
-from app.money import Currency
-from app.payment_methods import APPROVE
+from app.kernel.errors import Invalid, Problem
+from app.kernel.money import Currency
+from app.kernel.payment_methods import APPROVE
 
 PREFIX = "DAYBOOK_"
 _OIDC = PREFIX + "OIDC_"

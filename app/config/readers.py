@@ -14,8 +14,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from marshmallow import ValidationError
 from marshmallow.validate import Email
 
-from app.money import Currency
-from app.payment_methods import METHODS
+from app.kernel.money import Currency
+from app.kernel.payment_methods import METHODS
 
 MAILS = (
     *("placed", "changed", "cancelled", "deleted", "confirmed", "backordered", "available"),

@@ -10,12 +10,12 @@ from itertools import islice
 
 from marshmallow import fields
 
-from app import clock
-from app.errors import Conflict, NotFound
 from app.events import outbox
 from app.events.types import Envelope
-from app.http.fields import Choice, Count
-from app.http.validation import kept
+from app.kernel import clock
+from app.kernel.errors import Conflict, NotFound
+from app.schema.fields import Choice, Count
+from app.schema.validation import kept
 from app.store import Collection, Document, Store, Transaction, View
 
 FAILED, REPLAYING = "failed", "replaying"
@@ -48,7 +48,8 @@ _BATCH = 100
 class Selection:
     """Which failures are meant; what is None is not asked for.
 
-    `order` is an id or a number, `error` a part of the text, `since` a moment as app.clock has it.
+    `order` is an id or a number, `error` a part of the text, `since` a moment as app.kernel.clock
+    has it.
     """
 
     id: str | None = None

@@ -7,11 +7,11 @@ They work only where DAYBOOK_FAULTS=on.
 
 from marshmallow import fields
 
-from app.errors import DaybookError, Invalid, Problem, Unavailable
-from app.events.retry import FaultInjected
+from app.events.dispatch.retry import FaultInjected
 from app.events.types import Envelope
-from app.http.fields import Choice, Count
-from app.http.validation import kept
+from app.kernel.errors import DaybookError, Invalid, Problem, Unavailable
+from app.schema.fields import Choice, Count
+from app.schema.validation import kept
 from app.store import Collection, Document, Store, Transaction, View
 
 FAIL, REJECT, DOWN, SLOW = "fail", "reject", "down", "slow"

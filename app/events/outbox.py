@@ -14,10 +14,10 @@ from itertools import takewhile
 
 from marshmallow import fields
 
-from app import clock, trace
-from app.errors import Invalid, Problem
 from app.events.types import Envelope, Event
-from app.http.validation import kept
+from app.kernel import clock, trace
+from app.kernel.errors import Invalid, Problem
+from app.schema.validation import kept
 from app.store import Collection, Document, Given, Transaction, View
 
 PENDING, DONE, DEAD, DISCARDED = "pending", "done", "dead", "discarded"

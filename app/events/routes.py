@@ -5,19 +5,19 @@ from typing import Any
 
 from flask import Blueprint, Response
 
-from app import clock
-from app.errors import Forbidden, Malformed, NotFound
-from app.events import failures, feed, schemas
+from app.events import event_feed, failures, schemas
 from app.events.faults import FAULTS
 from app.events.replay import plan
 from app.events.types import EVENT_TYPES
-from app.http.answers import answer
-from app.http.body import json_object
-from app.http.fields import Choice, Text
-from app.http.identity import current
 from app.http.operation import Operation
-from app.http.paging import decoded, encoded, list_schema, page_answer, paging, query
-from app.http.validation import load
+from app.http.requests.body import json_object
+from app.http.requests.paging import decoded, encoded, list_schema, page_answer, paging, query
+from app.http.responses.json_response import answer
+from app.http.security.identity import current
+from app.kernel import clock
+from app.kernel.errors import Forbidden, Malformed, NotFound
+from app.schema.fields import Choice, Text
+from app.schema.validation import load
 from app.store import IndexValue, Store, View
 
 _FEED = "/event"
@@ -50,7 +50,7 @@ def blueprint(
         wanted = query(schemas.FEED_QUERY)
         position = _position(wanted)
         with store.read() as view:
-            found = feed.news(view, position, wanted["limit"], wanted.get("type"))
+            found = event_feed.news(view, position, wanted["limit"], wanted.get("type"))
         if found.position != position:
             # what is told must not be taken back by a power cut
             store.make_durable()
@@ -150,5 +150,5 @@ def _position(wanted: Mapping[str, Any]) -> str:
     if "after" in wanted and "since" in wanted:
         raise Malformed("Give `after` or `since`, not both: a cursor says where to begin.")
     if "since" in wanted:
-        return feed.position_at(clock.parsed(wanted["since"]))
-    return decoded(wanted["after"], _FEED) if "after" in wanted else feed.BEGINNING
+        return event_feed.position_at(clock.parsed(wanted["since"]))
+    return decoded(wanted["after"], _FEED) if "after" in wanted else event_feed.BEGINNING

@@ -1,4 +1,4 @@
-"""What a route takes and answers, said once, beside it; app/contract/ tells it to clients."""
+"""What a route takes and answers, said once, beside it; app/openapi/ tells it to clients."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,8 +9,8 @@ from weakref import WeakKeyDictionary
 from flask import Response, request
 from marshmallow import Schema
 
-from app.errors import Malformed
-from app.http.body import JSON
+from app.http.requests.body import JSON
+from app.kernel.errors import Malformed
 
 IF_MATCH, IF_NONE_MATCH = "If-Match", "If-None-Match"
 IDEMPOTENCY_KEY, PREFER = "Idempotency-Key", "Prefer"

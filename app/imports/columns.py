@@ -4,8 +4,8 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from app.errors import Invalid, Problem
 from app.imports.tables import Row, Table
+from app.kernel.errors import Invalid, Problem
 from app.store import Document
 
 _WHOLE = re.compile(r"[+-]?[0-9]{1,18}")

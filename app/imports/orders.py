@@ -13,14 +13,14 @@ from zoneinfo import ZoneInfo
 
 from marshmallow import Schema
 
-from app import clock
-from app.errors import Conflict, Invalid, Problem
-from app.http.validation import load
 from app.imports.columns import Columns, Reader, text, whole
 from app.imports.refusals import Refusal, reason_for
 from app.imports.tables import Row, Table
+from app.kernel import clock
+from app.kernel.errors import Conflict, Invalid, Problem
 from app.orders.references import REFERENCE_RULE, import_order, is_imported, is_reference
 from app.orders.service import Rules
+from app.schema.validation import load
 from app.store import Document, Store, Transaction
 
 FIELDS: Mapping[str, Reader] = {

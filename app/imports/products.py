@@ -5,12 +5,12 @@ from dataclasses import dataclass, field
 
 from marshmallow import Schema
 
-from app.errors import Invalid
-from app.http.validation import load
 from app.imports.columns import Columns, Reader, flag, text, whole
 from app.imports.refusals import Refusal, reason_for
 from app.imports.tables import Row, Table
 from app.inventory.service import add_product
+from app.kernel.errors import Invalid
+from app.schema.validation import load
 from app.store import Document, Store, Transaction
 
 FIELDS: Mapping[str, Reader] = {

@@ -12,10 +12,10 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from app.disk import write_new
-from app.errors import Problem
-from app.http.csv_list import disarmed
+from app.http.responses.csv_response import disarmed
 from app.imports.tables import Row, Table
+from app.kernel.disk import write_new
+from app.kernel.errors import Problem
 from app.store import Document
 
 OWN_HEADINGS = ("line", "reason")

@@ -7,7 +7,7 @@ from app.imports.products import FIELDS, import_products
 from app.imports.tables import read_table
 from app.inventory.schemas import product_request_schema
 from app.inventory.service import PRODUCTS
-from app.money import Currency
+from app.kernel.money import Currency
 from app.orders.service import ORDERS
 from app.store import Store
 

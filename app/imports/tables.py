@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from app import strict_json
-from app.errors import Invalid, Malformed
+from app.kernel.errors import Invalid, Malformed
+from app.schema import strict_json
 
 DELIMITERS = ",;\t"
 NDJSON_SUFFIXES = (".ndjson", ".jsonl")

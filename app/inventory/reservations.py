@@ -15,14 +15,14 @@ from typing import Any
 
 from marshmallow import fields
 
-from app import clock
-from app.errors import Conflict
 from app.events.outbox import emit
 from app.events.types import InventoryBackordered, InventoryReserved, StockFreed, snapshot
-from app.http.fields import Count
-from app.http.validation import Strict, kept
 from app.inventory.stock import LEDGER, PRODUCTS, book, keep, product_of
-from app.quantities import quantities
+from app.kernel import clock
+from app.kernel.errors import Conflict
+from app.kernel.quantities import quantities
+from app.schema.fields import Count
+from app.schema.validation import Strict, kept
 from app.store import Collection, Document, IndexValue, Transaction, View
 
 HOLDING = frozenset({"placed", "confirmed", "backordered"})

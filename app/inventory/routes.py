@@ -6,17 +6,17 @@ from flask import Blueprint, Response
 from marshmallow import Schema
 from werkzeug.routing import PathConverter
 
-from app.errors import Invalid, Problem
-from app.http import idempotency
-from app.http.answers import expected_versions, versioned
-from app.http.body import PATCH_TYPES, json_object
-from app.http.identity import current
 from app.http.operation import IDEMPOTENCY_KEY, IF_MATCH, IF_NONE_MATCH, Operation
-from app.http.paging import page_answer, paging, query
-from app.http.validation import load
+from app.http.requests import idempotency
+from app.http.requests.body import PATCH_TYPES, json_object
+from app.http.requests.paging import page_answer, paging, query
+from app.http.responses.json_response import expected_versions, versioned
+from app.http.security.identity import current
 from app.inventory import schemas, service
 from app.inventory.search import has_words, search
-from app.money import Currency
+from app.kernel.errors import Invalid, Problem
+from app.kernel.money import Currency
+from app.schema.validation import load
 from app.store import Document, IndexValue, Page, Store, Transaction
 
 

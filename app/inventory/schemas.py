@@ -5,11 +5,11 @@ from typing import Any
 
 from marshmallow import Schema, ValidationError, fields, validate
 
-from app.errors import Invalid, Problem
-from app.http.fields import Choice, Count, Flag, Money, Text
-from app.http.paging import list_schema
-from app.http.validation import Strict, load
-from app.money import Currency
+from app.http.requests.paging import list_schema
+from app.kernel.errors import Invalid, Problem
+from app.kernel.money import Currency
+from app.schema.fields import Choice, Count, Flag, Money, Text
+from app.schema.validation import Strict, load
 from app.store import Document
 
 MAX_QUANTITY = 10**9

@@ -1,17 +1,16 @@
 """The rules of the catalogue and the shelf: what clerks and commands do with products.
 
 With stock.py and reservations.py, the only code that changes inventory's documents. Every function
-works in the caller's transaction. Errors are those of app/errors.py; `who` goes into the ledger,
-and into the product as `changed_by`.
+works in the caller's transaction. Errors are those of app/kernel/errors.py; `who` goes into the
+ledger, and into the product as `changed_by`.
 """
 
 from collections.abc import Container
 
-from app.errors import Conflict
 from app.events.outbox import emit
 from app.events.types import ProductLowStockDigest
-from app.http.identity import COMMAND
-from app.inventory.recounting import recount, renew, sound_lines
+from app.http.security.identity import COMMAND
+from app.inventory.repair import recount, renew, sound_lines
 from app.inventory.reservations import (
     HOLDING,
     LEFT,
@@ -36,8 +35,9 @@ from app.inventory.stock import (
     keep,
     with_status,
 )
+from app.kernel.errors import Conflict
+from app.kernel.versions import refuse_stale
 from app.store import Document, Transaction, View
-from app.versions import refuse_stale
 
 __all__ = [
     "HOLDING",

@@ -5,11 +5,11 @@ change of what is on hand through `book` as well, which writes it into the ledge
 rooms of inventory call these.
 """
 
-from app import clock
-from app.errors import NotFound
 from app.events.outbox import emit
 from app.events.types import ProductLowStock, ProductUpdated
 from app.inventory.schemas import check_line, check_product
+from app.kernel import clock
+from app.kernel.errors import NotFound
 from app.store import Collection, Document, Transaction, View
 
 IN_STOCK, LOW_STOCK, OUT_OF_STOCK = "in_stock", "low_stock", "out_of_stock"

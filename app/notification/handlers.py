@@ -9,10 +9,10 @@ from email.utils import format_datetime, parseaddr
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
-from app import clock
-from app.events.signals import Skipped
+from app.events.registry import Skipped
 from app.events.types import Envelope
-from app.notification.letters import letter_about, recipient_of
+from app.kernel import clock
+from app.notification.mail_templates import letter_about, recipient_of
 from app.notification.message import Attachment, bare_address, composed, header_lines, mailbox
 from app.notification.transport import Mail, Transport
 

@@ -9,8 +9,8 @@ from email.policy import default
 from heapq import nlargest
 from pathlib import Path
 
-from app import clock
-from app.errors import NotFound
+from app.kernel import clock
+from app.kernel.errors import NotFound
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9.,:=_-]{0,199}")
 _FOLDERS = ("new", "cur")

@@ -6,7 +6,7 @@ comes from the message, so delivering the same message again replaces it instead
 
 from pathlib import Path
 
-from app.disk import make_folder, sync_folder, write_new
+from app.kernel.disk import make_folder, sync_folder, write_new
 from app.notification.transport import Mail
 
 

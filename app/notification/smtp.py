@@ -14,7 +14,7 @@ import ssl
 from functools import cache
 from urllib.parse import unquote, urlsplit
 
-from app.errors import Unavailable
+from app.kernel.errors import Unavailable
 from app.notification.smtp_connections import Connection, Connections
 from app.notification.transport import Mail, Refused
 

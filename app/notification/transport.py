@@ -2,7 +2,7 @@
 
 from typing import NamedTuple, Protocol
 
-from app.errors import DaybookError
+from app.kernel.errors import DaybookError
 
 
 class Mail(NamedTuple):

@@ -1,8 +1,8 @@
 """What orders do when inventory, billing or shipping has spoken."""
 
 from app.events.types import Envelope
+from app.kernel.quantities import quantities
 from app.orders import service, states
-from app.quantities import quantities
 from app.store import Document, Transaction
 
 

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-from app.errors import Conflict, Invalid, Problem
-from app.money import Currency
-from app.quantities import quantities
+from app.kernel.errors import Conflict, Invalid, Problem
+from app.kernel.money import Currency
+from app.kernel.quantities import quantities
 from app.store import Document, View
 
 Products = Mapping[str, Document | None]

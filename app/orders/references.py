@@ -2,9 +2,9 @@
 
 from marshmallow import fields
 
-from app import clock
-from app.http.validation import kept
+from app.kernel import clock
 from app.orders.service import Rules, place_order
+from app.schema.validation import kept
 from app.store import Collection, Document, Transaction, View
 
 REFERENCES = Collection(

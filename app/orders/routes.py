@@ -7,19 +7,20 @@ from time import monotonic, sleep
 
 from flask import Blueprint, Response
 
-from app.errors import NotFound
 from app.events.outbox import timeline
 from app.events.schemas import TimelineSchema
-from app.http import csv_list, idempotency
-from app.http.answers import answer, expected_versions, versioned
-from app.http.body import PATCH_TYPES, json_object, json_object_if_any
-from app.http.identity import current
 from app.http.operation import IDEMPOTENCY_KEY, IF_MATCH, IF_NONE_MATCH, PREFER, Operation
-from app.http.paging import page_answer, paging, query
-from app.http.preferences import WaitingRoom, preferred_wait_s
-from app.http.validation import load
-from app.orders import schemas, service, sheet, states
-from app.payment_methods import INVOICE
+from app.http.requests import idempotency
+from app.http.requests.body import PATCH_TYPES, json_object, json_object_if_any
+from app.http.requests.long_poll import WaitingRoom, preferred_wait_s
+from app.http.requests.paging import page_answer, paging, query
+from app.http.responses import csv_response
+from app.http.responses.json_response import answer, expected_versions, versioned
+from app.http.security.identity import current
+from app.kernel.errors import NotFound
+from app.kernel.payment_methods import INVOICE
+from app.orders import csv_export, schemas, service, states
+from app.schema.validation import load
 from app.store import Document, IndexValue, Page, Store, Transaction, View
 
 _ID = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -69,7 +70,7 @@ def blueprint(store: Store, rules: service.Rules, waiting_room: WaitingRoom) -> 
         return response
 
     @routes.get("/order")
-    @Operation(schemas.OrderPageSchema, query=schemas.LIST_QUERY, also=(csv_list.MEDIA_TYPE,))
+    @Operation(schemas.OrderPageSchema, query=schemas.LIST_QUERY, also=(csv_response.MEDIA_TYPE,))
     def list_orders() -> Response:
         """A page of orders, newest first unless sorted otherwise; all of them as CSV."""
         wanted = query(schemas.LIST_QUERY)
@@ -86,9 +87,11 @@ def blueprint(store: Store, rules: service.Rules, waiting_room: WaitingRoom) -> 
                 descending=wanted["sort"] == "-date",
             )
 
-        if csv_list.is_wanted():
-            orders = csv_list.every(store, find)
-            response = csv_list.csv_answer("orders.csv", sheet.HEADINGS, sheet.rows(orders))
+        if csv_response.is_wanted():
+            orders = csv_response.every(store, find)
+            response = csv_response.csv_answer(
+                "orders.csv", csv_export.HEADINGS, csv_export.rows(orders)
+            )
         else:
             with store.read() as view:
                 page = find(view, cursor, limit)

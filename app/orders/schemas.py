@@ -6,13 +6,13 @@ from typing import Any
 
 from marshmallow import Schema, fields, validate
 
-from app.errors import Invalid, Problem
-from app.http.fields import Choice, Count, EmailAddress, Moment, Money, Text
-from app.http.paging import list_schema
-from app.http.validation import Strict, load
-from app.money import Currency
+from app.http.requests.paging import list_schema
+from app.kernel.errors import Invalid, Problem
+from app.kernel.money import Currency
+from app.kernel.payment_methods import APPROVE, METHODS
 from app.orders import states
-from app.payment_methods import APPROVE, METHODS
+from app.schema.fields import Choice, Count, EmailAddress, Moment, Money, Text
+from app.schema.validation import Strict, load
 from app.store import Document
 
 MAX_LINES = 2000

@@ -1,7 +1,7 @@
 """The rules of orders; the only code that changes orders.
 
 Every function works in the caller's transaction and emits its events there, so the order and its
-events are one record. Errors are those of app/errors.py.
+events are one record. Errors are those of app/kernel/errors.py.
 """
 
 import secrets
@@ -11,18 +11,18 @@ from dataclasses import dataclass
 from decimal import Decimal
 from hmac import compare_digest
 
-from app import clock
-from app.errors import Conflict, NotFound
 from app.events.outbox import emit, timeline
 from app.events.types import OrderCancelled, OrderDeleted, OrderPlaced, OrderUpdated, snapshot
-from app.http.identity import CARRIER, COMMAND
-from app.money import Currency
+from app.http.security.identity import CARRIER, COMMAND
+from app.kernel import clock
+from app.kernel.errors import Conflict, NotFound
+from app.kernel.money import Currency
+from app.kernel.payment_methods import APPROVE
+from app.kernel.versions import refuse_stale
 from app.orders import states
 from app.orders.lines import listed, priced, refuse_short, total
 from app.orders.schemas import check_order
-from app.payment_methods import APPROVE
 from app.store import Collection, Document, Given, IndexValue, Transaction, View
-from app.versions import refuse_stale
 
 FIRST_NUMBER = 1001
 RESERVED = "every line is reserved"

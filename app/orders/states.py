@@ -1,7 +1,7 @@
 """The states of an order, and which may follow which."""
 
-from app import clock
-from app.errors import Conflict
+from app.kernel import clock
+from app.kernel.errors import Conflict
 from app.store import Document
 
 PLACED, CONFIRMED, BACKORDERED = "placed", "confirmed", "backordered"

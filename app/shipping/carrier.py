@@ -7,8 +7,8 @@ name what it is about, or a call-back about one shipment could be sent again abo
 from flask import request
 from standardwebhooks import Webhook, WebhookVerificationError
 
-from app.errors import Forbidden, Malformed
-from app.http.body import body_bytes
+from app.http.requests.body import body_bytes
+from app.kernel.errors import Forbidden, Malformed
 
 WEBHOOK_HEADERS = ("webhook-id", "webhook-timestamp", "webhook-signature")
 

@@ -4,13 +4,13 @@ from collections.abc import Callable
 
 from flask import Blueprint, Response
 
-from app.http import idempotency
-from app.http.answers import expected_versions, versioned
-from app.http.body import json_object
-from app.http.identity import current
 from app.http.operation import IDEMPOTENCY_KEY, IF_MATCH, IF_NONE_MATCH, Operation
-from app.http.paging import page_answer, paging, query
-from app.http.validation import load
+from app.http.requests import idempotency
+from app.http.requests.body import json_object
+from app.http.requests.paging import page_answer, paging, query
+from app.http.responses.json_response import expected_versions, versioned
+from app.http.security.identity import current
+from app.schema.validation import load
 from app.shipping import schemas, service
 from app.shipping.carrier import WEBHOOK_HEADERS, refuse_unsigned
 from app.store import IndexValue, Store, Transaction, View

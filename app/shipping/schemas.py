@@ -2,9 +2,9 @@
 
 from marshmallow import fields, validate
 
-from app.http.fields import Choice, Count, Moment, Text
-from app.http.paging import list_schema
-from app.http.validation import Strict, load
+from app.http.requests.paging import list_schema
+from app.schema.fields import Choice, Count, Moment, Text
+from app.schema.validation import Strict, load
 from app.shipping.states import STATES
 from app.store import Document
 

@@ -10,18 +10,18 @@ from collections.abc import Container
 from dataclasses import dataclass
 from decimal import Decimal
 
-from app import clock
 from app.config import Config
-from app.errors import Conflict, NotFound
 from app.events.outbox import emit
 from app.events.types import OrderDelivered, OrderFulfilled, snapshot
-from app.http.identity import COMMAND
-from app.payment_methods import INVOICE
-from app.quantities import quantities
+from app.http.security.identity import COMMAND
+from app.kernel import clock
+from app.kernel.errors import Conflict, NotFound
+from app.kernel.payment_methods import INVOICE
+from app.kernel.quantities import quantities
+from app.kernel.versions import refuse_stale
 from app.shipping.schemas import check_shipment
 from app.shipping.states import DELIVERED, READY, SENT, SHIPPED, WAITING
 from app.store import Collection, Document, Transaction, View
-from app.versions import refuse_stale
 
 TO_SHIP = frozenset({"placed", "backordered", "confirmed"})
 """The order states in which goods may leave once they are reserved.

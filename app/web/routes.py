@@ -3,26 +3,19 @@
 from flask import Blueprint, Flask, url_for
 
 from app.auth.permissions import PERMISSIONS
-from app.http.identity import current
-from app.web import (
-    desk,
-    door,
-    events,
-    live,
-    mailbox,
-    order_page,
-    overview,
-    provider_door,
-    shipping,
-    shop,
-    stock,
-)
-from app.web.site import Site, install_pages
+from app.http.security.identity import current
+from app.web.clerk import mailbox, orders, shipping
+from app.web.customer import order_page, shop
+from app.web.layout import live
+from app.web.layout.context import Site, install_pages
+from app.web.manager import overview, stock
+from app.web.operator import events
+from app.web.sign_in import oidc, password
 
 GROUPS = {
     "customer": (shop, order_page, live),
-    "door": (door, provider_door),
-    "clerk": (desk, shipping, mailbox),
+    "door": (password, oidc),
+    "clerk": (orders, shipping, mailbox),
     "manager": (stock, overview),
     "operator": (events,),
 }

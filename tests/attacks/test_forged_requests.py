@@ -7,7 +7,7 @@ import pytest
 
 from app import create_app
 from app.config import Config
-from app.web.forgery import COOKIE
+from app.web.layout.csrf import COOKIE
 from tests.attacks.conftest import FORM, Attack, Scene, refused, settle
 from tests.http.test_refusals import everything
 from tests.over_http import request_for

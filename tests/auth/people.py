@@ -7,7 +7,7 @@ from flask.testing import FlaskClient
 
 from app.auth.passwords import hashed
 from app.auth.users import create_user
-from app.runtime import Runtime
+from app.server.runtime import Runtime
 from tests.web.page import Page, send
 
 PASSWORD = "correct horse battery"

@@ -10,9 +10,9 @@ from flask.testing import FlaskClient
 from app.auth.guard import FORWARDED, is_loopback, refuse_open_house
 from app.auth.keys import create_key
 from app.config import Config
-from app.errors import Unavailable
-from app.http.identity import ROLES, Identity
-from app.runtime import Runtime
+from app.http.security.identity import ROLES, Identity
+from app.kernel.errors import Unavailable
+from app.server.runtime import Runtime
 
 Headers = dict[str, str]
 

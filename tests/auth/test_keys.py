@@ -5,9 +5,9 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from app.auth.keys import KEYS, create_key, identity_of, revoke_key
-from app.errors import NotFound
-from app.http.identity import Identity
-from app.runtime import Runtime
+from app.http.security.identity import Identity
+from app.kernel.errors import NotFound
+from app.server.runtime import Runtime
 
 
 @pytest.fixture

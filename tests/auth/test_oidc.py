@@ -18,8 +18,8 @@ from app import create_app
 from app.auth.keys import create_key
 from app.auth.sessions import SESSIONS
 from app.config import Config, from_environment
-from app.errors import Invalid, Unavailable
-from app.runtime import Runtime
+from app.kernel.errors import Invalid, Unavailable
+from app.server.runtime import Runtime
 from tests.auth.people import make_user
 from tests.auth.provider_process import CLIENT_ID, CLIENT_SECRET
 from tests.cli.shell import ROOT

@@ -11,7 +11,7 @@ from freezegun.api import FrozenDateTimeFactory
 
 from app.auth.keys import create_key
 from app.config import Config
-from app.runtime import Runtime
+from app.server.runtime import Runtime
 
 ELSEWHERE = {"REMOTE_ADDR": "192.0.2.1"}
 Headers = dict[str, str]

@@ -14,10 +14,10 @@ from app.auth import sessions
 from app.auth.sessions import SESSIONS
 from app.auth.users import USERS, change_password, change_role, remove_user
 from app.config import Config
-from app.http.identity import Identity
-from app.runtime import Runtime
+from app.http.security.identity import Identity
+from app.server.runtime import Runtime
 from app.store import Document
-from app.web.forgery import COOKIE as FORM_COOKIE
+from app.web.layout.csrf import COOKIE as FORM_COOKIE
 from tests.auth.people import PASSWORD, make_user, sign_in, signed_in
 from tests.web.page import Page, send
 

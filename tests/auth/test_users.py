@@ -10,9 +10,9 @@ from app.auth import passwords
 from app.auth.keys import KEYS
 from app.auth.sessions import SESSIONS, begin
 from app.auth.users import USERS, check_user, user_name
-from app.errors import Invalid
-from app.http.identity import Identity
-from app.runtime import Runtime
+from app.http.security.identity import Identity
+from app.kernel.errors import Invalid
+from app.server.runtime import Runtime
 from app.store import Document
 
 PASSWORD = "correct horse battery"

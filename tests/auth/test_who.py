@@ -10,7 +10,7 @@ from flask.testing import FlaskClient
 
 from app.auth.keys import create_key
 from app.config import Config
-from app.runtime import Runtime
+from app.server.runtime import Runtime
 from tests.auth.people import signed_in
 from tests.over_http import body, request_for
 from tests.web.page import Page, quantity, send

@@ -10,7 +10,7 @@ from flask import Flask
 from app.billing.service import INVOICES
 from app.billing.simulator import Simulator
 from app.config import Config
-from app.runtime import Runtime
+from app.server.runtime import Runtime
 
 Document = dict[str, Any]
 Settled = Callable[[], None]

@@ -6,7 +6,7 @@ from flask.testing import FlaskClient
 
 from app.billing import service
 from app.billing.service import INVOICES
-from app.runtime import Runtime
+from app.server.runtime import Runtime
 from tests.billing.conftest import Invoices
 from tests.over_http import place
 

@@ -8,7 +8,7 @@ import pytest
 
 from app.billing.gateway import Charge, Refund
 from app.billing.simulator import OUTAGE_CALLS, Simulator
-from app.errors import Conflict, Unavailable
+from app.kernel.errors import Conflict, Unavailable
 
 CHARGE = Charge("order-1-1", "9.00", "EUR", "approve")
 

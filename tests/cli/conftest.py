@@ -10,7 +10,7 @@ from flask.testing import FlaskClient
 
 from app.config import Config
 from app.events.failures import FAILURES
-from app.runtime import Runtime
+from app.server.runtime import Runtime
 from app.store import Document
 from tests.over_http import place
 

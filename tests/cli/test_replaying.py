@@ -7,11 +7,11 @@ from collections.abc import Callable
 import pytest
 from flask.testing import FlaskClient
 
-from app import clock
 from app.billing.service import INVOICES
 from app.events import failures as failing
 from app.events import outbox
-from app.runtime import Runtime
+from app.kernel import clock
+from app.server.runtime import Runtime
 from app.store import Document
 from tests.cli.conftest import Failures, Give
 from tests.over_http import place, read

@@ -13,7 +13,7 @@ from app.imports.orders import FIELDS, OrderImport
 from app.imports.tables import read_table
 from app.orders.schemas import request_schema
 from app.orders.service import Rules
-from app.runtime import Runtime
+from app.server.runtime import Runtime
 from app.store import Document
 from tests.cli import shell
 from tests.cli.conftest import Failures

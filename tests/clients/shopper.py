@@ -12,8 +12,8 @@ from marshmallow import ValidationError
 from marshmallow.fields import Field, String
 from marshmallow.validate import Regexp
 
-from app.http.fields import Text
-from app.http.idempotency import HEADER, KEY_PATTERN
+from app.http.requests.idempotency import HEADER, KEY_PATTERN
+from app.schema.fields import Text
 
 SKUS = ("paper-clips", "daybook-2027")
 """Of the sample catalogue: one that is plentiful, and one that may be back-ordered."""

@@ -15,9 +15,9 @@ from app import create_app
 from app.config import Config
 from app.events.outbox import OUTBOX, PENDING, timeline
 from app.inventory.service import add_product
-from app.runtime import Runtime
+from app.server.runtime import Runtime
 from app.store import View
-from app.store.checkpointer import Checkpointer
+from app.store.files.checkpointer import Checkpointer
 
 FIRST_NUMBER = 1001
 SHELF = 10_000

@@ -5,10 +5,10 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from app.errors import StorageFull, Unavailable
+from app.kernel.errors import StorageFull, Unavailable
 from app.store import Document
-from app.store.checkpointer import Checkpointer
-from app.store.json_store import JsonFileStore
+from app.store.files.checkpointer import Checkpointer
+from app.store.files.store import JsonFileStore
 from tests.durability.disk import WRITE, Step
 from tests.store.shop import COLLECTIONS, note, order
 

@@ -3,8 +3,8 @@
 import threading
 from pathlib import Path
 
-from app.store.checkpointer import Checkpointer
-from app.store.json_store import JsonFileStore
+from app.store.files.checkpointer import Checkpointer
+from app.store.files.store import JsonFileStore
 from tests.durability.day import Shop, a_day
 from tests.durability.disk import Disk
 from tests.durability.journal_story import GONE, Fact

@@ -8,10 +8,10 @@ from pathlib import Path
 from random import Random
 from typing import NamedTuple
 
-from app.errors import DaybookError
+from app.kernel.errors import DaybookError
 from app.store import Collection, Document, View
-from app.store.json_store import JsonFileStore
-from app.store.transaction import COUNTERS
+from app.store.files.memory.transaction import COUNTERS
+from app.store.files.store import JsonFileStore
 from tests.durability.disk import Entry
 from tests.durability.journal_story import Documents, Story
 from tests.durability.power_loss import Cuts, Image, platters, states

@@ -8,12 +8,12 @@ from typing import NamedTuple
 
 import pytest
 
-from app.errors import Damaged
+from app.kernel.errors import Damaged
 from app.store import Document
-from app.store.checkpointer import Checkpointer
-from app.store.inspecting import inspect
-from app.store.json_store import JsonFileStore
-from app.store.salvaging import salvage
+from app.store.files.checkpointer import Checkpointer
+from app.store.files.store import JsonFileStore
+from app.store.files.tools.repair import salvage
+from app.store.files.tools.verify import inspect
 from tests.durability.conftest import EVERYTHING, SEED, Tell
 from tests.store.journal_lines import segments
 from tests.store.shop import COLLECTIONS, all_orders, note, order

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.processes.books import FIRST_NUMBER, fill_catalogue, opened
 from tests.processes.clients import ORDER
 from tests.processes.conftest import Serve, serve
+from tests.processes.reconciliation import FIRST_NUMBER, fill_catalogue, opened
 from tests.processes.servers import Server, wait_for
 
 __all__ = ["serve"]

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from app.errors import Unavailable
-from app.store.checkpointer import Checkpointer
-from app.store.json_store import JsonFileStore
+from app.kernel.errors import Unavailable
+from app.store.files.checkpointer import Checkpointer
+from app.store.files.store import JsonFileStore
 from tests.durability.conftest import Tell
 from tests.durability.disk import OPEN, SYNC_FOLDER, Disk, Entry, Step
 from tests.durability.failing_disk import KINDS, ORDERS, Clerk, Died, Mortal, failing_at

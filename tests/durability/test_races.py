@@ -9,16 +9,16 @@ from random import Random
 import pytest
 
 from app import create_app
-from app.checks import recompute
+from app.audit import recompute
 from app.config import Config
 from app.inventory.service import add_product
-from app.runtime import Runtime
+from app.server.runtime import Runtime
 from app.store import View
 from tests.durability.conftest import EVERYTHING, SEED, Tell
 from tests.durability.history import SKUS, Act, contradictions, run_clients
-from tests.processes.books import FIRST_NUMBER, fill_catalogue, opened
 from tests.processes.clients import Load
 from tests.processes.conftest import Serve, serve
+from tests.processes.reconciliation import FIRST_NUMBER, fill_catalogue, opened
 from tests.processes.servers import leader_of, wait_for
 
 __all__ = ["serve"]

@@ -13,9 +13,9 @@ from time import monotonic
 
 import pytest
 
-from tests.processes.books import documents_in, fill_catalogue
 from tests.processes.clients import ORDER
 from tests.processes.conftest import Serve, serve
+from tests.processes.reconciliation import documents_in, fill_catalogue
 from tests.processes.servers import Server, wait_for
 
 __all__ = ["serve"]

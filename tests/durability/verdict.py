@@ -5,14 +5,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from app import COLLECTIONS
-from app.checks import recompute
-from app.errors import DaybookError
+from app.audit import recompute
 from app.events.failures import FAILURES
 from app.events.outbox import DONE, EVENTS, timeline
+from app.kernel.errors import DaybookError
 from app.orders.service import ORDERS
 from app.orders.states import CANCELLED
 from app.store import Document, View
-from app.store.inspecting import inspect
+from app.store.files.tools.verify import inspect
 from tests.durability.day import MEND, REPLAY, Books, Operation, Shop
 
 

@@ -8,17 +8,17 @@ from time import monotonic
 import pytest
 
 from app.events import outbox
-from app.events.delivery import Round
+from app.events.dispatch.loop import Round
+from app.events.dispatch.observer import UNOBSERVED, Observer
+from app.events.dispatch.retry import RetryPolicy
+from app.events.dispatch.worker_pool import Workshop
 from app.events.failures import FAILURES
 from app.events.faults import FAULTS
-from app.events.observer import UNOBSERVED, Observer
 from app.events.outbox import EVENTS, OUTBOX, TIMELINES, emit
-from app.events.retry import RetryPolicy
-from app.events.signals import Inside, Outside, Signals, Skipped
+from app.events.registry import Inside, Outside, Signals, Skipped
 from app.events.types import EVENT_TYPES, Envelope, Event, OrderPlaced
-from app.events.workshop import Workshop
 from app.store import Collection, Document, Transaction
-from app.store.json_store import JsonFileStore
+from app.store.files.store import JsonFileStore
 
 EFFECTS = Collection(name="effects", key="id", listed=True)
 """Where the fake handlers inside the store leave their effects: one document for each event."""

@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from time import monotonic
 
-from app.events.dispatcher import Dispatcher
-from app.events.retry import RetryPolicy
-from app.events.signals import Signals
+from app.events.dispatch.dispatcher import Dispatcher
+from app.events.dispatch.retry import RetryPolicy
+from app.events.registry import Signals
 from app.store import Store
 from tests.events.conftest import PATIENCE_S, QUICK, Shop
 

@@ -4,10 +4,10 @@ from functools import partial
 
 import pytest
 
-from app.errors import Conflict, NotFound
 from app.events import failures, outbox
 from app.events.failures import Selection, discard, find, replay, replay_all
 from app.events.types import OrderUpdated
+from app.kernel.errors import Conflict, NotFound
 from app.store import Document
 from tests.events.conftest import Shop
 

@@ -2,10 +2,10 @@
 
 import pytest
 
-from app.errors import Invalid
 from app.events import outbox
 from app.events.types import Envelope, InventoryReserved, OrderPlaced, OrderUpdated
-from app.store.json_store import JsonFileStore
+from app.kernel.errors import Invalid
+from app.store.files.store import JsonFileStore
 from tests.events.conftest import Shop
 
 

@@ -7,7 +7,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from app.config import Config
-from app.payment_methods import INVOICE
+from app.kernel.payment_methods import INVOICE
 from tests.over_http import place, read
 
 

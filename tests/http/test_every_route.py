@@ -16,7 +16,7 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from app.config import Config
-from app.contract.document import document
+from app.openapi.document import document
 from tests.http.test_refusals import everything
 from tests.over_http import body, place
 

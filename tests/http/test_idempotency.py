@@ -12,8 +12,8 @@ from freezegun import freeze_time
 from werkzeug.test import TestResponse
 
 from app.config import Config
-from app.errors import Conflict
-from app.http.idempotency import FORGOTTEN_AT_ONCE, IDEMPOTENCY, key_of, once, remember
+from app.http.requests.idempotency import FORGOTTEN_AT_ONCE, IDEMPOTENCY, key_of, once, remember
+from app.kernel.errors import Conflict
 from tests.over_http import body, read, request_for
 
 KEY = {"Idempotency-Key": '"9f1c"'}

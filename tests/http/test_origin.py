@@ -7,7 +7,7 @@ from flask.testing import FlaskClient
 
 from app import create_app
 from app.config import Config
-from app.http.origin import HEADERS
+from app.http.security.origin import HEADERS
 
 
 @pytest.mark.parametrize(

@@ -4,9 +4,9 @@ import pytest
 from flask import Flask
 from werkzeug.exceptions import ImATeapot
 
-from app import errors
-from app.events.retry import FaultInjected
-from app.http import problems
+from app.events.dispatch.retry import FaultInjected
+from app.http.responses import problems
+from app.kernel import errors
 
 SECRET = "/home/shop/secret"
 

@@ -12,7 +12,7 @@ from app import create_app
 from app.auth.guard import is_local_request, refuse_open_house
 from app.auth.keys import create_key
 from app.config import Config, from_environment
-from app.errors import Invalid, Unavailable
+from app.kernel.errors import Invalid, Unavailable
 
 PROXIES = frozenset({ip_network("10.0.0.0/24"), ip_network("127.0.0.1"), ip_network("fd00::1")})
 SAID = {"X-Forwarded-For": "198.51.100.9, 203.0.113.7", "X-Forwarded-Proto": "http, https"}

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from app.errors import Invalid
 from app.imports.columns import Columns, Reader, flag, text, whole
 from app.imports.tables import Row, Table
+from app.kernel.errors import Invalid
 
 FIELDS: dict[str, Reader] = {"sku": text, "quantity": whole, "backorder": flag}
 

@@ -15,7 +15,7 @@ from app.imports.tables import read_table
 from app.orders.references import REFERENCES
 from app.orders.schemas import request_schema
 from app.orders.service import ORDERS, Rules, delete_order
-from app.runtime import Runtime
+from app.server.runtime import Runtime
 from app.store import Document
 
 HEADINGS = "order,customer_name,product,quantity,amount,order_date"

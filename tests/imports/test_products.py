@@ -10,8 +10,8 @@ from app.imports.sample import SAMPLE, add_sample
 from app.imports.tables import read_table
 from app.inventory.schemas import product_request_schema
 from app.inventory.service import PRODUCTS
-from app.money import Currency
-from app.runtime import Runtime
+from app.kernel.money import Currency
+from app.server.runtime import Runtime
 from app.store import Document
 
 EUR = Currency("EUR")

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from app.errors import Malformed
 from app.imports.tables import Table, read_table
+from app.kernel.errors import Malformed
 
 
 @pytest.fixture

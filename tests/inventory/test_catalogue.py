@@ -7,7 +7,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from app.inventory import search
-from app.runtime import Runtime
+from app.server.runtime import Runtime
 from app.store import Document
 from tests.over_http import body, place, read
 

@@ -8,9 +8,9 @@ import pytest
 from flask.testing import FlaskClient
 
 from app.config import from_environment
-from app.errors import Invalid
 from app.inventory import service
-from app.runtime import Runtime
+from app.kernel.errors import Invalid
+from app.server.runtime import Runtime
 from app.store import Document
 from tests.over_http import place
 

@@ -9,7 +9,7 @@ from flask.testing import FlaskClient
 from app.events.outbox import emit
 from app.events.types import OrderFulfilled
 from app.inventory.service import RESERVATIONS, reconcile
-from app.runtime import Runtime
+from app.server.runtime import Runtime
 from tests.over_http import place, read
 
 pytestmark = pytest.mark.usefixtures("catalogue")

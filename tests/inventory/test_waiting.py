@@ -8,9 +8,9 @@ from flask.testing import FlaskClient
 
 from app.inventory import reservations
 from app.inventory.service import reconcile
-from app.money import Currency
+from app.kernel.money import Currency
 from app.orders.service import Rules, place_order
-from app.runtime import Runtime
+from app.server.runtime import Runtime
 from tests.over_http import place, read
 
 pytestmark = pytest.mark.usefixtures("catalogue")

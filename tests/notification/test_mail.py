@@ -12,7 +12,7 @@ from app.config import Config
 from app.config.readers import MAILS
 from app.events.types import EVENT_TYPES
 from app.notification.handlers import Notifier
-from app.notification.letters import LETTERS
+from app.notification.mail_templates import LETTERS
 from app.notification.maildir import Maildir
 from app.notification.message import header_lines
 from app.notification.transport import Mail

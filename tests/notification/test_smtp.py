@@ -16,11 +16,11 @@ import trustme
 from flask.testing import FlaskClient
 
 from app.config import Config, from_environment
-from app.errors import Invalid, Unavailable
+from app.kernel.errors import Invalid, Unavailable
+from app.kernel.payment_methods import INVOICE
 from app.notification.smtp import Smtp
 from app.notification.smtp_connections import MOST_MAILS, Connection, Connections
 from app.notification.transport import Mail, Refused
-from app.payment_methods import INVOICE
 from tests.notification.conftest import MailServer
 from tests.notification.smtp_server import PASSWORD, USER
 from tests.over_http import body, read

@@ -8,7 +8,7 @@ import pytest
 from flask import Flask
 
 from app.config import Config
-from app.payment_methods import INVOICE
+from app.kernel.payment_methods import INVOICE
 
 Stored = Callable[[str, str], dict[str, Any] | None]
 

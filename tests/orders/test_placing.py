@@ -11,7 +11,7 @@ from flask.testing import FlaskClient
 from freezegun import freeze_time
 
 from app.config import Config
-from app.money import Currency
+from app.kernel.money import Currency
 from tests.over_http import body, place, read, request_for
 
 UUID7 = re.compile("[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")

@@ -11,8 +11,8 @@ from urllib.parse import quote
 
 from app.store import Document
 from tests.notification.conftest import MailServer
-from tests.processes.books import fill_catalogue
 from tests.processes.readers import CARRIER_SECRET, Shelf
+from tests.processes.reconciliation import fill_catalogue
 from tests.processes.servers import Server
 
 BOOKS = 20

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.processes.books import fill_catalogue
+from tests.processes.reconciliation import fill_catalogue
 from tests.processes.servers import Server
 
 Serve = Callable[..., Server]

@@ -16,12 +16,12 @@ from random import Random
 import pytest
 
 from app.billing.simulator import Simulator
-from app.events.workshop import MOST_UNRECORDED
+from app.events.dispatch.worker_pool import MOST_UNRECORDED
 from app.store import Document
 from tests.cli import shell
-from tests.processes.books import FIRST_NUMBER, documents_in, opened
 from tests.processes.bookshop import SHELF, START, Shop
 from tests.processes.readers import Bought, Reader
+from tests.processes.reconciliation import FIRST_NUMBER, documents_in, opened
 from tests.processes.servers import wait_for
 
 SEED = int(os.environ.get("BOOKSHOP_SEED", "1"))

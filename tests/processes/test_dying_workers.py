@@ -8,9 +8,9 @@ from functools import partial
 from pathlib import Path
 from time import sleep
 
-from tests.processes.books import documents_in
 from tests.processes.clients import ORDER
 from tests.processes.conftest import Serve
+from tests.processes.reconciliation import documents_in
 from tests.processes.servers import PATIENCE_S, children, kill, leader_of, wait_for
 
 

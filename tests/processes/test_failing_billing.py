@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from tests.processes.books import documents_in, opened
 from tests.processes.clients import ORDER
 from tests.processes.conftest import Serve
+from tests.processes.reconciliation import documents_in, opened
 from tests.processes.servers import wait_for
 
 

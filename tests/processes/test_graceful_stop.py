@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from tests.processes.books import opened
 from tests.processes.clients import Load
 from tests.processes.conftest import Serve
+from tests.processes.reconciliation import opened
 from tests.processes.servers import wait_for
 
 CLIENTS = 4

@@ -5,9 +5,9 @@ import signal
 from functools import partial
 from pathlib import Path
 
-from tests.processes.books import FIRST_NUMBER, documents_in, opened
 from tests.processes.clients import Load
 from tests.processes.conftest import Serve
+from tests.processes.reconciliation import FIRST_NUMBER, documents_in, opened
 from tests.processes.servers import leader_of, wait_for
 
 CLIENTS = 4

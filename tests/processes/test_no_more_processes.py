@@ -22,9 +22,9 @@ SERVE = """
 import os
 import sys
 
-from app import server
+from app.server import run as server
 from app.config import from_environment
-from app.errors import Unavailable
+from app.kernel.errors import Unavailable
 
 fork, left = os.fork, int(sys.argv[1])
 

@@ -9,9 +9,9 @@ from time import sleep
 
 import pytest
 
-from tests.processes.books import opened
 from tests.processes.clients import ORDER
 from tests.processes.conftest import Serve
+from tests.processes.reconciliation import opened
 from tests.processes.servers import PATIENCE_S, Server, exchange, wait_for
 
 CLIENTS = 4

@@ -5,9 +5,9 @@ from random import Random
 
 import pytest
 
-from tests.processes.books import FIRST_NUMBER, opened
 from tests.processes.clients import Load
 from tests.processes.conftest import Serve
+from tests.processes.reconciliation import FIRST_NUMBER, opened
 from tests.processes.servers import wait_for
 
 CLIENTS = 4

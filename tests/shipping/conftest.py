@@ -12,7 +12,7 @@ from standardwebhooks import Webhook
 from werkzeug.test import TestResponse
 
 from app.config import Config
-from app.payment_methods import INVOICE
+from app.kernel.payment_methods import INVOICE
 from tests.over_http import place, read
 
 SECRET = "whsec_" + "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"

@@ -10,7 +10,7 @@ from flask.testing import FlaskClient
 
 from app import create_app
 from app.config import Config, from_environment
-from app.errors import Invalid
+from app.kernel.errors import Invalid
 from tests.over_http import body, read
 from tests.shipping.conftest import SECRET, call_back, ship, types_of
 

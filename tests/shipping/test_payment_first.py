@@ -7,8 +7,8 @@ import pytest
 from flask.testing import FlaskClient
 
 from app.config import Config, from_environment
-from app.errors import Invalid
-from app.payment_methods import APPROVE, DECLINE
+from app.kernel.errors import Invalid
+from app.kernel.payment_methods import APPROVE, DECLINE
 from tests.over_http import body, place, read
 from tests.shipping.conftest import ship
 

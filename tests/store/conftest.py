@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from app.store import Store
-from app.store.json_store import JsonFileStore
+from app.store.files.store import JsonFileStore
 from tests.store.shop import COLLECTIONS
 
 PATIENCE_S = 20.0

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from app.store.checkpointer import Checkpointer
-from app.store.json_store import JsonFileStore
+from app.store.files.checkpointer import Checkpointer
+from app.store.files.store import JsonFileStore
 from tests.store.shop import COLLECTIONS, order, put_orders
 
 

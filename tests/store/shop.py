@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
-from app.errors import Invalid, Problem
+from app.kernel.errors import Invalid, Problem
 from app.store import Collection, Document, Given, Store, Transaction
 
 

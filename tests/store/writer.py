@@ -8,8 +8,8 @@ import sys
 import threading
 from pathlib import Path
 
-from app.store.checkpointer import Checkpointer
-from app.store.json_store import JsonFileStore
+from app.store.files.checkpointer import Checkpointer
+from app.store.files.store import JsonFileStore
 from tests.store.shop import COLLECTIONS, note, order
 
 THREADS = 4

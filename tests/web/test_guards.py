@@ -5,7 +5,7 @@ import re
 import pytest
 from flask.testing import FlaskClient
 
-from app.web.forgery import COOKIE
+from app.web.layout.csrf import COOKIE
 from tests.over_http import place, read
 from tests.web.page import Page
 

@@ -17,11 +17,11 @@ from app import create_app
 from app.auth.keys import create_key
 from app.billing.receipt import Shop
 from app.config import Config
-from app.money import Currency
+from app.kernel.money import Currency
 from app.orders.service import Rules
-from app.runtime import Runtime
-from app.web import live
-from app.web.site import Site
+from app.server.runtime import Runtime
+from app.web.layout import live
+from app.web.layout.context import Site
 from tests.over_http import place
 from tests.web.page import Page
 

@@ -13,10 +13,10 @@ from freezegun import freeze_time
 
 from app.config import Config
 from app.orders.service import ORDERS
-from app.runtime import Runtime
+from app.server.runtime import Runtime
 from app.store import View
-from app.web import figures
-from app.web.charts import bars, line, rows
+from app.web.manager import statistics
+from app.web.manager.charts import bars, line, rows
 from tests.over_http import place
 from tests.web.page import Page
 
@@ -64,10 +64,10 @@ def test_days_begin_where_the_shop_is(
     with freeze_time("2026-11-20T12:00:00Z"):
         place(client, tea=2)
     with freeze_time("2026-11-21T01:00:00Z"):
-        days = figures.last_days(config.timezone)
+        days = statistics.last_days(config.timezone)
         assert [day.label for day in days[-2:]] == ["20 Nov", "21 Nov"]
-        assert figures.orders_on(runtime, days)[-2:] == [1, 1]
-        takings = figures.Till(runtime).takings(days)
+        assert statistics.orders_on(runtime, days)[-2:] == [1, 1]
+        takings = statistics.Till(runtime).takings(days)
     assert [takings.by_day[day.label] for day in days[-2:]] == [Decimal("9.00"), Decimal("4.50")]
 
 
@@ -78,11 +78,11 @@ def test_money_is_added_up_over_the_newest_orders_only(
     """And it is said so, instead of reading a million orders for a chart."""
     stored = place(client, tea=1)
     with runtime.transaction() as tx:
-        for n in range(figures.READ_AT_MOST):
+        for n in range(statistics.READ_AT_MOST):
             tx.put(ORDERS.name, stored | {"order_id": f"{n:05}", "number": 2000 + n})
-    takings = figures.Till(runtime).takings(figures.last_days(config.timezone))
+    takings = statistics.Till(runtime).takings(statistics.last_days(config.timezone))
     assert takings.is_partial
-    assert sum(takings.by_day.values()) == Decimal("4.50") * figures.READ_AT_MOST
+    assert sum(takings.by_day.values()) == Decimal("4.50") * statistics.READ_AT_MOST
     assert "Added up over the newest 10,000 orders only." in Page(client.get("/overview")).text
 
 
@@ -106,8 +106,8 @@ def test_money_that_took_long_to_add_up_is_kept_for_a_while(
 ) -> None:
     """And it is said when to ask again; while nothing changes, there is nothing to ask."""
     with freeze_time("2026-11-21T01:00:00Z") as frozen:
-        till = figures.Till(SlowToRead(runtime, frozen.tick))
-        days = figures.last_days(config.timezone)
+        till = statistics.Till(SlowToRead(runtime, frozen.tick))
+        days = statistics.last_days(config.timezone)
         assert till.takings(days).due_in_s == 0
         assert till.takings(days).due_in_s == 0
         place(client, tea=1)

@@ -1,7 +1,7 @@
 /* The one script: keeps what stands on the page true, and adds up the basket. Every page works
  * without it.
  *
- * The server's stream (see app/web/live.py) says only that something changed. The page then asks for
+ * The server's stream (see app/web/layout/live.py) says only that something changed. The page then asks for
  * itself, and each element marked data-live is replaced where the server now writes it differently.
  * Where no stream is to be had, the page asks from time to time.
  */

@@ -1,0 +1,193 @@
+"""`flask failures`, `flask replay` and `flask discard`: what failed, and what to do about it."""
+
+import logging
+import os
+import pwd
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import click
+
+from app.cli.command import Command, with_shop
+from app.events import failures
+from app.events.replay import RUN, SKIP, WAIT, Step, plan
+from app.events.replay_job import Run
+from app.events.schemas import DiscardSchema
+from app.events.types import EVENT_TYPES
+from app.kernel import clock
+from app.kernel.errors import Invalid, NotFound, Problem
+from app.orders.service import find_order
+from app.schema.validation import load
+from app.server.runtime import Runtime
+from app.store import View
+
+HANDLERS = sorted({handler for event in EVENT_TYPES for handler in event.handled_by})
+TYPES = [event.type for event in EVENT_TYPES]
+
+_WHY = {
+    RUN: "",
+    SKIP: ", because it is being replayed already",
+    WAIT: ", until an earlier event of the same order has succeeded",
+}
+
+
+@click.command("failures", cls=Command)
+@with_shop
+def list_failures(runtime: Runtime) -> None:
+    """List the deliveries that failed for good (data/failure.json), oldest first."""
+    with runtime.read() as view:
+        entries = view.find(failures.FAILURES.name).documents
+    for entry in entries:
+        event = entry["event"]
+        click.echo(
+            f"{entry['id']}  {entry['failed_at']}  {event['type']}  order {_number(event)}  "
+            f"{entry['state']}, replayed {entry['replays']} times: {entry['error']}"
+        )
+    click.echo(f"{len(entries)} failures." if entries else "There are no failures.")
+
+
+@click.command("discard", cls=Command)
+@click.argument("failure")
+@click.option("--reason", required=True, help="Kept in the order's timeline, with your name.")
+@with_shop
+def discard(runtime: Runtime, failure: str, reason: str) -> None:
+    """Give the delivery FAILURE (an id from `flask failures`) up for good."""
+    reason = load(DiscardSchema(), {"reason": reason})["reason"]
+    with runtime.transaction() as tx:
+        failures.discard(tx, failure, _operator(), reason)
+    click.echo(f"Discarded {failure}.")
+
+
+@click.command("replay", cls=Command)
+@click.option("--handler", type=click.Choice(HANDLERS), help="Only failures of this handler.")
+@click.option("--type", "event_type", type=click.Choice(TYPES), help="Only events of this type.")
+@click.option("--order", help="Only events of this order (id or number).")
+@click.option("--error", help="Only failures whose error has this text in it.")
+@click.option("--since", help="Only failures since then, such as 2026-11-21 or 2026-11-21T08:00Z.")
+@click.option("--id", "failure", help="Only this failure, or those of this event.")
+@click.option("--all", "everything", is_flag=True, help="All failures.")
+@click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")
+@click.option(
+    "--rate", type=click.FloatRange(min=0, min_open=True), help="At most so many in a second."
+)
+@with_shop
+def replay(
+    runtime: Runtime,
+    *,
+    handler: str | None,
+    event_type: str | None,
+    order: str | None,
+    error: str | None,
+    since: str | None,
+    failure: str | None,
+    everything: bool,
+    dry_run: bool,
+    rate: float | None,
+) -> None:
+    """Run failed deliveries again: the (event, handler) pairs that failed, and nothing else.
+
+    Say which by one or more options, or --all. The list is frozen when the run starts. Stopping the
+    command loses nothing.
+    """
+    if not everything and not any((handler, event_type, order, error, since, failure)):
+        raise click.UsageError("Say which failures: by an option such as --handler, or --all.")
+    with runtime.read() as view:
+        selection = failures.Selection(
+            id=failure,
+            handler=handler,
+            type=event_type,
+            order=_subject(view, order) if order else None,
+            error=error,
+            since=_since(runtime, since) if since else None,
+        )
+        steps = plan(view, selection)
+    if not steps:
+        click.echo("Nothing to replay.")
+    elif dry_run:
+        _announce(steps)
+    else:
+        _run(runtime, steps, rate)
+
+
+def _announce(steps: list[Step]) -> None:
+    for step in steps:
+        click.echo(
+            f"would {step.what}: {step.id}  {step.type}  order {step.order}{_WHY[step.what]}  "
+            f"({step.error})"
+        )
+    count = Counter(step.what for step in steps)
+    click.echo(f"{count[RUN]} would run, {count[SKIP]} be skipped, {count[WAIT]} wait.")
+
+
+def _run(runtime: Runtime, steps: list[Step], rate: float | None) -> None:
+    """Replay and follow; exits with 1 when some failed again or the run was stopped."""
+    with _without_log():
+        _replay_and_follow(runtime, steps, rate)
+
+
+@contextmanager
+def _without_log() -> Iterator[None]:
+    """What fails again is counted and kept in failure.json; the log would break up the bar."""
+    log = logging.getLogger("app")
+    before = log.level
+    log.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        log.setLevel(before)
+
+
+def _replay_and_follow(runtime: Runtime, steps: list[Step], rate: float | None) -> None:
+    run = Run(runtime, steps, _operator(), rate=rate)
+    runtime.start()
+    is_stopped = False
+    with click.progressbar(
+        length=len(steps), label="replay", file=sys.stderr, hidden=not sys.stderr.isatty()
+    ) as bar:
+        try:
+            for ended in run.follow():
+                bar.update(ended)
+        except KeyboardInterrupt:
+            is_stopped = True
+    click.echo(f"{run.tally}.")
+    if is_stopped:
+        click.echo(
+            "Stopped; what has not ended stays in failure.json until it has succeeded.", err=True
+        )
+    if is_stopped or run.tally.failed:
+        sys.exit(1)
+
+
+def _subject(view: View, order: str) -> str:
+    """The id of an order by id or number, also of one that is deleted but has failures."""
+    try:
+        return str(find_order(view, order)["order_id"])
+    except NotFound:
+        for entry in view.find(failures.FAILURES.name).documents:
+            if order == str(_number(entry["event"])):
+                return str(entry["event"]["subject"])
+    return order
+
+
+def _number(event: dict[str, object]) -> object:
+    """The order's number where the event has it, else its id."""
+    data = event["data"]
+    order = data.get("order") if isinstance(data, dict) else None
+    return order["number"] if order else event["subject"]
+
+
+def _since(runtime: Runtime, text: str) -> str:
+    try:
+        return clock.read(text, runtime.config.timezone)
+    except ValueError as error:
+        raise Invalid([Problem("", f"--since {error}.")]) from None
+
+
+def _operator() -> str:
+    """Who replays or discards: the name of the operating system's user."""
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return f"user {os.getuid()}"

@@ -1,0 +1,1 @@
+"""What arrives: bodies, limits, idempotency keys, paging, preferences."""

@@ -1,0 +1,1 @@
+"""What is answered: JSON, problem details, CSV, compression."""

@@ -1,0 +1,1 @@
+"""Origin, cookies, proxies, identity."""

@@ -1,0 +1,18 @@
+"""Optimistic versions: whoever changes a document may say which version they have seen."""
+
+from collections.abc import Container, Mapping
+from typing import Any
+
+from app.kernel.errors import Stale
+
+
+def refuse_stale(what: str, document: Mapping[str, Any], expected: Container[str] | None) -> None:
+    """Raise Stale unless the document is at one of the `expected` versions (None: at any).
+
+    `what` names it at the beginning of a sentence.
+    """
+    if expected is not None and str(document["version"]) not in expected:
+        raise Stale(
+            f"{what} is at version {document['version']} now; read it again.",
+            version=document["version"],
+        )

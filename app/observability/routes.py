@@ -1,0 +1,68 @@
+"""The addresses that machines ask: /livez, /readyz and /metrics."""
+
+from dataclasses import asdict
+
+from flask import Blueprint, Response
+from marshmallow import fields
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4 as TEXT
+
+from app.http.operation import Operation
+from app.http.responses.json_response import answer
+from app.observability.metrics import Instruments
+from app.observability.readiness import checks, refuse_unready
+from app.observability.store_metrics import Books
+from app.schema.validation import Strict
+from app.store import Store
+
+
+class LiveSchema(Strict):
+    """The process answers."""
+
+    live = fields.Boolean(required=True)
+
+
+class CheckSchema(Strict):
+    """What one check found."""
+
+    name = fields.String(required=True)
+    ok = fields.Boolean(required=True)
+    detail = fields.String(required=True)
+
+
+class ReadySchema(Strict):
+    """The process can do its work. If it cannot, the 503 has `checks`, too."""
+
+    ready = fields.Boolean(required=True)
+    checks = fields.List(fields.Nested(CheckSchema), required=True)
+
+
+def blueprint(
+    store: Store, instruments: Instruments, books: Books, ready_delay_s: float
+) -> Blueprint:
+    """The routes; who waits longer than `ready_delay_s` seconds for a delivery is not ready."""
+    routes = Blueprint("watching", __name__)
+    figures = CollectorRegistry()
+    figures.register(instruments)
+    figures.register(books)
+
+    @routes.get("/livez")
+    @Operation(LiveSchema)
+    def livez() -> Response:
+        """Whether the process answers at all; one that does not should be started again."""
+        return answer({"live": True})
+
+    @routes.get("/readyz")
+    @Operation(ReadySchema)
+    def readyz() -> Response:
+        """Whether orders should be sent here: the disk takes them, and deliveries are in time."""
+        found = checks(store, instruments.pulse, ready_delay_s)
+        refuse_unready(found)
+        return answer({"ready": True, "checks": [asdict(each) for each in found]})
+
+    @routes.get("/metrics")
+    def metrics() -> Response:
+        """The figures of all processes, as Prometheus reads them."""
+        return Response(generate_latest(figures), content_type=TEXT)
+
+    return routes

@@ -1,0 +1,237 @@
+"""The contract as an OpenAPI 3.1 document."""
+
+import re
+import sys
+from types import ModuleType
+from typing import Any
+
+import yaml
+from apispec import APISpec
+from apispec.ext.marshmallow import MarshmallowPlugin
+from apispec.ext.marshmallow.common import resolve_schema_instance
+from apispec.ext.marshmallow.openapi import OpenAPIConverter
+from flask import Flask
+from marshmallow import Schema, fields
+
+from app.auth.permissions import PUBLIC_ENDPOINTS
+from app.http.operation import (
+    IDEMPOTENCY_KEY,
+    IF_MATCH,
+    IF_NONE_MATCH,
+    OPERATIONS,
+    PREFER,
+    Operation,
+    SchemaLike,
+)
+from app.http.requests.idempotency import KEY_PATTERN
+from app.http.responses.problems import ProblemSchema
+from app.openapi import responses
+from app.openapi.links import add_links
+from app.shipping.carrier import WEBHOOK_HEADERS
+
+Json = dict[str, Any]
+
+VERSION = "1.0.0"
+INFO = """\
+Orders, products, and the events that follow from them.
+
+Errors are problem details (RFC 9457); `errors` lists each fault with a JSON pointer. Bodies are
+strict JSON: unknown fields are refused. Every GET answers HEAD as well; OPTIONS and a 405 name the
+methods in Allow. An unknown query parameter is a 400. Lists are read by following Link rel="next".
+Every answer has X-Request-Id, by which the log tells of it.
+"""
+
+KEY = "key"
+KEY_SCHEME = {
+    "type": "http",
+    "scheme": "bearer",
+    "description": "An API key, as `flask key create` makes it.",
+}
+
+PATH_PARAMETERS = {
+    "order_id": ("An order's id, or its number.", "1001"),
+    "sku": ("A product's sku, percent-encoded; it may contain slashes.", "notebook-a5"),
+    "key": ("The id of a failure.", "01890a5d-ac96-774b-bcce-b302099a8057:billing"),
+    "handler": ("The service that handles events.", "billing"),
+}
+
+HEADER_PARAMETERS: dict[str, Json] = {
+    IF_MATCH: {
+        "description": 'Change only a version with one of these ETags, such as "3"; else 412.',
+        "schema": {"type": "string"},
+    },
+    IF_NONE_MATCH: {
+        "description": "GET: 304 when the version has one of these ETags. Changes: 412 then.",
+        "schema": {"type": "string"},
+    },
+    IDEMPOTENCY_KEY: {
+        "description": "The same key with the same body repeats the first answer, for 24 hours.",
+        "schema": {"type": "string", "pattern": f"^({KEY_PATTERN})$"},
+    },
+    PREFER: {
+        "description": "wait=N: answer when the handlers are through; N seconds, 10 at most.",
+        "schema": {"type": "string"},
+    },
+}
+HEADER_PARAMETERS |= {
+    name: {
+        "description": "By the Standard Webhooks scheme.",
+        "required": True,
+        "schema": {"type": "string"},
+        "example": example,
+    }
+    for name, example in zip(
+        WEBHOOK_HEADERS, ("msg_27UHCyBj7sK", "1795240669", "v1,bm90IHNpZ25lZA=="), strict=True
+    )
+}
+
+
+def as_yaml(app: Flask) -> str:
+    """The contract of `app`, as it stands in openapi.yaml."""
+    return yaml.dump(document(app), Dumper=_Plain, sort_keys=False, allow_unicode=True, width=100)
+
+
+def document(app: Flask) -> Json:
+    """The contract of `app`: every route that has a description."""
+    spec = APISpec(
+        title="Daybook",
+        version=VERSION,
+        openapi_version="3.1.0",
+        info={"description": INFO},
+        servers=[{"url": "http://127.0.0.1:8000"}],
+        # a shop without keys serves its own machine, and asks for none
+        security=[{}, {KEY: []}],
+        tags=_tags(app),
+        plugins=[_Plugin(schema_name_resolver=name_of)],
+    )
+    spec.components.schema("Problem", schema=ProblemSchema)
+    spec.components.security_scheme(KEY, KEY_SCHEME)
+    for status, description in responses.REFUSALS.items():
+        spec.components.response(f"Problem{status}", responses.problem(status, description))
+    for rule in sorted(app.url_map.iter_rules(), key=lambda rule: rule.rule):
+        view = app.view_functions[rule.endpoint]
+        if operation := OPERATIONS.get(view):
+            path = re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule).rstrip("/")
+            is_public = rule.endpoint in PUBLIC_ENDPOINTS
+            (method,) = (rule.methods or set()) - {"HEAD", "OPTIONS"}
+            told = {
+                "operationId": view.__name__,
+                "tags": [rule.endpoint.partition(".")[0]],
+                "summary": (view.__doc__ or "").strip(),
+                **_request(operation, sorted(rule.arguments)),
+                "responses": responses.responses(
+                    operation, method, sorted(rule.arguments), is_public=is_public
+                ),
+            }
+            told |= {"security": []} if is_public else {}
+            spec.path(path, operations={method.lower(): told})
+    described: Json = spec.to_dict()
+    add_links(described["paths"], described["components"]["schemas"])
+    return {"openapi": described.pop("openapi")} | described
+
+
+def _tags(app: Flask) -> list[Json]:
+    """Each service with described routes, in the order in which they were taken in."""
+    described = {
+        rule.endpoint.partition(".")[0]
+        for rule in app.url_map.iter_rules()
+        if app.view_functions[rule.endpoint] in OPERATIONS
+    }
+    return [
+        {"name": name, "description": _first_line(sys.modules[blueprint.import_name])}
+        for name, blueprint in app.blueprints.items()
+        if name in described
+    ]
+
+
+def _first_line(module: ModuleType) -> str:
+    return (module.__doc__ or "").partition("\n")[0]
+
+
+def name_of(schema: SchemaLike) -> str:
+    """The name of a schema's document in the contract."""
+    return responses.class_of(schema).__name__.removesuffix("Schema")
+
+
+def _request(operation: Operation, arguments: list[str]) -> Json:
+    """Parameters and body."""
+    parameters: list[Json] = [
+        {
+            "name": name,
+            "in": "path",
+            "required": True,
+            "description": PATH_PARAMETERS[name][0],
+            "schema": {"type": "string"},
+            "example": PATH_PARAMETERS[name][1],
+        }
+        for name in arguments
+    ]
+    if operation.query:
+        parameters.append({"in": "query", "schema": operation.query})
+    parameters += [
+        {"name": name, "in": "header"} | HEADER_PARAMETERS[name] for name in operation.reads
+    ]
+    told: Json = {"parameters": parameters} if parameters else {}
+    if operation.takes:
+        told["requestBody"] = {
+            "required": operation.body_required,
+            "content": {media_type: _body(operation.takes) for media_type in operation.accepts},
+        }
+    return told
+
+
+def _body(takes: tuple[SchemaLike, ...]) -> Json:
+    examples = {name_of(schema): {"value": example_of(schema)} for schema in takes}
+    schema = takes[0] if len(takes) == 1 else {"anyOf": list(takes)}
+    return {"schema": schema, "examples": examples}
+
+
+def example_of(schema: SchemaLike) -> Json:
+    """A document that the schema takes: its fields that have an example."""
+    declared: dict[str, Any] = resolve_schema_instance(schema).fields
+    return {
+        name: example
+        for name, field in declared.items()
+        if (example := _example(field)) is not None
+    }
+
+
+def _example(field: Any) -> Any:
+    if isinstance(field, fields.List) and isinstance(field.inner, fields.Nested):
+        return [example_of(field.inner.schema)]
+    choices = field.metadata.get("enum", ()) if field.required else ()
+    return next(iter(field.metadata.get("examples", choices)), None)
+
+
+_NUMBER = re.compile(r"[-+]?[0-9]+(\.[0-9]*)?([eE][-+]?[0-9]+)?")
+
+
+class _Converter(OpenAPIConverter):
+    """Tells the rules over several fields too; see Strict.across."""
+
+    def schema2jsonschema(self, schema: Schema) -> Json:
+        """See OpenAPIConverter."""
+        told: Json = super().schema2jsonschema(schema)  # type: ignore[no-untyped-call]  # theirs
+        return told | getattr(schema, "across", {})
+
+
+class _Plugin(MarshmallowPlugin):
+    """See MarshmallowPlugin."""
+
+    Converter = _Converter
+
+
+class _Plain(yaml.SafeDumper):
+    """YAML for readers: without anchors, and with long texts as they were written."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        """See yaml.SafeDumper."""
+        return True
+
+    def represent_str(self, data: str) -> yaml.ScalarNode:
+        """See yaml.SafeDumper; a text that YAML 1.2 might take for a number is quoted."""
+        style = "|" if "\n" in data else "'" if _NUMBER.fullmatch(data) else None
+        return self.represent_scalar("tag:yaml.org,2002:str", data, style)
+
+
+_Plain.add_representer(str, _Plain.represent_str)

@@ -1,0 +1,1 @@
+"""Fields, validation and strict JSON; stored documents are checked by them too."""

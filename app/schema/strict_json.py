@@ -1,0 +1,203 @@
+"""The one JSON reader for everything that comes from outside: requests, imports, edited data files.
+
+Python's own reader keeps the last of two equal keys, takes NaN and Infinity, and lets lone
+surrogates through (RFC 8259 calls all of these unpredictable). Here they are errors, and so are
+numbers that cannot be kept as they are. What is no JSON text, or costs too much to read, is
+Malformed; what is a sound text with a value in it that cannot be kept is Invalid.
+"""
+
+import json
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator
+from itertools import islice
+from typing import Any, NoReturn
+
+from app.kernel.errors import MAX_PROBLEMS, Invalid, Malformed, Problem, pointer_step
+
+MAX_DEPTH = 32
+MAX_DIGITS = 64
+LEAST_INTEGER, GREATEST_INTEGER = -(2**63), 2**64 - 1
+
+_HALF = "must not have half a character (a lone surrogate); write both halves of the pair"
+_SPACE = re.compile(r"[ \t\r\n]*")
+_BRACKETS = re.compile(r"[\[\]{}]")
+
+
+def loads(data: bytes) -> Any:
+    """Read one JSON text in UTF-8.
+
+    Raises Malformed, with a sentence that says what to change, and Invalid, with a pointer to each,
+    for lone surrogates and for integers of more than 64 bits.
+    """
+    text = _text(data)
+    try:
+        value, end = _value_at(text, _after_space(text, 0))
+        if (rest := _after_space(text, end)) < len(text):
+            raise json.JSONDecodeError("Extra data", text, rest)
+    except json.JSONDecodeError as error:
+        raise _syntax(error) from None
+    return value
+
+
+def elements(data: bytes) -> Iterator[tuple[int, Any]]:
+    """The elements of one JSON array in UTF-8, each with the line on which it begins.
+
+    Raises Malformed for all that `loads` refuses, once it has come to it, and for another value.
+    """
+    text = _text(data)
+    try:
+        yield from _elements(text)
+    except json.JSONDecodeError as error:
+        raise _syntax(error) from None
+
+
+def _elements(text: str) -> Iterator[tuple[int, Any]]:
+    place = _after_space(text, 0)
+    if text[place] != "[":
+        raise Malformed("An array of objects is required.")
+    place = _after_space(text, place + 1)
+    line, counted = 1, 0
+    closed = text.startswith("]", place)
+    while not closed:
+        line, counted = line + text.count("\n", counted, place), place
+        try:
+            value, end = _value_at(text, place)
+        except Invalid as error:
+            raise Malformed(f"In the element on line {line}, {error}.") from None
+        yield line, value
+        place = _after_space(text, end)
+        closed = text.startswith("]", place)
+        if not closed:
+            if not text.startswith(",", place):
+                raise json.JSONDecodeError("Expecting ',' delimiter", text, place)
+            place = _after_space(text, place + 1)
+    if (rest := _after_space(text, place + 1)) < len(text):
+        raise json.JSONDecodeError("Extra data", text, rest)
+
+
+def _after_space(text: str, place: int) -> int:
+    found = _SPACE.match(text, place)
+    return found.end() if found else place
+
+
+def _text(data: bytes) -> str:
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise Malformed(f"The JSON text is not valid UTF-8 (byte {error.start}).") from None
+    if text.startswith("\ufeff"):
+        raise Malformed("The JSON text begins with a byte order mark; send plain UTF-8.")
+    if not text.strip(" \t\r\n"):
+        raise Malformed("The JSON text is empty; a document is required.")
+    _refuse_deep(text)
+    return text
+
+
+def _refuse_deep(text: str) -> None:
+    """Count brackets outside strings; only a text with many brackets is walked at all."""
+    if text.count("[") + text.count("{") <= MAX_DEPTH:
+        return
+    depth = 0
+    for piece in _outside_strings(text):
+        for bracket in _BRACKETS.findall(piece):
+            depth += 1 if bracket in "[{" else -1
+            if depth > MAX_DEPTH:
+                raise Malformed(f"The JSON text is nested more than {MAX_DEPTH} levels deep.")
+
+
+def _outside_strings(text: str) -> list[str]:
+    return text.replace("\\\\", "").replace('\\"', "").split('"')[::2]
+
+
+def _value_at(text: str, place: int) -> tuple[Any, int]:
+    """The value that begins at `place`, and where it ends."""
+    try:
+        value, end = _DECODER.raw_decode(text, place)
+        # half a surrogate pair can only be written as an escape
+        can_be_kept = text.find("\\u", place, end) < 0 or _is_whole(
+            json.dumps(value, ensure_ascii=False)
+        )
+    except _TooManyBits:
+        value, end = _DECODER_OF_ANY_SIZE.raw_decode(text, place)
+        can_be_kept = False
+    if not can_be_kept:
+        raise Invalid(list(islice(_faults(value), MAX_PROBLEMS)))
+    return value, end
+
+
+def _faults(value: Any, pointer: str = "") -> Iterator[Problem]:
+    """What cannot be kept, wherever it stands in `value`."""
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            if not _is_whole(name):
+                yield Problem(pointer + pointer_step(name), _HALF)
+            yield from _faults(inner, pointer + pointer_step(name))
+    elif isinstance(value, list):
+        for place, inner in enumerate(value):
+            yield from _faults(inner, f"{pointer}/{place}")
+    elif isinstance(value, str) and not _is_whole(value):
+        yield Problem(pointer, _HALF)
+    elif isinstance(value, int) and not LEAST_INTEGER <= value <= GREATEST_INTEGER:
+        yield Problem(pointer, "must be an integer of at most 64 bits")
+
+
+def _is_whole(text: str) -> bool:
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _syntax(error: json.JSONDecodeError) -> Malformed:
+    return Malformed(f"Not valid JSON: {error.msg} (line {error.lineno}, column {error.colno}).")
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        (twice, _), *_ = Counter(name for name, _ in pairs).most_common(1)
+        raise Malformed(f"The member {twice[:80]!r} stands twice in one object.")
+    return members
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise Malformed(f"{name} is not a JSON number.")
+
+
+class _TooManyBits(Exception):
+    """The fast decoder met an integer that cannot be kept."""
+
+
+def _integer_of_any_size(digits: str) -> int:
+    if len(digits) > MAX_DIGITS:
+        raise Malformed(f"An integer has more than {MAX_DIGITS} digits.")
+    return int(digits)
+
+
+def _integer(digits: str) -> int:
+    value = _integer_of_any_size(digits)
+    if not LEAST_INTEGER <= value <= GREATEST_INTEGER:
+        raise _TooManyBits
+    return value
+
+
+def _fraction(digits: str) -> float:
+    value = float(digits) if len(digits) <= MAX_DIGITS else float("inf")
+    if value in (float("inf"), float("-inf")):
+        raise Malformed("A number is too large or has too many digits.")
+    return value
+
+
+def _decoder(parse_int: Callable[[str], int]) -> json.JSONDecoder:
+    return json.JSONDecoder(
+        object_pairs_hook=_unique,
+        parse_constant=_no_constant,
+        parse_int=parse_int,
+        parse_float=_fraction,
+    )
+
+
+_DECODER = _decoder(_integer)
+_DECODER_OF_ANY_SIZE = _decoder(_integer_of_any_size)

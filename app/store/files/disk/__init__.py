@@ -1,0 +1,1 @@
+"""File-system errors and locks between processes."""

@@ -1,0 +1,102 @@
+"""What the store asks of the file system. All errors are turned into ours in one place."""
+
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from app.kernel.disk import write_new
+from app.kernel.errors import StorageFull, Unavailable
+
+NETWORK_FILE_SYSTEMS = frozenset(
+    {"nfs", "nfs4", "cifs", "smb3", "smbfs", "afs", "ceph", "lustre", "beegfs", "gpfs"}
+    | {"glusterfs", "fuse.glusterfs", "fuse.sshfs"}
+)
+MOUNTS = Path("/proc/self/mountinfo")
+"""Where Linux lists what is mounted (proc_pid_mountinfo(5))."""
+
+LEAST_ROOM_BYTES = 1 << 20
+_PROBE_BYTES = 1 << 16
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+_MISPLACED = frozenset(
+    {errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ELOOP, errno.ENAMETOOLONG}
+)
+
+
+@contextmanager
+def reporting(doing: str) -> Iterator[None]:
+    """Turn an OSError inside the block into StorageFull or Unavailable. `doing` names the act."""
+    try:
+        yield
+    except OSError as error:
+        raise disk_error(doing, error) from error
+
+
+def disk_error(doing: str, error: OSError) -> Unavailable:
+    """The error to raise for a failed disk operation; it names the file, but not by its path."""
+    if is_full(error):
+        return StorageFull(f"The disk is full: {doing} was not possible, and nothing was changed.")
+    name, cause = _named(error), error.strerror or str(error)
+    if is_forbidden(error):
+        return forbidden(name or "a file of the data folder", doing)
+    if error.errno in _MISPLACED and name:
+        return Unavailable(f"{name} cannot be used while {doing}: {cause}.")
+    return Unavailable(f"The disk failed ({cause}) while {doing}.")
+
+
+def forbidden(name: str, doing: str) -> Unavailable:
+    """The error to raise where the system does not let this user read or write."""
+    return Unavailable(
+        f"Permission denied for {name} while {doing}. The user that runs Daybook must be able to "
+        "read and write the data folder and all that is in it."
+    )
+
+
+def refuse_full(folder: Path) -> None:
+    """Raise StorageFull when next to nothing more can be written on the disk of `folder`."""
+    with reporting("looking for room"):
+        room = os.statvfs(folder)
+    if room.f_bavail * room.f_frsize < LEAST_ROOM_BYTES:
+        raise StorageFull("The disk is full; make room, and the service goes on by itself.")
+
+
+def try_writing(folder: Path) -> None:
+    """Write a file in `folder`, sync it and remove it. Raises StorageFull or Unavailable."""
+    probe = folder / f".probe-{os.getpid()}"
+    with reporting("trying to write"):
+        try:
+            write_new(probe, bytes(_PROBE_BYTES))
+        finally:
+            probe.unlink(missing_ok=True)
+
+
+def is_forbidden(error: OSError) -> bool:
+    """Whether the user may not do it, or nobody may because the disk is mounted read-only."""
+    return error.errno in (errno.EACCES, errno.EPERM, errno.EROFS)
+
+
+def is_full(error: OSError) -> bool:
+    """Whether the disk, the quota or the greatest allowed file size was reached."""
+    return error.errno in _FULL
+
+
+def _named(error: OSError) -> str:
+    """The file that the error is about, as a person finds it in the data folder; "" if unknown."""
+    if not isinstance(error.filename, str | bytes | os.PathLike):
+        return ""
+    path = Path(os.fsdecode(error.filename))
+    return f"journal/{path.name}" if path.parent.name == "journal" else path.name
+
+
+def file_system_of(folder: Path, mounts: Path = MOUNTS) -> str:
+    """The type of the file system that holds `folder`, as the kernel names it; "" if unknown."""
+    if not mounts.exists():
+        return ""
+    device = folder.stat().st_dev
+    name = f"{os.major(device)}:{os.minor(device)}"
+    for mount in mounts.read_text("utf-8").splitlines():
+        left, _, right = mount.partition(" - ")
+        if left.split()[2] == name:
+            return right.split()[0]
+    return ""

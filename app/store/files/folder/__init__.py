@@ -1,0 +1,1 @@
+"""The data folder: initialised, opened, checked."""

@@ -1,0 +1,191 @@
+"""Opening a data folder: which files there are, whether they are what the store wrote.
+
+A folder with a journal is checked against the fingerprints in the journal's headers. A folder
+without one (a fresh clone, files brought from elsewhere) has its files validated, and taken over;
+so has a file of a collection that the journal does not know yet.
+"""
+
+import os
+from collections.abc import Collection as Container
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple
+
+from app.kernel.disk import make_folder, sync_folder
+from app.kernel.errors import Damaged, Unavailable
+from app.store import Collection
+from app.store.files.disk.filesystem import (
+    NETWORK_FILE_SYSTEMS,
+    file_system_of,
+    forbidden,
+    reporting,
+)
+from app.store.files.folder.external_files import read_all, refuse_contradictions
+from app.store.files.folder.issued_numbers import Ledger
+from app.store.files.memory.transaction import COUNTERS
+from app.store.files.snapshot.checkpoint_file import CheckpointFile, FileRecord, path_of
+from app.store.files.snapshot.writer import publish, write_next
+from app.store.files.wal.format import Header
+from app.store.files.wal.segment import Segment, create_segment, read_header, segment_numbers
+
+_SMALL_BYTES = 1 << 20
+
+
+class Opened(NamedTuple):
+    """An opened folder: the first segment to read, and the checkpoint files.
+
+    `unrecorded` are those that were taken over and are not on record in any header yet.
+    """
+
+    segment: Segment
+    base: dict[str, CheckpointFile]
+    unrecorded: dict[str, FileRecord]
+
+
+def prepare_folder(folder: Path, refused: Container[str] = NETWORK_FILE_SYSTEMS) -> None:
+    """Create the data folder if needed. Raises Unavailable when it cannot be used.
+
+    `refused` are the types of file system, as the kernel names them, where locks do not hold.
+    """
+    doing = f"preparing the data folder {folder.name}/"
+    with reporting(doing):
+        if folder.exists() and not folder.is_dir():
+            raise Unavailable(f"{folder.name} is not a folder; set DAYBOOK_DATA to one.")
+        for each in (folder, folder / "journal"):
+            make_folder(each)
+            if not os.access(each, os.R_OK | os.W_OK | os.X_OK, effective_ids=True):
+                raise forbidden(f"{each.name}/", doing)
+        kind = file_system_of(folder)
+    if kind in refused:
+        raise Unavailable(
+            f"The data folder {folder.name}/ is on a network file system ({kind}), where locks do "
+            "not hold. Set DAYBOOK_DATA to a folder on a local disk."
+        )
+
+
+def is_data_folder(folder: Path, collections: Iterable[Collection]) -> bool:
+    """Whether a shop is kept in `folder`, or files wait there to be taken over.
+
+    Raises Unavailable when that cannot be seen.
+    """
+    with reporting(f"looking into the data folder {folder.name}/"):
+        names = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+    return bool(names & {"journal", *(path_of(folder, each.name).name for each in collections)})
+
+
+def is_small(folder: Path) -> bool:
+    """Whether opening the folder takes no time to speak of. Raises Unavailable."""
+    with reporting(f"looking into the data folder {folder.name}/"):
+        sizes = (
+            path.stat().st_size for each in (folder, folder / "journal") for path in each.glob("*")
+        )
+        return sum(sizes) <= _SMALL_BYTES
+
+
+def establish(folder: Path, collections: Iterable[Collection], schema: int = 0) -> None:
+    """Begin the journal if there is none, and take over files it does not know.
+
+    A new journal's documents are of version `schema`. The caller holds store.lock. Raises Invalid
+    when such a file breaks the rules.
+    """
+    journal = folder / "journal"
+    with reporting("opening the data folder"):
+        headers = read_headers(folder)
+        known = {name for header in headers for name in header.files}
+        new = [each for each in collections if each.name not in known]
+        files = _take_over(folder, new) if new else {}
+        if not headers:
+            # a start that died may have made these without making their names safe
+            with suppress(PermissionError):  # then it was not we who made the folder there
+                sync_folder(folder.parent)
+            sync_folder(folder)
+            create_segment(journal, Header(1, 0, files, schema)).close()
+
+
+def open_folder(folder: Path, collections: Iterable[Collection]) -> Opened:
+    """Open all files for reading; no lock is needed.
+
+    Raises Damaged, or FileNotFoundError when a checkpoint has just removed a segment. Either may be
+    due to a checkpoint that goes on meanwhile, if there are other segments afterwards.
+    """
+    journal = folder / "journal"
+    numbers = segment_numbers(journal)
+    if not numbers or numbers != list(range(numbers[0], numbers[0] + len(numbers))):
+        raise Damaged(
+            "A segment is missing from journal/; restore a backup, or stop the service and run "
+            "`flask check --repair`."
+        )
+    base = {each.name: open_file(folder, each) for each in collections}
+    headers = read_headers(folder)
+    known = {name for header in headers for name in header.files}
+    for name, file in base.items():
+        file.record = (
+            recorded(headers, name, file) if name in known else _new_record(file, headers[-1].after)
+        )
+    unrecorded = {name: file.record for name, file in base.items() if name not in known}
+    return Opened(Segment(journal, numbers[0]), base, unrecorded)
+
+
+def open_file(folder: Path, collection: Collection) -> CheckpointFile:
+    """Open one file. Raises Damaged when it is missing or empty."""
+    try:
+        return CheckpointFile(folder, collection)
+    except (FileNotFoundError, ValueError):
+        raise Damaged(
+            f"{collection.name}.json is missing or empty; put it back, or restore a backup."
+        ) from None
+
+
+def read_headers(folder: Path) -> list[Header]:
+    """The headers of all segments, in order. Raises Damaged or FileNotFoundError."""
+    journal = folder / "journal"
+    return [read_header(journal, number) for number in segment_numbers(journal)]
+
+
+def recorded(headers: Sequence[Header], name: str, file: CheckpointFile) -> FileRecord:
+    """What is on record about this very file; reads it whole.
+
+    Raises Damaged, with what to do, for one that is not as the store left it.
+    """
+    found = file.fingerprint()
+    records = [header.files[name] for header in headers if name in header.files]
+    matching = [record for record in records if record.fingerprint == found]
+    if not matching:
+        raise Damaged(
+            f"{name}.json is not as the service left it (edited, damaged or replaced). If the "
+            "change is meant, stop the service and run `flask check --accept`; otherwise put "
+            "the file back, or restore a backup."
+        )
+    record = max(matching)
+    if record.covers < headers[0].after:
+        raise Damaged(
+            f"The journal begins after transaction {headers[0].after}, but {name}.json ends with "
+            f"{record.covers}; restore a backup."
+        )
+    return record
+
+
+def _take_over(folder: Path, new: Sequence[Collection]) -> dict[str, FileRecord]:
+    """Validate files that the store has no record of; write them in the store's own form.
+
+    A new folder without counters gets such as go on after what its documents were given.
+    """
+    brought = [each for each in new if path_of(folder, each.name).exists()]
+    read = read_all(folder, brought)
+    documents = {each.name: read[each.name].documents if each in brought else {} for each in new}
+    if COUNTERS in new:
+        ledger = Ledger()
+        counters = documents[COUNTERS.name] if COUNTERS in brought else None
+        refuse_contradictions(ledger, brought, read, counters)
+        documents[COUNTERS.name] = counters or ledger.counters()
+    records = {
+        each.name: write_next(folder, each, None, documents[each.name], covers=0) for each in new
+    }
+    publish(folder, new)
+    return records
+
+
+def _new_record(file: CheckpointFile, covers: int) -> FileRecord:
+    """The journal has nothing of a collection that it does not know, so the file covers it all."""
+    return FileRecord(covers, sum(1 for _ in file.lines()), *file.fingerprint())

@@ -1,0 +1,1 @@
+"""Memtables, indexes, transactions and change feeds."""

@@ -1,0 +1,218 @@
+"""One process's copy of the data folder: the log read so far, and the documents it leads to.
+
+Whatever changes memory is done under the memory lock, and briefly: readers wait for it, and they
+shall not wait for the disk. Of the methods that write, the caller holds the other locks too.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from time import monotonic
+from typing import NamedTuple
+
+from app.kernel.errors import Damaged
+from app.store import Collection
+from app.store.files.disk.filesystem import disk_error, reporting
+from app.store.files.folder.open import Opened, open_folder
+from app.store.files.memory.change_feeds import Feeds
+from app.store.files.memory.index import NOWHERE, filed
+from app.store.files.memory.tables import Change, Layer, State
+from app.store.files.snapshot.checkpoint_file import CheckpointFile, FileRecord
+from app.store.files.wal.format import Line, encode_document
+from app.store.files.wal.log import Chain, Overtaken
+from app.store.files.wal.segment import segment_numbers
+
+Memory = AbstractContextManager[bool]
+"""The memory lock: reentrant, and the same for every replica that a store has one after another."""
+
+
+class Frozen(NamedTuple):
+    """What a checkpoint has to write: `base` with `changes`, which reach up to `covers`."""
+
+    covers: int
+    through: int
+    base: dict[str, CheckpointFile]
+    changes: dict[str, dict[str, bytes | None]]
+
+
+class Replica:
+    """The log and the state of one process; `open_replica` makes one."""
+
+    def __init__(
+        self,
+        folder: Path,
+        collections: Sequence[Collection],
+        opened: Opened,
+        feeds: Feeds,
+        memory: Memory,
+    ) -> None:
+        self._folder = folder
+        self._collections = collections
+        self._feeds = feeds
+        self._memory = memory
+        self.unrecorded = opened.unrecorded
+        self.chain = Chain(folder / "journal", opened.segment)
+        self.state = State(collections, opened.base, opened.segment.number)
+        self.last_append = monotonic()
+
+    def catch_up(self) -> None:
+        """Take in what other processes have appended. Raises Overtaken, Damaged or Unavailable."""
+        try:
+            if not self.chain.has_news():
+                return  # as almost always; each request asks
+            with self._memory:
+                for line in self.chain.news():
+                    self._take(line)
+        except OSError as error:
+            raise disk_error("reading the journal", error) from error
+
+    def settle(self) -> None:
+        """Catch up, and make the end of the log fit to append to. Raises as `catch_up` does."""
+        with self._memory, reporting("preparing the journal"):
+            for line in self.chain.settle():
+                self._take(line)
+
+    def commit(self, changes: Sequence[Change]) -> None:
+        """Append one transaction and apply it. Raises StorageFull or Unavailable."""
+        put: dict[str, list[bytes]] = {}
+        delete: dict[str, list[str]] = {}
+        for change in changes:
+            if change.raw is None:
+                delete.setdefault(change.collection, []).append(change.key)
+            else:
+                put.setdefault(change.collection, []).append(change.raw)
+        with self._memory:
+            self.chain.append(put, delete)
+            self._apply(changes)
+
+    def has_news(self) -> bool:
+        """Whether the journal has anything that the checkpoint files have not."""
+        with self._memory:
+            return any(documents for layer in self.state.layers for documents in layer.values())
+
+    def files_in_place(self) -> bool:
+        """Whether the files in use are those that stand in the folder, untouched."""
+        return all(file.is_in_place() for file in self.state.base.values())
+
+    def records(self) -> dict[str, FileRecord]:
+        """What is on record about the files in use, and those of other versions of Daybook."""
+        used = {name: file.record for name, file in self.state.base.items()}
+        return self.chain.segment.header.files | used
+
+    def rotate(self, files: dict[str, FileRecord]) -> None:
+        """Begin a new journal segment, whose header says this. Raises Unavailable."""
+        following = self.chain.begin_next(files)
+        with self._memory:
+            self.chain.lead_to(following)
+            self._new_layer()
+
+    def freeze(self) -> Frozen:
+        """Begin a new segment, unless this one is new; returns what stands before it."""
+        if self.chain.seq > self.chain.segment.header.after:
+            self.rotate(self.records())
+        through = self.chain.segment.number - 1
+        changes: dict[str, dict[str, bytes | None]] = {each.name: {} for each in self._collections}
+        for layer in self.state.layers[:-1]:
+            for name, documents in layer.items():
+                changes[name].update(documents)
+        return Frozen(self.chain.seq, through, dict(self.state.base), changes)
+
+    def use_files(self, published: int) -> None:
+        """Read from the files of this segment's header; layers up to `published` are in them.
+
+        Nothing is done when they may have been replaced once more: then their own line follows.
+        """
+        header = self.chain.segment.header
+        try:
+            files = {
+                each.name: CheckpointFile(self._folder, each, header.files[each.name])
+                for each in self._collections
+                if each.name in header.files
+            }
+        except (FileNotFoundError, ValueError):
+            return  # somebody removed one; the next checkpoint or start says so
+        if self.chain.has_next() or not all(file.has_recorded_size() for file in files.values()):
+            return
+        with self._memory:
+            self.state.base = self.state.base | files
+            self.state.layers = [layer for layer in self.state.layers if layer.segment > published]
+
+    def announce(self, published: int) -> None:
+        """Tell the other processes to do the same. Raises Unavailable."""
+        with self._memory:
+            self.chain.announce(published)
+
+    def close(self) -> None:
+        """Close the journal; who still waits for it to be synced is served first."""
+        with self._memory:
+            self.chain.close()
+
+    def _take(self, line: Line) -> None:
+        if "segment" in line:
+            self._new_layer()
+        elif "published" in line:
+            self.use_files(line["published"])
+        else:
+            self._apply(list(self._changes_of(line)))
+
+    def _apply(self, changes: Sequence[Change]) -> None:
+        self.state.apply(changes)
+        for change in changes:
+            self._feeds.note(change.collection, change.key)
+        self.last_append = monotonic()
+
+    def _changes_of(self, line: Line) -> Iterator[Change]:
+        """The changes that a line tells of, without those that a file in use has already."""
+        seq, base = line["seq"], self.state.base
+        if unknown := (line["put"].keys() | line["delete"].keys()) - base.keys():
+            raise Damaged(
+                f"The journal has documents of a kind that this version of Daybook does not know "
+                f"({', '.join(sorted(unknown))}); start the version that wrote them."
+            )
+        for name, documents in line["put"].items():
+            if seq > base[name].record.covers:
+                declared = self.state.collections[name]
+                for document in documents:
+                    raw = encode_document(document)
+                    yield Change(name, document[declared.key], raw, filed(declared, document))
+        for name, keys in line["delete"].items():
+            if seq > base[name].record.covers:
+                yield from (Change(name, key, None, NOWHERE) for key in keys)
+
+    def _new_layer(self) -> None:
+        self.state.layers.append(Layer(self.chain.segment.number, self.state.collections))
+
+
+def open_replica(
+    folder: Path, collections: Sequence[Collection], feeds: Feeds, memory: Memory
+) -> Replica:
+    """Read the folder from the start, again when a checkpoint replaced files meanwhile.
+
+    Raises Damaged or Unavailable.
+    """
+    journal = folder / "journal"
+    with reporting("opening the data folder"):
+        while True:
+            numbers = segment_numbers(journal)
+            try:
+                return _read_whole(folder, collections, feeds, memory)
+            except (Damaged, FileNotFoundError, Overtaken) as error:
+                if segment_numbers(journal) != numbers:
+                    continue
+                if isinstance(error, Overtaken):
+                    raise Damaged(
+                        "The last segment of journal/ is missing; restore a backup."
+                    ) from None
+                raise
+
+
+def _read_whole(
+    folder: Path, collections: Sequence[Collection], feeds: Feeds, memory: Memory
+) -> Replica:
+    replica = Replica(folder, collections, open_folder(folder, collections), feeds, memory)
+    try:
+        replica.catch_up()
+    except BaseException:
+        replica.close()
+        raise
+    return replica

@@ -1,0 +1,1 @@
+"""Checkpoint files: the readable JSON files, read and written."""

@@ -1,0 +1,203 @@
+"""The readable files: orders.json, failure.json and one for each other collection.
+
+Format: a JSON array in UTF-8, one document a line, sorted by key (as JSON text, byte by byte):
+
+    [
+    {"order_id":"0193…","number":1001,…},
+    {"order_id":"0193…","number":1002,…}
+    ]
+
+An empty collection is `[`, newline, `]`, newline. Because the lines are sorted and each begins
+with its key, a document is found by bisection: first among a few keys from all over the file, then
+in the mapped file itself. Nothing is kept in memory for each document, and opening a file costs the
+same whatever its size.
+
+A file is never changed, only replaced (checkpoint_writer.py). It has in it every transaction up to
+some sequence number; which, and the file's checksum, stand in the headers of the journal's segments
+(journal.py).
+"""
+
+import mmap
+import os
+import re
+from bisect import bisect_right
+from collections.abc import Iterator
+from functools import cached_property
+from pathlib import Path
+from typing import NamedTuple
+
+import google_crc32c
+import orjson
+
+from app.kernel.bounded_cache import Recent
+from app.store import Collection
+
+HEAD = b"[\n"
+FOOT = b"\n]\n"
+EMPTY = b"[\n]\n"
+CHUNK_BYTES = 1 << 20
+
+MOST_FENCES = 1024
+LEAST_STRETCH_BYTES = 1 << 14
+"""Between two fences lies a stretch of the file, and no fewer bytes than these."""
+
+_STRING = re.compile(rb'"(?:[^"\\]|\\.)*"')
+"""A string of JSON."""
+
+
+class Fingerprint(NamedTuple):
+    """By what a file is recognised: its length, and its CRC-32C (RFC 3720) in hexadecimal."""
+
+    bytes: int
+    crc32c: str
+
+
+class FileRecord(NamedTuple):
+    """What is on record about a file; `covers` is the last transaction that it has in it."""
+
+    covers: int
+    documents: int
+    bytes: int
+    crc32c: str
+
+    @property
+    def fingerprint(self) -> Fingerprint:
+        """By what the file is recognised."""
+        return Fingerprint(self.bytes, self.crc32c)
+
+
+NOT_RECORDED = FileRecord(0, 0, 0, "")
+
+
+class CheckpointFile:
+    """One opened file. It stays readable after the file of that name has been replaced."""
+
+    def __init__(
+        self, folder: Path, collection: Collection, record: FileRecord = NOT_RECORDED
+    ) -> None:
+        """Open and map. Raises FileNotFoundError when it is missing, ValueError when empty."""
+        self.collection = collection
+        self.record = record
+        self._path = path_of(folder, collection.name)
+        with self._path.open("rb") as file:
+            self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+            self._identity = _identity(os.fstat(file.fileno()))
+        self._prefix = len(orjson.dumps({collection.key: ""})) - len(b'""}')
+        self._end = max(len(self._map) - len(FOOT), len(HEAD))
+        self._last = max(self._map.rfind(b"\n", 0, self._end) + 1, len(HEAD))
+        self._recent = Recent[str, bytes]()
+
+    def get(self, key: str) -> bytes | None:
+        """The stored JSON of one document, or None. Costs O(log n), or less where asked lately."""
+        raw = self._recent.get(key) or self._read(key)
+        if raw is not None:
+            self._recent.keep(key, raw)
+        return raw
+
+    def is_in_place(self) -> bool:
+        """Whether the file of this name is still this one, and nobody has written to it."""
+        try:
+            return _identity(self._path.stat()) == self._identity
+        except FileNotFoundError:
+            return False
+
+    def has_recorded_size(self) -> bool:
+        """Whether the file is as long as its record says; costs nothing."""
+        return len(self._map) == self.record.bytes
+
+    def _read(self, key: str) -> bytes | None:
+        if self._end == len(HEAD):
+            return None  # as of most failures and open events: there are none
+        token = orjson.dumps(key)
+        start = self.place(token)
+        return self._line(start) if self.has_at(start, token) else None
+
+    def place(self, token: bytes) -> int:
+        """Where the first line begins whose key, as JSON text, is not below `token`."""
+        if self._last < self._end and self._token(self._last, len(token)) < token:
+            return self._end  # most questions are about new documents, whose ids are above all
+        low, high = self._stretch(token)
+        while low < high:
+            start = max(self._map.rfind(b"\n", low, (low + high) // 2) + 1, low)
+            if self._token(start, len(token)) < token:
+                low = self.line_end(start)
+            else:
+                high = start
+        return min(low, self._end)
+
+    def has_at(self, start: int, token: bytes) -> bool:
+        """Whether the line at `start` is the one whose key, as JSON text, is `token`."""
+        return start < self._end and self._token(start, len(token)) == token
+
+    def line_end(self, start: int) -> int:
+        """Where the line after the one at `start` begins (or the last line ends)."""
+        return min(self._map.find(b"\n", start) + 1, self._end)
+
+    def lines(self) -> Iterator[bytes]:
+        """The stored JSON of every document, in key order."""
+        start = len(HEAD)
+        while start < self._end:
+            stop = self.line_end(min(start + CHUNK_BYTES, self._end))
+            yield from self._map[start:stop].rstrip(b",\n").split(b",\n")
+            start = stop
+
+    def after(self, key: str) -> Iterator[tuple[str, bytes]]:
+        """Key and stored JSON of every document whose key is above `key`, in key order."""
+        start = self.place(orjson.dumps(key))
+        while start < self._end:
+            raw = self._line(start)
+            found = orjson.loads(raw)[self.collection.key]
+            if found > key:
+                yield found, raw
+            start = self.line_end(start)
+
+    def chunks(self, start: int, stop: int) -> Iterator[bytes]:
+        """The bytes of whole lines from `start` to `stop`, each ended by a comma and newline."""
+        for begin in range(start, stop, CHUNK_BYTES):
+            yield self._map[begin : min(begin + CHUNK_BYTES, stop)]
+        if start < stop == self._end:
+            yield b",\n"
+
+    @property
+    def body(self) -> tuple[int, int]:
+        """Where the first line begins and where the last one ends."""
+        return len(HEAD), self._end
+
+    def fingerprint(self) -> Fingerprint:
+        """The file's fingerprint as it is now; reads it whole."""
+        crc = 0
+        for begin in range(0, len(self._map), CHUNK_BYTES):
+            crc = google_crc32c.extend(crc, self._map[begin : begin + CHUNK_BYTES])
+        return Fingerprint(len(self._map), f"{crc:08x}")
+
+    def _stretch(self, token: bytes) -> tuple[int, int]:
+        """From where on, and up to where, a line with this key would stand."""
+        tokens, starts = self._fences
+        after = bisect_right(tokens, token)
+        low = starts[after - 1] if after else len(HEAD)
+        return low, starts[after] if after < len(starts) else self._end
+
+    @cached_property
+    def _fences(self) -> tuple[list[bytes], list[int]]:
+        """The keys of some lines, as JSON text, and where these lines begin; evenly spread."""
+        stretch = max(self._end // MOST_FENCES, LEAST_STRETCH_BYTES)
+        ends = (self.line_end(place) for place in range(stretch, self._end, stretch))
+        starts = list(dict.fromkeys(start for start in ends if start < self._end))
+        keys = (_STRING.match(self._map, start + self._prefix) for start in starts)
+        return [key[0] for key in keys if key], starts
+
+    def _line(self, start: int) -> bytes:
+        return self._map[start : self.line_end(start)].rstrip(b",\n")
+
+    def _token(self, start: int, length: int) -> bytes:
+        begin = start + self._prefix
+        return self._map[begin : begin + length]
+
+
+def path_of(folder: Path, name: str) -> Path:
+    """The file of a collection."""
+    return folder / f"{name}.json"
+
+
+def _identity(status: os.stat_result) -> tuple[int, int, int, int]:
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns

@@ -1,0 +1,126 @@
+"""Writes the readable files: the next version under a temporary name, then the name itself."""
+
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
+
+import google_crc32c
+import orjson
+
+from app.kernel.disk import sync_folder, write_all
+from app.store import Collection
+from app.store.files.snapshot.checkpoint_file import (
+    CHUNK_BYTES,
+    EMPTY,
+    FOOT,
+    HEAD,
+    CheckpointFile,
+    FileRecord,
+    path_of,
+)
+
+Changes = Mapping[str, bytes | None]
+"""By key: the JSON of a document that was put, or None for one that was deleted."""
+
+SYNC_EVERY_BYTES = 16 << 20
+
+
+def write_next(
+    folder: Path, collection: Collection, base: CheckpointFile | None, changes: Changes, covers: int
+) -> FileRecord:
+    """Write `base` with `changes`, up to transaction `covers`, to the temporary file, durably.
+
+    What did not change is copied in large pieces, so the work in Python grows with the changes,
+    not with the collection. Raises OSError; the temporary file is then worthless and harmless.
+    """
+    writer = _Writer(_temporary_path_of(folder, collection), base.record.documents if base else 0)
+    try:
+        writer.write(HEAD)
+        for piece, documents in _merged(base, changes):
+            writer.write(piece)
+            writer.documents += documents
+        return writer.finish(covers)
+    finally:
+        writer.close()
+
+
+def publish(folder: Path, collections: Iterable[Collection]) -> None:
+    """Give the temporary files their names, durably. Raises OSError."""
+    for collection in collections:
+        _temporary_path_of(folder, collection).replace(path_of(folder, collection.name))
+    sync_folder(folder)
+
+
+def discard(folder: Path, collections: Iterable[Collection]) -> None:
+    """Remove the temporary files: where the disk is full, they take the journal's room."""
+    for collection in collections:
+        with suppress(OSError):
+            _temporary_path_of(folder, collection).unlink()
+
+
+def _temporary_path_of(folder: Path, collection: Collection) -> Path:
+    return folder / f".{collection.name}.json.next"
+
+
+def _merged(base: CheckpointFile | None, changes: Changes) -> Iterator[tuple[bytes, int]]:
+    """The body in pieces, each with the change in the number of documents beside the base's."""
+    sorted_changes = sorted((orjson.dumps(key), raw) for key, raw in changes.items())
+    if base is None:
+        yield from ((raw + b",\n", 1) for _, raw in sorted_changes if raw is not None)
+        return
+    position, end = base.body
+    for token, raw in sorted_changes:
+        place = base.place(token)
+        yield from ((chunk, 0) for chunk in base.chunks(position, place))
+        position = place
+        if base.has_at(place, token):
+            position = base.line_end(place)
+            yield b"", -1
+        if raw is not None:
+            yield raw + b",\n", 1
+    yield from ((chunk, 0) for chunk in base.chunks(position, end))
+
+
+class _Writer:
+    """Writes a file in large pieces and takes its checksum on the way."""
+
+    def __init__(self, path: Path, documents: int) -> None:
+        self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        self._pending = bytearray()
+        self._written = self._unsynced = 0
+        self._crc = 0
+        self.documents = documents
+
+    def write(self, piece: bytes) -> None:
+        self._pending += piece
+        if len(self._pending) > CHUNK_BYTES:
+            self._flush(keep=len(b",\n"))
+
+    def finish(self, covers: int) -> FileRecord:
+        """Replace the last comma by the foot, and sync."""
+        if self._pending.endswith(b",\n"):
+            self._pending[-len(b",\n") :] = FOOT
+        else:
+            self._pending += EMPTY[len(HEAD) :]
+        self._flush(keep=0)
+        os.fsync(self._fd)
+        return FileRecord(covers, self.documents, self._written, f"{self._crc:08x}")
+
+    def close(self) -> None:
+        os.close(self._fd)
+
+    def _flush(self, keep: int) -> None:
+        """Write all but the last `keep` bytes, which may still turn out to be the last comma.
+
+        Sync now and then: behind gigabytes at the end the journal's own syncs would wait long.
+        """
+        piece = bytes(self._pending[: len(self._pending) - keep])
+        write_all(self._fd, piece, self._written)
+        self._crc = google_crc32c.extend(self._crc, piece)
+        self._written += len(piece)
+        self._unsynced += len(piece)
+        if self._unsynced > SYNC_EVERY_BYTES:
+            os.fdatasync(self._fd)
+            self._unsynced = 0
+        del self._pending[: len(piece)]

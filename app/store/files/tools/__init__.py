@@ -1,0 +1,1 @@
+"""Offline tools: verify, repair, adopt edits, back up, restore, migrate."""

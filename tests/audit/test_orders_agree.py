@@ -1,0 +1,238 @@
+"""Stock, invoices and orders: a check finds what does not follow, and mending puts it right."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+
+from app.billing.service import INVOICES
+from app.inventory.service import PRODUCTS, RESERVATIONS
+from app.kernel.money import Currency
+from app.orders.service import Rules, place_order
+from app.server.runtime import Runtime
+from tests.audit.conftest import Edit, Settled, look, mended, told
+from tests.over_http import place
+
+
+def test_a_shop_at_work_agrees_with_itself(
+    runtime: Runtime, client: FlaskClient, catalogue: dict[str, str], settled: Settled
+) -> None:
+    """Orders placed, changed, waiting, cancelled, deleted and failed."""
+    for _ in range(5):
+        place(client, tea=2, mug=1)
+    place(client, pot=3)
+    client.patch("/order/1001", json={"items": [{"product": "tea", "quantity": 1}]})
+    client.post("/order/1002/cancel")
+    client.delete("/order/1003")
+    settled()
+    findings = look(runtime)
+    assert findings.differences == []
+    assert (findings.orders, findings.products) == (5, 4)
+    assert not findings.on_their_way
+
+
+def test_orders_on_their_way_are_no_difference(
+    runtime: Runtime, client: FlaskClient, catalogue: dict[str, str]
+) -> None:
+    """Nothing is reserved and invoiced yet, and nobody has to be told."""
+    client.get("/product")
+    runtime.close()
+    with runtime.transaction() as tx:
+        order = place_order(
+            tx,
+            Rules(Currency("EUR")),
+            {"customer_name": "Ada", "items": [{"product": "tea", "quantity": 1}]},
+        )
+    findings = look(runtime)
+    assert findings.differences == []
+    assert findings.on_their_way == {order["order_id"]}
+
+
+class TestStock:
+    """What the products say of their reservations."""
+
+    def test_a_wrong_number_reserved(
+        self, runtime: Runtime, edit: Edit, order: dict[str, Any]
+    ) -> None:
+        """Each product is counted from the reservations, and mended from them."""
+        edit(PRODUCTS.name, "tea", reserved=7, available=93)
+        assert told(runtime) == [
+            "reserved of product tea: expected 2, found 7",
+            "available of product tea: expected 98, found 93",
+        ]
+        assert mended(runtime) == []
+
+    def test_a_reservation_of_other_goods(
+        self, runtime: Runtime, edit: Edit, order: dict[str, Any], settled: Settled
+    ) -> None:
+        """It is compared with the order, and made anew."""
+        edit(RESERVATIONS.name, order["order_id"], lines=[{"product": "tea", "quantity": 9}])
+        assert "reservation of order 1001: expected 1 of mug, 2 of tea, found 9 of tea" in told(
+            runtime
+        )
+        mended(runtime)
+        settled()
+        assert told(runtime) == []
+
+    def test_a_reservation_that_is_gone(
+        self, runtime: Runtime, order: dict[str, Any], settled: Settled
+    ) -> None:
+        with runtime.transaction() as tx:
+            tx.delete(RESERVATIONS.name, order["order_id"])
+        assert set(told(runtime)) == {
+            "reservation of order 1001: expected 1 of mug, 2 of tea, found nothing",
+            "reserved of product tea: expected 0, found 2",
+            "available of product tea: expected 100, found 98",
+            "reserved of product mug: expected 0, found 1",
+            "available of product mug: expected 10, found 9",
+        }
+        mended(runtime)
+        settled()
+        assert told(runtime) == []
+
+    def test_a_reservation_of_an_unknown_product(
+        self, runtime: Runtime, edit: Edit, order: dict[str, Any], settled: Settled
+    ) -> None:
+        """What nobody sells cannot be held."""
+        edit(
+            RESERVATIONS.name,
+            order["order_id"],
+            lines=[{"product": "tea", "quantity": 2}, {"product": "gong", "quantity": 1}],
+        )
+        assert told(runtime)[0] == (
+            "reservation of order 1001: expected 1 of mug, 2 of tea, found 1 of gong, 2 of tea"
+        )
+        mended(runtime)
+        settled()
+        assert told(runtime) == []
+
+    def test_a_reservation_without_its_order(
+        self, runtime: Runtime, client: FlaskClient, order: dict[str, Any], settled: Settled
+    ) -> None:
+        client.delete("/order/1001")
+        settled()
+        with runtime.transaction() as tx:
+            tx.put(
+                RESERVATIONS.name,
+                {
+                    "order_id": order["order_id"],
+                    "version": 2,
+                    "lines": [{"product": "tea", "quantity": 2}],
+                },
+            )
+        assert (
+            f"reservation of order {order['order_id']}, which is gone: expected none, "
+            in (told(runtime)[0])
+        )
+        assert mended(runtime) == []
+
+
+class TestInvoices:
+    """What the invoices say of their orders."""
+
+    @pytest.mark.parametrize(
+        ("fields", "difference"),
+        [
+            (
+                {"total_amount": "1.00"},
+                "invoice total_amount of order 1001: expected 21.00, found 1",
+            ),
+            (
+                {"customer_name": "Bo"},
+                "invoice customer_name of order 1001: expected Ada, found Bo",
+            ),
+            ({"status": "void"}, "invoice status of order 1001: expected open, found void"),
+        ],
+    )
+    def test_an_invoice_that_says_otherwise(
+        self,
+        runtime: Runtime,
+        edit: Edit,
+        order: dict[str, Any],
+        fields: dict[str, Any],
+        difference: str,
+    ) -> None:
+        edit(INVOICES.name, order["order_id"], **fields)
+        (found,) = told(runtime)
+        assert found.startswith(difference)
+        assert mended(runtime) == []
+
+    def test_an_invoice_that_is_missing(self, runtime: Runtime, order: dict[str, Any]) -> None:
+        with runtime.transaction() as tx:
+            tx.delete(INVOICES.name, order["order_id"])
+        assert told(runtime) == ["invoice of order 1001: expected one, found none"]
+        assert mended(runtime) == []
+
+    @pytest.mark.parametrize("ending", ["cancel", "delete"])
+    def test_an_invoice_of_an_order_that_ended(
+        self,
+        runtime: Runtime,
+        client: FlaskClient,
+        edit: Edit,
+        order: dict[str, Any],
+        settled: Settled,
+        ending: str,
+    ) -> None:
+        """It has to be void."""
+        client.post("/order/1001/cancel") if ending == "cancel" else client.delete("/order/1001")
+        settled()
+        edit(INVOICES.name, order["order_id"], status="open")
+        (found,) = told(runtime)
+        assert found.startswith("invoice status of order 1001")
+        assert found.endswith("expected void, found open")
+        assert mended(runtime) == []
+
+    @pytest.mark.parametrize(
+        ("damage", "difference"),
+        [
+            (
+                None,
+                "invoice of order 1001, shipped and gone: expected one, found none",
+            ),
+            ("void", "invoice status of order 1001, which is gone: expected open, found void"),
+        ],
+    )
+    def test_goods_that_left_without_an_invoice(
+        self,
+        runtime: Runtime,
+        client: FlaskClient,
+        edit: Edit,
+        order: dict[str, Any],
+        settled: Settled,
+        take_out: Callable[[str], None],
+        damage: str | None,
+        difference: str,
+    ) -> None:
+        """The order is gone, the goods are sold: it is made anew, and is paid as it was."""
+        parcel = {"carrier": "DHL", "tracking_number": "JD0146"}
+        assert client.post("/shipment/1001/ship", json=parcel).status_code == 200
+        take_out(order["order_id"])
+        settled()
+        before = edit(INVOICES.name, order["order_id"])
+        if damage:
+            edit(INVOICES.name, order["order_id"], status=damage)
+        else:
+            with runtime.transaction() as tx:
+                tx.delete(INVOICES.name, order["order_id"])
+        assert told(runtime) == [difference]
+        assert mended(runtime) == []
+        settled()
+        after = edit(INVOICES.name, order["order_id"])
+        assert [after[name] for name in ("status", "paid", "items")] == (
+            ["open", "21.00", before["items"]]
+        )
+
+    def test_a_number_that_stands_twice(
+        self,
+        runtime: Runtime,
+        client: FlaskClient,
+        edit: Edit,
+        order: dict[str, Any],
+        settled: Settled,
+    ) -> None:
+        """Nobody can mend that but a person."""
+        other = place(client, tea=1)
+        settled()
+        edit(INVOICES.name, other["order_id"], invoice_number=1)
+        assert mended(runtime) == ["number of invoice 1: expected one invoice, found 2 invoices"]

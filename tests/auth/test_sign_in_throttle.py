@@ -1,0 +1,110 @@
+"""How often somebody may try: by name and by address, for all processes together."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from freezegun import freeze_time
+
+from app import create_app
+from app.auth import sign_in_throttle
+from app.config import Config
+from app.kernel.errors import TooMany
+from app.server.runtime import Runtime
+from tests.auth.people import PASSWORD, make_user, sign_in
+from tests.web.page import Page
+
+START = "2026-11-21T08:00:00Z"
+
+
+def test_a_name_is_guessed_ten_times_and_then_waits(app: Flask, client: FlaskClient) -> None:
+    """429 with Retry-After, for the right password too; after a quarter of an hour it goes on."""
+    make_user(app, "ada", "clerk")
+    with freeze_time(START) as clock:
+        for _ in range(sign_in_throttle.MOST_BY_NAME):
+            assert sign_in(client, "ada", "wrong password").status == 401
+        form = Page(client.get("/sign-in")).form("/sign-in").filled(name="ada", password=PASSWORD)
+        answer = client.post("/sign-in", data=form)
+        assert answer.status_code == 429
+        assert 890 <= int(answer.headers["Retry-After"]) <= 900
+        assert "too many attempts" in answer.text
+        clock.tick(timedelta(seconds=901))
+        assert "ada clerk" in sign_in(client, "ada").text
+
+
+def test_nothing_is_written_beyond_the_limit(runtime: Runtime) -> None:
+    """So who guesses cannot fill the journal either."""
+    for _ in range(sign_in_throttle.MOST_BY_NAME):
+        with runtime.transaction() as tx:
+            sign_in_throttle.count(tx, "ada", "192.0.2.1")
+    before = runtime.position()
+    for _ in range(5):
+        with pytest.raises(TooMany), runtime.transaction() as tx:
+            sign_in_throttle.count(tx, "ada", "192.0.2.2")
+    assert runtime.position() == before
+
+
+def test_an_address_tries_many_names_and_then_waits(runtime: Runtime) -> None:
+    """A hundred; another address goes on, the rest of its IPv6 network does not."""
+    with runtime.transaction() as tx:
+        for n in range(sign_in_throttle.MOST_BY_ADDRESS):
+            sign_in_throttle.count(tx, f"name-{n}", f"2001:db8::{n:x}")
+    with pytest.raises(TooMany), runtime.transaction() as tx:
+        sign_in_throttle.count(tx, "one-more", "2001:db8::ffff")
+    with runtime.transaction() as tx:
+        sign_in_throttle.count(tx, "one-more", "2001:db8:0:1::1")
+
+
+def test_who_signs_in_begins_anew(app: Flask, client: FlaskClient, runtime: Runtime) -> None:
+    """A slip of the finger is forgotten; the address keeps the wrong attempts."""
+    make_user(app, "ada", "clerk")
+    for _ in range(3):
+        sign_in(client, "ada", "wrong password")
+    sign_in(client, "ada")
+    with runtime.read() as view:
+        counts = {
+            each["of"].split()[0]: each["count"]
+            for each in view.find(sign_in_throttle.ATTEMPTS.name).documents
+        }
+    assert counts == {"address": 3}
+
+
+def test_every_process_counts_together(app: Flask, client: FlaskClient, config: Config) -> None:
+    """Two applications on one folder, as two workers are."""
+    make_user(app, "ada", "clerk")
+    other = create_app(replace(config, threads=8))
+    for n in range(sign_in_throttle.MOST_BY_NAME):
+        sign_in((client, other.test_client())[n % 2], "ada", "wrong password")
+    assert [sign_in(each.test_client(), "ada").status for each in (app, other)] == [429, 429]
+    other.extensions["daybook"].close()
+
+
+def test_what_is_typed_into_the_name_is_not_kept(
+    app: Flask, client: FlaskClient, runtime: Runtime, caplog: pytest.LogCaptureFixture
+) -> None:
+    """People type their password there: neither the store has it nor the log."""
+    make_user(app, "ada", "clerk")
+    sign_in(client, PASSWORD, "ada")
+    assert [each.getMessage() for each in caplog.records if "sign-in" in each.getMessage()] == [
+        "a sign-in from '127.0.0.1' was refused"
+    ]
+    assert PASSWORD not in caplog.text
+    runtime.close()
+    files = [path.read_bytes() for path in runtime.config.data.rglob("*") if path.is_file()]
+    assert not any(PASSWORD.encode() in content for content in files)
+
+
+def test_windows_that_are_over_are_swept(runtime: Runtime) -> None:
+    """Nobody fills the store by inventing names."""
+    with freeze_time(START) as clock:
+        for n in range(30):
+            with runtime.transaction() as tx:
+                sign_in_throttle.count(tx, f"name-{n}", "192.0.2.1")
+        clock.tick(timedelta(seconds=901))
+        for _ in range(4):
+            with runtime.transaction() as tx:
+                sign_in_throttle.count(tx, "ada", "192.0.2.1")
+        with runtime.read() as view:
+            assert view.count(sign_in_throttle.ATTEMPTS.name) == 2

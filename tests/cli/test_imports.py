@@ -1,0 +1,154 @@
+"""`flask import`: what it prints, what it leaves beside the file, and how it bears a kill."""
+
+import json
+from decimal import Decimal
+from pathlib import Path
+from time import monotonic, sleep
+
+import pytest
+
+from app.config import Config
+from app.orders.service import ORDERS
+from app.server.runtime import Runtime
+from app.store import Document
+from tests.cli import shell
+from tests.cli.conftest import Give
+
+
+def mapped(**headings: str) -> list[str]:
+    """The options that map these fields to foreign headings."""
+    named = (f"{field}={heading}" for field, heading in headings.items())
+    return [word for name in named for word in ("--column", name)]
+
+
+SHOP = mapped(sku="StockCode", name="Description", price="UnitPrice")
+SALES = mapped(
+    order="InvoiceNo",
+    product="StockCode",
+    quantity="Quantity",
+    amount="UnitPrice",
+    customer_name="CustomerID",
+)
+ORDERS_IN_FILE = 400
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """A day of a foreign shop: three orders, one of them with a returned line."""
+    file = tmp_path / "day.csv"
+    file.write_text(
+        "InvoiceNo,StockCode,Description,Quantity,UnitPrice,CustomerID,Country\n"
+        "1,84,Mug,6,2.55,17850,UK\n"
+        "2,71,Lantern,2,3.39,,UK\n"
+        "1,71,Lantern,1,3.39,17850,UK\n"
+        "C3,84,Mug,-1,2.55,17850,UK\n"
+        "C3,71,Lantern,1,3.39,17850,UK\n"
+    )
+    return file
+
+
+def orders(runtime: Runtime) -> list[Document]:
+    with runtime.read() as view:
+        return view.find(ORDERS.name).documents
+
+
+def test_a_foreign_file_is_imported(flask: Give, file: Path, runtime: Runtime) -> None:
+    """Products first, then orders; the summary says what came of it."""
+    products = flask("import", "products", file, *SHOP, "--default", "quantity=1000")
+    assert products.exit_code == 0
+    assert products.stdout.startswith(
+        "Products: 2 added, 0 already there, 3 rows repeat a sku, 0 refused.\n"
+        "Columns not used: InvoiceNo, Quantity, CustomerID, Country.\n"
+    )
+    sold = flask("import", "orders", file, *SALES, "--default", "customer_name=Walk-in")
+    assert sold.exit_code == 0
+    assert "Orders: 2 accepted (3 lines, 25.47 EUR), 0 already imported, 1 refused." in sold.stdout
+    assert [order["customer_name"] for order in orders(runtime)] == ["17850", "Walk-in"]
+
+
+def test_refused_rows_stand_beside_the_file(flask: Give, file: Path) -> None:
+    """Every row of a refused order, with line and reason; a mended file can be imported."""
+    flask("import", "products", file, *SHOP, "--default", "quantity=1000")
+    told = flask("import", "orders", file, *SALES, "--default", "customer_name=Walk-in").stdout
+    rejected = file.with_name("day.csv.rejected.csv")
+    assert f"2 refused rows, with reasons, are in {rejected}." in told
+    lines = rejected.read_text().splitlines()
+    assert lines[0] == f"line,reason,{file.read_text().splitlines()[0]}"
+    assert lines[1].startswith("5,quantity: must be from 1 to 1000000 (found '-1'),C3,84,Mug,-1")
+    assert lines[2].startswith("6,its order is refused because of line 5,C3,71,Lantern,1")
+
+    rejected.write_text(rejected.read_text().replace("-1", "1"))
+    assert "1 accepted (2 lines" in flask("import", "orders", rejected, *SALES).stdout
+
+
+def test_what_is_refused_is_told_when_it_cannot_be_written(flask: Give, file: Path) -> None:
+    """A folder stands where the file of refused rows should go."""
+    flask("import", "products", file, *SHOP, "--default", "quantity=1000")
+    file.with_name("day.csv.rejected.csv").mkdir()
+    told = flask("import", "orders", file, *SALES, "--default", "customer_name=Walk-in")
+    assert told.exit_code == 0
+    assert "day.csv.rejected.csv cannot be written (Is a directory)" in told.stderr
+    assert "5,quantity: must be from 1" in told.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["none.csv"], "none.csv cannot be read: No such file or directory."),
+        (["."], "cannot be read: Is a directory."),
+        (["day.csv"], "day.csv has no column sku"),
+        (["day.csv", *SHOP, "--default", "qty=1"], "--default: 'qty' is not a field; there are "),
+        (["day.csv", "--column", "sku"], "'sku' must be FIELD=VALUE."),
+        (["day.csv", "--column", "sku=a", "--column", "sku=b"], "sku is given twice."),
+    ],
+)
+def test_a_mistake_is_told_in_a_sentence(
+    flask: Give, file: Path, words: list[str], sentence: str
+) -> None:
+    """Exit code 2, and nothing is changed."""
+    path, *options = words
+    told = flask("import", "products", file.parent / path, *options)
+    assert told.exit_code == 2
+    assert sentence in told.stderr
+    assert "Traceback" not in told.output
+
+
+def test_a_killed_import_is_finished_by_the_next(tmp_path: Path, config: Config) -> None:
+    """kill -9 at several moments, and every order is in the shop once."""
+    sold = tmp_path / "sold.csv"
+    rows = [f"R{number},Ada,tea,1" for number in range(ORDERS_IN_FILE)] * 2
+    sold.write_text("\n".join(["order,customer_name,product,quantity", *rows]))
+    goods = tmp_path / "goods.csv"
+    goods.write_text("sku,price,quantity\ntea,4.50,1000000\n")
+    assert shell.run(config.data, "import", "products", str(goods))[0] == 0
+    for grown_bytes in (1, 40_000, 200_000):
+        _kill_when_grown(config.data, grown_bytes, "import", "orders", str(sold))
+
+    code, out, _ = shell.run(config.data, "import", "orders", str(sold))
+    assert code == 0
+    assert "0 refused" in out
+    _, again, _ = shell.run(config.data, "import", "orders", str(sold))
+    assert f"Orders: 0 accepted (0 lines, 0.00 EUR), {ORDERS_IN_FILE} already imported" in again
+    _check_books(config.data)
+
+
+def _kill_when_grown(data: Path, grown_bytes: int, *words: str) -> None:
+    """Start the command and kill it once it has added so much to the journal (or has ended)."""
+    before = _journal_bytes(data)
+    process = shell.start(data, *words)
+    deadline = monotonic() + shell.PATIENCE_S
+    while process.poll() is None and _journal_bytes(data) < before + grown_bytes:
+        assert monotonic() < deadline
+        sleep(0.0005)
+    shell.end(process)
+
+
+def _journal_bytes(data: Path) -> int:
+    return sum(path.stat().st_size for path in (data / "journal").glob("*.ndjson"))
+
+
+def _check_books(data: Path) -> None:
+    found = json.loads((data / "orders.json").read_bytes())
+    assert [order["number"] for order in found] == list(range(1001, 1001 + ORDERS_IN_FILE))
+    assert len({order["history"][0]["detail"] for order in found}) == ORDERS_IN_FILE
+    assert sum(Decimal(order["total_amount"]) for order in found) == ORDERS_IN_FILE * 9

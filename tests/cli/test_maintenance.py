@@ -1,0 +1,292 @@
+"""`flask check` and `flask backup`: what they find, mend, take as true and copy."""
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from flask.testing import FlaskClient
+
+from app.billing.service import INVOICES
+from app.config import Config
+from app.inventory.service import PRODUCTS
+from app.server.runtime import Runtime
+from tests.cli import shell
+from tests.cli.conftest import Give
+from tests.over_http import place
+from tests.store.faults import read_only
+
+Settled = Callable[[], None]
+
+
+@pytest.fixture
+def data(config: Config) -> Path:
+    """The data folder."""
+    return config.data
+
+
+@pytest.fixture
+def shop(
+    client: FlaskClient, catalogue: dict[str, str], settled: Settled, runtime: Runtime
+) -> None:
+    """A shop with one order, closed in the evening."""
+    place(client, tea=2)
+    settled()
+    runtime.close()
+
+
+def miscount(runtime: Runtime) -> None:
+    """Make a product say that more of it is reserved than there is."""
+    with runtime.transaction() as tx:
+        product = tx.get(PRODUCTS.name, "tea")
+        assert product is not None
+        tx.put(PRODUCTS.name, product | {"reserved": 5, "available": 95})
+    runtime.close()
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """Every file that holds documents or transactions."""
+    return {path.name: path.read_bytes() for path in folder.rglob("*.*json")}
+
+
+@pytest.mark.usefixtures("shop")
+class TestCheck:
+    """`flask check` on a shop with one order."""
+
+    def test_a_sound_shop_agrees(self, flask: Give, data: Path) -> None:
+        """And nothing is changed by looking."""
+        before = contents(data)
+        told = flask("check")
+        assert told.exit_code == 0
+        assert "1 orders and 4 products were compared.\nEverything agrees.\n" in told.stdout
+        assert contents(data) == before
+
+    def test_a_difference_is_told(self, flask: Give, runtime: Runtime, data: Path) -> None:
+        """What, where, expected and found; exit code 1; nothing is changed."""
+        miscount(runtime)
+        before = contents(data)
+        told = flask("check")
+        assert told.exit_code == 1
+        assert "reserved of product tea: expected 2, found 5\n" in told.stdout
+        assert "2 differences.\n" in told.stdout
+        assert contents(data) == before
+
+    def test_a_repair_mends_and_says_what(self, flask: Give, runtime: Runtime) -> None:
+        miscount(runtime)
+        told = flask("check", "--repair")
+        assert told.exit_code == 0
+        assert "mended: reserved of product tea: expected 2, found 5\n" in told.stdout
+        assert flask("check").exit_code == 0
+
+    def test_a_damaged_file_is_told(self, flask: Give, data: Path) -> None:
+        """No repair is tried on files that cannot be trusted."""
+        with (data / "orders.json").open("ab") as file:
+            file.write(b"x")
+        for words in (["check"], ["check", "--repair"]):
+            told = flask(*words)
+            assert told.exit_code == 1
+            assert told.stdout.startswith("orders.json, byte ")
+
+    def test_an_edit_is_accepted(self, flask: Give, data: Path, runtime: Runtime) -> None:
+        """The service then starts with it."""
+        file = data / "products.json"
+        file.write_text(file.read_text().replace("Assam, 100 g", "Darjeeling, 100 g"))
+        assert flask("failures").exit_code == 2
+        told = flask("check", "--accept")
+        assert told.exit_code == 0
+        assert told.stdout.startswith("products.json is taken as true: 4 documents, 4 before.\n")
+        with runtime.read() as view:
+            product = view.get(PRODUCTS.name, "tea")
+        assert product is not None
+        assert product["name"] == "Darjeeling, 100 g"
+
+    def test_an_edit_that_breaks_a_rule_is_refused(self, flask: Give, data: Path) -> None:
+        """File, line and reason."""
+        file = data / "products.json"
+        file.write_text(file.read_text().replace('"quantity":100,', '"quantity":-1,'))
+        told = flask("check", "--accept")
+        assert told.exit_code == 2
+        assert "products.json, line 4" in told.stderr
+        assert "quantity" in told.stderr
+
+    @pytest.mark.parametrize(
+        ("name", "before", "after", "reason"),
+        [
+            ("orders", '"number":1001', '"number":1002', "order number 1002 was changed: "),
+            ("invoices", '"invoice_number":1,', '"invoice_number":2,', "invoice is below 2, which"),
+            ("counters", '"value":1001', '"value":1000', "order is below 1001, which was given"),
+            ("events", '"number":1001', '"number":1', "order number 1 was changed: "),
+            ("orders", '"currency":"EUR"', '"currency":"USD"', "currency: is not EUR, the curr"),
+            ("invoices", '"invoice_number":1,', "", "a member is missing or of another type"),
+        ],
+    )
+    def test_an_edit_that_contradicts_other_files_is_refused(
+        self, flask: Give, data: Path, name: str, before: str, after: str, reason: str
+    ) -> None:
+        """No number that a customer knows is changed, or given to another."""
+        file = data / f"{name}.json"
+        file.write_text(file.read_text().replace(before, after))
+        told = flask("check", "--accept")
+        assert told.exit_code == 2
+        assert reason in told.stderr
+
+    @pytest.mark.parametrize(
+        ("name", "document", "reason"),
+        [
+            ("timelines", {"subject": "x"}, "events: is required"),
+            ("timelines", {"subject": "x", "events": [7]}, "events/0: "),
+            ("references", {"reference": "A1", "order_id": 7, "at": ""}, "order_id: "),
+            ("reservations", {"order_id": "x", "version": 1}, "lines: is required"),
+            (
+                "reservations",
+                {"order_id": "x", "version": 1, "lines": [{"product": "tea"}]},
+                "lines/0/quantity: is required",
+            ),
+            ("faults", {"handler": "billing"}, "mode: is required"),
+            ("failure", {"id": "x:billing", "handler": "billing"}, "event: is required"),
+            ("idempotency", {"key": "POST /order x"}, "body: is required"),
+            ("shop", {"name": "currency", "value": 7}, "value: "),
+            ("invoices", {"order_id": "x", "invoice_number": "7", "order_number": 1}, "whole numb"),
+        ],
+    )
+    def test_an_edit_that_no_code_of_ours_could_read_is_refused(
+        self, flask: Give, data: Path, name: str, document: dict[str, object], reason: str
+    ) -> None:
+        """In every file, the small ones too: what is accepted must never end in a traceback."""
+        (data / f"{name}.json").write_text(json.dumps([document]))
+        told = flask("check", "--accept")
+        assert told.exit_code == 2
+        assert told.stderr.startswith(f"Error: {name}.json, line 1: ")
+        assert reason in told.stderr
+
+    def test_a_lost_file_of_counters_is_written_anew_by_a_person(
+        self, flask: Give, data: Path, client: FlaskClient
+    ) -> None:
+        """From what the refusal says; no number is given again."""
+        (data / "counters.json").unlink()
+        told = flask("check", "--accept")
+        assert told.exit_code == 2
+        lines = re.findall(r"it must be (.*?) at the least", told.stderr)
+        (data / "counters.json").write_text(f"[{','.join(lines)}]")
+        assert flask("check", "--accept").exit_code == 0
+        assert place(client, tea=1)["number"] == 1002
+
+    def test_without_an_edit_there_is_nothing_to_accept(self, flask: Give) -> None:
+        assert flask("check", "--accept").stdout.startswith("No file was edited")
+
+    def test_an_order_taken_out_by_hand_is_told_to_all(
+        self, flask: Give, data: Path, runtime: Runtime, settled: Settled
+    ) -> None:
+        """After the repair everything agrees: the stock is free, the invoice void, mail is sent."""
+        (data / "orders.json").write_text("[]")
+        assert flask("check", "--accept").exit_code == 0
+        told = flask("check", "--repair")
+        assert (told.exit_code, "expected an order, by its events" in told.stdout) == (0, True)
+        settled()
+        with runtime.read() as view:
+            product = view.get(PRODUCTS.name, "tea")
+            (invoice,) = [view.get(INVOICES.name, key) for key in view.keys(INVOICES.name)]
+        assert product is not None
+        assert invoice is not None
+        assert (product["reserved"], invoice["status"]) == (0, "void")
+        assert flask("check").stdout.endswith("Everything agrees.\n")
+
+    def test_a_running_service_keeps_its_files(
+        self, flask: Give, client: FlaskClient, data: Path
+    ) -> None:
+        """An edit under its hands is not taken."""
+        client.get("/product")
+        code, _, err = shell.run(data, "check", "--accept")
+        assert code == 2
+        assert "The service is running; stop it" in err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["check"],
+        ["check", "--accept"],
+        ["check", "--repair"],
+        ["failures"],
+        ["replay", "--all"],
+        ["discard", "x", "--reason", "y"],
+        ["backup", "copy"],
+    ],
+    ids=" ".join,
+)
+@pytest.mark.parametrize("is_there", [False, True], ids=["missing", "foreign"])
+def test_a_folder_without_a_shop_is_refused(
+    flask: Give, data: Path, words: list[str], is_there: bool
+) -> None:
+    """A mistyped DAYBOOK_DATA begins no new shop, and fills no folder that holds something else."""
+    if is_there:
+        data.mkdir()
+        (data / "letter.txt").write_text("")
+    told = flask(*words)
+    assert told.exit_code == 2
+    assert told.stderr.startswith(f"Error: There is no shop in {data}: no journal and none of its")
+    assert [path.name for path in data.parent.rglob("*")] == ["data", "letter.txt"][: is_there * 2]
+
+
+def test_a_shop_that_may_only_be_read_is_checked(flask: Give, data: Path, shop: None) -> None:
+    """As from a backup that is mounted read-only."""
+    with read_only(data):
+        told = flask("check")
+    assert (told.exit_code, told.stderr) == (0, "")
+    assert "1 orders and 4 products were compared.\nEverything agrees.\n" in told.stdout
+
+
+def test_an_unfinished_entry_is_told_and_left(flask: Give, data: Path, shop: None) -> None:
+    """By looking nothing is changed; the next start keeps it aside."""
+    segment = max((data / "journal").glob("*.ndjson"))
+    segment.write_bytes(segment.read_bytes() + b'{"crc":"')
+    before = contents(data)
+    told = flask("check")
+    assert told.exit_code == 0
+    assert "the next start keeps it aside" in told.stdout
+    assert contents(data) == before
+
+
+def test_a_folder_that_no_service_has_opened_stays_as_it_is(flask: Give, data: Path) -> None:
+    """As it comes with the repository."""
+    data.mkdir()
+    (data / "orders.json").write_text("[\n]\n")
+    told = flask("check")
+    assert told.exit_code == 0
+    assert "nothing to compare" in told.stdout
+    assert [path.name for path in data.iterdir()] == ["orders.json"]
+
+
+def test_a_backup_is_a_shop_of_its_own(flask: Give, data: Path, tmp_path: Path, shop: None) -> None:
+    """It passes the same check."""
+    copy = tmp_path / "copies" / "monday"
+    told = flask("backup", copy)
+    assert told.exit_code == 0
+    assert f"are in {copy}: everything up to transaction " in told.stdout
+    code, out, _ = shell.run(copy, "check")
+    assert code == 0
+    assert "1 orders and 4 products were compared." in out
+    assert json.loads((copy / "orders.json").read_bytes())
+
+
+def test_a_backup_replaces_nothing(flask: Give, tmp_path: Path, shop: None) -> None:
+    told = flask("backup", tmp_path)
+    assert told.exit_code == 2
+    assert "exists already" in told.stderr
+
+
+def test_a_restored_backup_is_the_shop_of_that_time(
+    flask: Give, data: Path, tmp_path: Path, shop: None
+) -> None:
+    """It says what it restored, passes the check, and is served."""
+    flask("backup", tmp_path / "monday")
+    code, out, err = shell.run(tmp_path / "new", "restore", str(tmp_path / "monday"))
+    assert (code, err) == (0, "")
+    assert f"were restored to {tmp_path / 'new'}: " in out
+    code, out, _ = shell.run(tmp_path / "new", "check")
+    assert code == 0
+    assert "1 orders and 4 products were compared.\nEverything agrees." in out
+    told = flask("restore", tmp_path / "monday")
+    assert told.exit_code == 2
+    assert told.stderr.startswith("Error: data/ holds something, and nothing is overwritten.")

@@ -1,0 +1,42 @@
+"""docs/configuration.md: every setting is in it, none that is gone, and the defaults are true."""
+
+import re
+from dataclasses import fields
+from pathlib import Path
+
+from app.cli.config import shown
+from app.config import PREFIX, Config
+from app.config.readers import MAILS
+
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs/configuration.md").read_text("utf-8")
+ROWS = {
+    match[1]: [cell.strip() for cell in match[0].strip("|").split("|")]
+    for match in re.finditer(rf"^\| `({PREFIX}[A-Z_]+)` \|.*\|$", PAGE, re.MULTILINE)
+}
+VARIABLES = {PREFIX + field.name.upper(): field.name for field in fields(Config)}
+
+
+def test_every_setting_is_explained_and_none_that_is_gone() -> None:
+    """In the order of the settings in app/config/."""
+    assert list(ROWS) == list(VARIABLES)
+
+
+def test_every_default_is_the_one_in_force() -> None:
+    for variable, (_, meaning, _, _, default) in ROWS.items():
+        assert meaning
+        if variable != "DAYBOOK_MAILS":
+            assert default.split(" (")[0] == f"`{shown(VARIABLES[variable], _default(variable))}`"
+    assert set(MAILS) - Config().mails == set(re.findall("`(.+)`", ROWS["DAYBOOK_MAILS"][-1]))
+
+
+def test_no_other_page_speaks_of_a_setting_that_is_gone() -> None:
+    """The README, the pages in docs/ and what stands in deploy/."""
+    pages = [ROOT / "README.md", *(ROOT / "docs").rglob("*.md"), *(ROOT / "deploy").rglob("*")]
+    for page in (page for page in pages if page.is_file()):
+        named = set(re.findall(rf"{PREFIX}[A-Z]+(?:_[A-Z]+)*\b", page.read_text("utf-8")))
+        assert named <= VARIABLES.keys(), page.name
+
+
+def _default(variable: str) -> object:
+    return getattr(Config(), VARIABLES[variable])

@@ -1,0 +1,369 @@
+"""Stock, invoices and payments follow the orders, whatever happens to the events on the way.
+
+Hypothesis places, changes, cancels, ships and deletes orders, has stock arrive, makes handlers
+fail, delivers some events late and others twice, restarts the dispatcher, and looks for a sequence
+after which a shelf or an invoice does not say what it would if all had been done at once.
+"""
+
+import tempfile
+from collections import Counter, defaultdict
+from collections.abc import Callable
+from contextlib import suppress
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+from app import COLLECTIONS, connect_handlers
+from app.audit import recompute
+from app.billing.payments import OPEN, VOID
+from app.billing.service import INVOICES
+from app.billing.simulator import Simulator
+from app.config import Config
+from app.events import failures, outbox
+from app.events.dispatch.loop import Round
+from app.events.dispatch.retry import RetryPolicy
+from app.events.dispatch.worker_pool import Workshop
+from app.events.faults import FAULTS
+from app.events.outbox import EVENTS, OUTBOX, PENDING
+from app.events.types import (
+    Event,
+    InventoryReserved,
+    OrderCancelled,
+    OrderFulfilled,
+    OrderPlaced,
+    OrderUpdated,
+    PaymentCaptured,
+)
+from app.inventory.service import (
+    PRODUCTS,
+    RESERVATIONS,
+    add_product,
+    change_stock,
+    fits,
+)
+from app.kernel.errors import Conflict
+from app.kernel.money import Currency
+from app.kernel.payment_methods import APPROVE, DECLINE, INVOICE
+from app.kernel.quantities import quantities
+from app.orders import states
+from app.orders.service import ORDERS, Rules, cancel_order, change_order, delete_order, place_order
+from app.shipping import states as shipment_states
+from app.shipping.service import SHIPMENTS, rules_of, ship
+from app.store import Document, Transaction, View
+from app.store.files.store import JsonFileStore
+
+RULES = Rules(Currency("EUR"))
+CATALOGUE = (
+    {"sku": "tea", "name": "Assam", "price": "4.50", "quantity": 1000},
+    {"sku": "mug", "name": "Mug", "price": "12.00", "quantity": 6},
+    {"sku": "pot", "name": "Teapot", "price": "30.00", "quantity": 2, "backorder": True},
+)
+LINES = st.lists(
+    st.fixed_dictionaries(
+        {"product": st.sampled_from(["tea", "mug", "pot"]), "quantity": st.integers(1, 3)}
+    ),
+    min_size=1,
+    max_size=2,
+)
+POTS: list[Document] = [{"product": "pot", "quantity": 2}]
+METHODS = st.sampled_from([APPROVE, DECLINE, INVOICE])
+PLACES = st.integers(0, 7)
+HANDLERS = st.sampled_from(["inventory", "billing", "shipping", "orders"])
+KINDS = st.sampled_from(
+    [OrderPlaced, OrderUpdated, OrderCancelled, InventoryReserved, PaymentCaptured, OrderFulfilled]
+)
+
+
+class Shop(RuleBasedStateMachine):
+    """One shop on a real store; the deliveries are driven step by step."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.folder = tempfile.TemporaryDirectory()
+        config = Config(data=Path(self.folder.name) / "data")
+        self.store = JsonFileStore(config.data, COLLECTIONS)
+        self.signals = connect_handlers(config)
+        self.gateway = Simulator(config.data / "gateway")
+        self.shipping = rules_of(config)
+        self.workshop = Workshop()
+        self.orders: list[str] = []
+        self.arrived: Counter[str] = Counter()
+
+    @initialize()
+    def open_shop(self) -> None:
+        with self.store.transaction() as tx:
+            for product in CATALOGUE:
+                add_product(tx, dict(product))
+                self.arrived[str(product["sku"])] = int(str(product["quantity"]))
+        self.restart()
+        self.place([POTS, POTS], 8)  # one has got them, the other waits: a shop at work
+
+    @rule()
+    def restart(self) -> None:
+        """A new round knows nothing but the outbox."""
+        feed, policy = self.store.follow(OUTBOX.name), RetryPolicy(2, 0.001)
+        self.round = Round(self.store, self.signals, policy, feed, self.workshop, with_faults=True)
+        self.round.begin()
+
+    @rule(orders=st.lists(LINES, min_size=1, max_size=3), steps=st.integers(0, 8))
+    def place(self, orders: list[list[Document]], steps: int) -> None:
+        for lines in orders:
+            with suppress(Conflict), self.store.transaction() as tx:
+                order = place_order(tx, RULES, {"customer_name": "Ann", "items": lines})
+                self.orders.append(order["order_id"])
+        self.deliver_some(steps)
+
+    @rule(place=PLACES, lines=LINES)
+    def change(self, place: int, lines: list[Document]) -> None:
+        self._with_order(place, lambda tx, name: change_order(tx, RULES, name, {"items": lines}))
+
+    @rule(place=PLACES, method=METHODS)
+    def pay_otherwise(self, place: int, method: str) -> None:
+        patch = {"payment_method": method}
+        self._with_order(place, lambda tx, order: change_order(tx, RULES, order, patch))
+
+    @rule(place=PLACES, name=st.sampled_from(["Ann", "Bob"]))
+    def rename(self, place: int, name: str) -> None:
+        patch = {"customer_name": name}
+        self._with_order(place, lambda tx, order: change_order(tx, RULES, order, patch))
+
+    @rule(place=PLACES)
+    def cancel(self, place: int) -> None:
+        self._with_order(place, lambda tx, name: cancel_order(tx, name))
+
+    @rule(place=PLACES)
+    def delete(self, place: int) -> None:
+        if self._with_order(place, lambda tx, name: delete_order(tx, name)):
+            del self.orders[place % len(self.orders)]
+
+    @rule(sku=st.sampled_from(["mug", "pot"]), quantity=st.integers(1, 2))
+    def restock(self, sku: str, quantity: int) -> None:
+        with self.store.transaction() as tx:
+            change_stock(tx, sku, {"change": quantity, "reason": "delivery"}, "test")
+        self.arrived[sku] += quantity
+
+    @rule(place=PLACES)
+    def ship(self, place: int) -> None:
+        """One that is ready, if there is any after a while."""
+        self.deliver_some(5)
+        self._ship(place)
+
+    @rule(steps=st.integers(1, 8))
+    def deliver_some(self, steps: int) -> None:
+        """So many steps, or until nothing can go on: each step waits a while then."""
+        for _ in range(steps):
+            before = self.store.position()
+            self._step()
+            if self.store.position() == before and not self.workshop.lanes:
+                return
+
+    @rule(kind=KINDS, place=PLACES)
+    def repeat_an_event(self, kind: type[Event], place: int) -> None:
+        """An event that all handlers are through with comes once more, late, to all of them."""
+        with self.store.transaction() as tx:
+            records = (tx.get(EVENTS.name, key) for key in tx.keys(EVENTS.name))
+            done = [each for each in records if each and each["event"]["type"] == kind.type]
+            if done:
+                _repeat(tx, done[place % len(done)])
+
+    @invariant()
+    def nothing_is_sold_twice(self) -> None:
+        with self.store.read() as view:
+            for product in view.find(PRODUCTS.name).documents:
+                assert 0 <= product["reserved"] <= product["quantity"]
+                assert product["available"] == product["quantity"] - product["reserved"]
+
+    @invariant()
+    def stock_is_right_whenever_all_is_delivered(self) -> None:
+        if not self._open():
+            self._check_stock()
+            self._check_shelf()
+
+    def teardown(self) -> None:
+        """Once the faults are cleared and all is delivered, everything is as the orders say."""
+        try:
+            self._settle()
+            self._check_stock()
+            self._check_shelf()
+            self._check_invoices()
+            with self.store.read() as view:
+                assert recompute(view).differences == []
+            self._check_payments()
+        finally:
+            self.workshop.close()
+            self.store.close()
+            self.folder.cleanup()
+
+    def _with_order(self, place: int, work: Callable[[Transaction, str], object]) -> bool:
+        """Do it with one of the orders; returns whether it was done, and not refused."""
+        if self.orders:
+            with suppress(Conflict), self.store.transaction() as tx:
+                work(tx, self.orders[place % len(self.orders)])
+                return True
+        return False
+
+    def _ship(self, place: int) -> str | None:
+        """Hand one of the ready shipments over; returns its order's id, if any is ready."""
+        with self.store.transaction() as tx:
+            ready = tx.find(SHIPMENTS.name, {"state": shipment_states.READY}).documents
+            if not ready:
+                return None
+            order_id = str(ready[place % len(ready)]["shipment_id"])
+            with suppress(Conflict):
+                ship(tx, self.shipping, order_id, "DHL", "JD0146")
+                return order_id
+        return None
+
+    def _step(self) -> None:
+        if self._open():
+            self.round.step()
+
+    def _open(self) -> int:
+        with self.store.read() as view:
+            return view.count(OUTBOX.name)
+
+    def _replay_failures(self) -> None:
+        with self.store.read() as view:
+            keys = failures.find(view, failures.Selection())
+        failures.replay_all(self.store, keys, by="test")
+
+    def _settle(self) -> None:
+        with self.store.transaction() as tx:
+            for fault in tx.find(FAULTS.name).documents:
+                tx.delete(FAULTS.name, fault["handler"])
+        for _ in range(1000):
+            if not self._open():
+                break
+            self._replay_failures()
+            self._step()
+        with self.store.read() as view:
+            assert view.count(OUTBOX.name) == view.count(failures.FAILURES.name) == 0
+
+    def _check_stock(self) -> None:
+        with self.store.read() as view:
+            orders = view.find(ORDERS.name).documents
+            held: Counter[str] = Counter()
+            for order in orders:
+                assert order["status"] in {
+                    states.CONFIRMED,
+                    states.BACKORDERED,
+                    states.SHIPPED,
+                    states.CANCELLED,
+                    states.FAILED,
+                }
+                if order["status"] == states.CONFIRMED:
+                    for line in order["items"]:
+                        held[line["product"]] += line["quantity"]
+            for product in view.find(PRODUCTS.name).documents:
+                assert product["reserved"] == held[product["sku"]]
+            open_orders = {o["order_id"] for o in orders if o["status"] in states.OPEN}
+            assert set(view.keys(RESERVATIONS.name)) == open_orders
+            waiting = [order for order in orders if order["status"] == states.BACKORDERED]
+            assert not any(fits(view, order) for order in waiting)
+
+    def _check_shelf(self) -> None:
+        """On hand is what there was, and what arrived, less what has left; deleted orders too."""
+        with self.store.read() as view:
+            left = quantities(line for each in _sent(view) for line in each["lines"])
+            for product in view.find(PRODUCTS.name).documents:
+                assert product["quantity"] == self.arrived[product["sku"]] - left[product["sku"]]
+
+    def _check_invoices(self) -> None:
+        with self.store.read() as view:
+            orders = {order["order_id"]: order for order in view.find(ORDERS.name).documents}
+            found = (view.get(INVOICES.name, key) for key in view.keys(INVOICES.name))
+            invoices = {each["order_id"]: each for each in found if each}
+            sold = {each["shipment_id"] for each in _sent(view)}
+        for order_id, order in orders.items():
+            if order["status"] in states.OPEN:
+                told = ("items", "total_amount", "customer_name")
+                assert [order[name] for name in told] == [invoices[order_id][name] for name in told]
+        for order_id, invoice in invoices.items():
+            is_open = order_id in orders and orders[order_id]["status"] in states.OPEN
+            is_open = is_open or order_id in sold
+            assert invoice["status"] == (OPEN if is_open else VOID)
+        numbers = sorted(invoice["invoice_number"] for invoice in invoices.values())
+        assert numbers == list(range(1, len(numbers) + 1))
+
+    def _check_payments(self) -> None:
+        """Invoices and gateway know of the same money."""
+        held: defaultdict[str, Decimal] = defaultdict(Decimal)
+        for request in self.gateway.requests():
+            if request["reference"] and not request["declined"]:
+                sign = 1 if request["kind"] == "charge" else -1
+                held[request["key"].rpartition("-")[0]] += sign * Decimal(request["amount"])
+        with self.store.read() as view:
+            for order_id in view.keys(INVOICES.name):
+                invoice = view.get(INVOICES.name, order_id) or {}
+                assert Decimal(invoice["paid"]) == held.pop(order_id, 0)
+        assert not held
+
+
+class TroubledShop(Shop):
+    """One where handlers fail as well."""
+
+    @rule(handler=HANDLERS, mode=st.sampled_from(["fail", "reject"]), times=st.integers(1, 3))
+    def make_fail(self, handler: str, mode: str, times: int) -> None:
+        fault = {"handler": handler, "mode": mode, "times": times, "delay_s": 1, "order": None}
+        with self.store.transaction() as tx:
+            tx.put(FAULTS.name, fault)
+
+    @rule(place=PLACES)
+    def ship_unheard(self, place: int) -> None:
+        """Orders does not learn that the goods have left; inventory hears of the order anew."""
+        self.deliver_some(5)
+        if order_id := self._ship(place):
+            fault = {"handler": "orders", "mode": "reject", "times": 1, "delay_s": 1}
+            with self.store.transaction() as tx:
+                tx.put(FAULTS.name, fault | {"order": order_id})
+            self.deliver_some(5)
+            with self.store.transaction() as tx:
+                first = next(outbox.timeline(tx, order_id))
+                if first["id"] in tx.keys(EVENTS.name):
+                    _repeat(tx, first)
+
+    @rule()
+    def replay_failures(self) -> None:
+        self._replay_failures()
+
+
+def _repeat(tx: Transaction, record: Document) -> None:
+    for delivery in record["deliveries"].values():
+        delivery.update(state=PENDING, attempts=0)
+    tx.delete(EVENTS.name, record["id"])
+    outbox.store(tx, record)
+
+
+def _sent(view: View) -> list[Document]:
+    """The shipments that have left, of orders that are gone since, too."""
+    shipments = (view.get(SHIPMENTS.name, key) for key in view.keys(SHIPMENTS.name))
+    return [each for each in shipments if each and each["state"] in shipment_states.SENT]
+
+
+QUICK = settings(
+    max_examples=25,
+    stateful_step_count=30,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+LONG = settings(QUICK, max_examples=150, stateful_step_count=50)
+
+TestReconciling, TestReconcilingInTrouble = Shop.TestCase, TroubledShop.TestCase
+TestReconciling.settings = TestReconcilingInTrouble.settings = QUICK
+
+
+class LongDay(Shop):
+    """The same, for many more sequences, and longer ones."""
+
+
+class LongTroubledDay(TroubledShop):
+    """As `LongDay`."""
+
+
+TestLongDay = pytest.mark.deep(LongDay.TestCase)
+TestLongTroubledDay = pytest.mark.deep(LongTroubledDay.TestCase)
+TestLongDay.settings = TestLongTroubledDay.settings = LONG

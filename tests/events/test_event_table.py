@@ -1,0 +1,123 @@
+"""The table of events, row by row: what causes each, who sends it, and who is through with it.
+
+It is the table of the contract between the services (app/events/types.py). `shipping` hears of more
+than one would expect, because it takes a parcel back whose order or stock has changed.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import NamedTuple
+
+import pytest
+from flask.testing import FlaskClient
+
+from app.config import Config
+from app.events.outbox import find_event
+from app.server.runtime import Runtime
+from tests.over_http import place, read, request_for
+from tests.shipping.conftest import SECRET, call_back, ship
+
+pytestmark = pytest.mark.usefixtures("catalogue")
+Settled = Callable[[], None]
+
+ENDINGS = {"inventory", "billing", "shipping", "notification"}
+
+
+@pytest.fixture
+def config(config: Config) -> Config:
+    """A carrier that signs, and a manager to whom low stock is told."""
+    return replace(config, carrier_secret=SECRET, manager_email="manager@example.com")
+
+
+def placed(client: FlaskClient) -> None:
+    place(client, tea=2)
+
+
+def changed(client: FlaskClient) -> None:
+    client.patch("/order/1001", json={"items": request_for(tea=3)["items"]})
+
+
+def made_smaller(client: FlaskClient) -> None:
+    client.patch("/order/1001", json={"items": request_for(tea=1)["items"]})
+
+
+def cancelled(client: FlaskClient) -> None:
+    client.post("/order/1001/cancel")
+
+
+def deleted(client: FlaskClient) -> None:
+    client.delete("/order/1001")
+
+
+def placed_for_more_than_there_is(client: FlaskClient) -> None:
+    place(client, pot=2)
+
+
+def repriced(client: FlaskClient) -> None:
+    client.patch("/product/tea", json={"price": "5.00"})
+
+
+def sold_down_to_the_threshold(client: FlaskClient) -> None:
+    place(client, mug=7)
+
+
+def declined(client: FlaskClient) -> None:
+    client.post("/order", json=request_for(tea=1) | {"payment_method": "decline"})
+
+
+def shipped(client: FlaskClient) -> None:
+    assert ship(client).status_code == 200
+
+
+def delivered(client: FlaskClient) -> None:
+    assert call_back(client).status_code == 200
+
+
+class Row(NamedTuple):
+    """One row; `causes` happen one after the other, each when the one before is dealt with."""
+
+    type: str
+    sent_by: str
+    handled_by: set[str]
+    causes: tuple[Callable[[FlaskClient], None], ...]
+
+
+TABLE = [
+    Row("order.placed", "orders", {"inventory", "billing", "notification"}, (placed,)),
+    Row("order.updated", "orders", ENDINGS, (placed, changed)),
+    Row("order.cancelled", "orders", ENDINGS, (placed, cancelled)),
+    Row("order.deleted", "orders", ENDINGS, (placed, deleted)),
+    Row("inventory.reserved", "inventory", {"orders", "shipping", "notification"}, (placed,)),
+    Row(
+        "inventory.backordered",
+        "inventory",
+        {"orders", "shipping", "notification"},
+        (placed_for_more_than_there_is,),
+    ),
+    Row("product.updated", "inventory", set(), (repriced,)),
+    Row("product.low_stock", "inventory", {"notification"}, (sold_down_to_the_threshold,)),
+    Row("payment.captured", "billing", {"orders", "shipping", "notification"}, (placed,)),
+    Row("payment.failed", "billing", {"orders", "notification"}, (declined,)),
+    Row("payment.refunded", "billing", {"orders", "notification"}, (placed, made_smaller)),
+    Row("order.fulfilled", "shipping", {"orders", "inventory", "notification"}, (placed, shipped)),
+    Row("order.delivered", "shipping", {"orders", "notification"}, (placed, shipped, delivered)),
+]
+
+
+@pytest.mark.parametrize("row", TABLE, ids=lambda row: row.type)
+def test_it_is_sent_and_handled(
+    client: FlaskClient, runtime: Runtime, settled: Settled, row: Row
+) -> None:
+    """Once, as a CloudEvent; and nobody who should hear of it is left out."""
+    for cause in row.causes:
+        cause(client)
+        settled()
+    events = read(client, f"/event?type={row.type}")["events"]
+    event = events[-1]
+    assert event["source"] == f"/{row.sent_by}"
+    assert len(events) == (1 if row.type != "product.updated" else 5)
+    with runtime.read() as view:
+        record = find_event(view, event["id"])
+    assert record is not None
+    states = {handler: each["state"] for handler, each in record["deliveries"].items()}
+    assert states == dict.fromkeys(row.handled_by, "done")

@@ -1,0 +1,97 @@
+"""/livez and /readyz: what a load balancer may rely on."""
+
+from collections.abc import Callable
+from time import time
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+
+from app.auth.keys import create_key
+from app.http.responses.problems import MEDIA_TYPE
+from app.observability.metrics import Pulse
+from app.observability.readiness import checks
+from app.server.runtime import Runtime
+from tests.over_http import body, read, request_for
+from tests.processes.servers import wait_for
+from tests.store.faults import full_disk
+
+LIMIT_S = 30.0
+ALL = ["store", "leader", "delay"]
+
+
+@pytest.fixture
+def led(runtime: Runtime) -> None:
+    """The shop's dispatcher leads."""
+    runtime.start()
+    wait_for("a dispatcher leads", runtime.has_leader)
+
+
+def failed(answer: dict[str, Any]) -> list[str]:
+    """The checks that failed."""
+    return [each["name"] for each in answer["checks"] if not each["ok"]]
+
+
+@pytest.mark.usefixtures("led")
+def test_a_shop_that_works_is_live_and_ready(client: FlaskClient) -> None:
+    assert read(client, "/livez") == {"live": True}
+    answer = read(client, "/readyz")
+    assert answer["ready"]
+    assert [each["name"] for each in answer["checks"]] == ALL
+    assert failed(answer) == []
+
+
+@pytest.mark.usefixtures("catalogue", "led")
+def test_a_full_disk_is_told_and_heals(client: FlaskClient) -> None:
+    """503 names the check and the reason; the process lives all the while."""
+    with full_disk(1000):
+        assert client.post("/order", json=request_for(tea=1)).status_code == 507
+        refused = client.get("/readyz")
+        assert client.get("/livez").status_code == 200
+    assert (refused.status_code, refused.mimetype) == (503, MEDIA_TYPE)
+    assert failed(body(refused)) == ["store"]
+    assert body(refused)["detail"].startswith("The disk is full")
+    assert refused.headers["Retry-After"]
+    assert failed(read(client, "/readyz")) == []
+
+
+def test_a_shop_without_leader_is_not_ready(runtime: Runtime) -> None:
+    """Orders would be taken, and nothing would become of them."""
+    found = checks(runtime, lambda: None, LIMIT_S)
+    assert [each.name for each in found if not each.ok] == ["leader"]
+
+
+@pytest.mark.parametrize(
+    ("silent_s", "due_s", "is_late"),
+    [(0.0, 0.0, False), (0.0, 25.0, False), (0.0, 31.0, True), (31.0, 0.0, True), (16, 16, True)],
+)
+def test_deliveries_that_are_late_are_told(
+    runtime: Runtime, silent_s: float, due_s: float, is_late: bool
+) -> None:
+    """Also when the dispatcher says nothing any more: it gets later with every second."""
+    pulse = Pulse(seen=time() - silent_s, due_s=due_s)
+    found = {each.name: each for each in checks(runtime, lambda: pulse, LIMIT_S)}
+    assert found["delay"].ok != is_late
+    assert ("DAYBOOK_READY_DELAY_S allows 30" in found["delay"].detail) == is_late
+
+
+def test_probes_need_no_key(client: FlaskClient, runtime: Runtime) -> None:
+    """From whatever machine: who asks whether all is well has no secret to show."""
+    with runtime.transaction() as tx:
+        create_key(tx, "till-1", "clerk")
+    for path in ("/livez", "/readyz"):
+        answer = client.get(path, environ_overrides={"REMOTE_ADDR": "192.0.2.7"})
+        assert answer.status_code in (200, 503)
+
+
+def test_probes_write_nothing(
+    client: FlaskClient, runtime: Runtime, settled: Callable[[], None]
+) -> None:
+    """Somebody asks every few seconds, for years."""
+    settled()
+    journal = runtime.config.data / "journal"
+    position, before = runtime.position(), {file: file.stat().st_size for file in journal.iterdir()}
+    for path in ("/livez", "/readyz", "/metrics"):
+        client.get(path)
+    assert runtime.position() == position
+    assert {file: file.stat().st_size for file in journal.iterdir()} == before

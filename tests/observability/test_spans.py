@@ -1,0 +1,152 @@
+"""Traces for OpenTelemetry, as a receiver of OTLP gets them."""
+
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
+    ExportTraceServiceRequest,
+    ExportTraceServiceResponse,
+)
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
+
+from app.config import Config
+from app.observability.spans import Spans
+from tests.over_http import place, request_for
+from tests.processes.servers import wait_for
+
+ROOT = Path(__file__).parents[2]
+TRACE_ID, SPAN_ID = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
+
+
+class Receiver(ThreadingHTTPServer):
+    """Takes what a collector would, and keeps the spans."""
+
+    def __init__(self) -> None:
+        self.spans: list[Span] = []
+        super().__init__(("127.0.0.1", 0), _Take)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_address[1]}"
+
+    def named(self, name: str) -> list[Span]:
+        return [span for span in self.spans if span.name == name]
+
+
+class _Take(BaseHTTPRequestHandler):
+    server: Receiver
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        assert self.path == "/v1/traces"
+        for resource in ExportTraceServiceRequest.FromString(body).resource_spans:
+            for scope in resource.scope_spans:
+                self.server.spans.extend(scope.spans)
+        answer = ExportTraceServiceResponse().SerializeToString()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/x-protobuf")
+        self.send_header("Content-Length", str(len(answer)))
+        self.end_headers()
+        self.wfile.write(answer)
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    """A receiver of OTLP over HTTP."""
+    with Receiver() as receiver:
+        thread = threading.Thread(target=receiver.serve_forever)
+        thread.start()
+        yield receiver
+        receiver.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def config(config: Config, receiver: Receiver) -> Config:
+    return replace(config, otlp_endpoint=receiver.url, faults=True)
+
+
+@pytest.fixture
+def spans(app: Flask) -> Iterator[Spans]:
+    """What sends the spans of the test's application."""
+    spans: Spans = app.extensions["daybook_spans"]
+    yield spans
+    spans.close()
+
+
+@pytest.mark.usefixtures("catalogue")
+def test_a_trace_leads_from_the_request_to_every_handler(
+    client: FlaskClient, settled: Callable[[], None], receiver: Receiver, spans: Spans
+) -> None:
+    """The caller's span, the request, its commit, and the deliveries of what followed."""
+    headers = {"traceparent": f"00-{TRACE_ID}-{SPAN_ID}-01"}
+    assert client.post("/order", json=request_for(tea=1), headers=headers).status_code == 201
+    settled()
+    wait_for("the spans are sent", lambda: _sent(receiver, spans, "payment.captured to orders"))
+    (asked,), (commit, *_) = receiver.named("POST /order"), receiver.named("commit")
+    (placed,) = receiver.named("order.placed to inventory")
+    (reserved,) = receiver.named("inventory.reserved to orders")
+    assert {span.trace_id.hex() for span in (asked, commit, placed, reserved)} == {TRACE_ID}
+    assert asked.parent_span_id.hex() == SPAN_ID
+    assert commit.parent_span_id == placed.parent_span_id == asked.span_id
+    assert reserved.parent_span_id == placed.span_id
+    assert (asked.kind, placed.kind) == (Span.SPAN_KIND_SERVER, Span.SPAN_KIND_CONSUMER)
+    for span in receiver.spans:
+        assert span.start_time_unix_nano <= span.end_time_unix_nano
+
+
+@pytest.mark.usefixtures("catalogue")
+def test_a_delivery_that_fails_is_told_as_an_error(
+    client: FlaskClient, settled: Callable[[], None], receiver: Receiver, spans: Spans
+) -> None:
+    client.put("/fault/billing", json={"mode": "reject"})
+    place(client, tea=1)
+    settled()
+    wait_for("the spans are sent", lambda: _sent(receiver, spans, "order.placed to billing"))
+    (span,) = receiver.named("order.placed to billing")
+    assert span.status.code == span.status.STATUS_CODE_ERROR
+    assert "a fault switch is on" in span.status.message
+
+
+@pytest.mark.usefixtures("catalogue")
+def test_a_trace_that_is_not_sampled_is_not_sent(
+    client: FlaskClient, settled: Callable[[], None], receiver: Receiver, spans: Spans
+) -> None:
+    """The caller decides; so do its flags in the events."""
+    headers = {"traceparent": f"00-{TRACE_ID}-{SPAN_ID}-00"}
+    assert client.post("/order", json=request_for(tea=1), headers=headers).status_code == 201
+    settled()
+    client.get("/livez")
+    wait_for("the next one is sent", lambda: _sent(receiver, spans, "GET /livez"))
+    assert TRACE_ID not in {span.trace_id.hex() for span in receiver.spans}
+
+
+def test_without_the_extra_the_start_is_refused(tmp_path: Path) -> None:
+    """In a sentence that says what to install."""
+    without = "import sys; sys.modules['opentelemetry'] = None; from flask.cli import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", without, "--app", "wsgi", "serve"],
+        cwd=ROOT,
+        env={"DAYBOOK_DATA": str(tmp_path), "DAYBOOK_OTLP_ENDPOINT": "http://127.0.0.1:4318"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode != 0
+    assert "pip install -r requirements-otel.txt" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def _sent(receiver: Receiver, spans: Spans, name: str) -> bool:
+    spans.flush()
+    return bool(receiver.named(name))

@@ -1,0 +1,170 @@
+"""GET /order as CSV: what a spreadsheet gets, and that it can be imported again."""
+
+import csv
+import io
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from app import create_app
+from app.config import Config
+from app.http.responses import csv_response
+from app.inventory.service import add_product
+from tests.conftest import CATALOGUE
+from tests.over_http import body, place, read
+
+CSV = {"Accept": "text/csv"}
+
+
+@pytest.fixture(autouse=True)
+def shop(catalogue: dict[str, str]) -> Iterator[None]:
+    """Every test here orders from the catalogue."""
+    yield
+
+
+def sheet(client: FlaskClient, path: str = "/order") -> list[dict[str, str]]:
+    """The rows of the sheet, by heading."""
+    answer = client.get(path, headers=CSV)
+    assert answer.status_code == 200, answer.text
+    return list(csv.DictReader(io.StringIO(answer.text, newline="")))
+
+
+def test_each_line_is_a_row_with_its_order(client: FlaskClient) -> None:
+    """In the order of the list, with exact amounts and the order's own data in every row."""
+    first = place(client, 'Zoë, the "1st"', tea=2, mug=1)
+    place(client, "Ada", tea=1)
+    rows = sheet(client)
+    assert [(row["order"], row["product"], row["quantity"]) for row in rows] == [
+        ("1002", "tea", "1"),
+        ("1001", "tea", "2"),
+        ("1001", "mug", "1"),
+    ]
+    assert {row["customer_name"] for row in rows[1:]} == {'Zoë, the "1st"'}
+    assert (rows[1]["name"], rows[1]["line_total"]) == ("Assam, 100 g", "9.00")
+    assert rows[1]["order_id"] == first["order_id"]
+    assert rows[1]["customer_email"] == ""
+
+
+def test_filters_and_sorting_count_and_pages_do_not(client: FlaskClient) -> None:
+    """A sheet is whole: asking for a page of it is a mistake, and is told."""
+    for name in ("Ada", "Eva", "Ada"):
+        place(client, name, tea=1)
+    assert [row["order"] for row in sheet(client, "/order?customer=ada&sort=date")] == [
+        "1001",
+        "1003",
+    ]
+    refused = client.get("/order?limit=2", headers=CSV)
+    assert (refused.status_code, refused.mimetype) == (400, "application/problem+json")
+
+
+def test_a_sheet_is_whole_however_long(client: FlaskClient) -> None:
+    """Over several batches every order is there once, as in the list by pages."""
+    for _ in range(csv_response.BATCH + 5):
+        place(client, tea=1)
+    listed = [str(order["number"]) for order in read(client, "/order?limit=200")["orders"]]
+    assert [row["order"] for row in sheet(client)] == listed
+
+
+def test_a_sheet_is_sent_while_it_is_read(client: FlaskClient) -> None:
+    """What is not sent yet is not read yet: an order placed meanwhile may still come."""
+    for _ in range(csv_response.BATCH * 2):
+        place(client, "A" * 200, pot=1)
+    answer = client.get("/order?sort=date", headers=CSV, buffered=False)
+    pieces = iter(answer.iter_encoded())
+    head = next(pieces)
+    assert head.startswith(b"order,order_id,")
+    assert answer.content_length is None
+    late = place(client, pot=1)
+    rest = b"".join(pieces)
+    assert late["order_id"].encode() in rest
+    answer.close()
+
+
+def test_an_empty_sheet_has_its_headings(client: FlaskClient) -> None:
+    """And says how it wants to be kept."""
+    answer = client.get("/order", headers=CSV)
+    assert answer.text == (
+        "order,order_id,order_date,status,payment_status,customer_name,customer_email,"
+        "product,name,quantity,amount,line_total,currency\r\n"
+    )
+    assert answer.headers["Content-Type"] == "text/csv; charset=utf-8; header=present"
+    assert answer.headers["Content-Disposition"] == 'attachment; filename="orders.csv"'
+
+
+@pytest.mark.parametrize(
+    ("name", "cell"),
+    [
+        ("=1+1", "'=1+1"),
+        ("@SUM(A1)", "'@SUM(A1)"),
+        ("-2+3+cmd|' /C calc'!A0", "'-2+3+cmd|' /C calc'!A0"),
+        ('+"a"', '\'+"a"'),
+        ("-5", "-5"),
+        ("Ada = Eva", "Ada = Eva"),
+    ],
+)
+def test_no_cell_is_a_formula(client: FlaskClient, name: str, cell: str) -> None:
+    """A customer called =1+1 is text in a spreadsheet; a number stays a number."""
+    place(client, name, tea=1)
+    assert [row["customer_name"] for row in sheet(client)] == [cell]
+
+
+@pytest.mark.parametrize(
+    ("accept", "media_type"),
+    [
+        ("text/csv", "text/csv"),
+        ("text/csv;q=0.5, application/json;q=0.4", "text/csv"),
+        ("text/*", "text/csv"),
+        ("text/csv;q=0.4, application/json", "application/json"),
+        ("*/*", "application/json"),
+        ("text/html", "application/json"),
+        ("", "application/json"),
+    ],
+)
+def test_accept_says_which_form(client: FlaskClient, accept: str, media_type: str) -> None:
+    """JSON unless CSV is liked better; caches are told that it depends."""
+    answer = client.get("/order", headers={"Accept": accept})
+    assert (answer.status_code, answer.mimetype) == (200, media_type)
+    assert "Accept" in answer.headers["Vary"]
+
+
+def test_what_fails_at_once_is_a_problem(client: FlaskClient) -> None:
+    """The first row is read before the answer begins."""
+    refused = client.get("/order?cursor=made-up", headers=CSV)
+    assert (refused.status_code, body(refused)["status"]) == (400, 400)
+
+
+def test_a_sheet_can_be_imported_again(
+    client: FlaskClient, tmp_path: Path, settled: Callable[[], None]
+) -> None:
+    """`flask import orders` reads it as it is: another shop has the same orders."""
+    place(client, "Ada", tea=2, mug=1)
+    place(client, "Eva", tea=1)
+    file = tmp_path / "orders.csv"
+    file.write_bytes(client.get("/order", headers=CSV).data)
+    other = create_app(Config(data=tmp_path / "other"))
+    try:
+        assert imported(other, file) == lines(client)
+    finally:
+        other.extensions["daybook"].close()
+
+
+def imported(other: Flask, file: Path) -> list[tuple[str, str, str]]:
+    """The lines of the other shop's orders, once the file was imported."""
+    with other.extensions["daybook"].transaction() as tx:
+        for product in CATALOGUE:
+            add_product(tx, dict(product))
+    result = other.test_cli_runner().invoke(args=["import", "orders", str(file)])
+    assert result.exit_code == 0, result.output
+    return lines(other.test_client())
+
+
+def lines(client: FlaskClient) -> list[tuple[str, str, str]]:
+    """(customer, lines, total) of every order, in no promised order."""
+    return sorted(
+        (order["customer_name"], json.dumps(order["items"]), order["total_amount"])
+        for order in read(client, "/order")["orders"]
+    )

@@ -1,0 +1,164 @@
+"""What stands in the data folder, read as a person does, or as one more process of the store."""
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+from app import create_app
+from app.billing.service import INVOICES
+from app.billing.simulator import Simulator
+from app.config import Config
+from app.events.outbox import DONE, OUTBOX, timeline
+from app.events.types import InventoryReserved
+from app.inventory.service import PRODUCTS, RESERVATIONS, add_product
+from app.orders.service import ORDERS
+from app.server.runtime import Runtime
+from app.store import Document, View
+
+CATALOGUE = (
+    {"sku": "tea", "name": "Assam, 100 g", "price": "4.50", "quantity": 1_000_000},
+    {"sku": "mug", "name": "Mug", "price": "12.00", "quantity": 1_000_000},
+)
+FIRST_NUMBER = 1001
+T = TypeVar("T")
+
+
+def fill_catalogue(data: Path, catalogue: Iterable[Document] = CATALOGUE) -> None:
+    """Products in a new data folder; two of them in large numbers, unless others are given."""
+    runtime: Runtime = create_app(Config(data=data)).extensions["daybook"]
+    with runtime.transaction() as tx:
+        for product in catalogue:
+            add_product(tx, dict(product))
+    runtime.close()
+
+
+def documents_in(file: Path) -> list[Any]:
+    """The documents of a file under data/; fails when it is not valid JSON."""
+    documents: list[Any] = json.loads(file.read_bytes())
+    return documents
+
+
+class Books:
+    """The folder through a store of this process, which neither delivers nor writes."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+
+    def read(self, look: Callable[[View], T]) -> T:
+        """What `look` finds in a view."""
+        with self._runtime.read() as view:
+            return look(view)
+
+    def on_their_way(self) -> int:
+        """How many events some handler still has to deal with."""
+        with self._runtime.read() as view:
+            return view.count(OUTBOX.name)
+
+    def orders(self) -> list[Document]:
+        with self._runtime.read() as view:
+            return view.find(ORDERS.name).documents
+
+    def numbers(self) -> list[int]:
+        return sorted(order["number"] for order in self.orders())
+
+    def deliveries(self) -> Counter[tuple[str, str, str]]:
+        """How many deliveries there were, by (event type, handler, state)."""
+        count: Counter[tuple[str, str, str]] = Counter()
+        for order in self.orders():
+            with self._runtime.read() as view:
+                for record in timeline(view, order["order_id"]):
+                    for handler, delivery in record["deliveries"].items():
+                        count[record["event"]["type"], handler, delivery["state"]] += 1
+        return count
+
+    def out_of_turn(self) -> list[tuple[str, str]]:
+        """(order, handler) of deliveries that were done before an earlier one of theirs."""
+        found = []
+        for order in self.orders():
+            done: dict[str, str] = {}
+            for record in self.read(partial(_timeline, order["order_id"])):
+                for handler, delivery in record["deliveries"].items():
+                    if delivery["at"] < done.get(handler, ""):
+                        found.append((order["order_id"], handler))
+                    done[handler] = delivery["at"]
+        return found
+
+    def mailed_events(self) -> set[str]:
+        """The events that notification is done with, of those that it writes about."""
+        mailed = set()
+        for order in self.orders():
+            with self._runtime.read() as view:
+                for record in timeline(view, order["order_id"]):
+                    if record["event"]["type"] == InventoryReserved.type:
+                        continue
+                    if record["deliveries"].get("notification", {}).get("state") == DONE:
+                        mailed.add(record["id"])
+        return mailed
+
+    def invoices(self) -> list[Document]:
+        """Every invoice, void ones too."""
+        with self._runtime.read() as view:
+            found = (view.get(INVOICES.name, key) for key in view.keys(INVOICES.name))
+            return [invoice for invoice in found if invoice]
+
+    def invoiced(self) -> list[str]:
+        """The order of each invoice that is not void."""
+        return [each["order_id"] for each in self.invoices() if each["status"] == "open"]
+
+    def reserved(self) -> dict[str, int]:
+        """What each product says is reserved."""
+        with self._runtime.read() as view:
+            return {each["sku"]: each["reserved"] for each in view.find(PRODUCTS.name).documents}
+
+    def reserved_by_orders(self) -> dict[str, int]:
+        """The sum over the reservations."""
+        with self._runtime.read() as view:
+            return dict(_sum(view))
+
+    def check_all(self, orders: int) -> None:
+        """So many orders, each of them numbered, delivered, invoiced and reserved exactly once."""
+        assert self.numbers() == list(range(FIRST_NUMBER, FIRST_NUMBER + orders))
+        assert self.deliveries() == {
+            ("order.placed", "inventory", DONE): orders,
+            ("order.placed", "billing", DONE): orders,
+            ("order.placed", "notification", DONE): orders,
+            ("inventory.reserved", "orders", DONE): orders,
+            ("inventory.reserved", "shipping", DONE): orders,
+            ("inventory.reserved", "notification", DONE): orders,
+            ("payment.captured", "orders", DONE): orders,
+            ("payment.captured", "shipping", DONE): orders,
+            ("payment.captured", "notification", DONE): orders,
+        }
+        ids = sorted(order["order_id"] for order in self.orders())
+        assert sorted(self.invoiced()) == ids
+        charges = Simulator(self._runtime.config.data / "gateway").requests()
+        assert sorted(charge["key"] for charge in charges) == [f"{each}-1" for each in ids]
+        assert {order["payment_status"] for order in self.orders()} == {"paid"}
+        assert self.reserved() == {"tea": 2 * orders, "mug": orders} == self.reserved_by_orders()
+
+
+@contextmanager
+def opened(data: Path) -> Iterator[Books]:
+    """The books of a folder, while servers work on it or after."""
+    runtime: Runtime = create_app(Config(data=data)).extensions["daybook"]
+    try:
+        runtime.open()
+        yield Books(runtime)
+    finally:
+        runtime.close()
+
+
+def _timeline(order_id: str, view: View) -> list[Document]:
+    return list(timeline(view, order_id))
+
+
+def _sum(view: View) -> Counter[str]:
+    total: Counter[str] = Counter()
+    for key in view.keys(RESERVATIONS.name):
+        for line in (view.get(RESERVATIONS.name, key) or {"lines": []})["lines"]:
+            total[line["product"]] += line["quantity"]
+    return total

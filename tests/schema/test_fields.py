@@ -1,0 +1,110 @@
+"""What the fields take, and as what they read it."""
+
+from typing import Any
+
+import pytest
+from marshmallow import ValidationError
+
+from app.kernel.money import Currency
+from app.schema.fields import Choice, Count, EmailAddress, Flag, Moment, Money, Text
+
+
+@pytest.mark.parametrize(
+    ("sent", "read"),
+    [
+        (" Ada ", "Ada"),
+        ("Zoe\u0308", "Zo\u00eb"),
+        ("\u6771\u4eac \U0001f375", "\u6771\u4eac \U0001f375"),
+        ("\u00a0a\u00a0b", "a\u00a0b"),
+        ("\U0001f468\u200d\U0001f469", "\U0001f468\u200d\U0001f469"),
+    ],
+)
+def test_text_is_kept_in_nfc_without_spaces_around_it(sent: str, read: str) -> None:
+    """Whatever people write with; joiners inside stay."""
+    assert Text(longest=20).deserialize(sent) == read
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["ada@example.org", " ada@example.org", "a.b+c@x.co", "m\u00fcller@b\u00fccher.example"],
+)
+def test_addresses_that_people_have_are_taken(address: str) -> None:
+    """Also with a tag or in other alphabets."""
+    assert EmailAddress().deserialize(address) == address.strip()
+
+
+@pytest.mark.parametrize(
+    ("currency", "sent", "read"),
+    [
+        ("EUR", "4.5", "4.50"),
+        ("EUR", "4", "4.00"),
+        ("EUR", "004.5000", "4.50"),
+        ("EUR", "0", "0.00"),
+        ("EUR", "999999999999.99", "999999999999.99"),
+        ("JPY", "450", "450"),
+        ("JPY", "450.0", "450"),
+        ("KWD", "4.505", "4.505"),
+    ],
+)
+def test_money_is_kept_with_the_digits_of_its_currency(currency: str, sent: str, read: str) -> None:
+    """Missing digits are filled up; zeros too many are dropped."""
+    assert Money(Currency(currency)).deserialize(sent) == read
+
+
+@pytest.mark.parametrize(("currency", "sent"), [("JPY", "4.5"), ("KWD", "4.5055"), ("EUR", "4.")])
+def test_money_with_digits_too_many_is_refused(currency: str, sent: str) -> None:
+    """Never rounded: the sender decides about the cents."""
+    with pytest.raises(ValidationError):
+        Money(Currency(currency)).deserialize(sent)
+
+
+@pytest.mark.parametrize(
+    ("sent", "reason"),
+    [
+        ("1234567890123.00", "has more than 12 digits before the point"),
+        ("4.505", "has more than the 2 decimal places of EUR"),
+        ("4.123456", "has more than the 2 decimal places of EUR"),
+        ("-4", "must be a decimal in text"),
+        ("4,50", "must be a decimal in text"),
+    ],
+)
+def test_the_reason_says_what_is_wrong_with_the_money(sent: str, reason: str) -> None:
+    with pytest.raises(ValidationError, match=reason):
+        Money(Currency("EUR")).deserialize(sent)
+
+
+@pytest.mark.parametrize(
+    ("sent", "end_of_day", "read"),
+    [
+        ("2026-11-21", False, "2026-11-21T00:00:00.000Z"),
+        ("2026-11-21", True, "2026-11-21T23:59:59.999Z"),
+        ("2026-11-21T08:00:00Z", True, "2026-11-21T08:00:00.000Z"),
+        ("2026-11-21t09:30:00.5+01:30", False, "2026-11-21T08:00:00.500Z"),
+        ("0900-01-01", False, "0900-01-01T00:00:00.000Z"),
+    ],
+)
+def test_a_day_or_moment_is_read_as_utc(sent: str, end_of_day: bool, read: str) -> None:
+    """In the form in which times are stored, so that text order is time order."""
+    assert Moment(end_of_day=end_of_day).deserialize(sent) == read
+
+
+@pytest.mark.parametrize(
+    ("field", "sent"),
+    [
+        (Count(least=1, most=3), 4),
+        (Count(least=1, most=3), "2"),
+        (Count(least=1, most=3), True),
+        (Flag(), 1),
+        (Flag(), "true"),
+        (Choice("a", "b"), "c"),
+        (Choice("a", "b"), ["a"]),
+        (Moment(), 20261121),
+        (Moment(), "20261121"),
+        (Moment(), "2026-11-21 08:00:00Z"),
+        (Moment(), "2026-11-21T25:00:00Z"),
+    ],
+)
+def test_what_only_looks_alike_is_refused(field: Any, sent: object) -> None:
+    """JSON has types, and they count."""
+    with pytest.raises(ValidationError):
+        field.deserialize(sent)

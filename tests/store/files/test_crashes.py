@@ -1,0 +1,149 @@
+"""A process may die at any step: what was acknowledged is there, and no help is needed."""
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from app.store.files.checkpointer import Checkpointer
+from app.store.files.store import JsonFileStore
+from tests.store.conftest import PATIENCE_S, OpenStore
+from tests.store.faults import survives
+from tests.store.journal_lines import checkpoint
+from tests.store.shop import COLLECTIONS, all_orders, ids, order, put_orders
+
+MOST_STEPS = 200
+
+
+def run_until_it_survives(
+    folder: Path, act: Callable[[JsonFileStore], object], check: Callable[[JsonFileStore], None]
+) -> int:
+    """Die in `act` after 0, 1, 2, … steps, each time on a copy of `folder`; `check` what is left.
+
+    Returns how many steps the act has.
+    """
+    for steps in range(MOST_STEPS):
+        copy = folder.with_name(f"died-after-{steps}")
+        shutil.copytree(folder, copy)
+        store = JsonFileStore(copy, COLLECTIONS)
+        survived = survives(partial(act, store), steps)
+        witness = JsonFileStore(copy, COLLECTIONS)
+        check(witness)
+        put_orders(witness, order("after"))
+        checkpoint(witness)
+        again = JsonFileStore(copy, COLLECTIONS)
+        assert all_orders(again) == all_orders(witness)
+        for each in (store, witness, again):
+            each.close()
+        shutil.rmtree(copy)
+        if survived:
+            return steps
+    raise AssertionError("the act has no end")
+
+
+def open_for_a_moment(folder: Path) -> None:
+    """Start and stop."""
+    JsonFileStore(folder, COLLECTIONS).close()
+
+
+@pytest.fixture
+def shop(folder: Path) -> Path:
+    """A closed folder with two orders in the file and two in the journal."""
+    store = JsonFileStore(folder, COLLECTIONS)
+    put_orders(store, order("a", status="placed"), order("b", status="placed"))
+    checkpoint(store)
+    put_orders(store, order("a", status="paid"), order("c", status="placed"))
+    store.close()
+    return folder
+
+
+def test_transaction_that_dies_is_whole_or_not_there(shop: Path) -> None:
+    """Two orders of one transaction are both there or neither, wherever the process died."""
+
+    def check(store: JsonFileStore) -> None:
+        assert sorted(all_orders(store)) in (["a", "b", "c"], ["a", "b", "c", "x", "y"])
+
+    steps = run_until_it_survives(
+        shop, lambda store: put_orders(store, order("x"), order("y")), check
+    )
+    assert steps == 2
+
+
+def test_checkpoint_that_dies_loses_nothing(shop: Path) -> None:
+    """At each of its steps, the files and the journal together have everything."""
+
+    def check(store: JsonFileStore) -> None:
+        expected = {"a": "paid", "b": "placed", "c": "placed"}
+        assert {key: each["status"] for key, each in all_orders(store).items()} == expected
+        with store.read() as view:
+            assert ids(view.find("orders", {"status": "placed"}).documents) == ["b", "c"]
+
+    assert run_until_it_survives(shop, lambda store: Checkpointer(store).checkpoint(), check) > 15
+
+
+def test_first_start_that_dies_can_be_repeated(folder: Path) -> None:
+    """Files from elsewhere are taken over wholly, however often the start died before."""
+    folder.mkdir()
+    (folder / "orders.json").write_text(
+        '[\n {"order_id": "b", "total": "1"},\n {"order_id": "a", "total": "1"}]'
+    )
+    for steps in range(MOST_STEPS):
+        copy = folder.with_name(f"died-after-{steps}")
+        shutil.copytree(folder, copy)
+        survived = survives(partial(open_for_a_moment, copy), steps)
+        store = JsonFileStore(copy, COLLECTIONS)
+        assert all_orders(store) == {"a": order("a"), "b": order("b")}
+        store.close()
+        if survived:
+            break
+    assert steps > 8
+
+
+@pytest.fixture
+def writer(folder: Path) -> subprocess.Popen[bytes]:
+    """Another process that places orders and tells of each."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "tests.store.writer", str(folder)],
+        stdout=subprocess.PIPE,
+        cwd=Path(__file__).parents[3],
+    )
+
+
+@pytest.mark.parametrize("orders", [1, 60, 400])
+def test_killed_process_loses_no_acknowledged_order(
+    folder: Path, open_store: OpenStore, writer: subprocess.Popen[bytes], *, orders: int
+) -> None:
+    """kill -9 at any moment: each order that was acknowledged is there, whole, with its number."""
+    assert writer.stdout is not None
+    told = [writer.stdout.readline() for _ in range(orders)]
+    writer.kill()
+    told += writer.stdout.readlines()
+    writer.stdout.close()
+    writer.wait(PATIENCE_S)
+    acknowledged = {each.decode().strip() for each in told if each.endswith(b"\n")}
+    store = open_store()
+    found = all_orders(store)
+    with store.read() as view:
+        assert set(view.keys("notes")) == set(found)
+    assert acknowledged <= set(found)
+    assert sorted(each["number"] for each in found.values()) == list(range(1, len(found) + 1))
+
+
+def test_other_process_takes_over_when_the_leader_is_killed(
+    folder: Path, open_store: OpenStore, writer: subprocess.Popen[bytes]
+) -> None:
+    """The leadership of a process ends with it, and the folder can be written at once."""
+    assert writer.stdout is not None
+    writer.stdout.readline()
+    store = open_store()
+    assert store.has_leader()
+    assert not store.lead(timeout_s=0)
+    writer.kill()
+    assert store.lead(timeout_s=PATIENCE_S)
+    put_orders(store, order("mine"))
+    writer.stdout.close()
+    writer.wait(PATIENCE_S)

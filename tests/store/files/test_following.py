@@ -1,0 +1,254 @@
+"""Processes that follow what others write, however long they slept in between."""
+
+import itertools
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from app.kernel.errors import Damaged, Unavailable
+from app.store import Store
+from app.store.files.checkpointer import Checkpointer
+from app.store.files.follower import Follower
+from app.store.files.store import JsonFileStore
+from tests.processes.servers import wait_for
+from tests.store.conftest import OpenStore, Together
+from tests.store.journal_lines import checkpoint
+from tests.store.shop import all_orders, get_order, ids, order, put_orders
+
+
+def listed(store: Store, status: str) -> list[str]:
+    """What the index says."""
+    with store.read() as view:
+        found = view.find("orders", {"status": status}).documents
+        assert view.count("orders", {"status": status}) == len(found)
+        return ids(found)
+
+
+def fail_to_drop_segments(store: JsonFileStore) -> None:
+    """A checkpoint that fails when its files are in place, before it is announced."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError("no removal today")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "unlink", refuse)
+        with pytest.raises(Unavailable):
+            Checkpointer(store).checkpoint()
+
+
+def is_at_the_end(follower: JsonFileStore, writer: JsonFileStore) -> bool:
+    """Whether it has read all that the writer has written, without asking it to."""
+    read, written = follower.replica.chain, writer.replica.chain
+    return (read.segment.number, read.seq) == (written.segment.number, written.seq)
+
+
+def test_follower_never_has_to_read_anew(open_store: OpenStore) -> None:
+    """However many checkpoints there are, and though nobody asks its store for anything."""
+    store, idle = open_store(), open_store()
+    follower, replica = Follower(idle), idle.replica
+    follower.start()
+    try:
+        for n in range(4):
+            put_orders(store, order(f"new-{n}", status="placed"))
+            checkpoint(store)
+            wait_for("it has followed", lambda: is_at_the_end(idle, store))
+    finally:
+        follower.close()
+    assert listed(idle, "placed") == [f"new-{n}" for n in range(4)]
+    assert idle.replica is replica
+
+
+def test_follower_goes_on_after_trouble(
+    open_store: OpenStore, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is told once for as long as it lasts."""
+    store, idle = open_store(), open_store()
+    tries, catch_up = itertools.count(1), idle.catch_up
+
+    def fail_at_first() -> None:
+        if next(tries) <= 3:
+            raise Unavailable("The disk failed.")
+        catch_up()
+
+    monkeypatch.setattr(idle, "catch_up", fail_at_first)
+    follower = Follower(idle)
+    follower.start()
+    put_orders(store, order("new"))
+    wait_for("it has followed", lambda: is_at_the_end(idle, store))
+    follower.close()
+    assert [each.message for each in caplog.records] == [
+        "the journal cannot be followed: The disk failed."
+    ]
+
+
+def test_follower_that_was_not_started_can_be_closed(open_store: OpenStore) -> None:
+    Follower(open_store()).close()
+
+
+@pytest.mark.parametrize("checkpoints", [1, 2, 3, 4])
+def test_sleeper_catches_up_over_any_number_of_checkpoints(
+    open_store: OpenStore, *, checkpoints: int
+) -> None:
+    """Who did not look for a while sees the present state, in documents, lists and feeds."""
+    store, sleeper = open_store(), open_store()
+    put_orders(store, order("gone", status="placed"), order("moved", status="placed"))
+    assert len(all_orders(sleeper)) == 2
+    feed = sleeper.follow("orders")
+    for n in range(checkpoints):
+        with store.transaction() as tx:
+            tx.put("orders", order(f"new-{n}", status="placed"))
+            tx.put("orders", order("moved", status="paid"))
+            tx.delete("orders", "gone")
+        checkpoint(store)
+    assert set(feed.take(timeout_s=0)) == {
+        "gone",
+        "moved",
+        *(f"new-{n}" for n in range(checkpoints)),
+    }
+    assert all_orders(sleeper) == all_orders(store)
+    assert listed(sleeper, "placed") == [f"new-{n}" for n in range(checkpoints)]
+    assert listed(sleeper, "paid") == ["moved"]
+
+
+@pytest.mark.parametrize("checkpoints", [1, 2, 3])
+def test_sleeper_may_write_when_it_wakes_up(open_store: OpenStore, *, checkpoints: int) -> None:
+    """The first thing a sleeper does may be to write; it builds on everything before."""
+    store, sleeper = open_store(), open_store()
+    for n in range(checkpoints):
+        put_orders(store, order(f"{n}"))
+        checkpoint(store)
+    with sleeper.transaction() as tx:
+        tx.put("orders", order("count", total=str(tx.count("orders"))))
+    assert get_order(store, "count") == order("count", total=str(checkpoints))
+    checkpoint(sleeper)
+    assert all_orders(open_store()) == all_orders(store)
+
+
+def test_follower_reads_from_the_new_files(folder: Path, open_store: OpenStore) -> None:
+    """After a checkpoint by another process a follower keeps no copy of what the files have."""
+    store, follower = open_store(), open_store()
+    put_orders(store, order("a", status="placed"))
+    assert follower.replica is not None
+    assert get_order(follower, "a") == order("a", status="placed")
+    assert follower.replica.has_news()
+    checkpoint(store)
+    assert get_order(follower, "a") == order("a", status="placed")
+    assert not follower.replica.has_news()
+    assert follower.replica.files_in_place()
+
+
+def test_follower_is_not_confused_by_files_of_a_later_checkpoint(open_store: OpenStore) -> None:
+    """A late follower that finds files newer than its place in the log does not take them."""
+    store, follower = open_store(), open_store()
+    put_orders(store, order("a", status="placed"), order("b", status="placed"))
+    checkpoint(store)
+    put_orders(store, order("a", status="paid"))
+    with store.transaction() as tx:
+        tx.delete("orders", "b")
+    fail_to_drop_segments(store)
+    assert (listed(follower, "placed"), listed(follower, "paid")) == ([], ["a"])
+    put_orders(follower, order("a", status="shipped"))
+    assert (listed(store, "paid"), listed(store, "shipped")) == ([], ["a"])
+    checkpoint(follower)
+    assert all_orders(open_store()) == {"a": order("a", status="shipped")}
+    assert all_orders(store) == {"a": order("a", status="shipped")}
+
+
+def test_checkpoint_that_failed_late_is_made_good(open_store: OpenStore) -> None:
+    """Files in place, segments not removed: the next checkpoint goes on from there."""
+    store, other = open_store(), open_store()
+    put_orders(store, order("a"))
+    fail_to_drop_segments(store)
+    put_orders(other, order("b"))
+    fail_to_drop_segments(other)
+    checkpoint(store)
+    for each in (store, other, open_store()):
+        assert sorted(all_orders(each)) == ["a", "b"]
+
+
+def test_reading_while_others_write_checkpoints(open_store: OpenStore, together: Together) -> None:
+    """Readers, writers, checkpoints and new processes at the same time: every view is whole."""
+    stores = [open_store() for _ in range(3)]
+    rounds = 12
+
+    def write(store: JsonFileStore, name: str) -> Callable[[], None]:
+        def act() -> None:
+            for n in range(rounds):
+                put_orders(
+                    store,
+                    order(f"{name}-left", total=str(n), status="odd" if n % 2 else "even"),
+                    order(f"{name}-right", total=str(n), status="odd" if n % 2 else "even"),
+                )
+
+        return act
+
+    def publish(store: JsonFileStore) -> Callable[[], None]:
+        def act() -> None:
+            for _ in range(rounds):
+                Checkpointer(store).checkpoint()
+
+        return act
+
+    def read(store: JsonFileStore) -> None:
+        for _ in range(rounds * 3):
+            with store.read() as view:
+                for name in ("x", "y"):
+                    left = view.get("orders", f"{name}-left")
+                    right = view.get("orders", f"{name}-right")
+                    assert (left or {}).get("total") == (right or {}).get("total")
+                statuses = [
+                    view.find("orders", {"status": each}).documents for each in ("odd", "even")
+                ]
+                assert len(statuses[0]) + len(statuses[1]) == view.count("orders")
+
+    def open_and_read() -> None:
+        for _ in range(4):
+            read(open_store())
+
+    together(
+        [
+            write(stores[0], "x"),
+            write(stores[1], "y"),
+            publish(stores[0]),
+            publish(stores[2]),
+            lambda: read(stores[1]),
+            lambda: read(stores[2]),
+            open_and_read,
+        ]
+    )
+    expected = all_orders(stores[0])
+    assert {each["total"] for each in expected.values()} == {str(rounds - 1)}
+    for store in (*stores, open_store()):
+        assert all_orders(store) == expected
+        assert len(listed(store, "odd")) == 4
+
+
+def test_threads_of_one_process_write_one_checkpoint_at_a_time(
+    open_store: OpenStore, together: Together
+) -> None:
+    """Asked by several threads at once, a checkpointer writes one after the other."""
+    store = open_store()
+    checkpointer = Checkpointer(store)
+
+    def act(name: str) -> None:
+        for n in range(5):
+            put_orders(store, order(f"{name}-{n}"))
+            assert checkpointer.checkpoint()
+
+    together(lambda name=name: act(name) for name in "abcd")
+    assert len(all_orders(open_store())) == 20
+
+
+def test_follower_serves_on_when_a_new_file_is_gone(folder: Path, open_store: OpenStore) -> None:
+    """Somebody removed orders.json after a checkpoint; what was known goes on being served."""
+    store, follower = open_store(), open_store()
+    put_orders(store, order("a"))
+    assert get_order(follower, "a") == order("a")
+    checkpoint(store)
+    (folder / "orders.json").unlink()
+    assert get_order(follower, "a") == order("a")
+    put_orders(follower, order("b"))
+    with pytest.raises(Damaged, match=r"orders\.json"):
+        Checkpointer(follower).checkpoint()

@@ -1,0 +1,254 @@
+"""The journal after a crash: what was cut short goes, what was acknowledged stays."""
+
+import random
+from pathlib import Path
+
+import google_crc32c
+import orjson
+import pytest
+
+from app.kernel.errors import Damaged
+from app.store.files.tools.verify import inspect
+from app.store.files.wal.format import encode_transaction
+from tests.store.conftest import OpenStore
+from tests.store.journal_lines import checkpoint, journal_of, segments, spoil, two_segments
+from tests.store.shop import COLLECTIONS, all_orders, order, put_orders
+
+
+def torn_copies(folder: Path) -> list[bytes]:
+    """What was kept aside."""
+    return [path.read_bytes() for path in sorted((folder / "journal").glob("*.torn-at-*"))]
+
+
+def lines(path: Path) -> list[bytes]:
+    """The lines of a segment."""
+    return path.read_bytes().splitlines()
+
+
+def test_each_line_begins_with_its_checksum(folder: Path) -> None:
+    """Every line is JSON whose first member is the CRC-32C of what follows the first comma."""
+    journal_of(folder, "ab")
+    for line in lines(segments(folder)[-1]):
+        crc, _, rest = line.partition(b",")
+        assert crc == b'{"crc":"%08x"' % google_crc32c.value(rest)
+        assert orjson.loads(line)["crc"] == f"{google_crc32c.value(rest):08x}"
+
+
+def test_transaction_is_one_line(folder: Path, open_store: OpenStore) -> None:
+    """Documents of several collections, put and deleted, stand in one line with its number."""
+    journal_of(folder, "ab")
+    store = open_store()
+    with store.transaction() as tx:
+        tx.put("orders", order("a", total="2"))
+        tx.put("notes", {"note_id": "n"})
+        tx.delete("orders", "b")
+    line = orjson.loads(lines(segments(folder)[-1])[-1])
+    assert line == {
+        "crc": line["crc"],
+        "seq": 3,
+        "durable": 2,
+        "put": {"orders": [order("a", total="2")], "notes": [{"note_id": "n"}]},
+        "delete": {"orders": ["b"]},
+    }
+
+
+def test_transaction_that_changes_nothing_writes_nothing(
+    folder: Path, open_store: OpenStore
+) -> None:
+    """Reading in a transaction, or failing, leaves the journal as it is."""
+    store = open_store()
+    before = segments(folder)[-1].read_bytes()
+    with store.transaction() as tx:
+        tx.get("orders", "a")
+        tx.delete("orders", "a")
+    assert segments(folder)[-1].read_bytes() == before
+
+
+def test_last_line_cut_short_at_any_byte_is_kept_aside(folder: Path, open_store: OpenStore) -> None:
+    """Wherever a crash stopped the write of the last order: it goes, all before it stay."""
+    start = journal_of(folder, "abc")[-1]
+    path = segments(folder)[-1]
+    whole = path.read_bytes()
+    for end in range(start + 1, len(whole)):
+        path.write_bytes(whole[:end])
+        for copy in (folder / "journal").glob("*.torn-at-*"):
+            copy.unlink()
+        store = open_store()
+        assert all_orders(store) == {"a": order("a"), "b": order("b")}
+        store.close()
+        assert path.read_bytes() == whole[:start]
+        assert torn_copies(folder) == [whole[start:end]]
+
+
+def test_announcement_cut_short_at_any_byte_is_no_damage(
+    folder: Path, open_store: OpenStore
+) -> None:
+    """It says that files are in place; whole but for its newline it is unfinished all the same."""
+    store = open_store()
+    put_orders(store, order("a"))
+    checkpoint(store)
+    store.close()
+    path = segments(folder)[-1]
+    whole = path.read_bytes()
+    start = whole.index(b"\n") + 1
+    assert b'"published":' in whole[start:]
+    for end in range(start + 1, len(whole)):
+        path.write_bytes(whole[:end])
+        assert [each.heals for each in inspect(folder, COLLECTIONS).findings] == [True]
+        store = open_store()
+        assert all_orders(store) == {"a": order("a")}
+        store.close()
+        assert path.read_bytes() == whole[:start]
+
+
+@pytest.mark.parametrize("keep", [0, 1, 20, 60])
+@pytest.mark.parametrize("zeros", [1, 512, 5000])
+def test_tail_of_zeros_is_cut(
+    folder: Path, open_store: OpenStore, *, keep: int, zeros: int
+) -> None:
+    """A file system may have made room and not filled it: zeros at the end are no damage."""
+    start = journal_of(folder, "abc")[-1]
+    path = segments(folder)[-1]
+    path.write_bytes(path.read_bytes()[: start + keep] + bytes(zeros))
+    store = open_store()
+    assert sorted(all_orders(store)) == ["a", "b"]
+    put_orders(store, order("d"))
+    store.close()
+    assert sorted(all_orders(open_store())) == ["a", "b", "d"]
+
+
+def test_cut_is_told_in_the_log(
+    folder: Path, open_store: OpenStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    """With the name of the file in which the cut piece is kept."""
+    start = journal_of(folder, "abc")[-1]
+    path = segments(folder)[-1]
+    path.write_bytes(path.read_bytes()[: start + 20])
+    open_store()
+    (told,) = caplog.messages
+    assert told.startswith(f"journal/{path.name} ended in an entry that was never finished")
+    assert told.endswith(f"its 20 bytes are set aside in journal/{path.stem}.torn-at-{start}")
+
+
+def test_writing_goes_on_where_the_tail_was_cut(folder: Path, open_store: OpenStore) -> None:
+    """After a torn tail new orders are taken, by this process and by one that runs already."""
+    running = open_store()
+    start = journal_of(folder, "abc")[-1]
+    path = segments(folder)[-1]
+    path.write_bytes(path.read_bytes()[: start + 30])
+    assert sorted(all_orders(running)) == ["a", "b"]
+    put_orders(running, order("d"))
+    put_orders(open_store(), order("e"))
+    assert sorted(all_orders(running)) == ["a", "b", "d", "e"]
+
+
+def test_any_part_of_an_unsynced_stretch_may_be_lost(folder: Path, open_store: OpenStore) -> None:
+    """Blocks that no sync had reached come through in any selection: no damage, no half."""
+    journal_of(folder, "ab")
+    path = segments(folder)[-1]
+    synced = path.read_bytes()
+    unsynced = b"".join(
+        encode_transaction(seq, 2, {"orders": [orjson.dumps(order(f"u{seq}", x="x" * 99))]}, {})
+        for seq in range(3, 11)
+    )
+    chance = random.Random(1)
+    for _ in range(60):
+        tail = bytearray(unsynced[: chance.randrange(len(unsynced))])
+        for begin in range(0, len(tail), 64):
+            if chance.random() < 0.2:
+                tail[begin : begin + 64] = bytes(len(tail[begin : begin + 64]))
+        path.write_bytes(synced + tail)
+        store = open_store()
+        found = sorted(all_orders(store))
+        store.close()
+        assert found == ["a", "b", *(f"u{seq}" for seq in range(3, len(found) + 1))]
+
+
+@pytest.mark.parametrize("place", [0, 1])
+def test_damage_before_an_intact_line_is_refused(
+    folder: Path, open_store: OpenStore, *, place: int
+) -> None:
+    """A bad line that cannot be due to a crash is named with file and byte, and nothing is cut."""
+    starts = journal_of(folder, "abc")
+    path = segments(folder)[-1]
+    spoil(path, starts[place] + 40)
+    before = path.read_bytes()
+    with pytest.raises(Damaged, match=rf"journal/{path.name} is damaged at byte {starts[place]}:"):
+        open_store()
+    assert path.read_bytes() == before
+
+
+def test_damage_at_the_end_of_an_older_segment_is_refused(
+    folder: Path, open_store: OpenStore
+) -> None:
+    """The last line of a segment that has a successor was synced: without it orders are missing."""
+    starts = two_segments(folder, "abc")
+    path = segments(folder)[0]
+    spoil(path, starts[-1] + 40)
+    with pytest.raises(Damaged, match=rf"journal/{path.name} is damaged at byte {starts[-1]}:"):
+        open_store()
+
+
+def test_damage_is_refused_while_running(folder: Path, open_store: OpenStore) -> None:
+    """A process that runs already refuses to write behind damage, too, and goes on reading."""
+    running = open_store()
+    put_orders(running, order("z"))
+    starts = journal_of(folder, "abc")
+    path = segments(folder)[-1]
+    spoil(path, starts[0] + 40)
+    with pytest.raises(Damaged, match=f"byte {starts[0]}:"):
+        put_orders(running, order("d"))
+    assert sorted(all_orders(running)) == ["z"]
+
+
+def test_missing_line_is_refused(folder: Path, open_store: OpenStore) -> None:
+    """Lines that are each intact, but not in unbroken order, are damage."""
+    starts = journal_of(folder, "abc")
+    path = segments(folder)[-1]
+    whole = path.read_bytes()
+    path.write_bytes(whole[: starts[1]] + whole[starts[2] :])
+    with pytest.raises(Damaged, match=f"byte {starts[1]}: transaction 3 follows 1"):
+        open_store()
+
+
+@pytest.mark.parametrize("change", ["shorter", "gone", "another"])
+def test_journal_changed_below_the_service_is_refused(
+    folder: Path, open_store: OpenStore, change: str
+) -> None:
+    """When somebody cuts, removes or replaces the journal of a running service it stops writing."""
+    store = open_store()
+    put_orders(store, order("a"))
+    path = segments(folder)[-1]
+    if change == "shorter":
+        path.write_bytes(path.read_bytes()[:-10])
+    else:
+        whole = path.read_bytes()
+        path.unlink()
+        if change == "another":
+            path.write_bytes(whole)
+    with pytest.raises(Damaged, match=f"journal/{path.name} was replaced, cut short or removed"):
+        put_orders(store, order("b"))
+    assert sorted(all_orders(store)) == ["a"]
+
+
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_missing_segment_is_refused(folder: Path, open_store: OpenStore, *, place: int) -> None:
+    """Whichever segment is gone, the first, the last or one between: the start says so."""
+    two_segments(folder, "abc")
+    store = open_store()
+    put_orders(store, order("d"))
+    with store.writing():
+        store.replica.rotate(store.replica.records())
+    store.close()
+    segments(folder)[place].unlink()
+    with pytest.raises(Damaged, match=r"(?i)journal.*backup"):
+        open_store()
+
+
+def test_segment_without_a_header_is_refused(folder: Path, open_store: OpenStore) -> None:
+    """A first line that cannot be read is named."""
+    journal_of(folder, "a")
+    path = segments(folder)[-1]
+    spoil(path, 20)
+    with pytest.raises(Damaged, match=f"journal/{path.name} has no readable header"):
+        open_store()

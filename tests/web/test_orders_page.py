@@ -1,0 +1,194 @@
+"""The desk: orders found, opened, changed, cancelled and deleted by clerks."""
+
+from collections.abc import Callable
+
+import pytest
+from flask.testing import FlaskClient
+
+from app.orders.service import ORDERS
+from app.server.runtime import Runtime
+from app.web.clerk import order_search
+from tests.over_http import place, read
+from tests.web.page import Page, send
+
+Settled = Callable[[], None]
+
+
+@pytest.fixture(autouse=True)
+def shop(catalogue: dict[str, str]) -> None:
+    """Every test here orders from the catalogue."""
+
+
+def desk(client: FlaskClient, query: str = "") -> Page:
+    """The list."""
+    return Page(client.get(f"/desk?{query}"))
+
+
+def numbers(page: Page) -> list[int]:
+    """The orders that a list shows."""
+    links = (link for link in page.links if link.startswith("/desk/"))
+    return [int(link.removeprefix("/desk/")) for link in links]
+
+
+def test_the_desk_lists_orders_newest_first(client: FlaskClient) -> None:
+    """With customer, total and status, all as text."""
+    place(client, "Ada", tea=1)
+    place(client, "<script>alert(1)</script>", mug=2)
+    page = desk(client)
+    assert numbers(page) == [1002, 1001]
+    assert "<script>alert(1)</script>" in page.text
+    assert "24.00 EUR" in page.text
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("find=1002", [1002]),
+        ("find=%231002", [1002]),
+        ("find=GRACE+HOPPER", [1002]),
+        ("find=hopper", [1002]),
+        ("find=ada", [1003, 1001]),
+        ("find=Zo%C3%AB", [1004]),
+        ("find=Zoe%CC%88", [1004]),
+        ("find=nobody", []),
+        ("status=cancelled", [1003]),
+        ("status=cancelled&find=grace", []),
+        ("status=nonsense&unknown=1", [1004, 1003, 1002, 1001]),
+        ("to=2001-01-01", []),
+        ("from=2001-01-01", [1004, 1003, 1002, 1001]),
+        ("from=yesterday", []),
+    ],
+)
+def test_orders_are_found(client: FlaskClient, query: str, found: list[int]) -> None:
+    """By number, name or a word of it, status and day."""
+    for name in ("Ada Lovelace", "Grace Hopper", "Ada Byron", "Zo\u00eb"):
+        place(client, name, tea=1)
+    client.post("/order/1003/cancel")
+    assert numbers(desk(client, query)) == found
+
+
+def test_an_order_is_found_by_its_address(client: FlaskClient) -> None:
+    """The whole of it, in any case."""
+    request = {"customer_name": "A", "items": [{"product": "tea", "quantity": 1}]}
+    client.post("/order", json=request | {"customer_email": "ada@example.org"})
+    place(client, "B", tea=1)
+    assert numbers(desk(client, "find=ADA@example.org")) == [1001]
+
+
+def test_pages_of_the_list_join(client: FlaskClient) -> None:
+    """Older orders follow, each once."""
+    for _ in range(order_search.PAGE + 3):
+        place(client, tea=1)
+    first = desk(client)
+    [older] = [link for link in first.links if "cursor=" in link]
+    assert numbers(first) + numbers(desk(client, older.removeprefix("?"))) == list(
+        range(1000 + order_search.PAGE + 3, 1000, -1)
+    )
+
+
+def test_words_are_looked_for_in_the_newest_orders_only(
+    client: FlaskClient, runtime: Runtime
+) -> None:
+    """The page says so; a whole name is found however old."""
+    old = place(client, "Ada Lovelace", tea=1)
+    with runtime.transaction() as tx:
+        stored = tx.get(ORDERS.name, old["order_id"])
+        assert stored
+        for n in range(order_search.LOOKED_AT):
+            order = {"order_id": f"{n:05}", "number": 2000 + n, "customer_name": "Somebody"}
+            tx.put(ORDERS.name, stored | order | {"order_date": "2999-01-01T00:00:00.000Z"})
+    page = desk(client, "find=lovelace")
+    assert numbers(page) == []
+    assert "among the newest 2,000 only" in page.text
+    assert numbers(desk(client, "find=ada+lovelace")) == [1001]
+
+
+def test_a_clerk_changes_an_order(client: FlaskClient, settled: Settled) -> None:
+    """Quantities, customer, one line more and one less; stock follows."""
+    place(client, tea=2, mug=1)
+    settled()
+    page = Page(client.get("/desk/1001"))
+    form = page.form("/desk/1001")
+    assert [form.fields[f"product.{n}"]["value"] for n in (1, 2, 3)] == ["tea", "mug", ""]
+    after = send(client, page, "/desk/1001", **{
+        "quantity.1": "5", "quantity.2": "", "product.3": "pot", "quantity.3": "1",
+        "customer_name": "Grace", "customer_email": "g@example.org",
+    })  # fmt: skip
+    assert after.status == 200
+    settled()
+    order = read(client, "/order/1001")
+    assert [(line["product"], line["quantity"]) for line in order["items"]] == [
+        ("tea", 5),
+        ("pot", 1),
+    ]
+    assert (order["customer_name"], order["customer_email"]) == ("Grace", "g@example.org")
+    assert order["total_amount"] == "52.50"
+    assert read(client, "/product/mug")["reserved"] == 0
+
+
+def test_faults_are_told_and_what_was_typed_stays(client: FlaskClient, settled: Settled) -> None:
+    """422 beside the field; nothing changes."""
+    place(client, tea=2)
+    settled()
+    before = read(client, "/order/1001")
+    page = Page(client.get("/desk/1001"))
+    after = send(client, page, "/desk/1001", customer_email="nobody", **{"quantity.1": "many"})
+    assert after.status == 422
+    assert after.fields["customer_email"]["value"] == "nobody"
+    assert after.by_id["customer_email-fault"].strip() == "This is not a valid e-mail address."
+    assert after.fields["quantity.1"]["value"] == "many"
+    assert read(client, "/order/1001") == before
+
+
+def test_two_clerks_do_not_overwrite_each_other(client: FlaskClient, settled: Settled) -> None:
+    """The second is told that the order has changed; what they typed is still there."""
+    place(client, tea=2)
+    settled()
+    page = Page(client.get("/desk/1001"))
+    assert client.patch("/order/1001", json={"customer_name": "Grace"}).status_code == 200
+    after = send(client, page, "/desk/1001", **{"quantity.1": "7"})
+    assert after.status == 412
+    assert "has changed meanwhile" in after.text
+    assert after.fields["quantity.1"]["value"] == "7"
+    assert send(client, after, "/desk/1001").status == 200
+    assert read(client, "/order/1001")["items"][0]["quantity"] == 7
+
+
+def test_a_clerk_cancels_an_order(client: FlaskClient, settled: Settled) -> None:
+    """And can change it no more."""
+    place(client, tea=2)
+    settled()
+    after = send(client, Page(client.get("/desk/1001")), "/cancel", reason="ordered twice")
+    assert "Order 1001 cancelled" in after.text
+    assert "ordered twice" in after.text
+    assert list(after.forms) == []
+
+
+def test_deleting_asks_first(client: FlaskClient, settled: Settled) -> None:
+    """The page says that it is final; then the order is gone and the desk says so."""
+    place(client, tea=2)
+    settled()
+    page = Page(client.get("/desk/1001/delete"))
+    assert "Deleting it is final" in page.text
+    assert read(client, "/order/1001")["status"] == "confirmed"
+    assert "The order was deleted." in send(client, page, "/delete").text
+    assert client.get("/order/1001").status_code == 404
+    assert client.get("/desk/1001").status_code == 404
+
+
+def test_what_has_left_is_not_offered_to_be_changed_or_deleted(
+    client: FlaskClient, settled: Settled
+) -> None:
+    """And a page that was opened before the handover deletes nothing."""
+    place(client, tea=2)
+    settled()
+    before = Page(client.get("/desk/1001/delete"))
+    parcel = {"carrier": "DHL", "tracking_number": "JD0146"}
+    assert client.post("/shipment/1001/ship", json=parcel).status_code == 200
+    answer = client.get("/desk/1001")
+    assert "/desk/1001/delete" not in answer.text
+    assert list(Page(answer).forms) == []
+    settled()
+    version = str(read(client, "/order/1001")["version"])
+    assert send(client, before, "/delete", version=version).status == 409
+    assert client.get("/order/1001").status_code == 200

@@ -1,0 +1,177 @@
+"""The door: who is sent there, where the way back leads, and what each role sees."""
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from app.auth.keys import create_key
+from app.server.runtime import Runtime
+from app.web.routes import STAFF
+from tests.auth.people import PASSWORD, make_user, sign_in, signed_in
+from tests.over_http import place, read
+from tests.web.page import Page, send
+
+BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+
+
+@pytest.mark.parametrize(
+    ("asked", "goal"),
+    [
+        ("/desk", "/desk"),
+        ("/desk?find=Ada&status=placed", "/desk?find=Ada&status=placed"),
+        ("/stock/n%3Cb%3E%22?x=%2F", "/stock/n%3Cb%3E%22?x=%2F"),
+        ("/events", "/events"),
+    ],
+)
+def test_who_is_not_signed_in_is_sent_to_the_door_and_back(
+    app: Flask, client: FlaskClient, catalogue: dict[str, str], asked: str, goal: str
+) -> None:
+    """A person in a browser; after signing in they are where they wanted to go."""
+    make_user(app, "ada", "operator")
+    sent = client.get(asked, headers=BROWSER)
+    assert sent.status_code == 303
+    assert sent.location.startswith("/sign-in?next=")
+    form = Page(client.get(sent.location)).form("")
+    answer = client.post(form.action, data=form.filled(name="ada", password=PASSWORD))
+    assert (answer.status_code, answer.location) == (303, goal)
+
+
+def test_programs_and_scripts_are_not_sent_away(app: Flask, client: FlaskClient) -> None:
+    """They get 401: a page's script would take the door for the page it follows."""
+    make_user(app, "ada", "clerk")
+    assert client.get("/desk", headers={"Accept": "*/*"}).status_code == 401
+    shown = BROWSER | {"Authorization": "Bearer x"}
+    assert client.get("/desk", headers=shown).status_code == 401
+    assert client.get("/order", headers=BROWSER).status_code == 401
+
+
+def test_a_form_that_comes_too_late_changes_nothing(
+    app: Flask, catalogue: dict[str, str], runtime: Runtime
+) -> None:
+    """The session has ended meanwhile: its sender goes to the door, then to the page."""
+    client = signed_in(app, "ada", "clerk")
+    with runtime.transaction() as tx:
+        key = create_key(tx, "till-1", "clerk")
+    order = place_with(client, key)
+    page = Page(client.get("/desk/1001"))
+    send(client, Page(client.get("/desk")), "/sign-out")
+    form = page.form("/cancel")
+    answer = client.post(form.action, data=form.filled(), headers=BROWSER)
+    assert (answer.status_code, answer.location) == (303, "/sign-in?next=/desk")
+    headers = {"Authorization": f"Bearer {key}"}
+    now = client.get(f"/order/{order}", headers=headers).get_json()
+    assert now["status"] != "cancelled"
+
+
+def place_with(client: FlaskClient, key: str) -> str:
+    """Place an order as a till does; its id."""
+    lines = [{"product": "tea", "quantity": 1}]
+    answer = client.post(
+        "/order",
+        json={"customer_name": "Ada", "items": lines},
+        headers={"Authorization": f"Bearer {key}"},
+    )
+    assert answer.status_code == 201
+    return str(answer.get_json()["order_id"])
+
+
+@pytest.mark.parametrize(
+    "next_",
+    [
+        "https://evil.example/", "//evil.example", "///evil.example", "/\\evil.example", "\\\\evil",
+        "http:evil.example", "javascript:alert(1)", "data:text/html,x", "/%09/evil.example",
+        "/\t/evil.example", " /desk", "/desk\r\nSet-Cookie: a=b", "/desk%0d%0aX: y", "//evil@/desk",
+        "/nowhere", "/sign-out", "/sign-in", "/static/style.css", "/live", "/order", "/docs", "",
+        "desk", "/desk/../../evil", "/\u0000desk", "/d\u00e9sk", "/" + "a" * 3000,
+    ],
+)  # fmt: skip
+def test_the_way_back_leads_to_our_own_pages_only(
+    app: Flask, client: FlaskClient, next_: str
+) -> None:
+    """Whatever stands in `next` (open redirect): anything else leads to the desk."""
+    make_user(app, "ada", "clerk")
+    form = Page(client.get("/sign-in")).form("/sign-in")
+    data = form.filled(name="ada", password=PASSWORD)
+    answer = client.post("/sign-in", query_string={"next": next_}, data=data)
+    assert answer.status_code == 303
+    assert answer.location == "/desk"
+
+
+@pytest.mark.parametrize(
+    ("role", "pages"),
+    [
+        ("clerk", ["Desk", "Shipping", "Mail"]),
+        ("manager", ["Desk", "Stock", "Shipping", "Mail", "Overview"]),
+        ("operator", list(STAFF)),
+    ],
+)
+def test_the_bar_shows_what_the_role_may_use(app: Flask, role: str, pages: list[str]) -> None:
+    """And whatever it shows opens; the rest is refused in words."""
+    client = signed_in(app, "ada", role)
+    links = Page(client.get("/desk")).links
+    shown = {name: app.url_map._rules_by_endpoint[each][0].rule for name, each in STAFF.items()}
+    assert [name for name, path in shown.items() if path in links] == pages
+    for name, path in shown.items():
+        answer = client.get(path, headers=BROWSER)
+        assert answer.status_code == (200 if name in pages else 403)
+        if name not in pages:
+            assert f"ada has the role {role}" in Page(answer).text
+            assert "/desk" in Page(answer).links
+
+
+def test_nobody_learns_which_names_there_are(app: Flask, client: FlaskClient) -> None:
+    """The same words for a wrong name and for a wrong password."""
+    make_user(app, "ada", "clerk")
+    wrong = [sign_in(client, name, "wrong password") for name in ("ada", "eve", "", "a" * 60)]
+    assert {page.status for page in wrong} == {401}
+    assert len({page.by_id["main"].replace("ada", "") for page in wrong}) == 1
+
+
+def test_passwords_are_not_taken_in_the_clear_from_elsewhere(
+    app: Flask, client: FlaskClient
+) -> None:
+    """Over plain HTTP only on this machine; through a proxy only when it is declared."""
+    make_user(app, "ada", "clerk")
+    data = Page(client.get("/sign-in")).form("/sign-in").filled(name="ada", password=PASSWORD)
+    elsewhere = {"REMOTE_ADDR": "192.0.2.7"}
+    refused = client.post("/sign-in", data=data, environ_overrides=elsewhere)
+    assert refused.status_code == 403 and "DAYBOOK_URL" in refused.text
+    proxied = client.post("/sign-in", data=data, headers={"X-Forwarded-For": "192.0.2.7"})
+    assert proxied.status_code == 403
+    assert client.get_cookie("daybook_session") is None
+
+
+def test_a_shop_without_users_says_how_to_make_them(client: FlaskClient) -> None:
+    """There is no form that could not succeed."""
+    page = Page(client.get("/sign-in"))
+    assert "flask user create" in page.text
+    assert "password" not in page.fields
+
+
+def test_the_form_is_one_that_browsers_and_readers_know(app: Flask, client: FlaskClient) -> None:
+    """Labels, and the hints by which password managers fill in."""
+    make_user(app, "ada", "clerk")
+    page = Page(client.get("/sign-in"))
+    assert page.fields["name"]["autocomplete"] == "username"
+    assert page.fields["password"]["autocomplete"] == "current-password"
+    assert page.fields["password"]["type"] == "password"
+    assert {"name", "password"} <= page.labels
+    again = sign_in(client, "ada<b>", PASSWORD + "!")
+    assert again.fields["name"]["value"] == "ada<b>" and not again.fields["password"].get("value")
+
+
+def test_a_customer_sees_no_staff(app: Flask, catalogue: dict[str, str]) -> None:
+    """Who is signed in stands in the bar of the shop too; a customer has no such thing."""
+    client = signed_in(app, "ada", "clerk")
+    assert "ada clerk" in Page(client.get("/")).text
+    assert "Sign out" not in Page(app.test_client().get("/")).text
+
+
+def test_a_shop_without_keys_and_users_needs_no_door(
+    client: FlaskClient, catalogue: dict[str, str]
+) -> None:
+    """As before: this machine may do everything."""
+    place(client, tea=1)
+    assert client.get("/desk", headers=BROWSER).status_code == 200
+    assert "Sign out" not in client.get("/desk").text
+    assert read(client, "/order")["orders"]
