@@ -22,12 +22,12 @@ from app.billing.simulator import gateway
 from app.config import Config, from_environment
 from app.events import routes as event_routes
 from app.events.dispatch.dispatcher import Dispatcher
-from app.events.dispatch.jobs import DAYS, Daily
+from app.events.dispatch.jobs import DAYS, ScheduledJob
 from app.events.dispatch.retry import RetryPolicy
 from app.events.failures import FAILURES
 from app.events.faults import FAULTS
 from app.events.outbox import EVENTS, OUTBOX, TIMELINES
-from app.events.registry import Inside, Outside, Signals
+from app.events.registry import HandlerRegistry, SideEffectHandler, TransactionalHandler
 from app.events.types import (
     InventoryBackordered,
     InventoryReserved,
@@ -46,8 +46,8 @@ from app.events.types import (
 )
 from app.http.requests.body import READ_AT_MOST_BYTES, announce_patch
 from app.http.requests.idempotency import IDEMPOTENCY
-from app.http.requests.limiter import Arrival
-from app.http.requests.long_poll import WaitingRoom
+from app.http.requests.limiter import RequestLimiter
+from app.http.requests.long_poll import LongPollSlots
 from app.http.responses import problems
 from app.http.responses.compression import compressed
 from app.http.security.origin import THIS_MACHINE, host_check, refuse_other_sites, with_headers
@@ -61,14 +61,14 @@ from app.notification.maildir import Maildir
 from app.notification.smtp import Smtp
 from app.notification.transport import Transport
 from app.observability import routes as watching_routes
-from app.observability.delivery_log import DeliveryLog, Everyone
-from app.observability.metrics import Instruments
+from app.observability.delivery_log import DeliveryLog, ObserverGroup
+from app.observability.metrics import Metrics
 from app.observability.request_log import watch
-from app.observability.store_metrics import Books
+from app.observability.store_metrics import StoreMetrics
 from app.observability.tracing import spans_to
 from app.openapi import docs
 from app.orders import routes as order_routes
-from app.orders.currency import SHOP, kept_in
+from app.orders.currency import SHOP, with_currency_check
 from app.orders.handlers import on_inventory_event, on_payment, on_shipment_event
 from app.orders.references import REFERENCES
 from app.orders.service import ORDERS, Rules
@@ -78,7 +78,7 @@ from app.shipping.handlers import on_order_event as prepare_shipment
 from app.shipping.service import SHIPMENTS, rules_of
 from app.store import Collection
 from app.web import routes as pages
-from app.web.layout.context import Site
+from app.web.layout.context import PageContext
 
 COLLECTIONS: tuple[Collection, ...] = (
     ORDERS,
@@ -114,22 +114,22 @@ def create_app(config: Config | None = None, *, delivers: bool = True) -> Flask:
     config = config or from_environment(os.environ)
     signals = connect_handlers(config)
     spans = spans_to(config.otlp_endpoint)
-    instruments = Instruments(
-        HANDLERS, config.currency.code, on_commit=spans.committed if spans else None
-    )
+    metrics = Metrics(HANDLERS, config.currency.code, on_commit=spans.committed if spans else None)
     tracing = (spans,) if spans else ()
     runtime = Runtime(
         config,
-        kept_in(config.currency, COLLECTIONS),
+        with_currency_check(config.currency, COLLECTIONS),
         lambda store: Dispatcher(
             store,
             signals,
             RetryPolicy(config.retry_attempts, config.retry_wait),
-            daily=[Daily("low stock", config.low_stock_check, config.timezone, tell_what_is_low)],
+            daily=[
+                ScheduledJob("low stock", config.low_stock_check, config.timezone, tell_what_is_low)
+            ],
             with_faults=config.faults,
-            observer=Everyone(instruments, DeliveryLog(), *tracing),
+            observer=ObserverGroup(metrics, DeliveryLog(), *tracing),
         ),
-        observer=instruments,
+        observer=metrics,
         delivers=delivers,
     )
     app = Flask(__name__, static_folder=None)
@@ -138,7 +138,7 @@ def create_app(config: Config | None = None, *, delivers: bool = True) -> Flask:
     app.config["PREFERRED_URL_SCHEME"] = urlsplit(config.url or "http:").scheme
     app.config["MAX_CONTENT_LENGTH"] = READ_AT_MOST_BYTES
     app.extensions["daybook_spans"] = spans
-    watch(app, instruments, spans)
+    watch(app, metrics, spans)
     app.before_request(host_check(config.trusted_hosts or THIS_MACHINE | {config.host.lower()}))
     app.before_request(refuse_other_sites)
     app.before_request(runtime.start)
@@ -147,8 +147,8 @@ def create_app(config: Config | None = None, *, delivers: bool = True) -> Flask:
     app.after_request(announce_patch)
     app.after_request(compressed)
     rules = Rules(config.currency, config.unlisted_products, config.payment_method)
-    waiting_room = WaitingRoom(config.threads // 4)
-    app.register_blueprint(order_routes.blueprint(runtime, rules, waiting_room))
+    long_poll_slots = LongPollSlots(config.threads // 4)
+    app.register_blueprint(order_routes.blueprint(runtime, rules, long_poll_slots))
     app.register_blueprint(inventory_routes.blueprint(runtime, config.currency))
     app.register_blueprint(billing_routes.blueprint(runtime, order_routes.id_of, _shop(config)))
     app.register_blueprint(
@@ -161,11 +161,11 @@ def create_app(config: Config | None = None, *, delivers: bool = True) -> Flask:
     )
     app.register_blueprint(
         watching_routes.blueprint(
-            runtime, instruments, Books(runtime, HANDLERS, config.data), config.ready_delay_s
+            runtime, metrics, StoreMetrics(runtime, HANDLERS, config.data), config.ready_delay_s
         )
     )
     app.register_blueprint(docs.blueprint())
-    site = Site(
+    site = PageContext(
         runtime,
         rules,
         config.timezone,
@@ -175,28 +175,28 @@ def create_app(config: Config | None = None, *, delivers: bool = True) -> Flask:
         handlers=HANDLERS,
         sends_by_smtp=config.smtp_url is not None,
         streams=config.threads // 4,
-        count_streams=instruments.streams.inc,
+        count_streams=metrics.streams.inc,
         provider=_provider(config),
     )
     pages.install(app, site)
     problems.install(app)
     cli.install(app)
-    served = Arrival(behind(config.trusted_proxies, app.wsgi_app), config.threads)
+    served = RequestLimiter(behind(config.trusted_proxies, app.wsgi_app), config.threads)
     app.wsgi_app = with_headers(served)  # type: ignore[assignment]  # (as Flask documents)
     return app
 
 
-def connect_handlers(config: Config) -> Signals:
+def connect_handlers(config: Config) -> HandlerRegistry:
     """Which service hears of which event."""
-    signals = Signals()
+    signals = HandlerRegistry()
     notifier = _notifier(config)
     order_events = (OrderPlaced, OrderUpdated, OrderCancelled, OrderDeleted)
-    signals.connect(Inside("inventory", reserve), *order_events)
-    signals.connect(Inside("inventory", on_stock_freed), StockFreed)
-    signals.connect(Inside("inventory", on_fulfilled), OrderFulfilled)
+    signals.connect(TransactionalHandler("inventory", reserve), *order_events)
+    signals.connect(TransactionalHandler("inventory", on_stock_freed), StockFreed)
+    signals.connect(TransactionalHandler("inventory", on_fulfilled), OrderFulfilled)
     signals.connect(billing(gateway(config)), *order_events)
     signals.connect(
-        Outside("notification", notifier.on_event, notifier.consider),
+        SideEffectHandler("notification", notifier.on_event, notifier.precheck),
         *order_events,
         InventoryReserved,
         InventoryBackordered,
@@ -208,10 +208,14 @@ def connect_handlers(config: Config) -> Signals:
         ProductLowStock,
         ProductLowStockDigest,
     )
-    signals.connect(Inside("orders", on_inventory_event), InventoryReserved, InventoryBackordered)
-    signals.connect(Inside("orders", on_shipment_event), OrderFulfilled, OrderDelivered)
     signals.connect(
-        Inside("shipping", partial(prepare_shipment, rules_of(config))),
+        TransactionalHandler("orders", on_inventory_event), InventoryReserved, InventoryBackordered
+    )
+    signals.connect(
+        TransactionalHandler("orders", on_shipment_event), OrderFulfilled, OrderDelivered
+    )
+    signals.connect(
+        TransactionalHandler("shipping", partial(prepare_shipment, rules_of(config))),
         OrderUpdated,
         OrderCancelled,
         OrderDeleted,
@@ -219,7 +223,9 @@ def connect_handlers(config: Config) -> Signals:
         InventoryBackordered,
         PaymentCaptured,
     )
-    signals.connect(Inside("orders", on_payment), PaymentCaptured, PaymentFailed, PaymentRefunded)
+    signals.connect(
+        TransactionalHandler("orders", on_payment), PaymentCaptured, PaymentFailed, PaymentRefunded
+    )
     return signals
 
 

@@ -6,14 +6,14 @@ before the gateway hears of it; what the gateway answered is kept with the `done
 
 from app.billing import service
 from app.billing.gateway import Answer, Charge, PaymentGateway, Refund, ask
-from app.events.registry import Asking
+from app.events.registry import RequestReplyHandler
 from app.events.types import Envelope
 from app.store import Transaction
 
 
-def billing(gateway: PaymentGateway) -> Asking:
+def billing(gateway: PaymentGateway) -> RequestReplyHandler:
     """The handler, over that gateway."""
-    return Asking("billing", on_order_event, lambda question: ask(gateway, question))
+    return RequestReplyHandler("billing", on_order_event, lambda question: ask(gateway, question))
 
 
 def on_order_event(

@@ -20,14 +20,14 @@ from app.events.types import (
 )
 from app.kernel import clock
 from app.kernel.errors import Conflict, NotFound
-from app.store import Collection, Document, Given, Transaction, View
+from app.store import Collection, Document, IssuedNumber, Transaction, View
 
 INVOICES = Collection(
     name="invoices",
     key="order_id",
     given=lambda invoice: [
-        Given("invoice", invoice["order_id"], invoice["invoice_number"]),
-        Given("order", invoice["order_id"], invoice["order_number"]),
+        IssuedNumber("invoice", invoice["order_id"], invoice["invoice_number"]),
+        IssuedNumber("order", invoice["order_id"], invoice["order_number"]),
     ],
 )
 

@@ -13,7 +13,7 @@ import click
 from app.cli.command import Command, with_shop
 from app.events import failures
 from app.events.replay import RUN, SKIP, WAIT, Step, plan
-from app.events.replay_job import Run
+from app.events.replay_job import ReplayJob
 from app.events.schemas import DiscardSchema
 from app.events.types import EVENT_TYPES
 from app.kernel import clock
@@ -140,7 +140,7 @@ def _without_log() -> Iterator[None]:
 
 
 def _replay_and_follow(runtime: Runtime, steps: list[Step], rate: float | None) -> None:
-    run = Run(runtime, steps, _operator(), rate=rate)
+    run = ReplayJob(runtime, steps, _operator(), rate=rate)
     runtime.start()
     is_stopped = False
     with click.progressbar(

@@ -15,7 +15,7 @@ from app.store.files.folder.open import is_small
 def serve(runtime: Runtime) -> None:
     """Serve the shop with Granian, several processes on one data folder."""
     config = runtime.config
-    doors = run.bind(config)
+    listeners = run.bind(config)
     tls.refuse_unusable(config)
     runtime.upgrade()  # before there are workers, which would all want to
     refuse_open_house(runtime, config)
@@ -26,4 +26,4 @@ def serve(runtime: Runtime) -> None:
     if added:
         click.echo(f"This shop is new: {added} sample products were put on its shelves.")
     click.echo(f"Daybook listens on {run.address(config)} (Ctrl-C stops it).")
-    run.run(config, doors)
+    run.run(config, listeners)

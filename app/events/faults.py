@@ -41,7 +41,7 @@ def slowness_s(view: View, handler: str, event: Envelope) -> float:
     return float(fault["delay_s"]) if fault and fault["mode"] == SLOW else 0.0
 
 
-def strike(tx: Transaction, handler: str, event: Envelope) -> None:
+def inject_fault(tx: Transaction, handler: str, event: Envelope) -> None:
     """Raise what the switch for this handler demands, and count it down; nothing when it is off."""
     fault = _fault(tx, handler, event)
     if fault is None or fault["mode"] == SLOW:
@@ -54,7 +54,7 @@ def strike(tx: Transaction, handler: str, event: Envelope) -> None:
     raise Unavailable(text) if fault["mode"] == DOWN else FaultInjected(text)
 
 
-def strike_outside(store: Store, handler: str, event: Envelope) -> None:
+def inject_fault_in_transaction(store: Store, handler: str, event: Envelope) -> None:
     """As `strike`, for a handler that has no transaction of its own."""
     with store.read() as view:
         if _fault(view, handler, event) is None:
@@ -62,7 +62,7 @@ def strike_outside(store: Store, handler: str, event: Envelope) -> None:
     struck: DaybookError | None = None
     with store.transaction() as tx:
         try:
-            strike(tx, handler, event)
+            inject_fault(tx, handler, event)
         except DaybookError as error:  # counted down durably first, raised after
             struck = error
     if struck:

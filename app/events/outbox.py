@@ -18,7 +18,7 @@ from app.events.types import Envelope, Event
 from app.kernel import clock, trace
 from app.kernel.errors import Invalid, Problem
 from app.schema.validation import kept
-from app.store import Collection, Document, Given, Transaction, View
+from app.store import Collection, Document, IssuedNumber, Transaction, View
 
 PENDING, DONE, DEAD, DISCARDED = "pending", "done", "dead", "discarded"
 OPEN = (PENDING, DEAD)
@@ -40,10 +40,10 @@ def check_record(record: Document) -> None:
         raise Invalid([Problem("", "is not an event with its deliveries")])
 
 
-def given_to_orders(record: Document) -> list[Given]:
+def given_to_orders(record: Document) -> list[IssuedNumber]:
     """The number of the order that an event tells of; it stands there when the order is gone."""
     order = record["event"]["data"].get("order")
-    return [Given("order", order["order_id"], order["number"])] if order else []
+    return [IssuedNumber("order", order["order_id"], order["number"])] if order else []
 
 
 OUTBOX = Collection(name="outbox", key="id", listed=True, check=check_record, given=given_to_orders)
@@ -142,7 +142,7 @@ def store(tx: Transaction, record: Document) -> None:
         tx.put(EVENTS.name, record)
 
 
-class Records:
+class UnitOfWork:
     """The outbox's records that one transaction touches: each read once, and written once."""
 
     def __init__(self, tx: Transaction) -> None:

@@ -33,7 +33,7 @@ class Handler(Protocol):
 
 
 @dataclass(frozen=True)
-class Inside:
+class TransactionalHandler:
     """A handler whose effects are all in the store: they and its `done` are one transaction.
 
     It computes and nothing else: no waiting, no files, no network, because it runs under the lock.
@@ -50,7 +50,7 @@ class Inside:
 
 
 @dataclass(frozen=True)
-class Outside:
+class SideEffectHandler:
     """A handler with an effect outside the store (mail). It runs in a thread of its own, unlocked.
 
     A crash between its effect and its `done` repeats it, so it must bear being called twice.
@@ -60,7 +60,7 @@ class Outside:
 
     name: str
     run: Callable[[Envelope], None]
-    consider: Callable[[Envelope], None] = lambda _event: None
+    precheck: Callable[[Envelope], None] = lambda _event: None
 
     def __call__(self, event: Envelope, tx: Transaction | None = None) -> None:
         """See Handler; there is no transaction."""
@@ -68,7 +68,7 @@ class Outside:
 
 
 @dataclass(frozen=True)
-class Asking:
+class RequestReplyHandler:
     """A handler that asks a peer outside (the payment gateway), and keeps its books in the store.
 
     `decide` gets the answer to its last question, None at first, and returns the next question, or
@@ -87,7 +87,7 @@ class Asking:
         raise TypeError(f"{self.name} is asked by the dispatcher, turn by turn")
 
 
-class Signals:
+class HandlerRegistry:
     """The signals of one application."""
 
     def __init__(self) -> None:
@@ -110,7 +110,7 @@ class Signals:
 
     def handler(self, event_type: str, name: str) -> Handler:
         """The handler of that name; if it was there once and is no more, one that says so."""
-        return self._by_name.get((event_type, name)) or Inside(name, _refuse)
+        return self._by_name.get((event_type, name)) or TransactionalHandler(name, _refuse)
 
     def refuse_gaps(self) -> None:
         """Raise LookupError when a handler that an event type names is not connected."""

@@ -40,7 +40,7 @@ class Tally:
         )
 
 
-class Run:
+class ReplayJob:
     """A run over the frozen list `steps`, oldest first."""
 
     def __init__(

@@ -11,8 +11,8 @@ from app.events.replay import plan
 from app.events.types import EVENT_TYPES
 from app.http.operation import Operation
 from app.http.requests.body import json_object
-from app.http.requests.paging import decoded, encoded, list_schema, page_answer, paging, query
-from app.http.responses.json_response import answer
+from app.http.requests.paging import decoded, encoded, list_schema, page_response, paging, query
+from app.http.responses.json_response import json_response
 from app.http.security.identity import current
 from app.kernel import clock
 from app.kernel.errors import Forbidden, Malformed, NotFound
@@ -55,7 +55,7 @@ def blueprint(
             # what is told must not be taken back by a power cut
             store.make_durable()
         cursor = encoded(found.position, _FEED)
-        return answer({"events": found.events, "next": cursor, "more": found.has_more})
+        return json_response({"events": found.events, "next": cursor, "more": found.has_more})
 
     @routes.get("/failure")
     @Operation(schemas.FailurePageSchema, query=list_query)
@@ -69,7 +69,7 @@ def blueprint(
                 name: wanted[name] for name in ("handler", "type", "order") if name in wanted
             }
             page = view.find(failures.FAILURES.name, where, after=after, limit=limit)
-        return page_answer("failures", page, page.documents)
+        return page_response("failures", page, page.documents)
 
     @routes.post("/failure/replay")
     @Operation(
@@ -86,9 +86,9 @@ def blueprint(
         with store.read() as view:
             steps = plan(view, failures.Selection(**_with_order_id(view, wanted)))
         if dry_run:
-            return answer({"plan": [step._asdict() for step in steps]})
+            return json_response({"plan": [step._asdict() for step in steps]})
         keys = [step.id for step in steps]
-        return answer({"replayed": failures.replay_all(store, keys, current().name)}, 202)
+        return json_response({"replayed": failures.replay_all(store, keys, current().name)}, 202)
 
     @routes.post("/failure/<key>/discard")
     @Operation(schemas.DiscardedSchema, takes=(schemas.DiscardSchema(),), refuses=(409,))
@@ -97,7 +97,7 @@ def blueprint(
         reason = load(schemas.DiscardSchema(), json_object())["reason"]
         with store.transaction() as tx:
             failures.discard(tx, key, current().name, reason)
-        return answer({"id": key, "discarded": True})
+        return json_response({"id": key, "discarded": True})
 
     @routes.get("/fault")
     @Operation(schemas.FaultListSchema, refuses=(403,))
@@ -105,7 +105,7 @@ def blueprint(
         """The fault switches that are set."""
         _only_where_allowed()
         with store.read() as view:
-            return answer({"faults": view.find(FAULTS.name).documents})
+            return json_response({"faults": view.find(FAULTS.name).documents})
 
     @routes.put("/fault/<handler>")
     @Operation(schemas.SetFaultSchema, takes=(schemas.FaultSchema(),), refuses=(403,))
@@ -120,7 +120,7 @@ def blueprint(
         with store.transaction() as tx:
             fault = {"handler": handler} | _with_order_id(tx, wanted)
             tx.put(FAULTS.name, fault)
-        return answer(fault)
+        return json_response(fault)
 
     @routes.delete("/fault/<handler>")
     @Operation(schemas.ClearedSchema, refuses=(403,))
@@ -132,7 +132,7 @@ def blueprint(
             tx.delete(FAULTS.name, handler)
         if not was_set:
             raise NotFound(f"No fault switch is set for {handler[:40]}.")
-        return answer({"handler": handler, "cleared": True})
+        return json_response({"handler": handler, "cleared": True})
 
     def _only_where_allowed() -> None:
         if not with_faults:

@@ -9,7 +9,7 @@ from werkzeug.routing import PathConverter
 from app.http.operation import IDEMPOTENCY_KEY, IF_MATCH, IF_NONE_MATCH, Operation
 from app.http.requests import idempotency
 from app.http.requests.body import PATCH_TYPES, json_object
-from app.http.requests.paging import page_answer, paging, query
+from app.http.requests.paging import page_response, paging, query
 from app.http.responses.json_response import expected_versions, versioned
 from app.http.security.identity import current
 from app.inventory import schemas, service
@@ -66,7 +66,7 @@ def blueprint(store: Store, currency: Currency) -> Blueprint:
         wanted = query(schemas.LIST_QUERY)
         limit, after = paging(wanted)
         page = _page(store, wanted, after, limit)
-        return page_answer("products", page, page.documents)
+        return page_response("products", page, page.documents)
 
     @routes.get("/product/<sku:sku>")
     @Operation(product, reads=(IF_NONE_MATCH,), versioned=True)
@@ -129,7 +129,7 @@ def blueprint(store: Store, currency: Currency) -> Blueprint:
         with store.read() as view:
             where = {"sku": service.find_product(view, sku)["sku"]}
             page = view.find(service.LEDGER.name, where, after=after, limit=limit, descending=True)
-        return page_answer("stock", page, page.documents)
+        return page_response("stock", page, page.documents)
 
     return routes
 

@@ -8,7 +8,7 @@ Key = TypeVar("Key")
 Value = TypeVar("Value")
 
 
-class Recent(dict[Key, Value]):
+class BoundedCache(dict[Key, Value]):
     """At most MOST entries. When it is full it begins anew, which is simpler than an order of age.
 
     Whoever keeps something here has to keep it up to date, or keeps what never changes.

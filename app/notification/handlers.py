@@ -53,7 +53,7 @@ class Notifier:
         )
         self._templates.globals["shop"] = parseaddr(sender)[0] or self._address
 
-    def consider(self, event: Envelope) -> None:
+    def precheck(self, event: Envelope) -> None:
         """Raise Skipped when no mail tells of `event`, or there is nobody to tell."""
         recipient_of(self._letter(event), event, self._manager)
 

@@ -17,7 +17,7 @@ class DeliveryLog:
         level = _LEVEL.get(verdict.what, logging.WARNING)
         if verdict.what == DEAD or not LOG.wants(level):
             return
-        event, handler = delivery.event, delivery.lane.handler
+        event, handler = delivery.event, delivery.partition.handler
         details = {
             "outcome": verdict.what,
             "attempt": delivery.attempt,
@@ -35,7 +35,7 @@ class DeliveryLog:
         """Nothing to log."""
 
 
-class Everyone:
+class ObserverGroup:
     """Several observers, each told the same."""
 
     def __init__(self, *observers: Observer) -> None:

@@ -121,7 +121,7 @@ LOG = Log()
 LOG.keep_over_forks()
 
 
-class Records(logging.Handler):
+class LogHandler(logging.Handler):
     """Puts into a log what any part of the program says by the standard library's logging."""
 
     def __init__(self, log: Log) -> None:
@@ -155,6 +155,6 @@ def begin(config: Config) -> Log:
     form = config.log or ("text" if sys.stderr.isatty() else "json")
     LOG.open(sys.stderr, FORMS[form], LEVELS[config.log_level])
     root = logging.getLogger()
-    root.handlers = [Records(LOG)]
+    root.handlers = [LogHandler(LOG)]
     root.setLevel(LEVELS[config.log_level])
     return LOG

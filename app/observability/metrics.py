@@ -37,14 +37,14 @@ _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"
 _PAYMENTS = {PaymentCaptured.type: "captured", PaymentRefunded.type: "refunded"}
 
 
-class Pulse(NamedTuple):
+class Heartbeat(NamedTuple):
     """What the leading dispatcher said last: when (Unix time), and how overdue its work is."""
 
     seen: float
     due_s: float
 
 
-class Instruments:
+class Metrics:
     """Counts for one application. It observes the store and the deliveries (their `Observer`s)."""
 
     def __init__(
@@ -154,7 +154,7 @@ class Instruments:
 
     def delivered(self, delivery: Delivery, verdict: Verdict) -> None:
         """See app.events.dispatch.observer."""
-        handler, event = delivery.lane.handler, delivery.event
+        handler, event = delivery.partition.handler, delivery.event
         self._deliveries_of(handler, verdict.what).inc()
         if verdict.what != DONE:
             return
@@ -172,13 +172,13 @@ class Instruments:
         shared = files_of_all("*")
         return self._registry.collect() if shared is None else merged(shared)
 
-    def pulse(self) -> Pulse | None:
+    def heartbeat(self) -> Heartbeat | None:
         """What the leading dispatcher said last; None when none was heard of."""
         shared = files_of_all("gauge_livemostrecent_*")
         metrics = self._seen_and_due() if shared is None else merged(shared)
         told = {sample.name: sample.value for metric in metrics for sample in metric.samples}
         seen = told.get("daybook_dispatcher_seen_timestamp_seconds", 0.0)
-        return Pulse(seen, told["daybook_delivery_due_seconds"]) if seen else None
+        return Heartbeat(seen, told["daybook_delivery_due_seconds"]) if seen else None
 
     def _seen_and_due(self) -> Iterable[Metric]:
         return [*self._seen.collect(), *self._due.collect()]

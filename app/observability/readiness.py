@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from time import time
 
 from app.kernel.errors import DaybookError, Unavailable
-from app.observability.metrics import Pulse
+from app.observability.metrics import Heartbeat
 from app.store import Store
 
 
@@ -22,12 +22,14 @@ class Check:
     detail: str = ""
 
 
-def checks(store: Store, pulse: Callable[[], Pulse | None], delay_limit_s: float) -> list[Check]:
+def checks(
+    store: Store, heartbeat: Callable[[], Heartbeat | None], delay_limit_s: float
+) -> list[Check]:
     """Look at everything. Raises nothing."""
     return [
         _checked("store", store.refuse_unwritable),
         _checked("leader", lambda: _refuse_leaderless(store)),
-        _checked("delay", lambda: _refuse_late(pulse(), delay_limit_s)),
+        _checked("delay", lambda: _refuse_late(heartbeat(), delay_limit_s)),
     ]
 
 
@@ -52,11 +54,11 @@ def _refuse_leaderless(store: Store) -> None:
         raise Unavailable("No process delivers events.")
 
 
-def _refuse_late(pulse: Pulse | None, limit_s: float) -> None:
+def _refuse_late(heartbeat: Heartbeat | None, limit_s: float) -> None:
     """A dispatcher that is not heard of any more gets later with every second."""
-    if pulse is None:
+    if heartbeat is None:
         return
-    late_s = pulse.due_s + max(time() - pulse.seen, 0.0)
+    late_s = heartbeat.due_s + max(time() - heartbeat.seen, 0.0)
     if late_s > limit_s:
         raise Unavailable(
             f"The oldest delivery that could run has waited for {late_s:.0f} s; "

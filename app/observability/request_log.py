@@ -16,7 +16,7 @@ from app.kernel import trace
 from app.kernel.trace import Trace
 from app.observability.log import LOG, ids_of
 from app.observability.log_format import without_secrets
-from app.observability.metrics import Instruments
+from app.observability.metrics import Metrics
 
 if TYPE_CHECKING:
     from app.observability.spans import Spans
@@ -36,7 +36,7 @@ class Asked(NamedTuple):
     request_id: str
 
 
-def watch(app: Flask, instruments: Instruments, spans: "Spans | None" = None) -> None:
+def watch(app: Flask, metrics: Metrics, spans: "Spans | None" = None) -> None:
     """Watch the requests of `app`. Call it before anything else hooks into them.
 
     What is asked to look at requests first, looks at answers last. `spans` are told of each.
@@ -50,7 +50,7 @@ def watch(app: Flask, instruments: Instruments, spans: "Spans | None" = None) ->
         this: Request = request._get_current_object()  # type: ignore[attr-defined]  # a proxy
         status = answer.status_code
         took_s = perf_counter() - asked.began
-        instruments.answered(this, status, took_s)
+        metrics.answered(this, status, took_s)
         answer.headers[REQUEST_ID] = asked.request_id
         level = logging.WARNING if status >= _BROKEN else logging.INFO
         if LOG.wants(level):

@@ -8,10 +8,10 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4 as TEXT
 
 from app.http.operation import Operation
-from app.http.responses.json_response import answer
-from app.observability.metrics import Instruments
+from app.http.responses.json_response import json_response
+from app.observability.metrics import Metrics
 from app.observability.readiness import checks, refuse_unready
-from app.observability.store_metrics import Books
+from app.observability.store_metrics import StoreMetrics
 from app.schema.validation import Strict
 from app.store import Store
 
@@ -38,31 +38,31 @@ class ReadySchema(Strict):
 
 
 def blueprint(
-    store: Store, instruments: Instruments, books: Books, ready_delay_s: float
+    store: Store, counted: Metrics, stored: StoreMetrics, ready_delay_s: float
 ) -> Blueprint:
     """The routes; who waits longer than `ready_delay_s` seconds for a delivery is not ready."""
     routes = Blueprint("watching", __name__)
-    figures = CollectorRegistry()
-    figures.register(instruments)
-    figures.register(books)
+    registry = CollectorRegistry()
+    registry.register(counted)
+    registry.register(stored)
 
     @routes.get("/livez")
     @Operation(LiveSchema)
     def livez() -> Response:
         """Whether the process answers at all; one that does not should be started again."""
-        return answer({"live": True})
+        return json_response({"live": True})
 
     @routes.get("/readyz")
     @Operation(ReadySchema)
     def readyz() -> Response:
         """Whether orders should be sent here: the disk takes them, and deliveries are in time."""
-        found = checks(store, instruments.pulse, ready_delay_s)
+        found = checks(store, counted.heartbeat, ready_delay_s)
         refuse_unready(found)
-        return answer({"ready": True, "checks": [asdict(each) for each in found]})
+        return json_response({"ready": True, "checks": [asdict(each) for each in found]})
 
     @routes.get("/metrics")
     def metrics() -> Response:
         """The figures of all processes, as Prometheus reads them."""
-        return Response(generate_latest(figures), content_type=TEXT)
+        return Response(generate_latest(registry), content_type=TEXT)
 
     return routes

@@ -60,7 +60,7 @@ class Spans:
         """See app.events.dispatch.observer."""
         if delivery.span is None:
             return
-        event, handler = delivery.event, delivery.lane.handler
+        event, handler = delivery.event, delivery.partition.handler
         told: Attributes = {
             "messaging.message.id": event.id,
             "daybook.handler": handler,

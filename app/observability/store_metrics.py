@@ -20,7 +20,7 @@ from app.orders.service import ORDERS
 from app.store import Store, View
 
 
-class Books:
+class StoreMetrics:
     """See prometheus_client.registry.Collector. `data` is where the disk is looked at."""
 
     def __init__(self, store: Store, handlers: frozenset[str], data: Path) -> None:

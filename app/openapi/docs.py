@@ -20,7 +20,7 @@ from flask import (
     send_from_directory,
 )
 
-from app.http.responses.json_response import answer
+from app.http.responses.json_response import json_response
 from app.openapi.document import document
 from app.openapi.postman import collection
 
@@ -53,11 +53,13 @@ def blueprint() -> Blueprint:
 
     @docs.get("/openapi.json")
     def get_contract() -> Response:
-        return answer(contract())
+        return json_response(contract())
 
     @docs.get("/postman.json")
     def get_collection() -> Response:
-        return answer(collection(contract() | {"servers": [{"url": request.url_root.rstrip("/")}]}))
+        return json_response(
+            collection(contract() | {"servers": [{"url": request.url_root.rstrip("/")}]})
+        )
 
     @docs.get("/docs")
     def show_docs() -> Response:

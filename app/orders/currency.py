@@ -20,7 +20,7 @@ SHOP = Collection(name="shop", key="name", check=kept(value=fields.String(requir
 _CURRENCY = "currency"
 
 
-def settle_currency(store: Store, currency: Currency) -> None:
+def pin_currency(store: Store, currency: Currency) -> None:
     """Put the currency of a new shop on record, durably.
 
     Raises Unavailable when the shop keeps its books in another one.
@@ -39,7 +39,9 @@ def settle_currency(store: Store, currency: Currency) -> None:
         )
 
 
-def kept_in(currency: Currency, collections: Iterable[Collection]) -> tuple[Collection, ...]:
+def with_currency_check(
+    currency: Currency, collections: Iterable[Collection]
+) -> tuple[Collection, ...]:
     """The collections, with money in their documents judged by the shop's currency as well."""
     return tuple(replace(each, check=_judge(currency, each.check)) for each in collections)
 

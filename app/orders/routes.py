@@ -12,10 +12,10 @@ from app.events.schemas import TimelineSchema
 from app.http.operation import IDEMPOTENCY_KEY, IF_MATCH, IF_NONE_MATCH, PREFER, Operation
 from app.http.requests import idempotency
 from app.http.requests.body import PATCH_TYPES, json_object, json_object_if_any
-from app.http.requests.long_poll import WaitingRoom, preferred_wait_s
-from app.http.requests.paging import page_answer, paging, query
+from app.http.requests.long_poll import LongPollSlots, preferred_wait_s
+from app.http.requests.paging import page_response, paging, query
 from app.http.responses import csv_response
-from app.http.responses.json_response import answer, expected_versions, versioned
+from app.http.responses.json_response import expected_versions, json_response, versioned
 from app.http.security.identity import current
 from app.kernel.errors import NotFound
 from app.kernel.payment_methods import INVOICE
@@ -27,10 +27,10 @@ _ID = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _HANDLED_POLL_S = 0.005
 
 
-def blueprint(store: Store, rules: service.Rules, waiting_room: WaitingRoom) -> Blueprint:
+def blueprint(store: Store, rules: service.Rules, long_poll_slots: LongPollSlots) -> Blueprint:
     """The routes, over `store`. `order_id` is an order's id or its number in each of them.
 
-    Who wants to hear what became of a new order waits in `waiting_room`.
+    Who wants to hear what became of a new order waits in `long_poll_slots`.
     """
     routes = Blueprint("orders", __name__)
     order_request = schemas.request_schema(rules.currency)
@@ -61,7 +61,7 @@ def blueprint(store: Store, rules: service.Rules, waiting_room: WaitingRoom) -> 
         response = idempotency.once(store, key, place, wait_s)
         if not wait_s or idempotency.is_repeated(response):
             return response
-        response = waiting_room.waited(
+        response = long_poll_slots.waited(
             response, wait_s, lambda wait_s: _handled(store, response.headers["Location"], wait_s)
         )
         if key:
@@ -89,13 +89,13 @@ def blueprint(store: Store, rules: service.Rules, waiting_room: WaitingRoom) -> 
 
         if csv_response.is_wanted():
             orders = csv_response.every(store, find)
-            response = csv_response.csv_answer(
+            response = csv_response.csv_response(
                 "orders.csv", csv_export.HEADINGS, csv_export.rows(orders)
             )
         else:
             with store.read() as view:
                 page = find(view, cursor, limit)
-            response = page_answer("orders", page, page.documents)
+            response = page_response("orders", page, page.documents)
         response.vary.add("Accept")
         return response
 
@@ -135,7 +135,7 @@ def blueprint(store: Store, rules: service.Rules, waiting_room: WaitingRoom) -> 
         expected = expected_versions()
         with _told_not_deleted(order_id), store.transaction() as tx:
             deleted = service.delete_order(tx, order_id, expected, by=current().name)
-        return answer({"order_id": deleted, "deleted": True})
+        return json_response({"order_id": deleted, "deleted": True})
 
     @routes.post("/order/<order_id>/cancel")
     @Operation(
@@ -159,7 +159,7 @@ def blueprint(store: Store, rules: service.Rules, waiting_room: WaitingRoom) -> 
     def get_events(order_id: str) -> Response:
         """The timeline: each event, each handler's state; also of a deleted order, by its id."""
         with store.read() as view:
-            return answer({"events": _timeline(view, order_id)})
+            return json_response({"events": _timeline(view, order_id)})
 
     return routes
 

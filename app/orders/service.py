@@ -22,7 +22,7 @@ from app.kernel.versions import refuse_stale
 from app.orders import states
 from app.orders.lines import listed, priced, refuse_short, total
 from app.orders.schemas import check_order
-from app.store import Collection, Document, Given, IndexValue, Transaction, View
+from app.store import Collection, Document, IndexValue, IssuedNumber, Transaction, View
 
 FIRST_NUMBER = 1001
 RESERVED = "every line is reserved"
@@ -53,7 +53,7 @@ ORDERS = Collection(
     },
     listed=True,
     check=check_order,
-    given=lambda order: [Given("order", order["order_id"], order["number"])],
+    given=lambda order: [IssuedNumber("order", order["order_id"], order["number"])],
 )
 
 

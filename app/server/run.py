@@ -24,8 +24,8 @@ from app.kernel.errors import Unavailable
 from app.observability import log
 from app.observability.multiprocess import forget, shared_figures
 from app.server import sockets
-from app.server.signals import Wakeup, mind_signals
-from app.server.workers import DELIVERER, REFUSED, WORDS, deliver
+from app.server.signals import SelfPipe, install_signal_handlers
+from app.server.workers import DELIVERY_WORKER, REFUSED, STATUS_PIPE, deliver
 
 _log = logging.getLogger(__name__)
 
@@ -71,7 +71,7 @@ def bind(config: Config) -> list[socket.socket]:
         ) from None
 
 
-def run(config: Config, doors: Sequence[socket.socket]) -> None:
+def run(config: Config, listeners: Sequence[socket.socket]) -> None:
     """Serve until SIGTERM or SIGINT. A worker that dies is started again.
 
     Raises Unavailable with what a worker said when none of them could begin to serve. Ends the
@@ -85,11 +85,11 @@ def run(config: Config, doors: Sequence[socket.socket]) -> None:
     sys.modules.pop("wsgi", None)
     # other ways to start a process, such as that of Python 3.14, hand on neither words nor doors
     multiprocessing.set_start_method("fork", force=True)
-    mind_signals()
-    WORDS.begin()
+    install_signal_handlers()
+    STATUS_PIPE.begin()
     server = DaybookServer(
         "wsgi:app",
-        doors=doors,
+        listeners=listeners,
         interface=Interfaces.WSGI,
         workers=config.workers,
         # more than work at once: see app/http/requests/limiter.py
@@ -128,17 +128,17 @@ class DaybookServer(MPServer):
     another one; `refusal` is then why. The last of the workers delivers.
     """
 
-    def __init__(self, target: str, doors: Sequence[socket.socket], **options: Any) -> None:
-        address, port = doors[0].getsockname()[:2]
+    def __init__(self, target: str, listeners: Sequence[socket.socket], **options: Any) -> None:
+        address, port = listeners[0].getsockname()[:2]
         super().__init__(target, address=address, port=port, **options)
-        self.main_loop_interrupt: Any = Wakeup()  # all that Granian uses of an Event
-        self._doors = doors
+        self.main_loop_interrupt: Any = SelfPipe()  # all that Granian uses of an Event
+        self._listeners = listeners
         self._has_served = False
         self.refusal = ""
 
     def _respawn_workers(self, workers: list[int], *arguments: Any, **options: Any) -> None:
         codes = {idx: self.wrks[idx].inner.exitcode or 0 for idx in workers}
-        said = WORDS.heard()
+        said = STATUS_PIPE.heard()
         self._has_served = self._has_served or "" in said
         refusals = [line for line in said if line]
         if refusals and not self._has_served:
@@ -150,9 +150,9 @@ class DaybookServer(MPServer):
         if refusals:
             sleep(PAUSE_S)
         served = [each.inner.exitcode is None for each in self.wrks[:-1]]
-        for door, is_served in zip(self._doors, served, strict=True):
+        for listener, is_served in zip(self._listeners, served, strict=True):
             if any(served) and not is_served:
-                sockets.leave(door)
+                sockets.leave(listener)
         for idx in workers:
             forget(self.wrks[idx].inner.pid or 0)
         super()._respawn_workers(workers, *arguments, **options)
@@ -182,30 +182,32 @@ class DaybookServer(MPServer):
     def _spawn_all(self, spawn_target: Any, target_loader: Any) -> None:
         super()._spawn_workers(spawn_target, target_loader)
         # clerks first: until a worker serves, opening a large shop keeps every processor busy
-        while not (self.interrupt_signal or self.interrupt_children or WORDS.are_said(LOOK_S)):
+        while not (
+            self.interrupt_signal or self.interrupt_children or STATUS_PIPE.are_said(LOOK_S)
+        ):
             pass
-        deliverer = self._spawn_worker(len(self._doors), spawn_target, target_loader)
-        deliverer.start()
-        self.wrks.append(deliverer)
+        delivery_worker = self._spawn_worker(len(self._listeners), spawn_target, target_loader)
+        delivery_worker.start()
+        self.wrks.append(delivery_worker)
 
     def _spawn_worker(  # type: ignore[override]  # as Granian's own servers do
         self, idx: int, target: Any, callback_loader: Any
     ) -> WorkerProcess:
-        if idx == len(self._doors):
-            deliverer = WorkerProcess(self, idx, deliver, (callback_loader, self._doors))
-            deliverer.inner.name = DELIVERER
-            return deliverer
+        if idx == len(self._listeners):
+            delivery_worker = WorkerProcess(self, idx, deliver, (callback_loader, self._listeners))
+            delivery_worker.inner.name = DELIVERY_WORKER
+            return delivery_worker
         holder: Any = SocketHolder  # its stub does not say what it takes
-        self._shd = holder(self._doors[idx].fileno(), False, self.backlog)
+        self._shd = holder(self._listeners[idx].fileno(), False, self.backlog)
         return super()._spawn_worker(idx, target, callback_loader)
 
     def shutdown(self, exit_code: int = 0) -> None:
         """See Granian. The workers go on until everybody who is connected is with one of them."""
         for each in self.wrks:
             each.interrupt_by_parent = True  # who ends now, by a signal to all, does so rightly
-        sockets.take_no_more(self._doors)
-        for door in self._doors:
-            door.close()
+        sockets.take_no_more(self._listeners)
+        for listener in self._listeners:
+            listener.close()
         super().shutdown(exit_code)
 
     def _stop_workers(self) -> None:

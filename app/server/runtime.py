@@ -12,14 +12,14 @@ from contextlib import AbstractContextManager
 
 from app.config import Config
 from app.events.dispatch.dispatcher import Dispatcher
-from app.orders.currency import settle_currency
+from app.orders.currency import pin_currency
 from app.server.migrations import SCHEMA, STEPS
-from app.store import Collection, Feed, Store, Transaction, View
+from app.store import ChangeFeed, Collection, Store, Transaction, View
 from app.store.files.checkpointer import Checkpointer
 from app.store.files.follower import Follower
 from app.store.files.store import JsonFileStore
 from app.store.files.tools.migrate import upgrade
-from app.store.observer import UNOBSERVED, Observer
+from app.store.observer import NULL_OBSERVER, Observer
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +35,7 @@ class Runtime:
         config: Config,
         collections: Iterable[Collection],
         dispatcher: Callable[[Store], Dispatcher],
-        observer: Observer = UNOBSERVED,
+        observer: Observer = NULL_OBSERVER,
         *,
         delivers: bool = True,
     ) -> None:
@@ -67,7 +67,7 @@ class Runtime:
                         schema=SCHEMA,
                     )
                     try:
-                        settle_currency(store, self.config.currency)
+                        pin_currency(store, self.config.currency)
                     except BaseException:
                         store.close()
                         raise
@@ -117,7 +117,7 @@ class Runtime:
         """See Store.transaction."""
         return self.open().transaction()
 
-    def follow(self, collection: str) -> Feed:
+    def follow(self, collection: str) -> ChangeFeed:
         """See Store.follow."""
         return self.open().follow(collection)
 

@@ -14,7 +14,7 @@ from contextlib import suppress
 _MANY_BYTES = 1 << 16
 
 
-class Wakeup:
+class SelfPipe:
     """What the main thread waits for, in place of a threading.Event: a pipe, which has no lock.
 
     The handler that sets an Event waits for the Event's lock, and for ever when the main thread had
@@ -40,7 +40,7 @@ class Wakeup:
         os.read(self._reader, _MANY_BYTES)
 
 
-def mind_signals() -> None:
+def install_signal_handlers() -> None:
     """Have SIGTERM end a worker from its first moment on, and SIGINT and SIGHUP never.
 
     A worker is forked with the server's handlers, which do nothing in it until Granian sets others,
@@ -64,7 +64,7 @@ def mind_signals() -> None:
     )
 
 
-def notice_stop(stopping: threading.Event) -> None:
+def stop_on_sigterm(stopping: threading.Event) -> None:
     """Have `stopping` set as soon as this worker is told to stop. Call it in the main thread.
 
     Granian first waits for all answers that are under way, and a live stream would be one until

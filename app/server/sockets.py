@@ -47,38 +47,38 @@ def bind(host: str, port: int, number: int) -> list[socket.socket]:
     family, kind, protocol, _, address = socket.getaddrinfo(
         host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
     )[0]
-    doors: list[socket.socket] = []
+    listeners: list[socket.socket] = []
     with ExitStack() as unwind:
         for _ in range(number):
-            door = unwind.enter_context(socket.socket(family, kind, protocol))
-            door.setblocking(False)
-            door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            door.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # connections inherit it
-            door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, bool(doors))
-            door.bind(address)
-            door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-            doors.append(door)
+            listener = unwind.enter_context(socket.socket(family, kind, protocol))
+            listener.setblocking(False)
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # connections inherit it
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, bool(listeners))
+            listener.bind(address)
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            listeners.append(listener)
         unwind.pop_all()
-    return doors
+    return listeners
 
 
-def leave(door: socket.socket) -> None:
+def leave(listener: socket.socket) -> None:
     """Have nobody sent here until somebody listens again; who waits here is cut off."""
     with suppress(OSError):  # nobody had listened yet
-        door.shutdown(socket.SHUT_RDWR)
+        listener.shutdown(socket.SHUT_RDWR)
 
 
-def take_no_more(doors: Sequence[socket.socket], longest_s: float = LONGEST_S) -> None:
+def take_no_more(listeners: Sequence[socket.socket], longest_s: float = LONGEST_S) -> None:
     """Let nobody else connect, and return when all who did are accepted, or after `longest_s`."""
     try:
-        for door in doors:
-            _attach(door)
+        for listener in listeners:
+            _attach(listener)
     except OSError as error:
         log.warning("clients may be cut off at this stop: %s", error.strerror)
         return
     ends_at = monotonic() + longest_s
     sleep(HANDSHAKE_S)
-    while any(map(_waiting, doors)) and monotonic() < ends_at:
+    while any(map(_waiting, listeners)) and monotonic() < ends_at:
         sleep(HANDSHAKE_S / 10)
 
 

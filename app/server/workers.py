@@ -21,12 +21,12 @@ from flask import Flask
 
 from app.kernel.errors import DaybookError
 from app.observability import log
-from app.server.signals import notice_stop
+from app.server.signals import stop_on_sigterm
 
 REFUSED = 2
 """The exit status of a worker that cannot serve."""
 
-DELIVERER = "deliverer"
+DELIVERY_WORKER = "deliverer"
 """The name of the process that delivers, among those of multiprocessing."""
 
 SWITCH_S = 0.0005
@@ -41,7 +41,7 @@ LOOK_S = 1.0
 _MANY_BYTES = 1 << 20
 
 
-class Words:
+class StatusPipe:
     """What the workers tell the server, through a pipe that they inherit: one line each time.
 
     An empty line says that the worker serves, any other one why it cannot.
@@ -76,12 +76,12 @@ class Words:
             return []
 
 
-WORDS = Words()
+STATUS_PIPE = StatusPipe()
 
 
 def delivers() -> bool:
     """Whether this process is to deliver: not when its server has another one for that."""
-    return not WORDS.has_begun or current_process().name == DELIVERER
+    return not STATUS_PIPE.has_begun or current_process().name == DELIVERY_WORKER
 
 
 def begin(app: Flask) -> None:
@@ -96,37 +96,37 @@ def begin(app: Flask) -> None:
     Finalize(None, runtime.close, exitpriority=1)
     Finalize(None, log.LOG.close, exitpriority=0)
     if server := parent_process():
-        notice_stop(runtime.stopping)
+        stop_on_sigterm(runtime.stopping)
         threading.Thread(target=_outlive_nobody, args=(server.pid,), daemon=True).start()
 
 
 def serves() -> None:
     """A worker has opened the store, and begins to serve."""
     if not delivers():
-        WORDS.say("")
+        STATUS_PIPE.say("")
 
 
 def refuse(error: DaybookError) -> NoReturn:
     """End this process, which cannot serve; its server says why, or else it does so itself."""
-    if WORDS.has_begun:
-        WORDS.say(str(error).replace("\n", " "))
+    if STATUS_PIPE.has_begun:
+        STATUS_PIPE.say(str(error).replace("\n", " "))
     else:
         sys.stderr.write(f"Error: {error}\n")
     sys.exit(REFUSED)
 
 
-def deliver(load: Callable[[], Flask], doors: Iterable[socket.socket]) -> None:
+def deliver(load: Callable[[], Flask], listeners: Iterable[socket.socket]) -> None:
     """All that the deliverer does, until SIGTERM. `load` makes the application, and begins.
 
     It stops in good order even when it is told so before it has begun: others may have served. The
     server's `doors` are none of its business, and would be open for as long as it has them.
     """
-    for door in doors:
-        door.close()
+    for listener in listeners:
+        listener.close()
     sys.setswitchinterval(SWITCH_S)
     early: list[int] = []
     signal.signal(signal.SIGTERM, lambda number, _: early.append(number))
-    stopping = load().extensions["daybook"].stopping  # from now on set by `notice_stop`
+    stopping = load().extensions["daybook"].stopping  # from now on set by `stop_on_sigterm`
     if not early:
         stopping.wait()
 

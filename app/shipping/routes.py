@@ -7,7 +7,7 @@ from flask import Blueprint, Response
 from app.http.operation import IDEMPOTENCY_KEY, IF_MATCH, IF_NONE_MATCH, Operation
 from app.http.requests import idempotency
 from app.http.requests.body import json_object
-from app.http.requests.paging import page_answer, paging, query
+from app.http.requests.paging import page_response, paging, query
 from app.http.responses.json_response import expected_versions, versioned
 from app.http.security.identity import current
 from app.schema.validation import load
@@ -35,7 +35,7 @@ def blueprint(
         where: dict[str, IndexValue] = {"state": wanted["state"]} if "state" in wanted else {}
         with store.read() as view:
             page = view.find(service.SHIPMENTS.name, where, after=after, limit=limit)
-        return page_answer("shipments", page, page.documents)
+        return page_response("shipments", page, page.documents)
 
     @routes.get("/shipment/<order_id>")
     @Operation(schemas.ShipmentSchema, reads=(IF_NONE_MATCH,), versioned=True)

@@ -30,7 +30,7 @@ def _valid(_document: Document) -> None:
     return None
 
 
-class Given(NamedTuple):
+class IssuedNumber(NamedTuple):
     """A number of a series (see Transaction.next_number), and the key of what it was given to."""
 
     series: str
@@ -38,7 +38,7 @@ class Given(NamedTuple):
     number: int
 
 
-def _gives_none(_document: Document) -> Sequence[Given]:
+def _gives_none(_document: Document) -> Sequence[IssuedNumber]:
     return ()
 
 
@@ -60,7 +60,7 @@ class Collection:
     indexes: Mapping[str, Callable[[Document], Sequence[IndexValue]]] = field(default_factory=dict)
     listed: bool = False
     check: Callable[[Document], None] = _valid
-    given: Callable[[Document], Sequence[Given]] = _gives_none
+    given: Callable[[Document], Sequence[IssuedNumber]] = _gives_none
 
 
 class Page(NamedTuple):
@@ -141,7 +141,7 @@ class Transaction(View, Protocol):
         """A block whose changes are undone when it raises; the error goes on to the caller."""
 
 
-class Feed(Protocol):
+class ChangeFeed(Protocol):
     """The keys that changed in one collection, by any process, each once, in commit order."""
 
     def take(self, timeout_s: float) -> list[str]:
@@ -165,7 +165,7 @@ class Store(Protocol):
         An exception in the block undoes everything and goes on to the caller.
         """
 
-    def follow(self, collection: str) -> Feed:
+    def follow(self, collection: str) -> ChangeFeed:
         """A feed of the changes from now on."""
 
     def position(self) -> int:

@@ -26,7 +26,7 @@ class Observer(Protocol):
         """The readable files could not be brought up to date."""
 
 
-class Unobserved:
+class NullObserver:
     """The observer of a store that nobody watches."""
 
     def wrote(self, transactions: int) -> None:
@@ -45,4 +45,4 @@ class Unobserved:
         """See Observer.fell_behind."""
 
 
-UNOBSERVED = Unobserved()
+NULL_OBSERVER = NullObserver()

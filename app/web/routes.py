@@ -7,7 +7,7 @@ from app.http.security.identity import current
 from app.web.clerk import mailbox, orders, shipping
 from app.web.customer import order_page, shop
 from app.web.layout import live
-from app.web.layout.context import Site, install_pages
+from app.web.layout.context import PageContext, install_pages
 from app.web.manager import overview, stock
 from app.web.operator import events
 from app.web.sign_in import oidc, password
@@ -31,7 +31,7 @@ STAFF = {
 that their role may use."""
 
 
-def install(app: Flask, site: Site) -> None:
+def install(app: Flask, site: PageContext) -> None:
     """Put the pages into the application."""
     groups = []
     for name, parts in GROUPS.items():

@@ -24,9 +24,9 @@ from app.billing.service import INVOICES
 from app.billing.simulator import Simulator
 from app.config import Config
 from app.events import failures, outbox
-from app.events.dispatch.loop import Round
+from app.events.dispatch.loop import DeliveryLoop
 from app.events.dispatch.retry import RetryPolicy
-from app.events.dispatch.worker_pool import Workshop
+from app.events.dispatch.worker_pool import WorkerPool
 from app.events.faults import FAULTS
 from app.events.outbox import EVENTS, OUTBOX, PENDING
 from app.events.types import (
@@ -89,7 +89,7 @@ class Shop(RuleBasedStateMachine):
         self.signals = connect_handlers(config)
         self.gateway = Simulator(config.data / "gateway")
         self.shipping = rules_of(config)
-        self.workshop = Workshop()
+        self.workshop = WorkerPool()
         self.orders: list[str] = []
         self.arrived: Counter[str] = Counter()
 
@@ -106,7 +106,9 @@ class Shop(RuleBasedStateMachine):
     def restart(self) -> None:
         """A new round knows nothing but the outbox."""
         feed, policy = self.store.follow(OUTBOX.name), RetryPolicy(2, 0.001)
-        self.round = Round(self.store, self.signals, policy, feed, self.workshop, with_faults=True)
+        self.round = DeliveryLoop(
+            self.store, self.signals, policy, feed, self.workshop, with_faults=True
+        )
         self.round.begin()
 
     @rule(orders=st.lists(LINES, min_size=1, max_size=3), steps=st.integers(0, 8))
@@ -158,7 +160,7 @@ class Shop(RuleBasedStateMachine):
         for _ in range(steps):
             before = self.store.position()
             self._step()
-            if self.store.position() == before and not self.workshop.lanes:
+            if self.store.position() == before and not self.workshop.partitions:
                 return
 
     @rule(kind=KINDS, place=PLACES)

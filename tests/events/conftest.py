@@ -8,14 +8,14 @@ from time import monotonic
 import pytest
 
 from app.events import outbox
-from app.events.dispatch.loop import Round
-from app.events.dispatch.observer import UNOBSERVED, Observer
+from app.events.dispatch.loop import DeliveryLoop
+from app.events.dispatch.observer import NULL_OBSERVER, Observer
 from app.events.dispatch.retry import RetryPolicy
-from app.events.dispatch.worker_pool import Workshop
+from app.events.dispatch.worker_pool import WorkerPool
 from app.events.failures import FAILURES
 from app.events.faults import FAULTS
 from app.events.outbox import EVENTS, OUTBOX, TIMELINES, emit
-from app.events.registry import Inside, Outside, Signals, Skipped
+from app.events.registry import HandlerRegistry, SideEffectHandler, Skipped, TransactionalHandler
 from app.events.types import EVENT_TYPES, Envelope, Event, OrderPlaced
 from app.store import Collection, Document, Transaction
 from app.store.files.store import JsonFileStore
@@ -57,7 +57,7 @@ class Fake:
         tx.put(EFFECTS.name, {"id": f"{event.id}:{self.name}", "order": event.subject})
         self.outside(event)
 
-    def consider(self, event: Envelope) -> None:
+    def precheck(self, event: Envelope) -> None:
         if self.reason_to_skip and self.skips(event):
             raise Skipped(self.reason_to_skip)
 
@@ -76,7 +76,7 @@ class Shop:
 
     def __init__(self, store: JsonFileStore) -> None:
         self.store = store
-        self.signals = Signals()
+        self.signals = HandlerRegistry()
         self.inventory, self.billing = Fake("inventory"), Fake("billing")
         self.orders, self.notification = Fake("orders"), Fake("notification")
         self.shipping = Fake("shipping")
@@ -84,15 +84,15 @@ class Shop:
             for name in event.handled_by:
                 fake: Fake = getattr(self, name)
                 kind = (
-                    Outside(name, fake.outside, fake.consider)
+                    SideEffectHandler(name, fake.outside, fake.precheck)
                     if fake is self.notification
                     else None
                 )
-                self.signals.connect(kind or Inside(name, fake.inside), event)
-        self.workshop = Workshop()
+                self.signals.connect(kind or TransactionalHandler(name, fake.inside), event)
+        self.worker_pool = WorkerPool()
         self.policy = QUICK
-        self.observer: Observer = UNOBSERVED
-        self._round: Round | None = None
+        self.observer: Observer = NULL_OBSERVER
+        self._round: DeliveryLoop | None = None
 
     def emit(
         self, order: str = "order-1", event: type[Event] = OrderPlaced, number: int = 1001
@@ -103,15 +103,15 @@ class Shop:
             ids: list[str] = (tx.get(TIMELINES.name, order) or {})["events"]
         return ids[-1]
 
-    def begin(self, *, with_faults: bool = False) -> Round:
+    def begin(self, *, with_faults: bool = False) -> DeliveryLoop:
         """A new round, as after a restart."""
         feed = self.store.follow(OUTBOX.name)
-        self._round = Round(
+        self._round = DeliveryLoop(
             self.store,
             self.signals,
             self.policy,
             feed,
-            self.workshop,
+            self.worker_pool,
             with_faults=with_faults,
             observer=self.observer,
         )
@@ -189,4 +189,4 @@ def shop(store: JsonFileStore) -> Iterator[Shop]:
     """Fake handlers on the real store; the test drives the deliveries."""
     shop = Shop(store)
     yield shop
-    shop.workshop.close()
+    shop.worker_pool.close()

@@ -7,14 +7,14 @@ from time import monotonic
 
 from app.events.dispatch.dispatcher import Dispatcher
 from app.events.dispatch.retry import RetryPolicy
-from app.events.registry import Signals
+from app.events.registry import HandlerRegistry
 from app.store import Store
 from tests.events.conftest import PATIENCE_S, QUICK, Shop
 
 
 @contextmanager
 def dispatching(
-    store: Store, signals: Signals, policy: RetryPolicy = QUICK
+    store: Store, signals: HandlerRegistry, policy: RetryPolicy = QUICK
 ) -> Iterator[Dispatcher]:
     """A running dispatcher, closed whatever happens."""
     dispatcher = Dispatcher(store, signals, policy)

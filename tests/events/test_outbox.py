@@ -34,7 +34,7 @@ def test_nothing_is_emitted_by_a_transaction_that_fails(store: JsonFileStore) ->
 
 
 def test_ids_tell_the_order_in_which_events_happened(shop: Shop) -> None:
-    """Lanes and timelines depend on it."""
+    """Partitions and timelines depend on it."""
     ids = [shop.emit(f"order-{n}") for n in range(50)]
     assert ids == sorted(ids)
 

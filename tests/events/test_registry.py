@@ -2,7 +2,12 @@
 
 import pytest
 
-from app.events.registry import Asking, Inside, Outside, Signals
+from app.events.registry import (
+    HandlerRegistry,
+    RequestReplyHandler,
+    SideEffectHandler,
+    TransactionalHandler,
+)
 from app.events.types import EVENT_TYPES, Envelope, OrderPlaced
 from app.store import Transaction
 from tests.events.conftest import Shop
@@ -14,8 +19,11 @@ def nothing(_tx: Transaction, _event: Envelope) -> None:
 
 def test_each_connected_handler_is_found_by_its_name() -> None:
     """The outbox names handlers; the signals know them."""
-    signals = Signals()
-    billing, mail = Inside("billing", nothing), Outside("notification", lambda _event: None)
+    signals = HandlerRegistry()
+    billing, mail = (
+        TransactionalHandler("billing", nothing),
+        SideEffectHandler("notification", lambda _event: None),
+    )
     signals.connect(billing, OrderPlaced)
     signals.connect(mail, OrderPlaced)
     assert signals.handlers("order.placed") == {"billing": billing, "notification": mail}
@@ -24,17 +32,17 @@ def test_each_connected_handler_is_found_by_its_name() -> None:
 
 def test_handlers_stay_connected_when_nobody_else_holds_them() -> None:
     """blinker holds connections weakly unless told otherwise; ours would be gone at once."""
-    signals = Signals()
-    signals.connect(Inside("billing", nothing), OrderPlaced)
+    signals = HandlerRegistry()
+    signals.connect(TransactionalHandler("billing", nothing), OrderPlaced)
     assert list(signals.handlers("order.placed")) == ["billing"]
 
 
 def test_a_missing_handler_is_refused_at_the_start() -> None:
     """An event that names a handler must find it, or events would pile up for nobody."""
-    signals = Signals()
+    signals = HandlerRegistry()
     for event in EVENT_TYPES:
         for name in set(event.handled_by) - {"billing"}:
-            signals.connect(Inside(name, nothing), event)
+            signals.connect(TransactionalHandler(name, nothing), event)
     with pytest.raises(LookupError, match=r"order\.placed has no handler billing"):
         signals.refuse_gaps()
 
@@ -57,6 +65,8 @@ def test_handler_inside_refuses_to_work_without_a_transaction(shop: Shop) -> Non
     event = OrderPlaced("order-1", {"order": {"number": 1001}})
     envelope = Envelope("e-1", event.source, event.type, "", event.subject, event.data)
     with pytest.raises(TypeError, match="works inside a transaction"):
-        Inside("inventory", nothing)(envelope)
+        TransactionalHandler("inventory", nothing)(envelope)
     with pytest.raises(TypeError, match="asked by the dispatcher"):
-        Asking("billing", lambda _tx, _event, _answer: None, lambda _question: None)(envelope)
+        RequestReplyHandler("billing", lambda _tx, _event, _answer: None, lambda _question: None)(
+            envelope
+        )

@@ -9,7 +9,7 @@ import pytest
 from werkzeug.test import Client, EnvironBuilder, run_wsgi_app
 
 from app.http.requests.body import READ_AT_MOST_BYTES
-from app.http.requests.limiter import Arrival
+from app.http.requests.limiter import RequestLimiter
 
 PATIENCE_S = 20.0
 
@@ -44,19 +44,19 @@ def app(bodies: list[bytes]) -> Callable[..., Any]:
     return app
 
 
-def post(arrival: Arrival, body: Any, address: str = "192.0.2.1") -> int:
+def post(arrival: RequestLimiter, body: Any, address: str = "192.0.2.1") -> int:
     environ = EnvironBuilder(method="POST").get_environ()
     environ |= {"wsgi.input": body, "REMOTE_ADDR": address}
     return int(run_wsgi_app(arrival, environ)[1].split()[0])
 
 
 @pytest.fixture
-def slow() -> Iterable[Callable[[Arrival, int], list[SlowBody]]]:
+def slow() -> Iterable[Callable[[RequestLimiter, int], list[SlowBody]]]:
     """A function that has so many slow clients begin to send to an application."""
     threads: list[threading.Thread] = []
     bodies: list[SlowBody] = []
 
-    def begin(arrival: Arrival, count: int) -> list[SlowBody]:
+    def begin(arrival: RequestLimiter, count: int) -> list[SlowBody]:
         begun = [SlowBody() for _ in range(count)]
         for body in begun:
             threads.append(threading.Thread(target=post, args=(arrival, body)))
@@ -72,12 +72,12 @@ def slow() -> Iterable[Callable[[Arrival, int], list[SlowBody]]]:
         thread.join(PATIENCE_S)
 
 
-Slow = Callable[[Arrival, int], list[SlowBody]]
+Slow = Callable[[RequestLimiter, int], list[SlowBody]]
 
 
 def test_slow_bodies_hold_no_place(app: Any, slow: Slow, bodies: list[bytes]) -> None:
     """Five are on their way where one request is worked on at a time, and others pass by."""
-    arrival = Arrival(app, at_once=1)
+    arrival = RequestLimiter(app, at_once=1)
     slow(arrival, 5)
     assert post(arrival, BytesIO(b"quick")) == 200
     assert Client(arrival).get("/").status_code == 200
@@ -86,7 +86,7 @@ def test_slow_bodies_hold_no_place(app: Any, slow: Slow, bodies: list[bytes]) ->
 
 def test_one_address_gets_a_part_of_the_room(app: Any, slow: Slow) -> None:
     """Others are still served; and so is it, once its bodies have come."""
-    arrival = Arrival(app, at_once=1, from_one_address=2)
+    arrival = RequestLimiter(app, at_once=1, from_one_address=2)
     first, second = slow(arrival, 2)
     assert post(arrival, BytesIO(b"third")) == 429
     assert post(arrival, BytesIO(b"from elsewhere"), "192.0.2.2") == 200
@@ -115,7 +115,7 @@ def test_no_more_than_so_many_are_worked_on_at_once() -> None:
         with pytest.raises(ValueError):
             post(arrival, BytesIO(b""))
 
-    arrival = Arrival(app, at_once=2)
+    arrival = RequestLimiter(app, at_once=2)
     threads = [threading.Thread(target=give) for _ in range(8)]
     for thread in threads:
         thread.start()
@@ -128,6 +128,6 @@ def test_no_more_than_so_many_are_worked_on_at_once() -> None:
 def test_what_is_too_large_is_taken_in_but_not_kept(app: Any, bodies: list[bytes]) -> None:
     """One byte more than may be, so that it is seen."""
     stream = BytesIO(bytes(READ_AT_MOST_BYTES + 100_000))
-    assert post(Arrival(app, 1), stream) == 200
+    assert post(RequestLimiter(app, 1), stream) == 200
     assert [len(body) for body in bodies] == [READ_AT_MOST_BYTES]
     assert stream.read() == b""

@@ -14,7 +14,7 @@ from flask.testing import FlaskClient
 
 from app.auth.keys import create_key
 from app.http.security.identity import PUBLIC
-from app.observability.log import LOG, MOST_WAITING, Log, Records
+from app.observability.log import LOG, MOST_WAITING, Log, LogHandler
 from app.observability.log_format import as_json
 from app.server.runtime import Runtime
 from tests.over_http import body, place, read, request_for
@@ -37,7 +37,7 @@ class Written(io.StringIO):
 @pytest.fixture
 def written() -> Iterator[Written]:
     """The log of the test's own process, in JSON, and each line at once."""
-    stream, records = Written(), Records(LOG)
+    stream, records = Written(), LogHandler(LOG)
     LOG.open(stream, as_json, logging.INFO)
     logging.getLogger().addHandler(records)
     yield stream

@@ -12,12 +12,12 @@ from flask.testing import FlaskClient
 from app.auth.keys import create_key
 from app.config import Config
 from app.events.dispatch.outcome import DEAD, Delivery, Verdict
-from app.events.dispatch.partitions import Lane
-from app.events.registry import Outside
+from app.events.dispatch.partitions import Partition
+from app.events.registry import SideEffectHandler
 from app.events.types import Envelope
 from app.kernel.clock import ago, now
-from app.observability.metrics import Instruments
-from app.observability.store_metrics import Books
+from app.observability.metrics import Metrics
+from app.observability.store_metrics import StoreMetrics
 from app.orders.service import Rules, place_order
 from app.server.runtime import Runtime
 from app.store.files.checkpointer import Checkpointer
@@ -41,13 +41,15 @@ def request_series(what: str, route: str, method: str, status: int) -> str:
 
 def test_a_delivery_to_a_handler_of_another_version_is_counted() -> None:
     """It is dead at once; counting it must not fail as well, after it was put on record."""
-    instruments = Instruments(("billing",), "EUR")
+    metrics = Metrics(("billing",), "EUR")
     event = Envelope("e", "/orders", "order.placed", now(), "o", {})
-    gone = Delivery(Lane("o", "gone"), event, Outside("gone", lambda _event: None), 1)
-    instruments.delivered(gone, Verdict(DEAD))
+    gone = Delivery(
+        Partition("o", "gone"), event, SideEffectHandler("gone", lambda _event: None), 1
+    )
+    metrics.delivered(gone, Verdict(DEAD))
     (counted,) = (
         sample.value
-        for metric in instruments.collect()
+        for metric in metrics.collect()
         for sample in metric.samples
         if sample.labels == {"handler": "gone", "outcome": DEAD}
     )
@@ -194,13 +196,13 @@ def test_asking_costs_the_same_however_many_orders_there_are(
     runtime: Runtime, config: Config
 ) -> None:
     """Counted in calls of functions: from 20 orders to 2,000 there are hardly more."""
-    books = Books(runtime, frozenset({"billing"}), config.data)
+    books = StoreMetrics(runtime, frozenset({"billing"}), config.data)
     few = _calls_for(books, runtime, config, orders=20)
     many = _calls_for(books, runtime, config, orders=2_000)
     assert many < 1.5 * few
 
 
-def _calls_for(books: Books, runtime: Runtime, config: Config, *, orders: int) -> int:
+def _calls_for(books: StoreMetrics, runtime: Runtime, config: Config, *, orders: int) -> int:
     with runtime.transaction() as tx:
         for _ in range(orders):
             place_order(tx, Rules(config.currency), request_for(tea=1), order_date=ago(0))

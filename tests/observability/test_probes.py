@@ -9,7 +9,7 @@ from flask.testing import FlaskClient
 
 from app.auth.keys import create_key
 from app.http.responses.problems import MEDIA_TYPE
-from app.observability.metrics import Pulse
+from app.observability.metrics import Heartbeat
 from app.observability.readiness import checks
 from app.server.runtime import Runtime
 from tests.over_http import body, read, request_for
@@ -69,8 +69,8 @@ def test_deliveries_that_are_late_are_told(
     runtime: Runtime, silent_s: float, due_s: float, is_late: bool
 ) -> None:
     """Also when the dispatcher says nothing any more: it gets later with every second."""
-    pulse = Pulse(seen=time() - silent_s, due_s=due_s)
-    found = {each.name: each for each in checks(runtime, lambda: pulse, LIMIT_S)}
+    heartbeat = Heartbeat(seen=time() - silent_s, due_s=due_s)
+    found = {each.name: each for each in checks(runtime, lambda: heartbeat, LIMIT_S)}
     assert found["delay"].ok != is_late
     assert ("DAYBOOK_READY_DELAY_S allows 30" in found["delay"].detail) == is_late
 

@@ -35,9 +35,9 @@ def test_who_delivers_is_replaced(data: Path, serve: Serve) -> None:
 
     for number in (1001, 1002, 1003):
         wait_for("somebody delivers", lambda: leader_of(data))
-        deliverer = leader_of(data)
-        assert deliverer not in {None, *server.workers()}
-        kill(deliverer or 0)
+        delivery_worker = leader_of(data)
+        assert delivery_worker not in {None, *server.workers()}
+        kill(delivery_worker or 0)
         assert server.request("POST", "/order", ORDER)[0] == 201
         wait_for("the order is confirmed", partial(is_confirmed, number))
 

@@ -10,9 +10,9 @@ SIGNALS = 20_000
 
 WAITER = """
 import signal
-from app.server.signals import Wakeup
+from app.server.signals import SelfPipe
 
-wakeup = Wakeup()
+wakeup = SelfPipe()
 told = []
 
 def tell(signum, frame):
@@ -31,7 +31,8 @@ print("ended")
 
 
 def test_a_signal_at_any_moment_is_heard() -> None:
-    """With an Event for a Wakeup the waiter stands still for ever, within some thousand signals."""
+    """With an Event for a SelfPipe the waiter stands still for ever, within some thousand
+    signals."""
     with subprocess.Popen(
         [sys.executable, "-c", WAITER],
         cwd=Path(__file__).parents[2],

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from app.kernel.errors import Invalid, Problem
-from app.store import Collection, Document, Given, Store, Transaction
+from app.store import Collection, Document, IssuedNumber, Store, Transaction
 
 
 def check_order(document: Document) -> None:
@@ -26,13 +26,13 @@ ORDERS = Collection(
     listed=True,
     check=check_order,
     given=lambda order: (
-        [Given("order", order["order_id"], order["number"])] if "number" in order else []
+        [IssuedNumber("order", order["order_id"], order["number"])] if "number" in order else []
     ),
 )
 NOTES = Collection(
     name="notes",
     key="note_id",
-    given=lambda note: [Given("order", note["of"], note["number"])] if "of" in note else [],
+    given=lambda note: [IssuedNumber("order", note["of"], note["number"])] if "of" in note else [],
 )
 COLLECTIONS = (ORDERS, NOTES)
 

@@ -21,7 +21,7 @@ from app.kernel.money import Currency
 from app.orders.service import Rules
 from app.server.runtime import Runtime
 from app.web.layout import live
-from app.web.layout.context import Site
+from app.web.layout.context import PageContext
 from tests.over_http import place
 from tests.web.page import Page
 
@@ -184,7 +184,7 @@ def test_a_stream_ends_when_the_process_is_about_to(runtime: Runtime, follow: Fo
 def test_a_quiet_stream_beats(runtime: Runtime) -> None:
     """So that a browser, and a proxy between, know that it lives."""
     shop = Shop("Daybook", "", UTC)
-    site = Site(runtime, Rules(Currency("EUR")), UTC, Path(), shop, heartbeat_s=0.05)
+    site = PageContext(runtime, Rules(Currency("EUR")), UTC, Path(), shop, heartbeat_s=0.05)
     watch = live.Watch(runtime, ["orders"])
     _, first, beat, *_ = islice(live.messages(site, watch, runtime.position(), ["orders"]), 3)
     assert first == beat == b": all is well\nid: %d\n\n" % runtime.position()

@@ -67,8 +67,8 @@ def test_days_begin_where_the_shop_is(
         days = statistics.last_days(config.timezone)
         assert [day.label for day in days[-2:]] == ["20 Nov", "21 Nov"]
         assert statistics.orders_on(runtime, days)[-2:] == [1, 1]
-        takings = statistics.Till(runtime).takings(days)
-    assert [takings.by_day[day.label] for day in days[-2:]] == [Decimal("9.00"), Decimal("4.50")]
+        revenue = statistics.RevenueCache(runtime).revenue(days)
+    assert [revenue.by_day[day.label] for day in days[-2:]] == [Decimal("9.00"), Decimal("4.50")]
 
 
 @pytest.mark.usefixtures("catalogue")
@@ -80,9 +80,9 @@ def test_money_is_added_up_over_the_newest_orders_only(
     with runtime.transaction() as tx:
         for n in range(statistics.READ_AT_MOST):
             tx.put(ORDERS.name, stored | {"order_id": f"{n:05}", "number": 2000 + n})
-    takings = statistics.Till(runtime).takings(statistics.last_days(config.timezone))
-    assert takings.is_partial
-    assert sum(takings.by_day.values()) == Decimal("4.50") * statistics.READ_AT_MOST
+    revenue = statistics.RevenueCache(runtime).revenue(statistics.last_days(config.timezone))
+    assert revenue.is_partial
+    assert sum(revenue.by_day.values()) == Decimal("4.50") * statistics.READ_AT_MOST
     assert "Added up over the newest 10,000 orders only." in Page(client.get("/overview")).text
 
 
@@ -106,15 +106,15 @@ def test_money_that_took_long_to_add_up_is_kept_for_a_while(
 ) -> None:
     """And it is said when to ask again; while nothing changes, there is nothing to ask."""
     with freeze_time("2026-11-21T01:00:00Z") as frozen:
-        till = statistics.Till(SlowToRead(runtime, frozen.tick))
+        till = statistics.RevenueCache(SlowToRead(runtime, frozen.tick))
         days = statistics.last_days(config.timezone)
-        assert till.takings(days).due_in_s == 0
-        assert till.takings(days).due_in_s == 0
+        assert till.revenue(days).due_in_s == 0
+        assert till.revenue(days).due_in_s == 0
         place(client, tea=1)
-        before = till.takings(days)
+        before = till.revenue(days)
         assert (before.by_day[days[-1].label], before.due_in_s > 0) == (Decimal(), True)
         frozen.tick(60)
-        after = till.takings(days)
+        after = till.revenue(days)
     assert (after.by_day[days[-1].label], after.due_in_s) == (Decimal("4.50"), 0)
 
 

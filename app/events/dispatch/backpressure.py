@@ -19,7 +19,7 @@ OVERDUE_S = 10.0
 """When a delivery has waited so long, this is no burst any more: all has to be done somehow."""
 
 
-class Courtesy:
+class Throttle:
     """How long to leave the store to the requests, by how they had us wait lately.
 
     A long wait says little: it can be the disk. Most waits being long can be a burst, and whether

@@ -10,17 +10,17 @@ import threading
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from app.events.dispatch.backpressure import Courtesy
-from app.events.dispatch.jobs import Daily
-from app.events.dispatch.loop import Round
-from app.events.dispatch.observer import UNOBSERVED, Observer
+from app.events.dispatch.backpressure import Throttle
+from app.events.dispatch.jobs import ScheduledJob
+from app.events.dispatch.loop import DeliveryLoop
+from app.events.dispatch.observer import NULL_OBSERVER, Observer
 from app.events.dispatch.outcome import described, place_of
 from app.events.dispatch.retry import RetryPolicy
-from app.events.dispatch.worker_pool import Workshop
+from app.events.dispatch.worker_pool import WorkerPool
 from app.events.outbox import OUTBOX
-from app.events.registry import Signals
+from app.events.registry import HandlerRegistry
 from app.kernel.errors import Unavailable
-from app.store import Feed, Store
+from app.store import ChangeFeed, Store
 
 log = logging.getLogger(__name__)
 
@@ -34,12 +34,12 @@ class Dispatcher:
     def __init__(
         self,
         store: Store,
-        signals: Signals,
+        signals: HandlerRegistry,
         policy: RetryPolicy,
         *,
-        daily: Sequence[Daily] = (),
+        daily: Sequence[ScheduledJob] = (),
         with_faults: bool = False,
-        observer: Observer = UNOBSERVED,
+        observer: Observer = NULL_OBSERVER,
     ) -> None:
         """Raises LookupError when an event type names a handler that is not connected."""
         signals.refuse_gaps()
@@ -49,8 +49,8 @@ class Dispatcher:
         self._daily = daily
         self._with_faults = with_faults
         self._observer = observer
-        self._feed: Feed | None = None
-        self._workshop = Workshop()
+        self._feed: ChangeFeed | None = None
+        self._worker_pool = WorkerPool()
         self._trouble = ""
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="dispatcher", daemon=True)
@@ -70,7 +70,7 @@ class Dispatcher:
     def _run(self) -> None:
         while not self._stop.is_set():
             self._guarded(self._lead_and_deliver)
-        self._workshop.close()
+        self._worker_pool.close()
         self._guarded(self._finish)
 
     def _guarded(self, work: Callable[[], None]) -> None:
@@ -91,7 +91,7 @@ class Dispatcher:
             return
         work = self._round()
         work.begin()
-        courtesy = Courtesy()
+        courtesy = Throttle()
         while not self._stop.is_set() and self._store.lead(timeout_s=0):
             step = work.step()
             self._trouble = ""
@@ -100,17 +100,17 @@ class Dispatcher:
                 self._guarded(partial(each.run_if_due, self._store))
 
     def _finish(self) -> None:
-        if self._workshop.lanes:
+        if self._worker_pool.partitions:
             self._round().finish()
 
-    def _round(self) -> Round:
+    def _round(self) -> DeliveryLoop:
         self._feed = self._feed or self._store.follow(OUTBOX.name)
-        return Round(
+        return DeliveryLoop(
             self._store,
             self._signals,
             self._policy,
             self._feed,
-            self._workshop,
+            self._worker_pool,
             with_faults=self._with_faults,
             observer=self._observer,
         )

@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Iterable
 from time import monotonic
 
-from app.store import Feed
+from app.store import ChangeFeed
 
 AT_ONCE = 64
 """So many events are looked at before each step: four times what a handler then gets to do."""
@@ -17,7 +17,7 @@ AT_ONCE = 64
 class News:
     """The keys that `feed` told of, oldest first."""
 
-    def __init__(self, feed: Feed) -> None:
+    def __init__(self, feed: ChangeFeed) -> None:
         self._feed = feed
         self._heard: deque[tuple[float, str]] = deque()
         self._own: set[str] = set()

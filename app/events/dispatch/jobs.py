@@ -15,7 +15,7 @@ DAYS = Collection(name="days", key="task")
 """For each task, the last day that it was done."""
 
 
-class Daily:
+class ScheduledJob:
     """`task` is done by `run` at the time `at` in `zone`; `run` is given the day (2026-11-21).
 
     `run` works under the lock, in a transaction, and its effects must be inside the store.

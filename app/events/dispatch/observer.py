@@ -21,7 +21,7 @@ class Observer(Protocol):
         """
 
 
-class Unobserved:
+class NullObserver:
     """The observer of deliveries that nobody watches."""
 
     def delivered(self, delivery: Delivery, verdict: Verdict) -> None:
@@ -31,4 +31,4 @@ class Unobserved:
         """See Observer.led."""
 
 
-UNOBSERVED = Unobserved()
+NULL_OBSERVER = NullObserver()

@@ -1,7 +1,8 @@
 """What came of a delivery: done, tried again, held by the breaker, or dead.
 
-`judge` decides, from the error, the retry policy and the breaker; `put_on_record` writes it down in
-the dispatcher's transaction: for a handler inside the store, the one that its effects are part of.
+`judge` decides, from the error, the retry policy and the breaker; `record_outcome` writes it down
+in the dispatcher's transaction: for a handler inside the store, the one that its effects are part
+of.
 """
 
 import logging
@@ -12,9 +13,9 @@ from typing import Any, NamedTuple
 
 from app.events import failures, outbox
 from app.events.dispatch.breaker import Breaker
-from app.events.dispatch.partitions import Lane
+from app.events.dispatch.partitions import Partition
 from app.events.dispatch.retry import OUTAGES, RetryPolicy
-from app.events.outbox import Records
+from app.events.outbox import UnitOfWork
 from app.events.registry import Handler, Skipped
 from app.events.types import Envelope
 from app.kernel import clock
@@ -37,7 +38,7 @@ class Delivery(NamedTuple):
     part in the trace that the event belongs to, if any; it began at `began`, in Unix time.
     """
 
-    lane: Lane
+    partition: Partition
     event: Envelope
     handler: Handler
     attempt: int
@@ -50,7 +51,7 @@ class Delivery(NamedTuple):
 
         It may, when the store reported trouble after it had kept the transaction.
         """
-        entry = record["deliveries"][self.lane.handler]
+        entry = record["deliveries"][self.partition.handler]
         return bool(entry["state"] == outbox.PENDING and entry["attempts"] == self.attempt - 1)
 
 
@@ -111,9 +112,11 @@ def judge(
     return Verdict(RETRY, described(error), pause_s=pause_s)
 
 
-def put_on_record(records: Records, record: Document, delivery: Delivery, verdict: Verdict) -> None:
+def record_outcome(
+    records: UnitOfWork, record: Document, delivery: Delivery, verdict: Verdict
+) -> None:
     """Bring the event's record and failure.json up to date."""
-    handler = delivery.lane.handler
+    handler = delivery.partition.handler
     entry = record["deliveries"][handler]
     if verdict.what == DONE:
         outbox.mark_done(entry, verdict.note)

@@ -5,38 +5,38 @@ from heapq import heappop, heappush
 from time import monotonic
 
 from app.events.dispatch.breaker import Breaker
-from app.events.dispatch.partitions import Lane
+from app.events.dispatch.partitions import Partition
 
 MOST_AT_ONCE = 16
 """Deliveries of one handler to a transaction: few enough that a POST hardly waits for the lock."""
 
 
-class Desk:
+class ReadyQueue:
     """Each lane lies here at most once: ready since then, or due later. `breaker` guards all."""
 
     def __init__(self) -> None:
         self.breaker = Breaker()
-        self._new: deque[tuple[float, Lane]] = deque()
-        self._failed: deque[tuple[float, Lane]] = deque()
-        self._later: list[tuple[float, Lane, bool]] = []
+        self._new: deque[tuple[float, Partition]] = deque()
+        self._failed: deque[tuple[float, Partition]] = deque()
+        self._later: list[tuple[float, Partition, bool]] = []
 
-    def put(self, lane: Lane, wait_s: float = 0.0, *, has_failed: bool = False) -> None:
+    def put(self, partition: Partition, wait_s: float = 0.0, *, has_failed: bool = False) -> None:
         """Have the lane's next delivery run in `wait_s` seconds, or as soon as may be after.
 
         `has_failed`: it has been tried, and met an error. It was here before those that are new.
         """
         if wait_s > 0:
-            heappush(self._later, (monotonic() + wait_s, lane, has_failed))
+            heappush(self._later, (monotonic() + wait_s, partition, has_failed))
         else:
-            self._queue(has_failed).append((monotonic(), lane))
+            self._queue(has_failed).append((monotonic(), partition))
 
-    def take(self, most: int = MOST_AT_ONCE) -> list[Lane]:
+    def take(self, most: int = MOST_AT_ONCE) -> list[Partition]:
         """At most `most` lanes that may run now; a single one, as a probe, after an outage."""
         self._ripen()
         if self.breaker.is_open:
             return self._probe(most)
-        lanes = _taken(self._failed, most)
-        return lanes + _taken(self._new, most - len(lanes))
+        partitions = _taken(self._failed, most)
+        return partitions + _taken(self._new, most - len(partitions))
 
     def wait_s(self) -> float | None:
         """Seconds until `take` has something to give; None when nothing lies here."""
@@ -56,7 +56,7 @@ class Desk:
         now = monotonic()
         return max((now - queue[0][0] for queue in (self._failed, self._new) if queue), default=0.0)
 
-    def _probe(self, most: int) -> list[Lane]:
+    def _probe(self, most: int) -> list[Partition]:
         """One lane whose time has come, a new one if there is any; else none."""
         for queue, is_new in ((self._new, True), (self._failed, False)):
             if queue and most > 0 and not self.breaker.wait_s(is_new=is_new):
@@ -64,16 +64,16 @@ class Desk:
                 return _taken(queue, 1)
         return []
 
-    def _queue(self, has_failed: bool) -> deque[tuple[float, Lane]]:
+    def _queue(self, has_failed: bool) -> deque[tuple[float, Partition]]:
         return self._failed if has_failed else self._new
 
     def _ripen(self) -> None:
         now = monotonic()
         while self._later and self._later[0][0] <= now:
-            since, lane, has_failed = heappop(self._later)
-            self._queue(has_failed).append((since, lane))
+            since, partition, has_failed = heappop(self._later)
+            self._queue(has_failed).append((since, partition))
 
 
-def _taken(queue: deque[tuple[float, Lane]], most: int) -> list[Lane]:
+def _taken(queue: deque[tuple[float, Partition]], most: int) -> list[Partition]:
     """The first lanes of a queue, at most so many; they are in it no more."""
     return [queue.popleft()[1] for _ in range(min(most, len(queue)))]

@@ -14,7 +14,7 @@ from queue import SimpleQueue
 from typing import Any, NamedTuple
 
 from app.events.dispatch.outcome import Delivery, Result, result_of
-from app.events.dispatch.partitions import Lane
+from app.events.dispatch.partitions import Partition
 from app.kernel import trace
 
 THREADS = 2
@@ -37,25 +37,25 @@ def _yield_to_requests() -> None:
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), LOW_PRIORITY)
 
 
-class Ended(NamedTuple):
+class Completed(NamedTuple):
     """A delivery whose work outside ended, and how."""
 
     delivery: Delivery
     result: Result
 
 
-class Workshop:
+class WorkerPool:
     """All but `_run` belongs to the dispatcher's thread."""
 
     def __init__(self) -> None:
         self._pools: dict[str, ThreadPoolExecutor] = {}
         self._begun: Counter[str] = Counter()
-        self._lanes: set[Lane] = set()
-        self._queue: SimpleQueue[Ended] = SimpleQueue()
-        self._unrecorded: list[Ended] = []
+        self._lanes: set[Partition] = set()
+        self._queue: SimpleQueue[Completed] = SimpleQueue()
+        self._unrecorded: list[Completed] = []
 
     @property
-    def lanes(self) -> frozenset[Lane]:
+    def partitions(self) -> frozenset[Partition]:
         """The lanes of deliveries that were begun here and are not recorded yet."""
         return frozenset(self._lanes)
 
@@ -65,16 +65,16 @@ class Workshop:
 
     def begin(self, delivery: Delivery, work: Callable[[], Any]) -> None:
         """Run `work` for `delivery` in a thread, soon."""
-        handler = delivery.lane.handler
+        handler = delivery.partition.handler
         if handler not in self._pools:
             self._pools[handler] = ThreadPoolExecutor(
                 THREADS, handler, initializer=_yield_to_requests
             )
-        self._lanes.add(delivery.lane)
+        self._lanes.add(delivery.partition)
         self._begun[handler] += 1
         self._pools[handler].submit(self._run, delivery, work)
 
-    def ended(self) -> list[Ended]:
+    def ended(self) -> list[Completed]:
         """All that ended and was not declared recorded yet."""
         while not self._queue.empty():
             self._unrecorded.append(self._queue.get())
@@ -83,8 +83,8 @@ class Workshop:
     def recorded(self) -> None:
         """What the last `ended` gave is on record now."""
         for delivery, _ in self._unrecorded:
-            self._lanes.discard(delivery.lane)
-            self._begun[delivery.lane.handler] -= 1
+            self._lanes.discard(delivery.partition)
+            self._begun[delivery.partition.handler] -= 1
         self._unrecorded.clear()
 
     def close(self) -> None:
@@ -94,4 +94,4 @@ class Workshop:
 
     def _run(self, delivery: Delivery, work: Callable[[], Any]) -> None:
         with trace.within(delivery.span):
-            self._queue.put(Ended(delivery, result_of(work)))
+            self._queue.put(Completed(delivery, result_of(work)))

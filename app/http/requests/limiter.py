@@ -29,7 +29,7 @@ _PIECE_BYTES = 1 << 16
 _WITHOUT_BODY = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
-class Arrival:
+class RequestLimiter:
     """A WSGI application around `app`: `at_once` requests are worked on at a time."""
 
     def __init__(

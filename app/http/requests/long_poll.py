@@ -22,7 +22,7 @@ def preferred_wait_s() -> float:
     return min(float(text), LONGEST_WAIT_S) if text.isascii() and text.isdigit() else 0.0
 
 
-class WaitingRoom:
+class LongPollSlots:
     """Where requests of one process wait, at most `places` at once, so that others find a thread.
 
     With no place left, or none at all, nobody waits.

@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 from flask import Response, request
 from marshmallow import Schema, ValidationError, fields
 
-from app.http.responses.json_response import answer
+from app.http.responses.json_response import json_response
 from app.kernel.errors import Malformed
 from app.schema.fields import Text
 from app.schema.validation import Strict, problems
@@ -77,10 +77,10 @@ def paging(parameters: Mapping[str, Any]) -> Paging:
     return Paging(parameters["limit"], None if cursor is None else decoded(cursor, _this_list()))
 
 
-def page_answer(name: str, page: Page, documents: list[Any]) -> Response:
+def page_response(name: str, page: Page, documents: list[Any]) -> Response:
     """A page as {name: [...], "next": cursor or null}, with Link when there is a next one."""
     cursor = None if page.next is None else encoded(page.next, _this_list())
-    response = answer({name: documents, "next": cursor})
+    response = json_response({name: documents, "next": cursor})
     if cursor:
         link = urlencode(request.args.to_dict() | {"cursor": cursor})
         response.headers["Link"] = f'<{request.path}?{link}>; rel="next"'

@@ -44,7 +44,7 @@ def every(store: Store, find: Callable[[View, str | None, int], Page]) -> Iterat
         after = page.next
 
 
-def csv_answer(name: str, headings: Row, rows: Iterable[Row]) -> Response:
+def csv_response(name: str, headings: Row, rows: Iterable[Row]) -> Response:
     """The rows as a download called `name`. Raises Malformed where a page was asked for.
 
     The first row is read before the answer begins, so that what fails at once is told as a problem.

@@ -18,7 +18,7 @@ def json_bytes(body: Any) -> bytes:
     return orjson.dumps(body, option=orjson.OPT_APPEND_NEWLINE)
 
 
-class JsonAnswer(Response):
+class JsonResponse(Response):
     """An answer that is complete as it stands, with headers in ASCII."""
 
     def get_wsgi_headers(self, environ: "WSGIEnvironment") -> Headers:
@@ -26,9 +26,9 @@ class JsonAnswer(Response):
         return self.headers
 
 
-def answer(body: Any, status: int = 200, **headers: str) -> Response:
+def json_response(body: Any, status: int = 200, **headers: str) -> Response:
     """A JSON answer; header names are given with underscores."""
-    response = JsonAnswer(json_bytes(body), status, content_type="application/json")
+    response = JsonResponse(json_bytes(body), status, content_type="application/json")
     for name, value in headers.items():
         response.headers[name.replace("_", "-")] = value
     return response
@@ -47,14 +47,14 @@ def versioned(document: Document, status: int = 200, **headers: str) -> Response
     version = str(document["version"])
     if "If-None-Match" in request.headers and _has_already(version):
         return Response(status=304, headers={"ETag": f'"{version}"'})
-    return answer(document, status, ETag=f'"{version}"', **headers)
+    return json_response(document, status, ETag=f'"{version}"', **headers)
 
 
 def _has_already(version: str) -> bool:
     return request.method in ("GET", "HEAD") and request.if_none_match.contains_weak(version)
 
 
-class Admitted(Container[str]):
+class EtagCondition(Container[str]):
     """The versions of a document that a request may change (RFC 9110, 13.1.1 and 13.1.2)."""
 
     def __init__(self, only: ETags | None, never: ETags | None) -> None:
@@ -68,8 +68,8 @@ class Admitted(Container[str]):
         return self._never is None or not self._never.contains_weak(text)
 
 
-def expected_versions() -> Admitted | None:
+def expected_versions() -> EtagCondition | None:
     """The versions that If-Match and If-None-Match admit; None when neither header is there."""
     only = request.if_match if "If-Match" in request.headers else None
     never = request.if_none_match if "If-None-Match" in request.headers else None
-    return Admitted(only, never) if only is not None or never is not None else None
+    return EtagCondition(only, never) if only is not None or never is not None else None

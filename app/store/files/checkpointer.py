@@ -23,7 +23,7 @@ from app.kernel.errors import Damaged, DaybookError
 from app.store import Collection
 from app.store.files.disk.filesystem import reporting
 from app.store.files.disk.locks import ProcessLock
-from app.store.files.replica import Frozen
+from app.store.files.replica import Snapshot
 from app.store.files.snapshot.checkpoint_file import CheckpointFile, FileRecord
 from app.store.files.snapshot.writer import discard, publish, write_next
 from app.store.files.store import JsonFileStore
@@ -135,7 +135,7 @@ class Checkpointer:
             if not store.replica.has_news():
                 return
             store.notice_edits()
-            frozen = store.replica.freeze()
+            frozen = store.replica.take_snapshot()
         changed = [each for each in store.declared if frozen.changes[each.name]]
         try:
             with reporting("writing the readable files"):
@@ -149,7 +149,7 @@ class Checkpointer:
             self._replaced.update(frozen.base)
 
     def _publish(
-        self, changed: list[Collection], written: dict[str, FileRecord], frozen: Frozen
+        self, changed: list[Collection], written: dict[str, FileRecord], frozen: Snapshot
     ) -> None:
         folder, replica = self._store.folder, self._store.replica
         unchanged = {
@@ -163,7 +163,7 @@ class Checkpointer:
         replica.announce(frozen.through)
 
 
-def _write_file(folder: Path, collection: Collection, frozen: Frozen) -> FileRecord:
+def _write_file(folder: Path, collection: Collection, frozen: Snapshot) -> FileRecord:
     name = collection.name
     base = frozen.base[name]
     if base.fingerprint() != base.record.fingerprint:

@@ -17,7 +17,7 @@ from time import monotonic
 
 from app.kernel.errors import DaybookError, Unavailable
 from app.store.files.memory.transaction import JsonTransaction
-from app.store.files.wal.log import Chain
+from app.store.files.wal.log import WriteAheadLog
 
 MOST_MEMBERS = 64
 LONGEST_S = 0.005
@@ -25,7 +25,7 @@ LONGEST_S = 0.005
 between processes."""
 
 
-class Turn:
+class CommitLock:
     """A lock whose holder can tell whether somebody waits for it."""
 
     def __init__(self) -> None:
@@ -43,7 +43,7 @@ class Turn:
             # it may have been handed to us in the very moment we gave up
             return taken or self._lock.acquire(blocking=False)
 
-    def hand_over(self) -> bool:
+    def hand_off(self) -> bool:
         """Let one of those who wait have the turn; False, and it is kept, when nobody waits."""
         with self._mutex:
             if not self._waiting:
@@ -59,9 +59,9 @@ class Turn:
 class Batch:
     """Transactions to be written as one line. `transaction` is shared by all its `members`."""
 
-    def __init__(self, transaction: JsonTransaction, chain: Chain) -> None:
+    def __init__(self, transaction: JsonTransaction, wal: WriteAheadLog) -> None:
         self.transaction = transaction
-        self._chain = chain
+        self._chain = wal
         self.members = 0
         self._closes_at = monotonic() + LONGEST_S
         self._seq: int | None = None

@@ -16,17 +16,17 @@ from app.store.files.disk.filesystem import disk_error, reporting
 from app.store.files.folder.open import Opened, open_folder
 from app.store.files.memory.change_feeds import Feeds
 from app.store.files.memory.index import NOWHERE, filed
-from app.store.files.memory.tables import Change, Layer, State
+from app.store.files.memory.tables import Change, Memtable, Tables
 from app.store.files.snapshot.checkpoint_file import CheckpointFile, FileRecord
 from app.store.files.wal.format import Line, encode_document
-from app.store.files.wal.log import Chain, Overtaken
+from app.store.files.wal.log import LogTruncated, WriteAheadLog
 from app.store.files.wal.segment import segment_numbers
 
 Memory = AbstractContextManager[bool]
 """The memory lock: reentrant, and the same for every replica that a store has one after another."""
 
 
-class Frozen(NamedTuple):
+class Snapshot(NamedTuple):
     """What a checkpoint has to write: `base` with `changes`, which reach up to `covers`."""
 
     covers: int
@@ -51,17 +51,19 @@ class Replica:
         self._feeds = feeds
         self._memory = memory
         self.unrecorded = opened.unrecorded
-        self.chain = Chain(folder / "journal", opened.segment)
-        self.state = State(collections, opened.base, opened.segment.number)
+        self.wal = WriteAheadLog(folder / "journal", opened.segment)
+        self.state = Tables(collections, opened.base, opened.segment.number)
         self.last_append = monotonic()
 
     def catch_up(self) -> None:
-        """Take in what other processes have appended. Raises Overtaken, Damaged or Unavailable."""
+        """Take in what other processes have appended. Raises LogTruncated, Damaged or
+        Unavailable.
+        """
         try:
-            if not self.chain.has_news():
+            if not self.wal.has_news():
                 return  # as almost always; each request asks
             with self._memory:
-                for line in self.chain.news():
+                for line in self.wal.news():
                     self._take(line)
         except OSError as error:
             raise disk_error("reading the journal", error) from error
@@ -69,7 +71,7 @@ class Replica:
     def settle(self) -> None:
         """Catch up, and make the end of the log fit to append to. Raises as `catch_up` does."""
         with self._memory, reporting("preparing the journal"):
-            for line in self.chain.settle():
+            for line in self.wal.settle():
                 self._take(line)
 
     def commit(self, changes: Sequence[Change]) -> None:
@@ -82,13 +84,15 @@ class Replica:
             else:
                 put.setdefault(change.collection, []).append(change.raw)
         with self._memory:
-            self.chain.append(put, delete)
+            self.wal.append(put, delete)
             self._apply(changes)
 
     def has_news(self) -> bool:
         """Whether the journal has anything that the checkpoint files have not."""
         with self._memory:
-            return any(documents for layer in self.state.layers for documents in layer.values())
+            return any(
+                documents for memtable in self.state.memtables for documents in memtable.values()
+            )
 
     def files_in_place(self) -> bool:
         """Whether the files in use are those that stand in the folder, untouched."""
@@ -97,32 +101,32 @@ class Replica:
     def records(self) -> dict[str, FileRecord]:
         """What is on record about the files in use, and those of other versions of Daybook."""
         used = {name: file.record for name, file in self.state.base.items()}
-        return self.chain.segment.header.files | used
+        return self.wal.segment.header.files | used
 
     def rotate(self, files: dict[str, FileRecord]) -> None:
         """Begin a new journal segment, whose header says this. Raises Unavailable."""
-        following = self.chain.begin_next(files)
+        following = self.wal.begin_next(files)
         with self._memory:
-            self.chain.lead_to(following)
+            self.wal.lead_to(following)
             self._new_layer()
 
-    def freeze(self) -> Frozen:
+    def take_snapshot(self) -> Snapshot:
         """Begin a new segment, unless this one is new; returns what stands before it."""
-        if self.chain.seq > self.chain.segment.header.after:
+        if self.wal.seq > self.wal.segment.header.after:
             self.rotate(self.records())
-        through = self.chain.segment.number - 1
+        through = self.wal.segment.number - 1
         changes: dict[str, dict[str, bytes | None]] = {each.name: {} for each in self._collections}
-        for layer in self.state.layers[:-1]:
-            for name, documents in layer.items():
+        for memtable in self.state.memtables[:-1]:
+            for name, documents in memtable.items():
                 changes[name].update(documents)
-        return Frozen(self.chain.seq, through, dict(self.state.base), changes)
+        return Snapshot(self.wal.seq, through, dict(self.state.base), changes)
 
     def use_files(self, published: int) -> None:
         """Read from the files of this segment's header; layers up to `published` are in them.
 
         Nothing is done when they may have been replaced once more: then their own line follows.
         """
-        header = self.chain.segment.header
+        header = self.wal.segment.header
         try:
             files = {
                 each.name: CheckpointFile(self._folder, each, header.files[each.name])
@@ -131,21 +135,23 @@ class Replica:
             }
         except (FileNotFoundError, ValueError):
             return  # somebody removed one; the next checkpoint or start says so
-        if self.chain.has_next() or not all(file.has_recorded_size() for file in files.values()):
+        if self.wal.has_next() or not all(file.has_recorded_size() for file in files.values()):
             return
         with self._memory:
             self.state.base = self.state.base | files
-            self.state.layers = [layer for layer in self.state.layers if layer.segment > published]
+            self.state.memtables = [
+                memtable for memtable in self.state.memtables if memtable.segment > published
+            ]
 
     def announce(self, published: int) -> None:
         """Tell the other processes to do the same. Raises Unavailable."""
         with self._memory:
-            self.chain.announce(published)
+            self.wal.announce(published)
 
     def close(self) -> None:
         """Close the journal; who still waits for it to be synced is served first."""
         with self._memory:
-            self.chain.close()
+            self.wal.close()
 
     def _take(self, line: Line) -> None:
         if "segment" in line:
@@ -180,7 +186,7 @@ class Replica:
                 yield from (Change(name, key, None, NOWHERE) for key in keys)
 
     def _new_layer(self) -> None:
-        self.state.layers.append(Layer(self.chain.segment.number, self.state.collections))
+        self.state.memtables.append(Memtable(self.wal.segment.number, self.state.collections))
 
 
 def open_replica(
@@ -196,10 +202,10 @@ def open_replica(
             numbers = segment_numbers(journal)
             try:
                 return _read_whole(folder, collections, feeds, memory)
-            except (Damaged, FileNotFoundError, Overtaken) as error:
+            except (Damaged, FileNotFoundError, LogTruncated) as error:
                 if segment_numbers(journal) != numbers:
                     continue
-                if isinstance(error, Overtaken):
+                if isinstance(error, LogTruncated):
                     raise Damaged(
                         "The last segment of journal/ is missing; restore a backup."
                     ) from None

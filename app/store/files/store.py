@@ -19,17 +19,17 @@ from pathlib import Path
 from time import monotonic
 
 from app.kernel.errors import DaybookError, Unavailable
-from app.store import Collection, Feed, Transaction, View
+from app.store import ChangeFeed, Collection, Transaction, View
 from app.store.files.disk.filesystem import refuse_full, reporting, try_writing
 from app.store.files.disk.leadership import Leadership
 from app.store.files.disk.locks import ProcessLock
 from app.store.files.folder.open import establish, prepare_folder
-from app.store.files.group_commit import LONGEST_S, Batch, Turn
+from app.store.files.group_commit import LONGEST_S, Batch, CommitLock
 from app.store.files.memory.change_feeds import Feeds, JsonFeed
 from app.store.files.memory.transaction import COUNTERS, JsonTransaction, JsonView
 from app.store.files.replica import Replica, open_replica
-from app.store.files.wal.log import Overtaken
-from app.store.observer import UNOBSERVED, Observer
+from app.store.files.wal.log import LogTruncated
+from app.store.observer import NULL_OBSERVER, Observer
 
 
 class JsonFileStore:
@@ -41,7 +41,7 @@ class JsonFileStore:
         collections: Iterable[Collection],
         *,
         lock_timeout_s: float = 5.0,
-        observer: Observer = UNOBSERVED,
+        observer: Observer = NULL_OBSERVER,
         schema: int = 0,
     ) -> None:
         """Open the folder, creating what is missing; a new one has documents of version `schema`.
@@ -54,7 +54,7 @@ class JsonFileStore:
         self.declared = (*collections, COUNTERS)
         self.observer = observer
         self._timeout_s = lock_timeout_s
-        self._turn = Turn()
+        self._turn = CommitLock()
         self._batch: Batch | None = None
         self._has_failed = False
         self._memory = threading.RLock()
@@ -92,7 +92,7 @@ class JsonFileStore:
         self._await(batch)
         self.observer.committed(monotonic() - ended)
 
-    def follow(self, collection: str) -> Feed:
+    def follow(self, collection: str) -> ChangeFeed:
         """See Store.follow."""
         feed = JsonFeed(self.catch_up, self._memory)
         with self._memory:
@@ -104,16 +104,16 @@ class JsonFileStore:
         """See Store.position."""
         with self._memory:
             self.catch_up()
-            return self.replica.chain.seq
+            return self.replica.wal.seq
 
     def make_durable(self) -> None:
         """See Store.make_durable."""
-        chain = self.replica.chain
-        seq = chain.seq
-        if chain.durable < seq and not chain.segment.trusted:
+        wal = self.replica.wal
+        seq = wal.seq
+        if wal.durable < seq and not wal.segment.trusted:
             with self.writing():  # which makes the segment trusted
-                chain = self.replica.chain
-        chain.sync(seq)
+                wal = self.replica.wal
+        wal.sync(seq)
 
     def refuse_unwritable(self) -> None:
         """See Store.refuse_unwritable."""
@@ -144,7 +144,7 @@ class JsonFileStore:
         with self._memory:
             try:
                 self.replica.catch_up()
-            except Overtaken:
+            except LogTruncated:
                 self.reload()
 
     @contextmanager
@@ -183,7 +183,7 @@ class JsonFileStore:
 
     def _open_replica(self) -> Replica:
         replica = open_replica(self.folder, self.declared, self._feeds, self._memory)
-        replica.chain.observer = self.observer
+        replica.wal.observer = self.observer
         return replica
 
     def _record_new_files(self) -> None:
@@ -206,7 +206,7 @@ class JsonFileStore:
                 except BaseException:
                     self._lock.release()
                     raise
-                self._batch = Batch(JsonTransaction(self.replica.state), self.replica.chain)
+                self._batch = Batch(JsonTransaction(self.replica.state), self.replica.wal)
             return self._batch
         except BaseException:
             self._turn.end()
@@ -218,10 +218,10 @@ class JsonFileStore:
         While the disk is busy with the batch before, there is time to wait for more.
         """
         batch.count_member()
-        if batch.takes_more() and self._turn.hand_over():
+        if batch.takes_more() and self._turn.hand_off():
             return
-        self.replica.chain.wait_for_disk(LONGEST_S)
-        if batch.takes_more() and self._turn.hand_over():
+        self.replica.wal.wait_for_disk(LONGEST_S)
+        if batch.takes_more() and self._turn.hand_off():
             return
         try:
             self._write(batch)
@@ -255,7 +255,7 @@ class JsonFileStore:
             while True:
                 try:
                     return self.replica.settle()
-                except Overtaken:
+                except LogTruncated:
                     self.reload()
                 except DaybookError:
                     self._has_failed = True

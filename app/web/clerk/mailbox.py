@@ -3,7 +3,7 @@
 from flask import Blueprint, Response, request
 
 from app.notification.mailbox import Mailbox
-from app.web.layout.context import Site, page
+from app.web.layout.context import PageContext, page
 
 PAGE = 30
 _SANDBOX = "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:; " + (
@@ -12,7 +12,7 @@ _SANDBOX = "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data
 """A mail brings its own style, as mails do. It stands in a frame where nothing else is allowed."""
 
 
-def add_to(pages: Blueprint, site: Site) -> None:
+def add_to(pages: Blueprint, site: PageContext) -> None:
     """The list, a message, and its HTML by itself for the frame in which it is shown."""
     mailbox = Mailbox(site.mail)
 

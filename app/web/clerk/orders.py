@@ -18,8 +18,8 @@ from app.shipping.service import SHIPMENTS
 from app.store import Document
 from app.web.clerk import order_search
 from app.web.customer.order_page import PAID
-from app.web.layout.context import Site, page
-from app.web.layout.form import Sent, faults_of, sent_form, whole
+from app.web.layout.context import PageContext, page
+from app.web.layout.form import SubmittedForm, faults_of, submitted_form, whole
 
 QUANTITY, PRODUCT = "quantity.", "product."
 """What the names of a line's two fields begin with; its place in the order follows."""
@@ -29,7 +29,7 @@ _NEW_LINES = 3
 _FIELDS = {"/customer_name": "customer_name", "/customer_email": "customer_email"}
 
 
-def add_to(pages: Blueprint, site: Site) -> None:
+def add_to(pages: Blueprint, site: PageContext) -> None:
     """The list, and an order with all that can be done to it."""
     store = site.store
     order_change = change_schema(site.rules.currency)
@@ -55,7 +55,7 @@ def add_to(pages: Blueprint, site: Site) -> None:
 
     @pages.post("/desk/<name>")
     def change_order(name: str) -> Response:
-        sent = sent_form()
+        sent = submitted_form()
         try:
             patch = load(order_change, _patch(sent))
             with store.transaction() as tx:
@@ -68,7 +68,7 @@ def add_to(pages: Blueprint, site: Site) -> None:
 
     @pages.post("/desk/<name>/cancel")
     def cancel_order(name: str) -> Response:
-        sent = sent_form()
+        sent = submitted_form()
         try:
             reason = load(cancellation, sent.given("reason")).get("reason", "")
             with store.transaction() as tx:
@@ -85,14 +85,14 @@ def add_to(pages: Blueprint, site: Site) -> None:
 
     @pages.post("/desk/<name>/delete")
     def delete_order(name: str) -> Response:
-        sent = sent_form()
+        sent = submitted_form()
         with store.transaction() as tx:
             service.delete_order(tx, name, [sent.get("version")], by=current().name)
         location = url_for("web.clerk.show_desk", told="deleted")
         return see_other(location)
 
     def _order_page(
-        name: str, error: DaybookError | None = None, sent: Sent | None = None
+        name: str, error: DaybookError | None = None, sent: SubmittedForm | None = None
     ) -> Response:
         with store.read() as view:
             order = service.find_order(view, name)
@@ -122,7 +122,7 @@ def add_to(pages: Blueprint, site: Site) -> None:
         return see_other(url_for("web.clerk.show_order", name=name))
 
 
-def _patch(sent: Sent) -> dict[str, Any]:
+def _patch(sent: SubmittedForm) -> dict[str, Any]:
     """The merge patch that the form stands for; a line whose quantity is empty or 0 goes."""
     patch: dict[str, Any] = {
         "customer_name": sent.get("customer_name"),
@@ -150,7 +150,7 @@ def _products(fields: Mapping[str, str]) -> list[tuple[str, str]]:
     ]
 
 
-def _rows(order: Document, sent: Sent | None) -> list[dict[str, str]]:
+def _rows(order: Document, sent: SubmittedForm | None) -> list[dict[str, str]]:
     """The lines to edit, as they were typed or as they stand, and some empty ones."""
     names = {line["product"]: line["name"] for line in order["items"]}
     if sent:

@@ -10,8 +10,8 @@ from app.schema.validation import load
 from app.shipping import service, states
 from app.shipping.schemas import HandoverSchema
 from app.store import View
-from app.web.layout.context import Site, page
-from app.web.layout.form import Sent, faults_of, sent_form
+from app.web.layout.context import PageContext, page
+from app.web.layout.form import SubmittedForm, faults_of, submitted_form
 
 PAGE = 50
 GOODS_SHOWN = 6
@@ -19,7 +19,7 @@ GOODS_SHOWN = 6
 _FIELDS = {"/carrier": "carrier", "/tracking_number": "tracking_number"}
 
 
-def add_to(pages: Blueprint, site: Site) -> None:
+def add_to(pages: Blueprint, site: PageContext) -> None:
     """The list by state, a shipment, and the packing list."""
     store = site.store
     rules = service.rules_of(store.config)
@@ -61,7 +61,7 @@ def add_to(pages: Blueprint, site: Site) -> None:
 
     @pages.post("/shipping/<shipment_id>")
     def ship(shipment_id: str) -> Response:
-        sent = sent_form()
+        sent = submitted_form()
         try:
             wanted = load(shipping, sent.given("carrier", "tracking_number"))
             with store.transaction() as tx:
@@ -77,7 +77,7 @@ def add_to(pages: Blueprint, site: Site) -> None:
         shipment_id: str,
         faults: dict[str, str] | None = None,
         status: int = 200,
-        sent: Sent | None = None,
+        sent: SubmittedForm | None = None,
     ) -> Response:
         with store.read() as view:
             shipment = service.find_shipment(view, shipment_id)

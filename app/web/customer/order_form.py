@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from app.kernel.errors import Conflict, DaybookError, Invalid, Malformed
-from app.web.layout.form import Sent, whole
+from app.web.layout.form import SubmittedForm, whole
 
 QUANTITY = "quantity."
 """What the names of quantity fields begin with; the sku follows."""
@@ -41,7 +41,7 @@ class OrderForm:
     token: str = field(default_factory=_new_token)
 
     @classmethod
-    def sent(cls, sent: Sent) -> "OrderForm":
+    def sent(cls, sent: SubmittedForm) -> "OrderForm":
         """The form that was sent. Raises Malformed when no form of ours would send that."""
         values = dict(sent.fields)
         quantities = {

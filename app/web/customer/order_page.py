@@ -12,8 +12,8 @@ from app.kernel.errors import Conflict
 from app.orders import service, states
 from app.orders.schemas import CancellationSchema
 from app.schema.validation import load
-from app.web.layout.context import Site, page
-from app.web.layout.form import sent_form
+from app.web.layout.context import PageContext, page
+from app.web.layout.form import submitted_form
 from app.web.layout.live import ORDER
 
 PATH = (states.PLACED, states.CONFIRMED, states.SHIPPED, states.DELIVERED)
@@ -23,7 +23,7 @@ PAID = ("paid", "refunded")
 """The payment statuses of which there is a receipt."""
 
 
-def add_to(pages: Blueprint, site: Site) -> None:
+def add_to(pages: Blueprint, site: PageContext) -> None:
     """The page, and cancelling on it."""
     cancellation = CancellationSchema()
 
@@ -42,7 +42,7 @@ def add_to(pages: Blueprint, site: Site) -> None:
 
     @pages.post("/orders/<link>/cancel")
     def cancel_own_order(link: str) -> Response:
-        reason = load(cancellation, sent_form().given("reason")).get("reason", "")
+        reason = load(cancellation, submitted_form().given("reason")).get("reason", "")
         try:
             with site.store.transaction() as tx:
                 order = service.find_by_link(tx, link)

@@ -12,7 +12,7 @@ PAGE = 20
 
 
 @dataclass(frozen=True)
-class Shelf:
+class ProductPage:
     """`chosen` have a quantity; `others` don't; `next` leads to more of these, if there are any."""
 
     chosen: list[Document]
@@ -20,7 +20,7 @@ class Shelf:
     next: str | None
 
 
-def shelf(store: Store, chosen: list[str], find: str, after: str) -> Shelf:
+def shelf(store: Store, chosen: list[str], find: str, after: str) -> ProductPage:
     """What to show for the skus that are chosen and the words that are looked for.
 
     Takes a page of products at a time from the store, so that it holds nobody up; finding words
@@ -43,7 +43,7 @@ def shelf(store: Store, chosen: list[str], find: str, after: str) -> Shelf:
         if position is None or len(others) >= PAGE:
             break
     more = None if position is None else encoded(position, _name(find))
-    return Shelf([product for product in found if product], others, more)
+    return ProductPage([product for product in found if product], others, more)
 
 
 def _has(product: Document, words: list[str]) -> bool:

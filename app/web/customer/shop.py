@@ -15,9 +15,9 @@ from app.schema.validation import load
 from app.store import Transaction
 from app.web.customer.basket import basket
 from app.web.customer.order_form import QUANTITY, OrderForm, faults_of
-from app.web.customer.product_picker import Shelf, shelf
-from app.web.layout.context import Site, page
-from app.web.layout.form import sent_form
+from app.web.customer.product_picker import ProductPage, shelf
+from app.web.layout.context import PageContext, page
+from app.web.layout.form import submitted_form
 
 _MOST_SIGNS = 200
 
@@ -31,7 +31,7 @@ PAYMENTS = {
 """What a customer may choose; there is no real gateway yet, so each card is a test."""
 
 
-def add_to(pages: Blueprint, site: Site) -> None:
+def add_to(pages: Blueprint, site: PageContext) -> None:
     """The shop, what its form does, and the stock signs by which an open page stays true."""
     store, rules = site.store, site.rules
     order_request = request_schema(rules.currency)
@@ -42,7 +42,7 @@ def add_to(pages: Blueprint, site: Site) -> None:
 
     @pages.post("/")
     def take_form() -> Response:
-        form = OrderForm.sent(sent_form())
+        form = OrderForm.sent(submitted_form())
         if not form.is_placed:
             return _form_page(form, {}, 200)
         try:
@@ -86,7 +86,7 @@ def add_to(pages: Blueprint, site: Site) -> None:
         )
 
 
-def _ids(shown: Shelf) -> dict[str, str]:
+def _ids(shown: ProductPage) -> dict[str, str]:
     """The id in the page of each field, by its name; a sku may have what an id must not."""
     quantities = [QUANTITY + product["sku"] for product in (*shown.chosen, *shown.others)]
     fixed = {name: name for name in ("find", "name", "email", "payment")}

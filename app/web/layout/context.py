@@ -19,7 +19,7 @@ from app.kernel.errors import Unauthenticated
 from app.orders.service import Rules
 from app.server.runtime import Runtime
 from app.web.layout import csrf
-from app.web.layout.redirects import to_the_door
+from app.web.layout.redirects import redirect_to_sign_in
 
 _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
@@ -32,7 +32,7 @@ _HEADERS = {
 
 
 @dataclass(frozen=True)
-class Site:
+class PageContext:
     """What the pages are made from. They tell the time in `zone`."""
 
     store: Runtime
@@ -59,7 +59,7 @@ class Site:
         return self.store.stopping
 
 
-def install_pages(app: Flask, site: Site, *groups: Blueprint) -> None:
+def install_pages(app: Flask, site: PageContext, *groups: Blueprint) -> None:
     """Put the pages into the application."""
     pages = Blueprint(
         "web",
@@ -96,7 +96,7 @@ def told(error: Exception) -> Response:
     Whoever opens a page in a browser and is not known yet is sent to sign in.
     """
     if isinstance(error, Unauthenticated) and _is_for_a_person():
-        return to_the_door()
+        return redirect_to_sign_in()
     answer = problems.answer_for(error)
     problem = answer.get_json()
     if isinstance(error, NoSuchPage):
@@ -126,7 +126,7 @@ def day_of(moment: str, zone: tzinfo) -> str:
     return clock.parsed(moment).astimezone(zone).strftime("%-d %b")
 
 
-def _note_position(site: Site) -> None:
+def _note_position(site: PageContext) -> None:
     """Before anything is read: what changes from here on, a live page will be told of."""
     if request.method == "GET" and request.blueprint != "web":
         g.position = site.store.position()

@@ -14,7 +14,7 @@ MEDIA_TYPE = "application/x-www-form-urlencoded"
 MOST_FIELDS = 2100
 
 
-class Sent(NamedTuple):
+class SubmittedForm(NamedTuple):
     """The fields of a form that came from one of our pages: by name, and those that may repeat."""
 
     fields: dict[str, str]
@@ -33,7 +33,7 @@ class Sent(NamedTuple):
         return whole(self.get(name))
 
 
-def sent_form(*repeatable: str) -> Sent:
+def submitted_form(*repeatable: str) -> SubmittedForm:
     """The form in this request's body.
 
     Raises WrongMediaType, Malformed, Forbidden for a forged one, and 413 for one that is too large.
@@ -80,7 +80,7 @@ def _pairs(body: bytes) -> list[tuple[str, str]]:
         raise Malformed("This is not a form in UTF-8; please load the page again.") from None
 
 
-def _sorted(pairs: list[tuple[str, str]], repeatable: Collection[str]) -> Sent:
+def _sorted(pairs: list[tuple[str, str]], repeatable: Collection[str]) -> SubmittedForm:
     fields: dict[str, str] = {}
     repeated: dict[str, list[str]] = {name: [] for name in repeatable}
     for name, value in pairs:
@@ -90,4 +90,4 @@ def _sorted(pairs: list[tuple[str, str]], repeatable: Collection[str]) -> Sent:
             raise Malformed("A field stands twice in this form; please load the page again.")
         else:
             fields[name] = value
-    return Sent(fields, repeated)
+    return SubmittedForm(fields, repeated)

@@ -32,8 +32,8 @@ from app.kernel.errors import Forbidden, Malformed, Unavailable
 from app.orders import service
 from app.orders.service import ORDERS
 from app.shipping.service import SHIPMENTS
-from app.store import Feed, Store
-from app.web.layout.context import Site
+from app.store import ChangeFeed, Store
+from app.web.layout.context import PageContext
 
 LOOK_S = 0.1
 PAUSE_S = 0.4
@@ -74,7 +74,7 @@ class Watch:
         return list(dict.fromkeys(told))
 
 
-def add_to(pages: Blueprint, site: Site) -> None:
+def add_to(pages: Blueprint, site: PageContext) -> None:
     """The stream at /live."""
     places = BoundedSemaphore(site.streams) if site.streams else None
 
@@ -97,7 +97,7 @@ def add_to(pages: Blueprint, site: Site) -> None:
         return answer
 
 
-def _feeds_of(store: Store, topic: str) -> list[tuple[Feed, str | None]]:
+def _feeds_of(store: Store, topic: str) -> list[tuple[ChangeFeed, str | None]]:
     """The feeds of a topic, each with the one key that counts (None: all do)."""
     if topic.startswith(ORDER):
         with store.read() as view:
@@ -121,7 +121,9 @@ def _seen() -> int | None:
     return int(text) if text.isascii() and text.isdigit() and len(text) < 16 else None
 
 
-def messages(site: Site, watch: Watch, seen: int | None, topics: list[str]) -> Iterator[bytes]:
+def messages(
+    site: PageContext, watch: Watch, seen: int | None, topics: list[str]
+) -> Iterator[bytes]:
     """The stream. The watch began before the position is asked, so nothing falls between them.
 
     A position is told when it is on disk: after a power cut it still means the same.

@@ -13,15 +13,15 @@ _LONGEST = 2000
 _NO_GOAL = ("web.door.", "web.static", "web.customer.follow")
 
 
-def to_the_door() -> Response:
+def redirect_to_sign_in() -> Response:
     """Send the browser to sign in, and remember what it asked for."""
     wanted = quote(request.path, safe=_AS_THEY_ARE)
     if query := request.query_string.decode("ascii", "ignore"):
         wanted += f"?{query}"
-    return see_other(url_for("web.door.show_sign_in", next=own_page(wanted)))
+    return see_other(url_for("web.door.show_sign_in", next=safe_next(wanted)))
 
 
-def own_page(address: str) -> str:
+def safe_next(address: str) -> str:
     """`address` when it is that of one of our pages, else the desk's.
 
     Browsers read //host, and the like with backslashes, as other sites (CWE-601); what does not

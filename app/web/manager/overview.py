@@ -9,7 +9,7 @@ from app.inventory.service import PRODUCTS
 from app.orders import states
 from app.orders.service import ORDERS
 from app.store import Document, View
-from app.web.layout.context import Site, page
+from app.web.layout.context import PageContext, page
 from app.web.manager import statistics
 from app.web.manager.charts import bars, rows
 
@@ -19,18 +19,18 @@ PACE_MS = 2000
 """An open page draws itself anew once in so long at most: it is the dearest one."""
 
 
-def add_to(pages: Blueprint, site: Site) -> None:
+def add_to(pages: Blueprint, site: PageContext) -> None:
     """The page."""
     store, currency = site.store, site.rules.currency
-    till = statistics.Till(store)
+    till = statistics.RevenueCache(store)
 
     @pages.get("/overview")
     def show_overview() -> Response:
         days = statistics.last_days(site.zone)
         labels = [day.label for day in days]
         per_day = statistics.orders_on(store, days)
-        takings = till.takings(days)
-        money = [takings.by_day[label] for label in labels]
+        revenue = till.revenue(days)
+        money = [revenue.by_day[label] for label in labels]
         with store.read() as view:
             statuses = {each: view.count(ORDERS.name, {"status": each}) for each in states.STATUSES}
             waiting = _waiting(view, site.handlers)
@@ -41,7 +41,7 @@ def add_to(pages: Blueprint, site: Site) -> None:
             "overview.html",
             live=["orders", "products", "events"],
             pace_ms=PACE_MS,
-            again_ms=ceil(1000 * takings.due_in_s),
+            again_ms=ceil(1000 * revenue.due_in_s),
             section="Overview",
             days=days,
             per_day=list(zip(labels, per_day, map(currency.write, money), strict=True)),
@@ -53,7 +53,7 @@ def add_to(pages: Blueprint, site: Site) -> None:
             statuses=statuses,
             today=per_day[-1],
             taken_today=currency.write(money[-1]),
-            is_partial=takings.is_partial,
+            is_partial=revenue.is_partial,
             read_at_most=statistics.READ_AT_MOST,
             failures=waiting,
             low=low,

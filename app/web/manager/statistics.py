@@ -52,7 +52,7 @@ class Delay(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Takings:
+class Revenue:
     """What was ordered on each day; `is_partial` when there were more orders than were read.
 
     `due_in_s`: when to ask again because something has changed since they were added up; 0 for
@@ -82,7 +82,7 @@ def orders_on(store: Store, days: list[Day]) -> list[int]:
         return [view.count(ORDERS.name, low=day.low, high=day.high) for day in days]
 
 
-class Till:
+class RevenueCache:
     """Adds up what the newest orders come to; in between it remembers, if that took long."""
 
     def __init__(self, store: Store) -> None:
@@ -91,9 +91,9 @@ class Till:
         self._position = -1
         self._not_before = 0.0
         self._days: list[Day] = []
-        self._takings = Takings({}, is_partial=False)
+        self._takings = Revenue({}, is_partial=False)
 
-    def takings(self, days: list[Day]) -> Takings:
+    def revenue(self, days: list[Day]) -> Revenue:
         """The sums of the orders of each day that were neither cancelled nor failed."""
         with self._lock:
             position = self._store.position()
@@ -125,12 +125,12 @@ def delays(store: Store) -> list[Delay]:
     ]
 
 
-def _added_up(store: Store, days: list[Day]) -> Takings:
+def _added_up(store: Store, days: list[Day]) -> Revenue:
     by_day = {day.label: Decimal() for day in days}
     left = READ_AT_MOST
     for order in _newest(store, days[0].low):
         if left == 0:
-            return Takings(by_day, is_partial=True)
+            return Revenue(by_day, is_partial=True)
         left -= 1
         if order["status"] not in _LOST:
             day = next(
@@ -138,7 +138,7 @@ def _added_up(store: Store, days: list[Day]) -> Takings:
             )
             if day:
                 by_day[day.label] += Decimal(order["total_amount"])
-    return Takings(by_day, is_partial=False)
+    return Revenue(by_day, is_partial=False)
 
 
 def _newest(store: Store, since: str) -> Iterator[Document]:

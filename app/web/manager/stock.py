@@ -15,8 +15,8 @@ from app.inventory.search import has_words, search
 from app.kernel.errors import Conflict, DaybookError, Invalid, Malformed, Stale
 from app.schema.validation import load
 from app.store import Document, IndexValue, Transaction, View
-from app.web.layout.context import Site, day_of, page
-from app.web.layout.form import Sent, faults_of, sent_form
+from app.web.layout.context import PageContext, day_of, page
+from app.web.layout.form import SubmittedForm, faults_of, submitted_form
 from app.web.manager.charts import line
 
 PAGE = 50
@@ -31,7 +31,7 @@ _FIELDS = {
 }
 
 
-def add_to(pages: Blueprint, site: Site) -> None:
+def add_to(pages: Blueprint, site: PageContext) -> None:
     """The list, a new product, and a product with all that can be done to it."""
     store = site.store
     new_product = schemas.product_request_schema(site.rules.currency)
@@ -44,7 +44,7 @@ def add_to(pages: Blueprint, site: Site) -> None:
 
     @pages.post("/stock")
     def add_product() -> Response:
-        sent = sent_form()
+        sent = submitted_form()
         try:
             wanted = load(new_product, _product_of(sent) | sent.given("sku"))
             with store.transaction() as tx:
@@ -59,7 +59,7 @@ def add_to(pages: Blueprint, site: Site) -> None:
 
     @pages.post("/stock/<path:sku>")
     def change_product(sku: str) -> Response:
-        sent = sent_form()
+        sent = submitted_form()
         try:
             return doings[sent.get("do")](sku, sent)
         except KeyError:
@@ -67,20 +67,20 @@ def add_to(pages: Blueprint, site: Site) -> None:
         except (Invalid, Conflict) as error:
             return _product_page(sku, error, sent)
 
-    def _edit(sku: str, sent: Sent) -> Response:
+    def _edit(sku: str, sent: SubmittedForm) -> Response:
         patch = load(product_change, _product_of(sent))
         with store.transaction() as tx:
             service.change_product(tx, sku, patch, [sent.get("version")], who=current().name)
         return _to_product(sku)
 
-    def _archive(sku: str, sent: Sent) -> Response:
+    def _archive(sku: str, sent: SubmittedForm) -> Response:
         with store.transaction() as tx:
             service.change_product(
                 tx, sku, {"archived": sent.get("do") == "archive"}, who=current().name
             )
         return _to_product(sku)
 
-    def _book(sku: str, sent: Sent) -> Response:
+    def _book(sku: str, sent: SubmittedForm) -> Response:
         """Book a delivery or a stock-take, once however often the form is sent."""
         name = sent.get("do")
         wanted = load(
@@ -104,7 +104,9 @@ def add_to(pages: Blueprint, site: Site) -> None:
         "count": _book,
     }
 
-    def _list_page(error: DaybookError | None = None, sent: Sent | None = None) -> Response:
+    def _list_page(
+        error: DaybookError | None = None, sent: SubmittedForm | None = None
+    ) -> Response:
         asked = _asked(request.args.to_dict())
         found = _found(site, asked)
         with store.read() as view:
@@ -123,7 +125,7 @@ def add_to(pages: Blueprint, site: Site) -> None:
         )
 
     def _product_page(
-        sku: str, error: DaybookError | None = None, sent: Sent | None = None
+        sku: str, error: DaybookError | None = None, sent: SubmittedForm | None = None
     ) -> Response:
         with store.read() as view:
             product = service.find_product(view, sku)
@@ -154,7 +156,7 @@ def add_to(pages: Blueprint, site: Site) -> None:
         return line(f"On hand of {product['name']}, change by change", labels, values)
 
 
-def _product_of(sent: Sent) -> dict[str, Any]:
+def _product_of(sent: SubmittedForm) -> dict[str, Any]:
     """What can be set of a product, as the form has it."""
     product: dict[str, Any] = sent.given("name", "price") | {
         "category": sent.get("category"),
@@ -177,7 +179,7 @@ def _list_name(asked: dict[str, str]) -> str:
     return f"stock {asked['find']} {asked['status']}"
 
 
-def _found(site: Site, asked: dict[str, str]) -> Any:
+def _found(site: PageContext, asked: dict[str, str]) -> Any:
     """The products of the list, a page of them."""
     try:
         after = decoded(asked["cursor"], _list_name(asked)) if asked["cursor"] else None

@@ -16,8 +16,8 @@ from app.kernel.errors import Conflict, Invalid, NotFound, Problem
 from app.orders import service
 from app.schema.validation import load
 from app.store import Document, IndexValue, View
-from app.web.layout.context import Site, page
-from app.web.layout.form import Sent, faults_of, sent_form
+from app.web.layout.context import PageContext, page
+from app.web.layout.form import SubmittedForm, faults_of, submitted_form
 
 SHOWN = 50
 LATEST = 12
@@ -25,7 +25,7 @@ _LOOKED_BACK = (timedelta(seconds=2), timedelta(minutes=1), timedelta(hours=1), 
 _FILTERS = ("handler", "type", "order", "error")
 
 
-def add_to(pages: Blueprint, site: Site) -> None:
+def add_to(pages: Blueprint, site: PageContext) -> None:
     """What is on its way, what failed, and the fault switches where they are on."""
     store = site.store
     discarding, switching = DiscardSchema(), FaultSchema()
@@ -40,7 +40,7 @@ def add_to(pages: Blueprint, site: Site) -> None:
 
     @pages.post("/events/replay")
     def replay() -> Response:
-        sent = sent_form("id")
+        sent = submitted_form("id")
         keys = sent.repeated["id"]
         if sent.get("all"):
             with store.read() as view:
@@ -50,14 +50,14 @@ def add_to(pages: Blueprint, site: Site) -> None:
 
     @pages.post("/events/<event_id>/<handler>/replay")
     def replay_one(event_id: str, handler: str) -> Response:
-        sent_form()
+        submitted_form()
         with store.transaction() as tx:
             failures.replay(tx, failures.failure_id(event_id, handler), current().name)
         return _to_event(event_id)
 
     @pages.post("/events/<event_id>/<handler>/discard")
     def discard(event_id: str, handler: str) -> Response:
-        sent = sent_form()
+        sent = submitted_form()
         key = failures.failure_id(event_id, handler)
         try:
             reason = load(discarding, sent.given("reason"))["reason"]
@@ -72,7 +72,7 @@ def add_to(pages: Blueprint, site: Site) -> None:
 
         @pages.post("/events/faults")
         def set_fault() -> Response:
-            sent = sent_form()
+            sent = submitted_form()
             try:
                 fault = _switch(sent)
             except Invalid as error:
@@ -86,13 +86,13 @@ def add_to(pages: Blueprint, site: Site) -> None:
 
         @pages.post("/events/faults/<handler>/clear")
         def clear_fault(handler: str) -> Response:
-            sent_form()
+            submitted_form()
             with store.transaction() as tx:
                 tx.delete(faults.FAULTS.name, handler)
             return _to_events()
 
     def _events_page(
-        found: dict[str, str] | None = None, status: int = 200, sent: Sent | None = None
+        found: dict[str, str] | None = None, status: int = 200, sent: SubmittedForm | None = None
     ) -> Response:
         asked = _asked(request.args.to_dict())
         with store.read() as view:
@@ -158,7 +158,7 @@ def add_to(pages: Blueprint, site: Site) -> None:
             faults=found or {},
         )
 
-    def _switch(sent: Sent) -> Document:
+    def _switch(sent: SubmittedForm) -> Document:
         """The switch that the form sets. Raises Invalid."""
         handler = sent.get("handler")
         if handler not in site.handlers:

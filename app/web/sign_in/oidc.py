@@ -15,25 +15,25 @@ from app.auth.sign_in import sign_in_as
 from app.http.responses.json_response import see_other
 from app.http.security.cookies import drop_cookie, give_cookie, read_cookie
 from app.kernel.errors import Conflict, Forbidden, Unauthenticated, Unavailable
-from app.web.layout.context import Site
-from app.web.layout.redirects import own_page
+from app.web.layout.context import PageContext
+from app.web.layout.redirects import safe_next
 from app.web.sign_in.password import form_page
 
 COOKIE = "daybook_provider"
 _BACK_WITHIN_S = 600
 
 
-def add_to(pages: Blueprint, site: Site) -> None:
+def add_to(pages: Blueprint, site: PageContext) -> None:
     """The way out and the way back; neither is there without a provider."""
     if site.provider is not None:
         _add(pages, site, site.provider)
 
 
-def _add(pages: Blueprint, site: Site, provider: Provider) -> None:
+def _add(pages: Blueprint, site: PageContext, provider: Provider) -> None:
     @pages.get("/sign-in/provider")
     def ask_provider() -> Response:
         secret = secrets.token_urlsafe(32)
-        goal = quote(own_page(request.args.get("next", "")), safe="")
+        goal = quote(safe_next(request.args.get("next", "")), safe="")
         try:
             answer = see_other(provider.question(secret, _back(site)))
         except Unavailable as error:
@@ -44,7 +44,7 @@ def _add(pages: Blueprint, site: Site, provider: Provider) -> None:
     @pages.get("/sign-in/back")
     def come_back() -> Response:
         secret, _, quoted = read_cookie(COOKIE).partition(".")
-        goal = own_page(unquote(quoted))
+        goal = safe_next(unquote(quoted))
         try:
             answer = see_other(goal)
             give_cookie(answer, sessions.COOKIE, _signed_in(secret))
@@ -61,7 +61,7 @@ def _add(pages: Blueprint, site: Site, provider: Provider) -> None:
         return sign_in_as(site.store, who, provider.issuer, sessions.sent_token())
 
 
-def _back(site: Site) -> str:
+def _back(site: PageContext) -> str:
     """Our address to which the provider sends people back; it has to know this one beforehand."""
     base = site.store.config.url or request.host_url.rstrip("/")
     return base + url_for("web.door.come_back")

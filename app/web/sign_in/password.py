@@ -15,12 +15,12 @@ from app.http.responses.json_response import see_other
 from app.http.security.cookies import drop_cookie, give_cookie, is_secure
 from app.http.security.identity import current
 from app.kernel.errors import DaybookError, Forbidden, TooMany, Unauthenticated, Unavailable
-from app.web.layout.context import Site, page
-from app.web.layout.form import sent_form
-from app.web.layout.redirects import own_page
+from app.web.layout.context import PageContext, page
+from app.web.layout.form import submitted_form
+from app.web.layout.redirects import safe_next
 
 
-def add_to(pages: Blueprint, site: Site) -> None:
+def add_to(pages: Blueprint, site: PageContext) -> None:
     """The page with its form, and the two ways out."""
     store = site.store
 
@@ -36,27 +36,27 @@ def add_to(pages: Blueprint, site: Site) -> None:
     @pages.post("/sign-in")
     def take_sign_in() -> Response:
         _refuse_plain()
-        sent = sent_form()
+        sent = submitted_form()
         name, password = sent.get("name"), sent.fields.get("password", "")
         address, old_token = request.remote_addr or "", sessions.sent_token()
         try:
             token = sign_in(store, name, password, address, old_token)
         except (Unauthenticated, TooMany, Unavailable) as error:
             return form_page(site, request.args.get("next", ""), error, name)
-        answer = see_other(own_page(request.args.get("next", "")))
+        answer = see_other(safe_next(request.args.get("next", "")))
         give_cookie(answer, sessions.COOKIE, token)
         return answer
 
     @pages.post("/sign-out")
     def sign_out() -> Response:
-        sent_form()
+        submitted_form()
         with store.transaction() as tx:
             sessions.end(tx, sessions.sent_token())
         return _gone()
 
     @pages.post("/sign-out/everywhere")
     def sign_out_everywhere() -> Response:
-        sent_form()
+        submitted_form()
         if sessions.current_session() is not None:
             with store.transaction() as tx:
                 sessions.end_all(tx, current().name)
@@ -69,7 +69,9 @@ def add_to(pages: Blueprint, site: Site) -> None:
         return answer
 
 
-def form_page(site: Site, goal: str, error: DaybookError | None = None, name: str = "") -> Response:
+def form_page(
+    site: PageContext, goal: str, error: DaybookError | None = None, name: str = ""
+) -> Response:
     """The page to sign in on; after that it goes on to `goal`. It tells of `error`, if any."""
     with site.store.read() as view:
         has_users = view.count(USERS.name) > 0

@@ -9,7 +9,7 @@ import pytest
 from app.events.dispatch.dispatcher import Dispatcher
 from app.events.dispatch.retry import RetryPolicy
 from app.events.dispatch.worker_pool import THREADS
-from app.events.registry import Signals
+from app.events.registry import HandlerRegistry
 from app.store.files.store import JsonFileStore
 from tests.events.conftest import COLLECTIONS, EFFECTS, PATIENCE_S, QUICK, Shop
 from tests.events.running import dispatching, is_done, wait_for
@@ -26,7 +26,7 @@ def test_events_emitted_before_the_start_and_after_are_delivered(shop: Shop) -> 
 def test_it_refuses_to_start_when_a_handler_is_missing(shop: Shop) -> None:
     """Rather than let events pile up for nobody."""
     with pytest.raises(LookupError, match="has no handler"):
-        Dispatcher(shop.store, Signals(), QUICK)
+        Dispatcher(shop.store, HandlerRegistry(), QUICK)
 
 
 def test_closing_one_that_never_started_is_harmless(shop: Shop) -> None:

@@ -11,7 +11,7 @@ import pytest
 from freezegun import freeze_time
 
 from app.events.dispatch.dispatcher import Dispatcher
-from app.events.dispatch.jobs import DAYS, Daily
+from app.events.dispatch.jobs import DAYS, ScheduledJob
 from app.store import Collection, Transaction
 from app.store.files.store import JsonFileStore
 from tests.events.conftest import COLLECTIONS, QUICK, Shop
@@ -29,14 +29,14 @@ def store(tmp_path: Path) -> Iterator[JsonFileStore]:
     store.close()
 
 
-def daily(zone: tzinfo = UTC, at: time = time(8)) -> Daily:
+def daily(zone: tzinfo = UTC, at: time = time(8)) -> ScheduledJob:
     """As another process, or the next start, would have it."""
 
     def work(tx: Transaction, day: str) -> None:
         times = (tx.get(DONE.name, day) or {"times": 0})["times"]
         tx.put(DONE.name, {"day": day, "times": times + 1})
 
-    return Daily("work", at, zone, work)
+    return ScheduledJob("work", at, zone, work)
 
 
 def done(store: JsonFileStore) -> dict[str, int]:
@@ -45,7 +45,7 @@ def done(store: JsonFileStore) -> dict[str, int]:
         return {each["day"]: each["times"] for each in view.find(DONE.name).documents}
 
 
-def run(store: JsonFileStore, moment: str, *tasks: Daily) -> None:
+def run(store: JsonFileStore, moment: str, *tasks: ScheduledJob) -> None:
     with freeze_time(moment):
         for each in tasks or (daily(),):
             each.run_if_due(store)
@@ -132,7 +132,7 @@ def test_work_that_fails_is_not_done(store: JsonFileStore) -> None:
 
     run(store, "2026-11-20T09:00:00Z")
     with pytest.raises(LookupError), freeze_time("2026-11-21T09:00:00Z"):
-        Daily("work", time(8), BERLIN, fail).run_if_due(store)
+        ScheduledJob("work", time(8), BERLIN, fail).run_if_due(store)
     run(store, "2026-11-21T09:00:00Z")
     assert done(store) == {"2026-11-21": 1}
 

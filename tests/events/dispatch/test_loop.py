@@ -6,7 +6,7 @@ from random import Random
 import pytest
 
 from app.events import outbox
-from app.events.dispatch.loop import Round
+from app.events.dispatch.loop import DeliveryLoop
 from app.events.dispatch.retry import RetryPolicy
 from app.events.types import OrderCancelled, OrderUpdated
 from app.kernel.errors import Unavailable
@@ -262,7 +262,7 @@ def test_a_delivery_that_another_leader_made_is_not_made_again(
 ) -> None:
     """Who has just lost the leadership sees it in the transaction, if not before."""
     event_id = shop.emit()
-    late = Round(shop.store, shop.signals, shop.policy, LateNews(), shop.workshop)
+    late = DeliveryLoop(shop.store, shop.signals, shop.policy, LateNews(), shop.worker_pool)
     late.begin()
     with shop.store.transaction() as tx:
         record = tx.get(outbox.OUTBOX.name, event_id)

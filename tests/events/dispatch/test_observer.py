@@ -16,7 +16,7 @@ class Listening:
         self.due_s: list[float] = []
 
     def delivered(self, delivery: Delivery, verdict: Verdict) -> None:
-        self.heard.append((delivery.lane.handler, verdict.what, delivery.attempt))
+        self.heard.append((delivery.partition.handler, verdict.what, delivery.attempt))
 
     def led(self, due_s: float) -> None:
         self.due_s.append(due_s)

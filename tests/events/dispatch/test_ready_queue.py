@@ -8,11 +8,11 @@ import pytest
 from freezegun.api import FrozenDateTimeFactory
 
 from app.events.dispatch.breaker import LIMIT
-from app.events.dispatch.partitions import Lane
-from app.events.dispatch.ready_queue import MOST_AT_ONCE, Desk
+from app.events.dispatch.partitions import Partition
+from app.events.dispatch.ready_queue import MOST_AT_ONCE, ReadyQueue
 from app.kernel.errors import Unavailable
 
-ONE, TWO, THREE = (Lane(f"order-{n}", "billing") for n in (1, 2, 3))
+ONE, TWO, THREE = (Partition(f"order-{n}", "billing") for n in (1, 2, 3))
 
 
 @pytest.fixture
@@ -24,16 +24,16 @@ def clock() -> Iterator[FrozenDateTimeFactory]:
 
 
 @pytest.fixture
-def desk(clock: FrozenDateTimeFactory) -> Desk:
-    return Desk()
+def desk(clock: FrozenDateTimeFactory) -> ReadyQueue:
+    return ReadyQueue()
 
 
-def open_breaker(desk: Desk) -> None:
+def open_breaker(desk: ReadyQueue) -> None:
     for _ in range(LIMIT):
         desk.breaker.record(Unavailable("down"))
 
 
-def test_lanes_are_taken_first_come_first_served(desk: Desk) -> None:
+def test_lanes_are_taken_first_come_first_served(desk: ReadyQueue) -> None:
     """Nobody is passed over."""
     desk.put(TWO)
     desk.put(ONE)
@@ -41,13 +41,13 @@ def test_lanes_are_taken_first_come_first_served(desk: Desk) -> None:
     assert desk.take() == []
 
 
-def test_an_empty_desk_waits_for_nothing(desk: Desk) -> None:
+def test_an_empty_desk_waits_for_nothing(desk: ReadyQueue) -> None:
     """None means: only news can bring work."""
     assert desk.wait_s() is None
 
 
 def test_a_lane_put_off_is_taken_when_its_time_has_come(
-    desk: Desk, clock: FrozenDateTimeFactory
+    desk: ReadyQueue, clock: FrozenDateTimeFactory
 ) -> None:
     """A retry does not run before it is due, and the desk knows when that is."""
     desk.put(ONE, wait_s=3)
@@ -58,14 +58,14 @@ def test_a_lane_put_off_is_taken_when_its_time_has_come(
     assert desk.take() == [ONE]
 
 
-def test_no_more_are_taken_than_fit_into_a_transaction(desk: Desk) -> None:
+def test_no_more_are_taken_than_fit_into_a_transaction(desk: ReadyQueue) -> None:
     """A handler with a backlog leaves room for the others, and for those who place orders."""
     for n in range(2 * MOST_AT_ONCE):
-        desk.put(Lane(f"order-{n}", "billing"))
+        desk.put(Partition(f"order-{n}", "billing"))
     assert len(desk.take()) == MOST_AT_ONCE
 
 
-def test_an_open_breaker_holds_all_lanes(desk: Desk) -> None:
+def test_an_open_breaker_holds_all_lanes(desk: ReadyQueue) -> None:
     """While the peer is down nothing runs, and nothing is lost."""
     desk.put(ONE)
     open_breaker(desk)
@@ -73,10 +73,12 @@ def test_an_open_breaker_holds_all_lanes(desk: Desk) -> None:
     assert desk.wait_s() == pytest.approx(1)
 
 
-def test_an_open_breaker_lets_one_lane_probe(desk: Desk, clock: FrozenDateTimeFactory) -> None:
+def test_an_open_breaker_lets_one_lane_probe(
+    desk: ReadyQueue, clock: FrozenDateTimeFactory
+) -> None:
     """After the pause one delivery looks whether the peer is back."""
-    for lane in (ONE, TWO, THREE):
-        desk.put(lane)
+    for partition in (ONE, TWO, THREE):
+        desk.put(partition)
     open_breaker(desk)
     clock.tick(timedelta(seconds=1))
     assert desk.take() == [ONE]
@@ -84,7 +86,7 @@ def test_an_open_breaker_lets_one_lane_probe(desk: Desk, clock: FrozenDateTimeFa
 
 
 def test_a_lane_that_is_new_probes_before_those_that_failed(
-    desk: Desk, clock: FrozenDateTimeFactory
+    desk: ReadyQueue, clock: FrozenDateTimeFactory
 ) -> None:
     """One order that finds its peer down, whatever happens, holds nobody up for long."""
     open_breaker(desk)
@@ -101,7 +103,7 @@ def test_a_lane_that_is_new_probes_before_those_that_failed(
 
 
 def test_what_failed_before_goes_before_what_is_new(
-    desk: Desk, clock: FrozenDateTimeFactory
+    desk: ReadyQueue, clock: FrozenDateTimeFactory
 ) -> None:
     """While there is no outage; a retry that is due as well."""
     desk.put(TWO)
@@ -110,10 +112,12 @@ def test_what_failed_before_goes_before_what_is_new(
     assert desk.take() == [ONE, TWO]
 
 
-def test_all_lanes_go_as_soon_as_a_probe_succeeds(desk: Desk, clock: FrozenDateTimeFactory) -> None:
+def test_all_lanes_go_as_soon_as_a_probe_succeeds(
+    desk: ReadyQueue, clock: FrozenDateTimeFactory
+) -> None:
     """Nobody waits for the rest of a long pause once the peer is known to be back."""
-    for lane in (ONE, TWO, THREE):
-        desk.put(lane)
+    for partition in (ONE, TWO, THREE):
+        desk.put(partition)
     open_breaker(desk)
     clock.tick(timedelta(seconds=1))
     desk.take()
@@ -123,7 +127,7 @@ def test_all_lanes_go_as_soon_as_a_probe_succeeds(desk: Desk, clock: FrozenDateT
 
 
 def test_the_desk_knows_how_long_the_first_lane_could_have_run(
-    desk: Desk, clock: FrozenDateTimeFactory
+    desk: ReadyQueue, clock: FrozenDateTimeFactory
 ) -> None:
     """A retry counts from the moment when it is due."""
     desk.put(ONE, wait_s=3)
@@ -136,7 +140,7 @@ def test_the_desk_knows_how_long_the_first_lane_could_have_run(
     assert desk.due_s() == 0
 
 
-def test_what_an_outage_holds_is_not_due(desk: Desk, clock: FrozenDateTimeFactory) -> None:
+def test_what_an_outage_holds_is_not_due(desk: ReadyQueue, clock: FrozenDateTimeFactory) -> None:
     """A mail server that is down is no fault of the dispatcher."""
     desk.put(ONE)
     clock.tick(timedelta(seconds=5))

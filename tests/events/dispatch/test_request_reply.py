@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from app.events.failures import replay
-from app.events.registry import Asking, Inside, Signals
+from app.events.registry import HandlerRegistry, RequestReplyHandler, TransactionalHandler
 from app.events.types import EVENT_TYPES, Envelope
 from app.kernel.errors import Unavailable
 from app.store import Transaction
@@ -43,12 +43,12 @@ def keep_books(tx: Transaction, event: Envelope, answer: str | None) -> str | No
     return books["open"] or None
 
 
-def connect(shop: Shop, billing: Asking) -> None:
+def connect(shop: Shop, billing: RequestReplyHandler) -> None:
     """Have `billing` handle its events, and the fakes all others."""
-    shop.signals = Signals()
+    shop.signals = HandlerRegistry()
     for event in EVENT_TYPES:
         for name in event.handled_by:
-            fake = Inside(name, getattr(shop, name).inside)
+            fake = TransactionalHandler(name, getattr(shop, name).inside)
             shop.signals.connect(billing if name == "billing" else fake, event)
 
 
@@ -56,7 +56,7 @@ def connect(shop: Shop, billing: Asking) -> None:
 def bank(shop: Shop) -> Bank:
     """The shop's billing asks this bank."""
     bank = Bank()
-    connect(shop, Asking("billing", keep_books, bank.ask))
+    connect(shop, RequestReplyHandler("billing", keep_books, bank.ask))
     return bank
 
 
@@ -119,8 +119,8 @@ def test_a_lost_answer_is_asked_for_again(shop: Shop, bank: Bank) -> None:
     shop.emit()
     shop.deliver(lambda: len(bank.heard) == 1)
     crash.set()
-    shop.workshop.close()
-    shop.workshop = type(shop.workshop)()
+    shop.worker_pool.close()
+    shop.worker_pool = type(shop.worker_pool)()
     shop.begin()
     shop.deliver_all()
     assert bank.heard == ["order-1 1", "order-1 1", "order-1 2"]
@@ -132,7 +132,7 @@ def test_a_stop_records_the_answer_and_asks_no_more(shop: Shop, bank: Bank) -> N
     event_id = shop.emit()
     work = shop.begin()
     shop.deliver(lambda: len(bank.heard) == 1)
-    shop.workshop.close()
+    shop.worker_pool.close()
     work.finish()
     assert bank.heard == closed(shop) == ["order-1 1"]
     assert shop.state(event_id, "billing") == "pending"
@@ -147,7 +147,7 @@ def test_books_that_cannot_be_kept_go_to_failure_json(shop: Shop, bank: Bank) ->
             raise ValueError("a defect")
         return keep_books(tx, event, answer)
 
-    connect(shop, Asking("billing", fail, bank.ask))
+    connect(shop, RequestReplyHandler("billing", fail, bank.ask))
     event_id = shop.emit()
     shop.deliver_all()
     assert shop.state(event_id, "billing") == "dead"

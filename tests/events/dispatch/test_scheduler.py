@@ -2,13 +2,13 @@
 
 import pytest
 
-from app.events.dispatch.partitions import Lane
+from app.events.dispatch.partitions import Partition
 from app.events.dispatch.scheduler import Schedule
 from app.events.outbox import DEAD, DONE, PENDING
 from app.kernel import clock
 from app.store import Document
 
-BILLING = Lane("order-1", "billing")
+BILLING = Partition("order-1", "billing")
 
 
 def record(event_id: str, state: str = PENDING, **delivery: str) -> Document:
@@ -42,7 +42,7 @@ def test_a_lane_handed_back_goes_on_with_its_next_event(schedule: Schedule) -> N
     schedule.update("event-1", record("event-1"))
     schedule.update("event-2", record("event-2"))
     schedule.take(room)
-    schedule.hand_back(BILLING, "event-1", record("event-1", DONE))
+    schedule.release(BILLING, "event-1", record("event-1", DONE))
     assert schedule.take(room) == [BILLING]
     assert schedule.head(BILLING) == "event-2"
 
@@ -52,7 +52,7 @@ def test_a_lane_handed_back_dead_is_given_out_no_more(schedule: Schedule) -> Non
     schedule.update("event-1", record("event-1"))
     schedule.update("event-2", record("event-2"))
     schedule.take(room)
-    schedule.hand_back(BILLING, "event-1", record("event-1", DEAD))
+    schedule.release(BILLING, "event-1", record("event-1", DEAD))
     assert schedule.take(room) == []
     schedule.update("event-1", record("event-1"))
     assert schedule.take(room) == [BILLING]
@@ -65,13 +65,13 @@ def test_a_lane_under_way_from_an_earlier_round_is_given_out_after_that(
     schedule = Schedule(under_way={BILLING})
     schedule.update("event-2", record("event-2"))
     assert schedule.take(room) == []
-    schedule.hand_back(BILLING, "event-1", None)
+    schedule.release(BILLING, "event-1", None)
     assert schedule.take(room) == [BILLING]
 
 
 @pytest.mark.parametrize(("due_in_s", "given_out"), [(-1, [BILLING]), (30, [])])
 def test_a_retry_is_due_when_its_record_says(
-    schedule: Schedule, due_in_s: float, given_out: list[Lane]
+    schedule: Schedule, due_in_s: float, given_out: list[Partition]
 ) -> None:
     """Whoever made the last attempt: the time of the next one is in the outbox."""
     retry_at = clock.ago(-due_in_s)
@@ -101,7 +101,7 @@ def test_nothing_is_remembered_of_what_is_through(schedule: Schedule) -> None:
     """A dispatcher that runs for months does not grow: but for one desk for each handler."""
     schedule.update("event-1", record("event-1"))
     schedule.take(room)
-    schedule.hand_back(BILLING, "event-1", record("event-1", DONE))
+    schedule.release(BILLING, "event-1", record("event-1", DONE))
     schedule.update("event-1", None)
     remembered = vars(schedule)
     assert not any(vars(remembered["_lanes"]).values())

@@ -9,7 +9,7 @@ import pytest
 
 from app.events.types import Envelope, OrderUpdated
 from app.kernel.errors import StorageFull, Unavailable
-from app.store import Feed, Transaction, View
+from app.store import ChangeFeed, Transaction, View
 from app.store.files.store import JsonFileStore
 from tests.events.conftest import PATIENCE_S, Shop
 from tests.events.running import dispatching, is_done, wait_for
@@ -42,7 +42,7 @@ class TroubledStore:
         with self._store.read() as view:
             yield view
 
-    def follow(self, collection: str) -> Feed:
+    def follow(self, collection: str) -> ChangeFeed:
         return self._store.follow(collection)
 
     def position(self) -> int:

@@ -12,7 +12,7 @@ from app.kernel.errors import Conflict, Damaged, Invalid
 from app.store import Document
 from app.store.files.checkpointer import Checkpointer
 from app.store.files.store import JsonFileStore
-from app.store.files.tools.adopt_edits import Accepted, accept
+from app.store.files.tools.adopt_edits import AdoptedFile, accept
 from app.store.files.tools.verify import inspect
 from tests.store.conftest import OpenStore
 from tests.store.faults import survives
@@ -52,7 +52,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 def test_edit_is_taken_as_true(shop: Path, open_store: OpenStore) -> None:
     """Added, changed and removed orders count, and lists and counts follow them."""
     edit(shop, order("x", status="placed"), order("a", status="paid"))
-    assert accept(shop, COLLECTIONS) == [Accepted("orders.json", 2, 3, 1)]
+    assert accept(shop, COLLECTIONS) == [AdoptedFile("orders.json", 2, 3, 1)]
     store = open_store()
     assert sorted(all_orders(store)) == ["a", "c", "x"]
     with store.read() as view:
@@ -69,7 +69,7 @@ def test_orders_that_were_in_the_journal_alone_are_kept(shop: Path, open_store: 
         tx.delete("orders", "b")
     store.close()
     edit(shop, order("a", status="paid"), order("b"), order("x"))
-    assert accept(shop, COLLECTIONS) == [Accepted("orders.json", 2, 3, 3)]
+    assert accept(shop, COLLECTIONS) == [AdoptedFile("orders.json", 2, 3, 3)]
     assert all_orders(open_store()) == {
         "a": order("a", status="shipped"),
         "c": order("c", status="placed"),
@@ -82,7 +82,7 @@ def test_older_entries_never_override_an_accepted_edit(shop: Path, open_store: O
     edit(shop, order("a"))
     accept(shop, COLLECTIONS)
     edit(shop, order("a", total="7"), order("c", total="7"))
-    assert accept(shop, COLLECTIONS) == [Accepted("orders.json", 2, 2, 0)]
+    assert accept(shop, COLLECTIONS) == [AdoptedFile("orders.json", 2, 2, 0)]
     for _ in range(2):
         store = open_store()
         assert all_orders(store) == {"a": order("a", total="7"), "c": order("c", total="7")}

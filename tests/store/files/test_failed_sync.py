@@ -137,9 +137,9 @@ def test_checkpoint_after_a_failed_sync_is_complete(
 
 def test_nobody_waits_for_a_slow_disk_for_ever(open_store: OpenStore) -> None:
     """A batch stays open while the one before is being synced, but only so long."""
-    chain = open_store().replica.chain
-    with chain._syncing:  # as while another thread's sync is under way
-        chain.wait_for_disk(longest_s=0.0)
-        assert chain._syncing.locked()
-    chain.wait_for_disk(longest_s=0.0)
-    assert not chain._syncing.locked()
+    wal = open_store().replica.wal
+    with wal._syncing:  # as while another thread's sync is under way
+        wal.wait_for_disk(longest_s=0.0)
+        assert wal._syncing.locked()
+    wal.wait_for_disk(longest_s=0.0)
+    assert not wal._syncing.locked()

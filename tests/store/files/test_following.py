@@ -40,7 +40,7 @@ def fail_to_drop_segments(store: JsonFileStore) -> None:
 
 def is_at_the_end(follower: JsonFileStore, writer: JsonFileStore) -> bool:
     """Whether it has read all that the writer has written, without asking it to."""
-    read, written = follower.replica.chain, writer.replica.chain
+    read, written = follower.replica.wal, writer.replica.wal
     return (read.segment.number, read.seq) == (written.segment.number, written.seq)
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from app.kernel.errors import Conflict, Damaged, StorageFull, Unavailable
 from app.store import Document
-from app.store.files.tools.migrate import Upgraded, upgrade
+from app.store.files.tools.migrate import Migrated, upgrade
 from app.store.files.tools.read_only import look
 from app.store.files.tools.verify import inspect
 from tests.store.conftest import OpenStore
@@ -62,7 +62,7 @@ class TestOldShop:
         self, folder: Path, open_store: OpenStore
     ) -> None:
         """Those in the journal too; and what the new indexes need is there."""
-        assert upgrade(folder, NEW_COLLECTIONS, STEPS) == Upgraded(
+        assert upgrade(folder, NEW_COLLECTIONS, STEPS) == Migrated(
             {"orders": 3}, "before-upgrade-to-2"
         )
         store = open_store(collections=NEW_COLLECTIONS)
@@ -156,10 +156,10 @@ def test_a_new_folder_has_nothing_to_upgrade(folder: Path, open_store: OpenStore
 
 def test_what_was_done_is_told() -> None:
     """Which files, how many documents, and where the copy is."""
-    told = str(Upgraded({"orders": 3, "notes": 1}, "before-upgrade-to-2"))
+    told = str(Migrated({"orders": 3, "notes": 1}, "before-upgrade-to-2"))
     assert "(3 in orders.json, 1 in notes.json)" in told
     assert "before-upgrade-to-2/" in told
-    assert "(none had to change)" in str(Upgraded({}, "before-upgrade-to-2"))
+    assert "(none had to change)" in str(Migrated({}, "before-upgrade-to-2"))
 
 
 def test_a_segment_that_leads_nowhere_is_named(folder: Path, open_store: OpenStore) -> None:

@@ -10,7 +10,7 @@ from app.store import Collection
 from app.store.files.disk.locks import ProcessLock
 from app.store.files.snapshot.checkpoint_file import HEAD
 from app.store.files.store import JsonFileStore
-from app.store.files.tools.verify import Finding, Inspection, inspect
+from app.store.files.tools.verify import Finding, Verification, inspect
 from tests.store.conftest import OpenStore
 from tests.store.faults import read_only
 from tests.store.journal_lines import checkpoint, journal_of, segments, spoil, two_segments
@@ -41,12 +41,12 @@ def test_sound_folder_has_no_findings(folder: Path, open_store: OpenStore) -> No
     checkpoint(store)
     with store.transaction() as tx:
         note(tx, "n")
-    assert inspect(folder, COLLECTIONS) == Inspection(3, 2, 2, 1, [])
+    assert inspect(folder, COLLECTIONS) == Verification(3, 2, 2, 1, [])
 
 
 def test_folder_that_does_not_exist_is_sound(folder: Path) -> None:
     """There is nothing wrong with nothing, and nothing is created."""
-    assert inspect(folder, COLLECTIONS) == Inspection(0, 0, 0, 0, [])
+    assert inspect(folder, COLLECTIONS) == Verification(0, 0, 0, 0, [])
     assert not folder.exists()
 
 

@@ -65,7 +65,7 @@ def test_a_failed_sync_is_noticed_until_the_disk_syncs_again(
         store.refuse_unwritable()
     disk.fail_syncs(0)
     store.refuse_unwritable()
-    assert store.replica.chain.durable == store.replica.chain.seq
+    assert store.replica.wal.durable == store.replica.wal.seq
 
 
 def test_an_order_that_succeeds_shows_that_all_is_well(

@@ -11,8 +11,8 @@ from app.kernel.errors import Invalid, Malformed, Problem
 from app.schema import strict_json
 from app.store import Collection
 from app.store.files.disk.filesystem import reporting
-from app.store.files.folder.issued_numbers import Ledger
-from app.store.files.memory.index import SEPARATOR, filing_of
+from app.store.files.folder.issued_numbers import IssuedNumbers
+from app.store.files.memory.index import SEPARATOR, index_entry_of_raw
 from app.store.files.memory.transaction import COUNTERS
 from app.store.files.snapshot.checkpoint_file import path_of
 from app.store.files.wal.format import encode_document
@@ -21,14 +21,14 @@ MOST_PROBLEMS = 20
 """How many faults of one file are named; who mends these sees the next."""
 
 
-class Foreign(NamedTuple):
+class ExternalFile(NamedTuple):
     """A file's documents by key, each as the JSON that the store keeps, and where each stands."""
 
     documents: dict[str, bytes]
     lines: dict[str, int]
 
 
-def read_foreign(folder: Path, collection: Collection) -> Foreign:
+def read_external_file(folder: Path, collection: Collection) -> ExternalFile:
     """What a file holds.
 
     Raises Invalid, naming file, line and reason of what is wrong, Unavailable for a failed disk.
@@ -38,7 +38,7 @@ def read_foreign(folder: Path, collection: Collection) -> Foreign:
         raise Invalid([Problem("", f"{path.name} is missing; an empty one holds [].")])
     with reporting(f"reading {path.name}"):
         data = path.read_bytes()
-    found = Foreign({}, {})
+    found = ExternalFile({}, {})
     try:
         problems = list(islice(_take_in(data, collection, found), MOST_PROBLEMS))
     except Malformed as error:
@@ -48,13 +48,13 @@ def read_foreign(folder: Path, collection: Collection) -> Foreign:
     return found
 
 
-def read_all(folder: Path, collections: Iterable[Collection]) -> dict[str, Foreign]:
+def read_all(folder: Path, collections: Iterable[Collection]) -> dict[str, ExternalFile]:
     """What the files of these collections hold. Raises Invalid for all of them at once."""
-    found: dict[str, Foreign] = {}
+    found: dict[str, ExternalFile] = {}
     problems: list[Problem] = []
     for each in collections:
         try:
-            found[each.name] = read_foreign(folder, each)
+            found[each.name] = read_external_file(folder, each)
         except Invalid as error:
             problems.extend(error.problems)
     if problems:
@@ -63,9 +63,9 @@ def read_all(folder: Path, collections: Iterable[Collection]) -> dict[str, Forei
 
 
 def refuse_contradictions(
-    ledger: Ledger,
+    ledger: IssuedNumbers,
     collections: Iterable[Collection],
-    read: Mapping[str, Foreign],
+    read: Mapping[str, ExternalFile],
     counters: Mapping[str, bytes] | None,
 ) -> None:
     """Raise Invalid where files contradict the ledger or each other, or `counters` are too low.
@@ -88,14 +88,14 @@ def refuse_contradictions(
         raise Invalid(found)
 
 
-def _place(read: Mapping[str, Foreign], collection: Collection, key: str) -> str:
+def _place(read: Mapping[str, ExternalFile], collection: Collection, key: str) -> str:
     """The file and, where a person wrote it, the line on which a document stands."""
     lines = read[collection.name].lines if collection.name in read else {}
     line = f", line {lines[key]}" if key in lines else ""
     return f"{collection.name}.json{line}"
 
 
-def _take_in(data: bytes, collection: Collection, found: Foreign) -> Iterator[str]:
+def _take_in(data: bytes, collection: Collection, found: ExternalFile) -> Iterator[str]:
     """Add each good document to `found`, and yield what is wrong with the others."""
     for line, document in strict_json.elements(data):
         key = document.get(collection.key) if isinstance(document, dict) else None
@@ -117,7 +117,7 @@ def _judged(collection: Collection, document: dict[str, Any]) -> bytes:
     """The document as it is kept. Raises Invalid or ValueError for one that breaks the rules."""
     collection.check(document)
     raw = encode_document(document)
-    filing_of(collection, raw)
+    index_entry_of_raw(collection, raw)
     for series, _, number in collection.given(document):
         if type(number) is not int:
             raise ValueError(f"the {series} number must be a whole number")

@@ -18,7 +18,7 @@ from app.store.files.wal.format import encode_document
 _ID = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
-class Ledger:
+class IssuedNumbers:
     """Every number and the highest id that some document has."""
 
     def __init__(self) -> None:

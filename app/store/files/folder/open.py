@@ -22,7 +22,7 @@ from app.store.files.disk.filesystem import (
     reporting,
 )
 from app.store.files.folder.external_files import read_all, refuse_contradictions
-from app.store.files.folder.issued_numbers import Ledger
+from app.store.files.folder.issued_numbers import IssuedNumbers
 from app.store.files.memory.transaction import COUNTERS
 from app.store.files.snapshot.checkpoint_file import CheckpointFile, FileRecord, path_of
 from app.store.files.snapshot.writer import publish, write_next
@@ -175,7 +175,7 @@ def _take_over(folder: Path, new: Sequence[Collection]) -> dict[str, FileRecord]
     read = read_all(folder, brought)
     documents = {each.name: read[each.name].documents if each in brought else {} for each in new}
     if COUNTERS in new:
-        ledger = Ledger()
+        ledger = IssuedNumbers()
         counters = documents[COUNTERS.name] if COUNTERS in brought else None
         refuse_contradictions(ledger, brought, read, counters)
         documents[COUNTERS.name] = counters or ledger.counters()

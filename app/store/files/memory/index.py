@@ -27,18 +27,18 @@ Posting = tuple[str, IndexValue]
 Bucket: TypeAlias = "list[str] | SortedList"
 
 
-class Filing(NamedTuple):
+class IndexEntry(NamedTuple):
     """Where a document is found: its place in every list, and each (index, value) it is under."""
 
     entry: str
     postings: frozenset[Posting]
 
 
-NOWHERE = Filing("", frozenset())
+NOWHERE = IndexEntry("", frozenset())
 _LISTED_ONLY = frozenset({(ALL, ALL)})
 
 
-def filing_of(collection: Collection, raw: bytes | None) -> Filing:
+def index_entry_of_raw(collection: Collection, raw: bytes | None) -> IndexEntry:
     """The filing of a stored document; NOWHERE for None, and where nothing is indexed.
 
     Raises what the functions of the collection raise for a document that they cannot deal with.
@@ -48,26 +48,26 @@ def filing_of(collection: Collection, raw: bytes | None) -> Filing:
     return filed(collection, orjson.loads(raw))
 
 
-def filed(collection: Collection, document: Document) -> Filing:
-    """The filing of a document as it is stored; it raises as `filing_of` does."""
+def filed(collection: Collection, document: Document) -> IndexEntry:
+    """The filing of a document as it is stored; it raises as `index_entry_of_raw` does."""
     if not (collection.listed or collection.indexes):
         return NOWHERE
     entry = entry_of(collection, document)
     if not collection.indexes:
-        return Filing(entry, _LISTED_ONLY)
+        return IndexEntry(entry, _LISTED_ONLY)
     found = [
         (name, each) for name, values in collection.indexes.items() for each in values(document)
     ]
-    return Filing(entry, _LISTED_ONLY.union(found) if collection.listed else frozenset(found))
+    return IndexEntry(entry, _LISTED_ONLY.union(found) if collection.listed else frozenset(found))
 
 
-def filed_by_key(collection: Collection, key: str) -> Filing | None:
+def index_entry_by_key(collection: Collection, key: str) -> IndexEntry | None:
     """The filing of a document with this key, where nothing else about it counts; else None."""
     if not (collection.listed or collection.indexes):
         return NOWHERE
     if collection.indexes or collection.sort is not unsorted:
         return None
-    return Filing(SEPARATOR + key, _LISTED_ONLY)
+    return IndexEntry(SEPARATOR + key, _LISTED_ONLY)
 
 
 def entry_of(collection: Collection, document: Document) -> str:

@@ -14,17 +14,17 @@ from typing import NamedTuple
 
 import orjson
 
-from app.kernel.bounded_cache import Recent
+from app.kernel.bounded_cache import BoundedCache
 from app.store import Collection, Document, IndexValue, Page
 from app.store.files.memory.index import (
     AFTER_SEPARATOR,
     ALL,
-    Filing,
     Index,
+    IndexEntry,
     Posting,
     entry_of,
-    filed_by_key,
-    filing_of,
+    index_entry_by_key,
+    index_entry_of_raw,
     key_of,
 )
 from app.store.files.snapshot.checkpoint_file import CheckpointFile
@@ -38,14 +38,14 @@ class Change(NamedTuple):
     collection: str
     key: str
     raw: bytes | None
-    filing: Filing
+    filing: IndexEntry
 
 
 Staged = Mapping[str, Change]
 """The changes of the transaction that asks, in one collection, by key."""
 
 
-class Layer(dict[str, dict[str, bytes | None]]):
+class Memtable(dict[str, dict[str, bytes | None]]):
     """By collection and key: the document put since the layer began, or None for a deleted one."""
 
     def __init__(self, segment: int, collections: Iterable[str]) -> None:
@@ -53,7 +53,7 @@ class Layer(dict[str, dict[str, bytes | None]]):
         self.segment = segment
 
 
-class State:
+class Tables:
     """Documents and indexes as of one moment. The caller holds the memory lock."""
 
     def __init__(
@@ -62,8 +62,8 @@ class State:
         """Start from checkpoint files: fill the indexes of those collections that have any."""
         self.collections = {collection.name: collection for collection in collections}
         self.base = dict(base)
-        self.layers = [Layer(segment, self.collections)]
-        self._filings = Recent[tuple[str, str], Filing]()
+        self.memtables = [Memtable(segment, self.collections)]
+        self._filings = BoundedCache[tuple[str, str], IndexEntry]()
         with _nothing_collected():
             self._indexes = {
                 name: _indexes_over(collection, base[name])
@@ -73,7 +73,7 @@ class State:
 
     def apply(self, changes: Iterable[Change]) -> None:
         """Take in one transaction."""
-        newest = self.layers[-1]
+        newest = self.memtables[-1]
         for name, key, raw, filing in changes:
             if name in self._indexes:
                 self._refile(name, self.filing(name, key), filing)
@@ -82,23 +82,23 @@ class State:
 
     def raw(self, collection: str, key: str) -> bytes | None:
         """The stored JSON of a document, or None."""
-        for layer in reversed(self.layers):
-            documents = layer[collection]
+        for memtable in reversed(self.memtables):
+            documents = memtable[collection]
             if key in documents:
                 return documents[key]
         return self.base[collection].get(key)
 
-    def filing(self, collection: str, key: str) -> Filing:
+    def filing(self, collection: str, key: str) -> IndexEntry:
         """Where a document of a collection that has indexes is filed now."""
         if lately := self._filings.get((collection, key)):
             return lately
         declared, raw = self.collections[collection], self.raw(collection, key)
-        return (raw and filed_by_key(declared, key)) or filing_of(declared, raw)
+        return (raw and index_entry_by_key(declared, key)) or index_entry_of_raw(declared, raw)
 
     def keys(self, collection: str) -> Iterator[str]:
         """Every key of the collection."""
         field = self.collections[collection].key
-        newer = {key: None for layer in self.layers for key in layer[collection]}
+        newer = {key: None for memtable in self.memtables for key in memtable[collection]}
         for raw in self.base[collection].lines():
             if (key := orjson.loads(raw)[field]) not in newer:
                 yield key
@@ -106,7 +106,7 @@ class State:
 
     def scan(self, collection: str, after: str, limit: int, staged: Staged) -> list[bytes]:
         """See View.scan; the documents as they are stored."""
-        newer = {key for layer in self.layers for key in layer[collection] if key > after}
+        newer = {key for memtable in self.memtables for key in memtable[collection] if key > after}
         newer |= {key for key in staged if key > after}
         file = self.base[collection].after(after)
         older = ((key, raw) for key, raw in file if key not in newer)
@@ -131,7 +131,7 @@ class State:
         wanted = self._wanted(collection, where)
         start, stop = _range(low, high, None, False)
 
-        def matches(filing: Filing) -> bool:
+        def matches(filing: IndexEntry) -> bool:
             return wanted <= filing.postings and start <= filing.entry < stop
 
         number = sum(
@@ -203,7 +203,7 @@ class State:
         document: Document = orjson.loads(raw or b"null")
         return document
 
-    def _refile(self, collection: str, old: Filing, new: Filing) -> None:
+    def _refile(self, collection: str, old: IndexEntry, new: IndexEntry) -> None:
         if old == new:
             return
         indexes = self._indexes[collection]

@@ -10,8 +10,8 @@ import uuid_utils
 
 from app.kernel.errors import Invalid, Problem
 from app.store import Collection, Document, IndexValue, Page
-from app.store.files.memory.index import NOWHERE, SEPARATOR, filed, filed_by_key
-from app.store.files.memory.tables import Change, Staged, State
+from app.store.files.memory.index import NOWHERE, SEPARATOR, filed, index_entry_by_key
+from app.store.files.memory.tables import Change, Staged, Tables
 from app.store.files.wal.format import encode_document
 
 LAST_ID = "last_id"
@@ -43,7 +43,7 @@ _NOTHING: Staged = {}
 class JsonView:
     """See app.store.View. The caller sees to it that the state does not change meanwhile."""
 
-    def __init__(self, state: State) -> None:
+    def __init__(self, state: Tables) -> None:
         self._state = state
 
     def get(self, collection: str, key: str) -> Document | None:
@@ -106,7 +106,7 @@ class JsonTransaction(JsonView):
     nothing about a document can fail any more once it is written to the journal.
     """
 
-    def __init__(self, state: State) -> None:
+    def __init__(self, state: Tables) -> None:
         super().__init__(state)
         self._staged: dict[str, dict[str, Change]] = {}
         self._undo: list[tuple[str, str, Change | None]] = []
@@ -121,7 +121,7 @@ class JsonTransaction(JsonView):
         if not isinstance(key, str) or not key or SEPARATOR in key:
             raise ValueError(f"the {declared.key} of a document of {collection} must be a text")
         raw = encode_document(document)
-        filing = filed_by_key(declared, key)
+        filing = index_entry_by_key(declared, key)
         if filing is None or b"null" in raw:
             kept = orjson.loads(raw)
             if kept != document:

@@ -29,7 +29,7 @@ from typing import NamedTuple
 import google_crc32c
 import orjson
 
-from app.kernel.bounded_cache import Recent
+from app.kernel.bounded_cache import BoundedCache
 from app.store import Collection
 
 HEAD = b"[\n"
@@ -85,7 +85,7 @@ class CheckpointFile:
         self._prefix = len(orjson.dumps({collection.key: ""})) - len(b'""}')
         self._end = max(len(self._map) - len(FOOT), len(HEAD))
         self._last = max(self._map.rfind(b"\n", 0, self._end) + 1, len(HEAD))
-        self._recent = Recent[str, bytes]()
+        self._recent = BoundedCache[str, bytes]()
 
     def get(self, key: str) -> bytes | None:
         """The stored JSON of one document, or None. Costs O(log n), or less where asked lately."""

@@ -26,20 +26,20 @@ from app.kernel.errors import Conflict, Damaged
 from app.store import Collection, Document
 from app.store.files.disk.filesystem import reporting
 from app.store.files.disk.locks import ProcessLock
-from app.store.files.folder.external_files import Foreign, read_all, refuse_contradictions
-from app.store.files.folder.issued_numbers import Ledger
+from app.store.files.folder.external_files import ExternalFile, read_all, refuse_contradictions
+from app.store.files.folder.issued_numbers import IssuedNumbers
 from app.store.files.folder.open import open_file, read_headers, recorded
 from app.store.files.memory.transaction import COUNTERS
 from app.store.files.snapshot.checkpoint_file import FileRecord, path_of
 from app.store.files.snapshot.writer import publish, write_next
 from app.store.files.wal.format import Header, Line, encode_document
-from app.store.files.wal.log import Chain
+from app.store.files.wal.log import WriteAheadLog
 from app.store.files.wal.segment import Segment
 
 _PATIENCE_S = 1.0
 
 
-class Accepted(NamedTuple):
+class AdoptedFile(NamedTuple):
     """One file that was taken as true: its documents on record before, and now.
 
     `replayed` counts the changes that were still in the journal alone and went on top of the edit.
@@ -51,7 +51,7 @@ class Accepted(NamedTuple):
     replayed: int
 
 
-def accept(folder: Path, collections: Iterable[Collection]) -> list[Accepted]:
+def accept(folder: Path, collections: Iterable[Collection]) -> list[AdoptedFile]:
     """Take every edited file of the data folder as true; the result is durable on return.
 
     Raises Conflict while the service runs, Invalid with file, line and reason for a file that
@@ -66,9 +66,9 @@ def accept(folder: Path, collections: Iterable[Collection]) -> list[Accepted]:
             return []
         read = _read(folder, edited)
         documents = {name: found.documents for name, found in read.items()}
-        chain = Chain(folder / "journal", Segment(folder / "journal", headers[0].segment))
+        wal = WriteAheadLog(folder / "journal", Segment(folder / "journal", headers[0].segment))
         try:
-            history = _History(chain)
+            history = _History(wal)
             before = {each.name: history.record_of(each.name) for each in edited}
             replayed = {
                 each.name: history.replay(each, before[each.name].covers, documents[each.name])
@@ -77,11 +77,11 @@ def accept(folder: Path, collections: Iterable[Collection]) -> list[Accepted]:
             ledger = _known(folder, declared, untouched, history)
             counters = _counters(folder, read, untouched, history)
             refuse_contradictions(ledger, declared, read, counters)
-            _put_in_place(folder, chain, edited, documents, untouched)
+            _put_in_place(folder, wal, edited, documents, untouched)
         finally:
-            chain.close()
+            wal.close()
     return [
-        Accepted(f"{name}.json", record.documents, len(documents[name]), replayed[name])
+        AdoptedFile(f"{name}.json", record.documents, len(documents[name]), replayed[name])
         for name, record in before.items()
     ]
 
@@ -117,14 +117,14 @@ def _judge(
     return untouched, edited
 
 
-def _read(folder: Path, edited: Iterable[Collection]) -> dict[str, Foreign]:
+def _read(folder: Path, edited: Iterable[Collection]) -> dict[str, ExternalFile]:
     """What the edited files hold. Raises Invalid.
 
     A missing file of counters is taken for empty: what has to stand in it is told afterwards.
     """
     lost = not path_of(folder, COUNTERS.name).exists()
     read = read_all(folder, (each for each in edited if each is not COUNTERS or not lost))
-    return read | {each.name: Foreign({}, {}) for each in edited if each is COUNTERS and lost}
+    return read | {each.name: ExternalFile({}, {}) for each in edited if each is COUNTERS and lost}
 
 
 def _known(
@@ -132,9 +132,9 @@ def _known(
     declared: Iterable[Collection],
     untouched: Mapping[str, FileRecord],
     history: "_History",
-) -> Ledger:
+) -> IssuedNumbers:
     """What was given out, by the files that nobody touched and by every transaction."""
-    ledger = Ledger()
+    ledger = IssuedNumbers()
     for each in declared:
         if each.name in untouched:
             for raw in open_file(folder, each).lines():
@@ -146,7 +146,7 @@ def _known(
 
 def _counters(
     folder: Path,
-    read: Mapping[str, Foreign],
+    read: Mapping[str, ExternalFile],
     untouched: Mapping[str, FileRecord],
     history: "_History",
 ) -> Mapping[str, bytes]:
@@ -162,13 +162,13 @@ def _counters(
 class _History:
     """What the journal says: which versions of the files there may be, and every transaction."""
 
-    def __init__(self, chain: Chain) -> None:
-        self._begins_after = chain.seq
-        self._headers = [chain.segment.header]
+    def __init__(self, wal: WriteAheadLog) -> None:
+        self._begins_after = wal.seq
+        self._headers = [wal.segment.header]
         self._transactions: list[Line] = []
-        for line in chain.settle():
+        for line in wal.settle():
             if "segment" in line:
-                self._headers.append(chain.segment.header)
+                self._headers.append(wal.segment.header)
             elif "published" in line:
                 self._headers = self._headers[-1:]
             else:
@@ -202,16 +202,16 @@ class _History:
 
 def _put_in_place(
     folder: Path,
-    chain: Chain,
+    wal: WriteAheadLog,
     edited: Sequence[Collection],
     documents: dict[str, dict[str, bytes]],
     untouched: dict[str, FileRecord],
 ) -> None:
     records = {
-        each.name: write_next(folder, each, None, documents[each.name], covers=chain.seq)
+        each.name: write_next(folder, each, None, documents[each.name], covers=wal.seq)
         for each in edited
     }
-    chain.lead_to(chain.begin_next(chain.segment.header.files | untouched | records))
+    wal.lead_to(wal.begin_next(wal.segment.header.files | untouched | records))
     publish(folder, edited)
-    chain.announce(published=0)
-    chain.segment.sync()
+    wal.announce(published=0)
+    wal.segment.sync()

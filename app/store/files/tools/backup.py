@@ -53,7 +53,7 @@ def backup(store: JsonFileStore, destination: Path) -> Backup:
     with reporting("copying the data folder"), ExitStack() as opened:
         with store.writing():
             store.notice_edits()
-            last_transaction = store.replica.chain.seq
+            last_transaction = store.replica.wal.seq
             sources = [_open(path, opened) for path in _paths(store)]
         make_folder(destination.parent)
         others = _copy_all(store.folder, sources, destination)

@@ -41,7 +41,7 @@ It may be given a document that has come that far already, and then returns it a
 """
 
 
-class Upgraded(NamedTuple):
+class Migrated(NamedTuple):
     """What was done: how many documents of which collection changed, and where the copy is."""
 
     changed: dict[str, int]
@@ -57,7 +57,7 @@ class Upgraded(NamedTuple):
 
 def upgrade(
     folder: Path, collections: Iterable[Collection], steps: Sequence[Step]
-) -> Upgraded | None:
+) -> Migrated | None:
     """Bring a folder's documents to version len(steps), durably. None where they are, or none are.
 
     Raises Unavailable for a folder that a newer Daybook wrote, Conflict while a service runs on an
@@ -71,7 +71,7 @@ def upgrade(
         schema = schema_of(folder, len(steps))  # where another was quicker, no step is left
         _refuse_damaged(folder, collections)
         copy = _keep_copy(folder, len(steps))
-        return Upgraded(_rewrite(folder, (*collections, COUNTERS), steps[schema:], schema), copy)
+        return Migrated(_rewrite(folder, (*collections, COUNTERS), steps[schema:], schema), copy)
 
 
 def schema_of(folder: Path, newest: int) -> int:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from app.store import Collection, Document
-from app.store.files.folder.issued_numbers import Ledger
+from app.store.files.folder.issued_numbers import IssuedNumbers
 from app.store.files.memory.transaction import COUNTERS, LAST_ID
 from app.store.files.wal.format import Line, encode_document
 
@@ -85,7 +85,7 @@ def _least(
     transactions: Mapping[int, Line],
 ) -> dict[str, int | str]:
     """The counters, or what must stand there by all documents that there are and were."""
-    ledger = Ledger()
+    ledger = IssuedNumbers()
     for each in collections:
         for raw in documents[each.name].values():
             ledger.trust(each, orjson.loads(raw))

@@ -26,7 +26,7 @@ import orjson
 from app.kernel.disk import sync_folder
 from app.store import Collection
 from app.store.files.disk.filesystem import reporting
-from app.store.files.folder.external_files import read_foreign
+from app.store.files.folder.external_files import read_external_file
 from app.store.files.folder.open import open_file
 from app.store.files.memory.transaction import COUNTERS
 from app.store.files.snapshot.checkpoint_file import CheckpointFile, FileRecord
@@ -47,7 +47,7 @@ _LINE_ENDS = re.compile(rb'(?<=\n)|(?=\{"crc":")')
 """Also where the newline itself is damaged."""
 
 
-class Salvaged(NamedTuple):
+class Repaired(NamedTuple):
     """What came of it: the transactions that were read, what is lost, and where the damage is."""
 
     transactions: int
@@ -55,7 +55,7 @@ class Salvaged(NamedTuple):
     aside: str
 
 
-class Wreck(NamedTuple):
+class ReadableJournal(NamedTuple):
     """What can be read of the journal."""
 
     headers: list[Header]
@@ -69,7 +69,7 @@ class Wreck(NamedTuple):
         return max([0, *self.transactions, *(header.after for header in self.headers)])
 
 
-def salvage(folder: Path, collections: Iterable[Collection]) -> Salvaged | None:
+def salvage(folder: Path, collections: Iterable[Collection]) -> Repaired | None:
     """Make the journal readable again; durable on return. None where it is sound.
 
     Raises Conflict while the service runs, Invalid for a readable file that cannot be read either,
@@ -91,12 +91,12 @@ def salvage(folder: Path, collections: Iterable[Collection]) -> Salvaged | None:
         }
         schema = min((header.schema for header in wreck.headers), default=0)
         begin_anew(folder, declared, records, last, schema)
-    return Salvaged(len(wreck.transactions), wreck.lost, aside)
+    return Repaired(len(wreck.transactions), wreck.lost, aside)
 
 
-def read_journal(folder: Path) -> Wreck:
+def read_journal(folder: Path) -> ReadableJournal:
     """All segments, sound or not, oldest first. Raises OSError."""
-    wreck = Wreck([], {}, [], [])
+    wreck = ReadableJournal([], {}, [], [])
     for number in segment_numbers(folder / "journal"):
         _read_segment(segment_path(folder / "journal", number), number, wreck)
     for seq in [*_gaps(wreck)]:
@@ -105,7 +105,7 @@ def read_journal(folder: Path) -> Wreck:
     return wreck
 
 
-def _read_segment(path: Path, number: int, wreck: Wreck) -> None:
+def _read_segment(path: Path, number: int, wreck: ReadableJournal) -> None:
     name = f"journal/{path.name}"
     first, *others = [*filter(None, _LINE_ENDS.split(path.read_bytes())), b""]
     header = decode_header(first.rstrip(b"\n"), number)
@@ -129,7 +129,7 @@ def _read_segment(path: Path, number: int, wreck: Wreck) -> None:
         offset += len(entry)
 
 
-def _gaps(wreck: Wreck) -> Iterator[int]:
+def _gaps(wreck: ReadableJournal) -> Iterator[int]:
     """Transactions of which there is not even a line, between others that can be read."""
     sound = [*(header.after for header in wreck.headers), *wreck.transactions]
     told = {entry.seq for entry in wreck.entries}
@@ -163,12 +163,14 @@ def _keys(line: Line) -> Iterator[tuple[str, str]]:
         yield from ((name, key) for key in keys)
 
 
-def documents_of(folder: Path, collection: Collection, wreck: Wreck) -> Mapping[str, bytes]:
+def documents_of(
+    folder: Path, collection: Collection, wreck: ReadableJournal
+) -> Mapping[str, bytes]:
     """The documents of a file, and on top of them what the journal has that the file has not."""
     file = open_file(folder, collection)
     record = _record_of(file, wreck.headers)
     if record is None:
-        documents = dict(read_foreign(folder, collection).documents)
+        documents = dict(read_external_file(folder, collection).documents)
         text = "Nothing is on record about this file any more; it was taken as it is."
         wreck.lost.append(Finding(f"{collection.name}.json", 0, text))
     else:
@@ -182,7 +184,7 @@ def documents_of(folder: Path, collection: Collection, wreck: Wreck) -> Mapping[
 def _counters(
     folder: Path,
     declared: Iterable[Collection],
-    wreck: Wreck,
+    wreck: ReadableJournal,
     documents: Mapping[str, Mapping[str, bytes]],
 ) -> Mapping[str, bytes]:
     """The counters, raised; where that leaves a gap, it is told."""

@@ -19,7 +19,7 @@ from app.store.files.disk.locks import ProcessLock
 from app.store.files.folder.open import is_data_folder, read_headers
 from app.store.files.memory.transaction import COUNTERS
 from app.store.files.snapshot.checkpoint_file import path_of
-from app.store.files.tools.verify import Inspection, inspect
+from app.store.files.tools.verify import Verification, inspect
 
 _LOCKS = frozenset({"store.lock", "leader.lock", "checkpoint.lock"})
 _MOST_TOLD = 5
@@ -111,7 +111,7 @@ def _copy_folder(folder: Path, copy: Path) -> Iterator[int]:
             yield path.stat().st_size
 
 
-def _verified(copy: Path, collections: Iterable[Collection]) -> Inspection:
+def _verified(copy: Path, collections: Iterable[Collection]) -> Verification:
     """What the copy holds. Raises Damaged where a checksum says that it is not what was written."""
     found = inspect(copy, collections)
     bad = [each for each in found.findings if not each.heals]

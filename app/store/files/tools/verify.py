@@ -12,7 +12,7 @@ from app.kernel.errors import Damaged, Invalid, Unavailable
 from app.store import Collection
 from app.store.files.disk.filesystem import reporting
 from app.store.files.disk.locks import ProcessLock
-from app.store.files.folder.external_files import read_foreign
+from app.store.files.folder.external_files import read_external_file
 from app.store.files.folder.open import open_file, recorded
 from app.store.files.memory.transaction import COUNTERS
 from app.store.files.snapshot.checkpoint_file import HEAD, CheckpointFile, path_of
@@ -32,7 +32,7 @@ class Finding(NamedTuple):
     heals: bool = False
 
 
-class Inspection(NamedTuple):
+class Verification(NamedTuple):
     """What was read, and what was found. Without findings the folder is as the store left it."""
 
     files: int
@@ -48,7 +48,7 @@ def inspect(
     lock_timeout_s: float = 5.0,
     *,
     is_locked: bool = False,
-) -> Inspection:
+) -> Verification:
     """Verify every readable file and every line of the journal, as they stand at one moment.
 
     `is_locked` says that the caller holds store.lock already.
@@ -72,7 +72,7 @@ def inspect(
         findings.extend(segment.findings(known, following))
     findings.extend(_gaps(segments))
     transactions = sum(segment.transactions for segment in segments)
-    return Inspection(len(files), documents, len(segments), transactions, findings)
+    return Verification(len(files), documents, len(segments), transactions, findings)
 
 
 @contextmanager
@@ -110,7 +110,7 @@ def _inspect_file(
     except Damaged as error:
         findings.append(Finding(f"{name}.json", _first_fault(file), str(error)))
     try:
-        return len(read_foreign(folder, file.collection).documents)
+        return len(read_external_file(folder, file.collection).documents)
     except Invalid as error:
         findings.extend(Finding(f"{name}.json", 0, each.message) for each in error.problems)
         return 0

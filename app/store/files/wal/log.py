@@ -16,19 +16,19 @@ from app.store.files.disk.filesystem import is_full, reporting
 from app.store.files.snapshot.checkpoint_file import FileRecord
 from app.store.files.wal.format import Header, Line, encode, encode_transaction, is_torn
 from app.store.files.wal.segment import Segment, create_segment, segment_path
-from app.store.observer import UNOBSERVED, Observer
+from app.store.observer import NULL_OBSERVER, Observer
 
 
-class Overtaken(Exception):
+class LogTruncated(Exception):
     """The segment to read next is gone: this process slept through two checkpoints."""
 
 
-class Chain:
+class WriteAheadLog:
     """The log from one segment on. `observer` hears of each sync."""
 
     def __init__(self, folder: Path, segment: Segment) -> None:
         self._folder = folder
-        self.observer: Observer = UNOBSERVED
+        self.observer: Observer = NULL_OBSERVER
         self._syncing = threading.Lock()
         self.segment = segment
         self.seq = self.durable = segment.header.after
@@ -36,7 +36,8 @@ class Chain:
     def news(self) -> Iterator[Line]:
         """Every line not read yet, over all segments; {"segment": N} stands for a step to the next.
 
-        A line counts as read when the next one is asked for. Raises Overtaken, Damaged or OSError.
+        A line counts as read when the next one is asked for. Raises LogTruncated, Damaged or
+        OSError.
         """
         while self.segment.grown():
             for line in self.segment.lines():
@@ -164,11 +165,13 @@ class Chain:
                 self.segment.renew()
 
     def _open(self, number: int) -> Segment:
-        """Open the next segment. Raises Overtaken, or Damaged when this one is not at its end."""
+        """Open the next segment. Raises LogTruncated, or Damaged when this one is not at its
+        end.
+        """
         try:
             following = Segment(self._folder, number)
         except FileNotFoundError:
-            raise Overtaken from None
+            raise LogTruncated from None
         if following.header.after != self.seq:
             following.close()
             raise self._damage(f"it must reach transaction {following.header.after}")
