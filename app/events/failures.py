@@ -27,7 +27,7 @@ FAILURES = Collection(
     indexes={
         "handler": lambda failure: [failure["handler"]],
         "type": lambda failure: [failure["event"]["type"]],
-        "order": lambda failure: Envelope.from_cloudevent(failure["event"]).names,
+        "order": lambda failure: Envelope.from_cloudevent(failure["event"]).order_keys,
         "state": lambda failure: [failure["state"]],
     },
     listed=True,

@@ -1,13 +1,12 @@
-"""Fault switches: make a handler fail, refuse, be down or be slow, so a class sees what follows.
+"""Fault switches: make a handler fail, refuse, be down or be slow, to show what follows.
 
-A switch is a document in `faults`, one for each handler, so every process obeys it at once:
-{handler, mode, times (None: for ever), delay_s, order (its id or number; None: every order)}.
+A switch is a document in `faults`, at most one for each handler, so every process sees it at once:
+{handler, mode, times (null: no limit), delay_s, order (id or number; null: every order)}.
 They work only where DAYBOOK_FAULTS=on.
 """
 
 from marshmallow import fields
 
-from app.events.dispatch.retry import FaultInjected
 from app.events.types import Envelope
 from app.kernel.errors import DaybookError, Invalid, Problem, Unavailable
 from app.schema.fields import Choice, Count
@@ -35,49 +34,56 @@ FAULTS = Collection(
 )
 
 
-def slowness_s(view: View, handler: str, event: Envelope) -> float:
-    """How long the delivery shall be held up, in seconds."""
+class FaultInjected(DaybookError):
+    """A fault switch made the handler fail. Transient, and not an outage."""
+
+
+def injected_delay_s(view: View, handler: str, event: Envelope) -> float:
+    """Seconds by which a switch delays this delivery; 0 without one."""
     fault = _fault(view, handler, event)
     return float(fault["delay_s"]) if fault and fault["mode"] == SLOW else 0.0
 
 
 def inject_fault(tx: Transaction, handler: str, event: Envelope) -> None:
-    """Raise what the switch for this handler demands, and count it down; nothing when it is off."""
-    fault = _fault(tx, handler, event)
-    if fault is None or fault["mode"] == SLOW:
-        return
-    if fault["times"] is not None:
-        _count_down(tx, fault)
-    text = f"a fault switch is on for {handler} ({fault['mode']})"
-    if fault["mode"] == REJECT:
-        raise Invalid([Problem("", text)])
-    raise Unavailable(text) if fault["mode"] == DOWN else FaultInjected(text)
+    """Count the handler's switch down and raise its error; do nothing when none is set.
+
+    Raises FaultInjected, Invalid or Unavailable, by the mode of the switch.
+    """
+    if error := _count_down(tx, handler, event):
+        raise error
 
 
-def inject_fault_in_transaction(store: Store, handler: str, event: Envelope) -> None:
-    """As `strike`, for a handler that has no transaction of its own."""
+def inject_fault_outside(store: Store, handler: str, event: Envelope) -> None:
+    """As `inject_fault`, in a transaction of its own, which is durable before the error is raised.
+
+    Without a switch it only reads.
+    """
     with store.read() as view:
         if _fault(view, handler, event) is None:
             return
-    struck: DaybookError | None = None
     with store.transaction() as tx:
-        try:
-            inject_fault(tx, handler, event)
-        except DaybookError as error:  # counted down durably first, raised after
-            struck = error
-    if struck:
-        raise struck
+        error = _count_down(tx, handler, event)
+    if error:
+        raise error
+
+
+def _count_down(tx: Transaction, handler: str, event: Envelope) -> DaybookError | None:
+    """The error that a switch demands now, after it was counted down; None without one."""
+    fault = _fault(tx, handler, event)
+    if fault is None or fault["mode"] == SLOW:
+        return None
+    if fault["times"] == 1:
+        tx.delete(FAULTS.name, handler)
+    elif fault["times"] is not None:
+        tx.put(FAULTS.name, fault | {"times": fault["times"] - 1})
+    text = f"a fault switch is on for {handler} ({fault['mode']})"
+    if fault["mode"] == REJECT:
+        return Invalid([Problem("", text)])
+    return Unavailable(text) if fault["mode"] == DOWN else FaultInjected(text)
 
 
 def _fault(view: View, handler: str, event: Envelope) -> Document | None:
     fault = view.get(FAULTS.name, handler)
-    if fault is None or fault["order"] not in (None, *event.names):
+    if fault is None or fault["order"] not in (None, *event.order_keys):
         return None
     return fault
-
-
-def _count_down(tx: Transaction, fault: Document) -> None:
-    if fault["times"] > 1:
-        tx.put(FAULTS.name, fault | {"times": fault["times"] - 1})
-    else:
-        tx.delete(FAULTS.name, fault["handler"])

@@ -228,7 +228,7 @@ class Envelope:
     """The span that it was emitted in, as W3C Trace Context writes it; "" when nobody traced it."""
 
     @property
-    def names(self) -> tuple[str, ...]:
+    def order_keys(self) -> tuple[str, ...]:
         """What an operator may call its order: the id, and the number where the data tells it."""
         number = self.data.get("order", self.data).get("number")
         return (self.subject,) if number is None else (self.subject, str(number))

@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.events.faults import FAULTS, inject_fault_in_transaction
+from app.events.faults import FAULTS, inject_fault_outside
 from app.events.outbox import OUTBOX, emit
 from app.events.types import Envelope, InventoryReserved, OrderUpdated
 from tests.events.conftest import EFFECTS, Shop
@@ -137,6 +137,6 @@ def test_a_slow_handler_outside_is_not_struck(shop: Shop) -> None:
     event_id = shop.emit()
     with shop.store.read() as view:
         event = Envelope.from_cloudevent((view.get(OUTBOX.name, event_id) or {})["event"])
-    inject_fault_in_transaction(shop.store, "notification", event)
+    inject_fault_outside(shop.store, "notification", event)
     with shop.store.read() as view:
         assert view.count(FAULTS.name) == 1

@@ -102,5 +102,5 @@ def test_an_event_can_be_named_by_the_orders_number() -> None:
         InventoryReserved("order-1", {"number": 1001, "version": 1}),
     ):
         envelope = Envelope("id", event.source, event.type, "", event.subject, event.data)
-        assert envelope.names == ("order-1", "1001")
-    assert Envelope("id", "", "product.updated", "", "tea", {}).names == ("tea",)
+        assert envelope.order_keys == ("order-1", "1001")
+    assert Envelope("id", "", "product.updated", "", "tea", {}).order_keys == ("tea",)

@@ -4,7 +4,7 @@ import pytest
 from flask import Flask
 from werkzeug.exceptions import ImATeapot
 
-from app.events.dispatch.retry import FaultInjected
+from app.events.faults import FaultInjected
 from app.http.responses import problems
 from app.kernel import errors
 

@@ -194,7 +194,9 @@ class DeliveryLoop:
 
     def _is_slowed(self, view: View, partition: Partition, event: Envelope) -> bool:
         """Whether a fault switch has the delivery wait; once for each attempt."""
-        delay_s = faults.slowness_s(view, partition.handler, event) if self._with_faults else 0.0
+        delay_s = (
+            faults.injected_delay_s(view, partition.handler, event) if self._with_faults else 0.0
+        )
         if not delay_s or partition in self._slowed:
             self._slowed.discard(partition)
             return False
@@ -251,9 +253,7 @@ class DeliveryLoop:
 
     def _run_outside(self, delivery: Delivery) -> None:
         if self._with_faults:
-            faults.inject_fault_in_transaction(
-                self._store, delivery.partition.handler, delivery.event
-            )
+            faults.inject_fault_outside(self._store, delivery.partition.handler, delivery.event)
         delivery.handler(delivery.event)
 
     def _settle(

@@ -106,7 +106,7 @@ def judge(
         return Verdict(DONE, note=str(error))
     if breaker.is_open and isinstance(error, OUTAGES):
         return Verdict(HELD, described(error))
-    pause_s = policy.pause_s(error, attempt)
+    pause_s = policy.wait_s(error, attempt)
     if pause_s is None:
         return Verdict(DEAD, described(error), place=place_of(error))
     return Verdict(RETRY, described(error), pause_s=pause_s)

@@ -1,58 +1,57 @@
-"""When to try again, and when to give up. tenacity decides; nobody sleeps.
+"""Decides whether a failed delivery is tried again, and when. tenacity decides; nothing sleeps.
 
-The dispatcher has other work until the next attempt is due, and it may be another process by then.
-So nothing is kept between two attempts but their number, which stands in the outbox.
+The dispatcher delivers other events until the next attempt is due, and another process may make
+that attempt. So tenacity's strategies are called once for each failed attempt, with its number from
+the outbox, instead of wrapping a function that is retried in place.
 """
 
-from contextlib import suppress
 from dataclasses import dataclass
 
-from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential_jitter
+from tenacity import (
+    RetryCallState,
+    Retrying,
+    retry_if_exception_type,
+    stop_after_attempt,
+    wait_exponential_jitter,
+)
 
-from app.kernel.errors import DaybookError, Unavailable
+from app.events.faults import FaultInjected
+from app.kernel.errors import Unavailable
 
-LONGEST_PAUSE_S = 60.0
-
-
-class FaultInjected(DaybookError):
-    """A fault switch made the handler fail; worth a retry, and no outage."""
-
+MAX_RETRY_WAIT_S = 60.0
 
 OUTAGES = (Unavailable, OSError)
-"""The handler's peer (disk, mail server) cannot be had now: retried, and counted by the breaker."""
+"""The handler's peer (disk, mail server) cannot be reached: retried, and counted by the breaker."""
 
-PASSING = (*OUTAGES, FaultInjected)
-"""Errors that can pass. Every other one goes to failure.json at once."""
+TRANSIENT = (*OUTAGES, FaultInjected)
+"""Errors worth a retry. Every other error is permanent: it goes to failure.json at once."""
 
 
 @dataclass(frozen=True)
 class RetryPolicy:
-    """How often, and with what pause (seconds): doubled each time up to a minute, with jitter."""
+    """Exponential back-off with jitter: `first_wait_s`, doubled for each attempt, 60 s at most.
+
+    `attempts` counts the first attempt as well.
+    """
 
     attempts: int = 5
     first_wait_s: float = 0.2
 
-    def pause_s(self, error: BaseException, attempt: int) -> float | None:
-        """Seconds until the attempt after the one numbered `attempt`, which ended with `error`.
+    def wait_s(self, error: BaseException, attempt: int) -> float | None:
+        """Seconds to wait after the attempt numbered `attempt` (from 1) failed with `error`.
 
-        None when there is none: that was the last one, or the error cannot pass.
+        None when there is no further attempt: that was the last one, or the error is permanent.
         """
-        pauses: list[float] = []
-        steps = iter(
-            Retrying(
-                stop=stop_after_attempt(self.attempts),
-                wait=wait_exponential_jitter(
-                    multiplier=self.first_wait_s, max=LONGEST_PAUSE_S, jitter=self.first_wait_s
-                ),
-                retry=retry_if_exception_type(PASSING),
-                sleep=pauses.append,
-                reraise=True,
-            )
+        strategies = Retrying(
+            retry=retry_if_exception_type(TRANSIENT),
+            stop=stop_after_attempt(self.attempts),
+            wait=wait_exponential_jitter(
+                multiplier=self.first_wait_s, max=MAX_RETRY_WAIT_S, jitter=self.first_wait_s
+            ),
         )
-        this = next(steps)
-        this.retry_state.attempt_number = attempt
-        with this:
-            raise error
-        with suppress(type(error)):  # which tenacity raises again when it gives up
-            next(steps)
-        return pauses[0] if pauses else None
+        failed = RetryCallState(strategies, None, (), {})
+        failed.attempt_number = attempt
+        failed.set_exception((type(error), error, error.__traceback__))
+        if not strategies.retry(failed) or strategies.stop(failed):
+            return None
+        return strategies.wait(failed)

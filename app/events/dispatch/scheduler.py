@@ -7,7 +7,7 @@ from datetime import datetime
 from app.events.dispatch.breaker import Breaker
 from app.events.dispatch.partitions import Partition, Partitions
 from app.events.dispatch.ready_queue import MOST_AT_ONCE, ReadyQueue
-from app.events.dispatch.retry import LONGEST_PAUSE_S
+from app.events.dispatch.retry import MAX_RETRY_WAIT_S
 from app.kernel import clock
 from app.store import Document
 
@@ -85,4 +85,4 @@ def _until_retry_s(delivery: Document) -> float:
     if retry_at is None:
         return 0.0
     left = clock.parsed(retry_at) - datetime.now(clock.UTC)
-    return min(left.total_seconds(), 2 * LONGEST_PAUSE_S)
+    return min(left.total_seconds(), 2 * MAX_RETRY_WAIT_S)
