@@ -22,7 +22,7 @@ from app.billing.simulator import gateway
 from app.config import Config, from_environment
 from app.events import routes as event_routes
 from app.events.dispatch.dispatcher import Dispatcher
-from app.events.dispatch.jobs import DAYS, ScheduledJob
+from app.events.dispatch.jobs import JOB_DAYS, ScheduledJob
 from app.events.dispatch.retry import RetryPolicy
 from app.events.failures import FAILURES
 from app.events.faults import FAULTS
@@ -93,7 +93,7 @@ COLLECTIONS: tuple[Collection, ...] = (
     TIMELINES,
     FAILURES,
     FAULTS,
-    DAYS,
+    JOB_DAYS,
     IDEMPOTENCY,
     KEYS,
     USERS,
@@ -112,7 +112,7 @@ def create_app(config: Config | None = None, *, delivers: bool = True) -> Flask:
     `delivers`, it is another process that delivers events and writes the readable files.
     """
     config = config or from_environment(os.environ)
-    signals = connect_handlers(config)
+    registry = connect_handlers(config)
     spans = spans_to(config.otlp_endpoint)
     metrics = Metrics(HANDLERS, config.currency.code, on_commit=spans.committed if spans else None)
     tracing = (spans,) if spans else ()
@@ -121,9 +121,9 @@ def create_app(config: Config | None = None, *, delivers: bool = True) -> Flask:
         with_currency_check(config.currency, COLLECTIONS),
         lambda store: Dispatcher(
             store,
-            signals,
+            registry,
             RetryPolicy(config.retry_attempts, config.retry_wait),
-            daily=[
+            jobs=[
                 ScheduledJob("low stock", config.low_stock_check, config.timezone, tell_what_is_low)
             ],
             with_faults=config.faults,
@@ -188,14 +188,14 @@ def create_app(config: Config | None = None, *, delivers: bool = True) -> Flask:
 
 def connect_handlers(config: Config) -> HandlerRegistry:
     """Which service hears of which event."""
-    signals = HandlerRegistry()
+    registry = HandlerRegistry()
     notifier = _notifier(config)
     order_events = (OrderPlaced, OrderUpdated, OrderCancelled, OrderDeleted)
-    signals.connect(TransactionalHandler("inventory", reserve), *order_events)
-    signals.connect(TransactionalHandler("inventory", on_stock_freed), StockFreed)
-    signals.connect(TransactionalHandler("inventory", on_fulfilled), OrderFulfilled)
-    signals.connect(billing(gateway(config)), *order_events)
-    signals.connect(
+    registry.connect(TransactionalHandler("inventory", reserve), *order_events)
+    registry.connect(TransactionalHandler("inventory", on_stock_freed), StockFreed)
+    registry.connect(TransactionalHandler("inventory", on_fulfilled), OrderFulfilled)
+    registry.connect(billing(gateway(config)), *order_events)
+    registry.connect(
         SideEffectHandler("notification", notifier.on_event, notifier.precheck),
         *order_events,
         InventoryReserved,
@@ -208,13 +208,13 @@ def connect_handlers(config: Config) -> HandlerRegistry:
         ProductLowStock,
         ProductLowStockDigest,
     )
-    signals.connect(
+    registry.connect(
         TransactionalHandler("orders", on_inventory_event), InventoryReserved, InventoryBackordered
     )
-    signals.connect(
+    registry.connect(
         TransactionalHandler("orders", on_shipment_event), OrderFulfilled, OrderDelivered
     )
-    signals.connect(
+    registry.connect(
         TransactionalHandler("shipping", partial(prepare_shipment, rules_of(config))),
         OrderUpdated,
         OrderCancelled,
@@ -223,10 +223,10 @@ def connect_handlers(config: Config) -> HandlerRegistry:
         InventoryBackordered,
         PaymentCaptured,
     )
-    signals.connect(
+    registry.connect(
         TransactionalHandler("orders", on_payment), PaymentCaptured, PaymentFailed, PaymentRefunded
     )
-    return signals
+    return registry
 
 
 def _notifier(config: Config) -> Notifier:

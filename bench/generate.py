@@ -81,4 +81,4 @@ def _handled_order(tx: Transaction, chance: random.Random, n: int, orders: int) 
             (on_payment if is_payment else on_inventory_event)(tx, event)
         for handler in record["deliveries"]:
             outbox.mark_done(record["deliveries"][handler])
-        outbox.store(tx, record)
+        outbox.save_record(tx, record)

@@ -3,7 +3,7 @@
 from app.audit.findings import Findings, Mend, document_of
 from app.billing.service import VOIDED
 from app.events import failures, outbox
-from app.events.types import TIMELESS, OrderCancelled, OrderDeleted, OrderPlaced
+from app.events.types import TYPES_WITHOUT_TIMELINE, OrderCancelled, OrderDeleted, OrderPlaced
 from app.orders.service import ORDERS
 from app.store import Document, View
 
@@ -52,7 +52,7 @@ def of_failures(view: View, findings: Findings) -> None:
 
 def _is_in_timeline(view: View, record: Document) -> bool:
     """Whether the event stands where it has to."""
-    if record["event"]["type"] in TIMELESS:
+    if record["event"]["type"] in TYPES_WITHOUT_TIMELINE:
         return True
     timeline = view.get(outbox.TIMELINES.name, record["event"]["subject"])
     return record["id"] in (timeline or {"events": []})["events"]

@@ -12,7 +12,7 @@ import click
 
 from app.cli.command import Command, with_shop
 from app.events import failures
-from app.events.replay import RUN, SKIP, WAIT, Step, plan
+from app.events.replay import RUN, SKIP, WAIT, PlanEntry, plan_replay
 from app.events.replay_job import ReplayJob
 from app.events.schemas import DiscardSchema
 from app.events.types import EVENT_TYPES
@@ -102,7 +102,7 @@ def replay(
             error=error,
             since=_since(runtime, since) if since else None,
         )
-        steps = plan(view, selection)
+        steps = plan_replay(view, selection)
     if not steps:
         click.echo("Nothing to replay.")
     elif dry_run:
@@ -111,7 +111,7 @@ def replay(
         _run(runtime, steps, rate)
 
 
-def _announce(steps: list[Step]) -> None:
+def _announce(steps: list[PlanEntry]) -> None:
     for step in steps:
         click.echo(
             f"would {step.what}: {step.id}  {step.type}  order {step.order}{_WHY[step.what]}  "
@@ -121,7 +121,7 @@ def _announce(steps: list[Step]) -> None:
     click.echo(f"{count[RUN]} would run, {count[SKIP]} be skipped, {count[WAIT]} wait.")
 
 
-def _run(runtime: Runtime, steps: list[Step], rate: float | None) -> None:
+def _run(runtime: Runtime, steps: list[PlanEntry], rate: float | None) -> None:
     """Replay and follow; exits with 1 when some failed again or the run was stopped."""
     with _without_log():
         _replay_and_follow(runtime, steps, rate)
@@ -139,7 +139,7 @@ def _without_log() -> Iterator[None]:
         log.setLevel(before)
 
 
-def _replay_and_follow(runtime: Runtime, steps: list[Step], rate: float | None) -> None:
+def _replay_and_follow(runtime: Runtime, steps: list[PlanEntry], rate: float | None) -> None:
     run = ReplayJob(runtime, steps, _operator(), rate=rate)
     runtime.start()
     is_stopped = False
@@ -147,16 +147,16 @@ def _replay_and_follow(runtime: Runtime, steps: list[Step], rate: float | None) 
         length=len(steps), label="replay", file=sys.stderr, hidden=not sys.stderr.isatty()
     ) as bar:
         try:
-            for ended in run.follow():
+            for ended in run.run():
                 bar.update(ended)
         except KeyboardInterrupt:
             is_stopped = True
-    click.echo(f"{run.tally}.")
+    click.echo(f"{run.counts}.")
     if is_stopped:
         click.echo(
             "Stopped; what has not ended stays in failure.json until it has succeeded.", err=True
         )
-    if is_stopped or run.tally.failed:
+    if is_stopped or run.counts.failed:
         sys.exit(1)
 
 

@@ -1,17 +1,37 @@
-"""Events: what happened, who has to know, and how it gets there. Imports no service.
+"""Events: their types, the outbox, their delivery to handlers, failures and replay.
 
-To learn how it works, read in this order:
+How an event travels:
 
-    types.py       what can happen, and who has to handle it
-    outbox.py      events as they are kept, each with the state of its deliveries
-    signals.py     the handlers that are connected
-    dispatcher.py  one process leads; its thread does one round after the other
-    daily.py       what the leader does once a day
-    delivery.py    a round: which event to which handler, and what came of it
-    schedule.py    which deliveries may run now: order (lanes.py), time and outages (desk.py,
-                   breaker.py)
-    workshop.py    threads for handlers with effects outside the store
-    outcome.py     done, tried again, held or dead; retry.py decides between the last three
-    failures.py    data/failure.json, and what people do with it; replay.py plans a replay
-    faults.py      switches that make handlers fail, for classes
+    service ── emit() ──▶ outbox          in the transaction that changed the order
+                            │ change feed
+                            ▼
+                          inbox           changed records, read a few at a time
+                            ▼
+                          scheduler       partitions (order, handler) · ready queues · breaker
+                            ▼
+                          handlers        transactional │ side effect in the │ request-reply:
+                            │             in the loop's │ worker pool, after │ both, in turns
+                            │             transaction   │ the transaction    │
+                            ▼
+                          outcome         done │ retry │ held by the breaker │ dead
+                            ├──▶ outbox (while a delivery is open), then events
+                            └──▶ failure.json (dead) ──▶ replay ──▶ outbox
+
+Guarantees. Deliveries to one handler about one order are first in, first out; a dead delivery
+blocks only that partition. Effects inside the store happen exactly once, effects outside at least
+once.
+
+Reading order:
+
+    types.py       every event type, with the handlers it must reach
+    outbox.py      events and the state of their deliveries; `emit`
+    registry.py    the three kinds of handler, and which event reaches which
+    dispatch/      the delivery loop and its parts
+    failures.py    data/failure.json: list, replay and discard failed deliveries
+    replay.py      what a replay would do; replay_job.py does it and waits for the end
+    event_feed.py  GET /event: what happened since a cursor
+    faults.py      switches that make handlers fail, for classes and tests
+    routes.py      the HTTP routes; schemas.py their documents
+
+This package imports no service and, its routes excepted, no HTTP.
 """

@@ -1,9 +1,8 @@
-"""The feed: what happened since somebody last looked, for websites and other systems outside.
+"""The event feed: all events in commit order, for websites and other systems to poll.
 
-The ids of events are given out under the store's lock and only grow, so their order is the order of
-the commits, and a position in the feed is the id that was seen last: no event can appear before it
-later. Events are looked up by id in the outbox and among the finished ones, in one view, so none is
-missed or told twice while it moves from the one to the other. No index is kept for this.
+Event ids are issued under the commit lock and only grow. So a cursor is the id that was read last,
+and no event can appear before it later. A page merges the outbox and the finished events by id, in
+one view, so none is missed or repeated while it moves from one to the other. There is no index.
 """
 
 from datetime import datetime
@@ -15,43 +14,40 @@ from app.events.outbox import EVENTS, OUTBOX
 from app.store import Document, View
 
 BEGINNING = ""
-LOOKED_AT = 200
-"""Events that one answer looks at, at most, in search of a type: so each answer costs alike."""
+MAX_SCANNED = 200
+"""Events that one page reads at most in search of a type: this bounds the cost of a page."""
 
 
-class News(NamedTuple):
-    """Events, oldest first; where the next answer begins; whether there may be more by now."""
+class FeedPage(NamedTuple):
+    """Events, oldest first; the position of the next page; whether it may have events by now."""
 
     events: list[Document]
     position: str
     has_more: bool
 
 
-def news(view: View, position: str, limit: int, event_type: str | None = None) -> News:
-    """At most `limit` events after `position`, of that type if one is given.
+def read_page(view: View, position: str, limit: int, event_type: str | None = None) -> FeedPage:
+    """At most `limit` events after `position`, of one type if `event_type` is given.
 
-    Not durable yet: see Store.make_durable. It may find none of the type and still move on, as far
-    as it has looked.
+    The events may not be durable yet: see Store.make_durable. A page can have no event of the type
+    and still advance, as far as it has scanned.
     """
-    look = LOOKED_AT if event_type else limit
-    records = _records(view, position, look)
+    max_scanned = MAX_SCANNED if event_type else limit
+    scans = (view.scan(name, position, max_scanned) for name in (OUTBOX.name, EVENTS.name))
+    by_id = merge(*scans, key=lambda record: str(record["id"]))
+    records = list(islice(by_id, max_scanned))
     found = [record for record in records if event_type in (None, record["event"]["type"])]
-    told = found[:limit]
-    is_cut = len(found) > len(told)
-    seen = told if is_cut else records
-    return News(
-        [record["event"] for record in told],
-        seen[-1]["id"] if seen else position,
-        is_cut or len(records) == look,
+    page = found[:limit]
+    is_cut = len(found) > len(page)
+    read = page if is_cut else records
+    return FeedPage(
+        [record["event"] for record in page],
+        read[-1]["id"] if read else position,
+        is_cut or len(records) == max_scanned,
     )
 
 
 def position_at(moment: datetime) -> str:
-    """The position before every event from `moment` on: ids begin with their time (RFC 9562)."""
+    """The position before all events from `moment` on: a UUIDv7 starts with its time (RFC 9562)."""
     milliseconds = f"{max(int(moment.timestamp() * 1000), 0):012x}"
     return f"{milliseconds[:8]}-{milliseconds[8:]}"
-
-
-def _records(view: View, position: str, limit: int) -> list[Document]:
-    both = (view.scan(name, position, limit) for name in (OUTBOX.name, EVENTS.name))
-    return list(islice(merge(*both, key=lambda record: str(record["id"])), limit))

@@ -1,6 +1,6 @@
-"""data/failure.json: the deliveries that failed for good, and what a person can do about them.
+"""data/failure.json: the dead deliveries, and what an operator can do about them.
 
-One entry for each (event, handler). An entry goes only when its handler has succeeded, or when a
+There is one entry for each (event, handler). It goes only when the handler has succeeded, or when a
 person discarded it with a reason; who replayed or discarded it stays in the event's timeline.
 """
 
@@ -41,15 +41,16 @@ FAILURES = Collection(
     ),
 )
 
-_BATCH = 100
+REPLAY_BATCH_SIZE = 100
+"""Entries replayed in one transaction: few enough that a POST hardly waits for the commit lock."""
 
 
 @dataclass(frozen=True)
 class Selection:
-    """Which failures are meant; what is None is not asked for.
+    """Filters over the failures; None matches all.
 
-    `order` is an id or a number, `error` a part of the text, `since` a moment as app.kernel.clock
-    has it.
+    `id` is a failure's or an event's, `order` an order's id or number, `error` a part of the text
+    in any case, `since` a time as app.kernel.clock writes it.
     """
 
     id: str | None = None
@@ -65,75 +66,67 @@ def failure_id(event_id: str, handler: str) -> str:
     return f"{event_id}:{handler}"
 
 
-def find(view: View, selection: Selection) -> list[str]:
-    """The ids of the selected entries as they stand now, oldest failure first."""
-    return [failure["id"] for failure in entries(view, selection)]
-
-
-def entries(view: View, selection: Selection) -> list[Document]:
-    """The selected entries as they stand now, oldest failure first."""
-    wanted = {"handler": selection.handler, "type": selection.type, "order": selection.order}
-    where = {name: value for name, value in wanted.items() if value is not None}
+def find_entries(view: View, selection: Selection) -> list[Document]:
+    """The selected entries, oldest failure first."""
+    filters = {"handler": selection.handler, "type": selection.type, "order": selection.order}
+    where = {name: value for name, value in filters.items() if value is not None}
     page = view.find(FAILURES.name, where, low=selection.since or "")
     return [failure for failure in page.documents if _matches(failure, selection)]
 
 
-def record(tx: Transaction, event: Document, handler: str, error: str) -> None:
-    """Append an entry, or bring the one that was being replayed up to date."""
+def put_entry(tx: Transaction, event: Document, handler: str, error: str) -> None:
+    """Record a dead delivery: a new entry, or the update of the one that was being replayed."""
     key = failure_id(event["id"], handler)
-    entry = tx.get(FAILURES.name, key) or {
-        "id": key,
-        "handler": handler,
-        "state": FAILED,
-        "error": error,
-        "failed_at": clock.now(),
-        "replays": 0,
-        "event": event,
-    }
-    tx.put(FAILURES.name, entry | {"state": FAILED, "error": error, "failed_at": clock.now()})
+    failure = {"state": FAILED, "error": error, "failed_at": clock.now()}
+    new = {"id": key, "handler": handler, **failure, "replays": 0, "event": event}
+    tx.put(FAILURES.name, (tx.get(FAILURES.name, key) or new) | failure)
 
 
-def forget(tx: Transaction, event_id: str, handler: str) -> None:
-    """The handler has succeeded: the entry, if there is one, has had its day."""
+def delete_entry(tx: Transaction, event_id: str, handler: str) -> None:
+    """Delete the entry, if there is one, because its handler has succeeded."""
     tx.delete(FAILURES.name, failure_id(event_id, handler))
 
 
 def replay(tx: Transaction, key: str, by: str) -> bool:
-    """Make a dead delivery pending again. False when it is under way already or gone meanwhile.
+    """Make a dead delivery pending again. False if it is under way already, or gone.
 
-    The entry stays in failure.json until its handler has succeeded.
+    The entry stays in failure.json until its handler has succeeded. Raises NotFound when the
+    event's outbox record is missing.
     """
     entry = tx.get(FAILURES.name, key)
     if entry is None or entry["state"] == REPLAYING:
         return False
-    record, delivery = _found(tx, entry)
-    outbox.note(delivery, "replayed", by=by)
+    record, delivery = _load_delivery(tx, entry)
+    outbox.log_action(delivery, "replayed", by=by)
     delivery.update(state=outbox.PENDING, before_replay=delivery["attempts"])
-    outbox.store(tx, record)
+    outbox.save_record(tx, record)
     tx.put(FAILURES.name, entry | {"state": REPLAYING, "replays": entry["replays"] + 1})
     return True
 
 
 def replay_all(store: Store, keys: Iterable[str], by: str) -> int:
-    """Replay each, a hundred to a transaction; returns how many were set going."""
-    begun, left = 0, iter(keys)
-    while batch := list(islice(left, _BATCH)):
+    """Replay these entries, REPLAY_BATCH_SIZE to a transaction; returns how many it started."""
+    count, left = 0, iter(keys)
+    while batch := list(islice(left, REPLAY_BATCH_SIZE)):
         with store.transaction() as tx:
-            begun += sum(replay(tx, key, by) for key in batch)
-    return begun
+            count += sum(replay(tx, key, by) for key in batch)
+    return count
 
 
 def discard(tx: Transaction, key: str, by: str, reason: str) -> None:
-    """Give a failed delivery up for good. Raises NotFound; Conflict while it is being replayed."""
+    """Give up a dead delivery, so that later events of its order go on.
+
+    Raises NotFound, or Conflict while it is being replayed.
+    """
     entry = tx.get(FAILURES.name, key)
     if entry is None:
         raise NotFound(f"There is no failure {key}.")
     if entry["state"] == REPLAYING:
         raise Conflict("This failure is being replayed at the moment; wait for the outcome.")
-    record, delivery = _found(tx, entry)
-    outbox.note(delivery, "discarded", by=by, reason=reason)
+    record, delivery = _load_delivery(tx, entry)
+    outbox.log_action(delivery, "discarded", by=by, reason=reason)
     delivery["state"] = outbox.DISCARDED
-    outbox.store(tx, record)
+    outbox.save_record(tx, record)
     tx.delete(FAILURES.name, key)
 
 
@@ -143,8 +136,8 @@ def _matches(failure: Document, selection: Selection) -> bool:
     return selection.error is None or selection.error.lower() in failure["error"].lower()
 
 
-def _found(tx: Transaction, entry: Document) -> tuple[Document, Document]:
-    """The event's record in the outbox, and in it the delivery that failed. Raises NotFound."""
+def _load_delivery(tx: Transaction, entry: Document) -> tuple[Document, Document]:
+    """The entry's outbox record, and the delivery in it. Raises NotFound without a record."""
     record = tx.get(outbox.OUTBOX.name, entry["event"]["id"])
     if record is None:
         raise NotFound(

@@ -1,10 +1,10 @@
-"""The outbox: events on their way, in the same transaction as the change that caused them.
+"""The outbox: events that still have to be delivered, stored with the change that caused them.
 
-* `outbox` (data/outbox.json): events that some handler still has to deal with, each with the state
-  of every delivery: pending → done, or pending → dead (then also in data/failure.json) → pending by
-  replay, or → discarded by a person.
-* `events` (data/events.json): events that every handler is through with.
-* `timelines`: the ids of all events of an order, in order. (Events about products have none.)
+* `outbox` (data/outbox.json): events with an open delivery, each with the state of all deliveries:
+  pending → done, or pending → dead (then also in data/failure.json) → pending again by a replay, or
+  → discarded by a person.
+* `events` (data/events.json): events whose deliveries have all ended.
+* `timelines`: for each order the ids of its events, oldest first. Events about products have none.
 
 Services call `emit`; the dispatcher and the operators' commands call the rest.
 """
@@ -26,7 +26,7 @@ _STATES = (*OPEN, DONE, DISCARDED)
 
 
 def check_record(record: Document) -> None:
-    """Raise Invalid when a record that a person wrote is none that can be delivered."""
+    """Raise Invalid for a record, such as one edited by hand, that cannot be delivered."""
     try:
         envelope = Envelope.from_cloudevent(record["event"])
         deliveries = record["deliveries"].values()
@@ -40,14 +40,14 @@ def check_record(record: Document) -> None:
         raise Invalid([Problem("", "is not an event with its deliveries")])
 
 
-def given_to_orders(record: Document) -> list[IssuedNumber]:
-    """The number of the order that an event tells of; it stands there when the order is gone."""
+def issued_numbers(record: Document) -> list[IssuedNumber]:
+    """The order number in an event: it stays issued after the order was deleted."""
     order = record["event"]["data"].get("order")
     return [IssuedNumber("order", order["order_id"], order["number"])] if order else []
 
 
-OUTBOX = Collection(name="outbox", key="id", listed=True, check=check_record, given=given_to_orders)
-EVENTS = Collection(name="events", key="id", check=check_record, given=given_to_orders)
+OUTBOX = Collection(name="outbox", key="id", listed=True, check=check_record, given=issued_numbers)
+EVENTS = Collection(name="events", key="id", check=check_record, given=issued_numbers)
 TIMELINES = Collection(
     name="timelines",
     key="subject",
@@ -56,21 +56,18 @@ TIMELINES = Collection(
 
 
 def emit(tx: Transaction, event: Event) -> None:
-    """Record an event with a pending delivery for each handler that it names."""
-    # the time first: whoever asks for events since then must not miss the one whose id says so
+    """Add an event to the outbox, with a pending delivery for each of its handlers."""
+    # before the id is issued: the feed's `since=<time of an event>` then includes that event
     time = clock.now()
     span = trace.current()
+    traceparent = span.traceparent if span else ""
     envelope = Envelope(
-        tx.new_id(),
-        event.source,
-        event.type,
-        time,
-        event.subject,
-        event.data,
-        span.traceparent if span else "",
+        tx.new_id(), event.source, event.type, time, event.subject, event.data, traceparent
     )
     deliveries = {handler: {"state": PENDING, "attempts": 0} for handler in event.handled_by}
-    store(tx, {"id": envelope.id, "event": envelope.as_cloudevent(), "deliveries": deliveries})
+    save_record(
+        tx, {"id": envelope.id, "event": envelope.as_cloudevent(), "deliveries": deliveries}
+    )
     if not event.has_timeline:
         return
     timeline = tx.get(TIMELINES.name, event.subject) or {"subject": event.subject, "events": []}
@@ -79,14 +76,15 @@ def emit(tx: Transaction, event: Event) -> None:
 
 
 def find_event(view: View, event_id: str) -> Document | None:
-    """An event with its deliveries, wherever it stands."""
+    """An event's record with its deliveries, from the outbox or the finished events."""
     return view.get(OUTBOX.name, event_id) or view.get(EVENTS.name, event_id)
 
 
 def timeline(view: View, subject: str) -> Iterator[Document]:
-    """Every event of an order, oldest first, with its deliveries; what waits says behind what.
+    """The records of an order's events, oldest first.
 
-    A pending delivery is shown as `waiting` while an earlier one of the same handler is dead.
+    While an earlier delivery of the same handler is dead, a pending one is given as `waiting`, with
+    the id of that event in `waiting_for`.
     """
     blocked: dict[str, str] = {}
     for event_id in (view.get(TIMELINES.name, subject) or {"events": []})["events"]:
@@ -101,40 +99,40 @@ def timeline(view: View, subject: str) -> Iterator[Document]:
         yield record
 
 
-def mark_done(delivery: Document, why_nothing: str = "") -> None:
-    """The handler is through with the event; perhaps there was nothing to do, and it says why."""
-    if why_nothing:
-        delivery["note"] = why_nothing
+def mark_done(delivery: Document, note: str = "") -> None:
+    """The handler succeeded; `note` says why it had nothing to do, if so."""
+    if note:
+        delivery["note"] = note
     delivery.pop("error", None)
     delivery.pop("retry_at", None)
     delivery.update(state=DONE, attempts=delivery["attempts"] + 1, at=clock.now())
 
 
 def mark_retry(delivery: Document, error: str, retry_at: str) -> None:
-    """The attempt failed; another one follows at `retry_at`."""
+    """The attempt failed; the next one is due at `retry_at`."""
     _mark_failed(delivery, error)
     delivery["retry_at"] = retry_at
 
 
-def mark_held(delivery: Document, error: str) -> None:
-    """The handler's peer is down: the attempt does not count, and the event waits for the peer."""
+def mark_held_by_breaker(delivery: Document, error: str) -> None:
+    """The circuit breaker is open: the attempt does not count, and no time is set for the next."""
     delivery.pop("retry_at", None)
     delivery.update(at=clock.now(), error=error)
 
 
 def mark_dead(delivery: Document, error: str) -> None:
-    """The last attempt failed, or no other can help."""
+    """The attempt failed, and no further one is made."""
     _mark_failed(delivery, error)
     delivery["state"] = DEAD
 
 
-def note(delivery: Document, action: str, **details: object) -> None:
-    """Add a line to the delivery's log: an attempt that failed, or what a person did, and when."""
+def log_action(delivery: Document, action: str, **details: object) -> None:
+    """Append a failed attempt, a replay or a discard to the delivery's log, with the time."""
     delivery.setdefault("log", []).append({"at": clock.now(), "action": action} | details)
 
 
-def store(tx: Transaction, record: Document) -> None:
-    """Keep the record in the outbox while a delivery is open, then among the events."""
+def save_record(tx: Transaction, record: Document) -> None:
+    """Store the record in the outbox while a delivery is open, else among the finished events."""
     if any(delivery["state"] in OPEN for delivery in record["deliveries"].values()):
         tx.put(OUTBOX.name, record)
     else:
@@ -143,50 +141,47 @@ def store(tx: Transaction, record: Document) -> None:
 
 
 class UnitOfWork:
-    """The outbox's records that one transaction touches: each read once, and written once."""
+    """Identity map of the outbox records of one transaction: each is read once and written once."""
 
     def __init__(self, tx: Transaction) -> None:
         self.tx = tx
-        self._read: dict[str, Document | None] = {}
-        self._events: dict[str, Envelope] = {}
+        self._records: dict[str, Document | None] = {}
+        self._envelopes: dict[str, Envelope] = {}
         self._changed: dict[str, Document] = {}
         self._emitted: set[str] = set()
 
     def get(self, event_id: str) -> Document | None:
-        """The record as it stands in this transaction; None when the event has left the outbox."""
-        if event_id not in self._read:
-            self._read[event_id] = self.tx.get(OUTBOX.name, event_id)
-        return self._read[event_id]
+        """The record, with the changes made to it so far; None if it is not in the outbox."""
+        if event_id not in self._records:
+            self._records[event_id] = self.tx.get(OUTBOX.name, event_id)
+        return self._records[event_id]
 
-    def event(self, event_id: str) -> Envelope:
-        """The event of a record that is there: a copy, so what handlers do to it is not kept."""
-        if event_id not in self._events:
+    def envelope(self, event_id: str) -> Envelope:
+        """The event of a record in the outbox: a copy, so a handler cannot change the record."""
+        if event_id not in self._envelopes:
             record = self.tx.get(OUTBOX.name, event_id) or {}
-            self._events[event_id] = Envelope.from_cloudevent(record["event"])
-        return self._events[event_id]
+            self._envelopes[event_id] = Envelope.from_cloudevent(record["event"])
+        return self._envelopes[event_id]
 
     def emitted_after(self, event: Envelope) -> Iterator[tuple[str, Document | None]]:
-        """The later events about the same subject, newest first, and how their records stand."""
+        """The ids and records of later events about the same subject, newest first."""
         emitted = self.tx.get(TIMELINES.name, event.subject) or {"events": []}
         for event_id in takewhile(lambda each: each > event.id, reversed(emitted["events"])):
             self._emitted.add(event_id)
             yield event_id, self.get(event_id)
 
-    def put(self, record: Document) -> None:
-        """Have `write` store the record as it will be then."""
+    def mark_changed(self, record: Document) -> None:
+        """Have `flush` save the record as it will be then."""
         self._changed[record["id"]] = record
 
-    def write(self) -> set[str]:
-        """Store what was put; returns the ids of these events, and of what they gave rise to.
-
-        Of what was emitted about other subjects it does not know.
-        """
+    def flush(self) -> set[str]:
+        """Save the changed records; returns their ids, and those that `emitted_after` found."""
         for record in self._changed.values():
-            store(self.tx, record)
+            save_record(self.tx, record)
         return self._changed.keys() | self._emitted
 
 
 def _mark_failed(delivery: Document, error: str) -> None:
     delivery.pop("retry_at", None)
     delivery.update(attempts=delivery["attempts"] + 1, at=clock.now(), error=error)
-    note(delivery, "failed", error=error)
+    log_action(delivery, "failed", error=error)

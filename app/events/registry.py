@@ -1,7 +1,7 @@
-"""One blinker signal for each event type, and the handlers connected to it.
+"""The handler registry: which handlers receive which event type.
 
-blinker holds the connections; it never sends. `Signal.send` stops at the first exception and has
-no order, so the dispatcher calls each receiver by itself.
+Each event type is a blinker signal that holds its connections. blinker never sends: `Signal.send`
+stops at the first exception and promises no order, so the dispatcher calls each receiver itself.
 """
 
 from collections.abc import Callable
@@ -16,34 +16,35 @@ from app.store import Transaction
 
 
 class Skipped(DaybookError):
-    """Raised by a handler that has nothing to do: the delivery is done, and its record says why."""
+    """Raised by a handler that has nothing to do: the delivery is done, and notes the reason."""
 
 
 class Handler(Protocol):
-    """What can be connected: called by the dispatcher, by itself, with the event."""
+    """A handler as the registry holds it: it belongs to one service and receives events."""
 
     @property
     def name(self) -> str:
-        """The service it belongs to, as event types name it."""
+        """The name of its service, as event types list it."""
         ...
 
     def __call__(self, event: Envelope, tx: Transaction | None = None) -> None:
-        """Deal with the event. Raise Skipped, or what has it tried again or parked (retry.py)."""
+        """Handle the event. Raises Skipped, or an error that retry.py classifies."""
         ...
 
 
 @dataclass(frozen=True)
 class TransactionalHandler:
-    """A handler whose effects are all in the store: they and its `done` are one transaction.
+    """A handler whose effects are all in the store: one transaction with the delivery's outcome.
 
-    It computes and nothing else: no waiting, no files, no network, because it runs under the lock.
+    `run` only computes: it must not wait, or use files or the network, because it runs under the
+    commit lock.
     """
 
     name: str
     run: Callable[[Transaction, Envelope], None]
 
     def __call__(self, event: Envelope, tx: Transaction | None = None) -> None:
-        """See Handler; a transaction is required."""
+        """See Handler. Raises TypeError without a transaction."""
         if tx is None:
             raise TypeError(f"{self.name} works inside a transaction")
         self.run(tx, event)
@@ -51,11 +52,11 @@ class TransactionalHandler:
 
 @dataclass(frozen=True)
 class SideEffectHandler:
-    """A handler with an effect outside the store (mail). It runs in a thread of its own, unlocked.
+    """A handler with an effect outside the store, such as a mail. It runs in the worker pool.
 
-    A crash between its effect and its `done` repeats it, so it must bear being called twice.
-    `consider` raises Skipped when there is nothing to do. It is asked first, under the lock, so it
-    only computes; what is skipped costs no thread and no record of its own.
+    `run` must be safe to repeat: a crash between the effect and its record runs it again.
+    `precheck` raises Skipped when there is nothing to do. It runs first, in the transaction, so it
+    only computes; a skipped delivery needs no thread and no later transaction.
     """
 
     name: str
@@ -63,32 +64,33 @@ class SideEffectHandler:
     precheck: Callable[[Envelope], None] = lambda _event: None
 
     def __call__(self, event: Envelope, tx: Transaction | None = None) -> None:
-        """See Handler; there is no transaction."""
+        """See Handler; no transaction is used."""
         self.run(event)
 
 
 @dataclass(frozen=True)
 class RequestReplyHandler:
-    """A handler that asks a peer outside (the payment gateway), and keeps its books in the store.
+    """A handler that sends requests to a peer (the payment gateway) and stores the replies.
 
-    `decide` gets the answer to its last question, None at first, and returns the next question, or
-    None when there is none left: then the delivery is done. It runs inside, as Inside does, and its
-    effects are one transaction with what becomes of the delivery. `ask` runs outside, as Outside
-    does, once what `decide` wrote is on disk. An answer can get lost in a crash; `decide` then
-    starts with None again, so it writes down what it asks, and asks the same again.
+    `next_request(tx, event, reply)` runs in a transaction with the reply to the last request, None
+    at first. It returns the next request, or None when the delivery is done. `send(request)` runs
+    in the worker pool once that transaction is durable, and returns the reply.
+
+    A crash can lose a reply. `next_request` is then called with None again: it must store each
+    request before it returns it, and return the same one again.
     """
 
     name: str
-    decide: Callable[[Transaction, Envelope, Any], Any]
-    ask: Callable[[Any], Any]
+    next_request: Callable[[Transaction, Envelope, Any], Any]
+    send: Callable[[Any], Any]
 
     def __call__(self, event: Envelope, tx: Transaction | None = None) -> None:
-        """Refuse: only the dispatcher can go back and forth. Raises TypeError."""
-        raise TypeError(f"{self.name} is asked by the dispatcher, turn by turn")
+        """Raise TypeError: one call cannot do both parts."""
+        raise TypeError(f"{self.name} is called by the dispatcher, request by request")
 
 
 class HandlerRegistry:
-    """The signals of one application."""
+    """The handlers of one application, by event type."""
 
     def __init__(self) -> None:
         self._namespace = blinker.Namespace()
@@ -97,7 +99,7 @@ class HandlerRegistry:
             self._namespace.signal(event.type, doc=event.__doc__)
 
     def connect(self, handler: Handler, *events: type[Event]) -> None:
-        """Have `handler` called for these events."""
+        """Have `handler` receive these event types."""
         for event in events:
             self._namespace[event.type].connect(handler, weak=False)
             self._by_name[event.type, handler.name] = handler
@@ -109,11 +111,11 @@ class HandlerRegistry:
         return {handler.name: handler for handler in connected}
 
     def handler(self, event_type: str, name: str) -> Handler:
-        """The handler of that name; if it was there once and is no more, one that says so."""
+        """The handler of that name; one that raises LookupError if none is connected."""
         return self._by_name.get((event_type, name)) or TransactionalHandler(name, _refuse)
 
-    def refuse_gaps(self) -> None:
-        """Raise LookupError when a handler that an event type names is not connected."""
+    def check_complete(self) -> None:
+        """Raise LookupError when a handler that an event type lists is not connected."""
         for event in EVENT_TYPES:
             missing = set(event.handled_by) - set(self.handlers(event.type))
             if missing:
@@ -121,4 +123,7 @@ class HandlerRegistry:
 
 
 def _refuse(_tx: Transaction, event: Envelope) -> None:
-    raise LookupError(f"this handler is not connected to {event.type}; discard, or go back")
+    raise LookupError(
+        f"this handler is not connected to {event.type}; discard the failure,"
+        " or run the version that has the handler"
+    )

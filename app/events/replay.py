@@ -1,17 +1,17 @@
-"""What a replay would do with each failure, before it does it."""
+"""The plan of a replay: what it would do with each selected failure."""
 
 from itertools import takewhile
 from operator import itemgetter
 from typing import NamedTuple
 
 from app.events import failures, outbox
-from app.store import View
+from app.store import Document, View
 
 RUN, SKIP, WAIT = "run", "skip", "wait"
 
 
-class Step(NamedTuple):
-    """One failure of the frozen list. `what`: run, skip (under way) or wait (behind another)."""
+class PlanEntry(NamedTuple):
+    """One failure of a plan. `what` is run, skip (under way already) or wait (behind another)."""
 
     id: str
     what: str
@@ -21,23 +21,31 @@ class Step(NamedTuple):
     error: str
 
 
-def plan(view: View, selection: failures.Selection) -> list[Step]:
-    """The selected failures as they stand now, in the order in which they would be delivered."""
-    steps: list[Step] = []
-    for entry in sorted(failures.entries(view, selection), key=itemgetter("id")):
-        event = entry["event"]
-        if entry["state"] == failures.REPLAYING:
-            what = SKIP
-        else:
-            what = WAIT if _is_behind(view, entry["handler"], event) else RUN
-        about = (entry["handler"], event["type"], event["subject"], entry["error"])
-        steps.append(Step(entry["id"], what, *about))
-    return steps
+def plan_replay(view: View, selection: failures.Selection) -> list[PlanEntry]:
+    """A plan for the selected failures as they are now, in the order of their delivery."""
+    return [
+        PlanEntry(
+            entry["id"],
+            _action(view, entry),
+            entry["handler"],
+            entry["event"]["type"],
+            entry["event"]["subject"],
+            entry["error"],
+        )
+        for entry in sorted(failures.find_entries(view, selection), key=itemgetter("id"))
+    ]
 
 
-def _is_behind(view: View, handler: str, event: dict[str, str]) -> bool:
+def is_blocked(view: View, entry: Document) -> bool:
     """Whether an earlier event of the same order is dead for the same handler."""
+    event, handler = entry["event"], entry["handler"]
     timeline = outbox.timeline(view, event["subject"])
     earlier = takewhile(lambda record: record["id"] != event["id"], timeline)
     deliveries = (record["deliveries"].get(handler) for record in earlier)
     return any(delivery and delivery["state"] == outbox.DEAD for delivery in deliveries)
+
+
+def _action(view: View, entry: Document) -> str:
+    if entry["state"] == failures.REPLAYING:
+        return SKIP
+    return WAIT if is_blocked(view, entry) else RUN

@@ -7,7 +7,7 @@ from flask import Blueprint, Response
 
 from app.events import event_feed, failures, schemas
 from app.events.faults import FAULTS
-from app.events.replay import plan
+from app.events.replay import plan_replay
 from app.events.types import EVENT_TYPES
 from app.http.operation import Operation
 from app.http.requests.body import json_object
@@ -51,7 +51,7 @@ def blueprint(
         wanted = query(schemas.FEED_QUERY)
         position = _position(wanted)
         with store.read() as view:
-            found = event_feed.news(view, position, wanted["limit"], wanted.get("type"))
+            found = event_feed.read_page(view, position, wanted["limit"], wanted.get("type"))
         if found.position != position:
             # what is told must not be taken back by a power cut
             store.make_durable()
@@ -85,10 +85,10 @@ def blueprint(
         dry_run = wanted.pop("dry_run", False)
         wanted.pop("all", None)
         with store.read() as view:
-            steps = plan(view, failures.Selection(**_with_order_id(view, wanted)))
+            plan = plan_replay(view, failures.Selection(**_with_order_id(view, wanted)))
         if dry_run:
-            return json_response({"plan": [step._asdict() for step in steps]})
-        keys = [step.id for step in steps]
+            return json_response({"plan": [entry._asdict() for entry in plan]})
+        keys = [entry.id for entry in plan]
         return json_response({"replayed": failures.replay_all(store, keys, current().name)}, 202)
 
     @routes.post("/failure/<key>/discard")

@@ -1,7 +1,7 @@
-"""Every event: when it is emitted, what its data means, and who has to handle it.
+"""Every event type: when it is emitted, what its data means, and which handlers it must reach.
 
-This is the contract between the services. The service refuses to start when a handler that is
-named here is missing, and the outbox of an event lists exactly these handlers.
+This is the contract between the services. The application refuses to start when a handler that is
+listed here is not connected; the outbox record of an event lists exactly these handlers.
 """
 
 from dataclasses import dataclass
@@ -12,14 +12,14 @@ from app.store import Document
 
 @dataclass(frozen=True)
 class Event:
-    """Something that happened. `subject` is the order id or the sku it happened to."""
+    """Something that happened to the order (by id) or product (by sku) in `subject`."""
 
     type: ClassVar[str]
     source: ClassVar[str]
     handled_by: ClassVar[tuple[str, ...]]
 
     has_timeline: ClassVar[bool] = True
-    """Whether the event stands in its subject's timeline. A product's would grow for ever."""
+    """Whether the event is in its subject's timeline. A product's timeline would grow for ever."""
 
     subject: str
     data: Document
@@ -42,7 +42,7 @@ class OrderUpdated(Event):
 
 
 class OrderCancelled(Event):
-    """An order was cancelled, or failed. `data.order`: the order after it; `data.reason`: why."""
+    """An order was cancelled or failed. `data.order`: the order afterwards; `data.reason`: why."""
 
     type = "order.cancelled"
     source = "/orders"
@@ -50,7 +50,7 @@ class OrderCancelled(Event):
 
 
 class OrderDeleted(Event):
-    """An order was removed. `data.order`: the order as it last was; `data.by`: who removed it."""
+    """An order was deleted. `data.order`: its last state; `data.by`: the person who deleted it."""
 
     type = "order.deleted"
     source = "/orders"
@@ -60,7 +60,7 @@ class OrderDeleted(Event):
 class InventoryReserved(Event):
     """Every line of the order is reserved.
 
-    `data.order`: the order that was looked at; `data.number` and `data.version`: those of it.
+    `data.order`: the order for which stock was reserved; `data.number`, `data.version`: its own.
     """
 
     type = "inventory.reserved"
@@ -69,9 +69,9 @@ class InventoryReserved(Event):
 
 
 class InventoryBackordered(Event):
-    """Some line is short, so nothing is reserved.
+    """Stock is short for some line, so nothing is reserved.
 
-    `data.short`: [{product, wanted, available, backorder}]; the rest as of inventory.reserved. The
+    `data.short`: [{product, wanted, available, backorder}]; the rest as in inventory.reserved. The
     order waits when every short product may be back-ordered, else it fails.
     """
 
@@ -81,9 +81,9 @@ class InventoryBackordered(Event):
 
 
 class StockFreed(Event):
-    """More orders wait for a product that is there again than one transaction may look at.
+    """More orders wait for a product that is in stock again than one transaction may handle.
 
-    `subject` is the sku; `data.after`: where the queue goes on.
+    `subject` is the sku; `data.after`: the position in the queue of waiting orders to go on from.
     """
 
     type = "inventory.stock_freed"
@@ -95,8 +95,7 @@ class StockFreed(Event):
 class ProductUpdated(Event):
     """Price, name or stock status of a product changed, or it was added, archived or brought back.
 
-    `data.product`: the product as it is now. Nobody has to handle it: websites ask for these
-    events.
+    `data.product`: the product as it is now. It has no handler: websites read it from the feed.
     """
 
     type = "product.updated"
@@ -106,11 +105,10 @@ class ProductUpdated(Event):
 
 
 class ProductLowStock(Event):
-    """What is available of a product has fallen to its threshold; once for each crossing.
+    """The available quantity of a product has fallen to its threshold.
 
-    It crosses again once it has been above. `subject` is the sku.
-
-    `data.product`: the product as it is now.
+    Emitted once for each crossing from above. `subject` is the sku; `data.product`: the product as
+    it is now.
     """
 
     type = "product.low_stock"
@@ -120,10 +118,11 @@ class ProductLowStock(Event):
 
 
 class ProductLowStockDigest(Event):
-    """Once a day: what is low, at the time that DAYBOOK_LOW_STOCK_CHECK sets; not if nothing is.
+    """The daily list of products that are low on stock; not emitted when there are none.
 
-    `subject` is the day (2026-11-21). `data.products`: the products at or below their threshold,
-    what is out of stock first, 1000 at most; `data.count`: how many there are.
+    DAYBOOK_LOW_STOCK_CHECK sets the time of day. `subject` is the day (2026-11-21).
+    `data.products`: the products at or below their threshold, those out of stock first, 1000 at
+    most; `data.count`: how many there are.
     """
 
     type = "product.low_stock_digest"
@@ -133,13 +132,13 @@ class ProductLowStockDigest(Event):
 
 
 class PaymentCaptured(Event):
-    """The gateway took money for the order.
+    """The gateway captured a payment for the order.
 
-    `data.order`: the order as billing saw it; `data.payment`: {payment_id, kind, amount, at, …},
-    the amount of this payment; `data.paid`: what has been paid in all, less refunds;
-    `data.payments`: all payments that were made, this one included; `data.invoice_number`. Told
-    once more, with the last payment, when a change brings an order back to what had been paid:
-    `data.again` then is true, and no money has moved.
+    `data.order`: the order as billing read it; `data.payment`: {payment_id, kind, amount, at, …},
+    the amount of this payment; `data.paid`: the sum paid so far, less refunds; `data.payments`: all
+    payments so far, this one included; `data.invoice_number`. Emitted once more, with the last
+    payment, when a change brings an order's total back to the sum paid: `data.again` is then true,
+    and no money has moved.
     """
 
     type = "payment.captured"
@@ -148,9 +147,9 @@ class PaymentCaptured(Event):
 
 
 class PaymentFailed(Event):
-    """The gateway declined, for good. `data` as of payment.captured; `data.reason`: why.
+    """The gateway declined a payment for good. `data` as in payment.captured; `data.reason`: why.
 
-    A `data.paid` above zero says that the order was paid before it came to cost more.
+    `data.paid` is above zero when the order had been paid before a change made it cost more.
     """
 
     type = "payment.failed"
@@ -159,7 +158,7 @@ class PaymentFailed(Event):
 
 
 class PaymentRefunded(Event):
-    """Money went back: the order ended, or costs less now. `data` as of payment.captured."""
+    """The gateway refunded: the order ended, or costs less. `data` as in payment.captured."""
 
     type = "payment.refunded"
     source = "/billing"
@@ -169,7 +168,7 @@ class PaymentRefunded(Event):
 class OrderFulfilled(Event):
     """The order was handed to the carrier.
 
-    `data.order`: the order as it was then; `data.shipment`: {shipment_id, carrier,
+    `data.order`: the order at that time; `data.shipment`: {shipment_id, carrier,
     tracking_number, lines}.
     """
 
@@ -179,44 +178,28 @@ class OrderFulfilled(Event):
 
 
 class OrderDelivered(Event):
-    """The carrier says that the order has arrived. `data` as of order.fulfilled."""
+    """The carrier reports that the order has arrived. `data` as in order.fulfilled."""
 
     type = "order.delivered"
     source = "/shipping"
     handled_by = ("orders", "notification")
 
 
-EVENT_TYPES: tuple[type[Event], ...] = (
-    OrderPlaced,
-    OrderUpdated,
-    OrderCancelled,
-    OrderDeleted,
-    InventoryReserved,
-    InventoryBackordered,
-    StockFreed,
-    ProductUpdated,
-    ProductLowStock,
-    ProductLowStockDigest,
-    PaymentCaptured,
-    PaymentFailed,
-    PaymentRefunded,
-    OrderFulfilled,
-    OrderDelivered,
-)
+EVENT_TYPES = tuple(Event.__subclasses__())
+"""Every event type, in the order of this page."""
 
 
 def snapshot(order: Document) -> Document:
-    """The order as events carry it: all but the history."""
+    """The order as event data carries it: everything but the history."""
     return {name: value for name, value in order.items() if name != "history"}
 
 
-TIMELESS = frozenset(event.type for event in EVENT_TYPES if not event.has_timeline)
-"""The types of events that stand in no timeline."""
+TYPES_WITHOUT_TIMELINE = frozenset(each.type for each in EVENT_TYPES if not each.has_timeline)
 
 
 @dataclass(frozen=True)
 class Envelope:
-    """An event as it is stored and handed to handlers: CloudEvents 1.0 in JSON."""
+    """An event as it is stored and given to handlers (CloudEvents 1.0)."""
 
     id: str
     source: str
@@ -225,11 +208,11 @@ class Envelope:
     subject: str
     data: Document
     traceparent: str = ""
-    """The span that it was emitted in, as W3C Trace Context writes it; "" when nobody traced it."""
+    """The span in which it was emitted, as W3C Trace Context writes it; "" without a trace."""
 
     @property
     def order_keys(self) -> tuple[str, ...]:
-        """What an operator may call its order: the id, and the number where the data tells it."""
+        """What identifies its order: the id, and the number (as text) if the data has it."""
         number = self.data.get("order", self.data).get("number")
         return (self.subject,) if number is None else (self.subject, str(number))
 
@@ -250,7 +233,7 @@ class Envelope:
 
     @classmethod
     def from_cloudevent(cls, event: Document) -> "Envelope":
-        """The envelope that a stored CloudEvents object stands for."""
+        """The envelope of a stored CloudEvents object."""
         names = ("id", "source", "type", "time", "subject", "data")
         traceparent = event.get("traceparent", "")
         return cls(**{name: event[name] for name in names}, traceparent=traceparent)

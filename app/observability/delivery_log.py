@@ -2,8 +2,9 @@
 
 import logging
 
+from app.events.dispatch.delivery import Delivery
 from app.events.dispatch.observer import Observer
-from app.events.dispatch.outcome import DEAD, DONE, Delivery, Verdict
+from app.events.dispatch.outcome import DEAD, DONE, Outcome
 from app.observability.log import LOG, ids_of
 
 _LEVEL = {DONE: logging.INFO}
@@ -12,26 +13,26 @@ _LEVEL = {DONE: logging.INFO}
 class DeliveryLog:
     """See app.events.dispatch.observer.Observer. Of what is given up, app.events tells itself."""
 
-    def delivered(self, delivery: Delivery, verdict: Verdict) -> None:
+    def record_attempt(self, delivery: Delivery, outcome: Outcome) -> None:
         """One line, in the event's trace."""
-        level = _LEVEL.get(verdict.what, logging.WARNING)
-        if verdict.what == DEAD or not LOG.wants(level):
+        level = _LEVEL.get(outcome.kind, logging.WARNING)
+        if outcome.kind == DEAD or not LOG.wants(level):
             return
         event, handler = delivery.event, delivery.partition.handler
         details = {
-            "outcome": verdict.what,
+            "outcome": outcome.kind,
             "attempt": delivery.attempt,
             "event": event.type,
             "event_id": event.id,
             "handler": handler,
             "subject": event.subject,
-            "error": verdict.error or None,
-            "note": verdict.note or None,
+            "error": outcome.error or None,
+            "note": outcome.note or None,
             **ids_of(delivery.span),
         }
-        LOG.tell(level, f"{event.type} to {handler}: {verdict.what}", details)
+        LOG.tell(level, f"{event.type} to {handler}: {outcome.kind}", details)
 
-    def led(self, due_s: float) -> None:
+    def record_heartbeat(self, overdue_s: float) -> None:
         """Nothing to log."""
 
 
@@ -41,12 +42,12 @@ class ObserverGroup:
     def __init__(self, *observers: Observer) -> None:
         self._observers = observers
 
-    def delivered(self, delivery: Delivery, verdict: Verdict) -> None:
-        """See Observer.delivered."""
+    def record_attempt(self, delivery: Delivery, outcome: Outcome) -> None:
+        """See Observer.record_attempt."""
         for each in self._observers:
-            each.delivered(delivery, verdict)
+            each.record_attempt(delivery, outcome)
 
-    def led(self, due_s: float) -> None:
-        """See Observer.led."""
+    def record_heartbeat(self, overdue_s: float) -> None:
+        """See Observer.record_heartbeat."""
         for each in self._observers:
-            each.led(due_s)
+            each.record_heartbeat(overdue_s)

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from app.events.dispatch.outcome import masked
+from app.events.dispatch.outcome import mask_addresses
 from app.kernel import clock
 
 
@@ -70,7 +70,7 @@ _SECRETS = re.compile(
 
 def without_secrets(text: str) -> str:
     """`text` as it may be logged: what errors say may have been sent by anybody."""
-    return masked(_SECRETS.sub(_stars, text))
+    return mask_addresses(_SECRETS.sub(_stars, text))
 
 
 def _dumped(told: dict[str, Any]) -> str:

@@ -22,7 +22,8 @@ from prometheus_client import (
     disable_created_metrics,
 )
 
-from app.events.dispatch.outcome import DEAD, DONE, HELD, RETRY, Delivery, Verdict
+from app.events.dispatch.delivery import Delivery
+from app.events.dispatch.outcome import DEAD, DONE, HELD, RETRY, Outcome
 from app.events.types import PaymentCaptured, PaymentRefunded
 from app.kernel import clock
 from app.observability.multiprocess import files_of_all, merged
@@ -152,19 +153,19 @@ class Metrics:
         """See app.store.observer."""
         self._failed_checkpoints.inc()
 
-    def delivered(self, delivery: Delivery, verdict: Verdict) -> None:
+    def record_attempt(self, delivery: Delivery, outcome: Outcome) -> None:
         """See app.events.dispatch.observer."""
         handler, event = delivery.partition.handler, delivery.event
-        self._deliveries_of(handler, verdict.what).inc()
-        if verdict.what != DONE:
+        self._deliveries_of(handler, outcome.kind).inc()
+        if outcome.kind != DONE:
             return
         self._delivery_s_of(handler).observe(_seconds_since(event.time))
         if handler == "orders" and event.type in _PAYMENTS and not event.data.get("again"):
             self._count_money(_PAYMENTS[event.type], event.data)
 
-    def led(self, due_s: float) -> None:
+    def record_heartbeat(self, overdue_s: float) -> None:
         """See app.events.dispatch.observer."""
-        self._due.set(due_s)
+        self._due.set(overdue_s)
         self._seen.set_to_current_time()
 
     def collect(self) -> Iterable[Metric]:

@@ -25,7 +25,8 @@ from opentelemetry.trace import (
     set_span_in_context,
 )
 
-from app.events.dispatch.outcome import DONE, Delivery, Verdict
+from app.events.dispatch.delivery import Delivery
+from app.events.dispatch.outcome import DONE, Outcome
 from app.kernel import trace
 from app.kernel.trace import Trace
 
@@ -56,7 +57,7 @@ class Spans:
         if span := trace.current():
             self._tell("commit", trace.below(span), waited_s, SpanKind.INTERNAL, {})
 
-    def delivered(self, delivery: Delivery, verdict: Verdict) -> None:
+    def record_attempt(self, delivery: Delivery, outcome: Outcome) -> None:
         """See app.events.dispatch.observer."""
         if delivery.span is None:
             return
@@ -64,16 +65,16 @@ class Spans:
         told: Attributes = {
             "messaging.message.id": event.id,
             "daybook.handler": handler,
-            "daybook.outcome": verdict.what,
+            "daybook.outcome": outcome.kind,
             "daybook.attempt": delivery.attempt,
             "daybook.subject": event.subject,
         }
         took_s = time_ns() / _NS - delivery.began
-        trouble = verdict.error if verdict.what != DONE else ""
+        trouble = outcome.error if outcome.kind != DONE else ""
         kind = SpanKind.CONSUMER
         self._tell(f"{event.type} to {handler}", delivery.span, took_s, kind, told, trouble)
 
-    def led(self, due_s: float) -> None:
+    def record_heartbeat(self, overdue_s: float) -> None:
         """Nothing to trace."""
 
     def flush(self) -> None:

@@ -211,5 +211,5 @@ def _two_dead_in_a_row(client: FlaskClient, runtime: Runtime, settled: Callable[
             if record["event"]["type"] == "order.cancelled"
         )
         outbox.mark_dead(second["deliveries"]["billing"], "bad too")
-        outbox.store(tx, second)
-        failing.record(tx, second["event"], "billing", "bad too")
+        outbox.save_record(tx, second)
+        failing.put_entry(tx, second["event"], "billing", "bad too")

@@ -109,7 +109,7 @@ class Shop(RuleBasedStateMachine):
         self.round = DeliveryLoop(
             self.store, self.signals, policy, feed, self.workshop, with_faults=True
         )
-        self.round.begin()
+        self.round.load_outbox()
 
     @rule(orders=st.lists(LINES, min_size=1, max_size=3), steps=st.integers(0, 8))
     def place(self, orders: list[list[Document]], steps: int) -> None:
@@ -222,7 +222,7 @@ class Shop(RuleBasedStateMachine):
 
     def _step(self) -> None:
         if self._open():
-            self.round.step()
+            self.round.run_once()
 
     def _open(self) -> int:
         with self.store.read() as view:
@@ -230,7 +230,7 @@ class Shop(RuleBasedStateMachine):
 
     def _replay_failures(self) -> None:
         with self.store.read() as view:
-            keys = failures.find(view, failures.Selection())
+            keys = [each["id"] for each in failures.find_entries(view, failures.Selection())]
         failures.replay_all(self.store, keys, by="test")
 
     def _settle(self) -> None:
@@ -337,7 +337,7 @@ def _repeat(tx: Transaction, record: Document) -> None:
     for delivery in record["deliveries"].values():
         delivery.update(state=PENDING, attempts=0)
     tx.delete(EVENTS.name, record["id"])
-    outbox.store(tx, record)
+    outbox.save_record(tx, record)
 
 
 def _sent(view: View) -> list[Document]:

@@ -21,7 +21,7 @@ from app.store import Collection, Document, Transaction
 from app.store.files.store import JsonFileStore
 
 EFFECTS = Collection(name="effects", key="id", listed=True)
-"""Where the fake handlers inside the store leave their effects: one document for each event."""
+"""Where the fake transactional handlers store their effects: one document for each event."""
 
 COLLECTIONS = (OUTBOX, EVENTS, TIMELINES, FAILURES, FAULTS, EFFECTS)
 PATIENCE_S = 10.0
@@ -29,7 +29,7 @@ QUICK = RetryPolicy(attempts=3, first_wait_s=0.001)
 
 
 class Fake:
-    """A handler that notes what it gets, acts as told, and raises what it was told to."""
+    """A handler that keeps the events it received, and raises the errors that the test sets."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -42,7 +42,7 @@ class Fake:
         self._always: dict[str | None, BaseException] = {}
 
     def fail(self, *errors: BaseException) -> None:
-        """Raise these, one after the other, then none."""
+        """Raise these errors in turn, then none."""
         self._errors = list(errors)
 
     def fail_always(self, error: BaseException, order: str | None = None) -> None:
@@ -53,30 +53,30 @@ class Fake:
         """Raise nothing from now on."""
         self._errors, self._always = [], {}
 
-    def inside(self, tx: Transaction, event: Envelope) -> None:
+    def run_in_transaction(self, tx: Transaction, event: Envelope) -> None:
         tx.put(EFFECTS.name, {"id": f"{event.id}:{self.name}", "order": event.subject})
-        self.outside(event)
+        self.run(event)
 
     def precheck(self, event: Envelope) -> None:
         if self.reason_to_skip and self.skips(event):
             raise Skipped(self.reason_to_skip)
 
-    def outside(self, event: Envelope) -> None:
+    def run(self, event: Envelope) -> None:
         self.seen.append(event.id)
         self.orders.append(event.subject)
         self.act(event)
         error = self._always.get(event.subject) or self._always.get(None)
         if error or self._errors:
-            # a copy: one that is raised again and again drags ever more traceback along
+            # a copy: the traceback of an error that is raised repeatedly keeps growing
             raise copy(error or self._errors.pop(0))
 
 
 class Shop:
-    """The store, the fakes by name, and a round of deliveries that the test drives by hand."""
+    """The store, the fakes by name, and a delivery loop that the test runs step by step."""
 
     def __init__(self, store: JsonFileStore) -> None:
         self.store = store
-        self.signals = HandlerRegistry()
+        self.registry = HandlerRegistry()
         self.inventory, self.billing = Fake("inventory"), Fake("billing")
         self.orders, self.notification = Fake("orders"), Fake("notification")
         self.shipping = Fake("shipping")
@@ -84,58 +84,60 @@ class Shop:
             for name in event.handled_by:
                 fake: Fake = getattr(self, name)
                 kind = (
-                    SideEffectHandler(name, fake.outside, fake.precheck)
+                    SideEffectHandler(name, fake.run, fake.precheck)
                     if fake is self.notification
                     else None
                 )
-                self.signals.connect(kind or TransactionalHandler(name, fake.inside), event)
+                self.registry.connect(
+                    kind or TransactionalHandler(name, fake.run_in_transaction), event
+                )
         self.worker_pool = WorkerPool()
         self.policy = QUICK
         self.observer: Observer = NULL_OBSERVER
-        self._round: DeliveryLoop | None = None
+        self._loop: DeliveryLoop | None = None
 
     def emit(
         self, order: str = "order-1", event: type[Event] = OrderPlaced, number: int = 1001
     ) -> str:
-        """Something happened to an order; returns the event's id."""
+        """Emit an event about an order; returns the event's id."""
         with self.store.transaction() as tx:
             emit(tx, event(order, {"order": {"number": number}}))
             ids: list[str] = (tx.get(TIMELINES.name, order) or {})["events"]
         return ids[-1]
 
-    def begin(self, *, with_faults: bool = False) -> DeliveryLoop:
-        """A new round, as after a restart."""
+    def start_loop(self, *, with_faults: bool = False) -> DeliveryLoop:
+        """A new delivery loop, as after a restart."""
         feed = self.store.follow(OUTBOX.name)
-        self._round = DeliveryLoop(
+        self._loop = DeliveryLoop(
             self.store,
-            self.signals,
+            self.registry,
             self.policy,
             feed,
             self.worker_pool,
             with_faults=with_faults,
             observer=self.observer,
         )
-        self._round.begin()
-        return self._round
+        self._loop.load_outbox()
+        return self._loop
 
     def deliver(self, until: Callable[[], bool]) -> None:
-        """Step until the condition holds; fails after ten seconds."""
-        work = self._round or self.begin()
+        """Run iterations until the condition holds; fail after ten seconds."""
+        loop = self._loop or self.start_loop()
         deadline = monotonic() + PATIENCE_S
         while not until():
-            assert monotonic() < deadline, "the deliveries did not get there in time"
-            work.step()
+            assert monotonic() < deadline, "the condition did not hold in time"
+            loop.run_once()
 
     def deliver_to(self, handler: str, event_id: str) -> None:
-        """Step until that handler is through with the event."""
+        """Run iterations until the event is delivered to that handler."""
         self.deliver(lambda: self.state(event_id, handler) == outbox.DONE)
 
     def deliver_all(self) -> None:
-        """Step until no delivery is pending, but for those that wait behind a dead one."""
+        """Run iterations until no delivery is pending, except behind a dead one."""
         self.deliver(lambda: not self.pending())
 
     def pending(self) -> list[tuple[str, str]]:
-        """(event id, handler) of all that is on its way."""
+        """(event id, handler) of each pending delivery."""
         with self.store.read() as view:
             subjects = {each["event"]["subject"] for each in view.find(OUTBOX.name).documents}
             return [
@@ -147,7 +149,7 @@ class Shop:
             ]
 
     def delivery(self, event_id: str, handler: str) -> Document:
-        """How a delivery stands, as the store has it."""
+        """The stored state of a delivery."""
         with self.store.read() as view:
             record = outbox.find_event(view, event_id)
         assert record is not None
@@ -186,7 +188,7 @@ def store(tmp_path: Path) -> Iterator[JsonFileStore]:
 
 @pytest.fixture
 def shop(store: JsonFileStore) -> Iterator[Shop]:
-    """Fake handlers on the real store; the test drives the deliveries."""
+    """Fake handlers on the real store; the test runs the deliveries."""
     shop = Shop(store)
     yield shop
     shop.worker_pool.close()

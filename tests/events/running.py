@@ -1,4 +1,4 @@
-"""A dispatcher that runs, for tests that look at it from outside."""
+"""A running dispatcher, for tests of its outside."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -14,10 +14,10 @@ from tests.events.conftest import PATIENCE_S, QUICK, Shop
 
 @contextmanager
 def dispatching(
-    store: Store, signals: HandlerRegistry, policy: RetryPolicy = QUICK
+    store: Store, registry: HandlerRegistry, policy: RetryPolicy = QUICK
 ) -> Iterator[Dispatcher]:
     """A running dispatcher, closed whatever happens."""
-    dispatcher = Dispatcher(store, signals, policy)
+    dispatcher = Dispatcher(store, registry, policy)
     dispatcher.start()
     try:
         yield dispatcher
@@ -29,7 +29,7 @@ def wait_for(condition: Callable[[], bool]) -> None:
     deadline = monotonic() + PATIENCE_S
     tick = threading.Event()
     while not condition():
-        assert monotonic() < deadline, "it did not happen in time"
+        assert monotonic() < deadline, "the condition did not hold in time"
         tick.wait(0.002)
 
 

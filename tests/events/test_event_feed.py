@@ -1,4 +1,4 @@
-"""GET /event: a website fetches what changed since it last asked, and loses nothing."""
+"""GET /event: a website polls for changes since its last cursor, and misses none."""
 
 import random
 import threading
@@ -11,7 +11,7 @@ from flask.testing import FlaskClient
 
 from app import COLLECTIONS
 from app.events import event_feed
-from app.events.outbox import emit, find_event, mark_done, store
+from app.events.outbox import emit, find_event, mark_done, save_record
 from app.events.types import OrderPlaced, ProductUpdated
 from app.server.runtime import Runtime
 from app.store import Store
@@ -23,7 +23,7 @@ Settled = Callable[[], None]
 
 
 def follow(client: FlaskClient, query: str = "limit=3", cursor: str | None = None) -> list[Any]:
-    """Every event from the cursor on, by as many requests as it takes."""
+    """Every event after the cursor, by as many requests as needed."""
     found: list[Any] = []
     while True:
         answer = read(client, f"/event?{query}" + (f"&after={cursor}" if cursor else ""))
@@ -42,18 +42,18 @@ def change_price(runtime: Runtime, *prices: str) -> None:
 
 @pytest.mark.usefixtures("catalogue")
 def test_a_website_keeps_its_prices_fresh(client: FlaskClient, runtime: Runtime) -> None:
-    """It asks, goes away, asks again: each change comes once, in order."""
+    """It polls with the last cursor: each change comes once, in order."""
     began = read(client, "/event?type=product.updated")["next"]
     change_price(runtime, "4.50", "4.60")
     answer = read(client, f"/event?type=product.updated&after={began}")
     prices = [event["data"]["product"]["price"] for event in answer["events"]]
     assert prices == ["4.50", "4.60"]
 
-    # nothing has happened since: the same cursor comes back
+    # without new events the same cursor comes back
     again = read(client, f"/event?type=product.updated&after={answer['next']}")
     assert again == {"events": [], "next": answer["next"], "more": False}
 
-    # orders are placed meanwhile, which a website that asks for products is not told
+    # an order is placed meanwhile, which is not in a page of product events
     place(client, tea=1)
     change_price(runtime, "4.70")
     answer = read(client, f"/event?type=product.updated&after={answer['next']}")
@@ -61,10 +61,10 @@ def test_a_website_keeps_its_prices_fresh(client: FlaskClient, runtime: Runtime)
 
 
 @pytest.mark.usefixtures("catalogue")
-def test_every_event_is_told_once_in_order_whatever_the_pages(
+def test_every_event_is_listed_once_in_order_for_any_page_size(
     client: FlaskClient, settled: Settled
 ) -> None:
-    """Those that are on their way, and those that all handlers are through with."""
+    """Open and finished events are in one list."""
     for quantity in range(1, 5):
         place(client, tea=quantity)
     settled()
@@ -79,11 +79,9 @@ def test_every_event_is_told_once_in_order_whatever_the_pages(
     assert some == [event["id"] for event in events if event["type"] == "order.placed"]
 
 
-def test_an_answer_looks_at_so_many_events_and_no_more(
-    client: FlaskClient, runtime: Runtime
-) -> None:
-    """Among many others a rare event takes several answers, none of them longer than others."""
-    change_price(runtime, *["1.00"] * (event_feed.LOOKED_AT + 20))
+def test_a_page_scans_a_limited_number_of_events(client: FlaskClient, runtime: Runtime) -> None:
+    """A rare event among many others takes several pages, each of bounded cost."""
+    change_price(runtime, *["1.00"] * (event_feed.MAX_SCANNED + 20))
     place_one(runtime)
     first = read(client, "/event?type=order.placed")
     assert (first["events"], first["more"]) == ([], True)
@@ -92,8 +90,8 @@ def test_an_answer_looks_at_so_many_events_and_no_more(
     assert not second["more"]
 
 
-def test_a_website_may_begin_at_a_moment(client: FlaskClient, runtime: Runtime) -> None:
-    """Instead of reading the whole history."""
+def test_a_website_can_start_at_a_time(client: FlaskClient, runtime: Runtime) -> None:
+    """`since` replaces reading the whole history."""
     change_price(runtime, "4.50")
     [event] = read(client, "/event")["events"]
     assert read(client, f"/event?since={event['time']}")["events"] == [event]
@@ -105,13 +103,13 @@ def test_a_website_may_begin_at_a_moment(client: FlaskClient, runtime: Runtime) 
 @pytest.mark.parametrize(
     "query", ["after=nonsense", "after=&limit=1", "type=no.such", "limit=0", "x=1"]
 )
-def test_a_query_that_cannot_be_meant_is_refused(client: FlaskClient, query: str) -> None:
-    """400, with what to change."""
+def test_an_invalid_query_is_refused(client: FlaskClient, query: str) -> None:
+    """The response is 400."""
     assert client.get(f"/event?{query}").status_code == 400
 
 
-def test_where_to_begin_is_said_once(client: FlaskClient) -> None:
-    """A cursor and a moment contradict each other."""
+def test_cursor_and_time_together_are_refused(client: FlaskClient) -> None:
+    """Both say where the page begins."""
     cursor = read(client, "/event")["next"]
     answer = client.get(f"/event?since=2026-01-01&after={cursor}")
     assert answer.status_code == 400
@@ -120,7 +118,7 @@ def test_where_to_begin_is_said_once(client: FlaskClient) -> None:
 
 @pytest.fixture
 def open_store(tmp_path: Path) -> Iterator[Callable[[], JsonFileStore]]:
-    """A function that opens the same folder once more, as another process does."""
+    """A function that opens the same data folder again, as another process does."""
     opened: list[JsonFileStore] = []
 
     def open_it() -> JsonFileStore:
@@ -132,11 +130,11 @@ def open_store(tmp_path: Path) -> Iterator[Callable[[], JsonFileStore]]:
         each.close()
 
 
-def test_nothing_is_lost_while_events_are_made_finished_and_filed(
+def test_no_event_is_missed_while_others_emit_deliver_and_checkpoint(
     open_store: Callable[[], JsonFileStore],
 ) -> None:
     """Two processes emit, one delivers out of order, one writes checkpoints, one reads along."""
-    writers, deliverer, filer, reader = (
+    writers, delivery_worker, checkpointing, reader = (
         [open_store(), open_store()],
         open_store(),
         open_store(),
@@ -146,8 +144,8 @@ def test_nothing_is_lost_while_events_are_made_finished_and_filed(
     is_over = threading.Event()
     threads = [
         *(threading.Thread(target=_emit, args=(each, 60, made)) for each in writers),
-        threading.Thread(target=_finish, args=(deliverer, is_over)),
-        threading.Thread(target=_file, args=(filer, is_over)),
+        threading.Thread(target=_finish, args=(delivery_worker, is_over)),
+        threading.Thread(target=_checkpoint, args=(checkpointing, is_over)),
     ]
     for thread in threads:
         thread.start()
@@ -156,7 +154,7 @@ def test_nothing_is_lost_while_events_are_made_finished_and_filed(
     while True:
         was_over = not any(thread.is_alive() for thread in threads[:2])
         with reader.read() as view:
-            found = event_feed.news(view, position, limit=5)
+            found = event_feed.read_page(view, position, limit=5)
         seen += [event["id"] for event in found.events]
         position = found.position
         if was_over and not found.has_more:
@@ -176,21 +174,21 @@ def _emit(store: Store, times: int, made: list[str]) -> None:
         made.append(event_id)
 
 
-def _finish(books: Store, is_over: threading.Event) -> None:
-    """Be through with some event or other."""
+def _finish(delivery_store: Store, is_over: threading.Event) -> None:
+    """Finish events of the outbox in random order."""
     chance = random.Random(20261121)
     while not is_over.is_set():
-        with books.transaction() as tx:
+        with delivery_store.transaction() as tx:
             page = tx.find("outbox", limit=20).documents
             if page:
                 record = find_event(tx, chance.choice(page)["id"]) or {}
                 for delivery in record["deliveries"].values():
                     mark_done(delivery)
-                store(tx, record)
+                save_record(tx, record)
         is_over.wait(0.002)
 
 
-def _file(store: JsonFileStore, is_over: threading.Event) -> None:
+def _checkpoint(store: JsonFileStore, is_over: threading.Event) -> None:
     checkpointer = Checkpointer(store)
     while not is_over.is_set():
         checkpointer.checkpoint()
@@ -198,6 +196,6 @@ def _file(store: JsonFileStore, is_over: threading.Event) -> None:
 
 
 def place_one(runtime: Runtime) -> None:
-    """An order is placed, and nobody hears of it."""
+    """Emit order.placed without delivering it."""
     with runtime.transaction() as tx:
         emit(tx, OrderPlaced("order-1", {"order": {"number": 1001}}))

@@ -1,11 +1,11 @@
-"""failure.json: what gets in, what a person can do about it, and what makes an entry go."""
+"""failure.json: what is recorded, how it is replayed or discarded, and when an entry goes."""
 
 from functools import partial
 
 import pytest
 
 from app.events import failures, outbox
-from app.events.failures import Selection, discard, find, replay, replay_all
+from app.events.failures import Selection, discard, find_entries, replay, replay_all
 from app.events.types import OrderUpdated
 from app.kernel.errors import Conflict, NotFound
 from app.store import Document
@@ -13,7 +13,7 @@ from tests.events.conftest import Shop
 
 
 def fail_once(shop: Shop, order: str = "order-1", number: int = 1001) -> Document:
-    """A delivery to billing that has failed for good; returns its entry."""
+    """Make a delivery to billing dead; returns its entry."""
     shop.billing.fail_always(ValueError(f"no price for {order}"), order)
     event_id = shop.emit(order, number=number)
     shop.deliver_all()
@@ -25,8 +25,8 @@ def start_replay(shop: Shop, key: str) -> bool:
         return replay(tx, key, by="eva")
 
 
-def test_an_entry_tells_handler_error_and_event(shop: Shop) -> None:
-    """All that an operator needs to decide."""
+def test_an_entry_has_handler_error_and_event(shop: Shop) -> None:
+    """An operator can decide from the entry alone."""
     entry = fail_once(shop)
     assert entry["id"] == f"{entry['event']['id']}:billing"
     assert (entry["handler"], entry["state"]) == ("billing", "failed")
@@ -35,7 +35,7 @@ def test_an_entry_tells_handler_error_and_event(shop: Shop) -> None:
 
 
 def test_each_handler_that_fails_has_its_own_entry(shop: Shop) -> None:
-    """Failures are kept for each (event, handler)."""
+    """There is one entry for each (event, handler)."""
     shop.inventory.fail(ValueError("x"))
     shop.notification.fail(ValueError("y"))
     shop.emit()
@@ -44,7 +44,7 @@ def test_each_handler_that_fails_has_its_own_entry(shop: Shop) -> None:
 
 
 def test_a_replayed_entry_goes_when_its_handler_has_succeeded(shop: Shop) -> None:
-    """The mended delivery is done, and only that handler ran again."""
+    """The delivery is done, and only that handler ran again."""
     entry = fail_once(shop)
     shop.billing.recover()
     assert start_replay(shop, entry["id"])
@@ -55,15 +55,15 @@ def test_a_replayed_entry_goes_when_its_handler_has_succeeded(shop: Shop) -> Non
 
 
 def test_an_entry_stays_while_it_is_being_replayed(shop: Shop) -> None:
-    """A crash midway loses nothing: the entry goes after success, not before."""
+    """A crash during the replay loses nothing: the entry goes only after success."""
     entry = fail_once(shop)
     start_replay(shop, entry["id"])
     [kept] = shop.failures()
     assert (kept["id"], kept["state"], kept["replays"]) == (entry["id"], "replaying", 1)
 
 
-def test_a_replay_that_fails_again_brings_the_entry_up_to_date(shop: Shop) -> None:
-    """One entry still, with the new error."""
+def test_a_replay_that_fails_again_updates_the_entry(shop: Shop) -> None:
+    """There is still one entry, with the new error."""
     entry = fail_once(shop)
     shop.billing.recover()
     shop.billing.fail(ValueError("still no price"))
@@ -74,8 +74,8 @@ def test_a_replay_that_fails_again_brings_the_entry_up_to_date(shop: Shop) -> No
     assert kept["error"] == "ValueError: still no price"
 
 
-def test_a_replay_has_all_its_attempts_anew(shop: Shop) -> None:
-    """Those used up before the replay do not count."""
+def test_a_replay_starts_the_attempts_anew(shop: Shop) -> None:
+    """The attempts before the replay do not count."""
     shop.billing.fail_always(OSError("down"), "order-1")
     shop.policy = shop.policy.__class__(attempts=2, first_wait_s=0.001)
     event_id = shop.emit()
@@ -90,7 +90,7 @@ def test_a_replay_has_all_its_attempts_anew(shop: Shop) -> None:
 
 
 def test_the_second_of_two_replays_does_nothing(shop: Shop) -> None:
-    """Two operators press the button: the event is delivered once."""
+    """When two operators replay an entry, the event is delivered once."""
     entry = fail_once(shop)
     shop.billing.recover()
     assert start_replay(shop, entry["id"])
@@ -100,8 +100,8 @@ def test_the_second_of_two_replays_does_nothing(shop: Shop) -> None:
     assert len(shop.billing.seen) == 2
 
 
-def test_who_replayed_and_when_is_kept_with_the_delivery(shop: Shop) -> None:
-    """The log has every failed attempt and what people did, in order."""
+def test_the_log_of_a_delivery_has_replays(shop: Shop) -> None:
+    """It lists each failed attempt and each replay, with time and person."""
     entry = fail_once(shop)
     shop.billing.recover()
     start_replay(shop, entry["id"])
@@ -113,8 +113,8 @@ def test_who_replayed_and_when_is_kept_with_the_delivery(shop: Shop) -> None:
     assert all(line["at"].endswith("Z") for line in log)
 
 
-def test_a_discarded_entry_goes_and_its_reason_is_kept(shop: Shop) -> None:
-    """Given up by a person, who says why."""
+def test_a_discarded_entry_goes_and_its_reason_stays(shop: Shop) -> None:
+    """The reason is in the log of the delivery."""
     entry = fail_once(shop)
     with shop.store.transaction() as tx:
         discard(tx, entry["id"], by="eva", reason="test order")
@@ -124,7 +124,7 @@ def test_a_discarded_entry_goes_and_its_reason_is_kept(shop: Shop) -> None:
     assert delivery["log"][-1].items() >= {"action": "discarded", "reason": "test order"}.items()
 
 
-def test_discarding_a_dead_head_lets_the_later_events_go(shop: Shop) -> None:
+def test_discarding_a_dead_head_unblocks_later_events(shop: Shop) -> None:
     """The order's next event for that handler is delivered."""
     entry = fail_once(shop)
     shop.billing.recover()
@@ -137,14 +137,14 @@ def test_discarding_a_dead_head_lets_the_later_events_go(shop: Shop) -> None:
 
 
 def test_an_entry_under_way_cannot_be_discarded(shop: Shop) -> None:
-    """Its handler may be at work on it."""
+    """Its handler may be running."""
     entry = fail_once(shop)
     start_replay(shop, entry["id"])
     with pytest.raises(Conflict), shop.store.transaction() as tx:
         discard(tx, entry["id"], by="eva", reason="x")
 
 
-def test_what_is_not_there_cannot_be_discarded(shop: Shop) -> None:
+def test_an_unknown_entry_cannot_be_discarded(shop: Shop) -> None:
     with pytest.raises(NotFound), shop.store.transaction() as tx:
         discard(tx, "nothing:billing", by="eva", reason="x")
 
@@ -162,23 +162,23 @@ def test_what_is_not_there_cannot_be_discarded(shop: Shop) -> None:
         (Selection(since="2999-01-01T00:00:00.000Z"), []),
     ],
 )
-def test_failures_are_selected_by_what_is_known_of_them(
+def test_failures_are_selected_by_filters(
     shop: Shop, selection: Selection, orders: list[str]
 ) -> None:
     """By order (id or number), handler, type, error and time; oldest first."""
     fail_once(shop, "order-1", 1001)
     fail_once(shop, "order-2", 1002)
     with shop.store.read() as view:
-        found = [view.get(failures.FAILURES.name, key) for key in find(view, selection)]
-    assert [entry["event"]["subject"] for entry in found if entry] == orders
+        found = find_entries(view, selection)
+    assert [entry["event"]["subject"] for entry in found] == orders
 
 
-def test_one_failure_is_selected_by_its_id_or_its_events(shop: Shop) -> None:
+def test_a_failure_is_selected_by_its_id_or_the_id_of_its_event(shop: Shop) -> None:
     fail_once(shop, "order-1")
     entry = fail_once(shop, "order-2")
     with shop.store.read() as view:
-        assert find(view, Selection(id=entry["id"])) == [entry["id"]]
-        assert find(view, Selection(id=entry["event"]["id"])) == [entry["id"]]
+        assert find_entries(view, Selection(id=entry["id"])) == [entry]
+        assert find_entries(view, Selection(id=entry["event"]["id"])) == [entry]
 
 
 def test_a_thousand_failures_are_kept_and_replayed_once_each(shop: Shop) -> None:
@@ -198,7 +198,7 @@ def test_a_thousand_failures_are_kept_and_replayed_once_each(shop: Shop) -> None
 
 
 def test_a_failure_whose_event_is_gone_is_left_to_the_check(shop: Shop) -> None:
-    """Somebody took the event out of outbox.json: nothing is replayed or given up unseen."""
+    """When the event was taken out of outbox.json, its entry is neither replayed nor discarded."""
     shop.billing.fail(ValueError("bad"))
     event_id = shop.emit()
     shop.deliver_all()

@@ -1,4 +1,4 @@
-"""Fault switches: how a class sees retry, failure.json and replay within a minute."""
+"""Fault switches: they show retry, failure.json and replay within a minute."""
 
 import pytest
 
@@ -8,12 +8,12 @@ from app.events.types import Envelope, InventoryReserved, OrderUpdated
 from tests.events.conftest import EFFECTS, Shop
 
 HANDLERS = pytest.mark.parametrize("handler", ["billing", "notification"])
-"""One that works inside the store, and one that works outside."""
+"""A transactional handler and a side-effect handler."""
 
 
 @pytest.fixture
 def shop(shop: Shop) -> Shop:
-    shop.begin(with_faults=True)
+    shop.start_loop(with_faults=True)
     return shop
 
 
@@ -30,7 +30,7 @@ def switch_off(shop: Shop, handler: str) -> None:
 
 @HANDLERS
 def test_a_handler_set_to_fail_ends_in_failure_json(shop: Shop, handler: str) -> None:
-    """It is retried first; the handler itself is never called, and the others are done."""
+    """It is retried first; the handler itself is never called, and the other handlers are."""
     switch(shop, handler, "fail")
     event_id = shop.emit()
     shop.deliver_all()
@@ -45,7 +45,7 @@ def test_a_handler_set_to_fail_ends_in_failure_json(shop: Shop, handler: str) ->
 def test_a_handler_set_to_fail_twice_succeeds_at_the_third_attempt(
     shop: Shop, handler: str
 ) -> None:
-    """Counted down with each attempt; then the switch is gone."""
+    """Each attempt counts the switch down, and the last one removes it."""
     switch(shop, handler, "fail", times=2)
     event_id = shop.emit()
     shop.deliver_all()
@@ -57,7 +57,7 @@ def test_a_handler_set_to_fail_twice_succeeds_at_the_third_attempt(
 
 @HANDLERS
 def test_a_handler_set_to_reject_is_not_retried(shop: Shop, handler: str) -> None:
-    """An error that cannot pass is parked at once."""
+    """A permanent error is dead at once."""
     switch(shop, handler, "reject")
     event_id = shop.emit()
     shop.deliver_all()
@@ -89,8 +89,8 @@ def test_a_switch_for_one_order_leaves_the_others_alone(
     assert [entry["event"]["subject"] for entry in shop.failures()] == ["order-2"]
 
 
-def test_a_switch_by_number_reaches_inventorys_answers_too(shop: Shop) -> None:
-    """`orders` hears of inventory.reserved, which tells the number beside the version."""
+def test_a_switch_by_number_matches_inventory_events_too(shop: Shop) -> None:
+    """inventory.reserved has the order's number beside its version."""
     switch(shop, "orders", "reject", order="1002")
     for number in (1001, 1002):
         with shop.store.transaction() as tx:
@@ -101,8 +101,8 @@ def test_a_switch_by_number_reaches_inventorys_answers_too(shop: Shop) -> None:
 
 
 @HANDLERS
-def test_a_slow_handler_is_late_and_holds_nobody_up(shop: Shop, handler: str) -> None:
-    """The delivery starts after the delay; everything else is done long before."""
+def test_a_slow_handler_delays_no_other_handler(shop: Shop, handler: str) -> None:
+    """Its delivery starts after the delay; the other handlers are done long before."""
     switch(shop, handler, "slow", delay_s=1)
     first = shop.emit("order-1")
     second = shop.emit("order-1", OrderUpdated)
@@ -113,8 +113,8 @@ def test_a_slow_handler_is_late_and_holds_nobody_up(shop: Shop, handler: str) ->
     assert getattr(shop, handler).seen == [first, second]
 
 
-def test_what_a_struck_handler_did_is_undone_but_the_count_is_not(shop: Shop) -> None:
-    """The switch counts down in the transaction whose other changes are undone."""
+def test_an_injected_fault_counts_the_switch_down_durably(shop: Shop) -> None:
+    """The count is kept although the attempt failed, and the next attempt succeeds."""
     switch(shop, "billing", "fail", times=1)
     event_id = shop.emit()
     shop.deliver(lambda: shop.states(event_id)["billing"] == "done")
@@ -122,17 +122,17 @@ def test_what_a_struck_handler_did_is_undone_but_the_count_is_not(shop: Shop) ->
     assert shop.count(EFFECTS) == 2
 
 
-def test_without_leave_the_switches_do_nothing(shop: Shop) -> None:
-    """A document in `faults` is harmless where DAYBOOK_FAULTS is off."""
-    shop.begin(with_faults=False)
+def test_switches_do_nothing_unless_enabled(shop: Shop) -> None:
+    """A document in `faults` has no effect where DAYBOOK_FAULTS is off."""
+    shop.start_loop(with_faults=False)
     switch(shop, "billing", "fail")
     shop.emit()
     shop.deliver_all()
     assert shop.failures() == []
 
 
-def test_a_slow_handler_outside_is_not_struck(shop: Shop) -> None:
-    """A switch that makes slow raises nothing, and is not counted down."""
+def test_a_slow_switch_raises_nothing(shop: Shop) -> None:
+    """It is not counted down either."""
     switch(shop, "notification", "slow", delay_s=1)
     event_id = shop.emit()
     with shop.store.read() as view:

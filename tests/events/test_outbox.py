@@ -1,4 +1,4 @@
-"""The outbox: what stands in it, for how long, and what the timeline of an order shows."""
+"""The outbox: what it holds, for how long, and what the timeline of an order shows."""
 
 import pytest
 
@@ -10,7 +10,7 @@ from tests.events.conftest import Shop
 
 
 def test_an_event_is_a_cloudevent_with_a_pending_delivery_for_each_handler(shop: Shop) -> None:
-    """CloudEvents 1.0 in JSON, and who still has to deal with it."""
+    """The record is a CloudEvents 1.0 event with its deliveries."""
     event_id = shop.emit("order-1")
     with shop.store.read() as view:
         record = outbox.find_event(view, event_id)
@@ -25,7 +25,7 @@ def test_an_event_is_a_cloudevent_with_a_pending_delivery_for_each_handler(shop:
 
 
 def test_nothing_is_emitted_by_a_transaction_that_fails(store: JsonFileStore) -> None:
-    """The event and the change that caused it are one record: both, or none."""
+    """The event and the change that caused it are one transaction."""
     with pytest.raises(RuntimeError), store.transaction() as tx:
         outbox.emit(tx, OrderPlaced("order-1", {}))
         raise RuntimeError("the order was refused")
@@ -33,14 +33,14 @@ def test_nothing_is_emitted_by_a_transaction_that_fails(store: JsonFileStore) ->
         assert view.count(outbox.OUTBOX.name) == 0
 
 
-def test_ids_tell_the_order_in_which_events_happened(shop: Shop) -> None:
+def test_ids_sort_in_the_order_of_emission(shop: Shop) -> None:
     """Partitions and timelines depend on it."""
     ids = [shop.emit(f"order-{n}") for n in range(50)]
     assert ids == sorted(ids)
 
 
-def test_an_event_leaves_the_outbox_when_all_handlers_are_through(shop: Shop) -> None:
-    """It is kept among the events, with what became of each delivery."""
+def test_an_event_leaves_the_outbox_when_all_deliveries_have_ended(shop: Shop) -> None:
+    """It moves to the finished events, with the state of each delivery."""
     event_id = shop.emit()
     shop.deliver_all()
     with shop.store.read() as view:
@@ -51,7 +51,7 @@ def test_an_event_leaves_the_outbox_when_all_handlers_are_through(shop: Shop) ->
 
 
 def test_the_timeline_has_every_event_of_the_order_in_order(shop: Shop) -> None:
-    """Those that are through and those that are not, and none of other orders."""
+    """It has finished and open events, and none of other orders."""
     first = shop.emit("order-1")
     shop.deliver_all()
     shop.emit("order-2")
@@ -60,8 +60,8 @@ def test_the_timeline_has_every_event_of_the_order_in_order(shop: Shop) -> None:
         assert [record["id"] for record in outbox.timeline(view, "order-1")] == [first, second]
 
 
-def test_the_timeline_says_behind_what_a_delivery_waits(shop: Shop) -> None:
-    """A dead delivery holds back its handler's later ones for that order, and they say so."""
+def test_the_timeline_shows_what_a_delivery_waits_for(shop: Shop) -> None:
+    """Deliveries behind a dead one are shown as waiting, with the id of its event."""
     shop.billing.fail(ValueError("bad"))
     first = shop.emit("order-1")
     shop.deliver_all()
@@ -77,14 +77,14 @@ def test_the_timeline_of_an_unknown_order_is_empty(shop: Shop) -> None:
         assert list(outbox.timeline(view, "order-9")) == []
 
 
-def test_a_record_that_was_edited_into_nonsense_is_refused(shop: Shop) -> None:
-    """`flask check --accept` must not let in what would stop the dispatcher."""
+def test_an_invalid_record_is_refused(shop: Shop) -> None:
+    """`flask check --accept` must not accept a record that would stop the dispatcher."""
     event_id = shop.emit()
     with shop.store.read() as view:
         record = outbox.find_event(view, event_id)
     assert record is not None
     outbox.check_record(record)
-    for nonsense in (
+    for invalid in (
         {"id": event_id},
         record | {"deliveries": {"billing": {"state": "maybe", "attempts": 0}}},
         record | {"deliveries": {"billing": {"state": "pending"}}},
@@ -92,11 +92,11 @@ def test_a_record_that_was_edited_into_nonsense_is_refused(shop: Shop) -> None:
         record | {"id": "another"},
     ):
         with pytest.raises(Invalid, match="not an event"):
-            outbox.check_record(nonsense)
+            outbox.check_record(invalid)
 
 
-def test_an_event_can_be_named_by_the_orders_number() -> None:
-    """People say numbers; order events tell it within the order, inventory's beside it."""
+def test_an_event_is_found_by_the_number_of_its_order() -> None:
+    """Order events have the number within the order, inventory events beside it."""
     for event in (
         OrderPlaced("order-1", {"order": {"number": 1001}}),
         InventoryReserved("order-1", {"number": 1001, "version": 1}),

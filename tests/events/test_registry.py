@@ -1,4 +1,4 @@
-"""Which handler hears of which event."""
+"""The handler registry: which handler receives which event type."""
 
 import pytest
 
@@ -18,55 +18,55 @@ def nothing(_tx: Transaction, _event: Envelope) -> None:
 
 
 def test_each_connected_handler_is_found_by_its_name() -> None:
-    """The outbox names handlers; the signals know them."""
-    signals = HandlerRegistry()
+    """The outbox has the names of handlers, the registry the handlers."""
+    registry = HandlerRegistry()
     billing, mail = (
         TransactionalHandler("billing", nothing),
         SideEffectHandler("notification", lambda _event: None),
     )
-    signals.connect(billing, OrderPlaced)
-    signals.connect(mail, OrderPlaced)
-    assert signals.handlers("order.placed") == {"billing": billing, "notification": mail}
-    assert signals.handler("order.placed", "billing") is billing
+    registry.connect(billing, OrderPlaced)
+    registry.connect(mail, OrderPlaced)
+    assert registry.handlers("order.placed") == {"billing": billing, "notification": mail}
+    assert registry.handler("order.placed", "billing") is billing
 
 
-def test_handlers_stay_connected_when_nobody_else_holds_them() -> None:
-    """blinker holds connections weakly unless told otherwise; ours would be gone at once."""
-    signals = HandlerRegistry()
-    signals.connect(TransactionalHandler("billing", nothing), OrderPlaced)
-    assert list(signals.handlers("order.placed")) == ["billing"]
+def test_the_registry_keeps_handlers_alive() -> None:
+    """blinker's default is a weak reference, which would be gone at once."""
+    registry = HandlerRegistry()
+    registry.connect(TransactionalHandler("billing", nothing), OrderPlaced)
+    assert list(registry.handlers("order.placed")) == ["billing"]
 
 
 def test_a_missing_handler_is_refused_at_the_start() -> None:
-    """An event that names a handler must find it, or events would pile up for nobody."""
-    signals = HandlerRegistry()
+    """Otherwise events for that handler would pile up."""
+    registry = HandlerRegistry()
     for event in EVENT_TYPES:
         for name in set(event.handled_by) - {"billing"}:
-            signals.connect(TransactionalHandler(name, nothing), event)
+            registry.connect(TransactionalHandler(name, nothing), event)
     with pytest.raises(LookupError, match=r"order\.placed has no handler billing"):
-        signals.refuse_gaps()
+        registry.check_complete()
 
 
 def test_all_handlers_of_the_test_shop_are_connected(shop: Shop) -> None:
-    shop.signals.refuse_gaps()
+    shop.registry.check_complete()
 
 
 @pytest.mark.parametrize("event_type", ["order.placed", "order.of_a_later_version"])
-def test_a_handler_that_is_gone_says_so(shop: Shop, event_type: str) -> None:
-    """An outbox of another version may name handlers and events that this one does not have."""
+def test_a_handler_that_is_not_connected_raises(shop: Shop, event_type: str) -> None:
+    """An outbox of another version may name handlers and events that are unknown here."""
     event = Envelope("id", "/orders", event_type, "2026-11-21T08:00:00.000Z", "order-1", {})
-    handler = shop.signals.handler(event_type, "fortune-telling")
+    handler = shop.registry.handler(event_type, "fortune-telling")
     with shop.store.transaction() as tx, pytest.raises(LookupError, match="not connected"):
         handler(event, tx)
 
 
-def test_handler_inside_refuses_to_work_without_a_transaction(shop: Shop) -> None:
-    """What it does would else be no part of the delivery's record."""
+def test_a_transactional_handler_requires_a_transaction(shop: Shop) -> None:
+    """Its effects belong to the transaction that records the delivery."""
     event = OrderPlaced("order-1", {"order": {"number": 1001}})
     envelope = Envelope("e-1", event.source, event.type, "", event.subject, event.data)
     with pytest.raises(TypeError, match="works inside a transaction"):
         TransactionalHandler("inventory", nothing)(envelope)
-    with pytest.raises(TypeError, match="asked by the dispatcher"):
-        RequestReplyHandler("billing", lambda _tx, _event, _answer: None, lambda _question: None)(
+    with pytest.raises(TypeError, match="called by the dispatcher"):
+        RequestReplyHandler("billing", lambda _tx, _event, _reply: None, lambda _request: None)(
             envelope
         )

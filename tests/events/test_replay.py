@@ -1,15 +1,15 @@
-"""What a replay would do, before it does it."""
+"""The plan of a replay."""
 
 from app.events import failures, outbox
 from app.events.failures import Selection
-from app.events.replay import RUN, SKIP, WAIT, Step, plan
+from app.events.replay import RUN, SKIP, WAIT, PlanEntry, plan_replay
 from app.events.types import OrderUpdated
 from tests.events.conftest import Shop
 
 
-def planned(shop: Shop) -> list[Step]:
+def planned(shop: Shop) -> list[PlanEntry]:
     with shop.store.read() as view:
-        return plan(view, Selection())
+        return plan_replay(view, Selection())
 
 
 def fail(shop: Shop, order: str) -> str:
@@ -20,10 +20,10 @@ def fail(shop: Shop, order: str) -> str:
 
 
 def test_a_failure_will_run(shop: Shop) -> None:
-    """The step names handler, type, order and error."""
+    """Its plan entry has handler, type, order and error."""
     event_id = fail(shop, "order-1")
-    [step] = planned(shop)
-    assert step == Step(
+    [entry] = planned(shop)
+    assert entry == PlanEntry(
         f"{event_id}:billing", RUN, "billing", "order.placed", "order-1", "ValueError: bad"
     )
 
@@ -32,27 +32,27 @@ def test_a_failure_that_is_replayed_already_is_skipped(shop: Shop) -> None:
     event_id = fail(shop, "order-1")
     with shop.store.transaction() as tx:
         failures.replay(tx, f"{event_id}:billing", by="eva")
-    assert [step.what for step in planned(shop)] == [SKIP]
+    assert [entry.what for entry in planned(shop)] == [SKIP]
 
 
 def test_a_failure_behind_a_dead_one_waits(shop: Shop) -> None:
-    """It runs after the one before it, in the order in which the events happened."""
+    """It runs after the one before it, in the order of the events."""
     first, second = fail(shop, "order-1"), shop.emit("order-1", OrderUpdated)
-    with shop.store.transaction() as tx:  # as an older file may have it: both are dead
+    with shop.store.transaction() as tx:  # both are dead, as in a file of an older version
         record = tx.get(outbox.OUTBOX.name, second)
         assert record is not None
         outbox.mark_dead(record["deliveries"]["billing"], "bad too")
-        outbox.store(tx, record)
-        failures.record(tx, record["event"], "billing", "bad too")
-    steps = planned(shop)
-    assert [(step.id, step.what) for step in steps] == [
+        outbox.save_record(tx, record)
+        failures.put_entry(tx, record["event"], "billing", "bad too")
+    entries = planned(shop)
+    assert [(entry.id, entry.what) for entry in entries] == [
         (f"{first}:billing", RUN),
         (f"{second}:billing", WAIT),
     ]
 
 
 def test_a_replayed_failure_waits_for_its_dead_predecessor(shop: Shop) -> None:
-    """Replaying the later one alone does not let it overtake; replaying both runs both in order."""
+    """It does not overtake: both run, in order, once the first one is replayed."""
     first, second = fail(shop, "order-1"), shop.emit("order-1", OrderUpdated)
     shop.deliver_all()
     assert second not in shop.billing.seen

@@ -1,4 +1,4 @@
-"""A run of a replay: what belongs to it, what it skips, and when it ends."""
+"""Replay jobs: which entries they replay, which they skip, and when they end."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -10,8 +10,8 @@ from flask.testing import FlaskClient
 from app.config import Config
 from app.events import failures
 from app.events.faults import FAULTS
-from app.events.replay import Step, plan
-from app.events.replay_job import ReplayJob, Tally
+from app.events.replay import PlanEntry, plan_replay
+from app.events.replay_job import ReplayCounts, ReplayJob
 from app.server.runtime import Runtime
 from tests.over_http import place
 
@@ -23,81 +23,83 @@ def config(config: Config) -> Config:
 
 
 @pytest.fixture
-def steps(
+def plan(
     runtime: Runtime,
     client: FlaskClient,
     catalogue: dict[str, str],
     settled: Callable[[], None],
-) -> list[Step]:
-    """The plan for four orders that billing refused, before its fault was mended."""
+) -> list[PlanEntry]:
+    """A plan for four orders that billing rejected; its fault switch is off again."""
     client.put("/fault/billing", json={"mode": "reject"})
     for _ in range(4):
         place(client, tea=1)
     settled()
     client.delete("/fault/billing")
     with runtime.read() as view:
-        return plan(view, failures.Selection())
+        return plan_replay(view, failures.Selection())
 
 
-def test_it_tells_as_its_entries_end(runtime: Runtime, steps: list[Step]) -> None:
-    """What it tells adds up to the length of the list."""
-    run = ReplayJob(runtime, steps, "eva")
-    assert sum(run.follow()) == 4
-    assert run.tally == Tally(succeeded=4)
+def test_it_yields_how_many_entries_have_ended(runtime: Runtime, plan: list[PlanEntry]) -> None:
+    """The numbers add up to the length of the plan."""
+    job = ReplayJob(runtime, plan, "eva")
+    assert sum(job.run()) == 4
+    assert job.counts == ReplayCounts(succeeded=4)
 
 
-def test_an_entry_that_another_run_had_meanwhile_is_skipped(
-    runtime: Runtime, client: FlaskClient, steps: list[Step]
+def test_an_entry_that_another_job_replayed_meanwhile_is_skipped(
+    runtime: Runtime, client: FlaskClient, plan: list[PlanEntry]
 ) -> None:
-    """Even if it failed there once more: the list is that of the start."""
-    run = ReplayJob(runtime, steps, "eva")
+    """It is skipped even if it failed again there."""
+    job = ReplayJob(runtime, plan, "eva")
     client.put("/fault/billing", json={"mode": "reject"})
-    other = ReplayJob(runtime, steps[:2], "bo")
-    assert sum(other.follow()) == 2
+    other = ReplayJob(runtime, plan[:2], "bo")
+    assert sum(other.run()) == 2
     client.delete("/fault/billing")
-    assert sum(run.follow()) == 4
-    assert other.tally == Tally(failed=2)
-    assert run.tally == Tally(succeeded=2, skipped=2)
+    assert sum(job.run()) == 4
+    assert other.counts == ReplayCounts(failed=2)
+    assert job.counts == ReplayCounts(succeeded=2, skipped=2)
 
 
-def test_an_entry_that_is_gone_meanwhile_is_skipped(runtime: Runtime, steps: list[Step]) -> None:
-    """Somebody gave it up."""
-    run = ReplayJob(runtime, steps, "eva")
-    with runtime.transaction() as tx:
-        failures.discard(tx, steps[0].id, "bo", "paid in cash")
-    assert sum(run.follow()) == 4
-    assert run.tally == Tally(succeeded=3, skipped=1)
-
-
-def test_failures_that_come_later_are_not_in_the_list(
-    runtime: Runtime, client: FlaskClient, steps: list[Step], settled: Callable[[], None]
+def test_an_entry_that_was_discarded_meanwhile_is_skipped(
+    runtime: Runtime, plan: list[PlanEntry]
 ) -> None:
-    """The list is frozen."""
-    run = ReplayJob(runtime, steps, "eva")
+    """A discarded entry counts as skipped, and the job ends."""
+    job = ReplayJob(runtime, plan, "eva")
+    with runtime.transaction() as tx:
+        failures.discard(tx, plan[0].id, "bo", "paid in cash")
+    assert sum(job.run()) == 4
+    assert job.counts == ReplayCounts(succeeded=3, skipped=1)
+
+
+def test_later_failures_are_not_replayed(
+    runtime: Runtime, client: FlaskClient, plan: list[PlanEntry], settled: Callable[[], None]
+) -> None:
+    """The list is fixed when the job is made."""
+    job = ReplayJob(runtime, plan, "eva")
     client.put("/fault/billing", json={"mode": "reject", "times": 1})
     place(client, "Late", tea=1)
     settled()
-    assert sum(run.follow()) == 4
+    assert sum(job.run()) == 4
     with runtime.read() as view:
         assert view.count(failures.FAILURES.name) == 1
 
 
-def test_a_rate_spreads_the_entries(runtime: Runtime, steps: list[Step]) -> None:
-    """Ten in a second: the fourth is not set going before 0.3 s have passed."""
+def test_a_rate_spreads_the_entries(runtime: Runtime, plan: list[PlanEntry]) -> None:
+    """At ten a second, the fourth is not replayed before 0.3 s have passed."""
     began = monotonic()
-    assert sum(ReplayJob(runtime, steps, "eva", rate=10).follow()) == 4
+    assert sum(ReplayJob(runtime, plan, "eva", rate=10).run()) == 4
     assert monotonic() - began >= 0.3
 
 
-def test_a_run_without_progress_ends(runtime: Runtime, steps: list[Step]) -> None:
-    """What is slow goes on without it."""
+def test_a_job_without_progress_ends(runtime: Runtime, plan: list[PlanEntry]) -> None:
+    """The slow deliveries go on without it."""
     with runtime.transaction() as tx:
         tx.put(
             FAULTS.name,
             {"handler": "billing", "mode": "slow", "times": None, "delay_s": 60, "order": None},
         )
-    run = ReplayJob(runtime, steps, "eva", patience_s=0.5)
-    assert sum(run.follow()) == 0
-    assert run.tally == Tally(waiting=4)
+    job = ReplayJob(runtime, plan, "eva", stall_timeout_s=0.5)
+    assert sum(job.run()) == 0
+    assert job.counts == ReplayCounts(waiting=4)
     with runtime.read() as view:
         assert view.count(failures.FAILURES.name, {"state": failures.REPLAYING}) == 4

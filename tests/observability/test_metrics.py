@@ -11,8 +11,8 @@ from flask.testing import FlaskClient
 
 from app.auth.keys import create_key
 from app.config import Config
-from app.events.dispatch.outcome import DEAD, Delivery, Verdict
-from app.events.dispatch.partitions import Partition
+from app.events.dispatch.delivery import Delivery, Partition
+from app.events.dispatch.outcome import DEAD, Outcome
 from app.events.registry import SideEffectHandler
 from app.events.types import Envelope
 from app.kernel.clock import ago, now
@@ -46,7 +46,7 @@ def test_a_delivery_to_a_handler_of_another_version_is_counted() -> None:
     gone = Delivery(
         Partition("o", "gone"), event, SideEffectHandler("gone", lambda _event: None), 1
     )
-    metrics.delivered(gone, Verdict(DEAD))
+    metrics.record_attempt(gone, Outcome(DEAD))
     (counted,) = (
         sample.value
         for metric in metrics.collect()

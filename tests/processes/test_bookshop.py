@@ -16,7 +16,7 @@ from random import Random
 import pytest
 
 from app.billing.simulator import Simulator
-from app.events.dispatch.worker_pool import MOST_UNRECORDED
+from app.events.dispatch.worker_pool import MAX_UNACKNOWLEDGED
 from app.store import Document
 from tests.cli import shell
 from tests.processes.bookshop import SHELF, START, Shop
@@ -175,7 +175,7 @@ def _check_mails(shop: Shop, records: list[Document]) -> None:
     came = shop.arrivals()
     assert came.keys() == expected
     again = sum(len(times) - 1 for times in came.values())
-    assert again <= len(shop.killed_at) * MOST_UNRECORDED
+    assert again <= len(shop.killed_at) * MAX_UNACKNOWLEDGED
     for message_id, times in came.items():
         for first, second in pairwise(times):
             # a second of slack: the mail server may be slow in writing down what it has taken

@@ -1,1 +1,21 @@
-"""Delivers events to handlers."""
+"""The dispatcher's parts. Each module imports only modules that stand above it in this list.
+
+    delivery.py      an event on its way to a handler; the partition it belongs to
+    retry.py         retry policy: when the next attempt is made (tenacity)
+    breaker.py       circuit breaker: holds a handler's deliveries while its peer is down
+    partitions.py    FIFO order for each (order, handler); a dead head blocks its partition
+    ready_queue.py   the partitions of one handler that are ready, or delayed
+    scheduler.py     which deliveries may run now
+    worker_pool.py   threads for side effects and requests, apart from the store
+    inbox.py         changed outbox records that are not read yet
+    backpressure.py  the throttle: pauses deliveries during a burst of requests
+    outcome.py       done, retry, held or dead, and how each is recorded
+    observer.py      what metrics, logs and traces receive
+    loop.py          the delivery loop, which puts these together
+    jobs.py          work that the leader does once a day
+    dispatcher.py    the leader's thread; start here to read from the outside in
+
+Order: the events of an order reach each handler in the order of their commits, one at a time.
+Delivery: effects inside the store are exactly once, because they and the outcome are one
+transaction. Effects outside (mail, payment requests) are at least once.
+"""

@@ -1,49 +1,55 @@
-"""How deliveries give way to requests: clerks go first (docs/decisions/0024-no-burst.md)."""
+"""Back-pressure: deliveries pause while a burst of requests needs the store.
 
-MOMENT_S = 0.002
-"""Who waits for its turn no longer than this does not hold anybody up."""
+If most recent waits for the commit lock were slow, the loop pauses once for 0.25 s; 150 or more
+foreign changes in that time mean a burst, so it pauses again after the next iteration. Fewer mean
+that the deliveries can keep up: the backlog is drained for 256 iterations without a pause.
+(docs/decisions/0024-no-burst.md)
+"""
 
-LATELY = 0.2
-"""The share of the newest wait in what counts: some five of late do."""
+SLOW_LOCK_S = 0.002
+"""A longer wait for the commit lock counts as slow."""
 
-REST_S = 0.25
-"""So often deliveries get their turn, however busy the clerks are."""
+SMOOTHING = 0.2
+"""Weight of the newest wait in the moving average: about the last five waits decide."""
 
-BURST = 150
-"""When others told of fewer events after a rest, deliveries can keep up."""
+PAUSE_S = 0.25
+"""One pause; deliveries run at least this often during a burst."""
 
-HURRY = 256
-"""For so many steps (some seconds) there is then no rest, unless all is done before."""
+BURST_MIN_EVENTS = 150
+"""Fewer foreign events than this after a pause are not a burst."""
 
-OVERDUE_S = 10.0
-"""When a delivery has waited so long, this is no burst any more: all has to be done somehow."""
+DRAIN_ITERATIONS = 256
+"""Iterations without a pause when there is no burst (some seconds), or until nothing is left."""
+
+MAX_OVERDUE_S = 10.0
+"""When a delivery has waited longer, there is no pause until everything is delivered."""
 
 
 class Throttle:
-    """How long to leave the store to the requests, by how they had us wait lately.
+    """Decides after each iteration of the delivery loop whether the loop pauses.
 
-    A long wait says little: it can be the disk. Most waits being long can be a burst, and whether
-    it is one shows in what comes during a rest. When it is none, what the rest has piled up has to
-    go: long steps have requests wait, who then have the next step wait, and so on.
+    One slow lock may be the disk, so the share of slow ones decides. After a pause the iterations
+    are long and make requests wait, which in turn makes the next lock slow: without the draining
+    phase one pause would lead to the next.
     """
 
     def __init__(self) -> None:
-        self._long = 0.0
-        self._hurry = 0
-        self._has_rested = self._is_late = False
+        self._slow_share = 0.0
+        self._drain_left = 0
+        self._has_paused = self._is_overdue = False
 
-    def rest_s(self, came: int, waited_s: float, due_s: float) -> float:
-        """For how many seconds to rest after a step in which others told of `came` events.
+    def pause_s(self, foreign_events: int, lock_wait_s: float, overdue_s: float) -> float:
+        """Seconds to pause after an iteration: 0 or PAUSE_S.
 
-        `waited_s` is how long it had to wait for its turn, `due_s` how long the oldest delivery
-        that could run has waited. Once that was too long there is no rest until all is done.
+        `foreign_events` is how many outbox changes by others it received, `lock_wait_s` how long
+        it waited for the commit lock, `overdue_s` how long the oldest ready delivery has waited.
         """
-        self._long += LATELY * ((waited_s > MOMENT_S) - self._long)
-        if self._has_rested and came < BURST:
-            self._long, self._hurry = 0.0, HURRY
-        is_idle = not came and due_s == 0
-        self._hurry = 0 if is_idle else max(self._hurry - 1, 0)
-        self._is_late = due_s > (0 if self._is_late else OVERDUE_S)
-        is_free = is_idle or self._hurry > 0 or self._is_late
-        self._has_rested = self._long > 1 / 2 and not is_free
-        return REST_S if self._has_rested else 0.0
+        self._slow_share += SMOOTHING * ((lock_wait_s > SLOW_LOCK_S) - self._slow_share)
+        if self._has_paused and foreign_events < BURST_MIN_EVENTS:
+            self._slow_share, self._drain_left = 0.0, DRAIN_ITERATIONS
+        is_idle = not foreign_events and overdue_s == 0
+        self._drain_left = 0 if is_idle else max(self._drain_left - 1, 0)
+        self._is_overdue = overdue_s > (0 if self._is_overdue else MAX_OVERDUE_S)
+        may_pause = not (is_idle or self._drain_left or self._is_overdue)
+        self._has_paused = may_pause and self._slow_share > 1 / 2
+        return PAUSE_S if self._has_paused else 0.0

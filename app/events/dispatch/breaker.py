@@ -1,89 +1,82 @@
-"""The circuit breaker: keeps one long outage from filling failure.json.
+"""The circuit breaker: keeps one long outage of a peer from filling failure.json.
 
-    closed ──five outages, no success between──▶ open ──pause over──▶ one probe
+    closed ──five outages, no success between──▶ open ──pause over──▶ half-open: one probe
        ▲                                          ▲                     │
        │                                          └── again an outage ──┤ (pause doubled)
        └───────────────────────────── any other outcome ────────────────┘
 
-Each handler has its own, so a handler that is up is never held back by one that is down. It is
-kept in memory: a new leader finds out by itself within five deliveries.
+Each handler has its own, so a handler whose peer is up is never held back by one whose peer is
+down. The state is in memory only: a new leader finds an outage again within five deliveries.
 
-One order that finds its peer down, whatever happens, is no outage: so an order that has not met it
-yet is new evidence. It may probe a second after the last probe, however long the pause has become
-for the others; if it passes, the breaker closes, and the one that fails has to answer for itself.
+One order for which the peer always fails is not an outage. A delivery that has not failed yet is
+new evidence, so it may probe one second after the last probe, however long the pause has become.
+If it succeeds the breaker closes, and the order that keeps failing uses up its attempts.
 """
 
 from time import monotonic
 
 from app.events.dispatch.retry import OUTAGES
 
-LIMIT = 5
+OUTAGES_TO_OPEN = 5
 FIRST_PAUSE_S = 1.0
-LONGEST_PAUSE_S = 60.0
+MAX_PAUSE_S = 60.0
 
 
 class Breaker:
-    """While it is open the handler's events wait in the outbox, and use up no attempt."""
+    """While it is open, the handler's events wait in the outbox and use up no attempt."""
 
     def __init__(self) -> None:
         self._outages = 0
         self._pause_s = FIRST_PAUSE_S
-        self._not_before = 0.0
-        self._new_not_before = 0.0
+        self._next_probe_at = 0.0
+        self._next_untried_probe_at = 0.0
         self._is_probing = False
 
     @property
     def is_open(self) -> bool:
-        """Whether the handler is being left alone."""
-        return self._outages >= LIMIT
+        """Whether deliveries are held back, except for probes."""
+        return self._outages >= OUTAGES_TO_OPEN
 
-    def wait_s(self, *, is_new: bool = False) -> float:
+    def wait_s(self, *, is_untried: bool = False) -> float:
         """Seconds until a delivery may run; 0 when one may run now.
 
-        `is_new`: one that has not met an outage yet.
+        `is_untried`: a delivery that has not failed yet.
         """
-        not_before = self._new_not_before if is_new else self._not_before
-        return max(not_before - monotonic(), 0.0) if self.is_open else 0.0
+        probe_at = self._next_untried_probe_at if is_untried else self._next_probe_at
+        return max(probe_at - monotonic(), 0.0) if self.is_open else 0.0
 
     def begin_probe(self) -> None:
-        """One delivery runs though the breaker is open; the next may when this one is overdue."""
-        self._is_probing = True
-        self._not_before = self._new_not_before = monotonic() + self._pause_s
+        """Let one delivery run although the breaker is open.
 
-    def end_probe(self) -> None:
-        """The delivery that should probe never got as far as the peer; the next may, at once."""
+        If its outcome is never recorded, the next probe may run after the same pause.
+        """
+        self._is_probing = True
+        self._next_probe_at = self._next_untried_probe_at = monotonic() + self._pause_s
+
+    def cancel_probe(self) -> None:
+        """The probe ended without calling the peer: the next one may run at once."""
         if self._is_probing:
             self._is_probing = False
-            self._not_before = self._new_not_before = monotonic()
+            self._next_probe_at = self._next_untried_probe_at = monotonic()
 
     def record(self, error: BaseException | None) -> None:
-        """Take in what came of a delivery: of the probe, or of any while the breaker is closed.
+        """Count the result of a delivery: of the probe, or of any while the breaker is closed.
 
-        An error that is no outage says nothing about the peer, which the handler perhaps never
-        asked; only a success starts the count anew. What began before the breaker opened and fails
-        after it did is no news.
+        Only a success resets the count: the handler may have raised another error before it called
+        its peer. Deliveries that began before the breaker opened and fail afterwards are ignored.
         """
-        if error is None:
-            self._close()
-        elif self.is_open:
-            if self._is_probing:
-                self._take_probe(error)
-        elif isinstance(error, OUTAGES):
+        is_outage = isinstance(error, OUTAGES)
+        if error is None or (self._is_probing and not is_outage):
+            self._outages, self._pause_s, self._is_probing = 0, FIRST_PAUSE_S, False
+        elif self._is_probing:
+            self._is_probing = False
+            self._pause_s = min(2 * self._pause_s, MAX_PAUSE_S)
+            self._start_pause()
+        elif is_outage and not self.is_open:
             self._outages += 1
-            self._pause()
+            self._start_pause()
 
-    def _take_probe(self, error: BaseException) -> None:
-        if not isinstance(error, OUTAGES):
-            self._close()
-            return
-        self._is_probing = False
-        self._pause_s = min(2 * self._pause_s, LONGEST_PAUSE_S)
-        self._pause()
-
-    def _pause(self) -> None:
+    def _start_pause(self) -> None:
         now = monotonic()
-        self._not_before = now + self._pause_s
-        self._new_not_before = now + FIRST_PAUSE_S
-
-    def _close(self) -> None:
-        self._outages, self._pause_s, self._is_probing = 0, FIRST_PAUSE_S, False
+        self._next_probe_at = now + self._pause_s
+        self._next_untried_probe_at = now + FIRST_PAUSE_S

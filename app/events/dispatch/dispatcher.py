@@ -1,8 +1,8 @@
-"""Delivers events to handlers, after the answer was given and never before.
+"""The dispatcher: a thread that delivers events to handlers while this process leads.
 
-Of all the dispatchers on a data folder one leads, and works. It learns of events from the
-store's feed alone, whoever emitted them and whenever: so what a crash left behind, what another
-process emitted and what an operator replays all come the same way.
+Of all processes on a data folder one leads. It learns of events from the store's change feed alone:
+what a crash left in the outbox, what another process emits and what an operator replays all arrive
+the same way. An event is delivered after its transaction is durable, so after the response.
 """
 
 import logging
@@ -14,7 +14,7 @@ from app.events.dispatch.backpressure import Throttle
 from app.events.dispatch.jobs import ScheduledJob
 from app.events.dispatch.loop import DeliveryLoop
 from app.events.dispatch.observer import NULL_OBSERVER, Observer
-from app.events.dispatch.outcome import described, place_of
+from app.events.dispatch.outcome import describe_error, location_of
 from app.events.dispatch.retry import RetryPolicy
 from app.events.dispatch.worker_pool import WorkerPool
 from app.events.outbox import OUTBOX
@@ -24,43 +24,51 @@ from app.store import ChangeFeed, Store
 
 log = logging.getLogger(__name__)
 
-LEAD_POLL_S = 0.25
-TROUBLE_PAUSE_S = 0.5
+LEADER_WAIT_S = 0.25
+"""How long one attempt to become the leader waits for the lock."""
+
+ERROR_PAUSE_S = 0.5
+"""Pause after an error, before the next attempt."""
 
 
 class Dispatcher:
-    """Delivers events while it leads. `start` it, and `close` it."""
+    """Delivers events while this process leads, from `start` to `close`."""
 
     def __init__(
         self,
         store: Store,
-        signals: HandlerRegistry,
+        registry: HandlerRegistry,
         policy: RetryPolicy,
         *,
-        daily: Sequence[ScheduledJob] = (),
-        with_faults: bool = False,
         observer: Observer = NULL_OBSERVER,
+        jobs: Sequence[ScheduledJob] = (),
+        with_faults: bool = False,
     ) -> None:
         """Raises LookupError when an event type names a handler that is not connected."""
-        signals.refuse_gaps()
+        registry.check_complete()
         self._store = store
-        self._signals = signals
-        self._policy = policy
-        self._daily = daily
-        self._with_faults = with_faults
-        self._observer = observer
+        self._jobs = jobs
         self._feed: ChangeFeed | None = None
         self._worker_pool = WorkerPool()
-        self._trouble = ""
+        self._make_loop = partial(
+            DeliveryLoop,
+            store,
+            registry,
+            policy,
+            worker_pool=self._worker_pool,
+            observer=observer,
+            with_faults=with_faults,
+        )
+        self._last_error = ""
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="dispatcher", daemon=True)
 
     def start(self) -> None:
-        """Begin to lead as soon as nobody else does, and deliver."""
+        """Start the thread: it waits to become the leader, then delivers."""
         self._thread.start()
 
     def close(self) -> None:
-        """Finish what is running, put it on record, and stop."""
+        """Stop: finish the deliveries that are running, and record their outcomes."""
         self._stop.set()
         if self._feed:
             self._feed.wake()
@@ -69,55 +77,47 @@ class Dispatcher:
 
     def _run(self) -> None:
         while not self._stop.is_set():
-            self._guarded(self._lead_and_deliver)
+            self._guarded(self._deliver_while_leading)
         self._worker_pool.close()
-        self._guarded(self._finish)
+        self._guarded(self._record_completed)
 
     def _guarded(self, work: Callable[[], None]) -> None:
-        """Do `work`; when that fails, say so and pause. Nothing may end the deliveries for good."""
+        """Do `work`; log an error and pause. No error may end the thread."""
         try:
             work()
         except Unavailable as error:
-            self._pause(f"deliveries are held up: {described(error)}")
+            self._pause(f"deliveries are held up: {describe_error(error)}")
         except Exception as error:  # noqa: BLE001  (a defect of ours)
-            self._pause(f"deliveries met a defect: {described(error)}{place_of(error)}")
+            self._pause(f"deliveries met a defect: {describe_error(error)}{location_of(error)}")
 
-    def _lead_and_deliver(self) -> None:
-        """One round: from what the outbox holds now until `close`, or until the store fails.
+    def _deliver_while_leading(self) -> None:
+        """Run one delivery loop until `close`, or until the store fails.
 
-        It ends as well where somebody took the lead by removing the lock's file.
+        It also ends when a person takes the lead away by removing the lock file.
         """
-        if not self._store.lead(timeout_s=LEAD_POLL_S):
+        if not self._store.lead(timeout_s=LEADER_WAIT_S):
             return
-        work = self._round()
-        work.begin()
-        courtesy = Throttle()
+        loop = self._loop()
+        loop.load_outbox()
+        throttle = Throttle()
         while not self._stop.is_set() and self._store.lead(timeout_s=0):
-            step = work.step()
-            self._trouble = ""
-            self._stop.wait(courtesy.rest_s(*step))
-            for each in self._daily:
-                self._guarded(partial(each.run_if_due, self._store))
+            iteration = loop.run_once()
+            self._last_error = ""
+            self._stop.wait(throttle.pause_s(*iteration))
+            for job in self._jobs:
+                self._guarded(partial(job.run_if_due, self._store))
 
-    def _finish(self) -> None:
+    def _record_completed(self) -> None:
         if self._worker_pool.partitions:
-            self._round().finish()
+            self._loop().record_completed()
 
-    def _round(self) -> DeliveryLoop:
+    def _loop(self) -> DeliveryLoop:
         self._feed = self._feed or self._store.follow(OUTBOX.name)
-        return DeliveryLoop(
-            self._store,
-            self._signals,
-            self._policy,
-            self._feed,
-            self._worker_pool,
-            with_faults=self._with_faults,
-            observer=self._observer,
-        )
+        return self._make_loop(feed=self._feed)
 
-    def _pause(self, trouble: str) -> None:
-        """Log trouble, once for as long as it stays the same, and give it time to pass."""
-        if trouble != self._trouble:
-            self._trouble = trouble
-            log.warning("%s", trouble)
-        self._stop.wait(TROUBLE_PAUSE_S)
+    def _pause(self, error: str) -> None:
+        """Log an error once while it stays the same, and wait before the next attempt."""
+        if error != self._last_error:
+            self._last_error = error
+            log.warning("%s", error)
+        self._stop.wait(ERROR_PAUSE_S)

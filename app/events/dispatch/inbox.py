@@ -1,7 +1,7 @@
-"""What the dispatcher has heard of and not looked at yet.
+"""The delivery loop's inbox: the changed outbox records that it has not read yet.
 
-Reading what changed costs as much for each event as a small delivery does. So in a burst, when the
-deliveries rest to let requests go first, it is put off with them: a little before each of them.
+Reading a changed record costs about as much as a small delivery, so at most 64 are read per
+iteration. In a burst of orders the rest waits while the deliveries pause.
 """
 
 from collections import deque
@@ -10,32 +10,33 @@ from time import monotonic
 
 from app.store import ChangeFeed
 
-AT_ONCE = 64
-"""So many events are looked at before each step: four times what a handler then gets to do."""
+MAX_READ_PER_ITERATION = 64
+"""Four times what one handler then gets to do (MAX_DELIVERIES_PER_TAKE)."""
 
 
-class News:
-    """The keys that `feed` told of, oldest first."""
+class Inbox:
+    """The keys that a change feed reported, oldest first."""
 
     def __init__(self, feed: ChangeFeed) -> None:
         self._feed = feed
-        self._heard: deque[tuple[float, str]] = deque()
+        self._unread: deque[tuple[float, str]] = deque()
         self._own: set[str] = set()
-        self.came = 0
-        """How many others told of when `take` was called last."""
+        self.foreign_events = 0
+        """How many of the keys that the last `take` got from the feed were changed by others."""
 
-    def expect(self, keys: Iterable[str]) -> None:
-        """The next `take` hears of these as well: they are the caller's own doings."""
+    def expect_own(self, keys: Iterable[str]) -> None:
+        """The loop has changed these itself: the next `take` does not count them as foreign."""
         self._own.update(keys)
 
     def take(self, timeout_s: float) -> list[str]:
-        """At most `AT_ONCE` keys; waits up to `timeout_s` where there are none."""
-        keys = self._feed.take(0.0 if self._heard else timeout_s)
-        self.came, now = sum(key not in self._own for key in keys), monotonic()
+        """Remove and return at most 64 keys; wait up to `timeout_s` when there are none."""
+        keys = self._feed.take(0.0 if self._unread else timeout_s)
+        self.foreign_events, now = sum(key not in self._own for key in keys), monotonic()
         self._own.clear()
-        self._heard.extend((now, key) for key in keys)
-        return [self._heard.popleft()[1] for _ in range(min(AT_ONCE, len(self._heard)))]
+        self._unread.extend((now, key) for key in keys)
+        count = min(MAX_READ_PER_ITERATION, len(self._unread))
+        return [self._unread.popleft()[1] for _ in range(count)]
 
-    def due_s(self) -> float:
-        """For how many seconds the oldest that is left has waited; 0 where none is."""
-        return monotonic() - self._heard[0][0] if self._heard else 0.0
+    def overdue_s(self) -> float:
+        """Seconds that the oldest unread key has waited; 0 without one."""
+        return monotonic() - self._unread[0][0] if self._unread else 0.0

@@ -1,8 +1,8 @@
-"""Work that is done once a day, by whoever leads.
+"""Scheduled jobs: work that the leading dispatcher does once a day.
 
-That a day is done is recorded in the transaction that does it: so it is done exactly once, however
-many processes there are, and whenever one of them dies. If nobody led at the hour, it is done as
-soon as somebody does, for the latest day only. A new shop begins with the next day.
+The day is recorded in the transaction that does the work. So a job runs exactly once a day, however
+many processes there are and whenever one of them dies. If no process led at the hour, the job runs
+as soon as one does, for the latest day only. In a new shop a job first runs on the day after.
 """
 
 from collections.abc import Callable
@@ -11,39 +11,38 @@ from datetime import datetime, time, timedelta, tzinfo
 from app.kernel.clock import UTC
 from app.store import Collection, Store, Transaction
 
-DAYS = Collection(name="days", key="task")
-"""For each task, the last day that it was done."""
+JOB_DAYS = Collection(name="days", key="task")
+"""For each job, by name (`task`), the last day for which it ran."""
 
 
 class ScheduledJob:
-    """`task` is done by `run` at the time `at` in `zone`; `run` is given the day (2026-11-21).
+    """Runs `run(tx, day)` daily at the time `at` in `zone`; `day` is a date such as 2026-11-21.
 
-    `run` works under the lock, in a transaction, and its effects must be inside the store.
+    `run` works in a transaction, under the commit lock: its effects must be inside the store.
     """
 
     def __init__(
-        self, task: str, at: time, zone: tzinfo, run: Callable[[Transaction, str], None]
+        self, name: str, at: time, zone: tzinfo, run: Callable[[Transaction, str], None]
     ) -> None:
-        self._task = task
+        self._name = name
         self._at = at
         self._zone = zone
         self._run = run
-        self._done = ""
+        self._last_day = ""
 
     def run_if_due(self, store: Store) -> None:
-        """Do today's work if its hour has come and nobody did it. Raises what the store raises."""
-        day = self._latest()
-        if self._done >= day:
+        """Run for today if the hour has come and no process did. Raises what the store raises."""
+        day = self._latest_due_day()
+        if self._last_day >= day:
             return
         with store.transaction() as tx:
-            record = tx.get(DAYS.name, self._task) or {"task": self._task, "day": day}
+            record = tx.get(JOB_DAYS.name, self._name) or {"task": self._name, "day": day}
             if record["day"] < day:
                 self._run(tx, day)
-            tx.put(DAYS.name, record | {"day": max(day, record["day"])})
-        self._done = day
+            tx.put(JOB_DAYS.name, record | {"day": max(day, record["day"])})
+        self._last_day = day
 
-    def _latest(self) -> str:
-        """The latest day whose hour has come."""
+    def _latest_due_day(self) -> str:
         now = datetime.now(UTC)
         day = now.astimezone(self._zone).date()
         if now < datetime.combine(day, self._at, self._zone):

@@ -1,17 +1,19 @@
-"""The heart of the dispatcher: each event to each of its handlers, in the order of each order.
+"""The delivery loop: brings each event to each of its handlers, in order for each partition.
 
-One step of a round:
+One iteration:
 
-    feed ──what changed──▶ schedule ──what may run now──▶ handlers ──what came of it──▶ outbox
+    change feed ─▶ inbox ─▶ scheduler ─▶ handlers ─▶ outcomes ─▶ outbox, failure.json
 
-Handlers inside the store run in the step's one transaction, each behind its own savepoint, so their
-effects and their `done` are one record. What they emit about the same order runs there as well.
-Handlers with effects outside run in the workshop's threads after it; what came of them is put on
-record by the transaction of a later step. A handler that asks a peer goes back and forth: inside,
-outside with its question, inside with the answer.
+- A transactional handler runs in the iteration's one transaction, behind its own savepoint: its
+  changes and its `done` are one record (exactly once). Events that it emits about the same order
+  are delivered in the same iteration.
+- A side-effect handler runs in the worker pool after that transaction is durable. A later iteration
+  records its outcome, so a crash in between repeats it (at least once).
+- A request-reply handler alternates: it chooses a request in a transaction, the request is sent in
+  the worker pool, and the reply is handled in a transaction.
 
-A round remembers nothing that the outbox doesn't say. When the store is in trouble, or the process
-dies, the next round begins from there.
+A loop keeps no state that the outbox does not have. After an error of the store or the death of the
+process, a new loop starts from there.
 """
 
 from collections import Counter
@@ -21,263 +23,257 @@ from time import monotonic, time
 from typing import Any, NamedTuple
 
 from app.events import faults
-from app.events.dispatch.inbox import News
+from app.events.dispatch.delivery import Delivery, Partition, call
+from app.events.dispatch.inbox import Inbox
 from app.events.dispatch.observer import NULL_OBSERVER, Observer
-from app.events.dispatch.outcome import Delivery, Verdict, judge, record_outcome, result_of
-from app.events.dispatch.partitions import Partition
+from app.events.dispatch.outcome import Outcome, decide, record_outcome
 from app.events.dispatch.retry import RetryPolicy
-from app.events.dispatch.scheduler import Room, Schedule
+from app.events.dispatch.scheduler import Capacity, Scheduler
 from app.events.dispatch.worker_pool import Completed, WorkerPool
 from app.events.outbox import OUTBOX, PENDING, UnitOfWork
-from app.events.registry import HandlerRegistry, RequestReplyHandler, SideEffectHandler
+from app.events.registry import (
+    HandlerRegistry,
+    RequestReplyHandler,
+    SideEffectHandler,
+    TransactionalHandler,
+)
 from app.events.types import Envelope
 from app.kernel import trace
 from app.store import ChangeFeed, Store, Transaction, View
 
-IDLE_S = 0.25
-BUSY_S = 0.005
-PAGE = 500
+IDLE_POLL_S = 0.25
+"""Longest wait for a change when nothing is running."""
 
-LONGEST_S = 0.005
-"""So long a transaction goes on taking deliveries in: a POST hardly waits for its turn."""
+POOL_POLL_S = 0.005
+"""Longest wait for a change while the worker pool has deliveries: their results wake nobody."""
+
+LOAD_PAGE_SIZE = 500
+"""Outbox records that are read under one view when a loop starts."""
+
+BATCH_MAX_OPEN_S = 0.005
+"""How long a transaction takes in further deliveries: a POST hardly waits for the commit lock."""
 
 
 class DeferredTask(NamedTuple):
-    """What is to be done outside the store for a delivery."""
+    """Work of a delivery that must run outside the store, after the transaction is durable."""
 
     delivery: Delivery
     work: Callable[[], Any]
 
 
-class Step(NamedTuple):
-    """How one step went: of how many events others told, and two times in seconds.
+class Iteration(NamedTuple):
+    """Measurements of one iteration, for the throttle.
 
-    `waited_s` is how long other writers (requests, above all) had it wait for its turn, `due_s` how
-    long the oldest delivery that could run now has waited.
+    `foreign_events` is the number of outbox changes by others, `lock_wait_s` how long the loop
+    waited for the commit lock, `overdue_s` how long the oldest ready delivery has waited.
     """
 
-    came: int
-    waited_s: float
-    due_s: float
+    foreign_events: int
+    lock_wait_s: float
+    overdue_s: float
 
 
 class DeliveryLoop:
-    """Deliveries from one start to the next trouble. Every method raises what the store raises."""
+    """Deliveries from one start to the next error of the store, which every method passes on."""
 
     def __init__(
         self,
         store: Store,
-        signals: HandlerRegistry,
+        registry: HandlerRegistry,
         policy: RetryPolicy,
         feed: ChangeFeed,
         worker_pool: WorkerPool,
         *,
-        with_faults: bool = False,
         observer: Observer = NULL_OBSERVER,
+        with_faults: bool = False,
     ) -> None:
-        self._observer = observer
         self._store = store
-        self._signals = signals
+        self._registry = registry
         self._policy = policy
-        self._news = News(feed)
         self._worker_pool = worker_pool
+        self._inbox = Inbox(feed)
+        self._observer = observer
         self._with_faults = with_faults
-        self._schedule = Schedule(worker_pool.partitions)
-        self._slowed: set[Partition] = set()
-        self._settled: list[tuple[Delivery, Verdict]] = []
+        self._scheduler = Scheduler(worker_pool.partitions)
+        self._delayed: set[Partition] = set()
+        self._tasks: list[DeferredTask] = []
+        self._outcomes: list[tuple[Delivery, Outcome]] = []
 
-    def begin(self) -> None:
-        """Take in everything that stands in the outbox."""
+    def load_outbox(self) -> None:
+        """Schedule everything in the outbox; call this once, before `run_once`."""
         after: str | None = None
         while True:
             with self._store.read() as view:
-                page = view.find(OUTBOX.name, after=after, limit=PAGE)
+                page = view.find(OUTBOX.name, after=after, limit=LOAD_PAGE_SIZE)
             for record in page.documents:
-                self._schedule.update(record["id"], record)
+                self._scheduler.update(record["id"], record)
             if page.next is None:
                 return
             after = page.next
 
-    def step(self) -> Step:
-        """Take in what changed, waiting for it when nothing else is to be done; then deliver."""
-        longest_s = BUSY_S if self._worker_pool.partitions else IDLE_S
-        self._take_in(self._news.take(self._schedule.wait_s(self._worker_pool.room, longest_s)))
-        waited_s, tasks = self._deliver(self._schedule.take(self._worker_pool.room))
-        self._begin(tasks)
-        due_s = max(self._schedule.due_s(), self._news.due_s())
-        self._observer.led(due_s)
-        return Step(self._news.came, waited_s, due_s)
+    def run_once(self) -> Iteration:
+        """Read what changed, waiting for a change if nothing is ready; then deliver."""
+        capacity = self._worker_pool.capacity
+        max_wait_s = POOL_POLL_S if self._worker_pool.partitions else IDLE_POLL_S
+        self._read_changes(self._inbox.take(self._scheduler.wait_s(capacity, max_wait_s)))
+        lock_wait_s = self._deliver(self._scheduler.take(capacity))
+        self._submit_tasks()
+        overdue_s = max(self._scheduler.overdue_s(), self._inbox.overdue_s())
+        self._observer.record_heartbeat(overdue_s)
+        return Iteration(self._inbox.foreign_events, lock_wait_s, overdue_s)
 
-    def finish(self) -> None:
-        """Put on record what ended in the workshop; begin nothing more."""
+    def record_completed(self) -> None:
+        """Record the outcomes of what the worker pool has completed; start nothing more."""
         self._deliver([])
 
-    def _take_in(self, event_ids: list[str]) -> None:
+    def _read_changes(self, event_ids: list[str]) -> None:
         if not event_ids:
             return
         with self._store.read() as view:
             records = {id_: view.get(OUTBOX.name, id_) for id_ in sorted(set(event_ids))}
         for event_id, record in records.items():
-            self._schedule.update(event_id, record)
+            self._scheduler.update(event_id, record)
 
-    def _deliver(self, partitions: list[Partition]) -> tuple[float, list[DeferredTask]]:
-        """Record what ended outside, and run what runs inside.
+    def _deliver(self, partitions: list[Partition]) -> float:
+        """Record what the pool has completed and run transactional work, in one transaction.
 
-        Returns the seconds that it waited for its turn to write, and what is to be run outside.
+        Collects deferred tasks. Returns the seconds that it waited for the commit lock.
         """
-        ended = self._worker_pool.ended()
-        if not partitions and not ended:
-            return 0.0, []
+        self._tasks.clear()
+        self._outcomes.clear()
+        completed = self._worker_pool.completed()
+        if not partitions and not completed:
+            return 0.0
         began = monotonic()
-        self._settled.clear()
         with self._store.transaction() as tx:
-            waited_s = monotonic() - began
-            records = UnitOfWork(tx)
-            tasks = [
-                task
-                for each in ended
-                if (task := _traced(each.delivery, self._go_on, records, each))
-            ]
-            self._run(records, partitions, tasks, began + waited_s + LONGEST_S)
-            changed = records.write()
-        self._news.expect(changed)
-        self._worker_pool.recorded()
-        for delivery, verdict in self._settled:
-            self._observer.delivered(delivery, verdict)
-        return waited_s, tasks
+            lock_wait_s = monotonic() - began
+            uow = UnitOfWork(tx)
+            for each in completed:
+                with trace.within(each.delivery.span):
+                    self._resume(uow, each)
+            self._run_ready(uow, partitions, began + lock_wait_s + BATCH_MAX_OPEN_S)
+            changed = uow.flush()
+        self._inbox.expect_own(changed)
+        self._worker_pool.acknowledge()
+        for delivery, outcome in self._outcomes:
+            self._observer.record_attempt(delivery, outcome)
+        return lock_wait_s
 
-    def _begin(self, tasks: list[DeferredTask]) -> None:
-        if tasks:
-            # what a handler does out there cannot be taken back: its cause must be safe first
+    def _submit_tasks(self) -> None:
+        if self._tasks:
+            # a side effect cannot be undone: its cause must be durable first
             self._store.make_durable()
-        for task in tasks:
-            self._worker_pool.begin(*task)
+        for task in self._tasks:
+            self._worker_pool.submit(*task)
 
-    def _run(
-        self,
-        records: UnitOfWork,
-        partitions: list[Partition],
-        tasks: list[DeferredTask],
-        until: float,
-    ) -> None:
-        """Run what runs inside, and what has become ready by it; adds what runs outside."""
+    def _run_ready(self, uow: UnitOfWork, partitions: list[Partition], until: float) -> None:
+        """Run these partitions, then those that have become ready, until the time is up."""
         while True:
-            begun = [self._next(records, partition) for partition in partitions]
-            turns = [_traced(each, self._turn, records, each) for each in begun if each]
-            tasks += [task for task in turns if task]
+            for delivery in [self._next_delivery(uow, partition) for partition in partitions]:
+                if delivery:
+                    with trace.within(delivery.span):
+                        self._run(uow, delivery)
             if monotonic() >= until:
                 return
-            partitions = self._schedule.take(self._room_beside(tasks))
+            partitions = self._scheduler.take(self._capacity())
             if not partitions:
                 return
 
-    def _room_beside(self, tasks: list[DeferredTask]) -> Room:
-        """The workshop's room, less what shall begin there when the transaction is durable."""
-        taken = Counter(task.delivery.partition.handler for task in tasks)
-        return lambda handler: self._worker_pool.room(handler) - taken[handler]
+    def _capacity(self) -> Capacity:
+        """The worker pool's capacity, less the tasks that will be submitted after the commit."""
+        deferred = Counter(task.delivery.partition.handler for task in self._tasks)
+        return lambda handler: self._worker_pool.capacity(handler) - deferred[handler]
 
-    def _next(self, records: UnitOfWork, partition: Partition) -> Delivery | None:
-        """The delivery at the head of a lane, unless it is gone meanwhile or has to wait."""
-        event_id = self._schedule.head(partition)
-        record = records.get(event_id)
+    def _next_delivery(self, uow: UnitOfWork, partition: Partition) -> Delivery | None:
+        """The delivery at the head of a taken partition; None if it is done, gone or delayed."""
+        event_id = self._scheduler.head(partition)
+        record = uow.get(event_id)
         if record is None or record["deliveries"][partition.handler]["state"] != PENDING:
-            self._schedule.release(partition, event_id, record)
+            self._scheduler.release(partition, event_id, record)
             return None
-        event = records.event(event_id)
-        if self._is_slowed(records.tx, partition, event):
+        event = uow.envelope(event_id)
+        if self._is_delayed(uow.tx, partition, event):
             return None
-        handler = self._signals.handler(event.type, partition.handler)
+        handler = self._registry.handler(event.type, partition.handler)
         entry = record["deliveries"][partition.handler]
         before_replay = entry.get("before_replay", 0)
         attempt, span = entry["attempts"] + 1, trace.after(event.traceparent)
         return Delivery(partition, event, handler, attempt, before_replay, span, time())
 
-    def _is_slowed(self, view: View, partition: Partition, event: Envelope) -> bool:
-        """Whether a fault switch has the delivery wait; once for each attempt."""
-        delay_s = (
-            faults.injected_delay_s(view, partition.handler, event) if self._with_faults else 0.0
-        )
-        if not delay_s or partition in self._slowed:
-            self._slowed.discard(partition)
+    def _is_delayed(self, view: View, partition: Partition, event: Envelope) -> bool:
+        """Whether a fault switch delays the delivery; once for each attempt."""
+        handler = partition.handler
+        delay_s = faults.injected_delay_s(view, handler, event) if self._with_faults else 0.0
+        if not delay_s or partition in self._delayed:
+            self._delayed.discard(partition)
             return False
-        self._slowed.add(partition)
-        self._schedule.postpone(partition, delay_s)
+        self._delayed.add(partition)
+        self._scheduler.postpone(partition, delay_s)
         return True
 
-    def _go_on(self, records: UnitOfWork, ended: Completed) -> DeferredTask | None:
-        """Record what ended outside, or have its handler say what follows from the answer."""
-        delivery, result = ended
-        record = records.get(delivery.event.id)
-        is_answer = isinstance(delivery.handler, RequestReplyHandler) and result.error is None
-        if is_answer and record and delivery.is_open(record):
-            return self._turn(records, delivery, result.answer)
-        self._settle(records, delivery, result.error)
-        return None
+    def _resume(self, uow: UnitOfWork, completed: Completed) -> None:
+        """Go on after the work in the pool: handle a reply, or record the outcome."""
+        delivery, (reply, error) = completed
+        record = uow.get(delivery.event.id)
+        is_reply = isinstance(delivery.handler, RequestReplyHandler) and error is None
+        if is_reply and record and delivery.is_open(record):
+            self._run(uow, delivery, reply)
+        else:
+            self._record(uow, delivery, error)
 
-    def _turn(
-        self, records: UnitOfWork, delivery: Delivery, answer: Any = None
-    ) -> DeferredTask | None:
-        """Run what the handler does inside the store; returns what it does outside, if anything.
+    def _run(self, uow: UnitOfWork, delivery: Delivery, reply: Any = None) -> None:
+        """Run the part of a handler that belongs in the transaction.
 
-        When nothing is left to be done outside, what came of the delivery is recorded.
+        Without a deferred task the delivery has ended, and its outcome is recorded.
         """
         handler = delivery.handler
-        if isinstance(handler, SideEffectHandler):
-            _, error = result_of(partial(handler.precheck, delivery.event))
-            if error is None:
-                return DeferredTask(delivery, partial(self._run_outside, delivery))
-            self._settle(records, delivery, error, has_asked=False)
-            return None
-        question, error = result_of(partial(self._run_inside, records.tx, delivery, answer))
-        task = None
-        if isinstance(handler, RequestReplyHandler) and question is not None:
-            task = DeferredTask(delivery, partial(handler.ask, question))
+        task, error = call(partial(self._run_handler, uow.tx, delivery, reply))
+        if task:
+            self._tasks.append(DeferredTask(delivery, task))
         else:
-            has_asked = answer is not None or not isinstance(handler, RequestReplyHandler)
-            self._settle(records, delivery, error, has_asked=has_asked)
-        if error is None:
-            for event_id, record in records.emitted_after(delivery.event):
-                self._schedule.update(event_id, record)
-        return task
+            reached_peer = reply is not None or isinstance(handler, TransactionalHandler)
+            self._record(uow, delivery, error, reached_peer=reached_peer)
+        if error is None and not isinstance(handler, SideEffectHandler):
+            for event_id, record in uow.emitted_after(delivery.event):
+                self._scheduler.update(event_id, record)
 
-    def _run_inside(self, tx: Transaction, delivery: Delivery, answer: Any) -> Any:
-        """What an asking handler wants to ask next; None for every other one."""
+    def _run_handler(
+        self, tx: Transaction, delivery: Delivery, reply: Any
+    ) -> Callable[[], Any] | None:
+        """Call the handler; returns the work that is left for the pool, if any."""
         handler, event = delivery.handler, delivery.event
-        if self._with_faults and answer is None:
-            faults.inject_fault(tx, delivery.partition.handler, event)
+        if isinstance(handler, SideEffectHandler):
+            handler.precheck(event)
+            return partial(self._run_side_effect, handler, event)
+        if self._with_faults and reply is None:
+            faults.inject_fault(tx, handler.name, event)
         with tx.savepoint():
-            if isinstance(handler, RequestReplyHandler):
-                return handler.decide(tx, event, answer)
-            handler(event, tx)
-            return None
+            if not isinstance(handler, RequestReplyHandler):
+                handler(event, tx)
+                return None
+            request = handler.next_request(tx, event, reply)
+        return None if request is None else partial(handler.send, request)
 
-    def _run_outside(self, delivery: Delivery) -> None:
+    def _run_side_effect(self, handler: SideEffectHandler, event: Envelope) -> None:
         if self._with_faults:
-            faults.inject_fault_outside(self._store, delivery.partition.handler, delivery.event)
-        delivery.handler(delivery.event)
+            faults.inject_fault_outside(self._store, handler.name, event)
+        handler(event)
 
-    def _settle(
+    def _record(
         self,
-        records: UnitOfWork,
+        uow: UnitOfWork,
         delivery: Delivery,
         error: BaseException | None,
         *,
-        has_asked: bool = True,
+        reached_peer: bool = True,
     ) -> None:
-        """Put on record what came of a delivery, and let its lane go on."""
-        record = records.get(delivery.event.id)
+        """Record the outcome of a delivery, and release its partition."""
+        record = uow.get(delivery.event.id)
         if record and delivery.is_open(record):
-            breaker = self._schedule.breaker(delivery.partition.handler)
+            breaker = self._scheduler.breaker(delivery.partition.handler)
             attempt = delivery.attempt - delivery.before_replay
-            verdict = judge(error, attempt, self._policy, breaker, has_asked=has_asked)
-            record_outcome(records, record, delivery, verdict)
-            self._settled.append((delivery, verdict))
-        self._schedule.release(delivery.partition, delivery.event.id, record)
-
-
-def _traced(
-    delivery: Delivery, work: Callable[..., DeferredTask | None], *arguments: object
-) -> DeferredTask | None:
-    """What `work` returns, done within the delivery's part of its trace: what it emits follows."""
-    with trace.within(delivery.span):
-        return work(*arguments)
+            outcome = decide(error, attempt, self._policy, breaker, reached_peer=reached_peer)
+            record_outcome(uow.tx, record, delivery, outcome)
+            uow.mark_changed(record)
+            self._outcomes.append((delivery, outcome))
+        self._scheduler.release(delivery.partition, delivery.event.id, record)

@@ -1,34 +1,35 @@
-"""What the dispatcher tells whoever watches it.
+"""What the delivery loop reports to metrics, logs and traces.
 
-An observer is called in the dispatcher's thread: it counts, and neither waits nor raises.
+An observer is called in the dispatcher's thread: it must neither block nor raise.
 """
 
 from typing import Protocol
 
-from app.events.dispatch.outcome import Delivery, Verdict
+from app.events.dispatch.delivery import Delivery
+from app.events.dispatch.outcome import Outcome
 
 
 class Observer(Protocol):
-    """Hears what came of each attempt, once that is on record."""
+    """Receives the outcome of each attempt once it is durable, and the leader's heartbeat."""
 
-    def delivered(self, delivery: Delivery, verdict: Verdict) -> None:
-        """An attempt to deliver has ended so."""
+    def record_attempt(self, delivery: Delivery, outcome: Outcome) -> None:
+        """An attempt ended with this outcome."""
 
-    def led(self, due_s: float) -> None:
-        """The process leads, and has just made a step.
+    def record_heartbeat(self, overdue_s: float) -> None:
+        """The leader has completed an iteration of its delivery loop.
 
-        The oldest delivery that could run now has waited `due_s` seconds; 0 when none waits.
+        The oldest delivery that could run now has waited `overdue_s` seconds; 0 without one.
         """
 
 
 class NullObserver:
-    """The observer of deliveries that nobody watches."""
+    """Ignores every report."""
 
-    def delivered(self, delivery: Delivery, verdict: Verdict) -> None:
-        """See Observer.delivered."""
+    def record_attempt(self, delivery: Delivery, outcome: Outcome) -> None:
+        """See Observer."""
 
-    def led(self, due_s: float) -> None:
-        """See Observer.led."""
+    def record_heartbeat(self, overdue_s: float) -> None:
+        """See Observer."""
 
 
 NULL_OBSERVER = NullObserver()

@@ -1,153 +1,109 @@
-"""What came of a delivery: done, tried again, held by the breaker, or dead.
+"""The outcome of a delivery attempt: done, retry, held by the circuit breaker, or dead.
 
-`judge` decides, from the error, the retry policy and the breaker; `record_outcome` writes it down
-in the dispatcher's transaction: for a handler inside the store, the one that its effects are part
-of.
+`decide` derives it from the error, the retry policy and the breaker. `record_outcome` writes it to
+the outbox and to failure.json, in the dispatcher's transaction; for a transactional handler that is
+the transaction that holds the handler's own changes.
 """
 
 import logging
 import re
-from collections.abc import Callable
 from traceback import extract_tb
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from app.events import failures, outbox
 from app.events.dispatch.breaker import Breaker
-from app.events.dispatch.partitions import Partition
+from app.events.dispatch.delivery import Delivery
 from app.events.dispatch.retry import OUTAGES, RetryPolicy
-from app.events.outbox import UnitOfWork
-from app.events.registry import Handler, Skipped
-from app.events.types import Envelope
+from app.events.registry import Skipped
 from app.kernel import clock
-from app.kernel.trace import Trace
-from app.store import Document
+from app.store import Document, Transaction
 
 log = logging.getLogger(__name__)
 
 DONE, RETRY, HELD, DEAD = "done", "retry", "held", "dead"
 
-LONGEST_TEXT = 500
+MAX_ERROR_CHARS = 500
 _BEFORE_AT = re.compile(r"""("[^"\n]{1,64}"|[^\s@<>()\[\]"',;=/]+)@(?=[\w\[])""")
 """The local part of an e-mail address, or the name and password in a URL."""
 
 
-class Delivery(NamedTuple):
-    """One event on its way to one handler, for the `attempt`th time.
+class Outcome(NamedTuple):
+    """How an attempt ended. `kind` is done, retry, held or dead.
 
-    `before_replay` of these attempts came before it was last replayed. `span` is this attempt's
-    part in the trace that the event belongs to, if any; it began at `began`, in Unix time.
+    `error` is the text to store, `retry_in_s` the wait before the next attempt, `location` where
+    the error was raised (for the log), `note` why the handler had nothing to do.
     """
 
-    partition: Partition
-    event: Envelope
-    handler: Handler
-    attempt: int
-    before_replay: int = 0
-    span: Trace | None = None
-    began: float = 0.0
-
-    def is_open(self, record: Document) -> bool:
-        """Whether `record`, the event's own, does not tell yet what came of this very attempt.
-
-        It may, when the store reported trouble after it had kept the transaction.
-        """
-        entry = record["deliveries"][self.partition.handler]
-        return bool(entry["state"] == outbox.PENDING and entry["attempts"] == self.attempt - 1)
-
-
-class Verdict(NamedTuple):
-    """What came of an attempt; with the error as it is kept, and the pause before the next one.
-
-    `note` says why nothing was to be done.
-    """
-
-    what: str
+    kind: str
     error: str = ""
     note: str = ""
-    pause_s: float = 0.0
-    place: str = ""
+    retry_in_s: float = 0.0
+    location: str = ""
 
 
-class Result(NamedTuple):
-    """What some work returned, or else what it raised."""
-
-    answer: Any = None
-    error: BaseException | None = None
-
-
-def result_of(work: Callable[[], Any]) -> Result:
-    """Do `work`. Nothing that a handler raises may stop other deliveries."""
-    try:
-        return Result(work())
-    except (Exception, SystemExit) as error:  # noqa: BLE001  (any error at all goes on record)
-        return Result(error=error)
-
-
-def judge(
+def decide(
     error: BaseException | None,
     attempt: int,
     policy: RetryPolicy,
     breaker: Breaker,
     *,
-    has_asked: bool = True,
-) -> Verdict:
-    """The verdict on the attempt of that number, which ended with `error`; the breaker hears it.
+    reached_peer: bool = True,
+) -> Outcome:
+    """The outcome of attempt number `attempt`, which ended with `error`. Updates the breaker.
 
-    Unless the handler came to its end without having asked its peer (`has_asked`): a mail that
-    need not be sent does not show that the mail server is back.
+    Without `reached_peer` the handler ended before it called its peer, so only an outage counts
+    for the breaker: a mail that need not be sent does not show that the mail server is back.
     """
-    if has_asked or isinstance(error, OUTAGES):
+    if reached_peer or isinstance(error, OUTAGES):
         breaker.record(error)
     else:
-        breaker.end_probe()
+        breaker.cancel_probe()
     if error is None:
-        return Verdict(DONE)
+        return Outcome(DONE)
     if isinstance(error, Skipped):
-        return Verdict(DONE, note=str(error))
+        return Outcome(DONE, note=str(error))
+    text = describe_error(error)
     if breaker.is_open and isinstance(error, OUTAGES):
-        return Verdict(HELD, described(error))
-    pause_s = policy.wait_s(error, attempt)
-    if pause_s is None:
-        return Verdict(DEAD, described(error), place=place_of(error))
-    return Verdict(RETRY, described(error), pause_s=pause_s)
+        return Outcome(HELD, text)
+    wait_s = policy.wait_s(error, attempt)
+    if wait_s is None:
+        return Outcome(DEAD, text, location=location_of(error))
+    return Outcome(RETRY, text, retry_in_s=wait_s)
 
 
-def record_outcome(
-    records: UnitOfWork, record: Document, delivery: Delivery, verdict: Verdict
-) -> None:
-    """Bring the event's record and failure.json up to date."""
+def record_outcome(tx: Transaction, record: Document, delivery: Delivery, outcome: Outcome) -> None:
+    """Update the event's outbox record (the caller saves it) and failure.json."""
     handler = delivery.partition.handler
     entry = record["deliveries"][handler]
-    if verdict.what == DONE:
-        outbox.mark_done(entry, verdict.note)
-        failures.forget(records.tx, record["id"], handler)
-    elif verdict.what == HELD:
-        outbox.mark_held(entry, verdict.error)
-    elif verdict.what == RETRY:
-        outbox.mark_retry(entry, verdict.error, clock.ago(-verdict.pause_s))
+    if outcome.kind == DONE:
+        outbox.mark_done(entry, outcome.note)
+        failures.delete_entry(tx, record["id"], handler)
+    elif outcome.kind == HELD:
+        outbox.mark_held_by_breaker(entry, outcome.error)
+    elif outcome.kind == RETRY:
+        outbox.mark_retry(entry, outcome.error, clock.ago(-outcome.retry_in_s))
     else:
-        outbox.mark_dead(entry, verdict.error)
-        failures.record(records.tx, record["event"], handler, verdict.error)
-        what = f"{delivery.event.type} {record['id']}"
-        log.error("%s gave up on %s: %s%s", handler, what, verdict.error, verdict.place)
-    records.put(record)
+        outbox.mark_dead(entry, outcome.error)
+        failures.put_entry(tx, record["event"], handler, outcome.error)
+        event = f"{delivery.event.type} {record['id']}"
+        log.error("%s gave up on %s: %s%s", handler, event, outcome.error, outcome.location)
 
 
-def described(error: BaseException) -> str:
-    """The error as it is kept: kind and first line, without addresses, passwords and paths."""
+def describe_error(error: BaseException) -> str:
+    """The error as text to store: its type and first line, without addresses, passwords, paths."""
     text = str(error)
     if isinstance(error, OSError) and error.strerror:
-        text = error.strerror  # str(error) would name the file with its whole path
+        text = error.strerror  # str(error) would have the whole path of the file
     first = next(iter(text.splitlines()), "")
-    return f"{type(error).__name__}: {masked(first)}"[:LONGEST_TEXT]
+    return f"{type(error).__name__}: {mask_addresses(first)}"[:MAX_ERROR_CHARS]
 
 
-def masked(text: str) -> str:
+def mask_addresses(text: str) -> str:
     """`text` without the local parts of mail addresses, and without passwords in URLs."""
     return _BEFORE_AT.sub("***@", text)
 
 
-def place_of(error: BaseException) -> str:
-    """Where in the code it was raised, for the log."""
+def location_of(error: BaseException) -> str:
+    """The function and line that raised the error, for the log."""
     frames = extract_tb(error.__traceback__, limit=-1)
     return f" ({frames[0].name}, line {frames[0].lineno})" if frames else ""

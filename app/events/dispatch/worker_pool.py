@@ -1,7 +1,7 @@
-"""The threads in which handlers with effects outside the store run, a few for each handler.
+"""The worker pool: threads for handlers with effects outside the store, a few for each handler.
 
-It outlives trouble with the store: what was begun goes on, and what came of it is kept until it
-has been recorded. So a full disk does not send a mail twice.
+It survives errors of the store: deliveries that were started go on, and a result is kept until the
+dispatcher has recorded it. So a full disk does not send a mail twice.
 """
 
 import os
@@ -13,85 +13,86 @@ from concurrent.futures import ThreadPoolExecutor
 from queue import SimpleQueue
 from typing import Any, NamedTuple
 
-from app.events.dispatch.outcome import Delivery, Result, result_of
-from app.events.dispatch.partitions import Partition
+from app.events.dispatch.delivery import Delivery, Partition, Result, call
 from app.kernel import trace
 
-THREADS = 2
-"""For each handler, so that one whose peer hangs does not hold up the others."""
+THREADS_PER_HANDLER = 2
+"""Each handler has its own threads, so that one with a hanging peer does not block the others."""
 
-LOW_PRIORITY = 10
-"""The nice value of these threads: 0 is what requests have, 19 is the lowest."""
+NICE_VALUE = 10
+"""Of these threads, on Linux: 0 is what request threads have, 19 is the lowest priority."""
 
-MOST_UNRECORDED = 16 * THREADS
-"""For each handler; many, because outcomes are recorded some milliseconds later, all together. A
-crash repeats so many at most."""
+MAX_UNACKNOWLEDGED = 16 * THREADS_PER_HANDLER
+"""Deliveries of a handler that were started and are not recorded: a crash repeats so many at most.
+
+There are more than threads because results are recorded together, some milliseconds later.
+"""
 
 
-def _yield_to_requests() -> None:
-    """Give this thread a low priority: a clerk waits for an answer, nobody waits for a mail.
+def _lower_priority() -> None:
+    """Prefer request threads to this one: a person waits for a response, nobody for a mail.
 
-    On Linux the priority of a thread can be set by itself; elsewhere nothing happens.
+    Linux can set the priority of a single thread; elsewhere nothing happens.
     """
     if sys.platform == "linux":  # pragma: no branch  (the tests run on Linux)
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), LOW_PRIORITY)
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICE_VALUE)
 
 
 class Completed(NamedTuple):
-    """A delivery whose work outside ended, and how."""
+    """A delivery whose work in the pool has ended, and its result."""
 
     delivery: Delivery
     result: Result
 
 
 class WorkerPool:
-    """All but `_run` belongs to the dispatcher's thread."""
+    """Every method but `_run` is for the dispatcher's thread only."""
 
     def __init__(self) -> None:
-        self._pools: dict[str, ThreadPoolExecutor] = {}
-        self._begun: Counter[str] = Counter()
-        self._lanes: set[Partition] = set()
+        self._executors: dict[str, ThreadPoolExecutor] = {}
+        self._started: Counter[str] = Counter()
+        self._partitions: set[Partition] = set()
         self._queue: SimpleQueue[Completed] = SimpleQueue()
-        self._unrecorded: list[Completed] = []
+        self._unacknowledged: list[Completed] = []
 
     @property
     def partitions(self) -> frozenset[Partition]:
-        """The lanes of deliveries that were begun here and are not recorded yet."""
-        return frozenset(self._lanes)
+        """The partitions of deliveries that were submitted and are not acknowledged yet."""
+        return frozenset(self._partitions)
 
-    def room(self, handler: str) -> int:
-        """How many more deliveries of the handler may be begun now."""
-        return MOST_UNRECORDED - self._begun[handler]
+    def capacity(self, handler: str) -> int:
+        """How many more deliveries of the handler can be submitted now."""
+        return MAX_UNACKNOWLEDGED - self._started[handler]
 
-    def begin(self, delivery: Delivery, work: Callable[[], Any]) -> None:
-        """Run `work` for `delivery` in a thread, soon."""
+    def submit(self, delivery: Delivery, work: Callable[[], Any]) -> None:
+        """Run `work` for `delivery` in one of the handler's threads."""
         handler = delivery.partition.handler
-        if handler not in self._pools:
-            self._pools[handler] = ThreadPoolExecutor(
-                THREADS, handler, initializer=_yield_to_requests
+        if handler not in self._executors:
+            self._executors[handler] = ThreadPoolExecutor(
+                THREADS_PER_HANDLER, handler, initializer=_lower_priority
             )
-        self._lanes.add(delivery.partition)
-        self._begun[handler] += 1
-        self._pools[handler].submit(self._run, delivery, work)
+        self._partitions.add(delivery.partition)
+        self._started[handler] += 1
+        self._executors[handler].submit(self._run, delivery, work)
 
-    def ended(self) -> list[Completed]:
-        """All that ended and was not declared recorded yet."""
+    def completed(self) -> list[Completed]:
+        """Everything that has completed and is not acknowledged."""
         while not self._queue.empty():
-            self._unrecorded.append(self._queue.get())
-        return list(self._unrecorded)
+            self._unacknowledged.append(self._queue.get())
+        return list(self._unacknowledged)
 
-    def recorded(self) -> None:
-        """What the last `ended` gave is on record now."""
-        for delivery, _ in self._unrecorded:
-            self._lanes.discard(delivery.partition)
-            self._begun[delivery.partition.handler] -= 1
-        self._unrecorded.clear()
+    def acknowledge(self) -> None:
+        """Drop what the last `completed` returned: its outcomes are in the store."""
+        for delivery, _ in self._unacknowledged:
+            self._partitions.discard(delivery.partition)
+            self._started[delivery.partition.handler] -= 1
+        self._unacknowledged.clear()
 
     def close(self) -> None:
-        """Wait for what is running; what was not begun yet stays in the outbox."""
-        for pool in self._pools.values():
-            pool.shutdown(cancel_futures=True)
+        """Wait for what is running; what has not started stays in the outbox."""
+        for executor in self._executors.values():
+            executor.shutdown(cancel_futures=True)
 
     def _run(self, delivery: Delivery, work: Callable[[], Any]) -> None:
         with trace.within(delivery.span):
-            self._queue.put(Completed(delivery, result_of(work)))
+            self._queue.put(Completed(delivery, call(work)))

@@ -44,7 +44,10 @@ def add_to(pages: Blueprint, site: PageContext) -> None:
         keys = sent.repeated["id"]
         if sent.get("all"):
             with store.read() as view:
-                keys = failures.find(view, _selection(view, _asked(sent.fields)))
+                keys = [
+                    each["id"]
+                    for each in failures.find_entries(view, _selection(view, _asked(sent.fields)))
+                ]
         begun = failures.replay_all(store, sorted(keys), current().name)
         return _to_events(told=f"replayed-{begun}", **_asked(sent.fields))
 
@@ -176,12 +179,12 @@ def _latest(view: View) -> list[Document]:
     """
     found: list[Document] = []
     for back in _LOOKED_BACK:
-        news = event_feed.news(
-            view, event_feed.position_at(datetime.now(UTC) - back), event_feed.LOOKED_AT
+        feed_page = event_feed.read_page(
+            view, event_feed.position_at(datetime.now(UTC) - back), event_feed.MAX_SCANNED
         )
-        records = (view.get(outbox.EVENTS.name, each["id"]) for each in news.events[::-1])
+        records = (view.get(outbox.EVENTS.name, each["id"]) for each in feed_page.events[::-1])
         found = list(islice((record for record in records if record), LATEST))
-        if len(found) == LATEST or news.has_more:
+        if len(found) == LATEST or feed_page.has_more:
             break
     return found
 

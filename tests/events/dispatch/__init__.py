@@ -1,1 +1,1 @@
-"""Tests."""
+"""Tests of the dispatcher and its parts."""

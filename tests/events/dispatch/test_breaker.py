@@ -7,7 +7,7 @@ import freezegun
 import pytest
 from freezegun.api import FrozenDateTimeFactory
 
-from app.events.dispatch.breaker import LIMIT, LONGEST_PAUSE_S, Breaker
+from app.events.dispatch.breaker import MAX_PAUSE_S, OUTAGES_TO_OPEN, Breaker
 from app.kernel.errors import Unavailable
 
 OUTAGE = Unavailable("the mail server is down")
@@ -25,7 +25,7 @@ def clock() -> Iterator[FrozenDateTimeFactory]:
 def opened(clock: FrozenDateTimeFactory) -> Breaker:
     """A breaker that has just opened."""
     breaker = Breaker()
-    for _ in range(LIMIT):
+    for _ in range(OUTAGES_TO_OPEN):
         breaker.record(OUTAGE)
     return breaker
 
@@ -35,9 +35,9 @@ def pass_time(clock: FrozenDateTimeFactory, seconds: float) -> None:
 
 
 def test_it_opens_after_five_outages(clock: FrozenDateTimeFactory) -> None:
-    """Four are bad luck, the fifth is an outage."""
+    """Four outages in a row leave it closed, the fifth opens it."""
     breaker = Breaker()
-    for _ in range(LIMIT - 1):
+    for _ in range(OUTAGES_TO_OPEN - 1):
         breaker.record(OUTAGE)
     assert not breaker.is_open
     breaker.record(OSError("connection refused"))
@@ -45,33 +45,33 @@ def test_it_opens_after_five_outages(clock: FrozenDateTimeFactory) -> None:
     assert breaker.wait_s() == pytest.approx(1)
 
 
-def test_a_success_between_starts_the_count_anew(clock: FrozenDateTimeFactory) -> None:
+def test_a_success_resets_the_count(clock: FrozenDateTimeFactory) -> None:
     """A peer that answers now and then is not down."""
     breaker = Breaker()
-    for _ in range(3 * LIMIT):
+    for _ in range(3 * OUTAGES_TO_OPEN):
         breaker.record(OUTAGE)
         breaker.record(None)
     assert not breaker.is_open
 
 
-def test_a_bad_payload_between_does_not(clock: FrozenDateTimeFactory) -> None:
-    """An order that can never pass says nothing about the peer, which it may not have reached."""
+def test_a_permanent_error_does_not_reset_the_count(clock: FrozenDateTimeFactory) -> None:
+    """It says nothing about the peer, which the handler may not have called."""
     breaker = Breaker()
-    for _ in range(LIMIT):
+    for _ in range(OUTAGES_TO_OPEN):
         breaker.record(OUTAGE)
         breaker.record(ValueError("no such template"))
     assert breaker.is_open
 
 
-def test_bad_payloads_alone_never_open_it(clock: FrozenDateTimeFactory) -> None:
-    """They go to failure.json, each for itself."""
+def test_permanent_errors_never_open_it(clock: FrozenDateTimeFactory) -> None:
+    """They go to failure.json one by one."""
     breaker = Breaker()
-    for _ in range(3 * LIMIT):
+    for _ in range(3 * OUTAGES_TO_OPEN):
         breaker.record(ValueError("bad"))
     assert not breaker.is_open
 
 
-def test_failures_of_what_began_before_make_the_pause_no_longer(
+def test_failures_of_deliveries_in_flight_do_not_extend_the_pause(
     opened: Breaker, clock: FrozenDateTimeFactory
 ) -> None:
     """Sixteen deliveries that fail together are one outage, with a pause of one second."""
@@ -91,55 +91,55 @@ def test_each_failed_probe_doubles_the_pause_up_to_a_minute(
         assert opened.wait_s() == 0
         opened.begin_probe()
         opened.record(OUTAGE)
-    assert pauses == pytest.approx([1, 2, 4, 8, 16, 32, LONGEST_PAUSE_S, LONGEST_PAUSE_S])
+    assert pauses == pytest.approx([1, 2, 4, 8, 16, 32, MAX_PAUSE_S, MAX_PAUSE_S])
 
 
 def test_only_one_probe_runs_at_a_time(opened: Breaker, clock: FrozenDateTimeFactory) -> None:
-    """While the probe is out, the others wait."""
+    """The other deliveries wait until the probe has ended."""
     pass_time(clock, 1)
     opened.begin_probe()
     assert opened.wait_s() > 0
 
 
-def test_a_probe_that_got_lost_is_followed_by_another(
+def test_a_probe_without_an_outcome_is_followed_by_another(
     opened: Breaker, clock: FrozenDateTimeFactory
 ) -> None:
-    """A probe without an outcome does not leave the handler alone for ever."""
+    """A lost probe does not block the handler for ever."""
     pass_time(clock, 1)
     opened.begin_probe()
     pass_time(clock, 1)
     assert opened.wait_s() == 0
 
 
-def test_one_that_is_new_waits_a_second_at_most(
+def test_an_untried_delivery_waits_a_second_at_most(
     opened: Breaker, clock: FrozenDateTimeFactory
 ) -> None:
-    """However long the pause has become by the probes of those that have failed."""
+    """Failed probes lengthen the pause only for deliveries that have failed before."""
     for _ in range(6):
         pass_time(clock, opened.wait_s())
         opened.begin_probe()
         opened.record(OUTAGE)
-    assert opened.wait_s() == pytest.approx(LONGEST_PAUSE_S)
-    assert opened.wait_s(is_new=True) == pytest.approx(1)
+    assert opened.wait_s() == pytest.approx(MAX_PAUSE_S)
+    assert opened.wait_s(is_untried=True) == pytest.approx(1)
 
 
-def test_a_probe_that_never_asked_is_followed_by_another_at_once(
+def test_a_cancelled_probe_is_followed_by_another_at_once(
     opened: Breaker, clock: FrozenDateTimeFactory
 ) -> None:
-    """It is no news of the peer, neither good nor bad."""
+    """It did not call the peer, so it shows neither recovery nor outage."""
     pass_time(clock, 1)
     opened.begin_probe()
     assert opened.wait_s() > 0
-    opened.end_probe()
+    opened.cancel_probe()
     assert opened.is_open
     assert opened.wait_s() == 0
 
 
 @pytest.mark.parametrize("outcome", [None, ValueError("the peer is there, the payload is bad")])
-def test_a_probe_that_is_no_outage_closes_it(
+def test_a_probe_that_reaches_its_peer_closes_it(
     opened: Breaker, clock: FrozenDateTimeFactory, outcome: Exception | None
 ) -> None:
-    """The peer is back: everything that waited may go at once."""
+    """The peer is back: everything that was held may run at once."""
     pass_time(clock, 1)
     opened.begin_probe()
     opened.record(outcome)
@@ -147,15 +147,13 @@ def test_a_probe_that_is_no_outage_closes_it(
     assert opened.wait_s() == 0
 
 
-def test_after_closing_the_next_outage_begins_with_a_second(
-    opened: Breaker, clock: FrozenDateTimeFactory
-) -> None:
-    """The long pauses of an outage that is over are forgotten."""
+def test_the_pause_is_reset_when_it_closes(opened: Breaker, clock: FrozenDateTimeFactory) -> None:
+    """The pause starts from one second after each recovery."""
     for _ in range(5):
         pass_time(clock, opened.wait_s())
         opened.begin_probe()
         opened.record(OUTAGE)
     opened.record(None)
-    for _ in range(LIMIT):
+    for _ in range(OUTAGES_TO_OPEN):
         opened.record(OUTAGE)
     assert opened.wait_s() == pytest.approx(1)

@@ -1,73 +1,73 @@
-"""What was heard of is looked at bit by bit, oldest first, and nothing of it is forgotten."""
+"""The inbox: changed records are read in batches, oldest first, and none is lost."""
 
 from collections import deque
 
 import pytest
 
-from app.events.dispatch import inbox
-from app.events.dispatch.inbox import AT_ONCE, News
+from app.events.dispatch import inbox as inbox_module
+from app.events.dispatch.inbox import MAX_READ_PER_ITERATION, Inbox
 from tests.events.conftest import Shop
 
 
-class Told:
-    """A feed that says what the test puts into it, and notes how long it was waited for."""
+class FakeFeed:
+    """A change feed that returns the given batches, and keeps the time-outs of its calls."""
 
-    def __init__(self, *told: list[str]) -> None:
-        self.told = deque(told)
-        self.waits: list[float] = []
+    def __init__(self, *batches: list[str]) -> None:
+        self.batches = deque(batches)
+        self.timeouts_s: list[float] = []
 
     def take(self, timeout_s: float) -> list[str]:
-        self.waits.append(timeout_s)
-        return self.told.popleft() if self.told else []
+        self.timeouts_s.append(timeout_s)
+        return self.batches.popleft() if self.batches else []
 
     def wake(self) -> None:
         pass
 
 
-def test_a_burst_is_looked_at_bit_by_bit() -> None:
-    """Each key once and in order; what comes meanwhile stands behind it."""
-    first, second = [f"a{n}" for n in range(AT_ONCE + 5)], ["b"]
-    heard = News(Told(first, second))
-    assert heard.take(1.0) == first[:AT_ONCE]
-    assert heard.take(1.0) == [*first[AT_ONCE:], "b"]
-    assert heard.take(1.0) == []
+def test_a_burst_is_read_in_batches() -> None:
+    """Each key comes once and in order; keys that arrive meanwhile come after it."""
+    first, second = [f"a{n}" for n in range(MAX_READ_PER_ITERATION + 5)], ["b"]
+    inbox = Inbox(FakeFeed(first, second))
+    assert inbox.take(1.0) == first[:MAX_READ_PER_ITERATION]
+    assert inbox.take(1.0) == [*first[MAX_READ_PER_ITERATION:], "b"]
+    assert inbox.take(1.0) == []
 
 
-def test_it_waits_only_when_nothing_is_left() -> None:
-    """What is left can be looked at now."""
-    feed = Told([str(n) for n in range(AT_ONCE + 1)])
-    heard = News(feed)
+def test_it_waits_only_when_it_is_empty() -> None:
+    """With unread keys it polls the feed without waiting."""
+    feed = FakeFeed([str(n) for n in range(MAX_READ_PER_ITERATION + 1)])
+    inbox = Inbox(feed)
     for _ in range(3):
-        heard.take(0.5)
-    assert feed.waits == [0.5, 0.0, 0.5]
+        inbox.take(0.5)
+    assert feed.timeouts_s == [0.5, 0.0, 0.5]
 
 
-def test_its_own_doings_are_no_news() -> None:
-    """They are looked at like everything else, and count once for nothing."""
-    heard = News(Told(["a", "b", "c"], ["b"]))
-    heard.expect(["b", "c"])
-    assert heard.take(0.0) == ["a", "b", "c"]
-    assert heard.came == 1
-    assert heard.take(0.0) == ["b"]
-    assert heard.came == 1
+def test_own_changes_are_not_counted_as_foreign() -> None:
+    """They are returned like all others; a later foreign change of the same key counts."""
+    inbox = Inbox(FakeFeed(["a", "b", "c"], ["b"]))
+    inbox.expect_own(["b", "c"])
+    assert inbox.take(0.0) == ["a", "b", "c"]
+    assert inbox.foreign_events == 1
+    assert inbox.take(0.0) == ["b"]
+    assert inbox.foreign_events == 1
 
 
-def test_it_says_how_long_the_oldest_has_waited(monkeypatch: pytest.MonkeyPatch) -> None:
-    """So that a backlog counts, although nobody has looked at it."""
+def test_it_measures_how_long_the_oldest_key_has_waited(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An unread backlog counts as overdue."""
     now = 100.0
-    monkeypatch.setattr(inbox, "monotonic", lambda: now)
-    heard = News(Told([str(n) for n in range(AT_ONCE + 1)], ["late"]))
-    assert heard.due_s() == 0.0
-    heard.take(0.0)
+    monkeypatch.setattr(inbox_module, "monotonic", lambda: now)
+    inbox = Inbox(FakeFeed([str(n) for n in range(MAX_READ_PER_ITERATION + 1)], ["late"]))
+    assert inbox.overdue_s() == 0.0
+    inbox.take(0.0)
     now = 104.0
-    assert heard.due_s() == 4.0
-    heard.take(0.0)
-    assert heard.due_s() == 0.0
+    assert inbox.overdue_s() == 4.0
+    inbox.take(0.0)
+    assert inbox.overdue_s() == 0.0
 
 
 def test_every_delivery_of_a_burst_is_made(shop: Shop) -> None:
-    """Also of more events than are looked at together."""
-    shop.begin()
-    ids = [shop.emit(f"order-{n}") for n in range(2 * AT_ONCE)]
+    """No event is lost when there are more than one iteration reads."""
+    shop.start_loop()
+    ids = [shop.emit(f"order-{n}") for n in range(2 * MAX_READ_PER_ITERATION)]
     shop.deliver_all()
     assert all(set(shop.states(each).values()) == {"done"} for each in ids)

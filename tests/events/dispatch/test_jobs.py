@@ -1,4 +1,4 @@
-"""Work that is done once a day."""
+"""Scheduled jobs: work that the leader does once a day."""
 
 import threading
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ import pytest
 from freezegun import freeze_time
 
 from app.events.dispatch.dispatcher import Dispatcher
-from app.events.dispatch.jobs import DAYS, ScheduledJob
+from app.events.dispatch.jobs import JOB_DAYS, ScheduledJob
 from app.store import Collection, Transaction
 from app.store.files.store import JsonFileStore
 from tests.events.conftest import COLLECTIONS, QUICK, Shop
@@ -23,14 +23,14 @@ BERLIN = ZoneInfo("Europe/Berlin")
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[JsonFileStore]:
-    """A store for the days, and for what was done."""
-    store = JsonFileStore(tmp_path / "data", (*COLLECTIONS, DAYS, DONE))
+    """A store with the job days, and the days that were done."""
+    store = JsonFileStore(tmp_path / "data", (*COLLECTIONS, JOB_DAYS, DONE))
     yield store
     store.close()
 
 
-def daily(zone: tzinfo = UTC, at: time = time(8)) -> ScheduledJob:
-    """As another process, or the next start, would have it."""
+def job(zone: tzinfo = UTC, at: time = time(8)) -> ScheduledJob:
+    """A new instance of the job, as another process or the next start has."""
 
     def work(tx: Transaction, day: str) -> None:
         times = (tx.get(DONE.name, day) or {"times": 0})["times"]
@@ -40,41 +40,41 @@ def daily(zone: tzinfo = UTC, at: time = time(8)) -> ScheduledJob:
 
 
 def done(store: JsonFileStore) -> dict[str, int]:
-    """How often the work of each day was done."""
+    """How many times the job ran for each day."""
     with store.read() as view:
         return {each["day"]: each["times"] for each in view.find(DONE.name).documents}
 
 
-def run(store: JsonFileStore, moment: str, *tasks: ScheduledJob) -> None:
+def run(store: JsonFileStore, moment: str, *jobs: ScheduledJob) -> None:
     with freeze_time(moment):
-        for each in tasks or (daily(),):
+        for each in jobs or (job(),):
             each.run_if_due(store)
 
 
-def test_each_day_is_done_once_by_many(store: JsonFileStore) -> None:
-    """However many processes ask, and however often they are started anew."""
-    one, other = daily(), daily()
+def test_a_job_runs_once_a_day_in_many_processes(store: JsonFileStore) -> None:
+    """Neither the number of processes nor a restart runs it again."""
+    one, other = job(), job()
     run(store, "2026-11-20T12:00:00Z", one, other)
     assert done(store) == {}
     for minute in ("07:59:59", "08:00:00", "08:00:01", "15:00:00", "23:59:59"):
-        run(store, f"2026-11-21T{minute}Z", one, other, daily())
+        run(store, f"2026-11-21T{minute}Z", one, other, job())
     assert done(store) == {"2026-11-21": 1}
-    run(store, "2026-11-22T07:59:59Z", one, other, daily())
+    run(store, "2026-11-22T07:59:59Z", one, other, job())
     assert done(store) == {"2026-11-21": 1}
     run(store, "2026-11-22T08:00:00Z", other, one)
     assert done(store) == {"2026-11-21": 1, "2026-11-22": 1}
 
 
-def test_each_day_is_done_once_by_processes_that_race(store: JsonFileStore, tmp_path: Path) -> None:
+def test_a_job_runs_once_a_day_when_processes_race(store: JsonFileStore, tmp_path: Path) -> None:
     """Each has a store of its own over the one folder, and all begin in the same moment."""
     run(store, "2026-11-20T12:00:00Z")
     stores = [store, *(JsonFileStore(tmp_path / "data", store.declared[:-1]) for _ in range(3))]
     barrier = threading.Barrier(len(stores))
 
     def race(own: JsonFileStore) -> None:
-        task = daily()
+        own_job = job()
         barrier.wait()
-        task.run_if_due(own)
+        own_job.run_if_due(own)
 
     try:
         with freeze_time("2026-11-21T08:00:00Z"), ThreadPoolExecutor(len(stores)) as pool:
@@ -86,7 +86,7 @@ def test_each_day_is_done_once_by_processes_that_race(store: JsonFileStore, tmp_
 
 
 def test_a_missed_hour_is_made_up_for(store: JsonFileStore) -> None:
-    """Nobody led at eight: it is done at nine; of several days, the latest."""
+    """Without a leader at eight it runs at nine; after several days, for the latest only."""
     run(store, "2026-11-20T09:00:00Z")
     run(store, "2026-11-21T09:00:00Z")
     run(store, "2026-11-25T07:00:00Z")
@@ -111,20 +111,20 @@ def test_a_clock_that_goes_back_repeats_nothing(store: JsonFileStore) -> None:
         (time(2, 30), "2026-10-25T00:29:59Z", "2026-10-25T00:30:00Z"),
     ],
 )
-def test_the_hour_is_that_of_the_shop(
+def test_the_hour_is_in_the_time_zone_of_the_shop(
     store: JsonFileStore, at: time, before: str, after: str
 ) -> None:
-    """In its time zone, in summer and winter, and when the clocks change."""
-    run(store, before, daily(BERLIN, at))
-    run(store, before, daily(BERLIN, at))
+    """In summer, in winter, and when the clocks change."""
+    run(store, before, job(BERLIN, at))
+    run(store, before, job(BERLIN, at))
     assert done(store) == {}
-    run(store, after, daily(BERLIN, at))
-    run(store, after, daily(BERLIN, at))
+    run(store, after, job(BERLIN, at))
+    run(store, after, job(BERLIN, at))
     assert list(done(store).values()) == [1]
 
 
-def test_work_that_fails_is_not_done(store: JsonFileStore) -> None:
-    """Neither its effects nor the day are kept; the next attempt does it."""
+def test_a_job_that_fails_runs_again(store: JsonFileStore) -> None:
+    """Neither its effects nor its day are kept."""
 
     def fail(tx: Transaction, day: str) -> None:
         tx.put(DONE.name, {"day": day, "times": 100})
@@ -137,8 +137,8 @@ def test_work_that_fails_is_not_done(store: JsonFileStore) -> None:
     assert done(store) == {"2026-11-21": 1}
 
 
-def test_it_is_the_leader_who_does_it(store: JsonFileStore) -> None:
-    """A dispatcher that leads does it while it waits for events; one that does not, doesn't."""
+def test_only_the_leader_runs_a_job(store: JsonFileStore) -> None:
+    """It runs it while it waits for events; a dispatcher that was not started does not."""
     run(store, "2001-01-01T12:00:00Z")
     leader, other = dispatcher(store), dispatcher(store)
     leader.start()
@@ -151,4 +151,4 @@ def test_it_is_the_leader_who_does_it(store: JsonFileStore) -> None:
 
 
 def dispatcher(store: JsonFileStore) -> Dispatcher:
-    return Dispatcher(store, Shop(store).signals, QUICK, daily=[daily()])
+    return Dispatcher(store, Shop(store).registry, QUICK, jobs=[job()])

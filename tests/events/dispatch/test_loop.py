@@ -1,4 +1,4 @@
-"""Deliveries: at least once, in order, each handler by itself, whatever the others do."""
+"""The delivery loop: at least once, in order, and each handler independent of the others."""
 
 import threading
 from random import Random
@@ -16,7 +16,7 @@ DOWN = Unavailable("the mail server is down")
 
 
 def test_every_handler_gets_the_event_once(shop: Shop) -> None:
-    """inventory, billing and notification hear of an order that was placed."""
+    """order.placed reaches inventory, billing and notification, and no other handler."""
     event_id = shop.emit()
     shop.deliver_all()
     for handler in (shop.inventory, shop.billing, shop.notification):
@@ -24,15 +24,15 @@ def test_every_handler_gets_the_event_once(shop: Shop) -> None:
     assert shop.orders.seen == []
 
 
-def test_what_stood_in_the_outbox_before_the_start_is_delivered(shop: Shop) -> None:
-    """A crash between answer and delivery loses no event; long lists are read in pages."""
+def test_the_outbox_of_before_the_start_is_delivered(shop: Shop) -> None:
+    """A crash between response and delivery loses no event; a long outbox is read in pages."""
     events = [shop.emit(f"order-{n}") for n in range(600)]
     shop.deliver(lambda: shop.count(outbox.OUTBOX) == 0)
     assert sorted(shop.billing.seen) == events
 
 
-def test_an_effect_and_its_done_are_one_record(shop: Shop) -> None:
-    """An inside handler that fails leaves nothing behind; one that succeeds leaves it once."""
+def test_an_effect_and_its_outcome_are_one_transaction(shop: Shop) -> None:
+    """A transactional handler that fails leaves no effect; one that succeeds leaves it once."""
     shop.billing.fail(OSError("x"), OSError("y"))
     event_id = shop.emit()
     shop.deliver(lambda: shop.delivery(event_id, "billing")["attempts"] == 1)
@@ -41,8 +41,8 @@ def test_an_effect_and_its_done_are_one_record(shop: Shop) -> None:
     assert shop.effects().count(f"{event_id}:billing") == 1
 
 
-def test_a_handler_that_fails_for_good_is_dead_and_in_failure_json(shop: Shop) -> None:
-    """After its attempts, with the reason; the other handlers are done."""
+def test_a_delivery_that_uses_up_its_attempts_is_dead_and_in_failure_json(shop: Shop) -> None:
+    """The entry has the last error; the other handlers are done."""
     shop.billing.fail(OSError("a"), OSError("b"), OSError("c"))
     event_id = shop.emit()
     shop.deliver_all()
@@ -52,7 +52,7 @@ def test_a_handler_that_fails_for_good_is_dead_and_in_failure_json(shop: Shop) -
 
 
 def test_the_delivery_shows_its_attempts_and_errors(shop: Shop) -> None:
-    """While it is retried: how often, why, and when next; afterwards the log has them all."""
+    """While it is retried it shows the last error and the next time; its log keeps them all."""
     shop.policy = RetryPolicy(attempts=3, first_wait_s=0.05)
     shop.billing.fail(OSError("first"), OSError("second"))
     event_id = shop.emit()
@@ -67,8 +67,8 @@ def test_the_delivery_shows_its_attempts_and_errors(shop: Shop) -> None:
     assert not {"error", "retry_at"} & delivery.keys()
 
 
-def test_an_error_that_cannot_pass_is_parked_at_once(shop: Shop) -> None:
-    """No retry for a payload that will never do."""
+def test_a_permanent_error_is_dead_at_once(shop: Shop) -> None:
+    """A payload that can never succeed is not retried."""
     shop.notification.fail(ValueError("no such template"))
     event_id = shop.emit()
     shop.deliver_all()
@@ -77,31 +77,31 @@ def test_an_error_that_cannot_pass_is_parked_at_once(shop: Shop) -> None:
 
 
 def test_retries_go_on_where_another_process_stopped(shop: Shop) -> None:
-    """The number of attempts is in the outbox, so a restart does not begin from one."""
+    """The number of attempts is in the outbox, so a restart does not count from one."""
     shop.policy = RetryPolicy(attempts=3, first_wait_s=0.001)
     shop.billing.fail_always(OSError("down"), "order-1")
     event_id = shop.emit()
     shop.deliver(lambda: shop.delivery(event_id, "billing")["attempts"] == 2)
-    shop.begin()
+    shop.start_loop()
     shop.deliver_all()
     assert len(shop.billing.seen) == 3
     assert shop.delivery(event_id, "billing")["attempts"] == 3
 
 
-def test_a_restart_does_not_hurry_a_retry(shop: Shop) -> None:
-    """What is due in a minute is due in a minute for the next process too."""
+def test_a_restart_does_not_bring_a_retry_forward(shop: Shop) -> None:
+    """The time of the next attempt is in the outbox, for the next process as well."""
     shop.policy = RetryPolicy(attempts=3, first_wait_s=60)
     shop.billing.fail(OSError("down"))
     event_id = shop.emit()
     shop.deliver(lambda: shop.delivery(event_id, "billing")["attempts"] == 1)
-    work = shop.begin()
+    loop = shop.start_loop()
     for _ in range(3):
-        work.step()
+        loop.run_once()
     assert shop.billing.seen == [event_id]
 
 
 def test_a_dead_delivery_holds_back_its_own_handler_and_order_only(shop: Shop) -> None:
-    """Later events of that order wait, for that handler; all else goes on."""
+    """Later events of that order wait for that handler; everything else is delivered."""
     shop.billing.fail(ValueError("bad"))
     first = shop.emit("order-1")
     shop.deliver_all()
@@ -115,7 +115,7 @@ def test_a_dead_delivery_holds_back_its_own_handler_and_order_only(shop: Shop) -
 
 
 def test_events_of_an_order_reach_each_handler_in_order(shop: Shop) -> None:
-    """Whatever is retried, restarted or running at once: in order for each (order, handler)."""
+    """Retries, restarts and threads change nothing: FIFO for each (order, handler)."""
     random = Random(20261121)
     for handler in (shop.inventory, shop.billing, shop.notification):
         handler.fail(*(OSError("now and then") for _ in range(15)))
@@ -124,7 +124,7 @@ def test_events_of_an_order_reach_each_handler_in_order(shop: Shop) -> None:
         event = random.choice([OrderUpdated, OrderCancelled])
         shop.emit(f"order-{random.randrange(8)}", event)
         if random.random() < 0.3:
-            shop.begin().step()
+            shop.start_loop().run_once()
     shop.deliver_all()
     for handler in (shop.inventory, shop.billing, shop.notification):
         for order in set(handler.orders):
@@ -133,8 +133,8 @@ def test_events_of_an_order_reach_each_handler_in_order(shop: Shop) -> None:
         assert len(set(handler.seen)) == 150
 
 
-def test_an_outage_is_waited_out_and_uses_up_no_attempts(shop: Shop) -> None:
-    """The breaker: fifty orders during an outage, none of them in failure.json."""
+def test_an_outage_uses_up_no_attempts(shop: Shop) -> None:
+    """The breaker holds fifty orders during an outage; none gets into failure.json."""
     shop.notification.fail_always(DOWN)
     events = [shop.emit(f"order-{n}") for n in range(50)]
     shop.deliver(lambda: len(shop.billing.seen) == 50)
@@ -148,7 +148,7 @@ def test_an_outage_is_waited_out_and_uses_up_no_attempts(shop: Shop) -> None:
     } == dict.fromkeys(events, "done")
 
 
-def test_a_handler_that_is_up_is_not_held_up_by_one_that_is_down(shop: Shop) -> None:
+def test_an_outage_of_one_handler_does_not_hold_the_others(shop: Shop) -> None:
     """Each handler has a breaker of its own."""
     shop.notification.fail_always(DOWN)
     shop.emit()
@@ -157,8 +157,8 @@ def test_a_handler_that_is_up_is_not_held_up_by_one_that_is_down(shop: Shop) -> 
     shop.deliver(lambda: shop.states(later)["billing"] == shop.states(later)["inventory"] == "done")
 
 
-def test_one_order_that_always_finds_its_peer_down_is_no_outage(shop: Shop) -> None:
-    """It has opened the breaker; the next order shows that the peer is there, and it is parked."""
+def test_one_order_that_always_fails_is_not_an_outage(shop: Shop) -> None:
+    """It opens the breaker; the next order shows that the peer is up, and the first one is dead."""
     shop.policy = RetryPolicy(attempts=5, first_wait_s=0.001)
     shop.notification.fail_always(DOWN, order="order-1")
     poison = shop.emit("order-1")
@@ -171,8 +171,8 @@ def test_one_order_that_always_finds_its_peer_down_is_no_outage(shop: Shop) -> N
     assert shop.state(poison, "notification") == "dead"
 
 
-def test_what_need_not_be_sent_is_no_sign_that_the_peer_is_back(shop: Shop) -> None:
-    """Orders without an address, in an outage: those that wait are left alone."""
+def test_a_skipped_delivery_does_not_close_the_breaker(shop: Shop) -> None:
+    """Orders without an address call no mail server, so they do not show that it is back."""
     shop.notification.fail_always(DOWN)
     shop.notification.reason_to_skip = "nobody to write to"
     shop.notification.skips = lambda event: event.subject.startswith("quiet")
@@ -185,8 +185,8 @@ def test_what_need_not_be_sent_is_no_sign_that_the_peer_is_back(shop: Shop) -> N
     assert shop.failures() == []
 
 
-def test_what_the_breaker_holds_says_why(shop: Shop) -> None:
-    """Pending, with the outage as its error, and no promise when it will be tried."""
+def test_a_delivery_held_by_the_breaker_shows_the_outage(shop: Shop) -> None:
+    """It is pending, with the outage as its error and without a time of the next attempt."""
     shop.policy = RetryPolicy(attempts=100, first_wait_s=0.001)
     shop.notification.fail_always(DOWN)
     event_id = shop.emit()
@@ -197,8 +197,8 @@ def test_what_the_breaker_holds_says_why(shop: Shop) -> None:
     assert delivery["error"] == "Unavailable: the mail server is down"
 
 
-def test_a_handler_outside_holds_up_nobody_inside(shop: Shop) -> None:
-    """Mail that takes its time runs in a thread of its own."""
+def test_a_slow_side_effect_does_not_delay_transactional_handlers(shop: Shop) -> None:
+    """It runs in a thread of its own."""
     release = threading.Event()
     shop.notification.act = lambda _event: release.wait(PATIENCE_S)
     event_id = shop.emit()
@@ -208,18 +208,18 @@ def test_a_handler_outside_holds_up_nobody_inside(shop: Shop) -> None:
     shop.deliver_all()
 
 
-def test_a_handler_outside_may_have_nothing_to_do(shop: Shop) -> None:
-    """Then it is done at once, in the transaction that delivers to the others, and says why."""
+def test_a_side_effect_handler_can_skip_an_event(shop: Shop) -> None:
+    """The delivery is done in the same transaction as the others, and notes the reason."""
     shop.notification.reason_to_skip = "nobody to write to"
     event = shop.emit()
-    shop.begin().step()
+    shop.start_loop().run_once()
     assert shop.states(event) == {"inventory": "done", "billing": "done", "notification": "done"}
     assert shop.delivery(event, "notification")["note"] == "nobody to write to"
     assert shop.notification.seen == []
 
 
-def test_what_a_handler_does_to_its_event_is_its_own_affair(shop: Shop) -> None:
-    """Others get the event as it was emitted, and so it is kept."""
+def test_a_handler_cannot_change_its_event(shop: Shop) -> None:
+    """Other handlers and the stored record have the event as it was emitted."""
     shop.inventory.act = lambda event: event.data.clear()
     event_id = shop.emit()
     shop.deliver_all()
@@ -230,15 +230,15 @@ def test_what_a_handler_does_to_its_event_is_its_own_affair(shop: Shop) -> None:
 
 
 @pytest.mark.parametrize("handler", ["billing", "fortune-telling"])
-def test_a_delivery_to_a_handler_that_is_gone_is_parked(shop: Shop, handler: str) -> None:
-    """An outbox of another version stops nothing: the entry says what is missing."""
+def test_a_delivery_to_a_removed_handler_is_dead(shop: Shop, handler: str) -> None:
+    """An outbox of another version stops no other delivery; the entry says what is missing."""
     event_id = shop.emit()
     with shop.store.transaction() as tx:
         record = tx.get(outbox.OUTBOX.name, event_id)
         assert record is not None
         record["event"]["type"] = "order.of_a_later_version"
         record["deliveries"] = {handler: {"state": "pending", "attempts": 0}}
-        outbox.store(tx, record)
+        outbox.save_record(tx, record)
     other = shop.emit("order-2")
     shop.deliver_all()
     [entry] = shop.failures()
@@ -246,8 +246,8 @@ def test_a_delivery_to_a_handler_that_is_gone_is_parked(shop: Shop, handler: str
     assert set(shop.states(other).values()) == {"done"}
 
 
-class LateNews:
-    """The feed of a process that has not heard yet what another one did."""
+class SilentFeed:
+    """The change feed of a process that has not received another process's changes yet."""
 
     def take(self, timeout_s: float) -> list[str]:
         return []
@@ -257,22 +257,22 @@ class LateNews:
 
 
 @pytest.mark.parametrize("left_the_outbox", [True, False])
-def test_a_delivery_that_another_leader_made_is_not_made_again(
+def test_a_delivery_that_another_leader_made_is_not_repeated(
     shop: Shop, *, left_the_outbox: bool
 ) -> None:
-    """Who has just lost the leadership sees it in the transaction, if not before."""
+    """A process that has just lost the lead sees the outcome in its transaction."""
     event_id = shop.emit()
-    late = DeliveryLoop(shop.store, shop.signals, shop.policy, LateNews(), shop.worker_pool)
-    late.begin()
+    late = DeliveryLoop(shop.store, shop.registry, shop.policy, SilentFeed(), shop.worker_pool)
+    late.load_outbox()
     with shop.store.transaction() as tx:
         record = tx.get(outbox.OUTBOX.name, event_id)
         assert record is not None
         for delivery in record["deliveries"].values():
             delivery["state"] = outbox.DONE
         if left_the_outbox:
-            outbox.store(tx, record)
+            outbox.save_record(tx, record)
         else:
             tx.put(outbox.OUTBOX.name, record)
-    late.step()
-    late.step()
+    late.run_once()
+    late.run_once()
     assert shop.inventory.seen == shop.billing.seen == shop.notification.seen == []

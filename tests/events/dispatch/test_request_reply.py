@@ -1,4 +1,4 @@
-"""A handler that asks a peer outside and keeps its books in the store: in turns, never both."""
+"""Request-reply handlers: requests go to a peer, replies to the store, one after the other."""
 
 import threading
 from collections.abc import Callable
@@ -14,27 +14,27 @@ from tests.events.conftest import EFFECTS, Shop
 
 
 class Bank:
-    """A peer that answers everything, once it was told how often to be down before."""
+    """A peer that replies to every request, after as many outages as the test sets."""
 
     def __init__(self) -> None:
-        self.heard: list[str] = []
+        self.requests: list[str] = []
         self.outages = 0
-        self.before_answer: Callable[[], object] = lambda: None
+        self.before_reply: Callable[[], object] = lambda: None
 
-    def ask(self, question: str) -> str:
-        self.heard.append(question)
-        self.before_answer()
+    def send(self, request: str) -> str:
+        self.requests.append(request)
+        self.before_reply()
         if self.outages:
             self.outages -= 1
             raise Unavailable("the bank is down")
-        return f"answer to {question}"
+        return f"reply to {request}"
 
 
-def keep_books(tx: Transaction, event: Envelope, answer: str | None) -> str | None:
-    """Ask two questions for each order, and note each before it is asked and when answered."""
+def two_requests(tx: Transaction, event: Envelope, reply: str | None) -> str | None:
+    """Make two requests for each order; store each before it is sent, and when it is replied to."""
     books = tx.get(EFFECTS.name, event.subject) or {"id": event.subject, "open": "", "closed": []}
-    if answer is not None:
-        assert answer == f"answer to {books['open']}"
+    if reply is not None:
+        assert reply == f"reply to {books['open']}"
         books["closed"].append(books["open"])
         books["open"] = ""
     if not books["open"] and len(books["closed"]) < 2:
@@ -44,19 +44,19 @@ def keep_books(tx: Transaction, event: Envelope, answer: str | None) -> str | No
 
 
 def connect(shop: Shop, billing: RequestReplyHandler) -> None:
-    """Have `billing` handle its events, and the fakes all others."""
-    shop.signals = HandlerRegistry()
+    """Connect `billing`, and the fakes for all other handlers."""
+    shop.registry = HandlerRegistry()
     for event in EVENT_TYPES:
         for name in event.handled_by:
-            fake = TransactionalHandler(name, getattr(shop, name).inside)
-            shop.signals.connect(billing if name == "billing" else fake, event)
+            fake = TransactionalHandler(name, getattr(shop, name).run_in_transaction)
+            shop.registry.connect(billing if name == "billing" else fake, event)
 
 
 @pytest.fixture
 def bank(shop: Shop) -> Bank:
-    """The shop's billing asks this bank."""
+    """The peer of the shop's billing."""
     bank = Bank()
-    connect(shop, RequestReplyHandler("billing", keep_books, bank.ask))
+    connect(shop, RequestReplyHandler("billing", two_requests, bank.send))
     return bank
 
 
@@ -65,40 +65,40 @@ def closed(shop: Shop, order: str = "order-1") -> list[str]:
         return list((view.get(EFFECTS.name, order) or {"closed": []})["closed"])
 
 
-def test_it_asks_until_nothing_is_left_to_ask(shop: Shop, bank: Bank) -> None:
-    """Two questions, two answers, and one attempt on record."""
+def test_requests_are_sent_until_none_is_left(shop: Shop, bank: Bank) -> None:
+    """Two requests and two replies are one attempt."""
     event_id = shop.emit()
     shop.deliver_all()
-    assert bank.heard == closed(shop) == ["order-1 1", "order-1 2"]
+    assert bank.requests == closed(shop) == ["order-1 1", "order-1 2"]
     assert shop.delivery(event_id, "billing")["attempts"] == 1
 
 
-def test_nothing_is_asked_before_it_is_written_down(shop: Shop, bank: Bank) -> None:
-    """The peer hears a question only when the books say, durably, that it was asked."""
+def test_a_request_is_durable_before_it_is_sent(shop: Shop, bank: Bank) -> None:
+    """The peer receives a request only after it is stored."""
     written: list[str] = []
 
     def look() -> None:
         with shop.store.read() as view:
             written.append((view.get(EFFECTS.name, "order-1") or {})["open"])
 
-    bank.before_answer = look
+    bank.before_reply = look
     shop.emit()
     shop.deliver_all()
-    assert written == bank.heard == ["order-1 1", "order-1 2"]
+    assert written == bank.requests == ["order-1 1", "order-1 2"]
 
 
-def test_an_outage_has_the_same_asked_again(shop: Shop, bank: Bank) -> None:
-    """The attempt failed; what was answered before stays answered."""
+def test_an_outage_repeats_the_same_request(shop: Shop, bank: Bank) -> None:
+    """The attempt failed; earlier replies are kept."""
     bank.outages = 1
     event_id = shop.emit()
     shop.deliver_all()
-    assert bank.heard == ["order-1 1", "order-1 1", "order-1 2"]
+    assert bank.requests == ["order-1 1", "order-1 1", "order-1 2"]
     assert closed(shop) == ["order-1 1", "order-1 2"]
     assert shop.delivery(event_id, "billing")["attempts"] == 2
 
 
-def test_a_long_outage_is_parked_and_replayed(shop: Shop, bank: Bank) -> None:
-    """Only billing's delivery, with the reason; the question is still open in the books."""
+def test_a_long_outage_ends_in_failure_json_and_is_replayed(shop: Shop, bank: Bank) -> None:
+    """Only billing's delivery is dead; the stored request is sent again by the replay."""
     bank.outages = 3
     event_id = shop.emit()
     shop.deliver_all()
@@ -112,44 +112,44 @@ def test_a_long_outage_is_parked_and_replayed(shop: Shop, bank: Bank) -> None:
     assert shop.failures() == []
 
 
-def test_a_lost_answer_is_asked_for_again(shop: Shop, bank: Bank) -> None:
-    """A crash between question and answer: whoever leads next asks the same, not the next."""
+def test_a_lost_reply_repeats_the_request(shop: Shop, bank: Bank) -> None:
+    """After a crash between request and reply the next leader sends the same request."""
     crash = threading.Event()
-    bank.before_answer = crash.wait
+    bank.before_reply = crash.wait
     shop.emit()
-    shop.deliver(lambda: len(bank.heard) == 1)
+    shop.deliver(lambda: len(bank.requests) == 1)
     crash.set()
     shop.worker_pool.close()
     shop.worker_pool = type(shop.worker_pool)()
-    shop.begin()
+    shop.start_loop()
     shop.deliver_all()
-    assert bank.heard == ["order-1 1", "order-1 1", "order-1 2"]
+    assert bank.requests == ["order-1 1", "order-1 1", "order-1 2"]
     assert closed(shop) == ["order-1 1", "order-1 2"]
 
 
-def test_a_stop_records_the_answer_and_asks_no_more(shop: Shop, bank: Bank) -> None:
-    """The delivery stays in the outbox; the next start goes on with the second question."""
+def test_a_stop_records_the_reply_and_sends_no_more(shop: Shop, bank: Bank) -> None:
+    """The delivery stays in the outbox; the next start goes on with the second request."""
     event_id = shop.emit()
-    work = shop.begin()
-    shop.deliver(lambda: len(bank.heard) == 1)
+    loop = shop.start_loop()
+    shop.deliver(lambda: len(bank.requests) == 1)
     shop.worker_pool.close()
-    work.finish()
-    assert bank.heard == closed(shop) == ["order-1 1"]
+    loop.record_completed()
+    assert bank.requests == closed(shop) == ["order-1 1"]
     assert shop.state(event_id, "billing") == "pending"
 
 
-def test_books_that_cannot_be_kept_go_to_failure_json(shop: Shop, bank: Bank) -> None:
-    """What `decide` did before it failed is undone, and it is tried no more: a defect."""
+def test_a_reply_that_cannot_be_handled_goes_to_failure_json(shop: Shop, bank: Bank) -> None:
+    """The changes of `next_request` are undone, and a defect is not retried."""
 
-    def fail(tx: Transaction, event: Envelope, answer: str | None) -> str | None:
-        if answer is not None:
+    def fail(tx: Transaction, event: Envelope, reply: str | None) -> str | None:
+        if reply is not None:
             tx.put(EFFECTS.name, {"id": "half"})
             raise ValueError("a defect")
-        return keep_books(tx, event, answer)
+        return two_requests(tx, event, reply)
 
-    connect(shop, RequestReplyHandler("billing", fail, bank.ask))
+    connect(shop, RequestReplyHandler("billing", fail, bank.send))
     event_id = shop.emit()
     shop.deliver_all()
     assert shop.state(event_id, "billing") == "dead"
-    assert bank.heard == ["order-1 1"]
+    assert bank.requests == ["order-1 1"]
     assert "half" not in shop.effects()

@@ -1,9 +1,9 @@
-"""Which lanes may run now: built from outbox records alone."""
+"""The scheduler: which partitions may run now, from outbox records alone."""
 
 import pytest
 
-from app.events.dispatch.partitions import Partition
-from app.events.dispatch.scheduler import Schedule
+from app.events.dispatch.delivery import Partition
+from app.events.dispatch.scheduler import Scheduler
 from app.events.outbox import DEAD, DONE, PENDING
 from app.kernel import clock
 from app.store import Document
@@ -17,93 +17,93 @@ def record(event_id: str, state: str = PENDING, **delivery: str) -> Document:
     return {"id": event_id, "event": {"subject": "order-1"}, "deliveries": deliveries}
 
 
-def room(_handler: str) -> int:
+def capacity(_handler: str) -> int:
     return 16
 
 
 @pytest.fixture
-def schedule() -> Schedule:
-    return Schedule(under_way=())
+def scheduler() -> Scheduler:
+    return Scheduler(in_flight=())
 
 
-def test_a_pending_head_is_given_out_once(schedule: Schedule) -> None:
-    """Whatever the feed repeats, a lane that is taken is not given out again."""
-    schedule.update("event-1", record("event-1"))
-    schedule.update("event-1", record("event-1"))
-    assert schedule.take(room) == [BILLING]
-    schedule.update("event-1", record("event-1"))
-    schedule.update("event-2", record("event-2"))
-    assert schedule.take(room) == []
-    assert schedule.head(BILLING) == "event-1"
+def test_a_pending_head_is_taken_once(scheduler: Scheduler) -> None:
+    """A repeated report of the change feed does not return a taken partition again."""
+    scheduler.update("event-1", record("event-1"))
+    scheduler.update("event-1", record("event-1"))
+    assert scheduler.take(capacity) == [BILLING]
+    scheduler.update("event-1", record("event-1"))
+    scheduler.update("event-2", record("event-2"))
+    assert scheduler.take(capacity) == []
+    assert scheduler.head(BILLING) == "event-1"
 
 
-def test_a_lane_handed_back_goes_on_with_its_next_event(schedule: Schedule) -> None:
-    """Without waiting for the feed to tell what is known already."""
-    schedule.update("event-1", record("event-1"))
-    schedule.update("event-2", record("event-2"))
-    schedule.take(room)
-    schedule.release(BILLING, "event-1", record("event-1", DONE))
-    assert schedule.take(room) == [BILLING]
-    assert schedule.head(BILLING) == "event-2"
+def test_a_released_partition_goes_on_with_its_next_event(scheduler: Scheduler) -> None:
+    """The next event is ready at once, without another report of the change feed."""
+    scheduler.update("event-1", record("event-1"))
+    scheduler.update("event-2", record("event-2"))
+    scheduler.take(capacity)
+    scheduler.release(BILLING, "event-1", record("event-1", DONE))
+    assert scheduler.take(capacity) == [BILLING]
+    assert scheduler.head(BILLING) == "event-2"
 
 
-def test_a_lane_handed_back_dead_is_given_out_no_more(schedule: Schedule) -> None:
-    """Until somebody replays or discards its head."""
-    schedule.update("event-1", record("event-1"))
-    schedule.update("event-2", record("event-2"))
-    schedule.take(room)
-    schedule.release(BILLING, "event-1", record("event-1", DEAD))
-    assert schedule.take(room) == []
-    schedule.update("event-1", record("event-1"))
-    assert schedule.take(room) == [BILLING]
+def test_a_partition_released_dead_is_not_taken_again(scheduler: Scheduler) -> None:
+    """It stays blocked until its head is replayed or discarded."""
+    scheduler.update("event-1", record("event-1"))
+    scheduler.update("event-2", record("event-2"))
+    scheduler.take(capacity)
+    scheduler.release(BILLING, "event-1", record("event-1", DEAD))
+    assert scheduler.take(capacity) == []
+    scheduler.update("event-1", record("event-1"))
+    assert scheduler.take(capacity) == [BILLING]
 
 
-def test_a_lane_under_way_from_an_earlier_round_is_given_out_after_that(
-    schedule: Schedule,
+def test_a_partition_in_flight_from_an_earlier_loop_waits_for_its_release(
+    scheduler: Scheduler,
 ) -> None:
-    """Its delivery runs, or has run, outside; even if its event has left the outbox since."""
-    schedule = Schedule(under_way={BILLING})
-    schedule.update("event-2", record("event-2"))
-    assert schedule.take(room) == []
-    schedule.release(BILLING, "event-1", None)
-    assert schedule.take(room) == [BILLING]
+    """Its delivery is still in the worker pool, even if its event has left the outbox."""
+    scheduler = Scheduler(in_flight={BILLING})
+    scheduler.update("event-2", record("event-2"))
+    assert scheduler.take(capacity) == []
+    scheduler.release(BILLING, "event-1", None)
+    assert scheduler.take(capacity) == [BILLING]
 
 
-@pytest.mark.parametrize(("due_in_s", "given_out"), [(-1, [BILLING]), (30, [])])
+@pytest.mark.parametrize(("due_in_s", "taken"), [(-1, [BILLING]), (30, [])])
 def test_a_retry_is_due_when_its_record_says(
-    schedule: Schedule, due_in_s: float, given_out: list[Partition]
+    scheduler: Scheduler, due_in_s: float, taken: list[Partition]
 ) -> None:
-    """Whoever made the last attempt: the time of the next one is in the outbox."""
+    """The time of the next attempt is in the outbox, whichever process made the last one."""
     retry_at = clock.ago(-due_in_s)
-    schedule.update("event-1", record("event-1", retry_at=retry_at))
-    assert schedule.take(room) == given_out
+    scheduler.update("event-1", record("event-1", retry_at=retry_at))
+    assert scheduler.take(capacity) == taken
 
 
-def test_a_clock_that_was_set_back_delays_no_retry_for_long(schedule: Schedule) -> None:
-    """A retry_at hours ahead is none of ours."""
-    schedule.update("event-1", record("event-1", retry_at=clock.ago(-86400)))
-    assert schedule.wait_s(room, longest_s=1e9) <= 120
+def test_a_clock_that_was_set_back_delays_no_retry_for_long(scheduler: Scheduler) -> None:
+    """A retry_at hours ahead counts as two minutes at most."""
+    scheduler.update("event-1", record("event-1", retry_at=clock.ago(-86400)))
+    assert scheduler.wait_s(capacity, max_wait_s=1e9) <= 120
 
 
-def test_a_handler_without_room_is_passed_over(schedule: Schedule) -> None:
-    """Its lanes wait, and nobody spins for them."""
-    schedule.update("event-1", record("event-1"))
-    assert schedule.take(lambda _handler: 0) == []
-    assert schedule.wait_s(lambda _handler: 0, longest_s=0.25) == 0.25
-    assert schedule.wait_s(room, longest_s=0.25) == 0
+def test_a_handler_without_capacity_is_passed_over(scheduler: Scheduler) -> None:
+    """Its partitions wait, and do not shorten the wait of the loop."""
+    scheduler.update("event-1", record("event-1"))
+    assert scheduler.take(lambda _handler: 0) == []
+    assert scheduler.wait_s(lambda _handler: 0, max_wait_s=0.25) == 0.25
+    assert scheduler.wait_s(capacity, max_wait_s=0.25) == 0
 
 
-def test_nothing_to_do_waits_as_long_as_it_may(schedule: Schedule) -> None:
-    assert schedule.wait_s(room, longest_s=0.25) == 0.25
+def test_an_empty_scheduler_waits_the_maximum(scheduler: Scheduler) -> None:
+    assert scheduler.wait_s(capacity, max_wait_s=0.25) == 0.25
 
 
-def test_nothing_is_remembered_of_what_is_through(schedule: Schedule) -> None:
-    """A dispatcher that runs for months does not grow: but for one desk for each handler."""
-    schedule.update("event-1", record("event-1"))
-    schedule.take(room)
-    schedule.release(BILLING, "event-1", record("event-1", DONE))
-    schedule.update("event-1", None)
-    remembered = vars(schedule)
-    assert not any(vars(remembered["_lanes"]).values())
+def test_finished_events_use_no_memory(scheduler: Scheduler) -> None:
+    """A dispatcher that runs for months keeps only one ready queue for each handler."""
+    scheduler.update("event-1", record("event-1"))
+    scheduler.take(capacity)
+    scheduler.release(BILLING, "event-1", record("event-1", DONE))
+    scheduler.update("event-1", None)
+    remembered = vars(scheduler)
+    assert not any(vars(remembered["_partitions"]).values())
     assert remembered["_busy"] == set()
-    assert list(remembered["_desks"]) == ["billing"]
+    assert list(remembered["_ready"]) == ["billing"]

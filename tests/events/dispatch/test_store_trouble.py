@@ -1,4 +1,4 @@
-"""Trouble with the store holds deliveries up; it loses none, and doubles none."""
+"""Errors of the store delay deliveries; they neither lose nor repeat one."""
 
 import logging
 import threading
@@ -27,7 +27,7 @@ class TroubledStore:
 
     @contextmanager
     def transaction(self) -> Iterator[Transaction]:
-        """Raises `before` and changes nothing; or keeps the change, and raises `after` yet."""
+        """Raise `before` and change nothing, or keep the change and raise `after`."""
         if self.before:
             self.refused += 1
             raise self.before
@@ -68,10 +68,10 @@ class TroubledStore:
 
 
 @pytest.mark.parametrize("trouble", [Unavailable("The lock is held."), StorageFull("No room.")])
-def test_what_ran_outside_is_not_repeated_because_recording_it_failed(
+def test_a_side_effect_is_not_repeated_because_recording_it_failed(
     shop: Shop, trouble: Exception
 ) -> None:
-    """The mail is out, the disk is full: once there is room it is recorded, not sent again."""
+    """A mail sent while the disk is full is recorded once there is room, not sent again."""
     store = TroubledStore(shop.store)
     sent = threading.Event()
 
@@ -80,7 +80,7 @@ def test_what_ran_outside_is_not_repeated_because_recording_it_failed(
         sent.set()
 
     shop.notification.act = send
-    with dispatching(store, shop.signals):
+    with dispatching(store, shop.registry):
         event_id = shop.emit()
         assert sent.wait(PATIENCE_S)
         wait_for(lambda: store.refused >= 2)
@@ -90,11 +90,11 @@ def test_what_ran_outside_is_not_repeated_because_recording_it_failed(
     assert shop.notification.seen == [event_id]
 
 
-def test_nothing_goes_out_before_its_cause_is_on_disk(shop: Shop) -> None:
-    """A mail about an order that a power cut could still undo would be a lie."""
+def test_a_side_effect_waits_until_its_cause_is_durable(shop: Shop) -> None:
+    """No mail is sent about an order that a power cut could still undo."""
     store = TroubledStore(shop.store)
     store.unsynced = Unavailable("The disk failed.")
-    with dispatching(store, shop.signals):
+    with dispatching(store, shop.registry):
         event_id = shop.emit()
         wait_for(lambda: store.refused >= 1)
         assert shop.notification.seen == []
@@ -102,12 +102,12 @@ def test_nothing_goes_out_before_its_cause_is_on_disk(shop: Shop) -> None:
         wait_for(lambda: is_done(shop, event_id))
 
 
-def test_what_ran_outside_is_recorded_by_close_when_the_disk_is_back(shop: Shop) -> None:
-    """A stop during trouble tries once more, so that the next start need not send again."""
+def test_close_records_side_effects_when_the_disk_is_back(shop: Shop) -> None:
+    """A stop tries once more, so that the next start does not send again."""
     store = TroubledStore(shop.store)
     release = threading.Event()
     shop.notification.act = lambda _event: release.wait(PATIENCE_S)
-    with dispatching(store, shop.signals):
+    with dispatching(store, shop.registry):
         event_id = shop.emit()
         wait_for(lambda: bool(shop.notification.seen))
         store.before = Unavailable("The lock is held.")
@@ -117,8 +117,8 @@ def test_what_ran_outside_is_recorded_by_close_when_the_disk_is_back(shop: Shop)
     assert is_done(shop, event_id)
 
 
-def test_an_outcome_that_was_kept_though_the_store_failed_counts_once(shop: Shop) -> None:
-    """After a failed sync nobody knows what was kept; what was is not put on record again."""
+def test_an_outcome_kept_by_a_failed_transaction_counts_once(shop: Shop) -> None:
+    """A transaction that raised may be durable; its outcomes are not recorded again."""
     store = TroubledStore(shop.store)
 
     def send(_event: Envelope) -> None:
@@ -126,7 +126,7 @@ def test_an_outcome_that_was_kept_though_the_store_failed_counts_once(shop: Shop
 
     shop.notification.act = send
     shop.notification.fail(OSError("first attempt"))
-    with dispatching(store, shop.signals):
+    with dispatching(store, shop.registry):
         event_id = shop.emit()
         wait_for(lambda: store.refused >= 2)
         shop.notification.act = lambda _event: None
@@ -138,12 +138,12 @@ def test_an_outcome_that_was_kept_though_the_store_failed_counts_once(shop: Shop
     assert (shop.billing.seen, shop.inventory.seen) == ([event_id], [event_id])
 
 
-def test_what_turns_out_to_be_kept_lets_the_next_event_go(shop: Shop) -> None:
-    """The lane does not stall behind an outcome that was on record already."""
+def test_an_outcome_kept_by_a_failed_transaction_releases_its_partition(shop: Shop) -> None:
+    """The next event of the order is delivered."""
     store = TroubledStore(shop.store)
     release = threading.Event()
     shop.notification.act = lambda _event: release.wait(PATIENCE_S)
-    with dispatching(store, shop.signals):
+    with dispatching(store, shop.registry):
         first, second = shop.emit("order-1"), shop.emit("order-1", OrderUpdated)
         wait_for(lambda: bool(shop.notification.seen))
         wait_for(lambda: shop.state(second, "billing") == "done")
@@ -155,11 +155,11 @@ def test_what_turns_out_to_be_kept_lets_the_next_event_go(shop: Shop) -> None:
     assert shop.notification.seen == [first, second]
 
 
-def test_trouble_with_the_store_is_no_fault_of_the_handlers(shop: Shop) -> None:
+def test_an_error_of_the_store_is_not_an_error_of_the_handler(shop: Shop) -> None:
     """A full disk uses up no attempts and puts nothing into failure.json."""
     store = TroubledStore(shop.store)
     store.before = StorageFull("No room.")
-    with dispatching(store, shop.signals):
+    with dispatching(store, shop.registry):
         event_id = shop.emit()
         wait_for(lambda: store.refused >= 4)
         store.before = None
@@ -168,23 +168,25 @@ def test_trouble_with_the_store_is_no_fault_of_the_handlers(shop: Shop) -> None:
     assert shop.delivery(event_id, "billing")["attempts"] == 1
 
 
-def test_trouble_is_logged_once_while_it_lasts(
+def test_an_error_is_logged_once_while_it_lasts(
     shop: Shop, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A full disk must not be filled further by the log."""
+    """The log does not fill a full disk further."""
     store = TroubledStore(shop.store)
     store.before = StorageFull("No room.")
-    with dispatching(store, shop.signals), caplog.at_level(logging.WARNING):
+    with dispatching(store, shop.registry), caplog.at_level(logging.WARNING):
         shop.emit()
         wait_for(lambda: store.refused >= 3)
     assert caplog.text.count("deliveries are held up: StorageFull: No room.") == 1
 
 
-def test_a_defect_does_not_end_the_deliveries(shop: Shop, caplog: pytest.LogCaptureFixture) -> None:
-    """The thread goes on after whatever happens, and says what did, without addresses."""
+def test_a_defect_does_not_stop_the_deliveries(
+    shop: Shop, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The thread survives every error, and logs it without addresses."""
     store = TroubledStore(shop.store)
     store.before = ZeroDivisionError("for ann@example.com")
-    with dispatching(store, shop.signals):
+    with dispatching(store, shop.registry):
         event_id = shop.emit()
         wait_for(lambda: store.refused >= 1)
         store.before = None

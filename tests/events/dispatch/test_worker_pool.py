@@ -1,4 +1,4 @@
-"""The threads for handlers with effects outside the store."""
+"""The worker pool: threads for handlers with effects outside the store."""
 
 import threading
 from collections.abc import Iterator
@@ -7,9 +7,13 @@ from time import monotonic
 
 import pytest
 
-from app.events.dispatch.outcome import Delivery, Result
-from app.events.dispatch.partitions import Partition
-from app.events.dispatch.worker_pool import MOST_UNRECORDED, THREADS, Completed, WorkerPool
+from app.events.dispatch.delivery import Delivery, Partition, Result
+from app.events.dispatch.worker_pool import (
+    MAX_UNACKNOWLEDGED,
+    THREADS_PER_HANDLER,
+    Completed,
+    WorkerPool,
+)
 from app.events.registry import SideEffectHandler
 from app.events.types import Envelope
 
@@ -34,66 +38,66 @@ def wait(release: threading.Event) -> None:
     release.wait(PATIENCE_S)
 
 
-def all_ended(worker_pool: WorkerPool, count: int) -> list[Completed]:
+def wait_for_completed(worker_pool: WorkerPool, count: int) -> list[Completed]:
     deadline = monotonic() + PATIENCE_S
-    while len(ended := worker_pool.ended()) < count:
-        assert monotonic() < deadline, "the deliveries did not end in time"
-    return ended
+    while len(completed := worker_pool.completed()) < count:
+        assert monotonic() < deadline, "the deliveries did not complete in time"
+    return completed
 
 
-def test_what_came_of_a_delivery_is_told(worker_pool: WorkerPool) -> None:
-    """With its error, or with none."""
+def test_each_result_is_returned(worker_pool: WorkerPool) -> None:
+    """A completed delivery has its error, or none."""
     broken, sound = delivery("order-1"), delivery("order-2")
     error = OSError("no connection")
 
     def fail() -> None:
         raise error
 
-    worker_pool.begin(broken, fail)
-    worker_pool.begin(sound, lambda: None)
-    assert sorted(all_ended(worker_pool, 2)) == [
+    worker_pool.submit(broken, fail)
+    worker_pool.submit(sound, lambda: None)
+    assert sorted(wait_for_completed(worker_pool, 2)) == [
         Completed(broken, Result(error=error)),
         Completed(sound, Result()),
     ]
 
 
-def test_an_outcome_is_told_until_it_is_recorded(worker_pool: WorkerPool) -> None:
-    """When recording it failed, it is there for the next try: no mail is sent twice for that."""
-    worker_pool.begin(delivery(), lambda: None)
-    first = all_ended(worker_pool, 1)
-    assert worker_pool.ended() == first
+def test_a_result_is_returned_until_it_is_acknowledged(worker_pool: WorkerPool) -> None:
+    """If recording it fails, the next try gets it again, so no mail is sent twice."""
+    worker_pool.submit(delivery(), lambda: None)
+    first = wait_for_completed(worker_pool, 1)
+    assert worker_pool.completed() == first
     assert worker_pool.partitions == {Partition("order-1", "notification")}
-    worker_pool.recorded()
-    assert worker_pool.ended() == []
+    worker_pool.acknowledge()
+    assert worker_pool.completed() == []
     assert not worker_pool.partitions
 
 
-def test_a_handler_that_hangs_leaves_the_others_their_threads(worker_pool: WorkerPool) -> None:
+def test_a_handler_that_hangs_does_not_block_the_others(worker_pool: WorkerPool) -> None:
     """Each handler has threads of its own."""
     release = threading.Event()
-    for n in range(THREADS):
-        worker_pool.begin(delivery(f"order-{n}", "notification"), partial(wait, release))
-    worker_pool.begin(delivery("order-1", "shipping"), lambda: None)
-    [ended] = all_ended(worker_pool, 1)
+    for n in range(THREADS_PER_HANDLER):
+        worker_pool.submit(delivery(f"order-{n}", "notification"), partial(wait, release))
+    worker_pool.submit(delivery("order-1", "shipping"), lambda: None)
+    [completed] = wait_for_completed(worker_pool, 1)
     release.set()
-    assert ended.delivery.partition.handler == "shipping"
+    assert completed.delivery.partition.handler == "shipping"
 
 
-def test_room_is_left_for_so_many_deliveries_of_a_handler(worker_pool: WorkerPool) -> None:
-    """So that a stop need not wait for a long backlog."""
+def test_the_capacity_of_a_handler_is_limited(worker_pool: WorkerPool) -> None:
+    """A crash repeats a bounded number of deliveries, and a stop waits for few."""
     release = threading.Event()
-    for n in range(MOST_UNRECORDED):
-        worker_pool.begin(delivery(f"order-{n}"), partial(wait, release))
-    assert worker_pool.room("notification") == 0
-    assert worker_pool.room("shipping") == MOST_UNRECORDED
+    for n in range(MAX_UNACKNOWLEDGED):
+        worker_pool.submit(delivery(f"order-{n}"), partial(wait, release))
+    assert worker_pool.capacity("notification") == 0
+    assert worker_pool.capacity("shipping") == MAX_UNACKNOWLEDGED
     release.set()
-    all_ended(worker_pool, MOST_UNRECORDED)
-    worker_pool.recorded()
-    assert worker_pool.room("notification") == MOST_UNRECORDED
+    wait_for_completed(worker_pool, MAX_UNACKNOWLEDGED)
+    worker_pool.acknowledge()
+    assert worker_pool.capacity("notification") == MAX_UNACKNOWLEDGED
 
 
-def test_closing_waits_for_what_runs_and_begins_nothing_more(worker_pool: WorkerPool) -> None:
-    """What had not begun is still in the outbox."""
+def test_close_waits_for_what_runs_and_starts_nothing_more(worker_pool: WorkerPool) -> None:
+    """A delivery that had not started is still in the outbox."""
     release = threading.Event()
     started: list[int] = []
 
@@ -101,11 +105,11 @@ def test_closing_waits_for_what_runs_and_begins_nothing_more(worker_pool: Worker
         started.append(1)
         release.wait(PATIENCE_S)
 
-    for n in range(MOST_UNRECORDED):
-        worker_pool.begin(delivery(f"order-{n}"), work)
+    for n in range(MAX_UNACKNOWLEDGED):
+        worker_pool.submit(delivery(f"order-{n}"), work)
     deadline = monotonic() + PATIENCE_S
-    while len(started) < THREADS:
+    while len(started) < THREADS_PER_HANDLER:
         assert monotonic() < deadline
     threading.Timer(0.05, release.set).start()
     worker_pool.close()
-    assert len(worker_pool.ended()) == len(started) == THREADS
+    assert len(worker_pool.completed()) == len(started) == THREADS_PER_HANDLER
