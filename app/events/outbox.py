@@ -22,6 +22,9 @@ from app.store import Collection, Document, IssuedNumber, Transaction, View
 
 PENDING, DONE, DEAD, DISCARDED = "pending", "done", "dead", "discarded"
 OPEN = (PENDING, DEAD)
+WAITING = "waiting"
+"""How a timeline shows a pending delivery behind a dead one; it is never stored."""
+
 _STATES = (*OPEN, DONE, DISCARDED)
 
 
@@ -76,7 +79,7 @@ def emit(tx: Transaction, event: Event) -> None:
 
 
 def find_event(view: View, event_id: str) -> Document | None:
-    """An event's record with its deliveries, from the outbox or the finished events."""
+    """An event's record with its deliveries, whether open or finished; None without one."""
     return view.get(OUTBOX.name, event_id) or view.get(EVENTS.name, event_id)
 
 
@@ -93,7 +96,7 @@ def timeline(view: View, subject: str) -> Iterator[Document]:
             continue
         for handler, delivery in record["deliveries"].items():
             if delivery["state"] == PENDING and handler in blocked:
-                delivery.update(state="waiting", waiting_for=blocked[handler])
+                delivery.update(state=WAITING, waiting_for=blocked[handler])
             if delivery["state"] == DEAD:
                 blocked.setdefault(handler, event_id)
         yield record

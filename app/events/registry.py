@@ -1,12 +1,15 @@
 """The handler registry: which handlers receive which event type.
 
+A handler belongs to one service and is of one of three kinds, by where its effects are. It has the
+name by which event types list it. It raises Skipped, or an error that retry.py classifies.
+
 Each event type is a blinker signal that holds its connections. blinker never sends: `Signal.send`
 stops at the first exception and promises no order, so the dispatcher calls each receiver itself.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol, cast
+from typing import Any, cast
 
 import blinker
 
@@ -17,19 +20,6 @@ from app.store import Transaction
 
 class Skipped(DaybookError):
     """Raised by a handler that has nothing to do: the delivery is done, and notes the reason."""
-
-
-class Handler(Protocol):
-    """A handler as the registry holds it: it belongs to one service and receives events."""
-
-    @property
-    def name(self) -> str:
-        """The name of its service, as event types list it."""
-        ...
-
-    def __call__(self, event: Envelope, tx: Transaction | None = None) -> None:
-        """Handle the event. Raises Skipped, or an error that retry.py classifies."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -44,7 +34,7 @@ class TransactionalHandler:
     run: Callable[[Transaction, Envelope], None]
 
     def __call__(self, event: Envelope, tx: Transaction | None = None) -> None:
-        """See Handler. Raises TypeError without a transaction."""
+        """Handle the event. Raises TypeError without a transaction."""
         if tx is None:
             raise TypeError(f"{self.name} works inside a transaction")
         self.run(tx, event)
@@ -64,7 +54,7 @@ class SideEffectHandler:
     precheck: Callable[[Envelope], None] = lambda _event: None
 
     def __call__(self, event: Envelope, tx: Transaction | None = None) -> None:
-        """See Handler; no transaction is used."""
+        """Handle the event; no transaction is used."""
         self.run(event)
 
 
@@ -87,6 +77,9 @@ class RequestReplyHandler:
     def __call__(self, event: Envelope, tx: Transaction | None = None) -> None:
         """Raise TypeError: one call cannot do both parts."""
         raise TypeError(f"{self.name} is called by the dispatcher, request by request")
+
+
+Handler = TransactionalHandler | SideEffectHandler | RequestReplyHandler
 
 
 class HandlerRegistry:

@@ -23,17 +23,8 @@ class PlanEntry(NamedTuple):
 
 def plan_replay(view: View, selection: failures.Selection) -> list[PlanEntry]:
     """A plan for the selected failures as they are now, in the order of their delivery."""
-    return [
-        PlanEntry(
-            entry["id"],
-            _action(view, entry),
-            entry["handler"],
-            entry["event"]["type"],
-            entry["event"]["subject"],
-            entry["error"],
-        )
-        for entry in sorted(failures.find_entries(view, selection), key=itemgetter("id"))
-    ]
+    entries = sorted(failures.find_entries(view, selection), key=itemgetter("id"))
+    return [_plan_entry(view, entry) for entry in entries]
 
 
 def is_blocked(view: View, entry: Document) -> bool:
@@ -45,7 +36,10 @@ def is_blocked(view: View, entry: Document) -> bool:
     return any(delivery and delivery["state"] == outbox.DEAD for delivery in deliveries)
 
 
-def _action(view: View, entry: Document) -> str:
+def _plan_entry(view: View, entry: Document) -> PlanEntry:
+    what = WAIT if is_blocked(view, entry) else RUN
     if entry["state"] == failures.REPLAYING:
-        return SKIP
-    return WAIT if is_blocked(view, entry) else RUN
+        what = SKIP
+    event = entry["event"]
+    about = (entry["handler"], event["type"], event["subject"], entry["error"])
+    return PlanEntry(entry["id"], what, *about)

@@ -1,4 +1,4 @@
-"""Failures and fault switches over HTTP, for operators."""
+"""The event feed for other systems; failures and fault switches for operators."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -31,9 +31,9 @@ def blueprint(
     *,
     with_faults: bool,
 ) -> Blueprint:
-    """The routes, over `store`; `order_id_of` knows orders by number too.
+    """The routes; `order_id_of` finds an order's id from its id or number.
 
-    Fault switches answer 403 unless `with_faults`.
+    The fault switch routes respond 403 unless `with_faults`.
     """
     routes = Blueprint("events", __name__)
     list_query = list_schema(
@@ -47,13 +47,13 @@ def blueprint(
     @routes.get("/event")
     @Operation(schemas.NewsSchema, query=schemas.FEED_QUERY)
     def list_events() -> Response:
-        """What happened since `after`, oldest first: each event once, in the order of commits."""
+        """The events after a cursor or time, oldest first: each event once, in commit order."""
         wanted = query(schemas.FEED_QUERY)
         position = _position(wanted)
         with store.read() as view:
             found = event_feed.read_page(view, position, wanted["limit"], wanted.get("type"))
         if found.position != position:
-            # what is told must not be taken back by a power cut
+            # a power cut must not undo an event that a client has seen
             store.make_durable()
         cursor = encoded(found.position, _FEED)
         return json_response({"events": found.events, "next": cursor, "more": found.has_more})
@@ -61,7 +61,7 @@ def blueprint(
     @routes.get("/failure")
     @Operation(schemas.FailurePageSchema, query=list_query)
     def list_failures() -> Response:
-        """A page of deliveries that failed for good, oldest failure first."""
+        """A page of dead deliveries, oldest failure first."""
         wanted = query(list_query)
         limit, after = paging(wanted)
         with store.read() as view:
@@ -80,7 +80,7 @@ def blueprint(
         otherwise=(200, schemas.PlanSchema),
     )
     def replay() -> Response:
-        """Set failed deliveries going again; with dry_run, tell what would be done (200)."""
+        """Replay failed deliveries (202); with dry_run, respond with the plan instead (200)."""
         wanted = load(schemas.SelectionSchema(), json_object())
         dry_run = wanted.pop("dry_run", False)
         wanted.pop("all", None)
@@ -94,7 +94,7 @@ def blueprint(
     @routes.post("/failure/<key>/discard")
     @Operation(schemas.DiscardedSchema, takes=(schemas.DiscardSchema(),), refuses=(409,))
     def discard(key: str) -> Response:
-        """Give a failed delivery up for good."""
+        """Discard a dead delivery: it is not tried again."""
         reason = load(schemas.DiscardSchema(), json_object())["reason"]
         with store.transaction() as tx:
             failures.discard(tx, key, current().name, reason)
@@ -104,7 +104,7 @@ def blueprint(
     @Operation(schemas.FaultListSchema, refuses=(403,))
     def list_faults() -> Response:
         """The fault switches that are set."""
-        _only_where_allowed()
+        _require_faults()
         with store.read() as view:
             return json_response({"faults": view.find(FAULTS.name).documents})
 
@@ -112,7 +112,7 @@ def blueprint(
     @Operation(schemas.SetFaultSchema, takes=(schemas.FaultSchema(),), refuses=(403,))
     def set_fault(handler: str) -> Response:
         """Make a handler fail, refuse, be down or be slow."""
-        _only_where_allowed()
+        _require_faults()
         if handler not in handlers:
             raise NotFound(
                 f"There is no handler {handler[:40]}; there are {', '.join(sorted(handlers))}."
@@ -127,7 +127,7 @@ def blueprint(
     @Operation(schemas.ClearedSchema, refuses=(403,))
     def clear_fault(handler: str) -> Response:
         """Clear a fault switch."""
-        _only_where_allowed()
+        _require_faults()
         with store.transaction() as tx:
             was_set = tx.get(FAULTS.name, handler) is not None
             tx.delete(FAULTS.name, handler)
@@ -135,7 +135,7 @@ def blueprint(
             raise NotFound(f"No fault switch is set for {handler[:40]}.")
         return json_response({"handler": handler, "cleared": True})
 
-    def _only_where_allowed() -> None:
+    def _require_faults() -> None:
         if not with_faults:
             raise Forbidden("Fault switches are off; start the service with DAYBOOK_FAULTS=on.")
 
@@ -147,9 +147,9 @@ def blueprint(
 
 
 def _position(wanted: Mapping[str, Any]) -> str:
-    """Where the answer shall begin. Raises Malformed for a cursor that is none of ours."""
+    """The position where the page begins. Raises Malformed for an invalid cursor."""
     if "after" in wanted and "since" in wanted:
-        raise Malformed("Give `after` or `since`, not both: a cursor says where to begin.")
+        raise Malformed("Give `after` or `since`, not both: either says where the page begins.")
     if "since" in wanted:
         return event_feed.position_at(clock.parsed(wanted["since"]))
     return decoded(wanted["after"], _FEED) if "after" in wanted else event_feed.BEGINNING

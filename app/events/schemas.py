@@ -1,25 +1,21 @@
-"""What requests about failures and fault switches may say, and how events are told."""
+"""The documents of the event routes: requests, and events, failures and plans in responses."""
 
 from typing import Any, ClassVar
 
 from marshmallow import ValidationError, fields
 
 from app.events import failures, faults
-from app.events.outbox import DEAD, DISCARDED, DONE, PENDING
+from app.events.outbox import DEAD, DISCARDED, DONE, PENDING, WAITING
 from app.events.replay import RUN, SKIP, WAIT
 from app.events.types import EVENT_TYPES
 from app.schema.fields import Choice, Count, Flag, Moment, Text
 from app.schema.paging import Limit
 from app.schema.validation import Strict
 
-WAITING = "waiting"
-"""How a timeline shows a pending delivery that stands behind a dead one."""
-
-
 FEED_QUERY = Strict.from_dict(
     {
-        "after": Text(longest=200, metadata={"description": "`next` of the answer before"}),
-        "since": Moment(metadata={"description": "instead of `after`, to begin with"}),
+        "after": Text(longest=200, metadata={"description": "`next` of the page before"}),
+        "since": Moment(metadata={"description": "instead of `after`, for the first page"}),
         "type": Choice(*(event.type for event in EVENT_TYPES)),
         "limit": Limit(),
     },
@@ -28,7 +24,7 @@ FEED_QUERY = Strict.from_dict(
 
 
 class SelectionSchema(Strict):
-    """Which failures are meant; one without filters means all of them, and has to say so."""
+    """Filters over the failures; without any, `all` must be true."""
 
     across: ClassVar[dict[str, Any]] = {
         "not": {
@@ -55,13 +51,13 @@ class SelectionSchema(Strict):
 
 
 class DiscardSchema(Strict):
-    """Giving a failure up."""
+    """The reason for discarding a failure."""
 
     reason = Text(longest=500, required=True, metadata={"examples": ["the customer was called"]})
 
 
 class FaultSchema(Strict):
-    """A fault switch. `times` and `delay_s` belong to their modes; `order` limits it to one."""
+    """A fault switch: `times` limits how often it fails, `delay_s` is for mode slow."""
 
     mode = Choice(*faults.MODES, required=True)
     times = Count(least=1, most=1_000_000, allow_none=True, load_default=None)
@@ -76,13 +72,13 @@ class SetFaultSchema(FaultSchema):
 
 
 class FaultListSchema(Strict):
-    """The switches that are set."""
+    """The fault switches that are set."""
 
     faults = fields.List(fields.Nested(SetFaultSchema), required=True)
 
 
 class ClearedSchema(Strict):
-    """A switch was cleared."""
+    """A fault switch was cleared."""
 
     handler = fields.String(required=True)
     cleared = fields.Boolean(required=True)
@@ -97,13 +93,15 @@ class CloudEventSchema(Strict):
     type = fields.String(required=True)
     time = fields.String(required=True, metadata={"format": "date-time"})
     subject = fields.String(required=True)
-    traceparent = fields.String(metadata={"description": "W3C Trace Context: who caused it"})
+    traceparent = fields.String(
+        metadata={"description": "W3C Trace Context: the span that emitted it"}
+    )
     datacontenttype = Choice("application/json", required=True)
     data = fields.Dict(required=True)
 
 
 class NewsSchema(Strict):
-    """What happened; `next` is where the next answer begins, and `more` says to ask at once."""
+    """A page of the event feed; `next` is the cursor of the next one, `more` says to get it now."""
 
     events = fields.List(fields.Nested(CloudEventSchema), required=True)
     next = fields.String(required=True)
@@ -111,7 +109,7 @@ class NewsSchema(Strict):
 
 
 class DeliverySchema(Strict):
-    """How far one handler is with one event; `log` has failed attempts, replays and discards.
+    """The delivery of an event to one handler; `log` has failed attempts, replays and discards.
 
     `note` says why the handler had nothing to do.
     """
@@ -125,7 +123,9 @@ class DeliverySchema(Strict):
     error = fields.String()
     note = fields.String()
     retry_at = fields.String(metadata={"format": "date-time"})
-    waiting_for = fields.String(metadata={"description": "the event that is dead before it"})
+    waiting_for = fields.String(
+        metadata={"description": "the earlier event whose delivery is dead"}
+    )
     log = fields.List(fields.Dict())
 
 
@@ -158,7 +158,7 @@ class FailureSchema(Strict):
 
 
 class FailurePageSchema(Strict):
-    """A page of failures, and the cursor of the next one."""
+    """A page of failures, and the cursor of the next page."""
 
     failures = fields.List(fields.Nested(FailureSchema), required=True)
     next = fields.String(required=True, allow_none=True)
@@ -176,19 +176,19 @@ class StepSchema(Strict):
 
 
 class ReplayedSchema(Strict):
-    """How many deliveries were set going."""
+    """How many deliveries are being replayed."""
 
     replayed = Count(least=0, most=10**9, required=True)
 
 
 class PlanSchema(Strict):
-    """What a replay would do, in the order in which it would."""
+    """What a replay would do, in order of delivery."""
 
     plan = fields.List(fields.Nested(StepSchema), required=True)
 
 
 class DiscardedSchema(Strict):
-    """A failure was given up."""
+    """A failure was discarded."""
 
     id = fields.String(required=True)
     discarded = fields.Boolean(required=True)

@@ -219,7 +219,7 @@ def test_a_side_effect_handler_can_skip_an_event(shop: Shop) -> None:
 
 
 def test_a_handler_cannot_change_its_event(shop: Shop) -> None:
-    """Other handlers and the stored record have the event as it was emitted."""
+    """The stored record keeps the event as it was emitted."""
     shop.inventory.act = lambda event: event.data.clear()
     event_id = shop.emit()
     shop.deliver_all()
