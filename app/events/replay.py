@@ -37,9 +37,10 @@ def is_blocked(view: View, entry: Document) -> bool:
 
 
 def _plan_entry(view: View, entry: Document) -> PlanEntry:
-    what = WAIT if is_blocked(view, entry) else RUN
     if entry["state"] == failures.REPLAYING:
         what = SKIP
+    else:
+        what = WAIT if is_blocked(view, entry) else RUN
     event = entry["event"]
     about = (entry["handler"], event["type"], event["subject"], entry["error"])
     return PlanEntry(entry["id"], what, *about)
