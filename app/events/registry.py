@@ -36,7 +36,7 @@ class TransactionalHandler:
     def __call__(self, event: Envelope, tx: Transaction | None = None) -> None:
         """Handle the event. Raises TypeError without a transaction."""
         if tx is None:
-            raise TypeError(f"{self.name} works inside a transaction")
+            raise TypeError(f"{self.name} requires a transaction")
         self.run(tx, event)
 
 

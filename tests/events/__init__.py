@@ -1,1 +1,1 @@
-"""The dispatcher, with hand-written handlers on a real store."""
+"""Tests of events: hand-written fake handlers on a real store."""

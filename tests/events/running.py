@@ -1,4 +1,4 @@
-"""A running dispatcher, for tests of its outside."""
+"""A running dispatcher, and waiting for a condition with a deadline."""
 
 import threading
 from collections.abc import Callable, Iterator

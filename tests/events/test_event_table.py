@@ -1,7 +1,7 @@
-"""The table of events, row by row: what causes each, who sends it, and who is through with it.
+"""The table of events, row by row: what causes each event, its source, and its handlers.
 
-It is the table of the contract between the services (app/events/types.py). `shipping` hears of more
-than one would expect, because it takes a parcel back whose order or stock has changed.
+It is the contract between the services (app/events/types.py). `shipping` handles more events than
+one might expect, because it withdraws a shipment whose order or stock has changed.
 """
 
 from collections.abc import Callable
@@ -25,7 +25,7 @@ ENDINGS = {"inventory", "billing", "shipping", "notification"}
 
 @pytest.fixture
 def config(config: Config) -> Config:
-    """A carrier that signs, and a manager to whom low stock is told."""
+    """With a carrier secret, and a manager who receives the mails about low stock."""
     return replace(config, carrier_secret=SECRET, manager_email="manager@example.com")
 
 
@@ -74,7 +74,7 @@ def delivered(client: FlaskClient) -> None:
 
 
 class Row(NamedTuple):
-    """One row; `causes` happen one after the other, each when the one before is dealt with."""
+    """One row of the table. Each of `causes` happens after the one before has been delivered."""
 
     type: str
     sent_by: str
@@ -108,7 +108,7 @@ TABLE = [
 def test_it_is_sent_and_handled(
     client: FlaskClient, runtime: Runtime, settled: Settled, row: Row
 ) -> None:
-    """Once, as a CloudEvent; and nobody who should hear of it is left out."""
+    """The event is emitted once, and each of its handlers is done."""
     for cause in row.causes:
         cause(client)
         settled()

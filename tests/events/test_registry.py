@@ -64,7 +64,7 @@ def test_a_transactional_handler_requires_a_transaction(shop: Shop) -> None:
     """Its effects belong to the transaction that records the delivery."""
     event = OrderPlaced("order-1", {"order": {"number": 1001}})
     envelope = Envelope("e-1", event.source, event.type, "", event.subject, event.data)
-    with pytest.raises(TypeError, match="works inside a transaction"):
+    with pytest.raises(TypeError, match="requires a transaction"):
         TransactionalHandler("inventory", nothing)(envelope)
     with pytest.raises(TypeError, match="called by the dispatcher"):
         RequestReplyHandler("billing", lambda _tx, _event, _reply: None, lambda _request: None)(

@@ -1,4 +1,4 @@
-"""The stories of customers who change their minds, each from the order to the last mail."""
+"""The stories of a changed, a cancelled and a deleted order. Read them as tutorials."""
 
 from collections.abc import Callable
 
@@ -13,21 +13,21 @@ pytestmark = pytest.mark.usefixtures("catalogue")
 
 
 def test_an_order_is_changed_and_then_cancelled(client: FlaskClient, settled: Settled) -> None:
-    """order.updated moves stock and money; order.cancelled gives both back."""
-    # Two mugs are ordered, held and paid.
+    """order.updated changes reservation and payment; order.cancelled undoes both."""
+    # Two mugs are ordered, reserved and paid.
     place(client, mug=2)
     settled()
     assert paid(client) == [("payment.captured", "24.00")]
 
-    # The customer wants three. Inventory holds one more, and billing captures the difference.
+    # The customer wants three. Inventory reserves one more, and billing captures the difference.
     items = [{"product": "mug", "quantity": 3}]
     assert client.patch("/order/1001", json={"items": items}).status_code == 200
     settled()
     assert read(client, "/product/mug")["reserved"] == 3
     assert paid(client)[1:] == [("payment.captured", "36.00")]
 
-    # Then none at all. The order stays in the books, cancelled; everything else is as before it:
-    # nothing is held, the money is back (a refund for each capture), nothing is left to be packed.
+    # The customer cancels. The order stays, with the status `cancelled`. No stock is reserved, each
+    # payment is refunded, and there is no shipment to pack.
     assert client.post("/order/1001/cancel", json={"reason": "found a cup"}).status_code == 200
     settled()
     order = read(client, "/order/1001")
@@ -39,7 +39,7 @@ def test_an_order_is_changed_and_then_cancelled(client: FlaskClient, settled: Se
 
 
 def test_an_order_is_deleted(client: FlaskClient, config: Config, settled: Settled) -> None:
-    """order.deleted: the order is gone, its stock and money are back, and its timeline stays."""
+    """order.deleted removes the order, releases stock and refunds; the timeline stays."""
     request = {
         "customer_name": "Ann",
         "customer_email": "ann@example.com",
@@ -48,7 +48,7 @@ def test_an_order_is_deleted(client: FlaskClient, config: Config, settled: Settl
     order_id = (client.post("/order", json=request).json or {})["order_id"]
     settled()
 
-    # A clerk deletes it. A second time there is nothing to delete.
+    # A clerk deletes it. A second DELETE finds no order.
     assert client.delete("/order/1001").json == {"order_id": order_id, "deleted": True}
     again = client.delete("/order/1001")
     assert (again.status_code, (again.json or {})["deleted"]) == (404, False)
@@ -56,14 +56,14 @@ def test_an_order_is_deleted(client: FlaskClient, config: Config, settled: Settl
     assert client.get("/order/1001").status_code == 404
     assert read(client, "/product/mug")["reserved"] == 0
 
-    # What happened can be read on, under its id; and the customer was told.
+    # The timeline can still be read by the order id, and the customer was sent a mail.
     assert paid(client, order_id)[-1] == ("payment.refunded", "0.00")
     letters = [path.read_text("utf-8") for path in (config.data / "mail/new").iterdir()]
     assert sum("deleted" in letter.partition("\n\n")[0] for letter in letters) == 1
 
 
 def paid(client: FlaskClient, order: str = "1001") -> list[tuple[str, str]]:
-    """Each payment event, and what is paid in all then."""
+    """Each payment event, with the sum paid so far."""
     events = [record["event"] for record in read(client, f"/order/{order}/events")["events"]]
     return [
         (event["type"], event["data"]["paid"])

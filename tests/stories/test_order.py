@@ -1,9 +1,9 @@
 """The story of one order, from the POST to the replay of what went wrong. Read it as a tutorial.
 
-A clerk places an order. It is stored together with its event. After the answer, the dispatcher
-brings the event to three handlers. Today billing is out of order: it is tried a few times, then its
-delivery is parked in data/failure.json. An operator mends billing and replays; nothing is lost,
-and nothing is done twice.
+A clerk places an order. It is stored in one transaction with its event. After the response, the
+dispatcher delivers the event to three handlers. Billing fails: it is retried, then its delivery is
+recorded in data/failure.json. An operator repairs billing and replays the failure. No event is
+lost, and no handler that had succeeded runs again.
 """
 
 import json
@@ -30,15 +30,15 @@ def config(tmp_path: Path) -> Config:
 
 
 @pytest.mark.usefixtures("catalogue")
-def test_an_order_is_billed_in_the_end_though_billing_failed(
+def test_an_order_is_billed_by_a_replay_after_billing_failed(
     app: Flask, client: FlaskClient, config: Config, settled: Settled
 ) -> None:
     """Place → stored → events → handlers → billing fails → retries → failure.json → replay."""
-    # Somebody breaks billing. (A fault switch makes it fail, as a bug or an outage would.)
+    # A fault switch makes billing fail, as a defect would.
     assert client.put("/fault/billing", json={"mode": "fail"}).status_code == 200
 
-    # A clerk places an order. 201 means: the order and its event are on disk, in one record of the
-    # journal. From here on neither kill -9 nor a power cut can lose them.
+    # A clerk places an order. The status 201 means that the order and its event are on disk, in one
+    # record of the journal. Neither kill -9 nor a power cut can lose them now.
     answer = client.post(
         "/order",
         json={
@@ -51,41 +51,41 @@ def test_an_order_is_billed_in_the_end_though_billing_failed(
     order = body(answer)
     assert (order["number"], order["total_amount"]) == (1001, "21.00")
 
-    # Nobody has handled the event when the answer is given. The status says so: placed.
+    # The response is sent before any handler runs, so the order is still `placed`.
     assert order["status"] == "placed"
 
-    # A moment later the dispatcher has brought `order.placed` to each handler that has to know.
-    # Each delivery stands alone: billing's failure held up neither stock nor mail.
+    # The dispatcher then delivers `order.placed` to each of its handlers. The deliveries are
+    # independent: the failure of billing delays neither the stock nor the mail.
     settled()
     placed, reserved = read(client, "/order/1001/events")["events"]
     assert placed["event"]["type"] == "order.placed"
     assert state_of(placed) == {"inventory": "done", "billing": "dead", "notification": "done"}
 
-    # Inventory reserved the goods, and said so by an event. Orders and shipping heard it; so did
-    # notification, which did not write again to a customer to whom it has just written.
+    # Inventory reserved the stock and emitted `inventory.reserved`, which three handlers received.
+    # Notification skipped it, because the customer had just been sent a mail.
     assert reserved["event"]["type"] == "inventory.reserved"
     assert state_of(reserved) == {"orders": "done", "shipping": "done", "notification": "done"}
     assert reserved["deliveries"]["notification"]["note"].startswith("no mail")
     assert read(client, "/order/1001")["status"] == "confirmed"
     assert read(client, "/product/mug")["reserved"] == 1
 
-    # Notification wrote to the customer.
+    # Notification sent the customer one mail.
     [mail] = (config.data / "mail/new").iterdir()
     assert "To: ann@example.com" in mail.read_text("utf-8")
 
-    # Billing was tried three times before it was given up; its log has each failed attempt.
+    # Billing failed three times, then its delivery was dead. The log has each failed attempt.
     billing = placed["deliveries"]["billing"]
     assert billing["attempts"] == 3
     assert [line["action"] for line in billing["log"]] == ["failed", "failed", "failed"]
 
-    # What failed for good is kept for a person to look at, with the reason.
+    # The dead delivery is in failure.json, with the reason, for an operator.
     [failure] = read(client, "/failure")["failures"]
     assert failure["handler"] == "billing"
     assert failure["error"] == "FaultInjected: a fault switch is on for billing (fail)"
     assert failure["event"]["id"] == placed["id"]
 
-    # The customer changes the order meanwhile. Stock and mail follow at once, but for billing this
-    # event has to wait behind the one that failed: it must not see them in the wrong order.
+    # The customer changes the order meanwhile. Other handlers get `order.updated` at once. For
+    # billing it waits behind the dead delivery, so that billing receives the events in order.
     patch = {"items": [{"product": "tea", "quantity": 4}]}
     assert client.patch("/order/1001", json=patch).status_code == 200
     settled()
@@ -95,7 +95,7 @@ def test_an_order_is_billed_in_the_end_though_billing_failed(
     assert state_of(changed) == others | {"billing": "waiting"}
     assert changed["deliveries"]["billing"]["waiting_for"] == placed["id"]
 
-    # Billing is mended. First the operator asks what a replay would do …
+    # Billing works again. First the operator asks what a replay would do …
     assert client.delete("/fault/billing").status_code == 200
     plan = body(client.post("/failure/replay", json={"all": True, "dry_run": True}))["plan"]
     assert [(step["what"], step["handler"]) for step in plan] == [("run", "billing")]
@@ -107,26 +107,25 @@ def test_an_order_is_billed_in_the_end_though_billing_failed(
     assert {state for record in timeline for state in state_of(record).values()} == {"done"}
     assert timeline[0]["deliveries"]["billing"]["log"][-1]["action"] == "replayed"
 
-    # failure.json is empty. There is one invoice, and it says what the order says now: a handler
-    # brings its documents to what is true, so events that come late or twice do no harm.
+    # failure.json is empty. There is one invoice, and it matches the order as it is now: a handler
+    # reconciles its documents with the order, so late or repeated events do no harm.
     assert read(client, "/failure")["failures"] == []
     [invoice] = invoices_of(app)
     assert (invoice["order_number"], invoice["total_amount"]) == (1001, "18.00")
 
-    # Three mails went out, one for each thing that happened: placed, changed, paid. What the replay
-    # made good was paid for once, and the order says so.
+    # Three mails were sent: order placed, order changed, payment received. The order was paid once.
     assert len(list((config.data / "mail/new").iterdir())) == 3
     assert read(client, "/order/1001")["payment_status"] == "paid"
 
-    # And a second replay finds nothing to do.
+    # A second replay has nothing to do.
     assert body(client.post("/failure/replay", json={"all": True})) == {"replayed": 0}
 
 
 @pytest.mark.usefixtures("catalogue")
-def test_the_story_is_in_files_that_a_person_can_read(
+def test_the_data_folder_can_be_read_without_the_service(
     app: Flask, client: FlaskClient, config: Config, settled: Settled
 ) -> None:
-    """Stop the service, open data/ with an editor or jq, start it again: it is all there."""
+    """The stopped service leaves plain JSON files, and the next start goes on from them."""
     client.put("/fault/billing", json={"mode": "reject"})
     client.post(
         "/order", json={"customer_name": "Ann", "items": [{"product": "tea", "quantity": 2}]}
@@ -140,7 +139,7 @@ def test_the_story_is_in_files_that_a_person_can_read(
     [failure] = json.loads((config.data / "failure.json").read_text("utf-8"))
     assert (failure["handler"], failure["event"]["subject"]) == ("billing", order["order_id"])
 
-    # A new process goes on where the old one stopped: with the order, and with the failure.
+    # A new process starts with the same order and the same failure.
     again = create_app(config)
     try:
         assert read(again.test_client(), "/order/1001")["order_id"] == order["order_id"]
@@ -150,12 +149,12 @@ def test_the_story_is_in_files_that_a_person_can_read(
 
 
 def state_of(record: dict[str, Any]) -> dict[str, str]:
-    """How far each handler is with an event."""
+    """The state of each delivery of an event."""
     return {handler: delivery["state"] for handler, delivery in record["deliveries"].items()}
 
 
 def invoices_of(app: Flask) -> list[dict[str, Any]]:
-    """All invoices, as billing keeps them."""
+    """All stored invoices."""
     runtime: Runtime = app.extensions["daybook"]
     with runtime.read() as view:
         found = (view.get("invoices", key) for key in view.keys("invoices"))

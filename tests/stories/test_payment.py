@@ -1,7 +1,7 @@
-"""The stories of the money, each from the order to the receipt. Read them as tutorials.
+"""The stories of a payment, each from the order to the receipt. Read them as tutorials.
 
-Billing asks a payment gateway, which may approve, decline, or not answer at all. Here it is a
-simulated one: what it does is chosen by the order's `payment_method`, as with test cards.
+Billing sends requests to a payment gateway, which approves, declines, or cannot be reached. The
+tests use the simulated gateway: an order's `payment_method` chooses its reply, as test cards do.
 """
 
 from collections.abc import Callable
@@ -19,7 +19,7 @@ Settled = Callable[[], None]
 
 
 def buy(client: FlaskClient, method: str) -> None:
-    """Two mugs, 24.00, with a mail address."""
+    """Order two mugs for 24.00, with a mail address."""
     request = request_for("Ada", mug=2) | {
         "customer_email": "ada@example.com",
         "payment_method": method,
@@ -34,32 +34,32 @@ def test_a_declined_payment_ends_the_order(
     buy(client, "decline")
     settled()
 
-    # The order is in the books, failed, and says why.
+    # The order stays, with the status `failed` and the reason.
     order = read(client, "/order/1001")
     assert (order["status"], order["payment_status"]) == ("failed", "failed")
     assert order["history"][-1]["detail"] == "payment declined: the card was declined"
 
-    # What was held for it can be bought by others; and there is nothing to be shipped.
+    # Its stock is available to others, and there is nothing to ship.
     assert "payment.failed" in types_of(client)
     assert read(client, "/product/mug")["available"] == 10
     assert read(client, "/shipment")["shipments"] == []
 
-    # The customer was written to, once about the order and once about the payment.
+    # The customer was sent two mails: one about the order, one about the payment.
     assert subjects(config) == ["Your order 1001", "The payment of your order 1001 was declined"]
 
-    # A receipt there is none.
+    # There is no receipt.
     assert client.get("/order/1001/receipt.pdf").status_code == 409
 
 
-def test_a_gateway_that_is_down_is_waited_for(
+def test_a_payment_waits_while_the_gateway_is_down(
     client: FlaskClient, config: Config, settled: Settled
 ) -> None:
-    """Five calls find nobody there; the sixth is answered, and the money is taken once."""
-    # The gateway is down. That holds up the payment, and nothing else: stock and mail go on.
+    """Five requests fail, the sixth succeeds, and the payment is captured once."""
+    # The gateway is down. That delays the payment only: stock and mail are handled.
     buy(client, "down")
     settled()
 
-    # It came back meanwhile. The order waited in the outbox, and is not in failure.json.
+    # The gateway is back. The event waited in the outbox, and is not in failure.json.
     order = read(client, "/order/1001")
     assert (order["status"], order["payment_status"]) == ("confirmed", "paid")
     assert read(client, "/failure")["failures"] == []
@@ -68,26 +68,26 @@ def test_a_gateway_that_is_down_is_waited_for(
         "Unavailable: The payment gateway cannot be reached."
     }
 
-    # Each call had the same key, so the gateway knows of one charge.
+    # Each request had the same idempotency key, so the gateway has one charge.
     [charge] = Simulator(config.data / "gateway").requests()
     assert (charge["calls"], charge["amount"]) == (6, "24.00")
 
 
-def test_what_is_paid_has_a_receipt(client: FlaskClient, config: Config, settled: Settled) -> None:
+def test_a_paid_order_has_a_receipt(client: FlaskClient, config: Config, settled: Settled) -> None:
     """payment.captured → the order is paid → a receipt, also by mail."""
     buy(client, "approve")
     settled()
     assert read(client, "/order/1001")["payment_status"] == "paid"
 
-    # It is made from the invoice as it was paid, the same to the byte whenever it is asked for.
+    # The receipt is made from the paid invoice: two requests get the same bytes.
     receipt = client.get("/order/1001/receipt.pdf")
     assert (receipt.status_code, receipt.mimetype) == (200, "application/pdf")
     assert client.get("/order/1001/receipt.pdf").data == receipt.data
 
-    # The mail that thanks for the payment brings it along.
+    # The mail about the payment has it attached.
     assert subjects(config) == ["Your order 1001", "Receipt for your order 1001"]
 
-    # Somebody takes one mug less: the difference goes back, and the receipt says so.
+    # The order is reduced by one mug: the difference is refunded, and the receipt changes.
     patch = {"items": request_for(mug=1)["items"]}
     assert body(client.patch("/order/1001", json=patch))["total_amount"] == "12.00"
     settled()

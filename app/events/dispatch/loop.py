@@ -45,7 +45,7 @@ IDLE_POLL_S = 0.25
 """Longest wait for a change when nothing is running."""
 
 POOL_POLL_S = 0.005
-"""Longest wait for a change while the worker pool has deliveries: their results wake nobody."""
+"""Longest wait for a change while the pool has deliveries: a result does not end the wait."""
 
 LOAD_PAGE_SIZE = 500
 """Outbox records that are read under one view when a loop starts."""

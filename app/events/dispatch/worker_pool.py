@@ -30,9 +30,9 @@ There are more than threads because results are recorded together, some millisec
 
 
 def _lower_priority() -> None:
-    """Prefer request threads to this one: a person waits for a response, nobody for a mail.
+    """Lower this thread's priority: a person waits for a response, but not for a mail.
 
-    Linux can set the priority of a single thread; elsewhere nothing happens.
+    Only Linux can set the priority of a single thread; elsewhere nothing happens.
     """
     if sys.platform == "linux":  # pragma: no branch  (the tests run on Linux)
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICE_VALUE)
