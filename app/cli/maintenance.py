@@ -14,12 +14,12 @@ from app.cli.command import Command, with_runtime, with_shop
 from app.server.migrations import SCHEMA
 from app.server.runtime import Runtime
 from app.shipping.service import rules_of
-from app.store.files.tools.adopt_edits import accept as accept_files
+from app.store.files.tools.adopt_edits import adopt_edits
 from app.store.files.tools.backup import backup as back_up
-from app.store.files.tools.read_only import look
-from app.store.files.tools.repair import salvage
+from app.store.files.tools.read_only import open_read_only
+from app.store.files.tools.repair import repair_journal
 from app.store.files.tools.restore import restore as restore_folder
-from app.store.files.tools.verify import inspect
+from app.store.files.tools.verify import verify
 
 
 @click.command("check", cls=Command)
@@ -74,7 +74,7 @@ def restore(runtime: Runtime, backup: Path) -> None:
 
 
 def _accept(runtime: Runtime) -> None:
-    accepted = accept_files(runtime.config.data, runtime.collections)
+    accepted = adopt_edits(runtime.config.data, runtime.collections)
     for each in accepted:
         click.echo(
             f"{each.file} is taken as true: {each.documents} documents, "
@@ -88,27 +88,27 @@ def _accept(runtime: Runtime) -> None:
 
 def _salvage(runtime: Runtime) -> None:
     """Make a damaged journal readable again, and list what is lost; nothing for a sound one."""
-    salvaged = salvage(runtime.config.data, runtime.collections)
+    salvaged = repair_journal(runtime.config.data, runtime.collections)
     if salvaged is None:
         return
     for each in salvaged.lost:
         click.echo(f"{each.file}, byte {each.offset}: {each.text}")
     click.echo(
         f"The journal was made anew from the {salvaged.transactions} transactions that could be "
-        f"read; as it was, it stands in {salvaged.aside}/."
+        f"read; as it was, it stands in {salvaged.copy}/."
     )
 
 
 def _inspect(runtime: Runtime) -> None:
     """Verify the files; exits with 1 when they cannot be trusted, or hold nothing yet."""
-    seen = inspect(runtime.config.data, runtime.collections, runtime.config.lock_timeout)
-    for each in seen.findings:
+    seen = verify(runtime.config.data, runtime.collections, runtime.config.lock_timeout)
+    for each in seen.faults:
         click.echo(f"{each.file}, byte {each.offset}: {each.text}")
     click.echo(
         f"{seen.files} files with {seen.documents} documents and {seen.transactions} newer "
         "transactions were read."
     )
-    if any(not each.heals for each in seen.findings):
+    if any(not each.heals for each in seen.faults):
         sys.exit(1)
     if not seen.segments:
         click.echo("No service has opened this folder yet, so there is nothing to compare.")
@@ -117,7 +117,7 @@ def _inspect(runtime: Runtime) -> None:
 
 def _compare(runtime: Runtime) -> bool:
     """Print every difference; returns whether there is one. Writes nothing."""
-    with look(runtime.config.data, runtime.collections, SCHEMA) as view:
+    with open_read_only(runtime.config.data, runtime.collections, SCHEMA) as view:
         findings = recompute(view)
     _tell(findings.differences)
     _tell_scope(findings)

@@ -244,7 +244,7 @@ def test_an_unfinished_entry_is_told_and_left(flask: Give, data: Path, shop: Non
     before = contents(data)
     told = flask("check")
     assert told.exit_code == 0
-    assert "the next start keeps it aside" in told.stdout
+    assert "the next start keeps a copy of it and cuts it off" in told.stdout
     assert contents(data) == before
 
 

@@ -7,7 +7,7 @@ from flask import Flask
 
 from app import create_app
 from app.config import Config
-from app.server.migrations import STEPS
+from app.server.migrations import MIGRATIONS
 from app.store import Collection, Document
 from app.store.files.store import JsonFileStore
 
@@ -81,6 +81,6 @@ def test_the_first_version_s_shop_opens(app: Flask, folder: Path) -> None:
 def test_a_step_leaves_what_has_come_that_far(document: Document) -> None:
     """As when an upgrade that was interrupted begins again."""
     name = "orders" if "order_id" in document else "products"
-    for step in STEPS:
+    for step in MIGRATIONS:
         upgraded = step[name](document)
         assert step[name](upgraded) == upgraded != document

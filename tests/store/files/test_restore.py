@@ -8,7 +8,7 @@ import pytest
 
 from app.kernel.errors import Conflict, Damaged, Invalid, StorageFull, Unavailable
 from app.store.files.tools.backup import backup
-from app.store.files.tools.restore import Restored, restore
+from app.store.files.tools.restore import RestoreReport, restore
 from tests.store.conftest import OpenStore
 from tests.store.faults import full_disk, no_rights, survives
 from tests.store.journal_lines import checkpoint, segments, spoil
@@ -45,7 +45,7 @@ def test_restored_folder_is_the_shop_again(
     restored = restore(monday, folder, COLLECTIONS)
     files = [path for path in folder.rglob("*") if path.is_file()]
     size = sum(path.stat().st_size for path in files)
-    assert restored == Restored(len(files), size, documents=2, last_transaction=3)
+    assert restored == RestoreReport(len(files), size, documents=2, last_transaction=3)
     store = open_store()
     assert all_orders(store) == ORDERS
     put_orders(store, order("d"))
