@@ -76,7 +76,7 @@ class TestCheck:
         miscount(runtime)
         told = flask("check", "--repair")
         assert told.exit_code == 0
-        assert "mended: reserved of product tea: expected 2, found 5\n" in told.stdout
+        assert "repaired: reserved of product tea: expected 2, found 5\n" in told.stdout
         assert flask("check").exit_code == 0
 
     def test_a_damaged_file_is_told(self, flask: Give, data: Path) -> None:
