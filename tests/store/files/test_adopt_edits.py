@@ -209,6 +209,32 @@ def test_edit_after_a_checkpoint_that_died_loses_no_order(shop: Path) -> None:
     assert survived
 
 
+def test_unfinished_entry_is_cut_off_and_a_copy_kept(shop: Path, open_store: OpenStore) -> None:
+    """A crash left it at the end of the journal; the edit is adopted all the same."""
+    with segments(shop)[-1].open("ab") as journal:
+        journal.write(b'{"crc":"00')
+    edit(shop, order("a"))
+    assert adopt_edits(shop, COLLECTIONS) == [AdoptedFile("orders.json", 2, 2, 1)]
+    assert [path.read_bytes() for path in shop.rglob("*.torn-at-*")] == [b'{"crc":"00']
+    assert sorted(all_orders(open_store())) == ["a", "c"]
+
+
+def test_unfinished_step_to_the_next_segment_does_not_matter(
+    folder: Path, open_store: OpenStore
+) -> None:
+    """A crash cut the line short that leads from one segment to the next."""
+    two_segments(folder, "ab")
+    path = segments(folder)[0]
+    path.write_bytes(path.read_bytes()[:-5])
+    edit(folder, order("x"))
+    assert adopt_edits(folder, COLLECTIONS) == [AdoptedFile("orders.json", 0, 3, 2)]
+    store = open_store()
+    assert sorted(all_orders(store)) == ["a", "b", "x"]
+    put_orders(store, order("y"))
+    checkpoint(store)
+    assert verify(folder, COLLECTIONS).faults == []
+
+
 class TestNumbers:
     """What was given out is not given out again, whichever file a person edits."""
 

@@ -12,6 +12,7 @@ from app.store import Document
 from app.store.files.tools.migrate import MigrationReport, migrate
 from app.store.files.tools.read_only import open_read_only
 from app.store.files.tools.verify import verify
+from app.store.files.wal.format import encode_document, encode_transaction
 from tests.store.conftest import OpenStore
 from tests.store.faults import full_disk, survives
 from tests.store.journal_lines import checkpoint, segments, spoil
@@ -180,5 +181,17 @@ def test_an_unfinished_entry_does_not_keep_from_upgrading(
     """A crash of the older version left it, and nobody was told that it is kept."""
     with segments(folder)[-1].open("ab") as journal:
         journal.write(b'{"crc":"00')
+    assert migrate(folder, NEW_COLLECTIONS, MIGRATIONS) is not None
+    assert all_orders(open_store(collections=NEW_COLLECTIONS)) == UPGRADED
+
+
+@pytest.mark.usefixtures("old_shop")
+def test_a_transaction_behind_an_unfinished_one_is_not_migrated(
+    folder: Path, open_store: OpenStore
+) -> None:
+    """A crash kept the later of two unsynced entries: neither was acknowledged, so both go."""
+    raw = encode_document(order("z", status="paid"))
+    with segments(folder)[-1].open("ab") as journal:
+        journal.write(b'{"crc":"00\n' + encode_transaction(5, 3, {"orders": [raw]}, {}))
     assert migrate(folder, NEW_COLLECTIONS, MIGRATIONS) is not None
     assert all_orders(open_store(collections=NEW_COLLECTIONS)) == UPGRADED

@@ -83,14 +83,9 @@ class SegmentReader:
         self.header = decode_header(self._data.partition(b"\n")[0], number)
 
     @property
-    def bytes(self) -> int:
-        """The size of the file."""
-        return len(self._data)
-
-    @property
     def is_cut_off(self) -> bool:
         """Whether the file ends within its header, or right behind it without a newline."""
-        return b"\n" not in self._data and next(self.entries(), None) is None
+        return b"\n" not in self._data and not any(self.entries())
 
     def entries(self) -> Iterator[Entry]:
         """Every line after the header, sound or not."""
@@ -104,11 +99,11 @@ class SegmentReader:
     @cached_property
     def sound_part(self) -> _SoundPart:
         """Where the sound part ends, and why."""
+        if self.is_cut_off:
+            return _SoundPart(0, 0, 0, "The file was cut off here; what stood behind is lost.")
         if self.header is None:
             text = "The header cannot be read, nor what it has on record about files."
             return _SoundPart(0, 0, 0, text)
-        if self.is_cut_off:
-            return _SoundPart(0, 0, 0, "The file ends with its header; the rest is lost.")
         seq = self.header.after
         for entry in self.entries():
             if fault := self._fault_of(entry, seq):
@@ -186,12 +181,12 @@ def replay(
     count = 0
     for line in transactions:
         if line["seq"] > covers:
-            put = line["put"].get(collection.name, [])
-            delete = line["delete"].get(collection.name, [])
-            documents.update({each[collection.key]: encode_document(each) for each in put})
-            for key in delete:
+            for document in line["put"].get(collection.name, []):
+                documents[document[collection.key]] = encode_document(document)
+                count += 1
+            for key in line["delete"].get(collection.name, []):
                 documents.pop(key, None)
-            count += len(put) + len(delete)
+                count += 1
     return count
 
 

@@ -111,13 +111,10 @@ def _read_all(journal: Journal) -> _ReadableJournal:
     lost: list[Fault] = []
     lost_seqs: list[int | None] = []
     for segment in journal.segments:
-        if segment.header is None:
-            text = "The header is lost, and everything behind it that is not listed here."
-            lost.append(Fault(segment.file, 0, text))
         if segment.is_cut_off:
-            text = "The file was cut off here; what stood behind is lost."
-            lost.append(Fault(segment.file, segment.bytes, text))
             lost_seqs.append(None)
+        if segment.is_cut_off or segment.header is None:
+            lost.append(Fault(segment.file, 0, str(segment.sound_part.fault)))
         for entry in segment.entries():
             if entry.line is None:
                 lost.append(Fault(segment.file, entry.offset, _describe(entry.text)))
@@ -126,7 +123,7 @@ def _read_all(journal: Journal) -> _ReadableJournal:
                 lines[entry.line["seq"]] = entry.line
     known = [*(header.after for header in journal.headers), *lines]
     between = range(min(known, default=0) + 1, max(known, default=0))
-    missing = [seq for seq in between if seq not in lines and seq not in lost_seqs]
+    missing = sorted({*between} - {*lines, *lost_seqs})
     lost.extend(Fault("journal/", 0, f"Transaction {seq} is missing.") for seq in missing)
     transactions = [line for _, line in sorted(lines.items())]
     return _ReadableJournal(journal.headers, transactions, lost, len(lost_seqs) + len(missing))
