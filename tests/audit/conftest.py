@@ -1,4 +1,4 @@
-"""Shops whose documents are changed behind the services' back."""
+"""Shops whose documents are changed without the services."""
 
 from collections.abc import Callable
 from dataclasses import replace

@@ -81,7 +81,7 @@ def test_a_failure_is_no_difference(runtime: Runtime, refused: Document) -> None
     assert audit(runtime).in_progress == {refused["event"]["subject"]}
 
 
-def test_what_was_given_up_is_no_difference(runtime: Runtime, refused: Document) -> None:
+def test_a_discarded_delivery_is_no_difference(runtime: Runtime, refused: Document) -> None:
     """A person said that there shall be no invoice."""
     with runtime.transaction() as tx:
         discard(tx, refused["id"], by="eva", reason="paid in cash")

@@ -1,4 +1,4 @@
-"""What the orders say of themselves, and their events of them."""
+"""Orders agree with themselves and with their events."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from tests.over_http import place
 
 
 class TestOrders:
-    """What the orders say of themselves, and their events of them."""
+    """Orders agree with themselves and with their events."""
 
     @pytest.mark.parametrize(
         ("fields", "difference"),
@@ -61,7 +61,7 @@ class TestOrders:
     def test_an_order_that_is_gone_without_a_word(
         self, runtime: Runtime, order: dict[str, Any]
     ) -> None:
-        """No order.deleted tells of it."""
+        """There is no order.deleted event for it."""
         with runtime.transaction() as tx:
             tx.delete(ORDERS.name, order["order_id"])
         assert f"document of order {order['order_id']}: expected an order, by its events, " in (

@@ -32,7 +32,7 @@ def test_a_shop_at_work_agrees_with_itself(
     assert not report.in_progress
 
 
-def test_orders_on_their_way_are_no_difference(
+def test_orders_in_progress_are_no_difference(
     runtime: Runtime, client: FlaskClient, catalogue: dict[str, str]
 ) -> None:
     """Nothing is reserved or invoiced yet, and no difference is reported."""
@@ -50,7 +50,7 @@ def test_orders_on_their_way_are_no_difference(
 
 
 class TestStock:
-    """What the products say of their reservations."""
+    """Products agree with their reservations."""
 
     def test_a_wrong_number_reserved(
         self, runtime: Runtime, edit: Edit, order: dict[str, Any]
@@ -95,7 +95,7 @@ class TestStock:
     def test_a_reservation_of_an_unknown_product(
         self, runtime: Runtime, edit: Edit, order: dict[str, Any], settled: Settled
     ) -> None:
-        """What nobody sells cannot be held."""
+        """A product that does not exist cannot be reserved."""
         edit(
             RESERVATIONS.name,
             order["order_id"],
@@ -130,7 +130,7 @@ class TestStock:
 
 
 class TestInvoices:
-    """What the invoices say of their orders."""
+    """Invoices agree with their orders."""
 
     @pytest.mark.parametrize(
         ("fields", "difference"),

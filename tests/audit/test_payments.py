@@ -39,7 +39,7 @@ def test_an_invoice_that_does_not_add_up(
     fields: Document,
     difference: str,
 ) -> None:
-    """What was lost is learnt from the gateway, which charges nothing anew."""
+    """The gateway repeats its answer, and charges nothing twice."""
     before = edit(INVOICES.name, order["order_id"])
     edit(INVOICES.name, order["order_id"], **fields)
     assert differences(runtime) == [difference]
@@ -84,7 +84,7 @@ def test_a_refund_that_was_never_made(
     gateway: Simulator,
     settled: Settled,
 ) -> None:
-    """Also of an order that is gone: the money goes back, and an event tells of it."""
+    """Also for a deleted order: the payment is refunded, and an event is emitted."""
     client.delete("/order/1001")
     settled()
     invoice = edit(INVOICES.name, order["order_id"])

@@ -38,7 +38,7 @@ def test_shipments_at_work_agree_with_their_orders(
 
 
 def test_a_shipment_that_was_lost_is_made_anew(runtime: Runtime, order: dict[str, Any]) -> None:
-    """The goods are held; without a shipment nobody would pack them."""
+    """The goods are reserved, and without a shipment they would not be packed."""
     with runtime.transaction() as tx:
         tx.delete(SHIPMENTS.name, order["order_id"])
     assert _shipment_differences(runtime) == [

@@ -67,7 +67,7 @@ def test_a_wrong_quantity(runtime: Runtime, edit: Edit, shop: FlaskClient) -> No
 def test_a_damaged_line(
     runtime: Runtime, edit: Edit, shop: FlaskClient, number: int, damage: dict[str, int]
 ) -> None:
-    """Its neighbours tell what it was."""
+    """The line follows from its neighbours."""
     before = changes(runtime)
     edit(LEDGER.name, ledger(runtime)[number - 1]["id"], **damage)
     start, change, end = before[number - 1]

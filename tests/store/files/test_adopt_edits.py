@@ -93,7 +93,7 @@ def test_older_entries_never_override_an_accepted_edit(shop: Path, open_store: O
 
 
 def test_several_files_are_accepted_together(shop: Path, open_store: OpenStore) -> None:
-    """Each edited file is named; those that nobody touched are not."""
+    """The result names each edited file, and no other."""
     edit(shop, order("a"))
     (shop / "notes.json").write_text('[{"text":"first","note_id":"m"}]')
     accepted = adopt_edits(shop, COLLECTIONS)
@@ -156,7 +156,7 @@ def test_edit_is_not_accepted_while_the_service_runs(shop: Path, open_store: Ope
 
 
 def test_damaged_journal_is_not_accepted(shop: Path, open_store: OpenStore) -> None:
-    """What the journal has lost cannot be replaced by a confirmation."""
+    """An edit does not replace what the journal has lost."""
     store = open_store()
     put_orders(store, order("d"))
     store.close()
@@ -189,7 +189,7 @@ def test_accepting_that_dies_can_be_repeated(shop: Path) -> None:
 
 
 def test_edit_after_a_checkpoint_that_died_loses_no_order(shop: Path) -> None:
-    """Whichever version of the file was edited: the edit counts, and so does every order."""
+    """The edit of either version of the file counts, and so does every order."""
     for steps in range(50):
         copy = shop.with_name(f"died-after-{steps}")
         shutil.copytree(shop, copy)
@@ -236,11 +236,11 @@ def test_unfinished_step_to_the_next_segment_does_not_matter(
 
 
 class TestNumbers:
-    """What was given out is not given out again, whichever file a person edits."""
+    """No edit of any file lets a number or id be issued twice."""
 
     @pytest.fixture
     def shop(self, folder: Path) -> Path:
-        """Orders 1 and 2 in orders.json, 3 in the journal alone; notes tell of 2, and of 4."""
+        """Orders 1 and 2 in orders.json, 3 in the journal alone; notes name 2 and 4."""
         store = JsonFileStore(folder, COLLECTIONS)
         with store.transaction() as tx:
             for name in "ab":
@@ -341,7 +341,7 @@ class TestNumbers:
 
 
 def test_edit_of_a_file_whose_segments_are_gone_is_refused(folder: Path) -> None:
-    """Nobody can say what the journal had on top of the file that was edited."""
+    """The transactions that belong on top of the edited file are lost."""
     two_segments(folder, "ab")
     segments(folder)[0].unlink()
     edit(folder, order("x"))
@@ -370,7 +370,7 @@ def test_counter_that_says_no_number_is_refused(
 
 
 def test_counter_with_more_than_its_value_is_refused(shop: Path) -> None:
-    """What somebody noted there would be lost with the next number."""
+    """A further member would be lost with the next number."""
     (shop / "counters.json").write_text('[{"name": "order", "value": 1, "note": "new year"}]')
     with pytest.raises(Invalid, match="and nothing else"):
         adopt_edits(shop, COLLECTIONS)

@@ -63,7 +63,7 @@ def test_backup_does_not_overwrite(open_store: OpenStore, destination: Path) -> 
 def test_backup_does_not_lie_in_what_it_copies(
     folder: Path, open_store: OpenStore, name: str
 ) -> None:
-    """Who loses the folder would lose both."""
+    """A backup inside the data folder would be lost together with it."""
     store = open_store()
     before = sorted(folder.rglob("*"))
     with pytest.raises(Conflict, match="copy would lie in the data folder"):

@@ -88,7 +88,7 @@ class TestOldShop:
         store.close()
         assert migrate(folder, NEW_COLLECTIONS, MIGRATIONS) is None
 
-    def test_what_was_there_is_kept(self, folder: Path, open_store: OpenStore) -> None:
+    def test_a_copy_of_the_old_folder_is_kept(self, folder: Path, open_store: OpenStore) -> None:
         """As a folder that the older version opens."""
         before = files_of(folder)
         migrate(folder, NEW_COLLECTIONS, MIGRATIONS)
@@ -122,7 +122,7 @@ class TestOldShop:
         assert not list(folder.glob("*before*"))
 
     def test_a_damaged_folder_is_left_alone(self, folder: Path) -> None:
-        """What cannot be read in whole must not be written anew."""
+        """A folder that cannot be read completely is not rewritten."""
         spoil(segments(folder)[-1], 300)
         before = files_of(folder)
         with pytest.raises(Damaged):
@@ -135,7 +135,7 @@ class TestOldShop:
         with pytest.raises(Conflict, match="stop it, then start this version"):
             migrate(folder, NEW_COLLECTIONS, MIGRATIONS)
 
-    def test_who_only_looks_is_told(self, folder: Path) -> None:
+    def test_read_only_open_is_refused(self, folder: Path) -> None:
         """Without writing anything, as documents of another shape could end in a traceback."""
         with (
             pytest.raises(Conflict, match="Start the service once"),
@@ -158,11 +158,11 @@ def test_a_new_folder_has_nothing_to_upgrade(folder: Path, open_store: OpenStore
     assert not list(folder.glob("before*"))
 
 
-def test_what_was_done_is_told() -> None:
+def test_report_names_files_counts_and_copy() -> None:
     """Which files, how many documents, and where the copy is."""
-    told = str(MigrationReport({"orders": 3, "notes": 1}, "before-upgrade-to-2"))
-    assert "(3 in orders.json, 1 in notes.json)" in told
-    assert "before-upgrade-to-2/" in told
+    text = str(MigrationReport({"orders": 3, "notes": 1}, "before-upgrade-to-2"))
+    assert "(3 in orders.json, 1 in notes.json)" in text
+    assert "before-upgrade-to-2/" in text
     assert "(none had to change)" in str(MigrationReport({}, "before-upgrade-to-2"))
 
 
@@ -178,7 +178,7 @@ def test_a_segment_that_leads_nowhere_is_named(folder: Path, open_store: OpenSto
 def test_an_unfinished_entry_does_not_keep_from_upgrading(
     folder: Path, open_store: OpenStore
 ) -> None:
-    """A crash of the older version left it, and nobody was told that it is kept."""
+    """A crash of the older version left it, and it was never acknowledged."""
     with segments(folder)[-1].open("ab") as journal:
         journal.write(b'{"crc":"00')
     assert migrate(folder, NEW_COLLECTIONS, MIGRATIONS) is not None

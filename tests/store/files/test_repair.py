@@ -1,4 +1,4 @@
-"""A damaged journal is made anew from what can be read, and what is lost is told."""
+"""A repair rebuilds a damaged journal from what can be read, and reports what is lost."""
 
 from pathlib import Path
 
@@ -35,8 +35,8 @@ def test_lost_transaction_is_named_and_the_rest_is_kept(
     assert (folder / report.copy / name).stat().st_size > starts[2]
 
 
-def test_segment_that_is_gone_is_told(folder: Path, open_store: OpenStore) -> None:
-    """Its transactions are named by their numbers; what comes after them is kept."""
+def test_missing_segment_is_reported(folder: Path, open_store: OpenStore) -> None:
+    """The report names its transactions by number; later ones are kept."""
     store = open_store()
     put_orders(store, order("a"))
     with store.writing():
@@ -53,21 +53,21 @@ def test_segment_that_is_gone_is_told(folder: Path, open_store: OpenStore) -> No
     assert sorted(all_orders(open_store())) == ["a", "c"]
 
 
-def test_file_that_nothing_is_on_record_about_is_taken_and_told(
+def test_file_without_a_record_is_taken_as_it_is_and_reported(
     folder: Path, open_store: OpenStore
 ) -> None:
-    """A damaged header takes with it what the files were; they are judged by the rules alone."""
+    """A damaged header loses the checksums of the files; the rules alone judge them."""
     journal_of(folder, "ab")
     spoil(segments(folder)[-1], 30)
     report = repair_journal(folder, COLLECTIONS)
     assert report is not None
-    told = {each.file for each in report.lost}
-    assert {"orders.json", "notes.json"} <= told
+    files = {each.file for each in report.lost}
+    assert {"orders.json", "notes.json"} <= files
     assert sorted(all_orders(open_store())) == ["a", "b"]
 
 
 def test_deleted_stays_deleted(folder: Path, open_store: OpenStore) -> None:
-    """What the journal takes away is taken away from the file."""
+    """A deletion in the journal is applied to the file."""
     store = open_store()
     put_orders(store, order("a"), order("b"))
     checkpoint(store)
@@ -84,14 +84,14 @@ def test_deleted_stays_deleted(folder: Path, open_store: OpenStore) -> None:
 
 
 def test_sound_journal_is_left_alone(folder: Path) -> None:
-    """Nothing is written, nothing put aside."""
+    """Nothing is written or copied."""
     journal_of(folder, "ab")
     assert repair_journal(folder, COLLECTIONS) is None
     assert not list(folder.glob("damaged-*"))
 
 
 def test_running_service_is_not_repaired(folder: Path, open_store: OpenStore) -> None:
-    """The journal is not taken from under it."""
+    """The journal in use is not changed."""
     starts = journal_of(folder, "abc")
     store = open_store()
     store.lead(timeout_s=0)
@@ -101,7 +101,7 @@ def test_running_service_is_not_repaired(folder: Path, open_store: OpenStore) ->
 
 
 def test_second_repair_puts_the_journal_beside_the_first(folder: Path) -> None:
-    """Nothing that was put aside is written over."""
+    """No earlier copy is overwritten."""
     for _ in range(2):
         starts = journal_of(folder, "abc")
         spoil(segments(folder)[-1], starts[1] + 60)
@@ -130,7 +130,7 @@ def note_down(store: JsonFileStore, note_id: str) -> None:
 
 
 def next_number(store: JsonFileStore) -> int:
-    """What the next order is given."""
+    """The number that the next order gets."""
     with store.transaction() as tx:
         return tx.next_number("order", 1001)
 
@@ -223,7 +223,7 @@ def test_damaged_newline_loses_nothing_and_skips_nothing(
     assert next_number(open_store()) == 1004
 
 
-def test_number_that_only_another_document_tells_is_not_given_out_again(
+def test_number_that_only_another_document_has_is_not_issued_again(
     folder: Path, open_store: OpenStore
 ) -> None:
     """The order is lost with its segment, but a note names it."""
@@ -240,7 +240,7 @@ def test_number_that_only_another_document_tells_is_not_given_out_again(
     assert next_number(open_store()) == 1008
 
 
-def test_damaged_sequence_number_does_not_tell_of_thousands(folder: Path) -> None:
+def test_damaged_sequence_number_counts_as_one_lost_entry(folder: Path) -> None:
     """One entry is lost, whatever number it now claims to have had."""
     start = numbered(folder, "abc")[1]
     spoil(segments(folder)[-1], segments(folder)[-1].read_bytes().index(b'"seq":', start) + 6, b"9")
@@ -254,7 +254,7 @@ def test_damaged_sequence_number_does_not_tell_of_thousands(folder: Path) -> Non
 
 
 def test_lost_line_about_files_is_a_lost_entry(folder: Path, open_store: OpenStore) -> None:
-    """The line by which a checkpoint ends cannot be told from one that issued numbers."""
+    """The line that ends a checkpoint counts as one that may have issued numbers."""
     numbered(folder, "abc")
     store = open_store()
     checkpoint(store)
@@ -283,8 +283,8 @@ def test_lost_text_that_is_no_entry_skips_numbers(folder: Path, open_store: Open
     assert next_number(open_store()) == 2004
 
 
-def test_lost_deletion_is_told(folder: Path) -> None:
-    """What was taken away is there again, and named."""
+def test_lost_deletion_is_reported(folder: Path) -> None:
+    """The deleted document is there again, and the report names it."""
     store = JsonFileStore(folder, COLLECTIONS)
     put_orders(store, order("a"))
     start = segments(folder)[-1].stat().st_size
@@ -314,10 +314,8 @@ def test_entries_that_a_file_has_already_are_not_repeated(
     assert all_orders(open_store()) == {"a": order("a", total="2")}
 
 
-def test_segment_that_was_cut_off_at_its_header_is_told(
-    folder: Path, open_store: OpenStore
-) -> None:
-    """Nobody can say how many orders stood behind it, nor what their numbers were."""
+def test_segment_cut_off_at_its_header_is_reported(folder: Path, open_store: OpenStore) -> None:
+    """The orders behind the header are lost, and the report says so."""
     numbered(folder, "abc")
     path = segments(folder)[-1]
     path.write_bytes(path.read_bytes().partition(b"\n")[0])

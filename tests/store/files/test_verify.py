@@ -28,14 +28,14 @@ def contents(folder: Path) -> dict[Path, tuple[bytes, int]]:
 
 
 def only_fault(folder: Path) -> Fault:
-    """What inspecting finds, which must be one thing, without changing anything."""
+    """The one fault that verifying finds; nothing is changed."""
     before = contents(folder)
     (fault,) = verify(folder, COLLECTIONS).faults
     assert contents(folder) == before
     return fault
 
 
-def test_sound_folder_has_no_findings(folder: Path, open_store: OpenStore) -> None:
+def test_sound_folder_has_no_faults(folder: Path, open_store: OpenStore) -> None:
     """Files, documents, segments and transactions are counted, and all is well."""
     store = open_store()
     put_orders(store, order("a"), order("b"))
@@ -46,7 +46,7 @@ def test_sound_folder_has_no_findings(folder: Path, open_store: OpenStore) -> No
 
 
 def test_folder_that_does_not_exist_is_sound(folder: Path) -> None:
-    """There is nothing wrong with nothing, and nothing is created."""
+    """A missing folder has no fault, and is not created."""
     assert verify(folder, COLLECTIONS) == VerifyReport(0, 0, 0, 0, [])
     assert not folder.exists()
 
@@ -79,7 +79,7 @@ def test_line_that_is_no_document_is_found_with_its_place(folder: Path) -> None:
 
 
 def test_bad_edit_is_found_with_its_reason(folder: Path) -> None:
-    """Beside the fact of the edit, what would make it be refused is told."""
+    """The report has the edit itself, and the reason for which it would be refused."""
     journal_of(folder, "a")
     (folder / "orders.json").write_text('[\n{"order_id":"a","total":"one"}\n]\n')
     texts = [each.text for each in verify(folder, COLLECTIONS).faults]
@@ -118,7 +118,7 @@ def test_damaged_line_is_found_with_its_offset(folder: Path) -> None:
 
 
 def test_unfinished_entry_is_found_to_heal(folder: Path) -> None:
-    """A torn tail is told, and that the next start deals with it."""
+    """A torn tail is reported as a fault that the next start repairs."""
     starts = journal_of(folder, "abc")
     path = segments(folder)[-1]
     path.write_bytes(path.read_bytes()[:-5])
@@ -149,7 +149,7 @@ def test_lost_line_end_is_damage(folder: Path) -> None:
 def test_unfinished_step_to_the_next_segment_is_found_to_heal(
     folder: Path, open_store: OpenStore
 ) -> None:
-    """A crash in the line that leads on, once the next segment exists, needs nobody's help."""
+    """A crash in the line that leads to an existing next segment heals at the next start."""
     two_segments(folder, "ab")
     path = segments(folder)[0]
     path.write_bytes(path.read_bytes()[:-5])
@@ -175,7 +175,7 @@ def test_missing_segment_is_found(folder: Path) -> None:
 
 
 def test_unreadable_header_is_found(folder: Path) -> None:
-    """It alone: nobody can say now whether a file was edited, so nothing is said of files."""
+    """Without a header the files cannot be compared, so it is the only fault."""
     journal_of(folder, "a")
     spoil(segments(folder)[-1], 12)
     fault = only_fault(folder)
@@ -193,7 +193,7 @@ def test_header_without_its_newline_is_found(folder: Path) -> None:
 
 
 def test_documents_of_an_unknown_kind_are_found(folder: Path) -> None:
-    """What a newer version wrote is named, not passed over."""
+    """The fault names the kind of documents that a newer version wrote."""
     starts = journal_of(folder, "a")
     (fault,) = verify(folder, [NOTES]).faults
     assert fault.offset == starts[0]
@@ -207,7 +207,7 @@ def test_folder_of_an_older_version_is_sound(folder: Path) -> None:
     assert verify(folder, later).faults == []
 
 
-def test_folder_that_may_only_be_read_is_inspected(folder: Path) -> None:
+def test_read_only_folder_is_verified(folder: Path) -> None:
     """Under the same lock as any other, though its file may not be written."""
     journal_of(folder, "a")
     lock = ProcessLock(folder / "store.lock")
@@ -219,9 +219,7 @@ def test_folder_that_may_only_be_read_is_inspected(folder: Path) -> None:
     lock.release()
 
 
-def test_inspecting_beside_a_busy_service_finds_nothing(
-    folder: Path, open_store: OpenStore
-) -> None:
+def test_verifying_beside_a_busy_service_finds_nothing(folder: Path, open_store: OpenStore) -> None:
     """While orders come in and checkpoints are written, a sound folder is sound at every moment."""
     store = open_store()
     stop = threading.Event()
