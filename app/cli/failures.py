@@ -62,11 +62,11 @@ def discard(runtime: Runtime, failure: str, reason: str) -> None:
 
 @click.command("replay", cls=Command)
 @click.option("--handler", type=click.Choice(HANDLERS), help="Only failures of this handler.")
-@click.option("--type", "event_type", type=click.Choice(TYPES), help="Only events of this type.")
+@click.option("--type", type=click.Choice(TYPES), help="Only events of this type.")
 @click.option("--order", help="Only events of this order (id or number).")
 @click.option("--error", help="Only failures whose error has this text in it.")
 @click.option("--since", help="Only failures since then, such as 2026-11-21 or 2026-11-21T08:00Z.")
-@click.option("--id", "failure", help="Only this failure, or those of this event.")
+@click.option("--id", help="Only this failure, or those of this event.")
 @click.option("--all", "everything", is_flag=True, help="All failures.")
 @click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")
 @click.option(
@@ -75,34 +75,26 @@ def discard(runtime: Runtime, failure: str, reason: str) -> None:
 @with_data_folder
 def replay(
     runtime: Runtime,
+    /,
     *,
-    handler: str | None,
-    event_type: str | None,
-    order: str | None,
-    error: str | None,
-    since: str | None,
-    failure: str | None,
     everything: bool,
     dry_run: bool,
     rate: float | None,
+    **filters: str | None,
 ) -> None:
     """Run failed deliveries again: the (event, handler) pairs that failed, and nothing else.
 
     Say which by one or more options, or --all. The list is frozen when the run starts. Stopping the
     command loses nothing.
     """
-    if not everything and not any((handler, event_type, order, error, since, failure)):
+    if not everything and not any(filters.values()):
         raise click.UsageError("Say which failures: by an option such as --handler, or --all.")
     with runtime.read() as view:
-        selection = failures.Selection(
-            id=failure,
-            handler=handler,
-            type=event_type,
-            order=_order_id(view, order) if order else None,
-            error=error,
-            since=_since(runtime, since) if since else None,
-        )
-        steps = plan(view, selection)
+        if order := filters["order"]:
+            filters["order"] = _order_id(view, order)
+        if since := filters["since"]:
+            filters["since"] = _since(runtime, since)
+        steps = plan(view, failures.Selection(**filters))
     if not steps:
         click.echo("Nothing to replay.")
     elif dry_run:
