@@ -1,27 +1,24 @@
-"""Recomputes what follows from the orders and their events, and compares: `flask check`.
+"""Audits the shop for `flask check`: recomputes what follows from the orders and compares.
 
-`recompute` changes nothing; `mend` (mending.py) brings stock and invoices to what the orders say.
+`recompute` changes nothing; repair.py brings stock, invoices and shipments to what the orders say.
 """
 
-from app.audit.events import of_events, of_failures, of_timelines
-from app.audit.findings import Findings
-from app.audit.invoices import of_invoices, of_sold_goods
-from app.audit.orders import of_orders, of_shipments
-from app.audit.stock import of_products, of_reservations, of_shipped_goods
+from app.audit.events import check_events, check_failures, check_timelines
+from app.audit.invoices import check_invoices, check_sold_goods
+from app.audit.orders import check_orders, check_shipments
+from app.audit.report import AuditReport
+from app.audit.stock import check_products, check_reservations, check_shipped_goods
 from app.store import View
 
+_CHECKS = (
+    *(check_orders, check_reservations, check_products, check_invoices, check_sold_goods),
+    *(check_shipments, check_shipped_goods, check_timelines, check_events, check_failures),
+)
 
-def recompute(view: View) -> Findings:
-    """Compare everything in the store. Costs all of it."""
-    findings = Findings()
-    of_orders(view, findings)
-    of_reservations(view, findings)
-    of_products(view, findings)
-    of_invoices(view, findings)
-    of_sold_goods(view, findings)
-    of_shipments(view, findings)
-    of_shipped_goods(view, findings)
-    of_timelines(view, findings)
-    of_events(view, findings)
-    of_failures(view, findings)
-    return findings
+
+def recompute(view: View) -> AuditReport:
+    """Compare everything in the store; reads all of it."""
+    report = AuditReport()
+    for check in _CHECKS:
+        check(view, report)
+    return report

@@ -1,29 +1,35 @@
-"""Whether an order can be judged yet by what a handler did."""
+"""How far the handlers are with an order: what they have not done yet cannot be compared."""
 
-from app.audit.findings import Findings
+from app.audit.report import AuditReport
 from app.events import outbox
 from app.store import View
 
 
 def deliveries_of(view: View, order_id: str) -> dict[str, str]:
-    """By handler, how far it is with the order's events: open, discarded or done."""
-    progress: dict[str, str] = {}
+    """The state of an order's deliveries by handler: pending, discarded or done.
+
+    A handler's deliveries count as pending while one of them is open.
+    """
+    states: dict[str, str] = {}
     for record in outbox.timeline(view, order_id):
         for handler, delivery in record["deliveries"].items():
             if delivery["state"] not in (outbox.DONE, outbox.DISCARDED):
-                progress[handler] = outbox.PENDING
-            elif progress.get(handler) != outbox.PENDING:
-                progress[handler] = delivery["state"]
-    return progress
+                states[handler] = outbox.PENDING
+            elif states.get(handler) != outbox.PENDING:
+                states[handler] = delivery["state"]
+    return states
 
 
-def are_through(
-    findings: Findings, order_id: str, deliveries: dict[str, str], *handlers: str
+def handlers_are_done(
+    report: AuditReport, order_id: str, deliveries: dict[str, str], *handlers: str
 ) -> bool:
-    """Whether the order can be judged by what these handlers did; notes it when it cannot."""
+    """Whether these handlers have done all deliveries of the order; reports it when they have not.
+
+    Only then do their documents follow from the order.
+    """
     found = {deliveries.get(handler) for handler in handlers}
     if outbox.PENDING in found:
-        findings.on_their_way.add(order_id)
+        report.in_progress.add(order_id)
     elif outbox.DISCARDED in found:
-        findings.given_up.add(order_id)
+        report.discarded.add(order_id)
     return not found & {outbox.PENDING, outbox.DISCARDED}

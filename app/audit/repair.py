@@ -1,16 +1,16 @@
-"""`flask check --repair`: stock, invoices, payments and shipments are brought to the orders.
+"""Repairs differences: brings stock, invoices, payments and shipments to what the orders say.
 
-The services' own functions do it, in transactions, so it may run while the shop is open. First the
-products are counted from the reservations and the stock ledger as they are; then what has left is
-booked out, and a reservation that is made anew finds true numbers. Inventory tells orders as
-always, so an order may be confirmed, or have to wait. The gateway is asked under the keys that
-billing would use: it repeats what it has done already.
+It calls the services' own functions, in transactions, so `flask check --repair` may run while the
+shop is open. The products are counted first, from the reservations and the stock ledger as they
+are: booking out and new reservations then start from true numbers. Inventory emits its events as
+always, so an order may become confirmed or backordered. The gateway is asked under the keys that
+billing would use, so it repeats the answers that it gave before.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from functools import partial
 
-from app.audit.findings import Difference, Mend, document_of
+from app.audit.report import Difference, Repair, document_of
 from app.billing import service as billing
 from app.billing.gateway import Answer, PaymentGateway, ask
 from app.inventory import service as inventory
@@ -22,46 +22,38 @@ from app.store import Store, Transaction
 ORDERS_PER_TRANSACTION = 50
 
 
-def _book_out(tx: Transaction, order_id: str) -> None:
-    inventory.take_shipped(tx, order_id, document_of(tx, SHIPMENTS.name, order_id))
-
-
-_BY_ORDER: Mapping[Mend, Callable[[Transaction, str], None]] = {
-    Mend.SHIPPED: _book_out,
-    Mend.DELETION: orders.tell_deletion,
-    Mend.RESERVATION: inventory.renew,
-    Mend.PAYMENT_STATUS: orders.check_payment,
-    Mend.STATUS: orders.follow_shipment,
-}
-
-
-def mend(
+def repair(
     store: Store,
     differences: Iterable[Difference],
     gateway: PaymentGateway,
     rules: shipping.Rules,
 ) -> None:
-    """Put right what can be; durable on return.
+    """Repair the differences that have a repair; durable on return.
 
-    Raises what Store.transaction does, and Unavailable when the gateway cannot be had.
+    Raises what Store.transaction does, and Unavailable when the gateway cannot be reached.
     """
-    mendable = [each for each in differences if each.mend]
-    if any(each.mend in (Mend.STOCK, Mend.SHIPPED, Mend.RESERVATION) for each in mendable):
+    order_ids: dict[Repair, dict[str, None]] = {kind: {} for kind in Repair}
+    for each in differences:
+        if each.repair:
+            order_ids[each.repair][each.order_id] = None
+    if any(order_ids[kind] for kind in (Repair.STOCK, Repair.SHIPPED, Repair.RESERVATION)):
         with store.transaction() as tx:
             inventory.recount(tx)
-    for order_id in _orders_of(mendable, Mend.INVOICE):
+    for order_id in order_ids[Repair.INVOICE]:
         _settle(store, order_id, gateway)
-    for kind, act in _BY_ORDER.items():
-        _mend_orders(store, _orders_of(mendable, kind), act)
-    remake = partial(shipping.reconcile, rules=rules)
-    _mend_orders(store, _orders_of(mendable, Mend.SHIPMENT), remake)
+    acts: dict[Repair, Callable[[Transaction, str], None]] = {
+        Repair.SHIPPED: _book_out,
+        Repair.DELETION: orders.tell_deletion,
+        Repair.RESERVATION: inventory.renew,
+        Repair.PAYMENT_STATUS: orders.check_payment,
+        Repair.STATUS: orders.follow_shipment,
+        Repair.SHIPMENT: partial(shipping.reconcile, rules=rules),
+    }
+    for kind, act in acts.items():
+        _act_on_orders(store, list(order_ids[kind]), act)
 
 
-def _orders_of(mendable: list[Difference], kind: Mend) -> list[str]:
-    return list(dict.fromkeys(each.order_id for each in mendable if each.mend is kind))
-
-
-def _mend_orders(
+def _act_on_orders(
     store: Store, order_ids: list[str], act: Callable[[Transaction, str], None]
 ) -> None:
     for start in range(0, len(order_ids), ORDERS_PER_TRANSACTION):
@@ -70,12 +62,16 @@ def _mend_orders(
                 act(tx, order_id)
 
 
+def _book_out(tx: Transaction, order_id: str) -> None:
+    inventory.take_shipped(tx, order_id, document_of(tx, SHIPMENTS.name, order_id))
+
+
 def _settle(store: Store, order_id: str, gateway: PaymentGateway) -> None:
-    """As billing's handler does: ask, and take in the answer, until nothing is left to ask."""
+    """Ask the gateway and process its answer until nothing is due, as billing's handler does."""
     answer: Answer | None = None
     while True:
         with store.transaction() as tx:
-            question = billing.settle(tx, order_id, answer)
-        if question is None:
+            request = billing.settle(tx, order_id, answer)
+        if request is None:
             return
-        answer = ask(gateway, question)
+        answer = ask(gateway, request)

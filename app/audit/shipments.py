@@ -1,28 +1,28 @@
-"""Shipments, compared with their orders."""
+"""Compares shipments with their orders."""
 
-from app.audit.findings import Findings, Mend
+from app.audit.report import AuditReport, Repair
 from app.orders import states
 from app.shipping.states import READY, SENT, WAITING
 from app.store import Document, View
 
-CATCHES_UP = (*states.OPEN, states.SHIPPED)
-"""The states from which an order can still follow its shipment; from others only a person knows."""
+FOLLOWS_SHIPMENT = (*states.OPEN, states.SHIPPED)
+"""The states from which a repair lets an order follow its shipment."""
 
 
-def of_shipment(view: View, findings: Findings, order: Document) -> None:
-    """The order and its shipment are equally far; an open order has one, an ended one has none."""
+def check_shipment(view: View, report: AuditReport, order: Document) -> None:
+    """An open order has a shipment in a state that agrees with its own; a closed one has none."""
     order_id, status, where = order["order_id"], order["status"], f"order {order['number']}"
     shipment = view.get("shipments", order_id)
     found = shipment["state"] if shipment else "none"
     if found in SENT:
         if status != found:
-            mend = Mend.STATUS if status in CATCHES_UP else None
-            findings.differ("status", where, found, status, mend, order_id)
+            repair = Repair.STATUS if status in FOLLOWS_SHIPMENT else None
+            report.add("status", where, found, status, repair, order_id)
     elif status in states.SENT:
-        findings.differ("shipment", where, status, found)
+        report.add("shipment", where, status, found)
     elif status in states.OPEN:
         expected = WAITING if status == states.BACKORDERED else f"{WAITING} or {READY}"
         if found not in expected.split(" or "):
-            findings.differ("shipment", where, expected, found, Mend.SHIPMENT, order_id)
+            report.add("shipment", where, expected, found, Repair.SHIPMENT, order_id)
     elif shipment:
-        findings.differ("shipment", where, "none", found, Mend.SHIPMENT, order_id)
+        report.add("shipment", where, "none", found, Repair.SHIPMENT, order_id)

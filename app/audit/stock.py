@@ -1,9 +1,9 @@
-"""Products, reservations, waiting orders and the stock ledger, compared with each other."""
+"""Compares products, reservations, waiting orders and the stock ledger with each other."""
 
 from collections import Counter
 
-from app.audit.findings import Findings, Mend, document_of
-from app.audit.progress import are_through, deliveries_of
+from app.audit.progress import deliveries_of, handlers_are_done
+from app.audit.report import AuditReport, Repair, documents_of
 from app.events.outbox import OUTBOX
 from app.events.types import StockFreed
 from app.inventory.service import (
@@ -24,90 +24,89 @@ from app.shipping.states import SENT
 from app.store import Document, View
 
 
-def of_reservations(view: View, findings: Findings) -> None:
-    """No reservation is left of an order that is gone, and nobody waits for what is there."""
-    served = _being_served(view)
-    for order_id in view.keys(RESERVATIONS.name):
-        reservation = document_of(view, RESERVATIONS.name, order_id)
-        held, order = goods(quantities(reservation["lines"])), view.get(ORDERS.name, order_id)
-        if not are_through(findings, order_id, deliveries_of(view, order_id), "inventory"):
+def check_reservations(view: View, report: AuditReport) -> None:
+    """No deleted order has a reservation, and no order waits for stock that is available."""
+    in_allocation = _skus_in_allocation(view)
+    for reservation in documents_of(view, RESERVATIONS.name):
+        order_id = reservation["order_id"]
+        held = format_quantities(quantities(reservation["lines"]))
+        order = view.get(ORDERS.name, order_id)
+        if not handlers_are_done(report, order_id, deliveries_of(view, order_id), "inventory"):
             continue
         if order is None:
             where = f"order {order_id}, which is gone"
-            findings.differ("reservation", where, "none", held, Mend.RESERVATION, order_id)
-        elif (skus := waits_for(reservation)) and fits(view, order) and not served & {*skus}:
-            where, wanted = f"order {order['number']}", goods(wanted_stock(view, order))
-            findings.differ("reservation", where, wanted, held, Mend.RESERVATION, order_id)
+            report.add("reservation", where, "none", held, Repair.RESERVATION, order_id)
+        elif (skus := waits_for(reservation)) and fits(view, order) and not in_allocation & {*skus}:
+            where, wanted = f"order {order['number']}", format_quantities(wanted_stock(view, order))
+            report.add("reservation", where, wanted, held, Repair.RESERVATION, order_id)
 
 
-def of_products(view: View, findings: Findings) -> None:
-    """On hand is what the ledger says, and reserved the sum over the reservations."""
+def check_products(view: View, report: AuditReport) -> None:
+    """The quantity on hand follows from the ledger, `reserved` from the reservations."""
     reserved: Counter[str] = Counter()
-    for order_id in view.keys(RESERVATIONS.name):
-        reserved.update(quantities(document_of(view, RESERVATIONS.name, order_id)["lines"]))
-    for sku in view.keys(PRODUCTS.name):
-        findings.products += 1
-        product = document_of(view, PRODUCTS.name, sku)
-        quantity = _of_ledger(view, findings, sku)
+    for reservation in documents_of(view, RESERVATIONS.name):
+        reserved.update(quantities(reservation["lines"]))
+    for product in documents_of(view, PRODUCTS.name):
+        report.products += 1
+        sku = product["sku"]
+        quantity = _check_ledger(view, report, product)
         expected = with_status(product | {"reserved": reserved[sku], "quantity": quantity})
         for name in ("quantity", "reserved", "available", "stock_status"):
             if product[name] != expected[name]:
                 where = f"product {sku}"
-                findings.differ(name, where, expected[name], product[name], Mend.STOCK)
+                report.add(name, where, expected[name], product[name], Repair.STOCK)
 
 
-def of_shipped_goods(view: View, findings: Findings) -> None:
-    """What has left was taken off the shelf, and stands in the ledger."""
-    for order_id in view.keys(SHIPMENTS.name):
-        shipment = document_of(view, SHIPMENTS.name, order_id)
-        if shipment["state"] not in SENT or not are_through(
-            findings, order_id, deliveries_of(view, order_id), "inventory"
+def check_shipped_goods(view: View, report: AuditReport) -> None:
+    """Goods that were shipped are booked out in the ledger."""
+    for shipment in documents_of(view, SHIPMENTS.name):
+        order_id = shipment["shipment_id"]
+        if shipment["state"] not in SENT or not handlers_are_done(
+            report, order_id, deliveries_of(view, order_id), "inventory"
         ):
             continue
         for sku, quantity in quantities(shipment["lines"]).items():
             line = view.get(LEDGER.name, shipped_line_id(shipment, sku))
             found = -line["change"] if line else 0
             if found != quantity and view.get(PRODUCTS.name, sku):
-                mend = None if line else Mend.SHIPPED
+                repair = None if line else Repair.SHIPPED
                 where = f"shipment of order {shipment['order_number']}"
-                findings.differ(f"{sku} booked out", where, quantity, found, mend, order_id)
+                report.add(f"{sku} booked out", where, quantity, found, repair, order_id)
 
 
-def _of_ledger(view: View, findings: Findings, sku: str) -> int:
-    """What is on hand by the ledger; notes lines that do not follow from each other."""
-    product = document_of(view, PRODUCTS.name, sku)
-    lines = view.find(LEDGER.name, {"sku": sku}).documents
+def _check_ledger(view: View, report: AuditReport, product: Document) -> int:
+    """The quantity on hand by the ledger; reports lines that do not follow from each other."""
+    lines = view.find(LEDGER.name, {"sku": product["sku"]}).documents
     sound = sound_lines(view, product)
     if sound != lines:
         for number, line in enumerate(sound, 1):
-            _of_line(findings, line, [each for each in lines if each["line"] == number])
+            _check_line(report, line, [each for each in lines if each["line"] == number])
     return int(sound[-1]["after"] if sound else product["quantity"])
 
 
-def _of_line(findings: Findings, line: Document, found: list[Document]) -> None:
+def _check_line(report: AuditReport, line: Document, found: list[Document]) -> None:
     if found != [line]:
         what, where = f"line {line['line']}", f"the stock ledger of {line['sku']}"
-        findings.differ(what, where, _change(line), _changes(found), Mend.STOCK)
+        report.add(what, where, _format_line(line), _format_lines(found), Repair.STOCK)
 
 
-def _being_served(view: View) -> set[str]:
-    """The products whose queue is being gone through, one transaction after the other."""
+def _skus_in_allocation(view: View) -> set[str]:
+    """The products whose freed stock is being given to waiting orders, some in each transaction."""
     return {
         record["event"]["subject"]
-        for event_id in view.keys(OUTBOX.name)
-        for record in [document_of(view, OUTBOX.name, event_id)]
+        for record in documents_of(view, OUTBOX.name)
         if record["event"]["type"] == StockFreed.type
     }
 
 
-def goods(quantities: Counter[str]) -> str:
-    """Goods in words."""
+def format_quantities(quantities: Counter[str]) -> str:
+    """Quantities by sku as text: "1 of mug, 2 of tea"."""
     return ", ".join(f"{n} of {sku}" for sku, n in sorted(quantities.items())) or "nothing"
 
 
-def _changes(lines: list[Document]) -> str:
-    return " and ".join(_change(line) for line in lines) or "none"
+def _format_lines(lines: list[Document]) -> str:
+    return " and ".join(_format_line(line) for line in lines) or "none"
 
 
-def _change(line: Document) -> str:
+def _format_line(line: Document) -> str:
     return f"{line['before']} {line['change']:+} = {line['after']}"

@@ -1,8 +1,7 @@
-"""The commands: `flask serve` and those for operators. Here are their options and what they print.
+"""The commands: `flask serve` and those for operators, with their options and output.
 
-What they do stands in app/imports/, app/events/replay_job.py, app/audit/ and the store. A command
-exits with 0 when all is well, 1 when it found something wrong, and 2 when it could not do what it
-was asked.
+The work is done in app/imports/, app/events/replay_job.py, app/audit/ and the store. A command
+exits with 0 when all is well, 1 when it found something wrong, and 2 when it could not run.
 """
 
 from flask import Flask

@@ -14,8 +14,8 @@ from app.server.runtime import Runtime
 
 MASK = "***"
 
-_WORDS = {"unlisted_products": ("refuse", "allow")}
-"""What false and true are called, where it is not off and on."""
+_BOOLEAN_VALUES = {"unlisted_products": ("refuse", "allow")}
+"""The words for false and true of a setting, where they are not off and on."""
 
 
 @click.command("config", cls=Command)
@@ -31,25 +31,25 @@ def config(runtime: Runtime) -> None:
         click.echo(f"{variable:{width}}  {source:11}  {value}")
 
 
-def shown(name: str, value: Any) -> str:
-    """A setting as it stands in an environment variable; what is secret in it is masked."""
-    text = _written(name, value)
+def format_setting(name: str, value: Any) -> str:
+    """A setting as it is written in an environment variable, with secrets masked."""
+    text = _format(name, value)
     if name in SECRET and text and "://" not in text:
         return MASK
-    return _without_password(text)
+    return _mask_password(text)
 
 
 def _row(config: Config, name: str) -> tuple[str, str, str]:
     variable = PREFIX + name.upper()
     source = "environment" if variable in os.environ else "default"
-    return variable, source, shown(name, getattr(config, name)) or "(not set)"
+    return variable, source, format_setting(name, getattr(config, name)) or "(not set)"
 
 
-def _written(name: str, value: Any) -> str:
+def _format(name: str, value: Any) -> str:
     if value is None:
         return ""
     if isinstance(value, bool):
-        return _WORDS.get(name, ("off", "on"))[value]
+        return _BOOLEAN_VALUES.get(name, ("off", "on"))[value]
     if isinstance(value, frozenset):
         return ",".join(sorted(map(str, value)))
     if isinstance(value, Mapping):
@@ -61,7 +61,7 @@ def _written(name: str, value: Any) -> str:
     return getattr(value, "code", None) or str(value)
 
 
-def _without_password(text: str) -> str:
+def _mask_password(text: str) -> str:
     if "://" not in text or (password := urlsplit(text).password) is None:
         return text
     scheme, rest = text.split("://", 1)

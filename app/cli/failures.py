@@ -1,4 +1,4 @@
-"""`flask failures`, `flask replay` and `flask discard`: what failed, and what to do about it."""
+"""`flask failures`, `flask replay` and `flask discard`: list, replay and discard failures."""
 
 import logging
 import os
@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 import click
 
-from app.cli.command import Command, with_shop
+from app.cli.command import Command, progress_bar, with_data_folder
 from app.events import failures
 from app.events.replay import RUN, SKIP, WAIT, PlanEntry, plan_replay
 from app.events.replay_job import ReplayJob
@@ -26,7 +26,7 @@ from app.store import View
 HANDLERS = sorted({handler for event in EVENT_TYPES for handler in event.handled_by})
 TYPES = [event.type for event in EVENT_TYPES]
 
-_WHY = {
+_REASONS = {
     RUN: "",
     SKIP: ", because it is being replayed already",
     WAIT: ", until an earlier event of the same order has succeeded",
@@ -34,7 +34,7 @@ _WHY = {
 
 
 @click.command("failures", cls=Command)
-@with_shop
+@with_data_folder
 def list_failures(runtime: Runtime) -> None:
     """List the deliveries that failed for good (data/failure.json), oldest first."""
     with runtime.read() as view:
@@ -51,7 +51,7 @@ def list_failures(runtime: Runtime) -> None:
 @click.command("discard", cls=Command)
 @click.argument("failure")
 @click.option("--reason", required=True, help="Kept in the order's timeline, with your name.")
-@with_shop
+@with_data_folder
 def discard(runtime: Runtime, failure: str, reason: str) -> None:
     """Give the delivery FAILURE (an id from `flask failures`) up for good."""
     reason = load(DiscardSchema(), {"reason": reason})["reason"]
@@ -62,74 +62,60 @@ def discard(runtime: Runtime, failure: str, reason: str) -> None:
 
 @click.command("replay", cls=Command)
 @click.option("--handler", type=click.Choice(HANDLERS), help="Only failures of this handler.")
-@click.option("--type", "event_type", type=click.Choice(TYPES), help="Only events of this type.")
+@click.option("--type", type=click.Choice(TYPES), help="Only events of this type.")
 @click.option("--order", help="Only events of this order (id or number).")
 @click.option("--error", help="Only failures whose error has this text in it.")
 @click.option("--since", help="Only failures since then, such as 2026-11-21 or 2026-11-21T08:00Z.")
-@click.option("--id", "failure", help="Only this failure, or those of this event.")
+@click.option("--id", help="Only this failure, or those of this event.")
 @click.option("--all", "everything", is_flag=True, help="All failures.")
 @click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")
 @click.option(
     "--rate", type=click.FloatRange(min=0, min_open=True), help="At most so many in a second."
 )
-@with_shop
+@with_data_folder
 def replay(
     runtime: Runtime,
+    /,
     *,
-    handler: str | None,
-    event_type: str | None,
-    order: str | None,
-    error: str | None,
-    since: str | None,
-    failure: str | None,
     everything: bool,
     dry_run: bool,
     rate: float | None,
+    **filters: str | None,
 ) -> None:
     """Run failed deliveries again: the (event, handler) pairs that failed, and nothing else.
 
     Say which by one or more options, or --all. The list is frozen when the run starts. Stopping the
     command loses nothing.
     """
-    if not everything and not any((handler, event_type, order, error, since, failure)):
+    if not everything and not any(filters.values()):
         raise click.UsageError("Say which failures: by an option such as --handler, or --all.")
     with runtime.read() as view:
-        selection = failures.Selection(
-            id=failure,
-            handler=handler,
-            type=event_type,
-            order=_subject(view, order) if order else None,
-            error=error,
-            since=_since(runtime, since) if since else None,
-        )
-        steps = plan_replay(view, selection)
+        if order := filters["order"]:
+            filters["order"] = _order_id(view, order)
+        if since := filters["since"]:
+            filters["since"] = _since(runtime, since)
+        steps = plan_replay(view, failures.Selection(**filters))
     if not steps:
         click.echo("Nothing to replay.")
     elif dry_run:
-        _announce(steps)
+        _print_plan(steps)
     else:
         _run(runtime, steps, rate)
 
 
-def _announce(steps: list[PlanEntry]) -> None:
+def _print_plan(steps: list[PlanEntry]) -> None:
     for step in steps:
         click.echo(
-            f"would {step.what}: {step.id}  {step.type}  order {step.order}{_WHY[step.what]}  "
+            f"would {step.what}: {step.id}  {step.type}  order {step.order}{_REASONS[step.what]}  "
             f"({step.error})"
         )
     count = Counter(step.what for step in steps)
     click.echo(f"{count[RUN]} would run, {count[SKIP]} be skipped, {count[WAIT]} wait.")
 
 
-def _run(runtime: Runtime, steps: list[PlanEntry], rate: float | None) -> None:
-    """Replay and follow; exits with 1 when some failed again or the run was stopped."""
-    with _without_log():
-        _replay_and_follow(runtime, steps, rate)
-
-
 @contextmanager
-def _without_log() -> Iterator[None]:
-    """What fails again is counted and kept in failure.json; the log would break up the bar."""
+def _muted_log() -> Iterator[None]:
+    """Log only CRITICAL: lines would break up the bar, and failure.json has the failures."""
     log = logging.getLogger("app")
     before = log.level
     log.setLevel(logging.CRITICAL)
@@ -139,29 +125,27 @@ def _without_log() -> Iterator[None]:
         log.setLevel(before)
 
 
-def _replay_and_follow(runtime: Runtime, steps: list[PlanEntry], rate: float | None) -> None:
-    run = ReplayJob(runtime, steps, _operator(), rate=rate)
-    runtime.start()
+def _run(runtime: Runtime, steps: list[PlanEntry], rate: float | None) -> None:
+    """Replay with a progress bar; exits with 1 when some failed again or the run was stopped."""
+    job = ReplayJob(runtime, steps, _operator(), rate=rate)
     is_stopped = False
-    with click.progressbar(
-        length=len(steps), label="replay", file=sys.stderr, hidden=not sys.stderr.isatty()
-    ) as bar:
-        try:
-            for ended in run.run():
-                bar.update(ended)
-        except KeyboardInterrupt:
-            is_stopped = True
-    click.echo(f"{run.counts}.")
+    with _muted_log():
+        runtime.start()
+        with progress_bar("replay", len(steps)) as bar:
+            try:
+                for completed in job.run():
+                    bar.update(completed)
+            except KeyboardInterrupt:
+                is_stopped = True
+    click.echo(f"{job.counts}.")
     if is_stopped:
-        click.echo(
-            "Stopped; what has not ended stays in failure.json until it has succeeded.", err=True
-        )
-    if is_stopped or run.counts.failed:
+        click.echo("Stopped; what has not succeeded yet stays in failure.json.", err=True)
+    if is_stopped or job.counts.failed:
         sys.exit(1)
 
 
-def _subject(view: View, order: str) -> str:
-    """The id of an order by id or number, also of one that is deleted but has failures."""
+def _order_id(view: View, order: str) -> str:
+    """The id of an order by id or number, also of a deleted one that has failures."""
     try:
         return str(find_order(view, order)["order_id"])
     except NotFound:
@@ -172,7 +156,7 @@ def _subject(view: View, order: str) -> str:
 
 
 def _number(event: dict[str, object]) -> object:
-    """The order's number where the event has it, else its id."""
+    """The order's number where the event has it, or its id."""
     data = event["data"]
     order = data.get("order") if isinstance(data, dict) else None
     return order["number"] if order else event["subject"]
@@ -186,7 +170,7 @@ def _since(runtime: Runtime, text: str) -> str:
 
 
 def _operator() -> str:
-    """Who replays or discards: the name of the operating system's user."""
+    """The name of the operating system's user, for the record of replays and discards."""
     try:
         return pwd.getpwuid(os.getuid()).pw_name
     except KeyError:

@@ -1,13 +1,11 @@
 """`flask import products` and `flask import orders`."""
 
-import sys
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any
 
 import click
 
-from app.cli.command import Command, with_runtime
+from app.cli.command import Command, progress_bar, with_runtime
 from app.imports import orders, products
 from app.imports.columns import Columns, Reader
 from app.imports.refusals import Refusal, rejected_path, rejected_text, write_rejected
@@ -24,37 +22,37 @@ def imports() -> None:
     """Import products or orders from a CSV or NDJSON file."""
 
 
-def _named(
-    _context: click.Context, _option: click.Parameter, given: tuple[str, ...]
+def _parse_assignments(
+    _context: click.Context, _option: click.Parameter, texts: tuple[str, ...]
 ) -> dict[str, str]:
-    """FIELD=VALUE, given any number of times, as a dictionary."""
-    named: dict[str, str] = {}
-    for text in given:
+    """The values of a repeatable option FIELD=VALUE, by field."""
+    values: dict[str, str] = {}
+    for text in texts:
         field, sign, value = (part.strip() for part in text.partition("="))
         if not (field and sign and value):
             raise click.BadParameter(f"{text!r} must be FIELD=VALUE.")
-        if field in named:
+        if field in values:
             raise click.BadParameter(f"{field} is given twice.")
-        named[field] = value
-    return named
+        values[field] = value
+    return values
 
 
-def _from_file(command: Callable[..., None]) -> Callable[..., None]:
-    """The parameters of every import."""
+def _import_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the parameters that every import has."""
     for parameter in (
         click.option(
             "--default",
             "defaults",
             multiple=True,
-            callback=_named,
+            callback=_parse_assignments,
             metavar="FIELD=VALUE",
-            help="What to take where FIELD is empty or missing.",
+            help="The value where FIELD is empty or missing.",
         ),
         click.option(
             "--column",
             "headings",
             multiple=True,
-            callback=_named,
+            callback=_parse_assignments,
             metavar="FIELD=HEADING",
             help="Read FIELD from the column with this heading.",
         ),
@@ -65,7 +63,7 @@ def _from_file(command: Callable[..., None]) -> Callable[..., None]:
 
 
 @imports.command("products", cls=Command)
-@_from_file
+@_import_options
 @with_runtime
 def import_products(
     runtime: Runtime, file: Path, headings: dict[str, str], defaults: dict[str, str]
@@ -77,17 +75,17 @@ def import_products(
     """
     table, columns = _read(file, products.FIELDS, products.REQUIRED, headings, defaults)
     schema = product_request_schema(runtime.config.currency)
-    with _progress("products", table) as bar:
-        came = products.import_products(runtime, schema, table, columns, bar.update)
+    with progress_bar("products", len(table.rows)) as bar:
+        result = products.import_products(runtime, schema, table, columns, bar.update)
     click.echo(
-        f"Products: {came.added} added, {came.present} already there, "
-        f"{came.repeated} rows repeat a sku, {len(came.refusals)} refused."
+        f"Products: {result.added} added, {result.present} already there, "
+        f"{result.repeated} rows repeat a sku, {len(result.refusals)} refused."
     )
-    _tell(file, table, columns, came.refusals)
+    _print_refusals(file, table, columns, result.refusals)
 
 
 @imports.command("orders", cls=Command)
-@_from_file
+@_import_options
 @with_runtime
 def import_orders(
     runtime: Runtime, file: Path, headings: dict[str, str], defaults: dict[str, str]
@@ -99,17 +97,17 @@ def import_orders(
     """
     table, columns = _read(file, orders.FIELDS, orders.REQUIRED, headings, defaults)
     config = runtime.config
-    # what another system sold was paid there, or never will be
+    # another system has collected the payment, or never will
     rules = Rules(config.currency, config.unlisted_products, INVOICE)
     work = orders.OrderImport(rules, request_schema(config.currency), config.timezone)
-    with _progress("orders", table) as bar:
-        came = work.run(runtime, table, columns, bar.update)
-    total = f"{config.currency.write(came.total)} {config.currency.code}"
+    with progress_bar("orders", len(table.rows)) as bar:
+        result = work.run(runtime, table, columns, bar.update)
+    total = f"{config.currency.write(result.total)} {config.currency.code}"
     click.echo(
-        f"Orders: {came.accepted} accepted ({came.lines} lines, {total}), "
-        f"{came.present} already imported, {came.refused} refused."
+        f"Orders: {result.accepted} accepted ({result.lines} lines, {total}), "
+        f"{result.present} already imported, {result.refused} refused."
     )
-    _tell(file, table, columns, came.refusals)
+    _print_refusals(file, table, columns, result.refusals)
 
 
 def _read(
@@ -119,22 +117,15 @@ def _read(
     headings: dict[str, str],
     defaults: dict[str, str],
 ) -> tuple[Table, Columns]:
-    """The rows of the file, and how to read them. Raises Malformed and Invalid."""
+    """The rows of the file and their columns. Raises Malformed and Invalid."""
     table = read_table(file)
     columns = Columns(table, fields, headings, defaults)
     columns.require(*required)
     return table, columns
 
 
-def _progress(label: str, table: Table) -> Any:
-    """A bar over the rows, on a terminal only."""
-    return click.progressbar(
-        length=len(table.rows), label=label, file=sys.stderr, hidden=not sys.stderr.isatty()
-    )
-
-
-def _tell(file: Path, table: Table, columns: Columns, refusals: list[Refusal]) -> None:
-    """Say what was left out, and write the refused rows beside the file."""
+def _print_refusals(file: Path, table: Table, columns: Columns, refusals: list[Refusal]) -> None:
+    """Print the unused columns, and write the refused rows to a file beside this one."""
     if columns.unused():
         click.echo(f"Columns not used: {', '.join(columns.unused())}.")
     try:

@@ -12,7 +12,7 @@ from app.server.runtime import Runtime
 
 
 class KeySchema(Strict):
-    """What a key is called."""
+    """The name of a key."""
 
     name = Text(longest=60, required=True)
 

@@ -7,25 +7,25 @@ from pathlib import Path
 import click
 
 from app.audit import recompute
-from app.audit.findings import Findings
-from app.audit.repair import mend
+from app.audit.repair import repair as repair_differences
+from app.audit.report import AuditReport
 from app.billing.simulator import gateway
-from app.cli.command import Command, with_runtime, with_shop
+from app.cli.command import Command, with_data_folder, with_runtime
 from app.server.migrations import SCHEMA
 from app.server.runtime import Runtime
 from app.shipping.service import rules_of
-from app.store.files.tools.adopt_edits import accept as accept_files
-from app.store.files.tools.backup import backup as back_up
-from app.store.files.tools.read_only import look
-from app.store.files.tools.repair import salvage
+from app.store.files.tools.adopt_edits import adopt_edits
+from app.store.files.tools.backup import backup as backup_folder
+from app.store.files.tools.read_only import open_read_only
+from app.store.files.tools.repair import repair_journal
 from app.store.files.tools.restore import restore as restore_folder
-from app.store.files.tools.verify import inspect
+from app.store.files.tools.verify import verify
 
 
 @click.command("check", cls=Command)
 @click.option("--accept", is_flag=True, help="Take files that were edited by hand as true.")
-@click.option("--repair", is_flag=True, help="Mend stock and invoices, and the journal.")
-@with_shop
+@click.option("--repair", is_flag=True, help="Repair stock, invoices and a damaged journal.")
+@with_data_folder
 def check(runtime: Runtime, *, accept: bool, repair: bool) -> None:
     """Read every file, and compare stock, invoices, statuses and failures with the orders.
 
@@ -33,21 +33,22 @@ def check(runtime: Runtime, *, accept: bool, repair: bool) -> None:
     needs the service stopped; --repair only where the journal is damaged.
     """
     if accept:
-        _accept(runtime)
+        _adopt_edits(runtime)
     if repair:
-        _salvage(runtime)
+        _repair_journal(runtime)
     if repair or not accept:
-        _inspect(runtime)
-        differ = _repair(runtime) if repair else _compare(runtime)
-        sys.exit(1 if differ else 0)
+        _verify(runtime)
+        report = _repair(runtime) if repair else _audit(runtime)
+        _print_scope(report)
+        sys.exit(1 if report.differences else 0)
 
 
 @click.command("backup", cls=Command)
 @click.argument("destination", type=click.Path(path_type=Path))
-@with_shop
+@with_data_folder
 def backup(runtime: Runtime, destination: Path) -> None:
     """Copy the data folder to the new folder DESTINATION, while the service runs or not."""
-    copied = back_up(runtime.open(), destination)
+    copied = backup_folder(runtime.open(), destination)
     click.echo(
         f"{copied.files} files, {copied.bytes} bytes, are in {destination}: "
         f"everything up to transaction {copied.last_transaction}."
@@ -68,91 +69,95 @@ def restore(runtime: Runtime, backup: Path) -> None:
         f"{restored.files} files, {restored.bytes} bytes, were restored to {folder}: "
         f"{restored.documents} documents in files and everything up to transaction "
         f"{restored.last_transaction}, each checksum verified.\n"
-        "Run `flask check` to compare the books. What had not been delivered when the backup was "
-        "made (mail, say) is delivered at the next start."
+        "Run `flask check` to compare stock and invoices with the orders. Events that were pending "
+        "in the backup (mail, for example) are delivered at the next start."
     )
 
 
-def _accept(runtime: Runtime) -> None:
-    accepted = accept_files(runtime.config.data, runtime.collections)
-    for each in accepted:
+def _adopt_edits(runtime: Runtime) -> None:
+    adopted = adopt_edits(runtime.config.data, runtime.collections)
+    for each in adopted:
         click.echo(
             f"{each.file} is taken as true: {each.documents} documents, "
             f"{each.documents_before} before."
         )
-    if accepted:
+    if adopted:
         click.echo("Run `flask check` to see whether stock and invoices agree with it.")
     else:
         click.echo("No file was edited; there is nothing to accept.")
 
 
-def _salvage(runtime: Runtime) -> None:
-    """Make a damaged journal readable again, and list what is lost; nothing for a sound one."""
-    salvaged = salvage(runtime.config.data, runtime.collections)
-    if salvaged is None:
+def _repair_journal(runtime: Runtime) -> None:
+    """Rebuild a damaged journal, and print what is lost; does nothing to a sound one."""
+    report = repair_journal(runtime.config.data, runtime.collections)
+    if report is None:
         return
-    for each in salvaged.lost:
-        click.echo(f"{each.file}, byte {each.offset}: {each.text}")
+    _print_lines(report.lost)
     click.echo(
-        f"The journal was made anew from the {salvaged.transactions} transactions that could be "
-        f"read; as it was, it stands in {salvaged.aside}/."
+        f"The journal was made anew from the {report.transactions} transactions that could be "
+        f"read; a copy of the damaged one is in {report.copy}/."
     )
 
 
-def _inspect(runtime: Runtime) -> None:
-    """Verify the files; exits with 1 when they cannot be trusted, or hold nothing yet."""
-    seen = inspect(runtime.config.data, runtime.collections, runtime.config.lock_timeout)
-    for each in seen.findings:
-        click.echo(f"{each.file}, byte {each.offset}: {each.text}")
+def _verify(runtime: Runtime) -> None:
+    """Verify the files; exits with 1 when one is damaged, and with 0 when there is no journal."""
+    found = verify(runtime.config.data, runtime.collections, runtime.config.lock_timeout)
+    _print_lines(found.faults)
     click.echo(
-        f"{seen.files} files with {seen.documents} documents and {seen.transactions} newer "
+        f"{found.files} files with {found.documents} documents and {found.transactions} newer "
         "transactions were read."
     )
-    if any(not each.heals for each in seen.findings):
+    if any(not each.heals for each in found.faults):
         sys.exit(1)
-    if not seen.segments:
+    if not found.segments:
         click.echo("No service has opened this folder yet, so there is nothing to compare.")
         sys.exit(0)
 
 
-def _compare(runtime: Runtime) -> bool:
-    """Print every difference; returns whether there is one. Writes nothing."""
-    with look(runtime.config.data, runtime.collections, SCHEMA) as view:
-        findings = recompute(view)
-    _tell(findings.differences)
-    _tell_scope(findings)
-    return bool(findings.differences)
+def _audit(runtime: Runtime) -> AuditReport:
+    """Print every difference. Writes nothing."""
+    with open_read_only(runtime.config.data, runtime.collections, SCHEMA) as view:
+        report = recompute(view)
+    _print_lines(report.differences)
+    return report
 
 
-def _repair(runtime: Runtime) -> bool:
-    """Mend what can be mended and say what that was; returns whether a difference is left."""
-    found = _recompute(runtime)
-    mend(runtime, found.differences, gateway(runtime.config), rules_of(runtime.config))
-    left = _recompute(runtime)
-    _tell((each for each in found.differences if each not in left.differences), "mended: ")
-    _tell(left.differences)
-    _tell_scope(left)
-    return bool(left.differences)
+def _repair(runtime: Runtime) -> AuditReport:
+    """Repair the differences, and print which were repaired and which are left."""
+    before = _recompute(runtime)
+    repair_differences(
+        runtime, before.differences, gateway(runtime.config), rules_of(runtime.config)
+    )
+    after = _recompute(runtime)
+    _print_lines(
+        (each for each in before.differences if each not in after.differences), "repaired: "
+    )
+    _print_lines(after.differences)
+    return after
 
 
-def _recompute(runtime: Runtime) -> Findings:
+def _recompute(runtime: Runtime) -> AuditReport:
     with runtime.read() as view:
         return recompute(view)
 
 
-def _tell(differences: Iterable[object], prefix: str = "") -> None:
-    for each in differences:
+def _print_lines(lines: Iterable[object], prefix: str = "") -> None:
+    for each in lines:
         click.echo(f"{prefix}{each}")
 
 
-def _tell_scope(findings: Findings) -> None:
-    click.echo(f"{findings.orders} orders and {findings.products} products were compared.")
-    if findings.on_their_way:
+def _print_scope(report: AuditReport) -> None:
+    """Print how much was compared, and how many differences there are."""
+    click.echo(f"{report.orders} orders and {report.products} products were compared.")
+    if report.in_progress:
         click.echo(
-            f"{len(findings.on_their_way)} orders have deliveries on their way or in failure.json, "
-            "and were not judged by those."
+            f"{len(report.in_progress)} orders have pending or failed deliveries: what depends on "
+            "those was not compared."
         )
-    if findings.given_up:
-        click.echo(f"{len(findings.given_up)} orders have discarded deliveries: not judged either.")
-    count = len(findings.differences)
+    if report.discarded:
+        click.echo(
+            f"{len(report.discarded)} orders have discarded deliveries: what depends on those was "
+            "not compared."
+        )
+    count = len(report.differences)
     click.echo(f"{count} differences." if count else "Everything agrees.")

@@ -1,4 +1,4 @@
-"""`flask serve`: the shop, on its address."""
+"""`flask serve`: serves the shop on its address."""
 
 import click
 
@@ -17,10 +17,10 @@ def serve(runtime: Runtime) -> None:
     config = runtime.config
     listeners = run.bind(config)
     tls.refuse_unusable(config)
-    runtime.upgrade()  # before there are workers, which would all want to
+    runtime.upgrade()  # once, before each worker would start it
     refuse_open_house(runtime, config)
-    # a new shop gets the sample. A large folder is none, and left to the workers, which open the
-    # store anyhow, each after its fork: what is wrong with it comes from there
+    # A new shop gets the sample products. A large folder is no new shop, and the workers open it
+    # anyway, each after its fork, and report what is wrong with it.
     added = add_sample(runtime, config.currency) if is_small(config.data) else 0
     runtime.close()
     if added:

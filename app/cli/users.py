@@ -1,7 +1,7 @@
-"""`flask user`: the people who sign in on the pages; make, list, change and remove them.
+"""`flask user`: create, list, change and remove the users who sign in on the pages.
 
-A password is typed at a prompt or comes as the first line of standard input, never as an argument:
-those stand in the list of processes and in the shell's history.
+A password is typed at a prompt or read from the first line of standard input. It is never an
+argument: those are visible in the list of processes and in the shell's history.
 """
 
 import sys
@@ -40,7 +40,7 @@ def users() -> None:
 def create(runtime: Runtime, name: str, role: str) -> None:
     """Add the user NAME, with a password from a prompt or from standard input."""
     name = user_name(name)
-    password_hash = _asked(name)
+    password_hash = _read_password(name)
     with runtime.transaction() as tx:
         create_user(tx, name, role, password_hash)
     click.echo(f"{name} may sign in now, in the role {role}.")
@@ -64,7 +64,7 @@ def set_password(runtime: Runtime, name: str) -> None:
     """Give the user NAME another password, and sign them out everywhere."""
     with runtime.read() as view:
         name = find_user(view, name.lower())["name"]
-    password_hash = _asked(name)
+    password_hash = _read_password(name)
     with runtime.transaction() as tx:
         change_password(tx, name, password_hash)
     click.echo(f"{name} has a new password, and is signed out everywhere.")
@@ -91,18 +91,18 @@ def remove(runtime: Runtime, name: str) -> None:
     click.echo(f"Removed {name.lower()}.")
 
 
-def _asked(name: str) -> str:
-    """The hash of the password that somebody types or pipes in. Raises Invalid for a weak one."""
-    password = _typed() if sys.stdin.isatty() else _piped()
+def _read_password(name: str) -> str:
+    """The hash of a password from the terminal or standard input. Raises Invalid for a weak one."""
+    password = _read_terminal() if sys.stdin.isatty() else _read_stdin()
     passwords.refuse_weak(password, name)
     return passwords.hashed(password)
 
 
-def _typed() -> str:
+def _read_terminal() -> str:
     return str(click.prompt("Password", hide_input=True, confirmation_prompt=True))
 
 
-def _piped() -> str:
+def _read_stdin() -> str:
     try:
         return sys.stdin.buffer.readline().decode().rstrip("\r\n")
     except UnicodeDecodeError:

@@ -13,12 +13,12 @@ from contextlib import AbstractContextManager
 from app.config import Config
 from app.events.dispatch.dispatcher import Dispatcher
 from app.orders.currency import pin_currency
-from app.server.migrations import SCHEMA, STEPS
+from app.server.migrations import MIGRATIONS, SCHEMA
 from app.store import ChangeFeed, Collection, Store, Transaction, View
 from app.store.files.checkpointer import Checkpointer
 from app.store.files.follower import Follower
 from app.store.files.store import JsonFileStore
-from app.store.files.tools.migrate import upgrade
+from app.store.files.tools.migrate import migrate
 from app.store.observer import NULL_OBSERVER, Observer
 
 log = logging.getLogger(__name__)
@@ -77,7 +77,7 @@ class Runtime:
 
     def upgrade(self) -> None:
         """Bring the documents of an older Daybook up to this version; raises what that raises."""
-        if upgraded := upgrade(self.config.data, self.collections, STEPS):
+        if upgraded := migrate(self.config.data, self.collections, MIGRATIONS):
             log.warning("%s", upgraded)
 
     def start(self) -> None:

@@ -1,4 +1,4 @@
-"""Shops whose documents are changed behind the services' back."""
+"""Shops whose documents are changed without the services."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -8,8 +8,8 @@ import pytest
 from flask.testing import FlaskClient
 
 from app.audit import recompute
-from app.audit.findings import Findings
-from app.audit.repair import mend
+from app.audit.repair import repair
+from app.audit.report import AuditReport
 from app.billing.simulator import gateway
 from app.config import Config
 from app.server.runtime import Runtime
@@ -49,17 +49,17 @@ def order(client: FlaskClient, catalogue: dict[str, str], settled: Settled) -> d
     return placed
 
 
-def look(runtime: Runtime) -> Findings:
+def audit(runtime: Runtime) -> AuditReport:
     with runtime.read() as view:
         return recompute(view)
 
 
-def told(runtime: Runtime) -> list[str]:
-    return [str(difference) for difference in look(runtime).differences]
+def differences(runtime: Runtime) -> list[str]:
+    return [str(difference) for difference in audit(runtime).differences]
 
 
-def mended(runtime: Runtime) -> list[str]:
-    """What is left after mending."""
+def repaired(runtime: Runtime) -> list[str]:
+    """Repair what can be repaired; the differences that are left."""
     config = runtime.config
-    mend(runtime, look(runtime).differences, gateway(config), rules_of(config))
-    return told(runtime)
+    repair(runtime, audit(runtime).differences, gateway(config), rules_of(config))
+    return differences(runtime)

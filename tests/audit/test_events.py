@@ -9,7 +9,7 @@ from app.events.failures import FAILURES, discard
 from app.events.outbox import EVENTS, OUTBOX, TIMELINES
 from app.server.runtime import Runtime
 from app.store import Document
-from tests.audit.conftest import Edit, Settled, look, told
+from tests.audit.conftest import Edit, Settled, audit, differences
 from tests.over_http import place
 
 
@@ -32,7 +32,7 @@ def test_an_event_that_is_lost(runtime: Runtime, order: dict[str, Any]) -> None:
         assert timeline is not None
         event_id = timeline["events"][0]
         tx.delete(EVENTS.name, event_id)
-    assert told(runtime) == [
+    assert differences(runtime) == [
         f"timeline of {order['order_id']}: expected event {event_id}, found no such event"
     ]
 
@@ -45,7 +45,9 @@ def test_an_event_that_no_timeline_names(
     assert timeline is not None
     first, *others = timeline["events"]
     edit(TIMELINES.name, order["order_id"], events=others)
-    assert told(runtime) == [f"event of {first}: expected a place in its timeline, found none"]
+    assert differences(runtime) == [
+        f"event of {first}: expected a place in its timeline, found none"
+    ]
 
 
 def test_a_finished_event_in_the_outbox(runtime: Runtime, order: dict[str, Any]) -> None:
@@ -55,31 +57,33 @@ def test_a_finished_event_in_the_outbox(runtime: Runtime, order: dict[str, Any])
         assert record is not None
         tx.put(OUTBOX.name, record)
         tx.delete(EVENTS.name, event_id)
-    assert told(runtime) == [f"event of {event_id}: expected events.json, found outbox.json"]
+    assert differences(runtime) == [f"event of {event_id}: expected events.json, found outbox.json"]
 
 
 def test_a_dead_delivery_without_its_failure(runtime: Runtime, refused: Document) -> None:
     with runtime.transaction() as tx:
         tx.delete(FAILURES.name, refused["id"])
-    assert told(runtime) == [f"failure of {refused['id']}: expected an entry, found none"]
+    assert differences(runtime) == [f"failure of {refused['id']}: expected an entry, found none"]
 
 
 def test_a_failure_without_its_dead_delivery(
     runtime: Runtime, edit: Edit, refused: Document
 ) -> None:
     edit(FAILURES.name, refused["id"], state="replaying")
-    assert told(runtime) == [f"delivery of failure {refused['id']}: expected pending, found dead"]
+    assert differences(runtime) == [
+        f"delivery of failure {refused['id']}: expected pending, found dead"
+    ]
 
 
 def test_a_failure_is_no_difference(runtime: Runtime, refused: Document) -> None:
     """The order is on its way to an invoice; a person sees that in failure.json."""
-    assert look(runtime).differences == []
-    assert look(runtime).on_their_way == {refused["event"]["subject"]}
+    assert audit(runtime).differences == []
+    assert audit(runtime).in_progress == {refused["event"]["subject"]}
 
 
-def test_what_was_given_up_is_no_difference(runtime: Runtime, refused: Document) -> None:
+def test_a_discarded_delivery_is_no_difference(runtime: Runtime, refused: Document) -> None:
     """A person said that there shall be no invoice."""
     with runtime.transaction() as tx:
         discard(tx, refused["id"], by="eva", reason="paid in cash")
-    assert look(runtime).differences == []
-    assert look(runtime).given_up == {refused["event"]["subject"]}
+    assert audit(runtime).differences == []
+    assert audit(runtime).discarded == {refused["event"]["subject"]}

@@ -1,4 +1,4 @@
-"""What the orders say of themselves, and their events of them."""
+"""Orders agree with themselves and with their events."""
 
 from typing import Any
 
@@ -7,12 +7,12 @@ from flask.testing import FlaskClient
 
 from app.orders.service import ORDERS
 from app.server.runtime import Runtime
-from tests.audit.conftest import Edit, Settled, mended, told
+from tests.audit.conftest import Edit, Settled, differences, repaired
 from tests.over_http import place
 
 
 class TestOrders:
-    """What the orders say of themselves, and their events of them."""
+    """Orders agree with themselves and with their events."""
 
     @pytest.mark.parametrize(
         ("fields", "difference"),
@@ -30,7 +30,7 @@ class TestOrders:
         difference: str,
     ) -> None:
         edit(ORDERS.name, order["order_id"], **fields)
-        assert told(runtime)[0].startswith(difference)
+        assert differences(runtime)[0].startswith(difference)
 
     def test_a_number_that_stands_twice(
         self,
@@ -43,7 +43,7 @@ class TestOrders:
         other = place(client, tea=1)
         settled()
         edit(ORDERS.name, other["order_id"], number=1001)
-        assert told(runtime) == ["number of order 1001: expected one order, found 2 orders"]
+        assert differences(runtime) == ["number of order 1001: expected one order, found 2 orders"]
 
     def test_an_order_that_stays_placed(
         self, runtime: Runtime, edit: Edit, order: dict[str, Any], settled: Settled
@@ -51,21 +51,21 @@ class TestOrders:
         """Inventory is asked again, and speaks again."""
         history = order["history"][:1]
         edit(ORDERS.name, order["order_id"], status="placed", history=history)
-        assert told(runtime) == [
+        assert differences(runtime) == [
             "status of order 1001: expected confirmed, backordered or failed, found placed"
         ]
-        mended(runtime)
+        repaired(runtime)
         settled()
-        assert told(runtime) == []
+        assert differences(runtime) == []
 
     def test_an_order_that_is_gone_without_a_word(
         self, runtime: Runtime, order: dict[str, Any]
     ) -> None:
-        """No order.deleted tells of it."""
+        """There is no order.deleted event for it."""
         with runtime.transaction() as tx:
             tx.delete(ORDERS.name, order["order_id"])
         assert f"document of order {order['order_id']}: expected an order, by its events, " in (
-            " ".join(told(runtime))
+            " ".join(differences(runtime))
         )
 
     def test_an_order_that_came_back(
@@ -80,5 +80,5 @@ class TestOrders:
         with runtime.transaction() as tx:
             tx.put(ORDERS.name, before)
         assert "document of order 1001: expected none, by its events, found an order" in (
-            told(runtime)
+            differences(runtime)
         )

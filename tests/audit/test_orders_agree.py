@@ -1,4 +1,4 @@
-"""Stock, invoices and orders: a check finds what does not follow, and mending puts it right."""
+"""Stock, invoices and orders: a check finds what does not follow, and the repair puts it right."""
 
 from collections.abc import Callable
 from typing import Any
@@ -11,7 +11,7 @@ from app.inventory.service import PRODUCTS, RESERVATIONS
 from app.kernel.money import Currency
 from app.orders.service import Rules, place_order
 from app.server.runtime import Runtime
-from tests.audit.conftest import Edit, Settled, look, mended, told
+from tests.audit.conftest import Edit, Settled, audit, differences, repaired
 from tests.over_http import place
 
 
@@ -26,16 +26,16 @@ def test_a_shop_at_work_agrees_with_itself(
     client.post("/order/1002/cancel")
     client.delete("/order/1003")
     settled()
-    findings = look(runtime)
-    assert findings.differences == []
-    assert (findings.orders, findings.products) == (5, 4)
-    assert not findings.on_their_way
+    report = audit(runtime)
+    assert report.differences == []
+    assert (report.orders, report.products) == (5, 4)
+    assert not report.in_progress
 
 
-def test_orders_on_their_way_are_no_difference(
+def test_orders_in_progress_are_no_difference(
     runtime: Runtime, client: FlaskClient, catalogue: dict[str, str]
 ) -> None:
-    """Nothing is reserved and invoiced yet, and nobody has to be told."""
+    """Nothing is reserved or invoiced yet, and no difference is reported."""
     client.get("/product")
     runtime.close()
     with runtime.transaction() as tx:
@@ -44,68 +44,69 @@ def test_orders_on_their_way_are_no_difference(
             Rules(Currency("EUR")),
             {"customer_name": "Ada", "items": [{"product": "tea", "quantity": 1}]},
         )
-    findings = look(runtime)
-    assert findings.differences == []
-    assert findings.on_their_way == {order["order_id"]}
+    report = audit(runtime)
+    assert report.differences == []
+    assert report.in_progress == {order["order_id"]}
 
 
 class TestStock:
-    """What the products say of their reservations."""
+    """Products agree with their reservations."""
 
     def test_a_wrong_number_reserved(
         self, runtime: Runtime, edit: Edit, order: dict[str, Any]
     ) -> None:
-        """Each product is counted from the reservations, and mended from them."""
+        """Each product is counted from the reservations, and repaired from them."""
         edit(PRODUCTS.name, "tea", reserved=7, available=93)
-        assert told(runtime) == [
+        assert differences(runtime) == [
             "reserved of product tea: expected 2, found 7",
             "available of product tea: expected 98, found 93",
         ]
-        assert mended(runtime) == []
+        assert repaired(runtime) == []
 
     def test_a_reservation_of_other_goods(
         self, runtime: Runtime, edit: Edit, order: dict[str, Any], settled: Settled
     ) -> None:
         """It is compared with the order, and made anew."""
         edit(RESERVATIONS.name, order["order_id"], lines=[{"product": "tea", "quantity": 9}])
-        assert "reservation of order 1001: expected 1 of mug, 2 of tea, found 9 of tea" in told(
-            runtime
+        assert (
+            "reservation of order 1001: expected 1 of mug, 2 of tea, found 9 of tea"
+            in differences(runtime)
         )
-        mended(runtime)
+        repaired(runtime)
         settled()
-        assert told(runtime) == []
+        assert differences(runtime) == []
 
     def test_a_reservation_that_is_gone(
         self, runtime: Runtime, order: dict[str, Any], settled: Settled
     ) -> None:
         with runtime.transaction() as tx:
             tx.delete(RESERVATIONS.name, order["order_id"])
-        assert set(told(runtime)) == {
+        assert set(differences(runtime)) == {
             "reservation of order 1001: expected 1 of mug, 2 of tea, found nothing",
             "reserved of product tea: expected 0, found 2",
             "available of product tea: expected 100, found 98",
             "reserved of product mug: expected 0, found 1",
             "available of product mug: expected 10, found 9",
         }
-        mended(runtime)
+        repaired(runtime)
         settled()
-        assert told(runtime) == []
+        assert differences(runtime) == []
 
     def test_a_reservation_of_an_unknown_product(
         self, runtime: Runtime, edit: Edit, order: dict[str, Any], settled: Settled
     ) -> None:
-        """What nobody sells cannot be held."""
+        """A product that does not exist cannot be reserved."""
         edit(
             RESERVATIONS.name,
             order["order_id"],
             lines=[{"product": "tea", "quantity": 2}, {"product": "gong", "quantity": 1}],
         )
-        assert told(runtime)[0] == (
+        assert differences(runtime)[0] == (
             "reservation of order 1001: expected 1 of mug, 2 of tea, found 1 of gong, 2 of tea"
         )
-        mended(runtime)
+        repaired(runtime)
         settled()
-        assert told(runtime) == []
+        assert differences(runtime) == []
 
     def test_a_reservation_without_its_order(
         self, runtime: Runtime, client: FlaskClient, order: dict[str, Any], settled: Settled
@@ -123,13 +124,13 @@ class TestStock:
             )
         assert (
             f"reservation of order {order['order_id']}, which is gone: expected none, "
-            in (told(runtime)[0])
+            in (differences(runtime)[0])
         )
-        assert mended(runtime) == []
+        assert repaired(runtime) == []
 
 
 class TestInvoices:
-    """What the invoices say of their orders."""
+    """Invoices agree with their orders."""
 
     @pytest.mark.parametrize(
         ("fields", "difference"),
@@ -154,15 +155,15 @@ class TestInvoices:
         difference: str,
     ) -> None:
         edit(INVOICES.name, order["order_id"], **fields)
-        (found,) = told(runtime)
+        (found,) = differences(runtime)
         assert found.startswith(difference)
-        assert mended(runtime) == []
+        assert repaired(runtime) == []
 
     def test_an_invoice_that_is_missing(self, runtime: Runtime, order: dict[str, Any]) -> None:
         with runtime.transaction() as tx:
             tx.delete(INVOICES.name, order["order_id"])
-        assert told(runtime) == ["invoice of order 1001: expected one, found none"]
-        assert mended(runtime) == []
+        assert differences(runtime) == ["invoice of order 1001: expected one, found none"]
+        assert repaired(runtime) == []
 
     @pytest.mark.parametrize("ending", ["cancel", "delete"])
     def test_an_invoice_of_an_order_that_ended(
@@ -178,10 +179,10 @@ class TestInvoices:
         client.post("/order/1001/cancel") if ending == "cancel" else client.delete("/order/1001")
         settled()
         edit(INVOICES.name, order["order_id"], status="open")
-        (found,) = told(runtime)
+        (found,) = differences(runtime)
         assert found.startswith("invoice status of order 1001")
         assert found.endswith("expected void, found open")
-        assert mended(runtime) == []
+        assert repaired(runtime) == []
 
     @pytest.mark.parametrize(
         ("damage", "difference"),
@@ -215,8 +216,8 @@ class TestInvoices:
         else:
             with runtime.transaction() as tx:
                 tx.delete(INVOICES.name, order["order_id"])
-        assert told(runtime) == [difference]
-        assert mended(runtime) == []
+        assert differences(runtime) == [difference]
+        assert repaired(runtime) == []
         settled()
         after = edit(INVOICES.name, order["order_id"])
         assert [after[name] for name in ("status", "paid", "items")] == (
@@ -231,8 +232,8 @@ class TestInvoices:
         order: dict[str, Any],
         settled: Settled,
     ) -> None:
-        """Nobody can mend that but a person."""
+        """Only a person can repair that."""
         other = place(client, tea=1)
         settled()
         edit(INVOICES.name, other["order_id"], invoice_number=1)
-        assert mended(runtime) == ["number of invoice 1: expected one invoice, found 2 invoices"]
+        assert repaired(runtime) == ["number of invoice 1: expected one invoice, found 2 invoices"]

@@ -1,4 +1,4 @@
-"""Payments: a check finds what does not follow, and mending asks the gateway."""
+"""Payments: a check finds what does not follow, and the repair asks the gateway."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from app.config import Config
 from app.orders.service import ORDERS
 from app.server.runtime import Runtime
 from app.store import Document
-from tests.audit.conftest import Edit, Settled, mended, told
+from tests.audit.conftest import Edit, Settled, differences, repaired
 
 LOST: Document = {"payments": [], "paid": "0.00", "payment_status": "pending"}
 
@@ -39,13 +39,13 @@ def test_an_invoice_that_does_not_add_up(
     fields: Document,
     difference: str,
 ) -> None:
-    """What was lost is learnt from the gateway, which charges nothing anew."""
+    """The gateway repeats its answer, and charges nothing twice."""
     before = edit(INVOICES.name, order["order_id"])
     edit(INVOICES.name, order["order_id"], **fields)
-    assert told(runtime) == [difference]
-    mended(runtime)
+    assert differences(runtime) == [difference]
+    repaired(runtime)
     settled()
-    assert told(runtime) == []
+    assert differences(runtime) == []
     after = edit(INVOICES.name, order["order_id"])
     assert (after["paid"], after["payment_status"]) == ("21.00", "paid")
     assert [each["reference"] for each in after["payments"]] == [
@@ -60,9 +60,9 @@ def test_an_invoice_that_is_lost_with_its_payments(
     """It is made anew under a new number; the customer pays nothing again."""
     with runtime.transaction() as tx:
         tx.delete(INVOICES.name, order["order_id"])
-    assert mended(runtime) == []
+    assert repaired(runtime) == []
     settled()
-    assert told(runtime) == []
+    assert differences(runtime) == []
     [request] = gateway.requests()
     assert (request["amount"], request["calls"]) == ("21.00", 2)
 
@@ -72,8 +72,8 @@ def test_an_order_that_contradicts_its_invoice(
 ) -> None:
     """The invoice has the payments, so it is right."""
     edit(ORDERS.name, order["order_id"], payment_status="refunded")
-    assert told(runtime) == ["payment_status of order 1001: expected paid, found refunded"]
-    assert mended(runtime) == []
+    assert differences(runtime) == ["payment_status of order 1001: expected paid, found refunded"]
+    assert repaired(runtime) == []
 
 
 def test_a_refund_that_was_never_made(
@@ -84,14 +84,16 @@ def test_a_refund_that_was_never_made(
     gateway: Simulator,
     settled: Settled,
 ) -> None:
-    """Also of an order that is gone: the money goes back, and an event tells of it."""
+    """Also for a deleted order: the payment is refunded, and an event is emitted."""
     client.delete("/order/1001")
     settled()
     invoice = edit(INVOICES.name, order["order_id"])
     fields = {"payments": invoice["payments"][:1], "paid": "21.00", "payment_status": "paid"}
     edit(INVOICES.name, order["order_id"], **fields)
-    assert told(runtime) == ["payments of invoice 1: expected nothing due, found a refund of 21.00"]
-    mended(runtime)
+    assert differences(runtime) == [
+        "payments of invoice 1: expected nothing due, found a refund of 21.00"
+    ]
+    repaired(runtime)
     settled()
-    assert told(runtime) == []
+    assert differences(runtime) == []
     assert [each["calls"] for each in gateway.requests()] == [1, 2]

@@ -1,4 +1,4 @@
-"""Shipments and statuses: a check finds what does not follow, and mending puts it right."""
+"""Shipments and statuses: a check finds what does not follow, and the repair puts it right."""
 
 from collections.abc import Callable
 from typing import Any
@@ -10,7 +10,7 @@ from app.inventory.service import PRODUCTS
 from app.orders.service import ORDERS
 from app.server.runtime import Runtime
 from app.shipping.service import SHIPMENTS
-from tests.audit.conftest import Edit, Settled, mended, told
+from tests.audit.conftest import Edit, Settled, differences, repaired
 from tests.over_http import place, read
 
 PARCEL = {"carrier": "DHL", "tracking_number": "JD0146"}
@@ -34,15 +34,17 @@ def test_shipments_at_work_agree_with_their_orders(
     settled()
     states = [each["state"] for each in read(client, "/shipment")["shipments"]]
     assert states == ["ready", "shipped", "shipped", "waiting"]
-    assert _told(runtime) == []
+    assert _shipment_differences(runtime) == []
 
 
 def test_a_shipment_that_was_lost_is_made_anew(runtime: Runtime, order: dict[str, Any]) -> None:
-    """The goods are held; without a shipment nobody would pack them."""
+    """The goods are reserved, and without a shipment they would not be packed."""
     with runtime.transaction() as tx:
         tx.delete(SHIPMENTS.name, order["order_id"])
-    assert _told(runtime) == ["shipment of order 1001: expected waiting or ready, found none"]
-    assert _mended(runtime) == []
+    assert _shipment_differences(runtime) == [
+        "shipment of order 1001: expected waiting or ready, found none"
+    ]
+    assert _repaired(runtime) == []
     with runtime.read() as view:
         assert (view.get(SHIPMENTS.name, order["order_id"]) or {})["state"] == "ready"
 
@@ -57,13 +59,15 @@ def test_a_shipment_that_should_not_be_packed_is_removed(
     settled()
     with runtime.transaction() as tx:
         tx.put(SHIPMENTS.name, shipment)
-    assert _told(runtime) == ["shipment of order 1001: expected none, found ready"]
+    assert _shipment_differences(runtime) == ["shipment of order 1001: expected none, found ready"]
     client.delete("/order/1001")
     settled()
     with runtime.transaction() as tx:
         tx.put(SHIPMENTS.name, shipment)
-    assert _told(runtime) == ["shipment of order 1001, which is gone: expected none, found ready"]
-    assert _mended(runtime) == []
+    assert _shipment_differences(runtime) == [
+        "shipment of order 1001, which is gone: expected none, found ready"
+    ]
+    assert _repaired(runtime) == []
 
 
 def test_an_order_behind_its_shipment_catches_up(
@@ -74,8 +78,10 @@ def test_an_order_behind_its_shipment_catches_up(
     settled()
     history = read(client, "/order/1001")["history"]
     edit(ORDERS.name, order["order_id"], status="confirmed", history=history[:2])
-    assert _told(runtime) == ["status of order 1001: expected shipped, found confirmed"]
-    assert _mended(runtime) == []
+    assert _shipment_differences(runtime) == [
+        "status of order 1001: expected shipped, found confirmed"
+    ]
+    assert _repaired(runtime) == []
     assert read(client, "/order/1001")["status"] == "shipped"
 
 
@@ -88,31 +94,33 @@ def test_an_order_that_contradicts_its_shipment_is_left_to_a_person(
     settled: Settled,
     status: str,
 ) -> None:
-    """The goods are under way, so it cannot be; and it stops no other mending."""
+    """The goods are under way, so there is no repair, and the others go on."""
     client.post("/shipment/1001/ship", json=PARCEL)
     settled()
     edit(ORDERS.name, order["order_id"], status=status, history=[])
     edit(PRODUCTS.name, "tea", reserved=7, available=91)
     difference = f"status of order 1001: expected shipped, found {status}"
-    assert difference in told(runtime)
-    assert len(told(runtime)) == 3
-    assert mended(runtime) == [difference]
+    assert difference in differences(runtime)
+    assert len(differences(runtime)) == 3
+    assert repaired(runtime) == [difference]
 
 
 @pytest.mark.parametrize("status", ["shipped", "delivered"])
 def test_an_order_cannot_be_ahead_of_its_shipment(
     runtime: Runtime, edit: Edit, order: dict[str, Any], status: str
 ) -> None:
-    """It is told; what is true, nobody but a person can know."""
+    """It is reported; only a person can know what is true."""
     edit(ORDERS.name, order["order_id"], status=status, history=[])
-    assert f"shipment of order 1001: expected {status}, found ready" in _told(runtime)
+    assert f"shipment of order 1001: expected {status}, found ready" in _shipment_differences(
+        runtime
+    )
 
 
-def _told(runtime: Runtime) -> list[str]:
-    """What is told of shipments and statuses; what becomes of the stock is told elsewhere."""
-    return [each for each in told(runtime) if each.startswith(("shipment", "status"))]
+def _shipment_differences(runtime: Runtime) -> list[str]:
+    """The differences of shipments and statuses; other tests compare the stock."""
+    return [each for each in differences(runtime) if each.startswith(("shipment", "status"))]
 
 
-def _mended(runtime: Runtime) -> list[str]:
-    mended(runtime)
-    return _told(runtime)
+def _repaired(runtime: Runtime) -> list[str]:
+    repaired(runtime)
+    return _shipment_differences(runtime)

@@ -1,4 +1,4 @@
-"""Stock: a check finds what does not follow from the ledger, and mending puts it right."""
+"""Stock: a check finds what does not follow from the ledger, and the repair puts it right."""
 
 from collections.abc import Callable
 from typing import Any
@@ -9,7 +9,7 @@ from flask.testing import FlaskClient
 from app.inventory.service import LEDGER, PRODUCTS, RESERVATIONS
 from app.server.runtime import Runtime
 from app.store import Document
-from tests.audit.conftest import Edit, Settled, mended, told
+from tests.audit.conftest import Edit, Settled, differences, repaired
 from tests.over_http import place, read
 
 PARCEL = {"carrier": "DHL", "tracking_number": "JD0146"}
@@ -48,14 +48,14 @@ def test_a_shop_that_has_shipped_agrees_with_itself(
     settled()
     take_out(order["order_id"])
     settled()
-    assert told(runtime) == []
+    assert differences(runtime) == []
 
 
 def test_a_wrong_quantity(runtime: Runtime, edit: Edit, shop: FlaskClient) -> None:
     """The ledger knows better."""
     edit(PRODUCTS.name, "mug", quantity=99, available=99)
-    assert told(runtime)[0] == "quantity of product mug: expected 20, found 99"
-    assert mended(runtime) == []
+    assert differences(runtime)[0] == "quantity of product mug: expected 20, found 99"
+    assert repaired(runtime) == []
     assert read(shop, "/product/mug")["quantity"] == 20
 
 
@@ -67,13 +67,13 @@ def test_a_wrong_quantity(runtime: Runtime, edit: Edit, shop: FlaskClient) -> No
 def test_a_damaged_line(
     runtime: Runtime, edit: Edit, shop: FlaskClient, number: int, damage: dict[str, int]
 ) -> None:
-    """Its neighbours tell what it was."""
+    """The line follows from its neighbours."""
     before = changes(runtime)
     edit(LEDGER.name, ledger(runtime)[number - 1]["id"], **damage)
     start, change, end = before[number - 1]
     wanted = f"line {number} of the stock ledger of mug: expected {start} {change:+} = {end}, "
-    assert wanted in " ".join(told(runtime))
-    assert mended(runtime) == []
+    assert wanted in " ".join(differences(runtime))
+    assert repaired(runtime) == []
     assert changes(runtime) == before
     assert read(shop, "/product/mug")["quantity"] == 20
 
@@ -84,7 +84,7 @@ def test_a_line_that_is_lost(runtime: Runtime, shop: FlaskClient, number: int) -
     before = changes(runtime)
     with runtime.transaction() as tx:
         tx.delete(LEDGER.name, ledger(runtime)[number - 1]["id"])
-    assert mended(runtime) == []
+    assert repaired(runtime) == []
     assert changes(runtime) == before
     assert ledger(runtime)[number - 1]["reason"] == "line lost, made anew"
 
@@ -95,10 +95,10 @@ def test_a_shipment_that_was_not_booked_out(
     """It is, once more."""
     with runtime.transaction() as tx:
         tx.delete(LEDGER.name, ledger(runtime)[-1]["id"])
-    found = told(runtime)
+    found = differences(runtime)
     assert "mug booked out of shipment of order 1001: expected 1, found 0" in found
     assert "quantity of product mug: expected 21, found 20" in found
-    assert mended(runtime) == []
+    assert repaired(runtime) == []
     assert changes(runtime)[-1] == (21, -1, 20)
 
 
@@ -110,8 +110,8 @@ def test_a_shipped_order_that_holds_stock(
     with runtime.transaction() as tx:
         tx.put(RESERVATIONS.name, {"order_id": order["order_id"], "version": 2, "lines": lines})
     edit(PRODUCTS.name, "mug", reserved=1, available=19)
-    assert told(runtime) == ["reservation of order 1001: expected nothing, found 1 of mug"]
-    assert mended(runtime) == []
+    assert differences(runtime) == ["reservation of order 1001: expected nothing, found 1 of mug"]
+    assert repaired(runtime) == []
     assert read(shop, "/product/mug")["reserved"] == 0
 
 
@@ -124,8 +124,8 @@ def test_an_order_that_waits_for_what_is_there(
     (line,) = ledger(runtime, "pot")
     edit(LEDGER.name, line["id"], change=5, after=5)
     edit(PRODUCTS.name, "pot", quantity=5, available=5)
-    assert told(runtime) == ["reservation of order 1002: expected 3 of pot, found nothing"]
-    mended(runtime)
+    assert differences(runtime) == ["reservation of order 1002: expected 3 of pot, found nothing"]
+    repaired(runtime)
     settled()
-    assert told(runtime) == []
+    assert differences(runtime) == []
     assert read(shop, "/order/1002")["status"] == "confirmed"

@@ -49,7 +49,7 @@ def failures(runtime: Runtime) -> Failures:
 def three_failures(
     client: FlaskClient, catalogue: dict[str, str], settled: Callable[[], None]
 ) -> list[Document]:
-    """Three orders that billing refused, until its fault was mended."""
+    """Three orders that billing refused; its fault switch is off again."""
     client.put("/fault/billing", json={"mode": "reject"})
     orders = [place(client, name, tea=1) for name in ("Ada", "Bo", "Cy")]
     settled()

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from app.cli.config import shown
+from app.cli.config import format_setting
 from app.config import from_environment
 from tests.cli import shell
 
@@ -40,6 +40,6 @@ def test_secrets_are_masked(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["on", "off"])
-def test_what_is_shown_can_be_set(text: str) -> None:
+def test_a_printed_setting_can_be_set(text: str) -> None:
     config = from_environment({"DAYBOOK_AUTO_SHIP": text})
-    assert shown("auto_ship", config.auto_ship) == text
+    assert format_setting("auto_ship", config.auto_ship) == text

@@ -29,13 +29,13 @@ def shop(runtime: Runtime) -> None:
 
 
 class TestRefusals:
-    """What an operator mistyped."""
+    """Mistyped options are refused."""
 
-    def test_a_replay_has_to_say_what(self, flask: Give) -> None:
+    def test_a_replay_needs_a_selection(self, flask: Give) -> None:
         """An empty command line is no way to say all."""
-        told = flask("replay")
-        assert told.exit_code == 2
-        assert "Say which failures" in told.stderr
+        result = flask("replay")
+        assert result.exit_code == 2
+        assert "Say which failures" in result.stderr
 
     @pytest.mark.parametrize(
         ("words", "sentence"),
@@ -46,14 +46,14 @@ class TestRefusals:
             (["--all", "--rate", "0"], "0.0 is not in the range x>0"),
         ],
     )
-    def test_what_is_no_filter_is_told(self, flask: Give, words: list[str], sentence: str) -> None:
-        told = flask("replay", *words)
-        assert told.exit_code == 2
-        assert sentence in told.stderr
+    def test_a_wrong_filter_is_refused(self, flask: Give, words: list[str], sentence: str) -> None:
+        result = flask("replay", *words)
+        assert result.exit_code == 2
+        assert sentence in result.stderr
 
     def test_an_unknown_failure_cannot_be_discarded(self, flask: Give) -> None:
-        told = flask("discard", "no-such-id", "--reason", "gone")
-        assert (told.exit_code, told.stderr) == (2, "Error: There is no failure no-such-id.\n")
+        result = flask("discard", "no-such-id", "--reason", "gone")
+        assert (result.exit_code, result.stderr) == (2, "Error: There is no failure no-such-id.\n")
 
     def test_a_discard_needs_its_reason(self, flask: Give) -> None:
         assert flask("discard", "no-such-id").exit_code == 2
@@ -74,7 +74,7 @@ def test_a_shop_without_failures_says_so(flask: Give) -> None:
     assert flask("failures").stdout == "There are no failures.\n"
 
 
-def test_a_failure_can_be_given_up(
+def test_a_failure_can_be_discarded(
     flask: Give,
     client: FlaskClient,
     failures: Failures,
@@ -83,8 +83,8 @@ def test_a_failure_can_be_given_up(
 ) -> None:
     """The reason and the name stand in the timeline."""
     entry, *others = failures()
-    told = flask("discard", entry["id"], "--reason", "paid in cash")
-    assert (told.exit_code, told.stdout) == (0, f"Discarded {entry['id']}.\n")
+    result = flask("discard", entry["id"], "--reason", "paid in cash")
+    assert (result.exit_code, result.stdout) == (0, f"Discarded {entry['id']}.\n")
     assert failures() == others
     (event, *_) = read(client, "/order/1001/events")["events"]
     note = event["deliveries"]["billing"]["log"][-1]

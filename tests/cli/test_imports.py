@@ -1,4 +1,4 @@
-"""`flask import`: what it prints, what it leaves beside the file, and how it bears a kill."""
+"""`flask import`: its output, the file of refused rows, and a kill in the middle."""
 
 import json
 from decimal import Decimal
@@ -67,11 +67,11 @@ def test_a_foreign_file_is_imported(flask: Give, file: Path, runtime: Runtime) -
 
 
 def test_refused_rows_stand_beside_the_file(flask: Give, file: Path) -> None:
-    """Every row of a refused order, with line and reason; a mended file can be imported."""
+    """Every row of a refused order, with line and reason; a corrected file can be imported."""
     flask("import", "products", file, *SHOP, "--default", "quantity=1000")
-    told = flask("import", "orders", file, *SALES, "--default", "customer_name=Walk-in").stdout
+    result = flask("import", "orders", file, *SALES, "--default", "customer_name=Walk-in").stdout
     rejected = file.with_name("day.csv.rejected.csv")
-    assert f"2 refused rows, with reasons, are in {rejected}." in told
+    assert f"2 refused rows, with reasons, are in {rejected}." in result
     lines = rejected.read_text().splitlines()
     assert lines[0] == f"line,reason,{file.read_text().splitlines()[0]}"
     assert lines[1].startswith("5,quantity: must be from 1 to 1000000 (found '-1'),C3,84,Mug,-1")
@@ -81,14 +81,14 @@ def test_refused_rows_stand_beside_the_file(flask: Give, file: Path) -> None:
     assert "1 accepted (2 lines" in flask("import", "orders", rejected, *SALES).stdout
 
 
-def test_what_is_refused_is_told_when_it_cannot_be_written(flask: Give, file: Path) -> None:
+def test_refused_rows_are_printed_when_they_cannot_be_written(flask: Give, file: Path) -> None:
     """A folder stands where the file of refused rows should go."""
     flask("import", "products", file, *SHOP, "--default", "quantity=1000")
     file.with_name("day.csv.rejected.csv").mkdir()
-    told = flask("import", "orders", file, *SALES, "--default", "customer_name=Walk-in")
-    assert told.exit_code == 0
-    assert "day.csv.rejected.csv cannot be written (Is a directory)" in told.stderr
-    assert "5,quantity: must be from 1" in told.stderr
+    result = flask("import", "orders", file, *SALES, "--default", "customer_name=Walk-in")
+    assert result.exit_code == 0
+    assert "day.csv.rejected.csv cannot be written (Is a directory)" in result.stderr
+    assert "5,quantity: must be from 1" in result.stderr
 
 
 @pytest.mark.parametrize(
@@ -102,15 +102,15 @@ def test_what_is_refused_is_told_when_it_cannot_be_written(flask: Give, file: Pa
         (["day.csv", "--column", "sku=a", "--column", "sku=b"], "sku is given twice."),
     ],
 )
-def test_a_mistake_is_told_in_a_sentence(
+def test_a_mistake_is_reported_in_a_sentence(
     flask: Give, file: Path, words: list[str], sentence: str
 ) -> None:
     """Exit code 2, and nothing is changed."""
     path, *options = words
-    told = flask("import", "products", file.parent / path, *options)
-    assert told.exit_code == 2
-    assert sentence in told.stderr
-    assert "Traceback" not in told.output
+    result = flask("import", "products", file.parent / path, *options)
+    assert result.exit_code == 2
+    assert sentence in result.stderr
+    assert "Traceback" not in result.output
 
 
 def test_a_killed_import_is_finished_by_the_next(tmp_path: Path, config: Config) -> None:

@@ -1,4 +1,4 @@
-"""`flask check` and `flask backup`: what they find, mend, take as true and copy."""
+"""`flask check`, `flask backup` and `flask restore`: find, repair, adopt, copy and restore."""
 
 import json
 import re
@@ -55,47 +55,47 @@ class TestCheck:
     """`flask check` on a shop with one order."""
 
     def test_a_sound_shop_agrees(self, flask: Give, data: Path) -> None:
-        """And nothing is changed by looking."""
+        """The check changes nothing."""
         before = contents(data)
-        told = flask("check")
-        assert told.exit_code == 0
-        assert "1 orders and 4 products were compared.\nEverything agrees.\n" in told.stdout
+        result = flask("check")
+        assert result.exit_code == 0
+        assert "1 orders and 4 products were compared.\nEverything agrees.\n" in result.stdout
         assert contents(data) == before
 
-    def test_a_difference_is_told(self, flask: Give, runtime: Runtime, data: Path) -> None:
+    def test_a_difference_is_printed(self, flask: Give, runtime: Runtime, data: Path) -> None:
         """What, where, expected and found; exit code 1; nothing is changed."""
         miscount(runtime)
         before = contents(data)
-        told = flask("check")
-        assert told.exit_code == 1
-        assert "reserved of product tea: expected 2, found 5\n" in told.stdout
-        assert "2 differences.\n" in told.stdout
+        result = flask("check")
+        assert result.exit_code == 1
+        assert "reserved of product tea: expected 2, found 5\n" in result.stdout
+        assert "2 differences.\n" in result.stdout
         assert contents(data) == before
 
-    def test_a_repair_mends_and_says_what(self, flask: Give, runtime: Runtime) -> None:
+    def test_a_repair_prints_what_it_repaired(self, flask: Give, runtime: Runtime) -> None:
         miscount(runtime)
-        told = flask("check", "--repair")
-        assert told.exit_code == 0
-        assert "mended: reserved of product tea: expected 2, found 5\n" in told.stdout
+        result = flask("check", "--repair")
+        assert result.exit_code == 0
+        assert "repaired: reserved of product tea: expected 2, found 5\n" in result.stdout
         assert flask("check").exit_code == 0
 
-    def test_a_damaged_file_is_told(self, flask: Give, data: Path) -> None:
+    def test_a_damaged_file_is_reported(self, flask: Give, data: Path) -> None:
         """No repair is tried on files that cannot be trusted."""
         with (data / "orders.json").open("ab") as file:
             file.write(b"x")
         for words in (["check"], ["check", "--repair"]):
-            told = flask(*words)
-            assert told.exit_code == 1
-            assert told.stdout.startswith("orders.json, byte ")
+            result = flask(*words)
+            assert result.exit_code == 1
+            assert result.stdout.startswith("orders.json, byte ")
 
     def test_an_edit_is_accepted(self, flask: Give, data: Path, runtime: Runtime) -> None:
         """The service then starts with it."""
         file = data / "products.json"
         file.write_text(file.read_text().replace("Assam, 100 g", "Darjeeling, 100 g"))
         assert flask("failures").exit_code == 2
-        told = flask("check", "--accept")
-        assert told.exit_code == 0
-        assert told.stdout.startswith("products.json is taken as true: 4 documents, 4 before.\n")
+        result = flask("check", "--accept")
+        assert result.exit_code == 0
+        assert result.stdout.startswith("products.json is taken as true: 4 documents, 4 before.\n")
         with runtime.read() as view:
             product = view.get(PRODUCTS.name, "tea")
         assert product is not None
@@ -105,10 +105,10 @@ class TestCheck:
         """File, line and reason."""
         file = data / "products.json"
         file.write_text(file.read_text().replace('"quantity":100,', '"quantity":-1,'))
-        told = flask("check", "--accept")
-        assert told.exit_code == 2
-        assert "products.json, line 4" in told.stderr
-        assert "quantity" in told.stderr
+        result = flask("check", "--accept")
+        assert result.exit_code == 2
+        assert "products.json, line 4" in result.stderr
+        assert "quantity" in result.stderr
 
     @pytest.mark.parametrize(
         ("name", "before", "after", "reason"),
@@ -127,9 +127,9 @@ class TestCheck:
         """No number that a customer knows is changed, or given to another."""
         file = data / f"{name}.json"
         file.write_text(file.read_text().replace(before, after))
-        told = flask("check", "--accept")
-        assert told.exit_code == 2
-        assert reason in told.stderr
+        result = flask("check", "--accept")
+        assert result.exit_code == 2
+        assert reason in result.stderr
 
     @pytest.mark.parametrize(
         ("name", "document", "reason"),
@@ -150,24 +150,24 @@ class TestCheck:
             ("invoices", {"order_id": "x", "invoice_number": "7", "order_number": 1}, "whole numb"),
         ],
     )
-    def test_an_edit_that_no_code_of_ours_could_read_is_refused(
+    def test_an_edit_that_the_code_could_not_read_is_refused(
         self, flask: Give, data: Path, name: str, document: dict[str, object], reason: str
     ) -> None:
         """In every file, the small ones too: what is accepted must never end in a traceback."""
         (data / f"{name}.json").write_text(json.dumps([document]))
-        told = flask("check", "--accept")
-        assert told.exit_code == 2
-        assert told.stderr.startswith(f"Error: {name}.json, line 1: ")
-        assert reason in told.stderr
+        result = flask("check", "--accept")
+        assert result.exit_code == 2
+        assert result.stderr.startswith(f"Error: {name}.json, line 1: ")
+        assert reason in result.stderr
 
     def test_a_lost_file_of_counters_is_written_anew_by_a_person(
         self, flask: Give, data: Path, client: FlaskClient
     ) -> None:
         """From what the refusal says; no number is given again."""
         (data / "counters.json").unlink()
-        told = flask("check", "--accept")
-        assert told.exit_code == 2
-        lines = re.findall(r"it must be (.*?) at the least", told.stderr)
+        result = flask("check", "--accept")
+        assert result.exit_code == 2
+        lines = re.findall(r"it must be (.*?) at the least", result.stderr)
         (data / "counters.json").write_text(f"[{','.join(lines)}]")
         assert flask("check", "--accept").exit_code == 0
         assert place(client, tea=1)["number"] == 1002
@@ -175,14 +175,14 @@ class TestCheck:
     def test_without_an_edit_there_is_nothing_to_accept(self, flask: Give) -> None:
         assert flask("check", "--accept").stdout.startswith("No file was edited")
 
-    def test_an_order_taken_out_by_hand_is_told_to_all(
+    def test_an_order_removed_by_hand_is_announced_to_all_services(
         self, flask: Give, data: Path, runtime: Runtime, settled: Settled
     ) -> None:
         """After the repair everything agrees: the stock is free, the invoice void, mail is sent."""
         (data / "orders.json").write_text("[]")
         assert flask("check", "--accept").exit_code == 0
-        told = flask("check", "--repair")
-        assert (told.exit_code, "expected an order, by its events" in told.stdout) == (0, True)
+        result = flask("check", "--repair")
+        assert (result.exit_code, "expected an order, by its events" in result.stdout) == (0, True)
         settled()
         with runtime.read() as view:
             product = view.get(PRODUCTS.name, "tea")
@@ -195,7 +195,7 @@ class TestCheck:
     def test_a_running_service_keeps_its_files(
         self, flask: Give, client: FlaskClient, data: Path
     ) -> None:
-        """An edit under its hands is not taken."""
+        """An edit is not adopted while the service runs."""
         client.get("/product")
         code, _, err = shell.run(data, "check", "--accept")
         assert code == 2
@@ -223,28 +223,30 @@ def test_a_folder_without_a_shop_is_refused(
     if is_there:
         data.mkdir()
         (data / "letter.txt").write_text("")
-    told = flask(*words)
-    assert told.exit_code == 2
-    assert told.stderr.startswith(f"Error: There is no shop in {data}: no journal and none of its")
+    result = flask(*words)
+    assert result.exit_code == 2
+    assert result.stderr.startswith(
+        f"Error: There is no shop in {data}: no journal and none of its"
+    )
     assert [path.name for path in data.parent.rglob("*")] == ["data", "letter.txt"][: is_there * 2]
 
 
 def test_a_shop_that_may_only_be_read_is_checked(flask: Give, data: Path, shop: None) -> None:
     """As from a backup that is mounted read-only."""
     with read_only(data):
-        told = flask("check")
-    assert (told.exit_code, told.stderr) == (0, "")
-    assert "1 orders and 4 products were compared.\nEverything agrees.\n" in told.stdout
+        result = flask("check")
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert "1 orders and 4 products were compared.\nEverything agrees.\n" in result.stdout
 
 
-def test_an_unfinished_entry_is_told_and_left(flask: Give, data: Path, shop: None) -> None:
-    """By looking nothing is changed; the next start keeps it aside."""
+def test_an_unfinished_entry_is_reported_and_left(flask: Give, data: Path, shop: None) -> None:
+    """The check changes nothing; the next start keeps a copy of the entry."""
     segment = max((data / "journal").glob("*.ndjson"))
     segment.write_bytes(segment.read_bytes() + b'{"crc":"')
     before = contents(data)
-    told = flask("check")
-    assert told.exit_code == 0
-    assert "the next start keeps it aside" in told.stdout
+    result = flask("check")
+    assert result.exit_code == 0
+    assert "the next start keeps a copy of it and cuts it off" in result.stdout
     assert contents(data) == before
 
 
@@ -252,18 +254,18 @@ def test_a_folder_that_no_service_has_opened_stays_as_it_is(flask: Give, data: P
     """As it comes with the repository."""
     data.mkdir()
     (data / "orders.json").write_text("[\n]\n")
-    told = flask("check")
-    assert told.exit_code == 0
-    assert "nothing to compare" in told.stdout
+    result = flask("check")
+    assert result.exit_code == 0
+    assert "nothing to compare" in result.stdout
     assert [path.name for path in data.iterdir()] == ["orders.json"]
 
 
 def test_a_backup_is_a_shop_of_its_own(flask: Give, data: Path, tmp_path: Path, shop: None) -> None:
     """It passes the same check."""
     copy = tmp_path / "copies" / "monday"
-    told = flask("backup", copy)
-    assert told.exit_code == 0
-    assert f"are in {copy}: everything up to transaction " in told.stdout
+    result = flask("backup", copy)
+    assert result.exit_code == 0
+    assert f"are in {copy}: everything up to transaction " in result.stdout
     code, out, _ = shell.run(copy, "check")
     assert code == 0
     assert "1 orders and 4 products were compared." in out
@@ -271,9 +273,9 @@ def test_a_backup_is_a_shop_of_its_own(flask: Give, data: Path, tmp_path: Path, 
 
 
 def test_a_backup_replaces_nothing(flask: Give, tmp_path: Path, shop: None) -> None:
-    told = flask("backup", tmp_path)
-    assert told.exit_code == 2
-    assert "exists already" in told.stderr
+    result = flask("backup", tmp_path)
+    assert result.exit_code == 2
+    assert "exists already" in result.stderr
 
 
 def test_a_restored_backup_is_the_shop_of_that_time(
@@ -287,6 +289,6 @@ def test_a_restored_backup_is_the_shop_of_that_time(
     code, out, _ = shell.run(tmp_path / "new", "check")
     assert code == 0
     assert "1 orders and 4 products were compared.\nEverything agrees." in out
-    told = flask("restore", tmp_path / "monday")
-    assert told.exit_code == 2
-    assert told.stderr.startswith("Error: data/ holds something, and nothing is overwritten.")
+    result = flask("restore", tmp_path / "monday")
+    assert result.exit_code == 2
+    assert result.stderr.startswith("Error: data/ holds something, and nothing is overwritten.")

@@ -32,9 +32,9 @@ class TestReplay:
 
     def test_it_runs_what_failed(self, flask: Give, runtime: Runtime, failures: Failures) -> None:
         """Each order then has its one invoice, and failure.json is empty."""
-        told = flask("replay", "--all")
-        assert told.exit_code == 0
-        assert told.stdout == "3 succeeded, 0 failed again, 0 skipped, 0 waiting.\n"
+        result = flask("replay", "--all")
+        assert result.exit_code == 0
+        assert result.stdout == "3 succeeded, 0 failed again, 0 skipped, 0 waiting.\n"
         assert failures() == []
         assert len(invoices(runtime)) == 3
 
@@ -49,18 +49,18 @@ class TestReplay:
     def test_a_second_one_finds_nothing(self, flask: Give, runtime: Runtime) -> None:
         """Nothing is done twice."""
         flask("replay", "--all")
-        told = flask("replay", "--all")
-        assert (told.exit_code, told.stdout) == (0, "Nothing to replay.\n")
+        result = flask("replay", "--all")
+        assert (result.exit_code, result.stdout) == (0, "Nothing to replay.\n")
         assert len(invoices(runtime)) == 3
 
-    def test_what_fails_again_is_told(
+    def test_a_second_failure_is_reported(
         self, flask: Give, client: FlaskClient, failures: Failures
     ) -> None:
         """With exit code 1; the entries stay, with the number of replays."""
         client.put("/fault/billing", json={"mode": "reject"})
-        told = flask("replay", "--all")
-        assert told.exit_code == 1
-        assert told.stdout == "0 succeeded, 3 failed again, 0 skipped, 0 waiting.\n"
+        result = flask("replay", "--all")
+        assert result.exit_code == 1
+        assert result.stdout == "0 succeeded, 3 failed again, 0 skipped, 0 waiting.\n"
         assert [(each["state"], each["replays"]) for each in failures()] == [("failed", 1)] * 3
 
     def test_a_dry_run_changes_nothing(
@@ -68,15 +68,15 @@ class TestReplay:
     ) -> None:
         """It says what would be done with each, and why."""
         before = failures()
-        told = flask("replay", "--all", "--dry-run")
-        first, *_, summary = told.stdout.splitlines()
+        result = flask("replay", "--all", "--dry-run")
+        first, *_, summary = result.stdout.splitlines()
         assert first.startswith(f"would run: {before[0]['id']}  order.placed  order ")
         assert "a fault switch is on for billing" in first
         assert summary == "3 would run, 0 be skipped, 0 wait."
         assert failures() == before
 
     @pytest.mark.parametrize("name", ["number", "order_id"])
-    def test_one_order_can_be_meant(
+    def test_one_order_can_be_selected(
         self, flask: Give, failures: Failures, three_failures: list[Document], name: str
     ) -> None:
         """By number, as people say it, or by id."""
@@ -84,7 +84,7 @@ class TestReplay:
         left = {entry["event"]["subject"] for entry in failures()}
         assert left == {three_failures[0]["order_id"], three_failures[2]["order_id"]}
 
-    def test_a_deleted_order_can_be_meant_by_number(
+    def test_a_deleted_order_can_be_selected_by_number(
         self,
         flask: Give,
         client: FlaskClient,
@@ -112,7 +112,7 @@ class TestReplay:
         assert flask("replay", "--id", one["id"]).stdout.startswith("1 succeeded")
         assert flask("replay", "--since", "2020-01-01", "--error", "FAULT").stdout.startswith("2 s")
 
-    def test_who_replayed_is_kept(
+    def test_the_user_who_replayed_is_recorded(
         self, flask: Give, client: FlaskClient, three_failures: list[Document]
     ) -> None:
         """In the order's timeline, by the name of the operating system's user."""
@@ -128,22 +128,22 @@ class TestReplay:
         assert flask("replay", "--all", "--rate", "50").stdout.startswith("3 succeeded")
         assert failures() == []
 
-    def test_what_is_being_replayed_is_skipped(
+    def test_a_running_replay_is_skipped(
         self, flask: Give, runtime: Runtime, failures: Failures
     ) -> None:
-        """When somebody delivers, it is in good hands."""
+        """A running delivery of another process is left alone."""
         entry, *_ = failures()
         _hold_back(runtime, entry)
         with runtime.transaction() as tx:
             failing.replay(tx, entry["id"], "eva")
-        told = flask("replay", "--all", "--dry-run")
-        assert f"would skip: {entry['id']}" in told.stdout
-        assert "2 would run, 1 be skipped, 0 wait." in told.stdout
+        result = flask("replay", "--all", "--dry-run")
+        assert f"would skip: {entry['id']}" in result.stdout
+        assert "2 would run, 1 be skipped, 0 wait." in result.stdout
 
     def test_a_dead_replay_is_taken_over(
         self, flask: Give, runtime: Runtime, failures: Failures
     ) -> None:
-        """What a killed run had set going is finished by the next, when nobody else delivers."""
+        """The next run finishes what a killed run began, when no other process delivers."""
         runtime.close()
         with runtime.transaction() as tx:
             for entry in failures():
@@ -162,9 +162,9 @@ def test_a_waiting_failure_runs_after_the_one_before(
 ) -> None:
     """Two dead deliveries of one order and handler, as a file from elsewhere may have them."""
     _two_dead_in_a_row(client, runtime, settled)
-    told = flask("replay", "--all", "--dry-run").stdout
-    assert "until an earlier event of the same order has succeeded" in told
-    assert "1 would run, 0 be skipped, 1 wait." in told
+    result = flask("replay", "--all", "--dry-run").stdout
+    assert "until an earlier event of the same order has succeeded" in result
+    assert "1 would run, 0 be skipped, 1 wait." in result
     assert flask("replay", "--all").stdout.startswith("2 succeeded, 0 failed again, 0 skipped, 0 w")
     assert failures() == []
 
@@ -180,8 +180,8 @@ def test_a_run_does_not_wait_for_what_is_held_up(
     """The later of two is meant, the earlier is not: it waits, and the command ends."""
     _two_dead_in_a_row(client, runtime, settled)
     first, second = sorted(entry["id"] for entry in failures())
-    told = flask("replay", "--id", second)
-    assert told.stdout == "0 succeeded, 0 failed again, 0 skipped, 1 waiting.\n"
+    result = flask("replay", "--id", second)
+    assert result.stdout == "0 succeeded, 0 failed again, 0 skipped, 1 waiting.\n"
     flask("replay", "--id", first)
     settled()
     assert failures() == []

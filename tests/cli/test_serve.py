@@ -27,7 +27,7 @@ def server(tmp_path: Path) -> Iterator[Server]:
 
 @pytest.fixture
 def taken_port() -> Iterator[str]:
-    """A port on which somebody listens already."""
+    """A port that another socket listens on."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen()
@@ -54,7 +54,7 @@ def test_a_new_shop_has_the_sample_on_its_shelves(server: Server) -> None:
     assert {"notebook-a5", "pencil-hb"} <= {each["sku"] for each in answer["products"]}
 
 
-def test_what_an_import_left_is_delivered_without_a_request(server: Server, tmp_path: Path) -> None:
+def test_imported_orders_are_delivered_without_a_request(server: Server, tmp_path: Path) -> None:
     """The process that delivers begins when it starts."""
     goods, sold = tmp_path / "goods.csv", tmp_path / "sold.csv"
     goods.write_text("sku,price,quantity\ntea,4.50,10\n")
@@ -91,7 +91,7 @@ def test_ctrl_c_ends_it(tmp_path: Path) -> None:
         shell.end(process)
 
 
-def test_a_stop_while_workers_start_is_heard(tmp_path: Path) -> None:
+def test_a_stop_while_workers_start_ends_them_at_once(tmp_path: Path) -> None:
     """It ends them at once: none has to be killed after ten seconds."""
     process = shell.start(tmp_path / "data", "serve", PORT=str(free_port()))
     try:
@@ -100,11 +100,11 @@ def test_a_stop_while_workers_start_is_heard(tmp_path: Path) -> None:
             if "Spawning worker-2" in line:
                 break
         process.terminate()
-        code, _, told = shell.finished(process)
+        code, _, result = shell.finished(process)
     finally:
         shell.end(process)
     assert code == 0
-    lines = [json.loads(line) for line in told.splitlines() if line.startswith("{")]
+    lines = [json.loads(line) for line in result.splitlines() if line.startswith("{")]
     said_at = {line["message"]: datetime.fromisoformat(line["time"]) for line in lines}
     took = said_at["Stopped worker-3"] - said_at["Shutting down granian"]
     # Granian may take one that has ended for alive, and say that it kills it (decision 0073)
@@ -131,7 +131,7 @@ def test_workers_that_are_killed_again_and_again_are_replaced(tmp_path: Path) ->
         shell.end(process)
 
 
-def test_what_a_worker_finds_wrong_ends_the_server(server: Server) -> None:
+def test_an_error_in_a_worker_ends_the_server(server: Server) -> None:
     """A large folder is opened by the workers alone; their sentence is the server's last one."""
     server.start()
     server.stop()
@@ -143,7 +143,7 @@ def test_what_a_worker_finds_wrong_ends_the_server(server: Server) -> None:
     assert "Traceback" not in out + err
 
 
-def test_a_port_in_use_is_told(tmp_path: Path, taken_port: str) -> None:
+def test_a_port_in_use_is_reported(tmp_path: Path, taken_port: str) -> None:
     code, _, err = shell.run(tmp_path / "data", "serve", PORT=taken_port)
     assert code == 2
     assert err == (
@@ -152,14 +152,14 @@ def test_a_port_in_use_is_told(tmp_path: Path, taken_port: str) -> None:
     )
 
 
-def test_an_address_of_another_machine_is_told(tmp_path: Path) -> None:
+def test_an_address_of_another_machine_is_reported(tmp_path: Path) -> None:
     code, _, err = shell.run(tmp_path / "data", "serve", HOST="192.0.2.1")
     assert code == 2
     assert err.startswith("Error: Nothing can listen on 192.0.2.1, port 8000 (")
 
 
 @pytest.mark.parametrize("command", [["serve"], ["replay", "--all"], ["check"], ["--help"]])
-def test_a_bad_setting_is_told_by_every_command(tmp_path: Path, command: list[str]) -> None:
+def test_a_bad_setting_is_reported_by_every_command(tmp_path: Path, command: list[str]) -> None:
     """One sentence that names every one of them."""
     code, _, err = shell.run(tmp_path / "data", *command, PORT="eighty", WORKER="2")
     assert code == 2
@@ -169,7 +169,7 @@ def test_a_bad_setting_is_told_by_every_command(tmp_path: Path, command: list[st
     )
 
 
-def test_a_folder_that_cannot_be_used_is_told(tmp_path: Path) -> None:
+def test_an_unusable_folder_is_reported(tmp_path: Path) -> None:
     """A file stands in its place."""
     (tmp_path / "data").write_text("")
     code, _, err = shell.run(tmp_path / "data", "failures")
@@ -179,7 +179,7 @@ def test_a_folder_that_cannot_be_used_is_told(tmp_path: Path) -> None:
     assert err.count("\n") == 1
 
 
-def test_a_damaged_folder_is_told(server: Server) -> None:
+def test_a_damaged_folder_is_reported(server: Server) -> None:
     """The sentence says which file, and what to do."""
     server.start()
     server.stop()

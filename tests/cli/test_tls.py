@@ -1,4 +1,4 @@
-"""TLS that the server speaks itself, asked by a real client; and what is wrong with it, told."""
+"""TLS of the server itself, with a real client, and the errors for unusable certificates."""
 
 import ssl
 from collections.abc import Callable, Iterator
@@ -15,7 +15,7 @@ ORDER = {"customer_name": "Ada", "items": [{"product": "notebook-a5", "quantity"
 
 
 class Certificate:
-    """A certificate for this machine and shop.example, with its key, and who vouches for it."""
+    """A certificate for this machine and shop.example, with its key and authority."""
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir()
@@ -80,7 +80,7 @@ def test_an_order_is_placed_by_tls(
         assert kept["order_id"] == placed.json()["order_id"]
 
 
-def test_browsers_are_told_to_come_by_tls_only(url: str, certificate: Certificate) -> None:
+def test_browsers_get_strict_transport_security(url: str, certificate: Certificate) -> None:
     """But not for this machine's own names, which other services use too."""
     with client_of(certificate, http2=True) as client:
         there = client.get(f"{url}/product", headers={"Host": "shop.example"})
@@ -107,12 +107,12 @@ def test_heads_that_are_too_large_are_refused_by_http_2_too(
     url: str, certificate: Certificate
 ) -> None:
     with client_of(certificate, http2=True) as client:
-        told = client.get(f"{url}/product", headers={"X-Large": "a" * (70 << 10)})
-        assert told.status_code == 431
+        result = client.get(f"{url}/product", headers={"X-Large": "a" * (70 << 10)})
+        assert result.status_code == 431
         assert client.get(f"{url}/product").status_code == 200
 
 
-def test_without_tls_nothing_is_said_of_it(tmp_path: Path) -> None:
+def test_without_tls_there_is_no_strict_transport_security(tmp_path: Path) -> None:
     """A shop by plain HTTP would shut itself out."""
     port = free_port()
     process = shell.start(tmp_path / "data", "serve", PORT=str(port), TRUSTED_HOSTS="shop.example")
@@ -143,7 +143,7 @@ def nonsense(certificate: Certificate) -> str:
 
 
 @pytest.mark.parametrize("spoil", [missing, of_another, nonsense])
-def test_what_cannot_be_used_is_told_at_the_start(
+def test_an_unusable_certificate_is_reported_at_the_start(
     tmp_path: Path, spoil: Callable[[Certificate], str]
 ) -> None:
     """In one sentence, before anything listens or any data folder is made."""
@@ -157,7 +157,9 @@ def test_what_cannot_be_used_is_told_at_the_start(
     assert not (tmp_path / "data").exists()
 
 
-def test_a_certificate_without_its_key_is_told(tmp_path: Path, certificate: Certificate) -> None:
+def test_a_certificate_without_its_key_is_reported(
+    tmp_path: Path, certificate: Certificate
+) -> None:
     code, _, err = shell.run(tmp_path / "data", "serve", TLS_CERT=str(certificate.file))
     assert code == 2
     assert err == "Error: Set DAYBOOK_TLS_CERT and DAYBOOK_TLS_KEY both, or none of them.\n"

@@ -4,7 +4,7 @@ import re
 from dataclasses import fields
 from pathlib import Path
 
-from app.cli.config import shown
+from app.cli.config import format_setting
 from app.config import PREFIX, Config
 from app.config.readers import MAILS
 
@@ -26,7 +26,8 @@ def test_every_default_is_the_one_in_force() -> None:
     for variable, (_, meaning, _, _, default) in ROWS.items():
         assert meaning
         if variable != "DAYBOOK_MAILS":
-            assert default.split(" (")[0] == f"`{shown(VARIABLES[variable], _default(variable))}`"
+            in_force = format_setting(VARIABLES[variable], _default(variable))
+            assert default.split(" (")[0] == f"`{in_force}`"
     assert set(MAILS) - Config().mails == set(re.findall("`(.+)`", ROWS["DAYBOOK_MAILS"][-1]))
 
 

@@ -12,8 +12,8 @@ from app.kernel.errors import Damaged
 from app.store import Document
 from app.store.files.checkpointer import Checkpointer
 from app.store.files.store import JsonFileStore
-from app.store.files.tools.repair import salvage
-from app.store.files.tools.verify import inspect
+from app.store.files.tools.repair import repair_journal
+from app.store.files.tools.verify import verify
 from tests.durability.conftest import EVERYTHING, SEED, Tell
 from tests.store.journal_lines import segments
 from tests.store.shop import COLLECTIONS, all_orders, note, order
@@ -90,7 +90,7 @@ def problem_with(sound: Path, work: Path, harm: Harm, before: dict[str, Document
     """What is wrong with how a store takes the harm, in words; "" for nothing."""
     shutil.copytree(sound, work)
     harm.do(work)
-    seen = [each for each in inspect(work, COLLECTIONS).findings if each.file == harm.file]
+    seen = [each for each in verify(work, COLLECTIONS).faults if each.file == harm.file]
     try:
         found = documents_of(work)
     except Damaged as error:
@@ -109,11 +109,11 @@ def problem_with(sound: Path, work: Path, harm: Harm, before: dict[str, Document
 
 def problem_with_repair(work: Path, harm: Harm, before: dict[str, Document]) -> str:
     """After the repair the shop is open again, and all that is missing was listed as lost."""
-    salvaged = salvage(work, COLLECTIONS)
+    salvaged = repair_journal(work, COLLECTIONS)
     if salvaged is None:
         return "" if harm.file.endswith(".json") else f"{harm}: nothing was repaired"
     found = documents_of(work)
-    if findings := inspect(work, COLLECTIONS).findings:
+    if findings := verify(work, COLLECTIONS).faults:
         return f"{harm}: after the repair there is {findings}"
     missing = {key for key in before if found.get(key) != before[key]}
     told = len(salvaged.lost)  # of what was cut off nobody knows how much it was

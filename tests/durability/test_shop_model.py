@@ -22,7 +22,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from app import COLLECTIONS, create_app
 from app.config import Config
-from app.store.files.tools.verify import inspect
+from app.store.files.tools.verify import verify
 from tests.durability.conftest import EVERYTHING, MEMORY
 from tests.durability.day import FIRST_NUMBER, Operation, Shop
 from tests.durability.disk import Disk, Step
@@ -192,7 +192,7 @@ class ShopBesideDict(RuleBasedStateMachine):
     @rule()
     def restart(self) -> None:
         self.shop.close()
-        assert inspect(self.data, COLLECTIONS).findings == []
+        assert verify(self.data, COLLECTIONS).faults == []
         self.shop = Shop(self.data)
 
     @rule()

@@ -12,7 +12,7 @@ from app.kernel.errors import DaybookError
 from app.orders.service import ORDERS
 from app.orders.states import CANCELLED
 from app.store import Document, View
-from app.store.files.tools.verify import inspect
+from app.store.files.tools.verify import verify
 from tests.durability.day import MEND, REPLAY, Books, Operation, Shop
 
 
@@ -54,7 +54,7 @@ def _finish_the_deliveries(shop: Shop) -> None:
 
 
 def _findings(data: Path) -> list[Any]:
-    return inspect(data, COLLECTIONS).findings
+    return verify(data, COLLECTIONS).faults
 
 
 def _unreadable_files(data: Path) -> list[str]:

@@ -7,7 +7,7 @@ from flask import Flask
 
 from app import create_app
 from app.config import Config
-from app.server.migrations import STEPS
+from app.server.migrations import MIGRATIONS
 from app.store import Collection, Document
 from app.store.files.store import JsonFileStore
 
@@ -47,7 +47,7 @@ PRODUCT: Document = {
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """What the first version kept: products could not be archived, orders had no link."""
+    """A folder of the first version: products without `archived`, orders without `link`."""
     folder = tmp_path / "data"
     store = JsonFileStore(folder, [Collection("orders", "order_id"), Collection("products", "sku")])
     with store.transaction() as tx:
@@ -78,9 +78,9 @@ def test_the_first_version_s_shop_opens(app: Flask, folder: Path) -> None:
 
 
 @pytest.mark.parametrize("document", [ORDER, PRODUCT], ids=["order", "product"])
-def test_a_step_leaves_what_has_come_that_far(document: Document) -> None:
+def test_a_migration_leaves_a_migrated_document_unchanged(document: Document) -> None:
     """As when an upgrade that was interrupted begins again."""
     name = "orders" if "order_id" in document else "products"
-    for step in STEPS:
+    for step in MIGRATIONS:
         upgraded = step[name](document)
         assert step[name](upgraded) == upgraded != document

@@ -12,8 +12,8 @@ from app.kernel.errors import Conflict, Damaged, Invalid
 from app.store import Document
 from app.store.files.checkpointer import Checkpointer
 from app.store.files.store import JsonFileStore
-from app.store.files.tools.adopt_edits import AdoptedFile, accept
-from app.store.files.tools.verify import inspect
+from app.store.files.tools.adopt_edits import AdoptedFile, adopt_edits
+from app.store.files.tools.verify import verify
 from tests.store.conftest import OpenStore
 from tests.store.faults import survives
 from tests.store.journal_lines import checkpoint, segments, spoil, two_segments
@@ -52,13 +52,13 @@ def contents(folder: Path) -> dict[str, bytes]:
 def test_edit_is_taken_as_true(shop: Path, open_store: OpenStore) -> None:
     """Added, changed and removed orders count, and lists and counts follow them."""
     edit(shop, order("x", status="placed"), order("a", status="paid"))
-    assert accept(shop, COLLECTIONS) == [AdoptedFile("orders.json", 2, 3, 1)]
+    assert adopt_edits(shop, COLLECTIONS) == [AdoptedFile("orders.json", 2, 3, 1)]
     store = open_store()
     assert sorted(all_orders(store)) == ["a", "c", "x"]
     with store.read() as view:
         assert ids(view.find("orders", {"status": "placed"}).documents) == ["c", "x"]
         assert view.get("notes", "n") == {"note_id": "n", "text": ""}
-    assert inspect(shop, COLLECTIONS).findings == []
+    assert verify(shop, COLLECTIONS).faults == []
 
 
 def test_orders_that_were_in_the_journal_alone_are_kept(shop: Path, open_store: OpenStore) -> None:
@@ -69,7 +69,7 @@ def test_orders_that_were_in_the_journal_alone_are_kept(shop: Path, open_store: 
         tx.delete("orders", "b")
     store.close()
     edit(shop, order("a", status="paid"), order("b"), order("x"))
-    assert accept(shop, COLLECTIONS) == [AdoptedFile("orders.json", 2, 3, 3)]
+    assert adopt_edits(shop, COLLECTIONS) == [AdoptedFile("orders.json", 2, 3, 3)]
     assert all_orders(open_store()) == {
         "a": order("a", status="shipped"),
         "c": order("c", status="placed"),
@@ -80,9 +80,9 @@ def test_orders_that_were_in_the_journal_alone_are_kept(shop: Path, open_store: 
 def test_older_entries_never_override_an_accepted_edit(shop: Path, open_store: OpenStore) -> None:
     """Once accepted, an edit stands, whatever the journal still has from before."""
     edit(shop, order("a"))
-    accept(shop, COLLECTIONS)
+    adopt_edits(shop, COLLECTIONS)
     edit(shop, order("a", total="7"), order("c", total="7"))
-    assert accept(shop, COLLECTIONS) == [AdoptedFile("orders.json", 2, 2, 0)]
+    assert adopt_edits(shop, COLLECTIONS) == [AdoptedFile("orders.json", 2, 2, 0)]
     for _ in range(2):
         store = open_store()
         assert all_orders(store) == {"a": order("a", total="7"), "c": order("c", total="7")}
@@ -93,10 +93,10 @@ def test_older_entries_never_override_an_accepted_edit(shop: Path, open_store: O
 
 
 def test_several_files_are_accepted_together(shop: Path, open_store: OpenStore) -> None:
-    """Each edited file is named; those that nobody touched are not."""
+    """The result names each edited file, and no other."""
     edit(shop, order("a"))
     (shop / "notes.json").write_text('[{"text":"first","note_id":"m"}]')
-    accepted = accept(shop, COLLECTIONS)
+    accepted = adopt_edits(shop, COLLECTIONS)
     assert [each.file for each in accepted] == ["orders.json", "notes.json"]
     with open_store().read() as view:
         assert sorted(view.keys("notes")) == ["m", "n"]
@@ -105,7 +105,7 @@ def test_several_files_are_accepted_together(shop: Path, open_store: OpenStore) 
 def test_nothing_to_accept_changes_nothing(shop: Path) -> None:
     """Files that are as the service left them stay as they are."""
     before = contents(shop)
-    assert accept(shop, COLLECTIONS) == []
+    assert adopt_edits(shop, COLLECTIONS) == []
     assert contents(shop) == before
 
 
@@ -113,7 +113,7 @@ def test_folder_without_a_journal_has_nothing_to_accept(folder: Path) -> None:
     """Files that no store has seen yet are validated by the first start, as they always are."""
     folder.mkdir()
     edit(folder, order("a"))
-    assert accept(folder, COLLECTIONS) == []
+    assert adopt_edits(folder, COLLECTIONS) == []
 
 
 @pytest.mark.parametrize(
@@ -136,7 +136,7 @@ def test_bad_edit_is_refused(
         (shop / "orders.json").write_text(text)
     before = contents(shop)
     with pytest.raises(Invalid, match=reason):
-        accept(shop, COLLECTIONS)
+        adopt_edits(shop, COLLECTIONS)
     assert contents(shop) == before
     with pytest.raises(Damaged):
         open_store()
@@ -149,14 +149,14 @@ def test_edit_is_not_accepted_while_the_service_runs(shop: Path, open_store: Ope
     edit(shop, order("a"))
     before = contents(shop)
     with pytest.raises(Conflict, match="stop it"):
-        accept(shop, COLLECTIONS)
+        adopt_edits(shop, COLLECTIONS)
     assert contents(shop) == before
     store.close()
-    assert len(accept(shop, COLLECTIONS)) == 1
+    assert len(adopt_edits(shop, COLLECTIONS)) == 1
 
 
 def test_damaged_journal_is_not_accepted(shop: Path, open_store: OpenStore) -> None:
-    """What the journal has lost cannot be replaced by a confirmation."""
+    """An edit does not replace what the journal has lost."""
     store = open_store()
     put_orders(store, order("d"))
     store.close()
@@ -164,7 +164,7 @@ def test_damaged_journal_is_not_accepted(shop: Path, open_store: OpenStore) -> N
     first = segments(shop)[-1].read_bytes().index(b'"seq":2')
     spoil(segments(shop)[-1], first)
     with pytest.raises(Damaged, match="damaged at byte"):
-        accept(shop, COLLECTIONS)
+        adopt_edits(shop, COLLECTIONS)
 
 
 def test_accepting_that_dies_can_be_repeated(shop: Path) -> None:
@@ -174,8 +174,8 @@ def test_accepting_that_dies_can_be_repeated(shop: Path) -> None:
     for steps in range(50):
         copy = shop.with_name(f"died-after-{steps}")
         shutil.copytree(shop, copy)
-        survived = survives(partial(accept, copy, COLLECTIONS), steps)
-        accept(copy, COLLECTIONS)
+        survived = survives(partial(adopt_edits, copy, COLLECTIONS), steps)
+        adopt_edits(copy, COLLECTIONS)
         store = JsonFileStore(copy, COLLECTIONS)
         assert all_orders(store) == expected
         put_orders(store, order("x"))
@@ -189,7 +189,7 @@ def test_accepting_that_dies_can_be_repeated(shop: Path) -> None:
 
 
 def test_edit_after_a_checkpoint_that_died_loses_no_order(shop: Path) -> None:
-    """Whichever version of the file was edited: the edit counts, and so does every order."""
+    """The edit of either version of the file counts, and so does every order."""
     for steps in range(50):
         copy = shop.with_name(f"died-after-{steps}")
         shutil.copytree(shop, copy)
@@ -198,7 +198,7 @@ def test_edit_after_a_checkpoint_that_died_loses_no_order(shop: Path) -> None:
         store.close()
         found = json.loads((copy / "orders.json").read_bytes())
         edit(copy, order("x"), *(order(each["order_id"], total="9") for each in found))
-        accept(copy, COLLECTIONS)
+        adopt_edits(copy, COLLECTIONS)
         store = JsonFileStore(copy, COLLECTIONS)
         totals = {key: each["total"] for key, each in all_orders(store).items()}
         assert totals.pop("c") in ("1", "9")
@@ -209,12 +209,38 @@ def test_edit_after_a_checkpoint_that_died_loses_no_order(shop: Path) -> None:
     assert survived
 
 
+def test_unfinished_entry_is_cut_off_and_a_copy_kept(shop: Path, open_store: OpenStore) -> None:
+    """A crash left it at the end of the journal; the edit is adopted all the same."""
+    with segments(shop)[-1].open("ab") as journal:
+        journal.write(b'{"crc":"00')
+    edit(shop, order("a"))
+    assert adopt_edits(shop, COLLECTIONS) == [AdoptedFile("orders.json", 2, 2, 1)]
+    assert [path.read_bytes() for path in shop.rglob("*.torn-at-*")] == [b'{"crc":"00']
+    assert sorted(all_orders(open_store())) == ["a", "c"]
+
+
+def test_unfinished_step_to_the_next_segment_does_not_matter(
+    folder: Path, open_store: OpenStore
+) -> None:
+    """A crash cut the line short that leads from one segment to the next."""
+    two_segments(folder, "ab")
+    path = segments(folder)[0]
+    path.write_bytes(path.read_bytes()[:-5])
+    edit(folder, order("x"))
+    assert adopt_edits(folder, COLLECTIONS) == [AdoptedFile("orders.json", 0, 3, 2)]
+    store = open_store()
+    assert sorted(all_orders(store)) == ["a", "b", "x"]
+    put_orders(store, order("y"))
+    checkpoint(store)
+    assert verify(folder, COLLECTIONS).faults == []
+
+
 class TestNumbers:
-    """What was given out is not given out again, whichever file a person edits."""
+    """No edit of any file lets a number or id be issued twice."""
 
     @pytest.fixture
     def shop(self, folder: Path) -> Path:
-        """Orders 1 and 2 in orders.json, 3 in the journal alone; notes tell of 2, and of 4."""
+        """Orders 1 and 2 in orders.json, 3 in the journal alone; notes name 2 and 4."""
         store = JsonFileStore(folder, COLLECTIONS)
         with store.transaction() as tx:
             for name in "ab":
@@ -262,7 +288,7 @@ class TestNumbers:
         (shop / "orders.json").write_text(f"[\n{lines}\n]")
         before = contents(shop)
         with pytest.raises(Invalid) as refused:
-            accept(shop, COLLECTIONS)
+            adopt_edits(shop, COLLECTIONS)
         assert str(refused.value) == reason
         assert contents(shop) == before
 
@@ -291,7 +317,7 @@ class TestNumbers:
             lines = [json.dumps({"name": name, "value": counters[name]}) for name in counters]
             path.write_text("[\n" + ",\n".join(lines) + "\n]")
         with pytest.raises(Invalid) as refused:
-            accept(shop, COLLECTIONS)
+            adopt_edits(shop, COLLECTIONS)
         assert f"counters.json{'' if reason[0] == ':' else ', '}{reason}" in str(refused.value)
 
     def test_counter_may_be_raised(self, shop: Path, open_store: OpenStore) -> None:
@@ -305,19 +331,22 @@ class TestNumbers:
         ):
             path = shop / f"{name}.json"
             path.write_text(path.read_text().replace(before, after))
-        assert {each.file for each in accept(shop, COLLECTIONS)} == {"orders.json", "counters.json"}
+        assert {each.file for each in adopt_edits(shop, COLLECTIONS)} == {
+            "orders.json",
+            "counters.json",
+        }
         with open_store().transaction() as tx:
             assert tx.next_number("order") == 10
             assert len(list(tx.keys("orders"))) == 4
 
 
 def test_edit_of_a_file_whose_segments_are_gone_is_refused(folder: Path) -> None:
-    """Nobody can say what the journal had on top of the file that was edited."""
+    """The transactions that belong on top of the edited file are lost."""
     two_segments(folder, "ab")
     segments(folder)[0].unlink()
     edit(folder, order("x"))
     with pytest.raises(Damaged, match=r"orders\.json needs are missing"):
-        accept(folder, COLLECTIONS)
+        adopt_edits(folder, COLLECTIONS)
 
 
 @pytest.mark.parametrize(
@@ -337,11 +366,11 @@ def test_counter_that_says_no_number_is_refused(
     """Numbers are whole, ids as the store writes them."""
     (shop / "counters.json").write_text(json.dumps([{"name": name, "value": value}]))
     with pytest.raises(Invalid, match=reason):
-        accept(shop, COLLECTIONS)
+        adopt_edits(shop, COLLECTIONS)
 
 
 def test_counter_with_more_than_its_value_is_refused(shop: Path) -> None:
-    """What somebody noted there would be lost with the next number."""
+    """A further member would be lost with the next number."""
     (shop / "counters.json").write_text('[{"name": "order", "value": 1, "note": "new year"}]')
     with pytest.raises(Invalid, match="and nothing else"):
-        accept(shop, COLLECTIONS)
+        adopt_edits(shop, COLLECTIONS)

@@ -8,7 +8,7 @@ import pytest
 from app.kernel.errors import Conflict, Damaged, StorageFull, Unavailable
 from app.store.files.store import JsonFileStore
 from app.store.files.tools.backup import backup
-from app.store.files.tools.verify import inspect
+from app.store.files.tools.verify import verify
 from tests.store.conftest import OpenStore
 from tests.store.faults import full_disk, no_rights
 from tests.store.journal_lines import checkpoint
@@ -32,7 +32,7 @@ def test_backup_is_a_data_folder(open_store: OpenStore, destination: Path) -> No
     assert made.last_transaction == 2
     assert made.files == len([path for path in destination.rglob("*") if path.is_file()]) == 5
     assert made.bytes == sum(path.stat().st_size for path in destination.rglob("*.*json"))
-    assert inspect(destination, COLLECTIONS).findings == []
+    assert verify(destination, COLLECTIONS).faults == []
     copy = JsonFileStore(destination, COLLECTIONS)
     assert all_orders(copy) == {"a": order("a", total="2"), "b": order("b")}
     copy.close()
@@ -63,7 +63,7 @@ def test_backup_does_not_overwrite(open_store: OpenStore, destination: Path) -> 
 def test_backup_does_not_lie_in_what_it_copies(
     folder: Path, open_store: OpenStore, name: str
 ) -> None:
-    """Who loses the folder would lose both."""
+    """A backup inside the data folder would be lost together with it."""
     store = open_store()
     before = sorted(folder.rglob("*"))
     with pytest.raises(Conflict, match="copy would lie in the data folder"):

@@ -8,7 +8,7 @@ import orjson
 import pytest
 
 from app.kernel.errors import Damaged
-from app.store.files.tools.verify import inspect
+from app.store.files.tools.verify import verify
 from app.store.files.wal.format import encode_transaction
 from tests.store.conftest import OpenStore
 from tests.store.journal_lines import checkpoint, journal_of, segments, spoil, two_segments
@@ -94,7 +94,7 @@ def test_announcement_cut_short_at_any_byte_is_no_damage(
     assert b'"published":' in whole[start:]
     for end in range(start + 1, len(whole)):
         path.write_bytes(whole[:end])
-        assert [each.heals for each in inspect(folder, COLLECTIONS).findings] == [True]
+        assert [each.heals for each in verify(folder, COLLECTIONS).faults] == [True]
         store = open_store()
         assert all_orders(store) == {"a": order("a")}
         store.close()

@@ -9,9 +9,10 @@ import pytest
 
 from app.kernel.errors import Conflict, Damaged, StorageFull, Unavailable
 from app.store import Document
-from app.store.files.tools.migrate import Migrated, upgrade
-from app.store.files.tools.read_only import look
-from app.store.files.tools.verify import inspect
+from app.store.files.tools.migrate import MigrationReport, migrate
+from app.store.files.tools.read_only import open_read_only
+from app.store.files.tools.verify import verify
+from app.store.files.wal.format import encode_document, encode_transaction
 from tests.store.conftest import OpenStore
 from tests.store.faults import full_disk, survives
 from tests.store.journal_lines import checkpoint, segments, spoil
@@ -26,7 +27,7 @@ def with_shout(document: Document) -> Document:
     return document | {"shout": document["status"].upper()}
 
 
-STEPS = ({"orders": with_status}, {"orders": with_shout})
+MIGRATIONS = ({"orders": with_status}, {"orders": with_shout})
 NEW_ORDERS = replace(ORDERS, indexes={"shout": lambda document: [document["shout"]]})
 NEW_COLLECTIONS = (NEW_ORDERS, NOTES)
 UPGRADED = {
@@ -62,7 +63,7 @@ class TestOldShop:
         self, folder: Path, open_store: OpenStore
     ) -> None:
         """Those in the journal too; and what the new indexes need is there."""
-        assert upgrade(folder, NEW_COLLECTIONS, STEPS) == Migrated(
+        assert migrate(folder, NEW_COLLECTIONS, MIGRATIONS) == MigrationReport(
             {"orders": 3}, "before-upgrade-to-2"
         )
         store = open_store(collections=NEW_COLLECTIONS)
@@ -70,31 +71,31 @@ class TestOldShop:
         with store.read() as view:
             assert view.count("orders", {"shout": "PLACED"}) == 2
             assert view.get("notes", "n") == {"note_id": "n", "text": ""}
-        assert inspect(folder, NEW_COLLECTIONS).findings == []
+        assert verify(folder, NEW_COLLECTIONS).faults == []
 
     def test_it_is_done_once(self, folder: Path) -> None:
-        upgrade(folder, NEW_COLLECTIONS, STEPS)
+        migrate(folder, NEW_COLLECTIONS, MIGRATIONS)
         before = files_of(folder)
-        assert upgrade(folder, NEW_COLLECTIONS, STEPS) is None
+        assert migrate(folder, NEW_COLLECTIONS, MIGRATIONS) is None
         assert files_of(folder) == before
 
     def test_the_version_outlives_checkpoints(self, folder: Path, open_store: OpenStore) -> None:
         """Each segment that is begun later carries it on."""
-        upgrade(folder, NEW_COLLECTIONS, STEPS)
+        migrate(folder, NEW_COLLECTIONS, MIGRATIONS)
         store = open_store(collections=NEW_COLLECTIONS)
         put_orders(store, order("d", status="paid", shout="PAID"))
         checkpoint(store)
         store.close()
-        assert upgrade(folder, NEW_COLLECTIONS, STEPS) is None
+        assert migrate(folder, NEW_COLLECTIONS, MIGRATIONS) is None
 
-    def test_what_was_there_is_kept(self, folder: Path, open_store: OpenStore) -> None:
+    def test_a_copy_of_the_old_folder_is_kept(self, folder: Path, open_store: OpenStore) -> None:
         """As a folder that the older version opens."""
         before = files_of(folder)
-        upgrade(folder, NEW_COLLECTIONS, STEPS)
+        migrate(folder, NEW_COLLECTIONS, MIGRATIONS)
         copy = folder / "before-upgrade-to-2"
         assert files_of(copy) == before
         copy.rename(folder.with_name("older"))
-        with look(folder.with_name("older"), COLLECTIONS) as view:
+        with open_read_only(folder.with_name("older"), COLLECTIONS) as view:
             assert view.get("orders", "a") == order("a", total="2")
 
     def test_one_that_died_is_begun_again(self, folder: Path) -> None:
@@ -102,9 +103,9 @@ class TestOldShop:
         for steps in range(60):
             copy = folder.with_name(f"died-after-{steps}")
             shutil.copytree(folder, copy)
-            survived = survives(partial(upgrade, copy, NEW_COLLECTIONS, STEPS), steps)
-            upgrade(copy, NEW_COLLECTIONS, STEPS)
-            with look(copy, NEW_COLLECTIONS, len(STEPS)) as view:
+            survived = survives(partial(migrate, copy, NEW_COLLECTIONS, MIGRATIONS), steps)
+            migrate(copy, NEW_COLLECTIONS, MIGRATIONS)
+            with open_read_only(copy, NEW_COLLECTIONS, len(MIGRATIONS)) as view:
                 found = {each["order_id"]: each for each in view.find("orders").documents}
             assert found == UPGRADED
             assert files_of(copy / "before-upgrade-to-2") == files_of(folder)
@@ -116,27 +117,30 @@ class TestOldShop:
     def test_a_full_disk_changes_nothing(self, folder: Path) -> None:
         before = files_of(folder)
         with full_disk(100), pytest.raises(StorageFull):
-            upgrade(folder, NEW_COLLECTIONS, STEPS)
+            migrate(folder, NEW_COLLECTIONS, MIGRATIONS)
         assert files_of(folder) == before
         assert not list(folder.glob("*before*"))
 
     def test_a_damaged_folder_is_left_alone(self, folder: Path) -> None:
-        """What cannot be read in whole must not be written anew."""
+        """A folder that cannot be read completely is not rewritten."""
         spoil(segments(folder)[-1], 300)
         before = files_of(folder)
         with pytest.raises(Damaged):
-            upgrade(folder, NEW_COLLECTIONS, STEPS)
+            migrate(folder, NEW_COLLECTIONS, MIGRATIONS)
         assert files_of(folder) == before
 
     def test_a_served_folder_is_left_alone(self, folder: Path, open_store: OpenStore) -> None:
         """The older version still runs on it."""
         assert open_store().lead(1)
         with pytest.raises(Conflict, match="stop it, then start this version"):
-            upgrade(folder, NEW_COLLECTIONS, STEPS)
+            migrate(folder, NEW_COLLECTIONS, MIGRATIONS)
 
-    def test_who_only_looks_is_told(self, folder: Path) -> None:
+    def test_read_only_open_is_refused(self, folder: Path) -> None:
         """Without writing anything, as documents of another shape could end in a traceback."""
-        with pytest.raises(Conflict, match="Start the service once"), look(folder, COLLECTIONS, 2):
+        with (
+            pytest.raises(Conflict, match="Start the service once"),
+            open_read_only(folder, COLLECTIONS, 2),
+        ):
             pass
 
 
@@ -144,22 +148,22 @@ def test_a_newer_folder_is_refused(folder: Path, open_store: OpenStore) -> None:
     """This version would not know what the documents mean."""
     open_store(schema=3).close()
     with pytest.raises(Unavailable, match="documents of version 3; this one knows 2"):
-        upgrade(folder, NEW_COLLECTIONS, STEPS)
+        migrate(folder, NEW_COLLECTIONS, MIGRATIONS)
 
 
 def test_a_new_folder_has_nothing_to_upgrade(folder: Path, open_store: OpenStore) -> None:
-    assert upgrade(folder, NEW_COLLECTIONS, STEPS) is None
+    assert migrate(folder, NEW_COLLECTIONS, MIGRATIONS) is None
     open_store(schema=2).close()
-    assert upgrade(folder, NEW_COLLECTIONS, STEPS) is None
+    assert migrate(folder, NEW_COLLECTIONS, MIGRATIONS) is None
     assert not list(folder.glob("before*"))
 
 
-def test_what_was_done_is_told() -> None:
+def test_report_names_files_counts_and_copy() -> None:
     """Which files, how many documents, and where the copy is."""
-    told = str(Migrated({"orders": 3, "notes": 1}, "before-upgrade-to-2"))
-    assert "(3 in orders.json, 1 in notes.json)" in told
-    assert "before-upgrade-to-2/" in told
-    assert "(none had to change)" in str(Migrated({}, "before-upgrade-to-2"))
+    text = str(MigrationReport({"orders": 3, "notes": 1}, "before-upgrade-to-2"))
+    assert "(3 in orders.json, 1 in notes.json)" in text
+    assert "before-upgrade-to-2/" in text
+    assert "(none had to change)" in str(MigrationReport({}, "before-upgrade-to-2"))
 
 
 def test_a_segment_that_leads_nowhere_is_named(folder: Path, open_store: OpenStore) -> None:
@@ -167,15 +171,27 @@ def test_a_segment_that_leads_nowhere_is_named(folder: Path, open_store: OpenSto
     open_store(schema=0).close()
     (folder / "journal" / "00000009.ndjson").symlink_to(folder / "nowhere")
     with pytest.raises(Unavailable, match=r"journal/00000009\.ndjson cannot be used"):
-        upgrade(folder, NEW_COLLECTIONS, STEPS)
+        migrate(folder, NEW_COLLECTIONS, MIGRATIONS)
 
 
 @pytest.mark.usefixtures("old_shop")
 def test_an_unfinished_entry_does_not_keep_from_upgrading(
     folder: Path, open_store: OpenStore
 ) -> None:
-    """A crash of the older version left it, and nobody was told that it is kept."""
+    """A crash of the older version left it, and it was never acknowledged."""
     with segments(folder)[-1].open("ab") as journal:
         journal.write(b'{"crc":"00')
-    assert upgrade(folder, NEW_COLLECTIONS, STEPS) is not None
+    assert migrate(folder, NEW_COLLECTIONS, MIGRATIONS) is not None
+    assert all_orders(open_store(collections=NEW_COLLECTIONS)) == UPGRADED
+
+
+@pytest.mark.usefixtures("old_shop")
+def test_a_transaction_behind_an_unfinished_one_is_not_migrated(
+    folder: Path, open_store: OpenStore
+) -> None:
+    """A crash kept the later of two unsynced entries: neither was acknowledged, so both go."""
+    raw = encode_document(order("z", status="paid"))
+    with segments(folder)[-1].open("ab") as journal:
+        journal.write(b'{"crc":"00\n' + encode_transaction(5, 3, {"orders": [raw]}, {}))
+    assert migrate(folder, NEW_COLLECTIONS, MIGRATIONS) is not None
     assert all_orders(open_store(collections=NEW_COLLECTIONS)) == UPGRADED

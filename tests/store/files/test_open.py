@@ -14,7 +14,7 @@ from app.store.files.disk.filesystem import file_system_of
 from app.store.files.disk.locks import ProcessLock
 from app.store.files.folder.open import prepare_folder
 from app.store.files.store import JsonFileStore
-from app.store.files.tools.read_only import look
+from app.store.files.tools.read_only import open_read_only
 from tests.durability.disk import OPEN, Disk, Step
 from tests.store.conftest import OpenStore
 from tests.store.faults import no_rights
@@ -327,7 +327,7 @@ def test_looking_at_an_older_folder_asks_for_a_start(folder: Path) -> None:
     drafts = Collection(name="drafts", key="draft_id")
     with (
         pytest.raises(Conflict, match=r"without drafts\.json. Start the service once"),
-        look(folder, (*COLLECTIONS, drafts)),
+        open_read_only(folder, (*COLLECTIONS, drafts)),
     ):
         pytest.fail("it was looked at")
 
@@ -348,7 +348,7 @@ def test_opening_goes_on_when_a_checkpoint_replaces_what_it_reads(
             if len(met) == opened:
                 checkpoint(busy)
 
-    with Disk(folder, before, reads=True), look(folder, COLLECTIONS) as view:
+    with Disk(folder, before, reads=True), open_read_only(folder, COLLECTIONS) as view:
         assert view.get("orders", "a") == order("a")
     assert len(met) == opened
     assert not first.exists()
@@ -371,6 +371,6 @@ def test_looking_at_a_folder_without_a_journal_asks_for_a_start(brought: Path) -
     """Nothing is on record about any of its files."""
     with (
         pytest.raises(Conflict, match="Start the service once"),
-        look(brought, COLLECTIONS),
+        open_read_only(brought, COLLECTIONS),
     ):
         pytest.fail("it was looked at")

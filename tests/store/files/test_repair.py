@@ -1,4 +1,4 @@
-"""A damaged journal is made anew from what can be read, and what is lost is told."""
+"""A repair rebuilds a damaged journal from what can be read, and reports what is lost."""
 
 from pathlib import Path
 
@@ -6,8 +6,8 @@ import pytest
 
 from app.kernel.errors import Conflict, Damaged
 from app.store.files.store import JsonFileStore
-from app.store.files.tools.repair import salvage
-from app.store.files.tools.verify import inspect
+from app.store.files.tools.repair import repair_journal
+from app.store.files.tools.verify import verify
 from tests.store.conftest import OpenStore
 from tests.store.journal_lines import checkpoint, journal_of, segments, spoil
 from tests.store.shop import COLLECTIONS, all_orders, note, order, put_orders
@@ -22,21 +22,21 @@ def test_lost_transaction_is_named_and_the_rest_is_kept(
     name = segments(folder)[-1].name
     with pytest.raises(Damaged, match=f"journal/{name} is damaged at byte {starts[1]}"):
         open_store()
-    salvaged = salvage(folder, COLLECTIONS)
-    assert salvaged is not None
-    (lost,) = salvaged.lost
+    report = repair_journal(folder, COLLECTIONS)
+    assert report is not None
+    (lost,) = report.lost
     assert (lost.file, lost.offset) == (f"journal/{name}", starts[1])
     assert lost.text.startswith("Transaction 2 is lost.")
     store = open_store()
     assert sorted(all_orders(store)) == ["a", "c"]
     put_orders(store, order("d"))
     checkpoint(store)
-    assert inspect(folder, COLLECTIONS).findings == []
-    assert (folder / salvaged.aside / name).stat().st_size > starts[2]
+    assert verify(folder, COLLECTIONS).faults == []
+    assert (folder / report.copy / name).stat().st_size > starts[2]
 
 
-def test_segment_that_is_gone_is_told(folder: Path, open_store: OpenStore) -> None:
-    """Its transactions are named by their numbers; what comes after them is kept."""
+def test_missing_segment_is_reported(folder: Path, open_store: OpenStore) -> None:
+    """The report names its transactions by number; later ones are kept."""
     store = open_store()
     put_orders(store, order("a"))
     with store.writing():
@@ -47,27 +47,27 @@ def test_segment_that_is_gone_is_told(folder: Path, open_store: OpenStore) -> No
     put_orders(store, order("c"))
     store.close()
     segments(folder)[1].unlink()
-    salvaged = salvage(folder, COLLECTIONS)
-    assert salvaged is not None
-    assert [each.text for each in salvaged.lost] == ["Transaction 2 is missing."]
+    report = repair_journal(folder, COLLECTIONS)
+    assert report is not None
+    assert [each.text for each in report.lost] == ["Transaction 2 is missing."]
     assert sorted(all_orders(open_store())) == ["a", "c"]
 
 
-def test_file_that_nothing_is_on_record_about_is_taken_and_told(
+def test_file_without_a_record_is_taken_as_it_is_and_reported(
     folder: Path, open_store: OpenStore
 ) -> None:
-    """A damaged header takes with it what the files were; they are judged by the rules alone."""
+    """A damaged header loses the checksums of the files; the rules alone judge them."""
     journal_of(folder, "ab")
     spoil(segments(folder)[-1], 30)
-    salvaged = salvage(folder, COLLECTIONS)
-    assert salvaged is not None
-    told = {each.file for each in salvaged.lost}
-    assert {"orders.json", "notes.json"} <= told
+    report = repair_journal(folder, COLLECTIONS)
+    assert report is not None
+    files = {each.file for each in report.lost}
+    assert {"orders.json", "notes.json"} <= files
     assert sorted(all_orders(open_store())) == ["a", "b"]
 
 
 def test_deleted_stays_deleted(folder: Path, open_store: OpenStore) -> None:
-    """What the journal takes away is taken away from the file."""
+    """A deletion in the journal is applied to the file."""
     store = open_store()
     put_orders(store, order("a"), order("b"))
     checkpoint(store)
@@ -79,33 +79,33 @@ def test_deleted_stays_deleted(folder: Path, open_store: OpenStore) -> None:
     put_orders(store, order("e"))
     store.close()
     spoil(segments(folder)[-1], offset + 60)
-    assert salvage(folder, COLLECTIONS) is not None
+    assert repair_journal(folder, COLLECTIONS) is not None
     assert sorted(all_orders(open_store())) == ["b", "c", "e"]
 
 
 def test_sound_journal_is_left_alone(folder: Path) -> None:
-    """Nothing is written, nothing put aside."""
+    """Nothing is written or copied."""
     journal_of(folder, "ab")
-    assert salvage(folder, COLLECTIONS) is None
+    assert repair_journal(folder, COLLECTIONS) is None
     assert not list(folder.glob("damaged-*"))
 
 
 def test_running_service_is_not_repaired(folder: Path, open_store: OpenStore) -> None:
-    """The journal is not taken from under it."""
+    """The journal in use is not changed."""
     starts = journal_of(folder, "abc")
     store = open_store()
     store.lead(timeout_s=0)
     spoil(segments(folder)[-1], starts[1] + 60)
     with pytest.raises(Conflict, match="stop it, then repair the journal"):
-        salvage(folder, COLLECTIONS)
+        repair_journal(folder, COLLECTIONS)
 
 
 def test_second_repair_puts_the_journal_beside_the_first(folder: Path) -> None:
-    """Nothing that was put aside is written over."""
+    """No earlier copy is overwritten."""
     for _ in range(2):
         starts = journal_of(folder, "abc")
         spoil(segments(folder)[-1], starts[1] + 60)
-        assert salvage(folder, COLLECTIONS) is not None
+        assert repair_journal(folder, COLLECTIONS) is not None
     assert {each.name for each in folder.glob("damaged-*")} == {"damaged-1", "damaged-2"}
 
 
@@ -130,36 +130,30 @@ def note_down(store: JsonFileStore, note_id: str) -> None:
 
 
 def next_number(store: JsonFileStore) -> int:
-    """What the next order is given."""
+    """The number that the next order gets."""
     with store.transaction() as tx:
         return tx.next_number("order", 1001)
 
 
-@pytest.mark.parametrize("place", [b'"total"', b'"order_id"', b'"delete"', b'"durable"'])
-def test_number_of_a_lost_order_is_not_given_out_again(
+@pytest.mark.parametrize(
+    "place", [b'"total"', b'"order_id"', b'"delete"', b'"counters"', b'"value"', b'"name"']
+)
+def test_series_skips_a_thousand_after_a_lost_entry(
     folder: Path, open_store: OpenStore, place: bytes
 ) -> None:
-    """The last order is lost, but in its line the counter can still be made out."""
+    """The number of the lost order is not issued again, and the report names the last one."""
     start = numbered(folder, "abc")[-1]
     path = segments(folder)[-1]
     spoil(path, path.read_bytes().index(place, start) + 3)
-    assert salvage(folder, COLLECTIONS) is not None
+    report = repair_journal(folder, COLLECTIONS)
+    assert report is not None
+    assert report.lost[-1].file == "counters.json"
+    assert report.lost[-1].text == (
+        "order numbers go on after 2002: a lost entry may have used numbers up to there."
+    )
     store = open_store()
     assert sorted(all_orders(store)) == ["a", "b"]
-    assert next_number(store) == 1004
-
-
-@pytest.mark.parametrize("place", [b'"counters"', b'"value"', b'"name"'])
-def test_lost_counter_leaves_room(folder: Path, open_store: OpenStore, place: bytes) -> None:
-    """Where nobody can say what the last order's number was, the next one is far above."""
-    start = numbered(folder, "abc")[-1]
-    path = segments(folder)[-1]
-    spoil(path, path.read_bytes().index(place, start) + 3)
-    salvaged = salvage(folder, COLLECTIONS)
-    assert salvaged is not None
-    assert salvaged.lost[-1].file == "counters.json"
-    assert "order numbers go on after 2002" in salvaged.lost[-1].text
-    assert next_number(open_store()) == 2003
+    assert next_number(store) == 2003
 
 
 def test_damaged_digit_of_a_counter_is_not_believed(folder: Path, open_store: OpenStore) -> None:
@@ -167,32 +161,69 @@ def test_damaged_digit_of_a_counter_is_not_believed(folder: Path, open_store: Op
     start = numbered(folder, "abc")[-1]
     path = segments(folder)[-1]
     spoil(path, path.read_bytes().index(b'"value":1003', start) + 8, b"9")
-    assert salvage(folder, COLLECTIONS) is not None
+    assert repair_journal(folder, COLLECTIONS) is not None
     assert next_number(open_store()) == 2003
 
 
-def test_lost_order_before_others_leaves_no_room(folder: Path, open_store: OpenStore) -> None:
-    """What came later tells what the counter was."""
+def test_numbers_are_skipped_beyond_the_highest_that_can_be_read(
+    folder: Path, open_store: OpenStore
+) -> None:
+    """Also where the lost entry stands before others."""
     start = numbered(folder, "abc")[1]
     path = segments(folder)[-1]
     spoil(path, path.read_bytes().index(b'"counters"', start) + 3)
-    assert salvage(folder, COLLECTIONS) is not None
-    assert next_number(open_store()) == 1004
+    assert repair_journal(folder, COLLECTIONS) is not None
+    assert next_number(open_store()) == 2004
 
 
-@pytest.mark.parametrize("place", [b'"text"', b'"n"'])
-def test_lost_entry_without_numbers_leaves_no_room(
-    folder: Path, open_store: OpenStore, place: bytes
+def test_each_lost_entry_skips_a_thousand(folder: Path, open_store: OpenStore) -> None:
+    """Each of them may have issued numbers, as a batch of orders is one entry."""
+    first, *_, last = numbered(folder, "abcd")
+    spoil(segments(folder)[-1], first + 60)
+    spoil(segments(folder)[-1], last + 60)
+    assert repair_journal(folder, COLLECTIONS) is not None
+    assert next_number(open_store()) == 3004
+
+
+def test_missing_transactions_skip_numbers(folder: Path, open_store: OpenStore) -> None:
+    """The order in the missing segment may have had the next number."""
+    numbered(folder, "a")
+    numbered(folder, "b")
+    store = open_store()
+    with store.writing():
+        store.replica.rotate(store.replica.records())
+    store.close()
+    numbered(folder, "c")
+    store = open_store()
+    with store.writing():
+        store.replica.rotate(store.replica.records())
+    note_down(store, "o")
+    store.close()
+    segments(folder)[1].unlink()
+    report = repair_journal(folder, COLLECTIONS)
+    assert report is not None
+    assert [each.text for each in report.lost] == [
+        "Transaction 7 is missing.",
+        "Transaction 8 is missing.",
+        "Transaction 9 is missing.",
+        "order numbers go on after 4002: a lost entry may have used numbers up to there.",
+    ]
+    assert next_number(open_store()) == 4003
+
+
+def test_damaged_newline_loses_nothing_and_skips_nothing(
+    folder: Path, open_store: OpenStore
 ) -> None:
-    """It can be seen that it gave out none."""
-    numbered(folder, "abc")
-    path = segments(folder)[-1]
-    spoil(path, path.read_bytes().index(place) + 1)
-    assert salvage(folder, COLLECTIONS) is not None
+    """Both entries can still be read."""
+    starts = numbered(folder, "abc")
+    spoil(segments(folder)[-1], starts[2] - 1)
+    report = repair_journal(folder, COLLECTIONS)
+    assert report is not None
+    assert report.lost == []
     assert next_number(open_store()) == 1004
 
 
-def test_number_that_only_another_document_tells_is_not_given_out_again(
+def test_number_that_only_another_document_has_is_not_issued_again(
     folder: Path, open_store: OpenStore
 ) -> None:
     """The order is lost with its segment, but a note names it."""
@@ -205,24 +236,25 @@ def test_number_that_only_another_document_tells_is_not_given_out_again(
     note_down(store, "o")
     store.close()
     spoil(segments(folder)[-1], 30)
-    assert salvage(folder, COLLECTIONS) is not None
+    assert repair_journal(folder, COLLECTIONS) is not None
     assert next_number(open_store()) == 1008
 
 
-def test_damaged_sequence_number_does_not_tell_of_thousands(folder: Path) -> None:
+def test_damaged_sequence_number_counts_as_one_lost_entry(folder: Path) -> None:
     """One entry is lost, whatever number it now claims to have had."""
     start = numbered(folder, "abc")[1]
     spoil(segments(folder)[-1], segments(folder)[-1].read_bytes().index(b'"seq":', start) + 6, b"9")
-    salvaged = salvage(folder, COLLECTIONS)
-    assert salvaged is not None
-    assert [each.text.split(".")[0] for each in salvaged.lost] == [
+    report = repair_journal(folder, COLLECTIONS)
+    assert report is not None
+    assert [each.text.split(".")[0] for each in report.lost] == [
         "Transaction 9 is lost",
         "Transaction 2 is missing",
+        "order numbers go on after 3003: a lost entry may have used numbers up to there",
     ]
 
 
-def test_lost_line_about_files_leaves_no_room(folder: Path, open_store: OpenStore) -> None:
-    """The line by which a checkpoint ends gives out nothing."""
+def test_lost_line_about_files_is_a_lost_entry(folder: Path, open_store: OpenStore) -> None:
+    """The line that ends a checkpoint counts as one that may have issued numbers."""
     numbered(folder, "abc")
     store = open_store()
     checkpoint(store)
@@ -231,25 +263,28 @@ def test_lost_line_about_files_leaves_no_room(folder: Path, open_store: OpenStor
     store.close()
     path = segments(folder)[-1]
     spoil(path, path.read_bytes().index(b'"published"') - 4)
-    salvaged = salvage(folder, COLLECTIONS)
-    assert salvaged is not None
-    assert [each.text for each in salvaged.lost] == ["An entry is lost."]
-    assert next_number(open_store()) == 1004
+    report = repair_journal(folder, COLLECTIONS)
+    assert report is not None
+    assert [each.text for each in report.lost] == [
+        "An entry is lost.",
+        "order numbers go on after 2003: a lost entry may have used numbers up to there.",
+    ]
+    assert next_number(open_store()) == 2004
 
 
-def test_lost_text_that_is_no_entry_leaves_room(folder: Path, open_store: OpenStore) -> None:
-    """Nobody can say what stood there."""
+def test_lost_text_that_is_no_entry_skips_numbers(folder: Path, open_store: OpenStore) -> None:
+    """It may have been an entry."""
     numbered(folder, "abc")
     path = segments(folder)[-1]
     before = path.read_bytes()
     journal_of(folder, "de")
     path.write_bytes(before + b"17\n" + path.read_bytes()[len(before) :])
-    assert salvage(folder, COLLECTIONS) is not None
+    assert repair_journal(folder, COLLECTIONS) is not None
     assert next_number(open_store()) == 2004
 
 
-def test_lost_deletion_is_told(folder: Path) -> None:
-    """What was taken away is there again, and named."""
+def test_lost_deletion_is_reported(folder: Path) -> None:
+    """The deleted document is there again, and the report names it."""
     store = JsonFileStore(folder, COLLECTIONS)
     put_orders(store, order("a"))
     start = segments(folder)[-1].stat().st_size
@@ -258,11 +293,9 @@ def test_lost_deletion_is_told(folder: Path) -> None:
     put_orders(store, order("b"))
     store.close()
     spoil(segments(folder)[-1], start + 10)
-    salvaged = salvage(folder, COLLECTIONS)
-    assert salvaged is not None
-    assert [each.text for each in salvaged.lost] == [
-        "Transaction 2 is lost. It was about orders a."
-    ]
+    report = repair_journal(folder, COLLECTIONS)
+    assert report is not None
+    assert [each.text for each in report.lost] == ["Transaction 2 is lost. It was about orders a."]
 
 
 def test_entries_that_a_file_has_already_are_not_repeated(
@@ -277,18 +310,16 @@ def test_entries_that_a_file_has_already_are_not_repeated(
     checkpoint(store)
     store.close()
     old.write_bytes(data)
-    assert salvage(folder, COLLECTIONS) is not None
+    assert repair_journal(folder, COLLECTIONS) is not None
     assert all_orders(open_store()) == {"a": order("a", total="2")}
 
 
-def test_segment_that_was_cut_off_at_its_header_is_told(
-    folder: Path, open_store: OpenStore
-) -> None:
-    """Nobody can say how many orders stood behind it, nor what their numbers were."""
+def test_segment_cut_off_at_its_header_is_reported(folder: Path, open_store: OpenStore) -> None:
+    """The orders behind the header are lost, and the report says so."""
     numbered(folder, "abc")
     path = segments(folder)[-1]
     path.write_bytes(path.read_bytes().partition(b"\n")[0])
-    salvaged = salvage(folder, COLLECTIONS)
-    assert salvaged is not None
-    assert "The file was cut off here; what stood behind is lost." in salvaged.lost[0].text
+    report = repair_journal(folder, COLLECTIONS)
+    assert report is not None
+    assert "The file was cut off here; what stood behind is lost." in report.lost[0].text
     assert all_orders(open_store()) == {}

@@ -8,7 +8,7 @@ import pytest
 
 from app.kernel.errors import Conflict, Damaged, Invalid, StorageFull, Unavailable
 from app.store.files.tools.backup import backup
-from app.store.files.tools.restore import Restored, restore
+from app.store.files.tools.restore import RestoreReport, restore
 from tests.store.conftest import OpenStore
 from tests.store.faults import full_disk, no_rights, survives
 from tests.store.journal_lines import checkpoint, segments, spoil
@@ -45,7 +45,7 @@ def test_restored_folder_is_the_shop_again(
     restored = restore(monday, folder, COLLECTIONS)
     files = [path for path in folder.rglob("*") if path.is_file()]
     size = sum(path.stat().st_size for path in files)
-    assert restored == Restored(len(files), size, documents=2, last_transaction=3)
+    assert restored == RestoreReport(len(files), size, documents=2, last_transaction=3)
     store = open_store()
     assert all_orders(store) == ORDERS
     put_orders(store, order("d"))
@@ -54,7 +54,7 @@ def test_restored_folder_is_the_shop_again(
 
 
 def test_nobody_else_may_read_it(monday: Path, folder: Path) -> None:
-    """Whatever the rights of the backup's files have become."""
+    """The modes of the backup's files do not matter."""
     for path in monday.rglob("*"):
         path.chmod(0o755 if path.is_dir() else 0o644)
     restore(monday, folder, COLLECTIONS)
@@ -116,7 +116,7 @@ def test_anything_else_is_something(monday: Path, folder: Path, name: str) -> No
 
 
 @pytest.mark.parametrize("name", ["nowhere", "letters"])
-def test_what_is_no_backup_is_refused(tmp_path: Path, folder: Path, name: str) -> None:
+def test_a_folder_that_is_no_backup_is_refused(tmp_path: Path, folder: Path, name: str) -> None:
     (tmp_path / "letters").mkdir()
     (tmp_path / "letters" / "orders.json").write_text("[]")
     with pytest.raises(Invalid, match="There is no backup in"):

@@ -10,7 +10,8 @@ from app.store import Collection
 from app.store.files.disk.locks import ProcessLock
 from app.store.files.snapshot.checkpoint_file import HEAD
 from app.store.files.store import JsonFileStore
-from app.store.files.tools.verify import Finding, Verification, inspect
+from app.store.files.tools.journal_reader import Fault
+from app.store.files.tools.verify import VerifyReport, verify
 from tests.store.conftest import OpenStore
 from tests.store.faults import read_only
 from tests.store.journal_lines import checkpoint, journal_of, segments, spoil, two_segments
@@ -26,27 +27,27 @@ def contents(folder: Path) -> dict[Path, tuple[bytes, int]]:
     }
 
 
-def only_finding(folder: Path) -> Finding:
-    """What inspecting finds, which must be one thing, without changing anything."""
+def only_fault(folder: Path) -> Fault:
+    """The one fault that verifying finds; nothing is changed."""
     before = contents(folder)
-    (finding,) = inspect(folder, COLLECTIONS).findings
+    (fault,) = verify(folder, COLLECTIONS).faults
     assert contents(folder) == before
-    return finding
+    return fault
 
 
-def test_sound_folder_has_no_findings(folder: Path, open_store: OpenStore) -> None:
+def test_sound_folder_has_no_faults(folder: Path, open_store: OpenStore) -> None:
     """Files, documents, segments and transactions are counted, and all is well."""
     store = open_store()
     put_orders(store, order("a"), order("b"))
     checkpoint(store)
     with store.transaction() as tx:
         note(tx, "n")
-    assert inspect(folder, COLLECTIONS) == Verification(3, 2, 2, 1, [])
+    assert verify(folder, COLLECTIONS) == VerifyReport(3, 2, 2, 1, [])
 
 
 def test_folder_that_does_not_exist_is_sound(folder: Path) -> None:
-    """There is nothing wrong with nothing, and nothing is created."""
-    assert inspect(folder, COLLECTIONS) == Verification(0, 0, 0, 0, [])
+    """A missing folder has no fault, and is not created."""
+    assert verify(folder, COLLECTIONS) == VerifyReport(0, 0, 0, 0, [])
     assert not folder.exists()
 
 
@@ -60,9 +61,9 @@ def test_edited_file_is_found_with_its_place(folder: Path) -> None:
     data = path.read_bytes()
     line = data.index(b'{"order_id":"b"')
     path.write_bytes(data[:line] + data[line:].replace(b'"b"', b'"A"', 1))
-    finding = only_finding(folder)
-    assert (finding.file, finding.offset, finding.heals) == ("orders.json", line, False)
-    assert "flask check --accept" in finding.text
+    fault = only_fault(folder)
+    assert (fault.file, fault.offset, fault.heals) == ("orders.json", line, False)
+    assert "flask check --accept" in fault.text
 
 
 def test_line_that_is_no_document_is_found_with_its_place(folder: Path) -> None:
@@ -73,15 +74,15 @@ def test_line_that_is_no_document_is_found_with_its_place(folder: Path) -> None:
     store.close()
     path = folder / "orders.json"
     path.write_bytes(path.read_bytes().replace(b'{"order_id"', b'("order_id"'))
-    found = [each for each in inspect(folder, COLLECTIONS).findings if each.file == "orders.json"]
+    found = [each for each in verify(folder, COLLECTIONS).faults if each.file == "orders.json"]
     assert found[0].offset == len(HEAD)
 
 
 def test_bad_edit_is_found_with_its_reason(folder: Path) -> None:
-    """Beside the fact of the edit, what would make it be refused is told."""
+    """The report has the edit itself, and the reason for which it would be refused."""
     journal_of(folder, "a")
     (folder / "orders.json").write_text('[\n{"order_id":"a","total":"one"}\n]\n')
-    texts = [each.text for each in inspect(folder, COLLECTIONS).findings]
+    texts = [each.text for each in verify(folder, COLLECTIONS).faults]
     assert len(texts) == 2
     assert "line 2: order_id a: total: must be a text of digits" in texts[1]
 
@@ -93,14 +94,14 @@ def test_missing_or_empty_file_is_found(folder: Path, text: str | None) -> None:
     (folder / "notes.json").unlink()
     if text is not None:
         (folder / "notes.json").write_text(text)
-    assert only_finding(folder)[:2] == ("notes.json", 0)
+    assert only_fault(folder)[:2] == ("notes.json", 0)
 
 
 def test_file_from_elsewhere_is_judged(folder: Path) -> None:
     """A file that no store has seen yet is judged as the start would judge it."""
     folder.mkdir()
     (folder / "orders.json").write_text('[\n{"order_id":"a","total":"1"},\n{"total":"1"}]')
-    assert "line 3: order_id is missing" in only_finding(folder).text
+    assert "line 3: order_id is missing" in only_fault(folder).text
 
 
 def test_damaged_line_is_found_with_its_offset(folder: Path) -> None:
@@ -108,7 +109,7 @@ def test_damaged_line_is_found_with_its_offset(folder: Path) -> None:
     starts = journal_of(folder, "abc")
     path = segments(folder)[-1]
     spoil(path, starts[1] + 30)
-    assert only_finding(folder) == (
+    assert only_fault(folder) == (
         f"journal/{path.name}",
         starts[1],
         "The entry is damaged.",
@@ -117,12 +118,12 @@ def test_damaged_line_is_found_with_its_offset(folder: Path) -> None:
 
 
 def test_unfinished_entry_is_found_to_heal(folder: Path) -> None:
-    """A torn tail is told, and that the next start deals with it."""
+    """A torn tail is reported as a fault that the next start repairs."""
     starts = journal_of(folder, "abc")
     path = segments(folder)[-1]
     path.write_bytes(path.read_bytes()[:-5])
-    finding = only_finding(folder)
-    assert (finding.file, finding.offset, finding.heals) == (
+    fault = only_fault(folder)
+    assert (fault.file, fault.offset, fault.heals) == (
         f"journal/{path.name}",
         starts[2],
         True,
@@ -133,28 +134,28 @@ def test_damage_at_the_end_of_an_older_segment_is_found(folder: Path) -> None:
     """The same bytes are damage where another segment follows."""
     starts = two_segments(folder, "abc")
     spoil(segments(folder)[0], starts[2] + 30)
-    finding = only_finding(folder)
-    assert (finding.offset, finding.heals) == (starts[2], False)
+    fault = only_fault(folder)
+    assert (fault.offset, fault.heals) == (starts[2], False)
 
 
 def test_lost_line_end_is_damage(folder: Path) -> None:
     """Two lines that run into each other are not taken for one that was never finished."""
     starts = journal_of(folder, "abc")
     spoil(segments(folder)[-1], starts[2] - 1)
-    finding = only_finding(folder)
-    assert (finding.offset, finding.heals) == (starts[1], False)
+    fault = only_fault(folder)
+    assert (fault.offset, fault.heals) == (starts[1], False)
 
 
 def test_unfinished_step_to_the_next_segment_is_found_to_heal(
     folder: Path, open_store: OpenStore
 ) -> None:
-    """A crash in the line that leads on, once the next segment exists, needs nobody's help."""
+    """A crash in the line that leads to an existing next segment heals at the next start."""
     two_segments(folder, "ab")
     path = segments(folder)[0]
     path.write_bytes(path.read_bytes()[:-5])
-    assert only_finding(folder).heals
+    assert only_fault(folder).heals
     assert sorted(all_orders(open_store())) == ["a", "b"]
-    assert inspect(folder, COLLECTIONS).findings == []
+    assert verify(folder, COLLECTIONS).faults == []
 
 
 def test_missing_end_of_an_older_segment_is_found(folder: Path) -> None:
@@ -162,24 +163,24 @@ def test_missing_end_of_an_older_segment_is_found(folder: Path) -> None:
     starts = two_segments(folder, "abc")
     path = segments(folder)[0]
     path.write_bytes(path.read_bytes()[: starts[2]])
-    assert only_finding(folder)[:2] == (f"journal/{path.name}", starts[2])
+    assert only_fault(folder)[:2] == (f"journal/{path.name}", starts[2])
 
 
 def test_missing_segment_is_found(folder: Path) -> None:
     """A gap in the numbers is named."""
     two_segments(folder, "a")
     segments(folder)[1].rename(folder / "journal" / "00000003.ndjson")
-    texts = [each.text for each in inspect(folder, COLLECTIONS).findings]
+    texts = [each.text for each in verify(folder, COLLECTIONS).faults]
     assert "Segment 2 before it is missing." in texts
 
 
 def test_unreadable_header_is_found(folder: Path) -> None:
-    """It alone: nobody can say now whether a file was edited, so nothing is said of files."""
+    """Without a header the files cannot be compared, so it is the only fault."""
     journal_of(folder, "a")
     spoil(segments(folder)[-1], 12)
-    finding = only_finding(folder)
-    assert finding[:2] == ("journal/00000001.ndjson", 0)
-    assert "header cannot be read" in finding.text
+    fault = only_fault(folder)
+    assert fault[:2] == ("journal/00000001.ndjson", 0)
+    assert "header cannot be read" in fault.text
 
 
 def test_header_without_its_newline_is_found(folder: Path) -> None:
@@ -187,40 +188,38 @@ def test_header_without_its_newline_is_found(folder: Path) -> None:
     journal_of(folder, "")
     path = segments(folder)[0]
     path.write_bytes(path.read_bytes().rstrip(b"\n"))
-    findings = [each for each in inspect(folder, COLLECTIONS).findings if not each.heals]
-    assert (findings[0].file, findings[0].offset) == (f"journal/{path.name}", 0)
+    faults = [each for each in verify(folder, COLLECTIONS).faults if not each.heals]
+    assert (faults[0].file, faults[0].offset) == (f"journal/{path.name}", 0)
 
 
 def test_documents_of_an_unknown_kind_are_found(folder: Path) -> None:
-    """What a newer version wrote is named, not passed over."""
+    """The fault names the kind of documents that a newer version wrote."""
     starts = journal_of(folder, "a")
-    (finding,) = inspect(folder, [NOTES]).findings
-    assert finding.offset == starts[0]
-    assert "orders" in finding.text
+    (fault,) = verify(folder, [NOTES]).faults
+    assert fault.offset == starts[0]
+    assert "orders" in fault.text
 
 
 def test_folder_of_an_older_version_is_sound(folder: Path) -> None:
     """A kind of documents that a later version has got is not missing from it."""
     journal_of(folder, "a")
     later = (*COLLECTIONS, Collection(name="guests", key="guest_id"))
-    assert inspect(folder, later).findings == []
+    assert verify(folder, later).faults == []
 
 
-def test_folder_that_may_only_be_read_is_inspected(folder: Path) -> None:
+def test_read_only_folder_is_verified(folder: Path) -> None:
     """Under the same lock as any other, though its file may not be written."""
     journal_of(folder, "a")
     lock = ProcessLock(folder / "store.lock")
     with read_only(folder):
-        assert inspect(folder, COLLECTIONS).findings == []
+        assert verify(folder, COLLECTIONS).faults == []
         assert lock.acquire()
         with pytest.raises(Unavailable, match="busy"):
-            inspect(folder, COLLECTIONS, lock_timeout_s=0.05)
+            verify(folder, COLLECTIONS, lock_timeout_s=0.05)
     lock.release()
 
 
-def test_inspecting_beside_a_busy_service_finds_nothing(
-    folder: Path, open_store: OpenStore
-) -> None:
+def test_verifying_beside_a_busy_service_finds_nothing(folder: Path, open_store: OpenStore) -> None:
     """While orders come in and checkpoints are written, a sound folder is sound at every moment."""
     store = open_store()
     stop = threading.Event()
@@ -236,7 +235,7 @@ def test_inspecting_beside_a_busy_service_finds_nothing(
     worker = threading.Thread(target=work)
     worker.start()
     try:
-        found = [inspect(folder, COLLECTIONS).findings for _ in range(40)]
+        found = [verify(folder, COLLECTIONS).faults for _ in range(40)]
     finally:
         stop.set()
         worker.join()
@@ -249,6 +248,6 @@ def test_transaction_that_stands_twice_is_found(folder: Path) -> None:
     path = segments(folder)[-1]
     whole = path.read_bytes()
     path.write_bytes(whole + whole[starts[1] :])
-    assert only_finding(folder) == Finding(
+    assert only_fault(folder) == Fault(
         f"journal/{path.name}", len(whole), "Transaction 2 follows 2."
     )

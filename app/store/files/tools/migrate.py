@@ -1,77 +1,84 @@
-"""Brings the documents of an older Daybook up to this version, at the start, with a copy kept.
+"""Migrates the documents of an older Daybook to this version, at the start, and keeps a copy.
 
 The version of a folder's documents (its `schema`) stands in the header of each journal segment; a
-`Step` says what changes from one version to the next. The steps here, each safe to die after (then
-the next start begins again, and finds the copy that is there):
+`Migration` leads from one version to the next. The steps, each safe to die after (then the next
+start begins again, and finds the copy that is there):
 
 1. Copy the readable files and the journal to a folder before-upgrade-to-N/ beside them. It is a
    data folder like any other, for the version of Daybook that wrote it.
-2. Read every document, from the files and from the journal; take it through the steps.
+2. Read every document, from the files and from the journal; apply the migrations to it.
 3. Write each file under a temporary name; begin a segment whose header names them all.
 4. Rename the files into place, then remove the segments before. A folder is as old as the oldest
-   segment in it, so from here on it is upgraded.
+   segment in it, so from here on it is migrated.
 """
 
-import os
-import shutil
-import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import orjson
 
-from app.kernel.disk import copy_file, sync_folder
+from app.kernel.disk import copy_file
 from app.kernel.errors import Conflict, Damaged, Unavailable
 from app.store import Collection, Document
 from app.store.files.disk.filesystem import reporting
-from app.store.files.folder.open import prepare_folder, read_headers
+from app.store.files.folder.open import open_file, prepare_folder, recorded
 from app.store.files.memory.transaction import COUNTERS
 from app.store.files.snapshot.writer import write_next
-from app.store.files.tools.adopt_edits import stopped
-from app.store.files.tools.repair import begin_anew, documents_of, read_journal
-from app.store.files.tools.verify import inspect
-from app.store.files.wal.format import Header, encode_document
-from app.store.files.wal.segment import segment_numbers
+from app.store.files.tools.exclusive_access import exclusive_access
+from app.store.files.tools.journal_reader import Journal, read_headers_retrying, replay
+from app.store.files.tools.new_folder import new_folder, sync_tree
+from app.store.files.tools.repair import replace_journal
+from app.store.files.tools.verify import verify
+from app.store.files.wal.format import encode_document
 
-Step = Mapping[str, Callable[[Document], Document]]
+Migration = Mapping[str, Callable[[Document], Document]]
 """For a collection's name, a function from a document to what it is one version later.
 
-It may be given a document that has come that far already, and then returns it as it is.
+It may be given a document of that version already, and then returns it unchanged.
 """
 
 
-class Migrated(NamedTuple):
-    """What was done: how many documents of which collection changed, and where the copy is."""
+class MigrationReport(NamedTuple):
+    """How many documents of which collection changed, and the name of the copy."""
 
     changed: dict[str, int]
     copy: str
 
     def __str__(self) -> str:
-        told = ", ".join(f"{count} in {name}.json" for name, count in self.changed.items())
+        """The report as a sentence for the log."""
+        changed = ", ".join(f"{count} in {name}.json" for name, count in self.changed.items())
         return (
-            f"The documents of an older Daybook were upgraded ({told or 'none had to change'}); "
+            f"The documents of an older Daybook were upgraded ({changed or 'none had to change'}); "
             f"how they were is kept in {self.copy}/, which may be removed."
         )
 
 
-def upgrade(
-    folder: Path, collections: Iterable[Collection], steps: Sequence[Step]
-) -> Migrated | None:
-    """Bring a folder's documents to version len(steps), durably. None where they are, or none are.
+def migrate(
+    folder: Path, collections: Iterable[Collection], migrations: Sequence[Migration]
+) -> MigrationReport | None:
+    """Bring a folder's documents to version len(migrations), durably.
 
-    Raises Unavailable for a folder that a newer Daybook wrote, Conflict while a service runs on an
-    older one, Damaged where files are not what the store wrote, StorageFull or Unavailable when
-    the disk does not allow it; nothing was changed then.
+    None where they are of that version, or there are none. Raises Unavailable for a folder that a
+    newer Daybook wrote, Conflict while a service runs on an older one, Damaged where files are not
+    what the store wrote, StorageFull or Unavailable when the disk does not allow it; nothing was
+    changed then.
     """
-    if schema_of(folder, len(steps)) == len(steps):
+    newest = len(migrations)
+    if schema_of(folder, newest) == newest:
         return None
     prepare_folder(folder)
-    with reporting("upgrading the documents"), stopped(folder, "start this version"):
-        schema = schema_of(folder, len(steps))  # where another was quicker, no step is left
-        _refuse_damaged(folder, collections)
-        copy = _keep_copy(folder, len(steps))
-        return Migrated(_rewrite(folder, (*collections, COUNTERS), steps[schema:], schema), copy)
+    with (
+        reporting("upgrading the documents"),
+        exclusive_access(folder, "start this version"),
+    ):
+        schema = schema_of(folder, newest)  # another process may have migrated them meanwhile
+        for fault in verify(folder, collections, is_locked=True).faults:
+            if not fault.heals:
+                raise Damaged(str(fault))
+        copy = _keep_copy(folder, newest)
+        collections = (*collections, COUNTERS)
+        return MigrationReport(_rewrite(folder, collections, migrations[schema:], newest), copy)
 
 
 def schema_of(folder: Path, newest: int) -> int:
@@ -80,7 +87,7 @@ def schema_of(folder: Path, newest: int) -> int:
     Raises Unavailable when it is above `newest`, Damaged for a journal that cannot be read.
     """
     with reporting("reading the journal"):
-        schema = min((header.schema for header in _headers(folder)), default=newest)
+        schema = min((each.schema for each in read_headers_retrying(folder)), default=newest)
     if schema > newest:
         raise Unavailable(
             f"A newer Daybook wrote the data folder {folder.name}/ (documents of version "
@@ -89,18 +96,8 @@ def schema_of(folder: Path, newest: int) -> int:
     return schema
 
 
-def _headers(folder: Path) -> list[Header]:
-    while True:
-        numbers = segment_numbers(folder / "journal")
-        try:
-            return read_headers(folder)
-        except FileNotFoundError:  # a checkpoint has just removed it
-            if segment_numbers(folder / "journal") == numbers:
-                raise
-
-
 def refuse_older(folder: Path, newest: int) -> None:
-    """Raise Conflict where the documents have to be upgraded first, which only a start does."""
+    """Raise Conflict where the documents have to be migrated first, which only a start does."""
     if schema_of(folder, newest) < newest:
         raise Conflict(
             "An older version of Daybook kept this folder. Start the service once, which upgrades "
@@ -108,56 +105,52 @@ def refuse_older(folder: Path, newest: int) -> None:
         )
 
 
-def _refuse_damaged(folder: Path, collections: Iterable[Collection]) -> None:
-    for each in inspect(folder, collections, is_locked=True).findings:
-        if not each.heals:
-            raise Damaged(f"{each.file}, byte {each.offset}: {each.text}")
-
-
 def _keep_copy(folder: Path, schema: int) -> str:
     """Copy all that is going to change, durably, unless an attempt before did; returns the name."""
     name = f"before-upgrade-to-{schema}"
-    if (folder / name).exists():
-        return name
-    temporary = Path(tempfile.mkdtemp(prefix=f".{name}.", dir=folder))
-    try:
-        (temporary / "journal").mkdir(mode=0o700)
-        for path in (*folder.glob("*.json"), *(folder / "journal").iterdir()):
-            copy_file(path, temporary / path.relative_to(folder))
-        os.sync()
-        temporary.rename(folder / name)
-    except BaseException:
-        shutil.rmtree(temporary, ignore_errors=True)
-        raise
-    sync_folder(folder)
+    if not (folder / name).exists():
+        with new_folder(folder / name) as copy:
+            (copy / "journal").mkdir(mode=0o700)
+            for path in (*folder.glob("*.json"), *(folder / "journal").iterdir()):
+                copy_file(path, copy / path.relative_to(folder))
+            sync_tree(copy)
     return name
 
 
 def _rewrite(
-    folder: Path, declared: Sequence[Collection], steps: Sequence[Step], schema: int
+    folder: Path,
+    collections: Iterable[Collection],
+    migrations: Sequence[Migration],
+    schema: int,
 ) -> dict[str, int]:
-    """Write every file anew; returns how many documents have changed in which."""
-    journal = read_journal(folder)
-    last = journal.last
-    known = [each for each in declared if each.name in journal.headers[-1].files]
-    records = dict(journal.headers[-1].files)
+    """Write every file and the journal anew; returns how many documents have changed in which."""
+    journal = Journal(folder, collections)
+    transactions = list(journal.transactions())
+    last = max(segment.sound_part.seq for segment in journal.segments)
+    records = {
+        name: record._replace(covers=last) for name, record in journal.headers[-1].files.items()
+    }
+    known = [each for each in collections if each.name in records]
     changed: dict[str, int] = {}
     for each in known:
-        documents = dict(documents_of(folder, each, journal))
-        changes = [step[each.name] for step in steps if each.name in step]
-        if count := _take_through(each, documents, changes):
+        file = open_file(folder, each)
+        documents = {orjson.loads(raw)[each.key]: raw for raw in file.lines()}
+        covers = recorded(journal.headers, each.name, file).covers
+        replay(transactions, each, covers, documents)
+        changes = [migration[each.name] for migration in migrations if each.name in migration]
+        if count := _apply(changes, each, documents):
             changed[each.name] = count
         records[each.name] = write_next(folder, each, None, documents, covers=last)
-    begin_anew(folder, known, records, last, schema + len(steps))
+    replace_journal(folder, known, records, last, schema)
     return changed
 
 
-def _take_through(
+def _apply(
+    changes: Sequence[Callable[[Document], Document]],
     collection: Collection,
     documents: dict[str, bytes],
-    changes: Sequence[Callable[[Document], Document]],
 ) -> int:
-    """Apply every change to each of the documents; returns how many have become others."""
+    """Apply every change to each of the documents; returns how many are different now."""
     count = 0
     for key, raw in documents.items():
         document = before = orjson.loads(raw)

@@ -1,153 +1,143 @@
-"""`flask check --repair`: makes a damaged journal anew from what can be read, and tells the rest.
+"""Repairs a damaged journal: `flask check --repair` rebuilds it from what can be read.
 
 The service must be stopped. The steps, each safe to die after (then the command is run again):
 
 1. Read every line of every segment that passes its checksum, and every readable file. On top of
-   each file go, in order, the transactions that it has not got in it. A line that cannot be read is
-   lost; where it can still be made out what it was about, that is told.
+   each file go, in order, the transactions that it does not cover. A line that cannot be read is
+   lost; the report names it, and the documents in it where they can still be made out.
 2. Copy the journal as it is to a folder damaged-N/ beside it.
 3. Write each file under a temporary name; begin a segment whose header names them all.
 4. Rename the files into place, then remove the damaged segments.
 
-No number is given out twice: the counters are raised (renumbering.py).
+No number is issued twice: for every lost entry, each series of numbers skips `NUMBERS_SKIPPED`.
 
-Files are judged by what is on record. One that is on no record any more, because the header that
-told of it is damaged, is validated and taken as it is; the summary says so.
+A file is compared with the headers of the journal. One that no readable header names any more is
+validated and taken as it is; the report says so.
 """
 
 import re
-import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 import orjson
 
-from app.kernel.disk import sync_folder
 from app.store import Collection
 from app.store.files.disk.filesystem import reporting
 from app.store.files.folder.external_files import read_external_file
 from app.store.files.folder.open import open_file
-from app.store.files.memory.transaction import COUNTERS
-from app.store.files.snapshot.checkpoint_file import CheckpointFile, FileRecord
+from app.store.files.memory.transaction import COUNTERS, LAST_ID
+from app.store.files.snapshot.checkpoint_file import FileRecord
 from app.store.files.snapshot.writer import publish, write_next
-from app.store.files.tools.adopt_edits import stopped
-from app.store.files.tools.renumber import Lost, raised_counters
-from app.store.files.tools.verify import Finding, inspect
-from app.store.files.wal.format import Header, Line, decode, decode_header, encode_document
-from app.store.files.wal.segment import (
-    create_segment,
-    remove_segments,
-    segment_numbers,
-    segment_path,
-)
+from app.store.files.tools.exclusive_access import exclusive_access
+from app.store.files.tools.journal_reader import Fault, Journal, issued_numbers, replay
+from app.store.files.tools.new_folder import copy_folder, new_folder, sync_tree
+from app.store.files.tools.verify import verify
+from app.store.files.wal.format import Header, Line, encode_document
+from app.store.files.wal.segment import create_segment, remove_segments, segment_numbers
+
+NUMBERS_SKIPPED = 1_000
+"""For each lost entry and series: more numbers than one transaction issues."""
 
 _SEQ = re.compile(rb'"seq":(\d+),')
-_LINE_ENDS = re.compile(rb'(?<=\n)|(?=\{"crc":")')
-"""Also where the newline itself is damaged."""
+_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f-]{27}")
 
 
-class Repaired(NamedTuple):
-    """What came of it: the transactions that were read, what is lost, and where the damage is."""
+class RepairReport(NamedTuple):
+    """How many transactions were read, what is lost, and the folder with the damaged journal."""
 
     transactions: int
-    lost: list[Finding]
-    aside: str
+    lost: list[Fault]
+    copy: str
 
 
-class ReadableJournal(NamedTuple):
-    """What can be read of the journal."""
+class _ReadableJournal(NamedTuple):
+    """What can be read of a damaged journal, and what cannot."""
 
     headers: list[Header]
-    transactions: dict[int, Line]
-    lost: list[Finding]
-    entries: list[Lost]
-
-    @property
-    def last(self) -> int:
-        """The last transaction that there is, in the journal or in the readable files alone."""
-        return max([0, *self.transactions, *(header.after for header in self.headers)])
+    transactions: list[Line]
+    lost: list[Fault]
+    lost_entries: int
 
 
-def salvage(folder: Path, collections: Iterable[Collection]) -> Repaired | None:
-    """Make the journal readable again; durable on return. None where it is sound.
+def repair_journal(folder: Path, collections: Iterable[Collection]) -> RepairReport | None:
+    """Rebuild a damaged journal; durable on return. None where it is sound.
 
     Raises Conflict while the service runs, Invalid for a readable file that cannot be read either,
     Damaged for one that is missing, StorageFull or Unavailable when the disk does not allow it.
     """
-    declared = (*collections, COUNTERS)
-    found = inspect(folder, collections).findings
-    if not any(each.file.startswith("journal/") and not each.heals for each in found):
+    faults = verify(folder, collections).faults
+    if not any(each.file.startswith("journal/") and not each.heals for each in faults):
         return None
-    with reporting("repairing the journal"), stopped(folder, "repair the journal"):
-        wreck = read_journal(folder)
-        last = wreck.last
-        documents = {each.name: documents_of(folder, each, wreck) for each in declared}
-        documents[COUNTERS.name] = _counters(folder, declared, wreck, documents)
-        aside = _put_aside(folder)
+    collections = (*collections, COUNTERS)
+    with reporting("repairing the journal"), exclusive_access(folder, "repair the journal"):
+        journal = _read_all(Journal(folder, collections))
+        seqs = [line["seq"] for line in journal.transactions]
+        last = max([0, *seqs, *(header.after for header in journal.headers)])
+        documents = {each.name: _documents(folder, each, journal) for each in collections}
+        _raise_counters(collections, documents, journal)
+        copy = _copy_journal(folder)
         records = {
             each.name: write_next(folder, each, None, documents[each.name], covers=last)
-            for each in declared
+            for each in collections
         }
-        schema = min((header.schema for header in wreck.headers), default=0)
-        begin_anew(folder, declared, records, last, schema)
-    return Repaired(len(wreck.transactions), wreck.lost, aside)
+        schema = min((header.schema for header in journal.headers), default=0)
+        replace_journal(folder, collections, records, last, schema)
+    return RepairReport(len(journal.transactions), journal.lost, copy)
 
 
-def read_journal(folder: Path) -> ReadableJournal:
-    """All segments, sound or not, oldest first. Raises OSError."""
-    wreck = ReadableJournal([], {}, [], [])
-    for number in segment_numbers(folder / "journal"):
-        _read_segment(segment_path(folder / "journal", number), number, wreck)
-    for seq in [*_gaps(wreck)]:
-        wreck.lost.append(Finding("journal/", 0, f"Transaction {seq} is missing."))
-        wreck.entries.append(Lost(seq))
-    return wreck
+def replace_journal(
+    folder: Path,
+    collections: Iterable[Collection],
+    records: dict[str, FileRecord],
+    last: int,
+    schema: int,
+) -> None:
+    """Replace all segments by one whose header has these `records`, up to transaction `last`.
+
+    The files of `collections`, written under their temporary names, are renamed into place before
+    the old segments are removed. Raises OSError.
+    """
+    journal = folder / "journal"
+    newest = segment_numbers(journal)[-1]
+    create_segment(journal, Header(newest + 1, last, records, schema)).close()
+    publish(folder, collections)
+    remove_segments(journal, newest)
 
 
-def _read_segment(path: Path, number: int, wreck: ReadableJournal) -> None:
-    name = f"journal/{path.name}"
-    first, *others = [*filter(None, _LINE_ENDS.split(path.read_bytes())), b""]
-    header = decode_header(first.rstrip(b"\n"), number)
-    if header:
-        wreck.headers.append(header)
-    else:
-        text = "The header is lost, and whatever stood behind it unless it is told here."
-        wreck.lost.append(Finding(name, 0, text))
-    offset = len(first)
-    if not first.endswith(b"\n") and not any(others):
-        text = "The file was cut off here; what stood behind is lost."
-        wreck.lost.append(Finding(name, offset, text))
-        wreck.entries.append(Lost(None))
-    for entry in others:
-        line = decode(entry.rstrip(b"\n")) or decode(entry[:-1])
-        if line and "seq" in line:
-            wreck.transactions[line["seq"]] = line
-        elif entry and line is None:
-            wreck.lost.append(Finding(name, offset, _told_by(entry)))
-            wreck.entries.append(Lost(_seq_in(entry), entry))
-        offset += len(entry)
+def _read_all(journal: Journal) -> _ReadableJournal:
+    """Every transaction that can be read, in order, and a fault for each that cannot."""
+    lines: dict[int, Line] = {}
+    lost: list[Fault] = []
+    lost_seqs: list[int | None] = []
+    for segment in journal.segments:
+        if segment.is_cut_off:
+            lost_seqs.append(None)
+        if segment.is_cut_off or segment.header is None:
+            lost.append(Fault(segment.file, 0, str(segment.sound_part.fault)))
+        for entry in segment.entries():
+            if entry.line is None:
+                lost.append(Fault(segment.file, entry.offset, _describe(entry.text)))
+                lost_seqs.append(_seq_in(entry.text))
+            elif "seq" in entry.line:
+                lines[entry.line["seq"]] = entry.line
+    known = [*(header.after for header in journal.headers), *lines]
+    between = range(min(known, default=0) + 1, max(known, default=0))
+    missing = sorted({*between} - {*lines, *lost_seqs})
+    lost.extend(Fault("journal/", 0, f"Transaction {seq} is missing.") for seq in missing)
+    transactions = [line for _, line in sorted(lines.items())]
+    return _ReadableJournal(journal.headers, transactions, lost, len(lost_seqs) + len(missing))
 
 
-def _gaps(wreck: ReadableJournal) -> Iterator[int]:
-    """Transactions of which there is not even a line, between others that can be read."""
-    sound = [*(header.after for header in wreck.headers), *wreck.transactions]
-    told = {entry.seq for entry in wreck.entries}
-    for seq in range(min(sound, default=0) + 1, max(sound, default=0)):
-        if seq not in wreck.transactions and seq not in told:
-            yield seq
-
-
-def _told_by(text: bytes) -> str:
+def _describe(text: bytes) -> str:
     """What a line that fails its checksum was, as far as that can be made out."""
     if (seq := _seq_in(text)) is None:
         return "An entry is lost."
     try:
-        line = orjson.loads(text)
-        changed = [f"{name} {key}" for name, key in _keys(line)]
+        keys = list(_keys(orjson.loads(text)))
     except (ValueError, TypeError, KeyError, AttributeError):
-        changed = re.findall(r"[0-9a-f]{8}-[0-9a-f-]{27}", text.decode("utf-8", "replace"))
-    about = f" It was about {', '.join(dict.fromkeys(changed))}." if changed else ""
+        keys = _ID.findall(text.decode("utf-8", "replace"))
+    about = f" It was about {', '.join(dict.fromkeys(keys))}." if keys else ""
     return f"Transaction {seq} is lost.{about}"
 
 
@@ -156,83 +146,68 @@ def _seq_in(text: bytes) -> int | None:
     return int(seq[1]) if seq else None
 
 
-def _keys(line: Line) -> Iterator[tuple[str, str]]:
+def _keys(line: Line) -> Iterator[str]:
+    """The documents that a transaction put or deleted, each as collection and key."""
     for name, documents in line["put"].items():
-        yield from ((name, next(iter(document.values()))) for document in documents)
+        yield from (f"{name} {next(iter(document.values()))}" for document in documents)
     for name, keys in line["delete"].items():
-        yield from ((name, key) for key in keys)
+        yield from (f"{name} {key}" for key in keys)
 
 
-def documents_of(
-    folder: Path, collection: Collection, wreck: ReadableJournal
-) -> Mapping[str, bytes]:
-    """The documents of a file, and on top of them what the journal has that the file has not."""
-    file = open_file(folder, collection)
-    record = _record_of(file, wreck.headers)
-    if record is None:
+def _documents(folder: Path, collection: Collection, journal: _ReadableJournal) -> dict[str, bytes]:
+    """The documents of a file, and on top of them the transactions that it does not cover."""
+    file, name = open_file(folder, collection), collection.name
+    found = file.fingerprint()
+    records = [header.files[name] for header in journal.headers if name in header.files]
+    covers = max((each.covers for each in records if each.fingerprint == found), default=-1)
+    if covers < 0:
         documents = dict(read_external_file(folder, collection).documents)
-        text = "Nothing is on record about this file any more; it was taken as it is."
-        wreck.lost.append(Finding(f"{collection.name}.json", 0, text))
+        text = "No header names this file any more; it was taken as it is."
+        journal.lost.append(Fault(f"{name}.json", 0, text))
     else:
         documents = {orjson.loads(raw)[collection.key]: raw for raw in file.lines()}
-    for seq in sorted(wreck.transactions):
-        if record is None or seq > record.covers:
-            _apply(wreck.transactions[seq], collection, documents)
+    replay(journal.transactions, collection, covers, documents)
     return documents
 
 
-def _counters(
-    folder: Path,
-    declared: Iterable[Collection],
-    wreck: ReadableJournal,
-    documents: Mapping[str, Mapping[str, bytes]],
-) -> Mapping[str, bytes]:
-    """The counters, raised; where that leaves a gap, it is told."""
-    record = _record_of(open_file(folder, COUNTERS), wreck.headers)
-    covers = record.covers if record else 0
-    counters, gaps = raised_counters(declared, documents, wreck.transactions, covers, wreck.entries)
-    for series, number in gaps.items():
-        text = f"{series} numbers go on after {number}: what is lost may have had those before."
-        wreck.lost.append(Finding("counters.json", 0, text))
-    return counters
+def _raise_counters(
+    collections: Iterable[Collection],
+    documents: Mapping[str, dict[str, bytes]],
+    journal: _ReadableJournal,
+) -> None:
+    """Set the counters so that no number is issued twice; adds to the report what was skipped.
+
+    A counter is not below any number in a document or a readable entry.
+    """
+    issued = issued_numbers(journal.transactions, collections)
+    for each in collections:
+        for raw in documents[each.name].values():
+            issued.trust(each, orjson.loads(raw))
+    counters = [*map(orjson.loads, issued.counters().values())]
+    counters += map(orjson.loads, documents[COUNTERS.name].values())
+    for line in journal.transactions:
+        counters += line["put"].get(COUNTERS.name, [])
+    counters.sort(key=lambda counter: (counter["name"], counter["value"]))
+    skipped = NUMBERS_SKIPPED * journal.lost_entries
+    for name, value in {each["name"]: each["value"] for each in counters}.items():
+        if skipped and name != LAST_ID:
+            value += skipped
+            text = (
+                f"{name} numbers go on after {value}: a lost entry may have used numbers up to "
+                "there."
+            )
+            journal.lost.append(Fault("counters.json", 0, text))
+        counter = encode_document({COUNTERS.key: name, "value": value})
+        documents[COUNTERS.name][name] = counter
 
 
-def _record_of(file: CheckpointFile, headers: Iterable[Header]) -> FileRecord | None:
-    found, name = file.fingerprint(), file.collection.name
-    records = (header.files[name] for header in headers if name in header.files)
-    return max((record for record in records if record.fingerprint == found), default=None)
-
-
-def _apply(line: Line, collection: Collection, documents: dict[str, bytes]) -> None:
-    for document in line["put"].get(collection.name, []):
-        documents[document[collection.key]] = encode_document(document)
-    for key in line["delete"].get(collection.name, []):
-        documents.pop(key, None)
-
-
-def _put_aside(folder: Path) -> str:
+def _copy_journal(folder: Path) -> str:
+    """Copy the journal to the next free damaged-N/, durably; returns that name."""
     number = 1
     while (folder / f"damaged-{number}").exists():
         number += 1
-    aside = folder / f"damaged-{number}"
-    shutil.copytree(folder / "journal", aside)
-    sync_folder(folder)
-    return aside.name
-
-
-def begin_anew(
-    folder: Path,
-    declared: Iterable[Collection],
-    records: dict[str, FileRecord],
-    last: int,
-    schema: int,
-) -> None:
-    """Have the journal begin with a header that says this: put its files in place, remove the rest.
-
-    The files of `declared` have been written under their temporary names. Raises OSError.
-    """
-    journal = folder / "journal"
-    newest = segment_numbers(journal)[-1]
-    create_segment(journal, Header(newest + 1, last, records, schema)).close()
-    publish(folder, declared)
-    remove_segments(journal, newest)
+    name = f"damaged-{number}"
+    with new_folder(folder / name) as copy:
+        copy_folder(folder / "journal", copy)
+        sync_tree(copy)
+    return name

@@ -1,5 +1,7 @@
-"""What a check found."""
+"""The report of an audit: every difference, how it can be repaired, and what was not compared."""
 
+from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import NamedTuple
@@ -7,27 +9,27 @@ from typing import NamedTuple
 from app.store import Document, View
 
 
-class Mend(Enum):
+class Repair(Enum):
     """How `flask check --repair` puts a difference right."""
 
     STOCK = "the products are counted anew from the reservations and the stock ledger"
-    SHIPPED = "what has left is booked out"
+    SHIPPED = "what was shipped is booked out"
     RESERVATION = "the reservation is made anew"
     INVOICE = "invoice and payments are brought to what the order says; the gateway is asked"
     PAYMENT_STATUS = "the order is brought to what its invoice says"
-    DELETION = "all are told that the order was deleted"
+    DELETION = "the event that the order was deleted is emitted"
     SHIPMENT = "the shipment is brought to what the order says"
     STATUS = "the order is brought to where its shipment is"
 
 
 class Difference(NamedTuple):
-    """Something that is not as it should be; `mend` says how it can be put right, if at all."""
+    """A value that does not follow from the others; `repair` is None where a person must act."""
 
     what: str
     where: str
     expected: object
     found: object
-    mend: Mend | None = None
+    repair: Repair | None = None
     order_id: str = ""
 
     def __str__(self) -> str:
@@ -36,29 +38,41 @@ class Difference(NamedTuple):
 
 
 @dataclass
-class Findings:
-    """All differences, what was looked at, and what could not be judged.
+class AuditReport:
+    """All differences, and how many orders and products were compared.
 
-    `on_their_way`: orders with a delivery still open; `given_up`: orders with a discarded one.
+    Orders that could not be compared in full: `in_progress` have a delivery still open,
+    `discarded` have one that a person discarded.
     """
 
     differences: list[Difference] = field(default_factory=list)
     orders: int = 0
     products: int = 0
-    on_their_way: set[str] = field(default_factory=set)
-    given_up: set[str] = field(default_factory=set)
+    in_progress: set[str] = field(default_factory=set)
+    discarded: set[str] = field(default_factory=set)
 
-    def differ(
+    def add(
         self,
         what: str,
         where: str,
         expected: object,
         found: object,
-        mend: Mend | None = None,
+        repair: Repair | None = None,
         order_id: str = "",
     ) -> None:
-        """Note a difference."""
-        self.differences.append(Difference(what, where, expected, found, mend, order_id))
+        """Add a difference."""
+        self.differences.append(Difference(what, where, expected, found, repair, order_id))
+
+    def add_repeated(self, kind: str, numbers: Counter[int]) -> None:
+        """Add a difference for each number that more than one document of this kind has."""
+        for number, times in numbers.items():
+            if times > 1:
+                self.add("number", f"{kind} {number}", f"one {kind}", f"{times} {kind}s")
+
+
+def documents_of(view: View, collection: str) -> Iterator[Document]:
+    """Every document of a collection."""
+    return (document_of(view, collection, key) for key in view.keys(collection))
 
 
 def document_of(view: View, collection: str, key: str) -> Document:

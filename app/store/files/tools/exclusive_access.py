@@ -1,0 +1,35 @@
+"""Whether a data folder is in use, and the right to be its only user."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from app.kernel.errors import Conflict
+from app.store.files.disk.locks import ProcessLock
+
+LOCKS = ("leader.lock", "checkpoint.lock", "store.lock")
+
+_LOCK_TIMEOUT_S = 1.0
+
+
+@contextmanager
+def exclusive_access(folder: Path, act: str) -> Iterator[None]:
+    """Hold every lock of the folder, to `act`. Raises Conflict while another process has one."""
+    with ExitStack() as stack:
+        for name in LOCKS:
+            lock = ProcessLock(folder / name)
+            if not lock.acquire(_LOCK_TIMEOUT_S):
+                raise Conflict(f"The service is running; stop it, then {act}.")
+            stack.callback(lock.release)
+        yield
+
+
+def is_served(folder: Path) -> bool:
+    """Whether a process holds one of the locks now. Creates no file."""
+    for name in LOCKS:
+        lock = ProcessLock(folder / name)
+        if (folder / name).exists():
+            if not lock.acquire():
+                return True
+            lock.release()
+    return False

@@ -1,0 +1,59 @@
+"""A new folder that appears under its name complete and durable, or not at all."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from app.kernel.disk import copy_file, sync_folder
+
+
+@contextmanager
+def new_folder(path: Path) -> Iterator[Path]:
+    """Yield a temporary folder beside `path`; the end of the block renames it to `path`, durably.
+
+    The block calls `sync_tree` once it has written everything. When it raises, nothing is left.
+    Raises OSError.
+    """
+    temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+    try:
+        yield temporary
+        temporary.rename(path)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+    sync_folder(path.parent)
+
+
+def sync_tree(folder: Path) -> None:
+    """Make everything in `folder` durable.
+
+    There may be many small files: one sync of the file system is faster than one for each of them.
+    """
+    os.sync()
+    for each in (folder, *(path for path in folder.rglob("*") if path.is_dir())):
+        sync_folder(each)
+
+
+def copy_folder(
+    folder: Path, copy: Path, leave_out: Callable[[Path], bool] = lambda _: False
+) -> list[int]:
+    """Copy the files in `folder` to the folder `copy`, not synced; returns their sizes.
+
+    Symbolic links are left out, and so are files for which `leave_out` is true, and those that are
+    removed meanwhile.
+    """
+    copy.mkdir(mode=0o700, exist_ok=True)
+    sizes: list[int] = []
+    for path in folder.iterdir():
+        if path.is_symlink():
+            continue
+        if path.is_dir():
+            sizes += copy_folder(path, copy / path.name, leave_out)
+        elif not leave_out(path):
+            with suppress(FileNotFoundError):
+                copy_file(path, copy / path.name)
+                sizes.append((copy / path.name).stat().st_size)
+    return sizes
