@@ -1,4 +1,4 @@
-"""How deliveries give way to requests: clerks go first (docs/decisions/0024-no-burst.md)."""
+"""How deliveries give way to requests: clerks go first (docs/decisions/0010-back-pressure.md)."""
 
 MOMENT_S = 0.002
 """Who waits for its turn no longer than this does not hold anybody up."""
