@@ -24,7 +24,7 @@ _LEGAL = {
     FAILED: set(),
 }
 """Confirmed → backordered: a changed order may find the shelf short (docs/decisions/0004).
-Both → failed: stock is often reserved before the gateway declines (docs/decisions/0015)."""
+Both → failed: stock is often reserved before the gateway declines (docs/decisions/0004)."""
 
 
 def moved(order: Document, status: str, detail: str, by: str = "") -> Document:

@@ -1,6 +1,6 @@
 """The rules of shipments; the only code that changes them.
 
-One shipment for each order, under the order's id (docs/decisions/0012). Until it is handed to the
+One shipment for each order, under the order's id (docs/decisions/0020). Until it is handed to the
 carrier it is set to what the order says now, or removed, so doing that again does no harm; from
 then on nothing about its contents changes any more.
 """

@@ -107,7 +107,7 @@ def test_a_stop_while_workers_start_ends_them_at_once(tmp_path: Path) -> None:
     lines = [json.loads(line) for line in result.splitlines() if line.startswith("{")]
     said_at = {line["message"]: datetime.fromisoformat(line["time"]) for line in lines}
     took = said_at["Stopped worker-3"] - said_at["Shutting down granian"]
-    # Granian may take one that has ended for alive, and say that it kills it (decision 0073)
+    # Granian may take one that has ended for alive, and say that it kills it (decision 0019)
     assert took < timedelta(seconds=STOP_S)
 
 

@@ -3,7 +3,7 @@
 If most recent waits for the commit lock were slow, the loop pauses once for 0.25 s; 150 or more
 foreign changes in that time mean a burst, so it pauses again after the next iteration. Fewer mean
 that the deliveries can keep up: the backlog is drained for 256 iterations without a pause.
-(docs/decisions/0024-no-burst.md)
+(docs/decisions/0010-back-pressure.md)
 """
 
 SLOW_LOCK_S = 0.002
