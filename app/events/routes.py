@@ -11,12 +11,13 @@ from app.events.replay import plan
 from app.events.types import EVENT_TYPES
 from app.http.operation import Operation
 from app.http.requests.body import json_object
-from app.http.requests.paging import decoded, encoded, list_schema, page_response, paging, query
+from app.http.requests.paging import decoded, encoded, page_response, paging, query
 from app.http.responses.json_response import json_response
 from app.http.security.identity import current
 from app.kernel import clock
 from app.kernel.errors import Forbidden, Malformed, NotFound
 from app.schema.fields import Choice, Text
+from app.schema.paging import list_schema
 from app.schema.validation import load
 from app.store import IndexValue, Store, View
 

@@ -8,8 +8,8 @@ from app.events import failures, faults
 from app.events.outbox import DEAD, DISCARDED, DONE, PENDING
 from app.events.replay import RUN, SKIP, WAIT
 from app.events.types import EVENT_TYPES
-from app.http.requests.paging import Limit
 from app.schema.fields import Choice, Count, Flag, Moment, Text
+from app.schema.paging import Limit
 from app.schema.validation import Strict
 
 WAITING = "waiting"

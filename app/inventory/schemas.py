@@ -5,10 +5,10 @@ from typing import Any
 
 from marshmallow import Schema, ValidationError, fields, validate
 
-from app.http.requests.paging import list_schema
 from app.kernel.errors import Invalid, Problem
 from app.kernel.money import Currency
 from app.schema.fields import Choice, Count, Flag, Money, Text
+from app.schema.paging import list_schema
 from app.schema.validation import Strict, load
 from app.store import Document
 

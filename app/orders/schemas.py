@@ -6,12 +6,12 @@ from typing import Any
 
 from marshmallow import Schema, fields, validate
 
-from app.http.requests.paging import list_schema
 from app.kernel.errors import Invalid, Problem
 from app.kernel.money import Currency
 from app.kernel.payment_methods import APPROVE, METHODS
 from app.orders import states
 from app.schema.fields import Choice, Count, EmailAddress, Moment, Money, Text
+from app.schema.paging import list_schema
 from app.schema.validation import Strict, load
 from app.store import Document
 

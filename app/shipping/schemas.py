@@ -2,8 +2,8 @@
 
 from marshmallow import fields, validate
 
-from app.http.requests.paging import list_schema
 from app.schema.fields import Choice, Count, Moment, Text
+from app.schema.paging import list_schema
 from app.schema.validation import Strict, load
 from app.shipping.states import STATES
 from app.store import Document

@@ -7,34 +7,14 @@ from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
 from flask import Response, request
-from marshmallow import Schema, ValidationError, fields
+from marshmallow import Schema, ValidationError
 
 from app.http.responses.json_response import json_response
 from app.kernel.errors import Malformed
-from app.schema.fields import Text
-from app.schema.validation import Strict, problems
+from app.schema.validation import problems
 from app.store import Page
 
-DEFAULT_LIMIT = 50
-MAX_LIMIT = 200
 _MARK_BYTES = 6
-
-
-class Limit(fields.Integer):
-    """How many entries a page may have; over 200 counts as 200."""
-
-    def __init__(self) -> None:
-        metadata = {
-            "minimum": 1,
-            "maximum": 10**9 - 1,
-            "description": f"over {MAX_LIMIT} counts as {MAX_LIMIT}",
-        }
-        super().__init__(load_default=DEFAULT_LIMIT, metadata=metadata)
-
-    def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> int:
-        if not (value.isascii() and value.isdigit() and len(value) < 10 and int(value) > 0):
-            raise ValidationError("must be a whole number from 1")
-        return min(int(value), MAX_LIMIT)
 
 
 class Paging(NamedTuple):
@@ -42,15 +22,6 @@ class Paging(NamedTuple):
 
     limit: int
     after: str | None
-
-
-def list_schema(filters: Mapping[str, fields.Field[Any]]) -> Schema:
-    """The query parameters of a list: its filters, and those of every list."""
-    cursor = Text(
-        longest=2000,
-        metadata={"pattern": "^[A-Za-z0-9_-]+$", "description": "`next` of the page before"},
-    )
-    return Strict.from_dict({**filters, "limit": Limit(), "cursor": cursor}, name="ListQuery")()
 
 
 def query(schema: Schema) -> dict[str, Any]:

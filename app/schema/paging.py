@@ -1,0 +1,38 @@
+"""The query parameters that every paged list takes: `limit` and `cursor`."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from marshmallow import Schema, ValidationError, fields
+
+from app.schema.fields import Text
+from app.schema.validation import Strict
+
+DEFAULT_LIMIT = 50
+MAX_LIMIT = 200
+
+
+class Limit(fields.Integer):
+    """The most entries that a page may have; more than MAX_LIMIT counts as MAX_LIMIT."""
+
+    def __init__(self) -> None:
+        metadata = {
+            "minimum": 1,
+            "maximum": 10**9 - 1,
+            "description": f"over {MAX_LIMIT} counts as {MAX_LIMIT}",
+        }
+        super().__init__(load_default=DEFAULT_LIMIT, metadata=metadata)
+
+    def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> int:
+        if not (value.isascii() and value.isdigit() and len(value) < 10 and int(value) > 0):
+            raise ValidationError("must be a whole number from 1")
+        return min(int(value), MAX_LIMIT)
+
+
+def list_schema(filters: Mapping[str, fields.Field[Any]]) -> Schema:
+    """The query parameters of a list: its own filters, `limit` and `cursor`."""
+    cursor = Text(
+        longest=2000,
+        metadata={"pattern": "^[A-Za-z0-9_-]+$", "description": "`next` of the page before"},
+    )
+    return Strict.from_dict({**filters, "limit": Limit(), "cursor": cursor}, name="ListQuery")()
