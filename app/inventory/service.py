@@ -9,7 +9,6 @@ from collections.abc import Container
 
 from app.events.outbox import emit
 from app.events.types import ProductLowStockDigest
-from app.http.security.identity import COMMAND
 from app.inventory.repair import recount, renew, sound_lines
 from app.inventory.reservations import (
     HOLDING,
@@ -36,6 +35,7 @@ from app.inventory.stock import (
     with_status,
 )
 from app.kernel.errors import Conflict
+from app.kernel.identity import COMMAND
 from app.kernel.versions import refuse_stale
 from app.store import Document, Transaction, View
 

@@ -13,9 +13,9 @@ from hmac import compare_digest
 
 from app.events.outbox import emit, timeline
 from app.events.types import OrderCancelled, OrderDeleted, OrderPlaced, OrderUpdated, snapshot
-from app.http.security.identity import CARRIER, COMMAND
 from app.kernel import clock
 from app.kernel.errors import Conflict, NotFound
+from app.kernel.identity import CARRIER, COMMAND
 from app.kernel.money import Currency
 from app.kernel.payment_methods import APPROVE
 from app.kernel.versions import refuse_stale

@@ -13,9 +13,9 @@ from decimal import Decimal
 from app.config import Config
 from app.events.outbox import emit
 from app.events.types import OrderDelivered, OrderFulfilled, snapshot
-from app.http.security.identity import COMMAND
 from app.kernel import clock
 from app.kernel.errors import Conflict, NotFound
+from app.kernel.identity import COMMAND
 from app.kernel.payment_methods import INVOICE
 from app.kernel.quantities import quantities
 from app.kernel.versions import refuse_stale

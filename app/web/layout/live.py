@@ -26,9 +26,10 @@ from app.billing.service import INVOICES
 from app.events.failures import FAILURES
 from app.events.faults import FAULTS
 from app.events.outbox import EVENTS, OUTBOX
-from app.http.security.identity import CLERK, CUSTOMER, OPERATOR, current
+from app.http.security.identity import current
 from app.inventory.service import PRODUCTS
 from app.kernel.errors import Forbidden, Malformed, Unavailable
+from app.kernel.identity import CLERK, CUSTOMER, OPERATOR
 from app.orders import service
 from app.orders.service import ORDERS
 from app.shipping.service import SHIPMENTS
