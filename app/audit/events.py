@@ -1,9 +1,9 @@
 """Events, timelines and failures, compared with each other and with the orders."""
 
 from app.audit.findings import Findings, Mend, document_of
-from app.billing.service import VOIDED
 from app.events import failures, outbox
 from app.events.types import TIMELESS, OrderCancelled, OrderDeleted, OrderPlaced
+from app.kernel.order_states import VOIDED
 from app.orders.service import ORDERS
 from app.store import Document, View
 

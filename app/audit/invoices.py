@@ -6,7 +6,8 @@ from app.audit.findings import Findings, Mend, document_of
 from app.audit.progress import are_through, deliveries_of
 from app.billing import payments
 from app.billing.payments import OPEN, VOID
-from app.billing.service import COPIED, INVOICES, VOIDED, is_sold
+from app.billing.service import COPIED, INVOICES, is_sold
+from app.kernel.order_states import VOIDED
 from app.orders.service import ORDERS
 from app.shipping.service import SHIPMENTS
 from app.store import Document, View

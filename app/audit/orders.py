@@ -12,10 +12,10 @@ from app.audit.invoices import of_invoice
 from app.audit.progress import are_through, deliveries_of
 from app.audit.shipments import of_shipment
 from app.audit.stock import goods
-from app.inventory.service import HOLDING, RESERVATIONS, wanted_stock
+from app.inventory.service import RESERVATIONS, wanted_stock
+from app.kernel import order_states as states
 from app.kernel.errors import Invalid
 from app.kernel.quantities import quantities
-from app.orders import states
 from app.orders.service import ORDERS
 from app.shipping.service import SHIPMENTS
 from app.shipping.states import SENT
@@ -77,7 +77,7 @@ def _of_reservation(view: View, findings: Findings, order: Document) -> None:
         expected = f"{states.CONFIRMED}, {states.BACKORDERED} or {states.FAILED}"
         findings.differ("status", where, expected, status, Mend.RESERVATION, order_id)
         return
-    holds = status in HOLDING and status != states.BACKORDERED
+    holds = status in states.OPEN and status != states.BACKORDERED
     wanted = wanted_stock(view, order) if holds else Counter[str]()
     reservation = view.get(RESERVATIONS.name, order_id) or {"lines": []}
     held = quantities(reservation["lines"])

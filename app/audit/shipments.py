@@ -1,7 +1,7 @@
 """Shipments, compared with their orders."""
 
 from app.audit.findings import Findings, Mend
-from app.orders import states
+from app.kernel import order_states as states
 from app.shipping.states import READY, SENT, WAITING
 from app.store import Document, View
 

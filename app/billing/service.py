@@ -20,6 +20,7 @@ from app.events.types import (
 )
 from app.kernel import clock
 from app.kernel.errors import Conflict, NotFound
+from app.kernel.order_states import SENT, VOIDED
 from app.store import Collection, Document, IssuedNumber, Transaction, View
 
 INVOICES = Collection(
@@ -31,8 +32,6 @@ INVOICES = Collection(
     ],
 )
 
-VOIDED = frozenset({"cancelled", "failed"})
-SENT = frozenset({"shipped", "delivered"})
 COPIED = (
     "customer_name",
     "customer_email",

@@ -6,13 +6,13 @@ For `flask check --repair`. Whatever becomes available by it goes to who waits.
 from collections import Counter
 
 from app.inventory.reservations import (
-    LEFT,
     RESERVATIONS,
     reconcile,
     serve_waiting,
     take_shipped,
 )
 from app.inventory.stock import LEDGER, NEW, PRODUCTS, keep, product_of, with_status
+from app.kernel.order_states import SENT
 from app.kernel.quantities import quantities
 from app.store import Document, Transaction, View
 
@@ -27,7 +27,7 @@ def renew(tx: Transaction, order_id: str) -> None:
         known = [line for line in held["lines"] if tx.get(PRODUCTS.name, line["product"])]
         tx.put(RESERVATIONS.name, held | {"version": 0, "lines": known})
     shipment = tx.get("shipments", order_id)
-    if shipment and shipment["state"] in LEFT:
+    if shipment and shipment["state"] in SENT:
         take_shipped(tx, order_id, shipment)
     else:
         reconcile(tx, order_id)

@@ -20,19 +20,11 @@ from app.events.types import InventoryBackordered, InventoryReserved, StockFreed
 from app.inventory.stock import LEDGER, PRODUCTS, book, keep, product_of
 from app.kernel import clock
 from app.kernel.errors import Conflict
+from app.kernel.order_states import OPEN, SENT, VOIDED
 from app.kernel.quantities import quantities
 from app.schema.fields import Count
 from app.schema.validation import Strict, kept
 from app.store import Collection, Document, IndexValue, Transaction, View
-
-HOLDING = frozenset({"placed", "confirmed", "backordered"})
-"""The order states in which an order wants its stock held."""
-
-ENDED = frozenset({"cancelled", "failed"})
-"""The order states in which an order wants nothing any more. One that left is in neither."""
-
-LEFT = frozenset({"shipped", "delivered"})
-"""The states of a shipment, and of its order, when the goods are no longer in the house."""
 
 SHIPPED = "shipped"
 """The reason that the ledger gives for what has left."""
@@ -73,9 +65,9 @@ def reconcile(tx: Transaction, order_id: str) -> None:
     """
     order = tx.get("orders", order_id)
     held = tx.get(RESERVATIONS.name, order_id)
-    if order is None or order["status"] in ENDED:
+    if order is None or order["status"] in VOIDED:
         _release(tx, order_id, held)
-    elif order["status"] not in HOLDING or _has_left(tx, order_id):
+    elif order["status"] not in OPEN or _has_left(tx, order_id):
         return
     elif held is None or held["version"] != order["version"]:
         _look(tx, order, held)
@@ -92,7 +84,7 @@ def serve_waiting(tx: Transaction, sku: str, after: str | None = None) -> None:
     page = tx.find(RESERVATIONS.name, {"waiting_for": sku}, after=after, limit=SERVED_AT_ONCE)
     for waiting in page.documents:
         order = tx.get("orders", waiting["order_id"])
-        if order and order["status"] in HOLDING and fits(tx, order):
+        if order and order["status"] in OPEN and fits(tx, order):
             _look(tx, order, waiting)
     if page.next and product_of(tx, sku)["available"] > 0:
         emit(tx, StockFreed(sku, {"after": page.next}))
@@ -187,7 +179,7 @@ def _booked_out(
 def _has_left(view: View, order_id: str) -> bool:
     """Whether the goods are with the carrier; the order hears of it a moment later."""
     shipment = view.get("shipments", order_id)
-    return shipment is not None and shipment["state"] in LEFT
+    return shipment is not None and shipment["state"] in SENT
 
 
 def _reservation(order: Document, lines: Counter[str], short: list[Document]) -> Document:

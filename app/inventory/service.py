@@ -11,8 +11,6 @@ from app.events.outbox import emit
 from app.events.types import ProductLowStockDigest
 from app.inventory.repair import recount, renew, sound_lines
 from app.inventory.reservations import (
-    HOLDING,
-    LEFT,
     RESERVATIONS,
     fits,
     reconcile,
@@ -36,13 +34,12 @@ from app.inventory.stock import (
 )
 from app.kernel.errors import Conflict
 from app.kernel.identity import COMMAND
+from app.kernel.order_states import PLACED
 from app.kernel.versions import refuse_stale
 from app.store import Document, Transaction, View
 
 __all__ = [
-    "HOLDING",
     "LEDGER",
-    "LEFT",
     "PRODUCTS",
     "RESERVATIONS",
     "add_product",
@@ -186,7 +183,7 @@ def _refuse_wanted(view: View, product: Document) -> None:
     """Raise Conflict when an open order holds the product, waits for it, or was just placed."""
     sku = product["sku"]
     waits = view.find(RESERVATIONS.name, {"waiting_for": sku}, limit=1).documents
-    placed = view.find("orders", {"status": "placed", "product": sku}, limit=1).documents
+    placed = view.find("orders", {"status": PLACED, "product": sku}, limit=1).documents
     if product["reserved"] or waits or placed:
         raise Conflict(
             f"Open orders want {sku}; it can be archived when they are shipped or cancelled.",

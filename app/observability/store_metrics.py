@@ -15,7 +15,7 @@ from app.events.failures import FAILURES
 from app.inventory.schemas import STOCK_STATUSES
 from app.inventory.service import PRODUCTS
 from app.kernel import clock
-from app.orders import states
+from app.kernel import order_states as states
 from app.orders.service import ORDERS
 from app.store import Store, View
 

@@ -1,8 +1,9 @@
 """What orders do when inventory, billing or shipping has spoken."""
 
 from app.events.types import Envelope
+from app.kernel import order_states
 from app.kernel.quantities import quantities
-from app.orders import service, states
+from app.orders import service
 from app.store import Document, Transaction
 
 
@@ -15,17 +16,17 @@ def on_inventory_event(tx: Transaction, event: Envelope) -> None:
     """
     order = tx.get(service.ORDERS.name, event.subject)
     reservation = tx.get("reservations", event.subject)
-    if order is None or order["status"] not in states.OPEN or service.has_left(tx, order):
+    if order is None or order["status"] not in order_states.OPEN or service.has_left(tx, order):
         return
     if reservation is None or not _is_about(reservation, order):
         return
     short = reservation.get("short", [])
     if not short:
-        if order["status"] != states.CONFIRMED:
+        if order["status"] != order_states.CONFIRMED:
             service.confirm_order(tx, order)
     elif not all(line["backorder"] for line in short):
         service.fail_order(tx, order, f"not in stock ({_told(short)})")
-    elif order["status"] != states.BACKORDERED:
+    elif order["status"] != order_states.BACKORDERED:
         service.backorder_order(tx, order, _told(short))
 
 

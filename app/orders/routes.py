@@ -17,9 +17,10 @@ from app.http.requests.paging import page_response, paging, query
 from app.http.responses import csv_response
 from app.http.responses.json_response import expected_versions, json_response, versioned
 from app.http.security.identity import current
+from app.kernel import order_states
 from app.kernel.errors import NotFound
 from app.kernel.payment_methods import INVOICE
-from app.orders import csv_export, schemas, service, states
+from app.orders import csv_export, schemas, service
 from app.schema.validation import load
 from app.store import Document, IndexValue, Page, Store, Transaction, View
 
@@ -190,11 +191,11 @@ def _handled(store: Store, location: str, wait_s: float) -> Document | None:
 
 
 def _is_through(order: Document) -> bool:
-    if order["status"] not in states.OPEN:
+    if order["status"] not in order_states.OPEN:
         return True
     if order["payment_status"] == "pending" and order["payment_method"] != INVOICE:
         return False
-    return bool(order["status"] != states.PLACED)
+    return bool(order["status"] != order_states.PLACED)
 
 
 @contextmanager

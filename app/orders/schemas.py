@@ -6,10 +6,10 @@ from typing import Any
 
 from marshmallow import Schema, fields, validate
 
+from app.kernel import order_states
 from app.kernel.errors import Invalid, Problem
 from app.kernel.money import Currency
 from app.kernel.payment_methods import APPROVE, METHODS
-from app.orders import states
 from app.schema.fields import Choice, Count, EmailAddress, Moment, Money, Text
 from app.schema.paging import list_schema
 from app.schema.validation import Strict, load
@@ -39,7 +39,7 @@ def change_schema(currency: Currency) -> Schema:
 class CancelPatchSchema(Strict):
     """PATCH /order/{id}: the status alone, to cancel."""
 
-    status = Choice(states.CANCELLED, required=True)
+    status = Choice(order_states.CANCELLED, required=True)
     reason = Text(longest=500, metadata={"examples": ["ordered twice"]})
 
 
@@ -51,7 +51,7 @@ class CancellationSchema(Strict):
 
 LIST_QUERY = list_schema(
     {
-        "status": Choice(*states.STATUSES),
+        "status": Choice(*order_states.STATUSES),
         "customer": Text(longest=254, metadata={"description": "name or e-mail, in any case"}),
         "product": Text(longest=64, metadata={"description": "a sku"}),
         "from": Moment(metadata={"description": "order_date from this day or moment on"}),
@@ -102,7 +102,7 @@ class OrderSchema(Strict):
     )
     currency = fields.String(required=True, validate=validate.Regexp("^[A-Z]{3}$"))
     total_amount = fields.String(required=True, validate=validate.Regexp(_AMOUNT))
-    status = Choice(*states.STATUSES, required=True)
+    status = Choice(*order_states.STATUSES, required=True)
     payment_method = Choice(*METHODS, required=True)
     payment_status = Choice("pending", "paid", "failed", "refunded", required=True)
     order_date = fields.String(

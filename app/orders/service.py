@@ -13,7 +13,7 @@ from hmac import compare_digest
 
 from app.events.outbox import emit, timeline
 from app.events.types import OrderCancelled, OrderDeleted, OrderPlaced, OrderUpdated, snapshot
-from app.kernel import clock
+from app.kernel import clock, order_states
 from app.kernel.errors import Conflict, NotFound
 from app.kernel.identity import CARRIER, COMMAND
 from app.kernel.money import Currency
@@ -118,13 +118,13 @@ def place_order(
         "items": items,
         "currency": rules.currency.code,
         "total_amount": total(rules.currency, items),
-        "status": states.PLACED,
+        "status": order_states.PLACED,
         "payment_method": request.get("payment_method", rules.payment_method),
         "payment_status": "pending",
         "order_date": order_date or now,
         "order_update": now,
         "version": 1,
-        "history": [{"at": now, "event": states.PLACED, "detail": detail, "by": by}],
+        "history": [{"at": now, "event": order_states.PLACED, "detail": detail, "by": by}],
     }
     tx.put(ORDERS.name, order)
     emit(tx, OrderPlaced(order["order_id"], {"order": snapshot(order)}))
@@ -157,7 +157,7 @@ def change_order(
     if changed == order:
         return order
     _refuse_shipped(tx, order)
-    if order["status"] not in states.OPEN:
+    if order["status"] not in order_states.OPEN:
         raise Conflict(
             f"Order {order['number']} is {order['status']} and can no longer be changed.",
             order_status=order["status"],
@@ -185,9 +185,9 @@ def cancel_order(
     """
     order = find_order(tx, name)
     refuse_stale(f"Order {order['number']}", order, expected)
-    if order["status"] == states.CANCELLED:
+    if order["status"] == order_states.CANCELLED:
         return order
-    return _end(tx, order, states.CANCELLED, reason, by)
+    return _end(tx, order, order_states.CANCELLED, reason, by)
 
 
 def delete_order(
@@ -216,22 +216,26 @@ def tell_deletion(tx: Transaction, order_id: str) -> None:
 def has_left(view: View, order: Document) -> bool:
     """Whether the goods are with the carrier: by the order, or by its shipment a moment earlier."""
     shipment = view.get("shipments", order["order_id"])
-    return order["status"] in states.SENT or bool(shipment and shipment["state"] in states.SENT)
+    return order["status"] in order_states.SENT or bool(
+        shipment and shipment["state"] in order_states.SENT
+    )
 
 
 def confirm_order(tx: Transaction, order: Document) -> None:
     """Every line is reserved."""
-    tx.put(ORDERS.name, states.moved(order, states.CONFIRMED, RESERVED))
+    tx.put(ORDERS.name, states.moved(order, order_states.CONFIRMED, RESERVED))
 
 
 def backorder_order(tx: Transaction, order: Document, detail: str) -> None:
     """The order waits for stock."""
-    tx.put(ORDERS.name, states.moved(order, states.BACKORDERED, detail))
+    tx.put(ORDERS.name, states.moved(order, order_states.BACKORDERED, detail))
 
 
 def fail_order(tx: Transaction, order: Document, detail: str) -> None:
     """There is no stock and no back-order: a new order fails, a changed one is cancelled."""
-    ended = states.FAILED if order["status"] == states.PLACED else states.CANCELLED
+    ended = (
+        order_states.FAILED if order["status"] == order_states.PLACED else order_states.CANCELLED
+    )
     _end(tx, order, ended, detail)
 
 
@@ -241,14 +245,17 @@ def follow_shipment(tx: Transaction, order_id: str) -> None:
     That the goods could leave shows that they were reserved. A deleted order is not missed.
     """
     order, shipment = tx.get(ORDERS.name, order_id), tx.get("shipments", order_id)
-    if order is None or shipment is None or shipment["state"] not in states.SENT:
+    if order is None or shipment is None or shipment["state"] not in order_states.SENT:
         return
     details = {
-        states.CONFIRMED: RESERVED,
-        states.SHIPPED: f"{shipment['carrier']}, {shipment['tracking_number']}",
-        states.DELIVERED: "",
+        order_states.CONFIRMED: RESERVED,
+        order_states.SHIPPED: f"{shipment['carrier']}, {shipment['tracking_number']}",
+        order_states.DELIVERED: "",
     }
-    whose = {states.SHIPPED: shipment.get("shipped_by") or "", states.DELIVERED: CARRIER}
+    whose = {
+        order_states.SHIPPED: shipment.get("shipped_by") or "",
+        order_states.DELIVERED: CARRIER,
+    }
     for status in states.steps(order["status"], shipment["state"]):
         order = states.moved(order, status, details[status], whose.get(status, ""))
     tx.put(ORDERS.name, order)
@@ -265,9 +272,9 @@ def check_payment(tx: Transaction, order_id: str) -> None:
     detail = ": ".join(filter(None, (f"{invoice['paid']} {invoice['currency']} paid", reason)))
     noted = states.stepped(order | {"payment_status": status}, f"payment {status}", detail)
     tx.put(ORDERS.name, noted)
-    is_here = order["status"] in states.OPEN and not has_left(tx, order)
+    is_here = order["status"] in order_states.OPEN and not has_left(tx, order)
     if status == "failed" and not Decimal(invoice["paid"]) and is_here:
-        _end(tx, noted, states.FAILED, f"payment declined: {reason}")
+        _end(tx, noted, order_states.FAILED, f"payment declined: {reason}")
 
 
 def _end(tx: Transaction, order: Document, status: str, reason: str, by: str = "") -> Document:
@@ -280,7 +287,7 @@ def _end(tx: Transaction, order: Document, status: str, reason: str, by: str = "
 
 def _refuse_shipped(view: View, order: Document) -> None:
     if has_left(view, order):
-        status = order["status"] if order["status"] in states.SENT else states.SHIPPED
+        status = order["status"] if order["status"] in order_states.SENT else order_states.SHIPPED
         raise Conflict(
             f"Order {order['number']} is {status}: "
             "it can no longer be changed, cancelled or deleted.",

@@ -1,18 +1,17 @@
-"""The states of an order, and which may follow which."""
+"""Which state of an order may follow which, and the history of its changes."""
 
 from app.kernel import clock
 from app.kernel.errors import Conflict
+from app.kernel.order_states import (
+    BACKORDERED,
+    CANCELLED,
+    CONFIRMED,
+    DELIVERED,
+    FAILED,
+    PLACED,
+    SHIPPED,
+)
 from app.store import Document
-
-PLACED, CONFIRMED, BACKORDERED = "placed", "confirmed", "backordered"
-SHIPPED, DELIVERED, CANCELLED, FAILED = "shipped", "delivered", "cancelled", "failed"
-STATUSES = (PLACED, CONFIRMED, BACKORDERED, SHIPPED, DELIVERED, CANCELLED, FAILED)
-
-OPEN = (PLACED, CONFIRMED, BACKORDERED)
-"""The states in which an order can still be changed or cancelled, and holds stock."""
-
-SENT = (SHIPPED, DELIVERED)
-"""The states in which the goods have left the house."""
 
 _LEGAL = {
     PLACED: {CONFIRMED, BACKORDERED, CANCELLED, FAILED},

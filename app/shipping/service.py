@@ -16,19 +16,13 @@ from app.events.types import OrderDelivered, OrderFulfilled, snapshot
 from app.kernel import clock
 from app.kernel.errors import Conflict, NotFound
 from app.kernel.identity import COMMAND
+from app.kernel.order_states import OPEN
 from app.kernel.payment_methods import INVOICE
 from app.kernel.quantities import quantities
 from app.kernel.versions import refuse_stale
 from app.shipping.schemas import check_shipment
 from app.shipping.states import DELIVERED, READY, SENT, SHIPPED, WAITING
 from app.store import Collection, Document, Transaction, View
-
-TO_SHIP = frozenset({"placed", "backordered", "confirmed"})
-"""The order states in which goods may leave once they are reserved.
-
-Not only confirmed: that inventory has reserved every line may have been recorded a moment before
-orders hears of it. It will hear of it before it hears that the goods have left.
-"""
 
 SHIPMENTS = Collection(
     name="shipments",
@@ -70,7 +64,7 @@ def reconcile(tx: Transaction, order_id: str, rules: Rules) -> None:
     if before and before["state"] in SENT:
         return
     order = tx.get("orders", order_id)
-    if order is None or order["status"] not in TO_SHIP:
+    if order is None or order["status"] not in OPEN:
         tx.delete(SHIPMENTS.name, order_id)
         return
     shipment = _prepared(tx, rules, order, before)
@@ -107,7 +101,7 @@ def ship(
             shipment_state=shipment["state"],
         )
     order = tx.get("orders", shipment_id)
-    if order is None or order["status"] not in TO_SHIP:
+    if order is None or order["status"] not in OPEN:
         status = order["status"] if order else "deleted"
         raise Conflict(f"Order {number} is {status}; it cannot be shipped.", order_status=status)
     shipment = _prepared(tx, rules, order, shipment)

@@ -45,11 +45,11 @@ from app.inventory.service import (
     change_stock,
     fits,
 )
+from app.kernel import order_states as states
 from app.kernel.errors import Conflict
 from app.kernel.money import Currency
 from app.kernel.payment_methods import APPROVE, DECLINE, INVOICE
 from app.kernel.quantities import quantities
-from app.orders import states
 from app.orders.service import ORDERS, Rules, cancel_order, change_order, delete_order, place_order
 from app.shipping import states as shipment_states
 from app.shipping.service import SHIPMENTS, rules_of, ship

@@ -6,8 +6,8 @@ import pytest
 from flask import Flask
 
 from app.events.types import Envelope
+from app.kernel import order_states as states
 from app.kernel.money import Currency
-from app.orders import states
 from app.orders.handlers import on_inventory_event
 from app.orders.service import Rules, cancel_order, change_order, find_order, place_order
 from app.store import Document, Transaction

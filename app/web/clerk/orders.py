@@ -10,8 +10,9 @@ from app.http.responses import problems
 from app.http.responses.json_response import see_other
 from app.http.security.identity import current
 from app.inventory.service import PRODUCTS
+from app.kernel import order_states as states
 from app.kernel.errors import Conflict, DaybookError, Invalid, Stale
-from app.orders import service, states
+from app.orders import service
 from app.orders.schemas import CancellationSchema, change_schema
 from app.schema.validation import load
 from app.shipping.service import SHIPMENTS

@@ -8,8 +8,9 @@ from app.billing.service import find_payment
 from app.http.responses import problems
 from app.http.responses.json_response import see_other
 from app.http.security.identity import current
+from app.kernel import order_states as states
 from app.kernel.errors import Conflict
-from app.orders import service, states
+from app.orders import service
 from app.orders.schemas import CancellationSchema
 from app.schema.validation import load
 from app.web.layout.context import PageContext, page

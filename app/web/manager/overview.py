@@ -6,7 +6,7 @@ from flask import Blueprint, Response
 
 from app.events import failures, outbox
 from app.inventory.service import PRODUCTS
-from app.orders import states
+from app.kernel import order_states as states
 from app.orders.service import ORDERS
 from app.store import Document, View
 from app.web.layout.context import PageContext, page

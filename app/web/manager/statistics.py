@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from app.events.outbox import DONE, timeline
 from app.kernel import clock
-from app.orders import states
+from app.kernel import order_states as states
 from app.orders.service import ORDERS
 from app.store import Document, Store
 
@@ -29,7 +29,6 @@ _REST = 50
 """Adding up is followed by a rest of so many times as long: at most a fiftieth of the time goes."""
 
 _LONGEST_REST_S = 30.0
-_LOST = (states.CANCELLED, states.FAILED)
 
 
 class Day(NamedTuple):
@@ -132,7 +131,7 @@ def _added_up(store: Store, days: list[Day]) -> Revenue:
         if left == 0:
             return Revenue(by_day, is_partial=True)
         left -= 1
-        if order["status"] not in _LOST:
+        if order["status"] not in states.VOIDED:
             day = next(
                 (each for each in days if each.low <= order["order_date"] <= each.high), None
             )
