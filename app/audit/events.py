@@ -4,7 +4,7 @@ from app.audit.findings import Findings, Mend, document_of
 from app.events import failures, outbox
 from app.events.types import TIMELESS, OrderCancelled, OrderDeleted, OrderPlaced
 from app.kernel.order_states import VOIDED
-from app.orders.service import ORDERS
+from app.orders.documents import ORDERS
 from app.store import Document, View
 
 

@@ -5,11 +5,13 @@ from collections import Counter
 from app.audit.findings import Findings, Mend, document_of
 from app.audit.progress import are_through, deliveries_of
 from app.billing import payments
+from app.billing.documents import INVOICES
 from app.billing.payments import OPEN, VOID
-from app.billing.service import COPIED, INVOICES, is_sold
+from app.billing.service import ORDER_FIELDS
 from app.kernel.order_states import VOIDED
-from app.orders.service import ORDERS
-from app.shipping.service import SHIPMENTS
+from app.orders.documents import ORDERS
+from app.shipping.documents import SHIPMENTS
+from app.shipping.queries import has_left
 from app.store import Document, View
 
 
@@ -34,7 +36,7 @@ def of_sold_goods(view: View, findings: Findings) -> None:
         if (
             view.get(ORDERS.name, order_id) is None
             and view.get(INVOICES.name, order_id) is None
-            and is_sold(view, order_id)
+            and has_left(view, order_id)
             and are_through(findings, order_id, deliveries_of(view, order_id), "billing")
         ):
             number = document_of(view, SHIPMENTS.name, order_id)["order_number"]
@@ -56,7 +58,7 @@ def of_invoice(view: View, findings: Findings, order: Document, deliveries: dict
 def _of_abandoned(view: View, findings: Findings, invoice: Document) -> None:
     """An invoice whose order is gone: void, or open when the goods are gone too."""
     status, order_id = invoice["status"], invoice["order_id"]
-    expected = OPEN if is_sold(view, order_id) else VOID
+    expected = OPEN if has_left(view, order_id) else VOID
     if status != expected:
         where = f"order {invoice['order_number']}, which is gone"
         findings.differ("invoice status", where, expected, status, Mend.INVOICE, order_id)
@@ -69,7 +71,7 @@ def _is_as_ordered(
 ) -> bool:
     """Whether the invoice says what the order says, and its payments follow."""
     order_id, where = order["order_id"], f"order {order['number']}"
-    is_void = order["status"] in VOIDED and not is_sold(view, order_id)
+    is_void = order["status"] in VOIDED and not has_left(view, order_id)
     if invoice is None:
         if not is_void:
             findings.differ("invoice", where, "one", "none", Mend.INVOICE, order_id)
@@ -80,7 +82,7 @@ def _is_as_ordered(
             "invoice status", where, expected, invoice["status"], Mend.INVOICE, order_id
         )
         return False
-    others = [] if is_void else [name for name in COPIED if invoice[name] != order[name]]
+    others = [] if is_void else [name for name in ORDER_FIELDS if invoice[name] != order[name]]
     for name in others:
         what = f"invoice {name}"
         findings.differ(what, where, order[name], invoice[name], Mend.INVOICE, order_id)

@@ -12,13 +12,14 @@ from app.audit.invoices import of_invoice
 from app.audit.progress import are_through, deliveries_of
 from app.audit.shipments import of_shipment
 from app.audit.stock import goods
-from app.inventory.service import RESERVATIONS, wanted_stock
+from app.inventory.documents import RESERVATIONS
+from app.inventory.queries import stocked_quantities
 from app.kernel import order_states as states
 from app.kernel.errors import Invalid
+from app.kernel.order_states import SENT
 from app.kernel.quantities import quantities
-from app.orders.service import ORDERS
-from app.shipping.service import SHIPMENTS
-from app.shipping.states import SENT
+from app.orders.documents import ORDERS
+from app.shipping.documents import SHIPMENTS
 from app.store import Document, View
 
 
@@ -78,7 +79,7 @@ def _of_reservation(view: View, findings: Findings, order: Document) -> None:
         findings.differ("status", where, expected, status, Mend.RESERVATION, order_id)
         return
     holds = status in states.OPEN and status != states.BACKORDERED
-    wanted = wanted_stock(view, order) if holds else Counter[str]()
+    wanted = stocked_quantities(view, order) if holds else Counter[str]()
     reservation = view.get(RESERVATIONS.name, order_id) or {"lines": []}
     held = quantities(reservation["lines"])
     if held != wanted:

@@ -12,26 +12,27 @@ from functools import partial
 
 from app.audit.findings import Difference, Mend, document_of
 from app.billing import service as billing
-from app.billing.gateway import Answer, PaymentGateway, ask
-from app.inventory import service as inventory
+from app.billing.gateway import Answer, PaymentGateway, submit
+from app.inventory import repair as inventory
+from app.inventory.reservations import deduct_shipment
 from app.orders import service as orders
 from app.shipping import service as shipping
-from app.shipping.service import SHIPMENTS
+from app.shipping.documents import SHIPMENTS
 from app.store import Store, Transaction
 
 ORDERS_PER_TRANSACTION = 50
 
 
 def _book_out(tx: Transaction, order_id: str) -> None:
-    inventory.take_shipped(tx, order_id, document_of(tx, SHIPMENTS.name, order_id))
+    deduct_shipment(tx, order_id, document_of(tx, SHIPMENTS.name, order_id))
 
 
 _BY_ORDER: Mapping[Mend, Callable[[Transaction, str], None]] = {
     Mend.SHIPPED: _book_out,
-    Mend.DELETION: orders.tell_deletion,
-    Mend.RESERVATION: inventory.renew,
-    Mend.PAYMENT_STATUS: orders.check_payment,
-    Mend.STATUS: orders.follow_shipment,
+    Mend.DELETION: orders.emit_missing_deletion,
+    Mend.RESERVATION: inventory.rebuild_reservation,
+    Mend.PAYMENT_STATUS: orders.apply_invoice,
+    Mend.STATUS: orders.apply_shipment,
 }
 
 
@@ -39,7 +40,7 @@ def mend(
     store: Store,
     differences: Iterable[Difference],
     gateway: PaymentGateway,
-    rules: shipping.Rules,
+    rules: shipping.ShippingPolicy,
 ) -> None:
     """Put right what can be; durable on return.
 
@@ -48,12 +49,12 @@ def mend(
     mendable = [each for each in differences if each.mend]
     if any(each.mend in (Mend.STOCK, Mend.SHIPPED, Mend.RESERVATION) for each in mendable):
         with store.transaction() as tx:
-            inventory.recount(tx)
+            inventory.rebuild_products(tx)
     for order_id in _orders_of(mendable, Mend.INVOICE):
         _settle(store, order_id, gateway)
     for kind, act in _BY_ORDER.items():
         _mend_orders(store, _orders_of(mendable, kind), act)
-    remake = partial(shipping.reconcile, rules=rules)
+    remake = partial(shipping.reconcile_shipment, policy=rules)
     _mend_orders(store, _orders_of(mendable, Mend.SHIPMENT), remake)
 
 
@@ -75,7 +76,7 @@ def _settle(store: Store, order_id: str, gateway: PaymentGateway) -> None:
     answer: Answer | None = None
     while True:
         with store.transaction() as tx:
-            question = billing.settle(tx, order_id, answer)
+            question = billing.reconcile_invoice(tx, order_id, answer)
         if question is None:
             return
-        answer = ask(gateway, question)
+        answer = submit(gateway, question)

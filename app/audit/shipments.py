@@ -2,7 +2,9 @@
 
 from app.audit.findings import Findings, Mend
 from app.kernel import order_states as states
-from app.shipping.states import READY, SENT, WAITING
+from app.kernel.order_states import SENT
+from app.shipping.queries import get_shipment
+from app.shipping.states import READY, WAITING
 from app.store import Document, View
 
 CATCHES_UP = (*states.OPEN, states.SHIPPED)
@@ -12,7 +14,7 @@ CATCHES_UP = (*states.OPEN, states.SHIPPED)
 def of_shipment(view: View, findings: Findings, order: Document) -> None:
     """The order and its shipment are equally far; an open order has one, an ended one has none."""
     order_id, status, where = order["order_id"], order["status"], f"order {order['number']}"
-    shipment = view.get("shipments", order_id)
+    shipment = get_shipment(view, order_id)
     found = shipment["state"] if shipment else "none"
     if found in SENT:
         if status != found:

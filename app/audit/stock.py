@@ -6,21 +6,15 @@ from app.audit.findings import Findings, Mend, document_of
 from app.audit.progress import are_through, deliveries_of
 from app.events.outbox import OUTBOX
 from app.events.types import StockFreed
-from app.inventory.service import (
-    LEDGER,
-    PRODUCTS,
-    RESERVATIONS,
-    fits,
-    shipped_line_id,
-    sound_lines,
-    waits_for,
-    wanted_stock,
-    with_status,
-)
+from app.inventory.documents import LEDGER, PRODUCTS, RESERVATIONS, backordered_skus
+from app.inventory.queries import is_available, stocked_quantities
+from app.inventory.repair import repaired_ledger
+from app.inventory.reservations import ledger_line_id
+from app.inventory.stock import with_stock_status
+from app.kernel.order_states import SENT
 from app.kernel.quantities import quantities
-from app.orders.service import ORDERS
-from app.shipping.service import SHIPMENTS
-from app.shipping.states import SENT
+from app.orders.documents import ORDERS
+from app.shipping.documents import SHIPMENTS
 from app.store import Document, View
 
 
@@ -35,8 +29,12 @@ def of_reservations(view: View, findings: Findings) -> None:
         if order is None:
             where = f"order {order_id}, which is gone"
             findings.differ("reservation", where, "none", held, Mend.RESERVATION, order_id)
-        elif (skus := waits_for(reservation)) and fits(view, order) and not served & {*skus}:
-            where, wanted = f"order {order['number']}", goods(wanted_stock(view, order))
+        elif (
+            (skus := backordered_skus(reservation))
+            and is_available(view, order)
+            and not served & {*skus}
+        ):
+            where, wanted = f"order {order['number']}", goods(stocked_quantities(view, order))
             findings.differ("reservation", where, wanted, held, Mend.RESERVATION, order_id)
 
 
@@ -49,7 +47,7 @@ def of_products(view: View, findings: Findings) -> None:
         findings.products += 1
         product = document_of(view, PRODUCTS.name, sku)
         quantity = _of_ledger(view, findings, sku)
-        expected = with_status(product | {"reserved": reserved[sku], "quantity": quantity})
+        expected = with_stock_status(product | {"reserved": reserved[sku], "quantity": quantity})
         for name in ("quantity", "reserved", "available", "stock_status"):
             if product[name] != expected[name]:
                 where = f"product {sku}"
@@ -65,7 +63,7 @@ def of_shipped_goods(view: View, findings: Findings) -> None:
         ):
             continue
         for sku, quantity in quantities(shipment["lines"]).items():
-            line = view.get(LEDGER.name, shipped_line_id(shipment, sku))
+            line = view.get(LEDGER.name, ledger_line_id(shipment, sku))
             found = -line["change"] if line else 0
             if found != quantity and view.get(PRODUCTS.name, sku):
                 mend = None if line else Mend.SHIPPED
@@ -77,7 +75,7 @@ def _of_ledger(view: View, findings: Findings, sku: str) -> int:
     """What is on hand by the ledger; notes lines that do not follow from each other."""
     product = document_of(view, PRODUCTS.name, sku)
     lines = view.find(LEDGER.name, {"sku": sku}).documents
-    sound = sound_lines(view, product)
+    sound = repaired_ledger(view, product)
     if sound != lines:
         for number, line in enumerate(sound, 1):
             _of_line(findings, line, [each for each in lines if each["line"] == number])

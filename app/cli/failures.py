@@ -18,7 +18,7 @@ from app.events.schemas import DiscardSchema
 from app.events.types import EVENT_TYPES
 from app.kernel import clock
 from app.kernel.errors import Invalid, NotFound, Problem
-from app.orders.service import find_order
+from app.orders.queries import find_order
 from app.schema.validation import load
 from app.server.runtime import Runtime
 from app.store import View

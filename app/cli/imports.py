@@ -15,7 +15,7 @@ from app.imports.tables import Table, read_table
 from app.inventory.schemas import product_request_schema
 from app.kernel.payment_methods import INVOICE
 from app.orders.schemas import request_schema
-from app.orders.service import Rules
+from app.orders.service import OrderPolicy
 from app.server.runtime import Runtime
 
 
@@ -100,7 +100,7 @@ def import_orders(
     table, columns = _read(file, orders.FIELDS, orders.REQUIRED, headings, defaults)
     config = runtime.config
     # what another system sold was paid there, or never will be
-    rules = Rules(config.currency, config.unlisted_products, INVOICE)
+    rules = OrderPolicy(config.currency, config.unlisted_products, INVOICE)
     work = orders.OrderImport(rules, request_schema(config.currency), config.timezone)
     with _progress("orders", table) as bar:
         came = work.run(runtime, table, columns, bar.update)

@@ -9,11 +9,11 @@ import click
 from app.audit import recompute
 from app.audit.findings import Findings
 from app.audit.repair import mend
-from app.billing.simulator import gateway
+from app.billing.simulator import payment_gateway
 from app.cli.command import Command, with_runtime, with_shop
 from app.server.migrations import SCHEMA
 from app.server.runtime import Runtime
-from app.shipping.service import rules_of
+from app.shipping.service import shipping_policy
 from app.store.files.tools.adopt_edits import accept as accept_files
 from app.store.files.tools.backup import backup as back_up
 from app.store.files.tools.read_only import look
@@ -127,7 +127,9 @@ def _compare(runtime: Runtime) -> bool:
 def _repair(runtime: Runtime) -> bool:
     """Mend what can be mended and say what that was; returns whether a difference is left."""
     found = _recompute(runtime)
-    mend(runtime, found.differences, gateway(runtime.config), rules_of(runtime.config))
+    mend(
+        runtime, found.differences, payment_gateway(runtime.config), shipping_policy(runtime.config)
+    )
     left = _recompute(runtime)
     _tell((each for each in found.differences if each not in left.differences), "mended: ")
     _tell(left.differences)

@@ -12,11 +12,11 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 
 from app.events import outbox
 from app.events.failures import FAILURES
+from app.inventory.documents import PRODUCTS
 from app.inventory.schemas import STOCK_STATUSES
-from app.inventory.service import PRODUCTS
 from app.kernel import clock
 from app.kernel import order_states as states
-from app.orders.service import ORDERS
+from app.orders.documents import ORDERS
 from app.store import Store, View
 
 

@@ -1,4 +1,4 @@
-"""What an order request may say, and what a stored order must look like."""
+"""The schemas of order requests, responses and stored orders."""
 
 from decimal import Decimal
 from functools import cache
@@ -28,12 +28,12 @@ _AMOUNT = r"^[0-9]{1,24}(\.[0-9]{1,3})?$"
 
 def request_schema(currency: Currency) -> Schema:
     """POST /order."""
-    return Strict.from_dict(_what_to_order(currency, required=True), name="OrderRequest")()
+    return Strict.from_dict(_settable_fields(currency, required=True), name="OrderRequest")()
 
 
 def change_schema(currency: Currency) -> Schema:
     """PATCH /order/{id}: any of the request's fields."""
-    return Strict.from_dict(_what_to_order(currency, required=False), name="OrderChange")()
+    return Strict.from_dict(_settable_fields(currency, required=False), name="OrderChange")()
 
 
 class CancelPatchSchema(Strict):
@@ -64,13 +64,13 @@ LIST_QUERY = list_schema(
 
 
 class HistorySchema(Strict):
-    """One step in an order's life."""
+    """One change of an order."""
 
     at = fields.String(required=True, metadata={"format": "date-time"})
     event = fields.String(required=True)
     detail = fields.String(required=True)
     by = fields.String(
-        metadata={"description": "who did it: a key, a user, customer; nobody, if it followed"}
+        metadata={"description": "the key, user or customer that requested it, if any"}
     )
 
 
@@ -85,7 +85,7 @@ class OrderLineSchema(Strict):
 
 
 class OrderSchema(Strict):
-    """A stored order, as it is answered and as it stands in data/orders.json."""
+    """An order, as in responses and in data/orders.json."""
 
     order_id = fields.String(
         required=True, validate=validate.Regexp(_UUID), metadata={"format": "uuid"}
@@ -123,7 +123,7 @@ class OrderPageSchema(Strict):
 
 
 class DeletedSchema(Strict):
-    """The order is gone."""
+    """The order is deleted."""
 
     order_id = fields.String(required=True, metadata={"format": "uuid"})
     deleted = fields.Boolean(required=True)
@@ -133,7 +133,7 @@ _STORED = OrderSchema()
 
 
 def check_order(order: Document) -> None:
-    """Raise Invalid when a stored order breaks the rules: its shape, and its sums."""
+    """Raise Invalid when a stored order has a wrong shape or a wrong sum."""
     load(_STORED, order)
     try:
         currency = Currency(order["currency"])
@@ -154,8 +154,8 @@ def _checked_line(currency: Currency, line: Document) -> Decimal:
     return total
 
 
-def _what_to_order(currency: Currency, *, required: bool) -> dict[str, fields.Field[Any]]:
-    """The fields that a client sets; a change may leave any of them out."""
+def _settable_fields(currency: Currency, *, required: bool) -> dict[str, fields.Field[Any]]:
+    """The fields that a client sets; all are optional unless `required`."""
     return {
         "customer_name": Text(
             longest=200, required=required, metadata={"examples": ["Ada Lovelace"]}

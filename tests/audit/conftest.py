@@ -10,10 +10,10 @@ from flask.testing import FlaskClient
 from app.audit import recompute
 from app.audit.findings import Findings
 from app.audit.repair import mend
-from app.billing.simulator import gateway
+from app.billing.simulator import payment_gateway
 from app.config import Config
 from app.server.runtime import Runtime
-from app.shipping.service import rules_of
+from app.shipping.service import shipping_policy
 from app.store import Document
 from tests.over_http import place
 
@@ -61,5 +61,5 @@ def told(runtime: Runtime) -> list[str]:
 def mended(runtime: Runtime) -> list[str]:
     """What is left after mending."""
     config = runtime.config
-    mend(runtime, look(runtime).differences, gateway(config), rules_of(config))
+    mend(runtime, look(runtime).differences, payment_gateway(config), shipping_policy(config))
     return told(runtime)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from app.billing.service import INVOICES
+from app.billing.documents import INVOICES
 from app.billing.simulator import Simulator
 from app.config import Config
 from app.server.runtime import Runtime

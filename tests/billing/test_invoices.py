@@ -5,7 +5,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from app.billing import service
-from app.billing.service import INVOICES
+from app.billing.documents import INVOICES
 from app.server.runtime import Runtime
 from tests.billing.conftest import Invoices
 from tests.over_http import place
@@ -68,7 +68,7 @@ def test_doing_it_again_changes_nothing(
     before = invoices()
     runtime: Runtime = app.extensions["daybook"]
     with runtime.transaction() as tx:
-        assert service.settle(tx, order["order_id"]) is None
+        assert service.reconcile_invoice(tx, order["order_id"]) is None
     assert invoices() == before
 
 
@@ -81,5 +81,5 @@ def test_an_order_that_ended_before_it_was_billed_gets_no_invoice(
     runtime: Runtime = app.extensions["daybook"]
     with runtime.transaction() as tx:
         tx.delete(INVOICES.name, order["order_id"])
-        assert service.settle(tx, order["order_id"]) is None
+        assert service.reconcile_invoice(tx, order["order_id"]) is None
         assert tx.get(INVOICES.name, order["order_id"]) is None

@@ -10,13 +10,14 @@ import pypdfium2
 import pytest
 from flask.testing import FlaskClient
 
-from app.billing.receipt import Shop, receipt_pdf
+from app.billing.issuer import ReceiptIssuer
+from app.billing.receipt import receipt_pdf
 from app.config import Config
 from app.events.types import Envelope
 from tests.billing.conftest import Document, Settled
 from tests.over_http import body, place, read
 
-SHOP = Shop("Tea & Co.", "1 Market Street, 10115 Berlin", UTC)
+SHOP = ReceiptIssuer("Tea & Co.", "1 Market Street, 10115 Berlin", UTC)
 
 
 @pytest.fixture

@@ -19,8 +19,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from app import COLLECTIONS, connect_handlers
 from app.audit import recompute
+from app.billing.documents import INVOICES
 from app.billing.payments import OPEN, VOID
-from app.billing.service import INVOICES
 from app.billing.simulator import Simulator
 from app.config import Config
 from app.events import failures, outbox
@@ -38,25 +38,23 @@ from app.events.types import (
     OrderUpdated,
     PaymentCaptured,
 )
-from app.inventory.service import (
-    PRODUCTS,
-    RESERVATIONS,
-    add_product,
-    change_stock,
-    fits,
-)
+from app.inventory.documents import PRODUCTS, RESERVATIONS
+from app.inventory.queries import is_available
+from app.inventory.service import add_product, change_stock
 from app.kernel import order_states as states
 from app.kernel.errors import Conflict
 from app.kernel.money import Currency
 from app.kernel.payment_methods import APPROVE, DECLINE, INVOICE
 from app.kernel.quantities import quantities
-from app.orders.service import ORDERS, Rules, cancel_order, change_order, delete_order, place_order
+from app.orders.documents import ORDERS
+from app.orders.service import OrderPolicy, cancel_order, change_order, delete_order, place_order
 from app.shipping import states as shipment_states
-from app.shipping.service import SHIPMENTS, rules_of, ship
+from app.shipping.documents import SHIPMENTS
+from app.shipping.service import ship, shipping_policy
 from app.store import Document, Transaction, View
 from app.store.files.store import JsonFileStore
 
-RULES = Rules(Currency("EUR"))
+RULES = OrderPolicy(Currency("EUR"))
 CATALOGUE = (
     {"sku": "tea", "name": "Assam", "price": "4.50", "quantity": 1000},
     {"sku": "mug", "name": "Mug", "price": "12.00", "quantity": 6},
@@ -88,7 +86,7 @@ class Shop(RuleBasedStateMachine):
         self.store = JsonFileStore(config.data, COLLECTIONS)
         self.signals = connect_handlers(config)
         self.gateway = Simulator(config.data / "gateway")
-        self.shipping = rules_of(config)
+        self.shipping = shipping_policy(config)
         self.workshop = WorkerPool()
         self.orders: list[str] = []
         self.arrived: Counter[str] = Counter()
@@ -265,7 +263,7 @@ class Shop(RuleBasedStateMachine):
             open_orders = {o["order_id"] for o in orders if o["status"] in states.OPEN}
             assert set(view.keys(RESERVATIONS.name)) == open_orders
             waiting = [order for order in orders if order["status"] == states.BACKORDERED]
-            assert not any(fits(view, order) for order in waiting)
+            assert not any(is_available(view, order) for order in waiting)
 
     def _check_shelf(self) -> None:
         """On hand is what there was, and what arrived, less what has left; deleted orders too."""
@@ -343,7 +341,7 @@ def _repeat(tx: Transaction, record: Document) -> None:
 def _sent(view: View) -> list[Document]:
     """The shipments that have left, of orders that are gone since, too."""
     shipments = (view.get(SHIPMENTS.name, key) for key in view.keys(SHIPMENTS.name))
-    return [each for each in shipments if each and each["state"] in shipment_states.SENT]
+    return [each for each in shipments if each and each["state"] in states.SENT]
 
 
 QUICK = settings(

@@ -10,7 +10,7 @@ from app.events.failures import FAILURES
 from app.events.outbox import DONE, EVENTS, timeline
 from app.kernel.errors import DaybookError
 from app.kernel.order_states import CANCELLED
-from app.orders.service import ORDERS
+from app.orders.documents import ORDERS
 from app.store import Document, View
 from app.store.files.tools.verify import inspect
 from tests.durability.day import MEND, REPLAY, Books, Operation, Shop

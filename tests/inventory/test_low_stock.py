@@ -34,7 +34,7 @@ def test_the_digest_lists_what_is_low(
     settled()
     client.delete("/product/tin")
     with runtime.transaction() as tx:
-        service.tell_what_is_low(tx, "2026-11-21")
+        service.emit_low_stock_digest(tx, "2026-11-21")
     (event,) = digests(runtime)
     assert event["subject"] == "2026-11-21"
     told = [(each["sku"], each["stock_status"]) for each in event["data"]["products"]]
@@ -45,7 +45,7 @@ def test_the_digest_lists_what_is_low(
 def test_nothing_is_told_when_nothing_is_low(client: FlaskClient, runtime: Runtime) -> None:
     client.post("/product/tin/stock", json={"count": 9})
     with runtime.transaction() as tx:
-        service.tell_what_is_low(tx, "2026-11-21")
+        service.emit_low_stock_digest(tx, "2026-11-21")
     assert digests(runtime) == []
 
 

@@ -8,7 +8,8 @@ from flask.testing import FlaskClient
 
 from app.events.outbox import emit
 from app.events.types import OrderFulfilled
-from app.inventory.service import RESERVATIONS, reconcile
+from app.inventory.documents import RESERVATIONS
+from app.inventory.reservations import reconcile_reservation
 from app.server.runtime import Runtime
 from tests.over_http import place, read
 
@@ -77,7 +78,7 @@ def test_more_cannot_leave_than_the_books_have(client: FlaskClient, settled: Set
     settled()
     (failure,) = read(client, "/failure")["failures"]
     assert (failure["handler"], failure["event"]["type"]) == ("inventory", "order.fulfilled")
-    assert "count the shelf" in failure["error"]
+    assert "count the stock" in failure["error"]
     mug = read(client, "/product/mug")
     assert (mug["quantity"], mug["reserved"]) == (3, 4)
     client.post("/product/mug/stock", json={"count": 6})
@@ -100,5 +101,5 @@ def test_an_order_that_has_left_is_not_reserved_again(
         assert shipment is not None
         tx.put("shipments", shipment | {"state": "shipped"})
         tx.delete(RESERVATIONS.name, order["order_id"])
-        reconcile(tx, order["order_id"])
+        reconcile_reservation(tx, order["order_id"])
         assert tx.get(RESERVATIONS.name, order["order_id"]) is None

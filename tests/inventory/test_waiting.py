@@ -7,9 +7,9 @@ import pytest
 from flask.testing import FlaskClient
 
 from app.inventory import reservations
-from app.inventory.service import reconcile
+from app.inventory.reservations import reconcile_reservation
 from app.kernel.money import Currency
-from app.orders.service import Rules, place_order
+from app.orders.service import OrderPolicy, place_order
 from app.server.runtime import Runtime
 from tests.over_http import place, read
 
@@ -122,17 +122,17 @@ def test_a_long_queue_is_served_in_several_transactions(
     client: FlaskClient, runtime: Runtime, settled: Settled
 ) -> None:
     """Each looks at a bounded number of orders; an event brings on the next ones."""
-    waiting = reservations.SERVED_AT_ONCE * 2 + 3
-    rules = Rules(Currency("EUR"))
+    waiting = reservations.BACKORDERS_PER_TRANSACTION * 2 + 3
+    rules = OrderPolicy(Currency("EUR"))
     request = {"customer_name": "Ann", "items": [{"product": "pot", "quantity": 2}]}
     with runtime.transaction() as tx:
         for _ in range(waiting):
-            reconcile(tx, place_order(tx, rules, request)["order_id"])
+            reconcile_reservation(tx, place_order(tx, rules, request)["order_id"])
     client.get("/product")
     settled()
     assert set(statuses(client)) == {"backordered"}
     product = deliver(client, "pot", 2 * waiting)
-    assert product["reserved"] == 2 * reservations.SERVED_AT_ONCE
+    assert product["reserved"] == 2 * reservations.BACKORDERS_PER_TRANSACTION
     settled()
     assert read(client, "/product/pot")["available"] == 1
     with runtime.read() as view:

@@ -33,7 +33,7 @@ def test_a_shop_refuses_another_currency(
     with pytest.raises(Unavailable) as caught:
         runtime_of(other).open()
     assert str(caught.value) == (
-        "This shop keeps its books in EUR, but DAYBOOK_CURRENCY is JPY. Set DAYBOOK_CURRENCY=EUR, "
+        "The currency of this shop is EUR, but DAYBOOK_CURRENCY is JPY. Set DAYBOOK_CURRENCY=EUR, "
         "or DAYBOOK_DATA to another folder for a shop in JPY."
     )
     told = other.test_client().get("/order")

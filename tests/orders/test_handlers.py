@@ -9,11 +9,12 @@ from app.events.types import Envelope
 from app.kernel import order_states as states
 from app.kernel.money import Currency
 from app.orders.handlers import on_inventory_event
-from app.orders.service import Rules, cancel_order, change_order, find_order, place_order
+from app.orders.queries import find_order
+from app.orders.service import OrderPolicy, cancel_order, change_order, place_order
 from app.store import Document, Transaction
 
 pytestmark = pytest.mark.usefixtures("catalogue")
-RULES = Rules(Currency("EUR"))
+RULES = OrderPolicy(Currency("EUR"))
 
 
 @pytest.fixture

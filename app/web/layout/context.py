@@ -11,12 +11,12 @@ from werkzeug.exceptions import NotFound as NoSuchPage
 
 from app.auth.provider import Provider
 from app.auth.sessions import current_session
-from app.billing.receipt import Shop
+from app.billing.issuer import ReceiptIssuer
 from app.http.responses import problems
 from app.http.security.identity import current
 from app.kernel import clock
 from app.kernel.errors import Unauthenticated
-from app.orders.service import Rules
+from app.orders.service import OrderPolicy
 from app.server.runtime import Runtime
 from app.web.layout import csrf
 from app.web.layout.redirects import redirect_to_sign_in
@@ -36,10 +36,10 @@ class PageContext:
     """What the pages are made from. They tell the time in `zone`."""
 
     store: Runtime
-    rules: Rules
+    rules: OrderPolicy
     zone: tzinfo
     mail: Path
-    shop: Shop
+    shop: ReceiptIssuer
     with_faults: bool = False
     handlers: frozenset[str] = field(default_factory=frozenset)
     sends_by_smtp: bool = False

@@ -5,9 +5,9 @@ from math import ceil
 from flask import Blueprint, Response
 
 from app.events import failures, outbox
-from app.inventory.service import PRODUCTS
+from app.inventory.documents import PRODUCTS
 from app.kernel import order_states as states
-from app.orders.service import ORDERS
+from app.orders.documents import ORDERS
 from app.store import Document, View
 from app.web.layout.context import PageContext, page
 from app.web.manager import statistics

@@ -18,7 +18,7 @@ from typing import NamedTuple
 from app.events.outbox import DONE, timeline
 from app.kernel import clock
 from app.kernel import order_states as states
-from app.orders.service import ORDERS
+from app.orders.documents import ORDERS
 from app.store import Document, Store
 
 DAYS = 14
