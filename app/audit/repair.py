@@ -12,7 +12,7 @@ from functools import partial
 
 from app.audit.findings import Difference, Mend, document_of
 from app.billing import service as billing
-from app.billing.gateway import Answer, PaymentGateway, submit
+from app.billing.gateway import Answer, PaymentGateway
 from app.inventory import repair as inventory
 from app.inventory.reservations import deduct_shipment
 from app.orders import service as orders
@@ -79,4 +79,4 @@ def _settle(store: Store, order_id: str, gateway: PaymentGateway) -> None:
             question = billing.reconcile_invoice(tx, order_id, answer)
         if question is None:
             return
-        answer = submit(gateway, question)
+        answer = gateway.submit(question)

@@ -43,20 +43,12 @@ class PaymentGateway(Protocol):
 
     A charge takes the money at once; there is no authorisation to capture or void later.
 
-    Each method raises Unavailable when no answer came, and then the outcome is unknown. A request
-    with the same key may be repeated: it is not carried out again, and gets the first answer. The
-    same key with another request raises Conflict.
     """
 
-    def charge(self, request: Charge) -> Answer:
-        """Take money, or decline."""
+    def submit(self, request: Charge | Refund) -> Answer:
+        """Carry out or decline a request.
 
-    def refund(self, request: Refund) -> Answer:
-        """Give money back."""
-
-
-def submit(gateway: PaymentGateway, request: Charge | Refund) -> Answer:
-    """Send a charge or a refund to the gateway. Raises what its methods raise."""
-    if isinstance(request, Charge):
-        return gateway.charge(request)
-    return gateway.refund(request)
+        A request may be repeated with the same key: it is not carried out again, and gets the first
+        answer. Raises Unavailable when no answer came (the outcome is then unknown), Conflict for
+        another request with a known key.
+        """

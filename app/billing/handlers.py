@@ -5,7 +5,7 @@ the gateway's answer is recorded together with the outcome of the delivery.
 """
 
 from app.billing import service
-from app.billing.gateway import Answer, Charge, PaymentGateway, Refund, submit
+from app.billing.gateway import Answer, Charge, PaymentGateway, Refund
 from app.events.registry import RequestReplyHandler
 from app.events.types import Envelope
 from app.store import Transaction
@@ -13,7 +13,7 @@ from app.store import Transaction
 
 def billing(gateway: PaymentGateway) -> RequestReplyHandler:
     """The handler, which sends its requests to `gateway`."""
-    return RequestReplyHandler("billing", on_order_event, lambda request: submit(gateway, request))
+    return RequestReplyHandler("billing", on_order_event, gateway.submit)
 
 
 def on_order_event(

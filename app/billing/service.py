@@ -11,13 +11,7 @@ from app.billing.documents import INVOICES
 from app.billing.gateway import Answer, Charge, Refund
 from app.billing.payments import OPEN, VOID
 from app.events.outbox import emit, timeline
-from app.events.types import (
-    OrderDeleted,
-    PaymentCaptured,
-    PaymentFailed,
-    PaymentRefunded,
-    snapshot,
-)
+from app.events.types import OrderDeleted, PaymentCaptured, PaymentFailed, PaymentRefunded, snapshot
 from app.kernel import clock
 from app.kernel.order_states import VOIDED
 from app.orders import queries as orders
@@ -36,10 +30,7 @@ ORDER_FIELDS = (
 
 
 def reconcile_invoice(
-    tx: Transaction,
-    order_id: str,
-    answer: Answer | None = None,
-    last_known: Document | None = None,
+    tx: Transaction, order_id: str, answer: Answer | None = None, last_known: Document | None = None
 ) -> Charge | Refund | None:
     """Record the gateway's answer, if any, and bring the invoice to what the order says now.
 

@@ -21,7 +21,7 @@ from typing import Any
 from app.billing.gateway import Answer, Charge, PaymentGateway, Refund
 from app.config import Config
 from app.kernel.errors import Conflict, Unavailable
-from app.kernel.payment_methods import DECLINE, DOWN, TIMEOUT
+from app.kernel.payment_methods import APPROVE, DECLINE, DOWN, TIMEOUT
 
 OUTAGE_CALLS = 5
 """The calls that fail before a charge by the method `down` succeeds."""
@@ -55,26 +55,26 @@ class Simulator:
         self._lock = threading.Lock()
         self._opened: sqlite3.Connection | None = None
 
-    def charge(self, request: Charge) -> Answer:
+    def submit(self, request: Charge | Refund) -> Answer:
         """See PaymentGateway."""
-        declined = DECLINED if request.method == DECLINE else ""
-        with self._recorded(request) as (records, calls):
-            if request.method == DOWN and calls <= OUTAGE_CALLS:
+        method = request.method if isinstance(request, Charge) else APPROVE
+        answer = Answer(request.key, f"sim-{request.key}", DECLINED if method == DECLINE else "")
+        with self._recorded(request) as (database, calls):
+            if method == DOWN and calls <= OUTAGE_CALLS:
                 raise Unavailable(UNREACHABLE)
-            answer = _answer(records, request.key, declined)
-            if request.method == TIMEOUT and calls == 1:
+            database.execute(
+                "UPDATE requests SET reference = ?, declined = ?"
+                " WHERE key = ? AND reference IS NULL",
+                (answer.reference, answer.declined, answer.key),
+            )
+            if method == TIMEOUT and calls == 1:
                 raise Unavailable(NO_ANSWER)
         return answer
-
-    def refund(self, request: Refund) -> Answer:
-        """See PaymentGateway."""
-        with self._recorded(request) as (records, _):
-            return _answer(records, request.key)
 
     def requests(self) -> list[dict[str, Any]]:
         """Every request by key, with its number of calls and its answer."""
         with self._lock:
-            rows = self._records().execute("SELECT * FROM requests ORDER BY key").fetchall()
+            rows = self._database().execute("SELECT * FROM requests ORDER BY key").fetchall()
         return [
             json.loads(request)
             | {"key": key, "calls": calls, "reference": reference, "declined": declined}
@@ -90,19 +90,19 @@ class Simulator:
         text = json.dumps(asdict(request) | {"kind": type(request).__name__.lower()})
         try:
             with self._lock:
-                records = self._records()
-                known, calls = records.execute(
+                database = self._database()
+                known, calls = database.execute(
                     "INSERT INTO requests (key, request, calls) VALUES (?, ?, 1)"
                     " ON CONFLICT (key) DO UPDATE SET calls = calls + 1 RETURNING request, calls",
                     (request.key, text),
                 ).fetchone()
                 if known != text:
                     raise Conflict(f"The key {request.key} was used for another payment.")
-                yield records, calls
+                yield database, calls
         except sqlite3.OperationalError as error:  # its disk is full, or its file is in use
             raise Unavailable(f"The payment gateway is out of order: {error}.") from None
 
-    def _records(self) -> sqlite3.Connection:
+    def _database(self) -> sqlite3.Connection:
         if self._opened is None:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             opened = sqlite3.connect(
@@ -117,13 +117,3 @@ class Simulator:
             opened.execute(_TABLE)
             self._opened = opened
         return self._opened
-
-
-def _answer(records: sqlite3.Connection, key: str, declined: str = "") -> Answer:
-    """The answer to a request; its first answer is recorded and repeated."""
-    reference = f"sim-{key}"
-    records.execute(
-        "UPDATE requests SET reference = ?, declined = ? WHERE key = ? AND reference IS NULL",
-        (reference, declined, key),
-    )
-    return Answer(key, reference, declined)

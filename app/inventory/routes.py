@@ -99,7 +99,9 @@ def blueprint(store: Store, currency: Currency) -> Blueprint:
         """Archive a product. It can no longer be ordered, and only `archived=true` lists it."""
         expected = expected_versions()
         with store.transaction() as tx:
-            archived = service.archive_product(tx, sku, expected, who=current().name)
+            archived = service.change_product(
+                tx, sku, {"archived": True}, expected, who=current().name
+            )
         return versioned(archived)
 
     @routes.post("/product/<path:sku>/stock")

@@ -67,7 +67,7 @@ LIST_QUERY = list_schema(
         "stock_status": Choice(*STOCK_STATUSES),
         "q": Text(longest=200, metadata={"description": "words in name or sku, in any case"}),
         "archived": Choice("true", "false", load_default="false"),
-    },
+    }
 )
 LEDGER_QUERY = list_schema({})
 

@@ -87,13 +87,6 @@ def change_product(
     return save_product(tx, before, after | {"changed_by": who})
 
 
-def archive_product(
-    tx: Transaction, sku: str, expected: Container[str] | None = None, *, who: str = COMMAND
-) -> Document:
-    """Archive a product: it can no longer be ordered. Raises as change_product does."""
-    return change_product(tx, sku, {"archived": True}, expected, who=who)
-
-
 def change_stock(
     tx: Transaction,
     sku: str,

@@ -25,7 +25,6 @@ def import_order(
     detail = f"imported, reference {reference}"
     order = place_order(tx, policy, request, order_date=order_date, detail=detail)
     tx.put(
-        REFERENCES.name,
-        {"reference": reference, "order_id": order["order_id"], "at": clock.now()},
+        REFERENCES.name, {"reference": reference, "order_id": order["order_id"], "at": clock.now()}
     )
     return order

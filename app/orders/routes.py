@@ -1,8 +1,6 @@
 """Orders over HTTP."""
 
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from time import monotonic, sleep
 
 from flask import Blueprint, Response
@@ -140,8 +138,11 @@ def blueprint(
     def delete_order(order_id: str) -> Response:
         """Delete an order, unless the carrier has its goods."""
         expected = expected_versions()
-        with _not_deleted(order_id), store.transaction() as tx:
-            deleted = service.delete_order(tx, order_id, expected, by=current().name)
+        try:
+            with store.transaction() as tx:
+                deleted = service.delete_order(tx, order_id, expected, by=current().name)
+        except NotFound as error:
+            raise NotFound(str(error), order_id=order_id[:40], deleted=False) from None
         return json_response({"order_id": deleted, "deleted": True})
 
     @routes.post("/order/<order_id>/cancel")
@@ -195,15 +196,6 @@ def _is_handled(order: Document) -> bool:
         return True
     is_unpaid = order["payment_status"] == "pending" and order["payment_method"] != INVOICE
     return order["status"] != PLACED and not is_unpaid
-
-
-@contextmanager
-def _not_deleted(order_id: str) -> Iterator[None]:
-    """Add `order_id` and "deleted": false to the answer of a NotFound raised inside the block."""
-    try:
-        yield
-    except NotFound as error:
-        raise NotFound(str(error), order_id=order_id[:40], deleted=False) from None
 
 
 def _timeline(view: View, order_id: str) -> list[Document]:

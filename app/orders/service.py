@@ -15,20 +15,10 @@ from app.events.outbox import emit, timeline
 from app.events.types import OrderCancelled, OrderDeleted, OrderPlaced, OrderUpdated, snapshot
 from app.inventory import queries as inventory
 from app.kernel import clock
+from app.kernel import order_states as states
 from app.kernel.errors import Conflict
 from app.kernel.identity import CARRIER, COMMAND
 from app.kernel.money import Currency
-from app.kernel.order_states import (
-    BACKORDERED,
-    CANCELLED,
-    CONFIRMED,
-    DELIVERED,
-    FAILED,
-    OPEN,
-    PLACED,
-    SENT,
-    SHIPPED,
-)
 from app.kernel.payment_methods import APPROVE
 from app.kernel.versions import refuse_stale
 from app.orders.documents import ORDERS
@@ -89,13 +79,13 @@ def place_order(
         "items": items,
         "currency": currency.code,
         "total_amount": total_amount(currency, items),
-        "status": PLACED,
+        "status": states.PLACED,
         "payment_method": request.get("payment_method", policy.payment_method),
         "payment_status": "pending",
         "order_date": order_date or now,
         "order_update": now,
         "version": 1,
-        "history": [{"at": now, "event": PLACED, "detail": detail, "by": by}],
+        "history": [{"at": now, "event": states.PLACED, "detail": detail, "by": by}],
     }
     tx.put(ORDERS.name, order)
     emit(tx, OrderPlaced(order["order_id"], {"order": snapshot(order)}))
@@ -128,7 +118,7 @@ def change_order(
     if changed == order:
         return order
     _refuse_shipped(tx, order)
-    if order["status"] not in OPEN:
+    if order["status"] not in states.OPEN:
         raise Conflict(
             f"Order {order['number']} is {order['status']} and can no longer be changed.",
             order_status=order["status"],
@@ -156,9 +146,9 @@ def cancel_order(
     Raises NotFound, Stale, and Conflict when the order has left or ended otherwise.
     """
     order = _find_current(tx, name, expected)
-    if order["status"] == CANCELLED:
+    if order["status"] == states.CANCELLED:
         return order
-    return _void(tx, order, CANCELLED, reason, by)
+    return _void(tx, order, states.CANCELLED, reason, by)
 
 
 def delete_order(
@@ -194,7 +184,7 @@ def apply_reservation(tx: Transaction, order_id: str) -> None:
     inventory had checked it stays as it is, because another inventory event will follow.
     """
     order = tx.get(ORDERS.name, order_id)
-    if order is None or order["status"] not in OPEN or shipping.has_left(tx, order_id):
+    if order is None or order["status"] not in states.OPEN or shipping.has_left(tx, order_id):
         return
     short = inventory.shortages(tx, order)
     if short is None:
@@ -204,10 +194,10 @@ def apply_reservation(tx: Transaction, order_id: str) -> None:
         for line in short
     )
     if not all(line["backorder"] for line in short):
-        status = FAILED if order["status"] == PLACED else CANCELLED
+        status = states.FAILED if order["status"] == states.PLACED else states.CANCELLED
         _void(tx, order, status, f"not in stock ({detail})")
         return
-    status = BACKORDERED if short else CONFIRMED
+    status = states.BACKORDERED if short else states.CONFIRMED
     if order["status"] != status:
         tx.put(ORDERS.name, with_status(order, status, detail or RESERVED))
 
@@ -220,15 +210,15 @@ def apply_shipment(tx: Transaction, order_id: str) -> None:
     order is ignored.
     """
     order, shipment = tx.get(ORDERS.name, order_id), shipping.get_shipment(tx, order_id)
-    if order is None or shipment is None or shipment["state"] not in SENT:
+    if order is None or shipment is None or shipment["state"] not in states.SENT:
         return
     steps = {
-        CONFIRMED: (RESERVED, ""),
-        SHIPPED: (
+        states.CONFIRMED: (RESERVED, ""),
+        states.SHIPPED: (
             f"{shipment['carrier']}, {shipment['tracking_number']}",
             shipment.get("shipped_by") or "",
         ),
-        DELIVERED: ("", CARRIER),
+        states.DELIVERED: ("", CARRIER),
     }
     for status in remaining_states(order["status"], shipment["state"]):
         order = with_status(order, status, *steps[status])
@@ -247,9 +237,9 @@ def apply_invoice(tx: Transaction, order_id: str) -> None:
     detail = ": ".join(filter(None, (f"{invoice['paid']} {invoice['currency']} paid", reason)))
     changed = with_history(order | {"payment_status": status}, f"payment {status}", detail)
     tx.put(ORDERS.name, changed)
-    may_fail = order["status"] in OPEN and not shipping.has_left(tx, order_id)
+    may_fail = order["status"] in states.OPEN and not shipping.has_left(tx, order_id)
     if status == "failed" and not Decimal(invoice["paid"]) and may_fail:
-        _void(tx, changed, FAILED, f"payment declined: {reason}")
+        _void(tx, changed, states.FAILED, f"payment declined: {reason}")
 
 
 def _find_current(view: View, name: str, expected: Container[str] | None) -> Document:
@@ -269,8 +259,8 @@ def _void(tx: Transaction, order: Document, status: str, reason: str, by: str = 
 
 
 def _refuse_shipped(view: View, order: Document) -> None:
-    if order["status"] in SENT or shipping.has_left(view, order["order_id"]):
-        status = order["status"] if order["status"] in SENT else SHIPPED
+    if order["status"] in states.SENT or shipping.has_left(view, order["order_id"]):
+        status = order["status"] if order["status"] in states.SENT else states.SHIPPED
         raise Conflict(
             f"Order {order['number']} is {status}: "
             "it can no longer be changed, cancelled or deleted.",
