@@ -69,7 +69,7 @@ def _handled_order(tx: Transaction, chance: random.Random, n: int, orders: int) 
         "items": lines,
     }
     at = datetime.now(UTC) - timedelta(days=SPAN_DAYS * (1 - n / orders))
-    order = place_order(tx, OrderPolicy(Currency("EUR")), request, order_date=clock.written(at))
+    order = place_order(tx, OrderPolicy(Currency("EUR")), request, order_date=clock.format_time(at))
     reconcile_reservation(tx, order["order_id"])
     question = billing.reconcile_invoice(tx, order["order_id"])
     if question:

@@ -29,7 +29,7 @@ OPEN, VOID = "open", "void"
 def amount_paid(invoice: Document) -> str:
     """The captured amount less the refunds, as text."""
     total = sum((_signed(each) for each in completed(invoice)), Decimal())
-    return Currency(invoice["currency"]).write(total)
+    return Currency(invoice["currency"]).format(total)
 
 
 def payment_status(invoice: Document) -> str:
@@ -146,7 +146,7 @@ def _new(invoice: Document, kind: str, amount: Decimal, **details: str) -> Docum
     return {
         "payment_id": f"{invoice['order_id']}-{len(invoice['payments']) + 1}",
         "kind": kind,
-        "amount": Currency(invoice["currency"]).write(amount),
+        "amount": Currency(invoice["currency"]).format(amount),
         "state": ASKED,
         "at": clock.now(),
         **details,

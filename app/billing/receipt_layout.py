@@ -57,7 +57,7 @@ class _Page(FPDF):
         self.set_title(f"Receipt {event.data['invoice_number']}")
         self.set_author(issuer.name)
         self.set_lang("en")
-        self.set_creation_date(clock.parsed(event.time))
+        self.set_creation_date(clock.parse_time(event.time))
         self.set_margins(MARGIN_MM, MARGIN_MM)
         self.set_auto_page_break(auto=True, margin=MARGIN_MM)
         self._family = _add_fonts(self, "".join(_texts(issuer, self._order)))
@@ -174,7 +174,7 @@ class _Page(FPDF):
         self.set_text_color(grey)
 
     def _day(self, moment: str) -> str:
-        return f"{clock.parsed(moment).astimezone(self._issuer.zone):%Y-%m-%d}"
+        return f"{clock.parse_time(moment).astimezone(self._issuer.zone):%Y-%m-%d}"
 
 
 def _texts(issuer: ReceiptIssuer, order: Document) -> Iterator[str]:

@@ -180,7 +180,7 @@ def _number(event: dict[str, object]) -> object:
 
 def _since(runtime: Runtime, text: str) -> str:
     try:
-        return clock.read(text, runtime.config.timezone)
+        return clock.parse_input(text, runtime.config.timezone)
     except ValueError as error:
         raise Invalid([Problem("", f"--since {error}.")]) from None
 

@@ -104,7 +104,7 @@ def import_orders(
     work = orders.OrderImport(rules, request_schema(config.currency), config.timezone)
     with _progress("orders", table) as bar:
         came = work.run(runtime, table, columns, bar.update)
-    total = f"{config.currency.write(came.total)} {config.currency.code}"
+    total = f"{config.currency.format(came.total)} {config.currency.code}"
     click.echo(
         f"Orders: {came.accepted} accepted ({came.lines} lines, {total}), "
         f"{came.present} already imported, {came.refused} refused."

@@ -119,7 +119,7 @@ class OrderImport:
         if written is None:
             return None
         try:
-            return clock.read(str(written), self._zone)
+            return clock.parse_input(str(written), self._zone)
         except ValueError as error:
             raise Invalid([Problem("/order_date", str(error))]) from None
 

@@ -1,4 +1,4 @@
-"""The states of an order, in groups that several services use.
+"""The states of an order, and the groups of them that several services use.
 
 app/orders/states.py says which state may follow which. A shipment that has left uses the same
 words, `shipped` and `delivered`.

@@ -69,7 +69,7 @@ def _oldest_age_s(view: View) -> float:
     oldest = view.find(outbox.OUTBOX.name, limit=1).documents
     if not oldest:
         return 0.0
-    age = datetime.now(clock.UTC) - clock.parsed(oldest[0]["event"]["time"])
+    age = datetime.now(clock.UTC) - clock.parse_time(oldest[0]["event"]["time"])
     return max(age.total_seconds(), 0.0)
 
 

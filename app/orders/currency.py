@@ -56,7 +56,7 @@ def _currency_check(
             message = f"is not {currency.code}, the currency of this shop (DAYBOOK_CURRENCY)"
             raise Invalid([Problem("/currency", message)])
         price = document.get("price")
-        if isinstance(price, str) and price != currency.write(currency.parse(price)):
+        if isinstance(price, str) and price != currency.format(currency.parse(price)):
             raise Invalid([Problem("/price", f"must have {currency.digits} decimal places")])
 
     return check_currency

@@ -46,7 +46,7 @@ def price_lines(
 
 def total_amount(currency: Currency, items: list[Document]) -> str:
     """The exact sum of the lines' totals."""
-    return currency.write(sum((Decimal(line["line_total"]) for line in items), Decimal()))
+    return currency.format(sum((Decimal(line["line_total"]) for line in items), Decimal()))
 
 
 def refuse_insufficient_stock(
@@ -82,5 +82,5 @@ def _line(
         "name": product["name"] if product else line["product"],
         "quantity": line["quantity"],
         "amount": amount,
-        "line_total": currency.write(line["quantity"] * Decimal(amount)),
+        "line_total": currency.format(line["quantity"] * Decimal(amount)),
     }

@@ -141,16 +141,16 @@ def check_order(order: Document) -> None:
         raise Invalid([Problem("/currency", str(error))]) from None
     try:
         total = sum((_checked_line(currency, line) for line in order["items"]), Decimal())
-        if order["total_amount"] != currency.write(total):
-            raise ValueError(f"is not the sum of the lines, {currency.write(total)}")
+        if order["total_amount"] != currency.format(total):
+            raise ValueError(f"is not the sum of the lines, {currency.format(total)}")
     except ValueError as error:
         raise Invalid([Problem("/total_amount", str(error))]) from None
 
 
 def _checked_line(currency: Currency, line: Document) -> Decimal:
     total: Decimal = line["quantity"] * currency.parse(line["amount"])
-    if line["line_total"] != currency.write(total):
-        raise ValueError(f"line_total of {line['product']} is not {currency.write(total)}")
+    if line["line_total"] != currency.format(total):
+        raise ValueError(f"line_total of {line['product']} is not {currency.format(total)}")
     return total
 
 

@@ -189,7 +189,7 @@ class DeliveryLoop:
         handler = self._signals.handler(event.type, partition.handler)
         entry = record["deliveries"][partition.handler]
         before_replay = entry.get("before_replay", 0)
-        attempt, span = entry["attempts"] + 1, trace.after(event.traceparent)
+        attempt, span = entry["attempts"] + 1, trace.from_traceparent(event.traceparent)
         return Delivery(partition, event, handler, attempt, before_replay, span, time())
 
     def _is_slowed(self, view: View, partition: Partition, event: Envelope) -> bool:
@@ -279,5 +279,5 @@ def _traced(
     delivery: Delivery, work: Callable[..., DeferredTask | None], *arguments: object
 ) -> DeferredTask | None:
     """What `work` returns, done within the delivery's part of its trace: what it emits follows."""
-    with trace.within(delivery.span):
+    with trace.attached(delivery.span):
         return work(*arguments)

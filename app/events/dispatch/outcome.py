@@ -19,7 +19,7 @@ from app.events.outbox import UnitOfWork
 from app.events.registry import Handler, Skipped
 from app.events.types import Envelope
 from app.kernel import clock
-from app.kernel.trace import Trace
+from app.kernel.trace import TraceContext
 from app.store import Document
 
 log = logging.getLogger(__name__)
@@ -43,7 +43,7 @@ class Delivery(NamedTuple):
     handler: Handler
     attempt: int
     before_replay: int = 0
-    span: Trace | None = None
+    span: TraceContext | None = None
     began: float = 0.0
 
     def is_open(self, record: Document) -> bool:

@@ -93,5 +93,5 @@ class WorkerPool:
             pool.shutdown(cancel_futures=True)
 
     def _run(self, delivery: Delivery, work: Callable[[], Any]) -> None:
-        with trace.within(delivery.span):
+        with trace.attached(delivery.span):
             self._queue.put(Completed(delivery, result_of(work)))

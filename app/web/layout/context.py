@@ -123,7 +123,7 @@ def _is_for_a_person() -> bool:
 
 def day_of(moment: str, zone: tzinfo) -> str:
     """The day of a moment in `zone`, as the pages write it."""
-    return clock.parsed(moment).astimezone(zone).strftime("%-d %b")
+    return clock.parse_time(moment).astimezone(zone).strftime("%-d %b")
 
 
 def _note_position(site: PageContext) -> None:
@@ -141,8 +141,8 @@ def _guarded(response: Response) -> Response:
 
 
 def _moment(text: str, zone: tzinfo) -> str:
-    return clock.parsed(text).astimezone(zone).strftime("%-d %b %Y, %H:%M:%S %Z")
+    return clock.parse_time(text).astimezone(zone).strftime("%-d %b %Y, %H:%M:%S %Z")
 
 
 def _minute(text: str, zone: tzinfo) -> str:
-    return clock.parsed(text).astimezone(zone).strftime("%-d %b, %H:%M")
+    return clock.parse_time(text).astimezone(zone).strftime("%-d %b, %H:%M")

@@ -71,7 +71,9 @@ def last_days(zone: tzinfo) -> list[Day]:
         date = today - timedelta(days=ago)
         begins = datetime.combine(date, time(), zone)
         ends = datetime.combine(date + timedelta(days=1), time(), zone) - timedelta(milliseconds=1)
-        days.append(Day(f"{date.day} {date:%b}", clock.written(begins), clock.written(ends)))
+        days.append(
+            Day(f"{date.day} {date:%b}", clock.format_time(begins), clock.format_time(ends))
+        )
     return days
 
 
@@ -153,4 +155,4 @@ def _newest(store: Store, since: str) -> Iterator[Document]:
 
 
 def _seconds(begin: str, end: str) -> float:
-    return max((clock.parsed(end) - clock.parsed(begin)).total_seconds(), 0.0)
+    return max((clock.parse_time(end) - clock.parse_time(begin)).total_seconds(), 0.0)
