@@ -1,4 +1,4 @@
-"""The simulated gateway is as reliable a peer as a real one."""
+"""The simulated payment gateway is as reliable as a real one."""
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -19,7 +19,7 @@ def gateway(tmp_path: Path) -> Simulator:
 
 
 def test_the_same_key_is_charged_once(gateway: Simulator) -> None:
-    """However often it is asked for, and by whatever process."""
+    """A repeated key is charged once, in any process."""
     first = gateway.submit(CHARGE)
     assert gateway.submit(CHARGE) == first
     again = Simulator(gateway._folder)
@@ -41,7 +41,7 @@ def test_threads_are_charged_once(gateway: Simulator) -> None:
 
 @pytest.mark.parametrize("other", [{"amount": "9.01"}, {"currency": "USD"}, {"method": "decline"}])
 def test_a_key_stands_for_one_request(gateway: Simulator, other: dict[str, str]) -> None:
-    """Another amount under the same key is a defect of the shop, which trying again cannot mend."""
+    """Another amount under a known key is a Conflict, which a retry cannot solve."""
     gateway.submit(CHARGE)
     with pytest.raises(Conflict, match="order-1-1 was used for another payment"):
         gateway.submit(replace(CHARGE, **other))
@@ -53,7 +53,7 @@ def test_a_decline_is_an_answer(gateway: Simulator) -> None:
 
 
 def test_after_a_timeout_the_answer_is_repeated(gateway: Simulator) -> None:
-    """The money was taken, though nobody heard."""
+    """The charge is made once, and the repeated request gets its answer."""
     slow = replace(CHARGE, method="timeout")
     with pytest.raises(Unavailable, match="did not answer in time"):
         gateway.submit(slow)
@@ -61,8 +61,8 @@ def test_after_a_timeout_the_answer_is_repeated(gateway: Simulator) -> None:
     assert not gateway.submit(slow).declined
 
 
-def test_what_is_down_takes_nothing(gateway: Simulator) -> None:
-    """And is up again after so many calls, also when our process died in between."""
+def test_an_outage_ends_after_so_many_calls(gateway: Simulator) -> None:
+    """The calls are counted over restarts of the process."""
     down = replace(CHARGE, method="down")
     for _ in range(OUTAGE_CALLS):
         with pytest.raises(Unavailable, match="cannot be reached"):
@@ -79,7 +79,7 @@ def test_a_refund_is_made_once(gateway: Simulator) -> None:
 
 
 def test_trouble_with_its_own_file_is_an_outage(gateway: Simulator) -> None:
-    """As if it were down: retried, and no defect of the shop."""
+    """An error of its own file is Unavailable, which billing retries."""
     gateway._folder.mkdir()
     (gateway._folder / "account.sqlite").mkdir()
     with pytest.raises(Unavailable, match="out of order"):
