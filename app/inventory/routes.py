@@ -90,7 +90,7 @@ def blueprint(store: Store, currency: Currency) -> Blueprint:
         """Change a product by a merge patch (RFC 7396). The stock has its own resource."""
         patch, expected = load(product_change, json_object(*PATCH_TYPES)), expected_versions()
         with store.transaction() as tx:
-            changed = service.change_product(tx, sku, patch, expected, who=current().name)
+            changed = service.change_product(tx, sku, patch, expected, by=current().name)
         return versioned(changed)
 
     @routes.delete("/product/<sku:sku>")
@@ -100,7 +100,7 @@ def blueprint(store: Store, currency: Currency) -> Blueprint:
         expected = expected_versions()
         with store.transaction() as tx:
             archived = service.change_product(
-                tx, sku, {"archived": True}, expected, who=current().name
+                tx, sku, {"archived": True}, expected, by=current().name
             )
         return versioned(archived)
 

@@ -2,7 +2,7 @@
 
 With stock.py, reservations.py and repair.py, this is the only code that changes inventory's
 documents. Every function works in the caller's transaction. Errors are those of
-app/kernel/errors.py; `who` is the name recorded in the ledger, and as the product's `changed_by`.
+app/kernel/errors.py; `by` is the name recorded in the ledger, and as the product's `changed_by`.
 """
 
 from collections.abc import Container
@@ -27,15 +27,15 @@ STOCK_TAKE = "stock-take"
 """The ledger's reason for a count that has no other."""
 
 
-def add_product(tx: Transaction, request: Document, who: str = COMMAND) -> bool:
+def add_product(tx: Transaction, request: Document, by: str = COMMAND) -> bool:
     """Add a product unless its sku is taken; returns whether it was added."""
     if tx.get(PRODUCTS.name, request["sku"]) is not None:
         return False
-    create_product(tx, request, who)
+    create_product(tx, request, by)
     return True
 
 
-def create_product(tx: Transaction, request: Document, who: str) -> Document:
+def create_product(tx: Transaction, request: Document, by: str) -> Document:
     """Add a product; returns it. Raises Conflict when a product, archived or not, has the sku."""
     sku = request["sku"]
     if existing := tx.get(PRODUCTS.name, sku):
@@ -57,12 +57,12 @@ def create_product(tx: Transaction, request: Document, who: str) -> Document:
         "backorder": request.get("backorder", False),
         "stock_status": OUT_OF_STOCK,
         "archived": False,
-        "changed_by": who,
+        "changed_by": by,
         "updated": "",
         "version": 0,
     }
     if quantity := request.get("quantity", 0):
-        product = record_stock_change(tx, product, quantity, NEW, who)
+        product = record_stock_change(tx, product, quantity, NEW, by)
     return save_product(tx, None, product)
 
 
@@ -72,7 +72,7 @@ def change_product(
     patch: Document,
     expected: Container[str] | None = None,
     *,
-    who: str = COMMAND,
+    by: str = COMMAND,
 ) -> Document:
     """Apply a merge patch; returns the product after it. No change emits no event.
 
@@ -84,14 +84,14 @@ def change_product(
         return before
     if after["archived"] and not before["archived"]:
         _refuse_wanted(tx, before)
-    return save_product(tx, before, after | {"changed_by": who})
+    return save_product(tx, before, after | {"changed_by": by})
 
 
 def change_stock(
     tx: Transaction,
     sku: str,
     adjustment: Document,
-    who: str,
+    by: str,
     expected: Container[str] | None = None,
 ) -> Document:
     """Record a `change` of the quantity on hand, or its `count`; returns the product.
@@ -110,7 +110,7 @@ def change_stock(
         )
     change = quantity - before["quantity"]
     reason = adjustment.get("reason", STOCK_TAKE)
-    save_product(tx, before, record_stock_change(tx, before, change, reason, who))
+    save_product(tx, before, record_stock_change(tx, before, change, reason, by))
     if change > 0:
         allocate_to_backorders(tx, before["sku"])
     return find_product(tx, before["sku"])

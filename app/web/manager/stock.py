@@ -72,13 +72,13 @@ def add_to(pages: Blueprint, site: PageContext) -> None:
     def _edit(sku: str, sent: SubmittedForm) -> Response:
         patch = load(product_change, _product_of(sent))
         with store.transaction() as tx:
-            service.change_product(tx, sku, patch, [sent.get("version")], who=current().name)
+            service.change_product(tx, sku, patch, [sent.get("version")], by=current().name)
         return _to_product(sku)
 
     def _archive(sku: str, sent: SubmittedForm) -> Response:
         with store.transaction() as tx:
             service.change_product(
-                tx, sku, {"archived": sent.get("do") == "archive"}, who=current().name
+                tx, sku, {"archived": sent.get("do") == "archive"}, by=current().name
             )
         return _to_product(sku)
 
