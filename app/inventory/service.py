@@ -88,11 +88,7 @@ def change_product(
 
 
 def change_stock(
-    tx: Transaction,
-    sku: str,
-    adjustment: Document,
-    by: str,
-    expected: Container[str] | None = None,
+    tx: Transaction, sku: str, adjustment: Document, by: str, expected: Container[str] | None = None
 ) -> Document:
     """Record a `change` of the quantity on hand, or its `count`; returns the product.
 

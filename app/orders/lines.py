@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
-from typing import Any
 
 from app.kernel.errors import Conflict, Invalid, Problem
 from app.kernel.money import Currency
@@ -38,7 +37,16 @@ def price_lines(
                 Problem(f"/items/{place}/amount", "is required: the product has no price")
             )
         else:
-            lines.append(_line(currency, line, product, amount))
+            total = line["quantity"] * Decimal(amount)
+            lines.append(
+                {
+                    "product": line["product"],
+                    "name": product["name"] if product else line["product"],
+                    "quantity": line["quantity"],
+                    "amount": amount,
+                    "line_total": currency.format(total),
+                }
+            )
     if problems:
         raise Invalid(problems)
     return lines
@@ -72,15 +80,3 @@ def refuse_insufficient_stock(
             for each in short
         ]
         raise Conflict(f"Not enough in stock: wanted {', '.join(texts)}.", short=short)
-
-
-def _line(
-    currency: Currency, line: Document, product: Document | None, amount: str
-) -> dict[str, Any]:
-    return {
-        "product": line["product"],
-        "name": product["name"] if product else line["product"],
-        "quantity": line["quantity"],
-        "amount": amount,
-        "line_total": currency.format(line["quantity"] * Decimal(amount)),
-    }

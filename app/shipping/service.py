@@ -55,7 +55,14 @@ def reconcile_shipment(tx: Transaction, order_id: str, policy: ShippingPolicy) -
         return
     shipment = _prepare(tx, policy, order, before)
     if shipment["state"] == READY and policy.auto_ship:
-        _hand_over(tx, shipment, order, "demonstration", f"DEMO-{order['number']}", "daybook")
+        _hand_over(
+            tx,
+            shipment,
+            order,
+            carrier="demonstration",
+            tracking_number=f"DEMO-{order['number']}",
+            shipped_by="daybook",
+        )
     elif shipment != before:
         tx.put(SHIPMENTS.name, _next_version(shipment))
 
@@ -94,7 +101,9 @@ def ship(
     if shipment["state"] != READY:
         missing = " and ".join(shipment["waits_for"])
         raise Conflict(f"Order {number} waits for {missing}; it cannot be shipped yet.")
-    return _hand_over(tx, shipment, order, carrier, tracking_number, by)
+    return _hand_over(
+        tx, shipment, order, carrier=carrier, tracking_number=tracking_number, shipped_by=by
+    )
 
 
 def record_delivery(
@@ -154,24 +163,9 @@ def _prepare(
     }
 
 
-def _hand_over(
-    tx: Transaction,
-    shipment: Document,
-    order: Document,
-    carrier: str,
-    tracking_number: str,
-    by: str,
-) -> Document:
-    shipment = _next_version(
-        shipment
-        | {
-            "state": SHIPPED,
-            "carrier": carrier,
-            "tracking_number": tracking_number,
-            "shipped_at": clock.now(),
-            "shipped_by": by,
-        }
-    )
+def _hand_over(tx: Transaction, shipment: Document, order: Document, **details: str) -> Document:
+    """Record the hand-over with its carrier, tracking number and caller; emit order.fulfilled."""
+    shipment = _next_version(shipment | {"state": SHIPPED, "shipped_at": clock.now()} | details)
     tx.put(SHIPMENTS.name, shipment)
     emit(tx, OrderFulfilled(order["order_id"], _event_data(order, shipment)))
     return shipment
