@@ -15,10 +15,11 @@ from app.auth.sessions import SESSIONS
 from app.auth.sign_in_throttle import ATTEMPTS
 from app.auth.users import USERS
 from app.billing import routes as billing_routes
+from app.billing.documents import INVOICES
 from app.billing.handlers import billing
-from app.billing.receipt import Shop, receipt_pdf
-from app.billing.service import INVOICES
-from app.billing.simulator import gateway
+from app.billing.issuer import ReceiptIssuer
+from app.billing.receipt import receipt_pdf
+from app.billing.simulator import payment_gateway
 from app.config import Config, from_environment
 from app.events import routes as event_routes
 from app.events.dispatch.dispatcher import Dispatcher
@@ -53,9 +54,10 @@ from app.http.responses.compression import compressed
 from app.http.security.origin import THIS_MACHINE, host_check, refuse_other_sites, with_headers
 from app.http.security.proxies import behind
 from app.inventory import routes as inventory_routes
+from app.inventory.documents import LEDGER, PRODUCTS, RESERVATIONS
 from app.inventory.handlers import on_fulfilled, on_stock_freed
 from app.inventory.handlers import on_order_event as reserve
-from app.inventory.service import LEDGER, PRODUCTS, RESERVATIONS, tell_what_is_low
+from app.inventory.service import emit_low_stock_digest
 from app.notification.handlers import Notifier
 from app.notification.maildir import Maildir
 from app.notification.smtp import Smtp
@@ -68,14 +70,16 @@ from app.observability.store_metrics import StoreMetrics
 from app.observability.tracing import spans_to
 from app.openapi import docs
 from app.orders import routes as order_routes
-from app.orders.currency import SHOP, with_currency_check
+from app.orders.currency import with_currency_check
+from app.orders.documents import ORDERS, REFERENCES, SHOP
 from app.orders.handlers import on_inventory_event, on_payment, on_shipment_event
-from app.orders.references import REFERENCES
-from app.orders.service import ORDERS, Rules
+from app.orders.queries import resolve_order_id
+from app.orders.service import OrderPolicy
 from app.server.runtime import Runtime
 from app.shipping import routes as shipping_routes
+from app.shipping.documents import SHIPMENTS
 from app.shipping.handlers import on_order_event as prepare_shipment
-from app.shipping.service import SHIPMENTS, rules_of
+from app.shipping.service import shipping_policy
 from app.store import Collection
 from app.web import routes as pages
 from app.web.layout.context import PageContext
@@ -124,7 +128,9 @@ def create_app(config: Config | None = None, *, delivers: bool = True) -> Flask:
             registry,
             RetryPolicy(config.retry_attempts, config.retry_wait),
             jobs=[
-                ScheduledJob("low stock", config.low_stock_check, config.timezone, tell_what_is_low)
+                ScheduledJob(
+                    "low stock", config.low_stock_check, config.timezone, emit_low_stock_digest
+                )
             ],
             with_faults=config.faults,
             observer=ObserverGroup(metrics, DeliveryLog(), *tracing),
@@ -146,18 +152,16 @@ def create_app(config: Config | None = None, *, delivers: bool = True) -> Flask:
     app.before_request(rates.around(Guard(runtime, config.oidc_issuer or "").admit))
     app.after_request(announce_patch)
     app.after_request(compressed)
-    rules = Rules(config.currency, config.unlisted_products, config.payment_method)
+    rules = OrderPolicy(config.currency, config.unlisted_products, config.payment_method)
     long_poll_slots = LongPollSlots(config.threads // 4)
     app.register_blueprint(order_routes.blueprint(runtime, rules, long_poll_slots))
     app.register_blueprint(inventory_routes.blueprint(runtime, config.currency))
-    app.register_blueprint(billing_routes.blueprint(runtime, order_routes.id_of, _shop(config)))
+    app.register_blueprint(billing_routes.blueprint(runtime, _shop(config)))
     app.register_blueprint(
-        shipping_routes.blueprint(
-            runtime, rules_of(config), order_routes.id_of, config.carrier_secret
-        )
+        shipping_routes.blueprint(runtime, shipping_policy(config), config.carrier_secret)
     )
     app.register_blueprint(
-        event_routes.blueprint(runtime, HANDLERS, order_routes.id_of, with_faults=config.faults)
+        event_routes.blueprint(runtime, HANDLERS, resolve_order_id, with_faults=config.faults)
     )
     app.register_blueprint(
         watching_routes.blueprint(
@@ -194,7 +198,7 @@ def connect_handlers(config: Config) -> HandlerRegistry:
     registry.connect(TransactionalHandler("inventory", reserve), *order_events)
     registry.connect(TransactionalHandler("inventory", on_stock_freed), StockFreed)
     registry.connect(TransactionalHandler("inventory", on_fulfilled), OrderFulfilled)
-    registry.connect(billing(gateway(config)), *order_events)
+    registry.connect(billing(payment_gateway(config)), *order_events)
     registry.connect(
         SideEffectHandler("notification", notifier.on_event, notifier.precheck),
         *order_events,
@@ -215,7 +219,7 @@ def connect_handlers(config: Config) -> HandlerRegistry:
         TransactionalHandler("orders", on_shipment_event), OrderFulfilled, OrderDelivered
     )
     registry.connect(
-        TransactionalHandler("shipping", partial(prepare_shipment, rules_of(config))),
+        TransactionalHandler("shipping", partial(prepare_shipment, shipping_policy(config))),
         OrderUpdated,
         OrderCancelled,
         OrderDeleted,
@@ -260,5 +264,5 @@ def _provider(config: Config) -> Provider | None:
     )
 
 
-def _shop(config: Config) -> Shop:
-    return Shop(config.shop_name, config.shop_address, config.timezone)
+def _shop(config: Config) -> ReceiptIssuer:
+    return ReceiptIssuer(config.shop_name, config.shop_address, config.timezone)

@@ -24,7 +24,7 @@ from app.http.requests.idempotency import requested_key
 from app.http.requests.long_poll import preferred_wait_s
 from app.http.responses.json_response import versioned
 from app.orders.schemas import request_schema
-from app.orders.service import Rules, place_order
+from app.orders.service import OrderPolicy, place_order
 from app.schema import strict_json
 from app.schema.validation import load
 from app.store.files.store import JsonFileStore
@@ -70,7 +70,7 @@ def _rows(data: Path, body: bytes) -> dict[str, float]:
     # another one leads, so that no handler works here meanwhile
     leader = JsonFileStore(data, runtime.collections)
     leader.lead(timeout_s=1)
-    schema, rules = request_schema(config.currency), Rules(config.currency)
+    schema, rules = request_schema(config.currency), OrderPolicy(config.currency)
     wanted = load(schema, strict_json.loads(body))
 
     def place_together() -> None:

@@ -15,10 +15,11 @@ from app.billing.gateway import Answer
 from app.events import outbox
 from app.events.types import Envelope, PaymentCaptured
 from app.inventory import service as inventory
+from app.inventory.reservations import reconcile_reservation
 from app.kernel import clock
 from app.kernel.money import Currency
 from app.orders.handlers import on_inventory_event, on_payment
-from app.orders.service import Rules, place_order
+from app.orders.service import OrderPolicy, place_order
 from app.server.migrations import SCHEMA
 from app.shipping import service as shipping
 from app.store import Store, Transaction
@@ -68,12 +69,14 @@ def _handled_order(tx: Transaction, chance: random.Random, n: int, orders: int) 
         "items": lines,
     }
     at = datetime.now(UTC) - timedelta(days=SPAN_DAYS * (1 - n / orders))
-    order = place_order(tx, Rules(Currency("EUR")), request, order_date=clock.written(at))
-    inventory.reconcile(tx, order["order_id"])
-    question = billing.settle(tx, order["order_id"])
+    order = place_order(tx, OrderPolicy(Currency("EUR")), request, order_date=clock.format_time(at))
+    reconcile_reservation(tx, order["order_id"])
+    question = billing.reconcile_invoice(tx, order["order_id"])
     if question:
-        billing.settle(tx, order["order_id"], Answer(question.key, f"sim-{question.key}"))
-    shipping.reconcile(tx, order["order_id"], shipping.Rules())
+        billing.reconcile_invoice(
+            tx, order["order_id"], Answer(question.key, f"sim-{question.key}")
+        )
+    shipping.reconcile_shipment(tx, order["order_id"], shipping.ShippingPolicy())
     for record in list(outbox.timeline(tx, order["order_id"])):
         if "orders" in record["deliveries"]:
             event = Envelope.from_cloudevent(record["event"])

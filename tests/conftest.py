@@ -16,7 +16,8 @@ from app import create_app
 from app.config import Config
 from app.events.outbox import DEAD, OUTBOX, PENDING
 from app.inventory.service import add_product
-from app.orders.service import ORDERS, tell_deletion
+from app.orders.documents import ORDERS
+from app.orders.service import emit_missing_deletion
 from app.server.runtime import Runtime
 from app.store import View
 
@@ -79,7 +80,7 @@ def take_out(runtime: Runtime) -> Callable[[str], None]:
     def remove(order_id: str) -> None:
         with runtime.transaction() as tx:
             tx.delete(ORDERS.name, order_id)
-            tell_deletion(tx, order_id)
+            emit_missing_deletion(tx, order_id)
 
     return remove
 

@@ -1,10 +1,10 @@
 """Compares events, timelines and failures with each other and with the orders."""
 
 from app.audit.report import AuditReport, Repair, documents_of
-from app.billing.service import VOIDED
 from app.events import failures, outbox
 from app.events.types import TYPES_WITHOUT_TIMELINE, OrderCancelled, OrderDeleted, OrderPlaced
-from app.orders.service import ORDERS
+from app.kernel.order_states import VOIDED
+from app.orders.documents import ORDERS
 from app.store import Document, View
 
 

@@ -5,10 +5,13 @@ from collections import Counter
 from app.audit.progress import deliveries_of, handlers_are_done
 from app.audit.report import AuditReport, Repair, documents_of
 from app.billing import payments
+from app.billing.documents import INVOICES
 from app.billing.payments import OPEN, VOID
-from app.billing.service import COPIED, INVOICES, VOIDED, is_sold
-from app.orders.service import ORDERS
-from app.shipping.service import SHIPMENTS
+from app.billing.service import ORDER_FIELDS
+from app.kernel.order_states import VOIDED
+from app.orders.documents import ORDERS
+from app.shipping.documents import SHIPMENTS
+from app.shipping.queries import has_left
 from app.store import Document, View
 
 
@@ -32,7 +35,7 @@ def check_sold_goods(view: View, report: AuditReport) -> None:
         if (
             view.get(ORDERS.name, order_id) is None
             and view.get(INVOICES.name, order_id) is None
-            and is_sold(view, order_id)
+            and has_left(view, order_id)
             and handlers_are_done(report, order_id, deliveries_of(view, order_id), "billing")
         ):
             where = f"order {shipment['order_number']}, shipped and gone"
@@ -55,7 +58,7 @@ def check_invoice(
 def _check_orphan(view: View, report: AuditReport, invoice: Document) -> None:
     """The invoice of a deleted order is void, or open when the goods were shipped."""
     status, order_id = invoice["status"], invoice["order_id"]
-    expected = OPEN if is_sold(view, order_id) else VOID
+    expected = OPEN if has_left(view, order_id) else VOID
     if status != expected:
         where = f"order {invoice['order_number']}, which is gone"
         report.add("invoice status", where, expected, status, Repair.INVOICE, order_id)
@@ -68,7 +71,7 @@ def _check_order_invoice(
 ) -> bool:
     """Whether the invoice follows from the order, and its payments from the invoice."""
     order_id, where = order["order_id"], f"order {order['number']}"
-    is_void = order["status"] in VOIDED and not is_sold(view, order_id)
+    is_void = order["status"] in VOIDED and not has_left(view, order_id)
     if invoice is None:
         if not is_void:
             report.add("invoice", where, "one", "none", Repair.INVOICE, order_id)
@@ -77,7 +80,7 @@ def _check_order_invoice(
         expected = VOID if is_void else OPEN
         report.add("invoice status", where, expected, invoice["status"], Repair.INVOICE, order_id)
         return False
-    others = [] if is_void else [name for name in COPIED if invoice[name] != order[name]]
+    others = [] if is_void else [name for name in ORDER_FIELDS if invoice[name] != order[name]]
     for name in others:
         what = f"invoice {name}"
         report.add(what, where, order[name], invoice[name], Repair.INVOICE, order_id)

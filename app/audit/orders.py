@@ -11,13 +11,13 @@ from app.audit.progress import deliveries_of, handlers_are_done
 from app.audit.report import AuditReport, Repair, documents_of
 from app.audit.shipments import check_shipment
 from app.audit.stock import format_quantities
-from app.inventory.service import HOLDING, RESERVATIONS, wanted_stock
+from app.inventory.documents import RESERVATIONS
+from app.inventory.queries import stocked_quantities
 from app.kernel.errors import Invalid
+from app.kernel.order_states import BACKORDERED, CONFIRMED, FAILED, OPEN, PLACED, SENT, STATUSES
 from app.kernel.quantities import quantities
-from app.orders import states
-from app.orders.service import ORDERS
-from app.shipping.service import SHIPMENTS
-from app.shipping.states import SENT
+from app.orders.documents import ORDERS
+from app.shipping.documents import SHIPMENTS
 from app.store import Document, View
 
 
@@ -61,7 +61,7 @@ def _check_order(view: View, report: AuditReport, order: Document) -> None:
 
 
 def _check_status(report: AuditReport, order: Document) -> None:
-    stated = [step["event"] for step in order["history"] if step["event"] in states.STATUSES]
+    stated = [step["event"] for step in order["history"] if step["event"] in STATUSES]
     if stated and stated[-1] != order["status"]:
         where = f"order {order['number']}"
         report.add("status", where, f"{stated[-1]}, by its history", order["status"])
@@ -69,12 +69,12 @@ def _check_status(report: AuditReport, order: Document) -> None:
 
 def _check_reservation(view: View, report: AuditReport, order: Document) -> None:
     order_id, status, where = order["order_id"], order["status"], f"order {order['number']}"
-    if status == states.PLACED:
-        expected = f"{states.CONFIRMED}, {states.BACKORDERED} or {states.FAILED}"
+    if status == PLACED:
+        expected = f"{CONFIRMED}, {BACKORDERED} or {FAILED}"
         report.add("status", where, expected, status, Repair.RESERVATION, order_id)
         return
-    holds = status in HOLDING and status != states.BACKORDERED
-    wanted = wanted_stock(view, order) if holds else Counter[str]()
+    holds = status in OPEN and status != BACKORDERED
+    wanted = stocked_quantities(view, order) if holds else Counter[str]()
     reservation = view.get(RESERVATIONS.name, order_id) or {"lines": []}
     held = quantities(reservation["lines"])
     if held != wanted:

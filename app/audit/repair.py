@@ -12,11 +12,12 @@ from functools import partial
 
 from app.audit.report import Difference, Repair, document_of
 from app.billing import service as billing
-from app.billing.gateway import Answer, PaymentGateway, ask
-from app.inventory import service as inventory
+from app.billing.gateway import Answer, PaymentGateway
+from app.inventory import repair as inventory
+from app.inventory.reservations import deduct_shipment
 from app.orders import service as orders
 from app.shipping import service as shipping
-from app.shipping.service import SHIPMENTS
+from app.shipping.documents import SHIPMENTS
 from app.store import Store, Transaction
 
 ORDERS_PER_TRANSACTION = 50
@@ -26,7 +27,7 @@ def repair(
     store: Store,
     differences: Iterable[Difference],
     gateway: PaymentGateway,
-    rules: shipping.Rules,
+    rules: shipping.ShippingPolicy,
 ) -> None:
     """Repair the differences that have a repair; durable on return.
 
@@ -38,16 +39,16 @@ def repair(
             order_ids[each.repair][each.order_id] = None
     if any(order_ids[kind] for kind in (Repair.STOCK, Repair.SHIPPED, Repair.RESERVATION)):
         with store.transaction() as tx:
-            inventory.recount(tx)
+            inventory.rebuild_products(tx)
     for order_id in order_ids[Repair.INVOICE]:
         _settle(store, order_id, gateway)
     acts: dict[Repair, Callable[[Transaction, str], None]] = {
         Repair.SHIPPED: _book_out,
-        Repair.DELETION: orders.tell_deletion,
-        Repair.RESERVATION: inventory.renew,
-        Repair.PAYMENT_STATUS: orders.check_payment,
-        Repair.STATUS: orders.follow_shipment,
-        Repair.SHIPMENT: partial(shipping.reconcile, rules=rules),
+        Repair.DELETION: orders.emit_missing_deletion,
+        Repair.RESERVATION: inventory.rebuild_reservation,
+        Repair.PAYMENT_STATUS: orders.apply_invoice,
+        Repair.STATUS: orders.apply_shipment,
+        Repair.SHIPMENT: partial(shipping.reconcile_shipment, policy=rules),
     }
     for kind, act in acts.items():
         _act_on_orders(store, list(order_ids[kind]), act)
@@ -63,7 +64,7 @@ def _act_on_orders(
 
 
 def _book_out(tx: Transaction, order_id: str) -> None:
-    inventory.take_shipped(tx, order_id, document_of(tx, SHIPMENTS.name, order_id))
+    deduct_shipment(tx, order_id, document_of(tx, SHIPMENTS.name, order_id))
 
 
 def _settle(store: Store, order_id: str, gateway: PaymentGateway) -> None:
@@ -71,7 +72,7 @@ def _settle(store: Store, order_id: str, gateway: PaymentGateway) -> None:
     answer: Answer | None = None
     while True:
         with store.transaction() as tx:
-            request = billing.settle(tx, order_id, answer)
+            request = billing.reconcile_invoice(tx, order_id, answer)
         if request is None:
             return
-        answer = ask(gateway, request)
+        answer = gateway.submit(request)

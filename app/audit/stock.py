@@ -6,21 +6,15 @@ from app.audit.progress import deliveries_of, handlers_are_done
 from app.audit.report import AuditReport, Repair, documents_of
 from app.events.outbox import OUTBOX
 from app.events.types import StockFreed
-from app.inventory.service import (
-    LEDGER,
-    PRODUCTS,
-    RESERVATIONS,
-    fits,
-    shipped_line_id,
-    sound_lines,
-    waits_for,
-    wanted_stock,
-    with_status,
-)
+from app.inventory.documents import LEDGER, PRODUCTS, RESERVATIONS, backordered_skus
+from app.inventory.queries import is_available, stocked_quantities
+from app.inventory.repair import repaired_ledger
+from app.inventory.reservations import ledger_line_id
+from app.inventory.stock import with_stock_status
+from app.kernel.order_states import SENT
 from app.kernel.quantities import quantities
-from app.orders.service import ORDERS
-from app.shipping.service import SHIPMENTS
-from app.shipping.states import SENT
+from app.orders.documents import ORDERS
+from app.shipping.documents import SHIPMENTS
 from app.store import Document, View
 
 
@@ -36,8 +30,15 @@ def check_reservations(view: View, report: AuditReport) -> None:
         if order is None:
             where = f"order {order_id}, which is gone"
             report.add("reservation", where, "none", held, Repair.RESERVATION, order_id)
-        elif (skus := waits_for(reservation)) and fits(view, order) and not in_allocation & {*skus}:
-            where, wanted = f"order {order['number']}", format_quantities(wanted_stock(view, order))
+        elif (
+            (skus := backordered_skus(reservation))
+            and is_available(view, order)
+            and not in_allocation & {*skus}
+        ):
+            where, wanted = (
+                f"order {order['number']}",
+                format_quantities(stocked_quantities(view, order)),
+            )
             report.add("reservation", where, wanted, held, Repair.RESERVATION, order_id)
 
 
@@ -50,7 +51,7 @@ def check_products(view: View, report: AuditReport) -> None:
         report.products += 1
         sku = product["sku"]
         quantity = _check_ledger(view, report, product)
-        expected = with_status(product | {"reserved": reserved[sku], "quantity": quantity})
+        expected = with_stock_status(product | {"reserved": reserved[sku], "quantity": quantity})
         for name in ("quantity", "reserved", "available", "stock_status"):
             if product[name] != expected[name]:
                 where = f"product {sku}"
@@ -66,7 +67,7 @@ def check_shipped_goods(view: View, report: AuditReport) -> None:
         ):
             continue
         for sku, quantity in quantities(shipment["lines"]).items():
-            line = view.get(LEDGER.name, shipped_line_id(shipment, sku))
+            line = view.get(LEDGER.name, ledger_line_id(shipment, sku))
             found = -line["change"] if line else 0
             if found != quantity and view.get(PRODUCTS.name, sku):
                 repair = None if line else Repair.SHIPPED
@@ -77,7 +78,7 @@ def check_shipped_goods(view: View, report: AuditReport) -> None:
 def _check_ledger(view: View, report: AuditReport, product: Document) -> int:
     """The quantity on hand by the ledger; reports lines that do not follow from each other."""
     lines = view.find(LEDGER.name, {"sku": product["sku"]}).documents
-    sound = sound_lines(view, product)
+    sound = repaired_ledger(view, product)
     if sound != lines:
         for number, line in enumerate(sound, 1):
             _check_line(report, line, [each for each in lines if each["line"] == number])

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-from app.http.security.identity import ROLES
 from app.kernel.errors import Forbidden
+from app.kernel.identity import ROLES
 
 _NAMES = ("preferred_username", "email", "sub")
 _LONGEST_NAME = 60

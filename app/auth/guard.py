@@ -15,10 +15,11 @@ from flask import request
 from app.auth import keys, sessions, users
 from app.auth.permissions import PERMISSIONS, PROBES, PUBLIC_ENDPOINTS
 from app.config import Config
-from app.http.security.identity import LOCAL, OPERATOR, PUBLIC, Identity, identify
+from app.http.security.identity import identify
 from app.http.security.origin import SAFE
 from app.http.security.proxies import PROXIED
 from app.kernel.errors import Forbidden, Unauthenticated, Unavailable
+from app.kernel.identity import LOCAL, OPERATOR, PUBLIC, Identity
 from app.store import Store, View
 
 if TYPE_CHECKING:

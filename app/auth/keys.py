@@ -9,9 +9,9 @@ import hmac
 import re
 import secrets
 
-from app.http.security.identity import KEY_ROLES, Identity
 from app.kernel import clock
 from app.kernel.errors import Invalid, NotFound, Problem
+from app.kernel.identity import KEY_ROLES, Identity
 from app.store import Collection, Document, Transaction, View
 
 _KEY = re.compile(r"daybook_([0-9a-f]{8})_[A-Za-z0-9_-]{43}")

@@ -26,8 +26,8 @@ from joserfc.jwk import KeySet, KeySetSerialization
 from requests import RequestException, Session
 
 from app.auth.claims import name_in, role_in
-from app.http.security.identity import Identity
 from app.kernel.errors import Unauthenticated, Unavailable
+from app.kernel.identity import Identity
 
 ALGORITHMS = ["RS256", "PS256", "ES256"]
 """Signatures by a key that only the provider has: neither `none`, nor HS256 with our own secret."""

@@ -3,7 +3,7 @@
 A test fails when a route stands in neither; until then it is for operators alone.
 """
 
-from app.http.security.identity import CLERK, MANAGER, METRICS, OPERATOR
+from app.kernel.identity import CLERK, MANAGER, METRICS, OPERATOR
 
 PROBES = frozenset({"watching.livez", "watching.readyz"})
 """What asks whether the service is well: without a key, and though the store may fail."""

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Protocol
 
-from app.http.security.identity import Identity
+from app.kernel.identity import Identity
 
 
 class Provider(Protocol):

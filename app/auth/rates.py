@@ -18,9 +18,10 @@ from flask import Response, after_this_request, request
 
 from app.auth.guard import is_local_request
 from app.auth.permissions import PROBES
-from app.http.security.identity import LOCAL, PUBLIC, current
+from app.http.security.identity import current
 from app.http.security.network import network_of
 from app.kernel.errors import TooMany
+from app.kernel.identity import LOCAL, PUBLIC
 
 WINDOW_S = 60
 EXCEEDED = "https://iana.org/assignments/http-problem-types#quota-exceeded"

@@ -13,8 +13,8 @@ from flask import g
 from marshmallow import fields
 
 from app.http.security import cookies
-from app.http.security.identity import STAFF_ROLES, Identity
 from app.kernel import clock
+from app.kernel.identity import STAFF_ROLES, Identity
 from app.schema.fields import Choice
 from app.schema.validation import kept
 from app.store import Collection, Document, Transaction, View

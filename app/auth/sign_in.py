@@ -7,8 +7,8 @@ import logging
 
 from app.auth import passwords, sessions, sign_in_throttle
 from app.auth.users import USERS, refuse_taken
-from app.http.security.identity import Identity
 from app.kernel.errors import Unauthenticated
+from app.kernel.identity import Identity
 from app.store import Document, Store
 
 log = logging.getLogger(__name__)

@@ -81,4 +81,4 @@ def _sweep(tx: Transaction) -> None:
 
 
 def _seconds_to(moment: str) -> int:
-    return max(1, ceil((clock.parsed(moment) - datetime.now(UTC)).total_seconds()))
+    return max(1, ceil((clock.parse_time(moment) - datetime.now(UTC)).total_seconds()))

@@ -8,9 +8,9 @@ import re
 
 from app.auth.keys import KEYS
 from app.auth.sessions import Session, end_all
-from app.http.security.identity import RESERVED_NAMES, STAFF_ROLES, Identity
 from app.kernel import clock
 from app.kernel.errors import Conflict, Invalid, NotFound, Problem
+from app.kernel.identity import RESERVED_NAMES, STAFF_ROLES, Identity
 from app.store import Collection, Document, Transaction, View
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._@+-]{0,59}")

@@ -1,7 +1,6 @@
-"""The payment gateway: what billing asks of it, and what it answers.
+"""The protocol of payment gateways, with its requests and answers.
 
-`PaymentGateway` is the protocol; app/billing/simulator.py is the one that this shop has, and its
-`gateway` the place where another one is put.
+app/billing/simulator.py implements it; another gateway takes its place in `payment_gateway` there.
 """
 
 from dataclasses import dataclass
@@ -10,7 +9,7 @@ from typing import NamedTuple, Protocol
 
 @dataclass(frozen=True)
 class Charge:
-    """Take money. `amount` is a decimal text above zero; `method` says whose card or account."""
+    """Take money. `amount` is a decimal text above zero; `method` names the card or account."""
 
     key: str
     amount: str
@@ -20,7 +19,7 @@ class Charge:
 
 @dataclass(frozen=True)
 class Refund:
-    """Give back money, at most what the charge with the gateway's `reference` still holds."""
+    """Give back money, at most what is left of the charge with the gateway's `reference`."""
 
     key: str
     amount: str
@@ -29,9 +28,9 @@ class Refund:
 
 
 class Answer(NamedTuple):
-    """What the gateway did about the request with that key.
+    """The gateway's answer to the request with that key.
 
-    `reference` is the gateway's own name for it. `declined` says why not, and is empty otherwise.
+    `reference` is the gateway's own id. `declined` is the reason of a decline, or empty.
     """
 
     key: str
@@ -40,24 +39,16 @@ class Answer(NamedTuple):
 
 
 class PaymentGateway(Protocol):
-    """A charge takes the money at once, so there is nothing to authorise first or to void later:
-    what an order does not want any more is refunded.
+    """A payment gateway with idempotent requests.
 
-    Each method raises Unavailable when no answer came: perhaps it was done, perhaps not.
+    A charge takes the money at once; there is no authorisation to capture or void later.
 
-    To ask again with the same key is safe: what was done once is not done again, and the first
-    answer is repeated. The same key with another request raises Conflict.
     """
 
-    def charge(self, wanted: Charge) -> Answer:
-        """Take money, or decline."""
+    def submit(self, request: Charge | Refund) -> Answer:
+        """Carry out or decline a request.
 
-    def refund(self, wanted: Refund) -> Answer:
-        """Give money back."""
-
-
-def ask(gateway: PaymentGateway, question: Charge | Refund) -> Answer:
-    """Ask the gateway for either. Raises what its methods raise."""
-    if isinstance(question, Charge):
-        return gateway.charge(question)
-    return gateway.refund(question)
+        A request may be repeated with the same key: it is not carried out again, and gets the first
+        answer. Raises Unavailable when no answer came (the outcome is then unknown), Conflict for
+        another request with a known key.
+        """

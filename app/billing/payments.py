@@ -1,15 +1,15 @@
-"""The payments of an invoice: what was paid, what has to be asked next, and what that amounts to.
+"""The payments of an invoice: its sums, its payment status, and the next payment to request.
 
-Pure functions over an invoice. A payment is {payment_id, kind, amount, state, at} with, for a
-capture, the method; for a refund, `of`: the capture that it gives back; and once answered, the
-gateway's reference, or the reason of a decline.
+Pure functions over an invoice document. A payment is {payment_id, kind, amount, state, at}; a
+capture also has its method, a refund the capture that it gives back (`of`), and an answered payment
+the gateway's reference, or the reason of a decline.
 
     asked ──approved──▶ done
       └─────declined──▶ declined
 
-It is written down as asked before the gateway hears of it, and asked again, under the same
-payment_id, until an answer is on record. So at most one payment of an invoice is open, nothing is
-charged twice, and nothing is charged without a trace.
+A payment is recorded as asked before the gateway gets it, and repeated under the same payment_id
+until an answer is recorded. At most one payment of an invoice is open, so nothing is charged twice,
+and nothing is charged without a record.
 """
 
 from decimal import Decimal
@@ -26,17 +26,17 @@ PENDING, PAID, FAILED, REFUNDED = "pending", "paid", "failed", "refunded"
 OPEN, VOID = "open", "void"
 
 
-def paid(invoice: Document) -> str:
-    """What the gateway took, less what it gave back."""
-    total = sum((_signed(each) for each in done(invoice)), Decimal())
-    return Currency(invoice["currency"]).write(total)
+def amount_paid(invoice: Document) -> str:
+    """The captured amount less the refunds, as text."""
+    total = sum((_signed(each) for each in completed(invoice)), Decimal())
+    return Currency(invoice["currency"]).format(total)
 
 
 def payment_status(invoice: Document) -> str:
-    """The payment status of the order that the invoice is for.
+    """The payment status of the invoice's order.
 
-    `paid` also while a difference is being asked for, or left to be paid by invoice; `failed` while
-    the last answer was a decline and something is missing.
+    It stays `paid` while a difference is being captured or is left to be paid by invoice. It is
+    `failed` while the last answer was a decline and an amount is due.
     """
     answered = [each for each in invoice["payments"] if each["state"] != ASKED]
     if not answered:
@@ -45,15 +45,15 @@ def payment_status(invoice: Document) -> str:
         return PAID
     if answered[-1]["state"] == DECLINED:
         return FAILED
-    is_refunded = answered[-1]["kind"] == REFUND and Decimal(paid(invoice)) == 0
+    is_refunded = answered[-1]["kind"] == REFUND and Decimal(amount_paid(invoice)) == 0
     return REFUNDED if is_refunded else PAID
 
 
 def next_payment(invoice: Document) -> Document | None:
-    """The payment that has to be asked for now: the open one, a missing one, or None.
+    """The payment to request now: the open one, a new one, or None.
 
-    What was declined is not asked for again until the amount or the method has changed. A total of
-    nothing is paid by a payment of nothing, which needs no gateway: its state is done.
+    A declined payment is not requested again until its amount or method has changed. A total of
+    zero gets a payment of zero that is done at once, without the gateway.
     """
     last = invoice["payments"][-1] if invoice["payments"] else None
     if last and last["state"] == ASKED:
@@ -65,16 +65,16 @@ def next_payment(invoice: Document) -> Document | None:
         return None
     if due and invoice["payment_method"] == INVOICE:
         return None
-    wanted = _new(invoice, CAPTURE, due, method=invoice["payment_method"])
+    capture = _new(invoice, CAPTURE, due, method=invoice["payment_method"])
     if not due:
-        return wanted | {"state": DONE}
-    if last and last["state"] == DECLINED and _is_same(last, wanted):
+        return capture | {"state": DONE}
+    if last and last["state"] == DECLINED and _is_same(last, capture):
         return None
-    return wanted
+    return capture
 
 
-def question(invoice: Document, payment: Document) -> Charge | Refund | None:
-    """What to ask the gateway for this payment, the same whenever it is asked; None when done."""
+def gateway_request(invoice: Document, payment: Document) -> Charge | Refund | None:
+    """The gateway's request for a payment, always the same one; None when the payment is done."""
     if payment["state"] != ASKED:
         return None
     key, amount, currency = payment["payment_id"], payment["amount"], invoice["currency"]
@@ -85,16 +85,16 @@ def question(invoice: Document, payment: Document) -> Charge | Refund | None:
 
 
 def with_payment(invoice: Document, payment: Document | None) -> Document:
-    """The invoice with its sums, and with this payment, if any, new or changed."""
+    """The invoice with this payment added or replaced, and with its derived fields."""
     changed = dict(invoice)
     if payment:
         others = (each for each in invoice["payments"] if not _is(each, payment["payment_id"]))
         changed["payments"] = [*others, payment]
-    return changed | {"paid": paid(changed), "payment_status": payment_status(changed)}
+    return changed | {"paid": amount_paid(changed), "payment_status": payment_status(changed)}
 
 
-def answered(invoice: Document, answer: Answer) -> Document | None:
-    """The open payment as the answer has it; None when that answer is on record already."""
+def answered_payment(invoice: Document, answer: Answer) -> Document | None:
+    """The open payment with the gateway's answer; None when the answer is recorded already."""
     last = invoice["payments"][-1]
     if not _is(last, answer.key) or last["state"] != ASKED:
         return None
@@ -105,8 +105,8 @@ def answered(invoice: Document, answer: Answer) -> Document | None:
     return {**last, "at": clock.now(), **outcome}
 
 
-def done(invoice: Document) -> list[Document]:
-    """The payments that were made: captures and refunds, in order."""
+def completed(invoice: Document) -> list[Document]:
+    """The captures and refunds that the gateway carried out, oldest first."""
     return [each for each in invoice["payments"] if each["state"] == DONE]
 
 
@@ -120,33 +120,33 @@ def _signed(payment: Document) -> Decimal:
 
 
 def _due(invoice: Document) -> Decimal:
-    """What is still to be paid; below zero, what is to be given back."""
+    """The amount still due; negative for an amount to refund."""
     total = Decimal(invoice["total_amount"]) if invoice["status"] == OPEN else Decimal()
-    return total - Decimal(paid(invoice))
+    return total - Decimal(amount_paid(invoice))
 
 
 def _refund(invoice: Document, owed: Decimal) -> Document:
-    """A refund of the newest capture that still holds something: all that is owed, or all it has.
+    """A refund from the newest capture with an amount left: what is owed, or all that is left.
 
-    A gateway gives back a charge, not an amount; what is owed beyond it is the next refund's.
+    A gateway refunds a charge, so what is owed beyond it takes another refund.
     """
     left: dict[str, Decimal] = {}
-    for payment in done(invoice):
+    for payment in completed(invoice):
         of = str(payment.get("of", payment["payment_id"]))
         left[of] = left.get(of, Decimal()) + _signed(payment)
-    of, most = next((of, amount) for of, amount in reversed(left.items()) if amount > 0)
-    return _new(invoice, REFUND, min(most, owed), of=of)
+    of, rest = next((of, amount) for of, amount in reversed(left.items()) if amount > 0)
+    return _new(invoice, REFUND, min(rest, owed), of=of)
 
 
 def _new(invoice: Document, kind: str, amount: Decimal, **details: str) -> Document:
-    """A payment to be asked for. Its id, the gateway's key, follows from order and place alone.
+    """A payment to request. Its id, which is the gateway's key, is order id and position.
 
-    So an invoice that had to be made anew asks under the old keys, and learns what was paid.
+    An invoice that had to be rebuilt therefore uses the old keys, and gets the recorded answers.
     """
     return {
         "payment_id": f"{invoice['order_id']}-{len(invoice['payments']) + 1}",
         "kind": kind,
-        "amount": Currency(invoice["currency"]).write(amount),
+        "amount": Currency(invoice["currency"]).format(amount),
         "state": ASKED,
         "at": clock.now(),
         **details,

@@ -1,29 +1,19 @@
-"""The receipt: a PDF made from a payment event, the same bytes whenever it is asked for.
+"""Receipts as PDF, each made from one payment event.
 
-An event never changes, so a receipt shows the invoice as it was when that payment was made.
+An event never changes, so a receipt shows the invoice as it was at that payment, and has the same
+bytes whenever it is made.
 """
 
-from dataclasses import dataclass
-from datetime import tzinfo
-
+from app.billing.issuer import ReceiptIssuer
 from app.events.types import Envelope
 
 
-@dataclass(frozen=True)
-class Shop:
-    """Who gives the receipt. Lines of the address are separated by commas; times are in `zone`."""
+def receipt_pdf(issuer: ReceiptIssuer, event: Envelope) -> bytes:
+    """The receipt of a payment.captured or payment.refunded event.
 
-    name: str
-    address: str
-    zone: tzinfo
-
-
-def receipt_pdf(shop: Shop, event: Envelope) -> bytes:
-    """The receipt that belongs to a payment.captured or payment.refunded event.
-
-    It takes a few milliseconds, with Chinese or Arabic half a second.
+    Takes a few milliseconds; with Chinese or Arabic text half a second.
     """
-    # half of the time that a command takes to start would go into importing fpdf2
-    from app.billing.receipt_layout import rendered
+    # importing fpdf2 would double the time that every command takes to start
+    from app.billing.receipt_layout import render_receipt
 
-    return rendered(shop, event)
+    return render_receipt(issuer, event)

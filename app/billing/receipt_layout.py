@@ -1,8 +1,8 @@
-"""The page of a receipt (receipt.py has what it stands for): A4, in English, with fpdf2.
+"""The layout of a receipt: A4, in English, drawn with fpdf2.
 
-Names may be in Latin, Greek, Cyrillic, Arabic, Chinese, Japanese or Korean script. Receipts in
-Western European text alone use a font that every PDF reader has: that is ten times as fast as to
-embed one.
+Names may be in Latin, Greek, Cyrillic, Arabic, Chinese, Japanese or Korean script. A
+receipt with Western European text alone uses a font that every PDF reader has, which takes a tenth
+of the time of embedding one.
 """
 
 import re
@@ -17,8 +17,8 @@ import noto_cjk_sans_otc
 from fpdf import FPDF
 from fpdf.enums import MethodReturnValue, XPos, YPos
 
+from app.billing.issuer import ReceiptIssuer
 from app.billing.payments import CAPTURE
-from app.billing.receipt import Shop
 from app.events.types import Envelope
 from app.kernel import clock
 from app.store import Document
@@ -33,12 +33,12 @@ _ARABIC_TEXT = re.compile("[\u0600-\u06ff\u0750-\u077f\u08a0-\u08ff\ufb50-\ufdff
 _CJK_TEXT = re.compile(
     "[\u1100-\u11ff\u2e80-\ua4cf\uac00-\ud7ff\uf900-\ufaff\uff00-\uffef\U00020000-\U0003ffff]"
 )
-_SIMPLIFIED_CHINESE = 2  # the place of that font in its collection
+_SIMPLIFIED_CHINESE = 2  # the index of the font in its collection
 
 
-def rendered(shop: Shop, event: Envelope) -> bytes:
-    """See receipt.receipt_pdf."""
-    page = _Page(shop, event)
+def render_receipt(issuer: ReceiptIssuer, event: Envelope) -> bytes:
+    """The PDF; see receipt.receipt_pdf."""
+    page = _Page(issuer, event)
     page.add_page()
     page.head()
     page.lines()
@@ -47,20 +47,20 @@ def rendered(shop: Shop, event: Envelope) -> bytes:
 
 
 class _Page(FPDF):
-    """Pages of A4, with their number at the foot."""
+    """A4 pages with a page number in the footer."""
 
-    def __init__(self, shop: Shop, event: Envelope) -> None:
+    def __init__(self, issuer: ReceiptIssuer, event: Envelope) -> None:
         super().__init__(format="A4")
-        self._shop = shop
+        self._issuer = issuer
         self._event = event
         self._order: Document = event.data["order"]
         self.set_title(f"Receipt {event.data['invoice_number']}")
-        self.set_author(shop.name)
+        self.set_author(issuer.name)
         self.set_lang("en")
-        self.set_creation_date(clock.parsed(event.time))
+        self.set_creation_date(clock.parse_time(event.time))
         self.set_margins(MARGIN_MM, MARGIN_MM)
         self.set_auto_page_break(auto=True, margin=MARGIN_MM)
-        self._family = _add_fonts(self, "".join(_texts(shop, self._order)))
+        self._family = _add_fonts(self, "".join(_texts(issuer, self._order)))
 
     def footer(self) -> None:
         """See FPDF: called for each page."""
@@ -70,11 +70,11 @@ class _Page(FPDF):
         self.cell(0, LINE_MM, f"Page {self.page_no()} of {{nb}}", align="R")
 
     def head(self) -> None:
-        """The shop, what this is, and for whom."""
+        """Draw the issuer, the receipt's number and date, the order and the customer."""
         self._style(18, bold=True)
-        self._write(self._shop.name, 9)
+        self._write(self._issuer.name, 9)
         self._style(9, GREY)
-        for line in filter(None, re.split(r"\s*,\s*", self._shop.address)):
+        for line in filter(None, re.split(r"\s*,\s*", self._issuer.address)):
             self._write(line)
         self.ln(10)
         self._style(14, bold=True)
@@ -89,33 +89,33 @@ class _Page(FPDF):
             ("", customer[1]),
         ]:
             if text:
-                self._fact(label, text)
+                self._labelled(label, text)
         self.ln(6)
 
     def lines(self) -> None:
-        """What was bought; the headings stand on each page."""
+        """Draw the order lines and their total; the headings are repeated on each page."""
         self._headings()
         for line in self._order["items"]:
-            texts = self._fitted(line["name"], NAME_MM)
+            texts = self._wrap(line["name"], NAME_MM)
             if self.will_page_break(len(texts) * LINE_MM + 2 * PADDING_MM):
                 self.add_page()
                 self._headings()
             self._row(texts, str(line["quantity"]), line["amount"], line["line_total"])
         self.ln(1)
-        self._sum("Total", self._order["total_amount"], bold=True)
+        self._amount("Total", self._order["total_amount"], bold=True)
 
     def payments(self) -> None:
-        """What was paid and given back, when, and what is left."""
+        """Draw the payments and refunds with their dates, and the amount still due."""
         self.ln(4)
         for payment in self._event.data["payments"]:
             is_capture = payment["kind"] == CAPTURE
             label = f"{'Paid' if is_capture else 'Refunded'} on {self._day(payment['at'])}"
-            self._sum(label, payment["amount"] if is_capture else f"-{payment['amount']}")
+            self._amount(label, payment["amount"] if is_capture else f"-{payment['amount']}")
         paid = Decimal(self._event.data["paid"])
         left = Decimal(self._order["total_amount"]) - paid
-        self._sum("Paid in all", self._event.data["paid"], bold=True)
+        self._amount("Paid in all", self._event.data["paid"], bold=True)
         if left > 0 and paid:
-            self._sum("Still to be paid", str(left), bold=True)
+            self._amount("Still to be paid", str(left), bold=True)
 
     def _headings(self) -> None:
         currency = self._order["currency"]
@@ -124,9 +124,9 @@ class _Page(FPDF):
         self._style(9)
 
     def _row(self, name: list[str], *figures: str) -> None:
-        """A name, in as many lines as it needs, and figures beside the first one.
+        """Draw a name, wrapped, with figures beside its first line.
 
-        fpdf2 has tables, but they take four times as long as all the rest of the receipt.
+        The tables of fpdf2 take four times as long as all the rest of the receipt.
         """
         self.y += PADDING_MM
         self.x = self.l_margin + NAME_MM
@@ -139,13 +139,13 @@ class _Page(FPDF):
         self.set_draw_color(LIGHT)
         self.line(self.l_margin, self.y, self.w - self.r_margin, self.y)
 
-    def _fact(self, label: str, text: str) -> None:
+    def _labelled(self, label: str, text: str) -> None:
         self._style(10, GREY)
         self.cell(28, LINE_MM + 1, label)
         self._style(10)
         self._write(text, LINE_MM + 1)
 
-    def _sum(self, label: str, amount: str, *, bold: bool = False) -> None:
+    def _amount(self, label: str, amount: str, *, bold: bool = False) -> None:
         if self.will_page_break(2 * LINE_MM):
             self.add_page()
         self._style(10, bold=bold)
@@ -154,14 +154,14 @@ class _Page(FPDF):
         self.cell(35, LINE_MM + 2, text, align="R", new_x=XPos.LMARGIN, new_y=YPos.NEXT)
 
     def _write(self, text: str, height_mm: float = LINE_MM) -> None:
-        """Text from here to the right margin, in as many lines as it needs."""
+        """Draw text from the present position to the right margin, wrapped."""
         left = self.x
-        for line in self._fitted(text, self.w - self.r_margin - left):
+        for line in self._wrap(text, self.w - self.r_margin - left):
             self.x = left
             self.cell(0, height_mm, line, new_x=XPos.LMARGIN, new_y=YPos.NEXT)
 
-    def _fitted(self, text: str, width_mm: float) -> list[str]:
-        """The lines of a text in so much room; it is asked only when needed, as it takes long."""
+    def _wrap(self, text: str, width_mm: float) -> list[str]:
+        """The text wrapped to the width; multi_cell is slow and called only for a long text."""
         if self.get_string_width(text) <= width_mm - 2 * self.c_margin:
             return [text]
         lines = self.multi_cell(
@@ -174,17 +174,17 @@ class _Page(FPDF):
         self.set_text_color(grey)
 
     def _day(self, moment: str) -> str:
-        return f"{clock.parsed(moment).astimezone(self._shop.zone):%Y-%m-%d}"
+        return f"{clock.parse_time(moment).astimezone(self._issuer.zone):%Y-%m-%d}"
 
 
-def _texts(shop: Shop, order: Document) -> Iterator[str]:
-    """Whatever people wrote that stands on the receipt."""
-    yield from (shop.name, shop.address, order["customer_name"], order["customer_email"] or "")
+def _texts(issuer: ReceiptIssuer, order: Document) -> Iterator[str]:
+    """The texts of the receipt that people have written."""
+    yield from (issuer.name, issuer.address, order["customer_name"], order["customer_email"] or "")
     yield from (line["name"] for line in order["items"])
 
 
 def _add_fonts(pdf: FPDF, text: str) -> str:
-    """Load what `text` needs, and nothing else; returns the family to write in."""
+    """Load the fonts that `text` needs; returns the font family to use."""
     if all(character <= "\xff" for character in text):
         return CORE
     latin = Path(fontpkg_fira_sans.ROOT) / "files"

@@ -1,28 +1,28 @@
 """Receipts over HTTP."""
 
-from collections.abc import Callable
-
 from flask import Blueprint, Response
 
-from app.billing import service
-from app.billing.receipt import Shop, receipt_pdf
+from app.billing.issuer import ReceiptIssuer
+from app.billing.queries import find_payment_event
+from app.billing.receipt import receipt_pdf
 from app.http.operation import Operation
-from app.store import Store, View
+from app.orders.queries import resolve_order_id
+from app.store import Store
 
 PDF = "application/pdf"
 
 
-def blueprint(store: Store, order_id_of: Callable[[View, str], str], shop: Shop) -> Blueprint:
-    """The routes, over `store`; `order_id_of` knows orders by number too."""
+def blueprint(store: Store, issuer: ReceiptIssuer) -> Blueprint:
+    """The routes; `order_id` in a path is an order's id or its number."""
     routes = Blueprint("billing", __name__)
 
     @routes.get("/order/<order_id>/receipt.pdf")
     @Operation(None, also=(PDF,), refuses=(409,))
     def get_receipt(order_id: str) -> Response:
-        """The receipt of the last payment; of a deleted order by its id. 409 when none was made."""
+        """The receipt of the last payment or refund; 409 when nothing has been paid."""
         with store.read() as view:
-            event = service.find_payment(view, order_id_of(view, order_id))
-        response = Response(receipt_pdf(shop, event), mimetype=PDF)
+            event = find_payment_event(view, resolve_order_id(view, order_id))
+        response = Response(receipt_pdf(issuer, event), mimetype=PDF)
         number = event.data["invoice_number"]
         response.headers["Content-Disposition"] = f'inline; filename="receipt-{number}.pdf"'
         return response

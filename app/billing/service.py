@@ -1,39 +1,24 @@
-"""The rules of invoices; the only code that changes them.
+"""The rules of invoices: the only code that changes invoice documents.
 
-One invoice for each order: made when the order is placed, adjusted when it changes, voided when it
-is cancelled, fails or is deleted. It is set to what the order says now, and what is paid follows:
-the whole total, the difference to a larger one, a refund of what is too much. So doing it again
-does no harm.
+Each order has one invoice, made when the order is placed, adjusted when it changes, and voided when
+it is cancelled, fails or is deleted. The invoice is set to what the order says now, and payments
+follow: the total, the difference to a larger total, a refund of what is too much. A repeated, late
+or replayed event therefore does no harm.
 """
 
 from app.billing import payments
+from app.billing.documents import INVOICES
 from app.billing.gateway import Answer, Charge, Refund
 from app.billing.payments import OPEN, VOID
 from app.events.outbox import emit, timeline
-from app.events.types import (
-    Envelope,
-    OrderDeleted,
-    PaymentCaptured,
-    PaymentFailed,
-    PaymentRefunded,
-    snapshot,
-)
+from app.events.types import OrderDeleted, PaymentCaptured, PaymentFailed, PaymentRefunded, snapshot
 from app.kernel import clock
-from app.kernel.errors import Conflict, NotFound
-from app.store import Collection, Document, IssuedNumber, Transaction, View
+from app.kernel.order_states import VOIDED
+from app.orders import queries as orders
+from app.shipping.queries import has_left
+from app.store import Document, Transaction, View
 
-INVOICES = Collection(
-    name="invoices",
-    key="order_id",
-    given=lambda invoice: [
-        IssuedNumber("invoice", invoice["order_id"], invoice["invoice_number"]),
-        IssuedNumber("order", invoice["order_id"], invoice["order_number"]),
-    ],
-)
-
-VOIDED = frozenset({"cancelled", "failed"})
-SENT = frozenset({"shipped", "delivered"})
-COPIED = (
+ORDER_FIELDS = (
     "customer_name",
     "customer_email",
     "items",
@@ -41,93 +26,75 @@ COPIED = (
     "total_amount",
     "payment_method",
 )
+"""The fields that an invoice copies from its order."""
 
 
-def settle(
-    tx: Transaction,
-    order_id: str,
-    answer: Answer | None = None,
-    last_known: Document | None = None,
+def reconcile_invoice(
+    tx: Transaction, order_id: str, answer: Answer | None = None, last_known: Document | None = None
 ) -> Charge | Refund | None:
-    """Take in the gateway's answer, if any; bring the invoice to what the order says now.
+    """Record the gateway's answer, if any, and bring the invoice to what the order says now.
 
-    Returns what the gateway has to be asked next, which stands in the invoice, or None when
-    everything is settled. Events tell of an order that is gone as it was `last_known`.
+    Returns the next request for the gateway, which is recorded in the invoice, or None when nothing
+    is due. Emits payment.captured, payment.refunded or payment.failed; for a deleted order the
+    event has the order as it was `last_known`.
     """
-    order = tx.get("orders", order_id) or _as_sold(tx, order_id)
+    order = orders.get_order(tx, order_id) or _deleted_after_shipping(tx, order_id)
     before = tx.get(INVOICES.name, order_id)
-    invoice = _as_ordered(tx, order, before)
+    invoice = _invoice_for(tx, order, before)
     if invoice is None:
         return None
-    answered = payments.answered(invoice, answer) if answer else None
+    answered = payments.answered_payment(invoice, answer) if answer else None
     if answered:
         invoice = payments.with_payment(invoice, answered)
-    wanted = payments.next_payment(invoice)
-    invoice = payments.with_payment(invoice, wanted)
-    news = answered or _paid_unasked(before, invoice)
-    if news:
-        told = (before or {"payments": []})["payments"]
-        _tell(tx, order or last_known or _as_invoiced(invoice), invoice, news, again=news in told)
+    due = payments.next_payment(invoice)
+    invoice = payments.with_payment(invoice, due)
+    settled = answered or _paid_without_gateway(before, invoice)
+    if settled:
+        is_repeated = before is not None and settled in before["payments"]
+        order = order or last_known or _order_from_invoice(invoice)
+        _emit_payment_event(tx, order, invoice, settled, again=is_repeated)
     if invoice != before:
         tx.put(INVOICES.name, invoice)
-    return payments.question(invoice, wanted) if wanted else None
+    return payments.gateway_request(invoice, due) if due else None
 
 
-def find_payment(view: View, order_id: str) -> Envelope:
-    """The event of the last payment or refund of an order.
+def _deleted_after_shipping(view: View, order_id: str) -> Document | None:
+    """The order as it was deleted, if its goods had left: it has to be paid all the same.
 
-    Raises NotFound where there never was such an order, Conflict where nothing was paid for it.
+    Without this, an order deleted before billing handled it, as after an outage, would never be
+    paid.
     """
-    records = list(timeline(view, order_id))
-    for record in reversed(records):
-        if record["event"]["type"] in (PaymentCaptured.type, PaymentRefunded.type):
-            return Envelope.from_cloudevent(record["event"])
-    if not records:
-        raise NotFound(f"There is no order {order_id[:40]}.")
-    raise Conflict("Nothing has been paid for this order yet, so there is no receipt.")
-
-
-def is_sold(view: View, order_id: str) -> bool:
-    """Whether the goods are with the carrier: who deletes the order then gives back nothing."""
-    shipment = view.get("shipments", order_id)
-    return bool(shipment and shipment["state"] in SENT)
-
-
-def _as_sold(view: View, order_id: str) -> Document | None:
-    """The order as it was deleted after its goods had left: it is to be paid all the same.
-
-    Without this, one that billing hears of too late, as after an outage, would never be paid.
-    """
-    if not is_sold(view, order_id):
+    if not has_left(view, order_id):
         return None
-    told = (record["event"] for record in timeline(view, order_id))
-    return next(
-        (event["data"]["order"] for event in told if event["type"] == OrderDeleted.type), None
-    )
+    for record in timeline(view, order_id):
+        if record["event"]["type"] == OrderDeleted.type:
+            order: Document = record["event"]["data"]["order"]
+            return order
+    return None
 
 
-def _as_ordered(
+def _invoice_for(
     tx: Transaction, order: Document | None, invoice: Document | None
 ) -> Document | None:
-    """The invoice as the order wants it; None when there is none, and nothing to ask money for."""
+    """The invoice, made, adjusted or voided for the order; None when nothing was to be paid."""
     if order is None or order["status"] in VOIDED:
-        if invoice is None or invoice["status"] == VOID or is_sold(tx, invoice["order_id"]):
+        if invoice is None or invoice["status"] == VOID or has_left(tx, invoice["order_id"]):
             return invoice
-        return _stepped(invoice | {"status": VOID}, "voided")
+        return _with_history(invoice | {"status": VOID}, "voided")
     if invoice is None:
-        return _stepped(_new(tx, order), "made")
-    if invoice["status"] == VOID or any(invoice[name] != order[name] for name in COPIED):
-        return _stepped(invoice | _copied(order) | {"status": OPEN}, "adjusted")
+        return _with_history(_new_invoice(tx, order), "made")
+    if invoice["status"] == VOID or any(invoice[name] != order[name] for name in ORDER_FIELDS):
+        return _with_history(invoice | _order_fields(order) | {"status": OPEN}, "adjusted")
     return invoice
 
 
-def _new(tx: Transaction, order: Document) -> Document:
+def _new_invoice(tx: Transaction, order: Document) -> Document:
     return {
         "order_id": order["order_id"],
         "invoice_number": tx.next_number("invoice"),
         "order_number": order["number"],
         "status": OPEN,
-        **_copied(order),
+        **_order_fields(order),
         "paid": "",
         "payment_status": payments.PENDING,
         "payments": [],
@@ -135,45 +102,45 @@ def _new(tx: Transaction, order: Document) -> Document:
     }
 
 
-def _copied(order: Document) -> Document:
-    return {name: order[name] for name in COPIED}
+def _order_fields(document: Document) -> Document:
+    return {name: document[name] for name in ORDER_FIELDS}
 
 
-def _stepped(invoice: Document, event: str) -> Document:
-    step = {"at": clock.now(), "event": event, "total_amount": invoice["total_amount"]}
-    return invoice | {"history": [*invoice["history"], step]}
+def _with_history(invoice: Document, event: str) -> Document:
+    line = {"at": clock.now(), "event": event, "total_amount": invoice["total_amount"]}
+    return invoice | {"history": [*invoice["history"], line]}
 
 
-def _paid_unasked(before: Document | None, invoice: Document) -> Document | None:
-    """The payment by which the invoice is paid now, though the gateway was not asked; or None.
+def _paid_without_gateway(before: Document | None, invoice: Document) -> Document | None:
+    """The last payment, when the invoice has become paid without a request to the gateway.
 
-    That is an order over nothing, or one that a change brought back to what had been paid.
+    This is an order with a total of zero, or one that a change brought back to the paid amount.
     """
     was = before["payment_status"] if before else payments.PENDING
     if invoice["payment_status"] != payments.PAID or was == payments.PAID:
         return None
-    return payments.done(invoice)[-1]
+    return payments.completed(invoice)[-1]
 
 
-def _as_invoiced(invoice: Document) -> Document:
-    """What the invoice knows of an order that is gone."""
+def _order_from_invoice(invoice: Document) -> Document:
+    """The fields of a deleted order that its invoice has."""
     return {
         "order_id": invoice["order_id"],
         "number": invoice["order_number"],
-        **{name: invoice[name] for name in COPIED},
+        **_order_fields(invoice),
     }
 
 
-def _tell(
+def _emit_payment_event(
     tx: Transaction, order: Document, invoice: Document, payment: Document, *, again: bool
 ) -> None:
-    """Emit what came of a payment; `again` when no money moved this time."""
+    """Emit the outcome of a payment; `again` when no money moved this time."""
     data = {
         "order": snapshot(order),
         "payment": payment,
         "paid": invoice["paid"],
         "invoice_number": invoice["invoice_number"],
-        "payments": payments.done(invoice),
+        "payments": payments.completed(invoice),
         "again": again,
     }
     order_id = invoice["order_id"]

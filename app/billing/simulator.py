@@ -1,12 +1,11 @@
-"""A payment gateway that takes no money: for demonstrations, classes and tests.
+"""A simulated payment gateway, which takes no money: for demonstrations, classes and tests.
 
-How it answers a charge is chosen by the method (see app/kernel/payment_methods.py); refunds are
+The payment method chooses its answer to a charge (app/kernel/payment_methods.py); refunds are
 approved.
 
-Like a real gateway it keeps its own record of every key, which our process cannot lose by dying:
-an SQLite file of its own, in the data folder but no part of the books. The file is written, not
-synced: it survives kill -9, and power loss may take the last moments of it, which a gateway on
-another machine would still know.
+Like a real gateway it records every key, in an SQLite file in the data folder that the store does
+not know. The file is written but not synced: it survives kill -9; power loss may lose its last
+requests, which a gateway on another machine would still have.
 """
 
 import json
@@ -22,13 +21,13 @@ from typing import Any
 from app.billing.gateway import Answer, Charge, PaymentGateway, Refund
 from app.config import Config
 from app.kernel.errors import Conflict, Unavailable
-from app.kernel.payment_methods import DECLINE, DOWN, TIMEOUT
+from app.kernel.payment_methods import APPROVE, DECLINE, DOWN, TIMEOUT
 
 OUTAGE_CALLS = 5
-"""So many calls for a charge by the method `down` find the gateway down."""
+"""The calls that fail before a charge by the method `down` succeeds."""
 
 NO_ANSWER = "The payment gateway did not answer in time."
-NOT_THERE = "The payment gateway cannot be reached."
+UNREACHABLE = "The payment gateway cannot be reached."
 DECLINED = "the card was declined"
 
 _TABLE = """
@@ -43,39 +42,39 @@ CREATE TABLE IF NOT EXISTS requests (
 _BUSY_TIMEOUT_S = 5.0
 
 
-def gateway(config: Config) -> PaymentGateway:
-    """The gateway of the shop with these settings."""
+def payment_gateway(config: Config) -> PaymentGateway:
+    """The payment gateway of the shop."""
     return Simulator(config.data / "gateway")
 
 
 class Simulator:
-    """See PaymentGateway. `folder` is created with the first request; safe for threads."""
+    """The simulated PaymentGateway. Creates `folder` with the first request; safe for threads."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._lock = threading.Lock()
         self._opened: sqlite3.Connection | None = None
 
-    def charge(self, wanted: Charge) -> Answer:
+    def submit(self, request: Charge | Refund) -> Answer:
         """See PaymentGateway."""
-        declined = DECLINED if wanted.method == DECLINE else ""
-        with self._recorded(wanted) as (records, calls):
-            if wanted.method == DOWN and calls <= OUTAGE_CALLS:
-                raise Unavailable(NOT_THERE)
-            answer = _answer(records, wanted.key, declined)
-            if wanted.method == TIMEOUT and calls == 1:
+        method = request.method if isinstance(request, Charge) else APPROVE
+        answer = Answer(request.key, f"sim-{request.key}", DECLINED if method == DECLINE else "")
+        with self._recorded(request) as (database, calls):
+            if method == DOWN and calls <= OUTAGE_CALLS:
+                raise Unavailable(UNREACHABLE)
+            database.execute(
+                "UPDATE requests SET reference = ?, declined = ?"
+                " WHERE key = ? AND reference IS NULL",
+                (answer.reference, answer.declined, answer.key),
+            )
+            if method == TIMEOUT and calls == 1:
                 raise Unavailable(NO_ANSWER)
         return answer
 
-    def refund(self, wanted: Refund) -> Answer:
-        """See PaymentGateway."""
-        with self._recorded(wanted) as (records, _):
-            return _answer(records, wanted.key)
-
     def requests(self) -> list[dict[str, Any]]:
-        """Every request it ever heard, by key, with how often and what came of it."""
+        """Every request by key, with its number of calls and its answer."""
         with self._lock:
-            rows = self._records().execute("SELECT * FROM requests ORDER BY key").fetchall()
+            rows = self._database().execute("SELECT * FROM requests ORDER BY key").fetchall()
         return [
             json.loads(request)
             | {"key": key, "calls": calls, "reference": reference, "declined": declined}
@@ -83,27 +82,27 @@ class Simulator:
         ]
 
     @contextmanager
-    def _recorded(self, wanted: Charge | Refund) -> Iterator[tuple[sqlite3.Connection, int]]:
-        """The records, in which the call is counted, and the how manieth it is for its key.
+    def _recorded(self, request: Charge | Refund) -> Iterator[tuple[sqlite3.Connection, int]]:
+        """Count the call; yields the connection and the number of calls for the request's key.
 
-        Raises Conflict when the key was used for another request.
+        Raises Conflict when the key was used for another request, Unavailable when SQLite fails.
         """
-        request = json.dumps(asdict(wanted) | {"kind": type(wanted).__name__.lower()})
+        text = json.dumps(asdict(request) | {"kind": type(request).__name__.lower()})
         try:
             with self._lock:
-                records = self._records()
-                known, calls = records.execute(
+                database = self._database()
+                known, calls = database.execute(
                     "INSERT INTO requests (key, request, calls) VALUES (?, ?, 1)"
                     " ON CONFLICT (key) DO UPDATE SET calls = calls + 1 RETURNING request, calls",
-                    (wanted.key, request),
+                    (request.key, text),
                 ).fetchone()
-                if known != request:
-                    raise Conflict(f"The key {wanted.key} was used for another payment.")
-                yield records, calls
+                if known != text:
+                    raise Conflict(f"The key {request.key} was used for another payment.")
+                yield database, calls
         except sqlite3.OperationalError as error:  # its disk is full, or its file is in use
             raise Unavailable(f"The payment gateway is out of order: {error}.") from None
 
-    def _records(self) -> sqlite3.Connection:
+    def _database(self) -> sqlite3.Connection:
         if self._opened is None:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             opened = sqlite3.connect(
@@ -118,13 +117,3 @@ class Simulator:
             opened.execute(_TABLE)
             self._opened = opened
         return self._opened
-
-
-def _answer(records: sqlite3.Connection, key: str, declined: str = "") -> Answer:
-    """The answer to a request, recorded the first time it is given."""
-    reference = f"sim-{key}"
-    records.execute(
-        "UPDATE requests SET reference = ?, declined = ? WHERE key = ? AND reference IS NULL",
-        (reference, declined, key),
-    )
-    return Answer(key, reference, declined)

@@ -18,7 +18,7 @@ from app.events.schemas import DiscardSchema
 from app.events.types import EVENT_TYPES
 from app.kernel import clock
 from app.kernel.errors import Invalid, NotFound, Problem
-from app.orders.service import find_order
+from app.orders.queries import find_order
 from app.schema.validation import load
 from app.server.runtime import Runtime
 from app.store import View
@@ -164,7 +164,7 @@ def _number(event: dict[str, object]) -> object:
 
 def _since(runtime: Runtime, text: str) -> str:
     try:
-        return clock.read(text, runtime.config.timezone)
+        return clock.parse_input(text, runtime.config.timezone)
     except ValueError as error:
         raise Invalid([Problem("", f"--since {error}.")]) from None
 

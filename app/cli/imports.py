@@ -13,7 +13,7 @@ from app.imports.tables import Table, read_table
 from app.inventory.schemas import product_request_schema
 from app.kernel.payment_methods import INVOICE
 from app.orders.schemas import request_schema
-from app.orders.service import Rules
+from app.orders.service import OrderPolicy
 from app.server.runtime import Runtime
 
 
@@ -98,11 +98,11 @@ def import_orders(
     table, columns = _read(file, orders.FIELDS, orders.REQUIRED, headings, defaults)
     config = runtime.config
     # another system has collected the payment, or never will
-    rules = Rules(config.currency, config.unlisted_products, INVOICE)
+    rules = OrderPolicy(config.currency, config.unlisted_products, INVOICE)
     work = orders.OrderImport(rules, request_schema(config.currency), config.timezone)
     with progress_bar("orders", len(table.rows)) as bar:
         result = work.run(runtime, table, columns, bar.update)
-    total = f"{config.currency.write(result.total)} {config.currency.code}"
+    total = f"{config.currency.format(result.total)} {config.currency.code}"
     click.echo(
         f"Orders: {result.accepted} accepted ({result.lines} lines, {total}), "
         f"{result.present} already imported, {result.refused} refused."

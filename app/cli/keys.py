@@ -5,7 +5,7 @@ import click
 from app.auth.keys import KEYS, create_key, revoke_key
 from app.auth.users import refuse_as_key_name
 from app.cli.command import Command, with_runtime
-from app.http.security.identity import KEY_ROLES
+from app.kernel.identity import KEY_ROLES
 from app.schema.fields import Text
 from app.schema.validation import Strict, load
 from app.server.runtime import Runtime

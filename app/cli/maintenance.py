@@ -9,11 +9,11 @@ import click
 from app.audit import recompute
 from app.audit.repair import repair as repair_differences
 from app.audit.report import AuditReport
-from app.billing.simulator import gateway
+from app.billing.simulator import payment_gateway
 from app.cli.command import Command, with_data_folder, with_runtime
 from app.server.migrations import SCHEMA
 from app.server.runtime import Runtime
-from app.shipping.service import rules_of
+from app.shipping.service import shipping_policy
 from app.store.files.tools.adopt_edits import adopt_edits
 from app.store.files.tools.backup import backup as backup_folder
 from app.store.files.tools.read_only import open_read_only
@@ -126,7 +126,10 @@ def _repair(runtime: Runtime) -> AuditReport:
     """Repair the differences, and print which were repaired and which are left."""
     before = _recompute(runtime)
     repair_differences(
-        runtime, before.differences, gateway(runtime.config), rules_of(runtime.config)
+        runtime,
+        before.differences,
+        payment_gateway(runtime.config),
+        shipping_policy(runtime.config),
     )
     after = _recompute(runtime)
     _print_lines(

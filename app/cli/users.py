@@ -19,8 +19,8 @@ from app.auth.users import (
     user_name,
 )
 from app.cli.command import Command, with_runtime
-from app.http.security.identity import STAFF_ROLES
 from app.kernel.errors import Invalid, Problem
+from app.kernel.identity import STAFF_ROLES
 from app.server.runtime import Runtime
 
 _role = click.option(

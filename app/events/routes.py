@@ -151,5 +151,5 @@ def _position(wanted: Mapping[str, Any]) -> str:
     if "after" in wanted and "since" in wanted:
         raise Malformed("Give `after` or `since`, not both: either says where the page begins.")
     if "since" in wanted:
-        return event_feed.position_at(clock.parsed(wanted["since"]))
+        return event_feed.position_at(clock.parse_time(wanted["since"]))
     return decoded(wanted["after"], _FEED) if "after" in wanted else event_feed.BEGINNING

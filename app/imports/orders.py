@@ -19,7 +19,7 @@ from app.imports.tables import Row, Table
 from app.kernel import clock
 from app.kernel.errors import Conflict, Invalid, Problem
 from app.orders.references import REFERENCE_RULE, import_order, is_imported, is_reference
-from app.orders.service import Rules
+from app.orders.service import OrderPolicy
 from app.schema.validation import load
 from app.store import Document, Store, Transaction
 
@@ -63,7 +63,7 @@ class Ordered:
 class OrderImport:
     """The import of one table into one store."""
 
-    def __init__(self, rules: Rules, schema: Schema, zone: ZoneInfo) -> None:
+    def __init__(self, rules: OrderPolicy, schema: Schema, zone: ZoneInfo) -> None:
         """`schema` is that of an order request; times without a zone are taken in `zone`."""
         self._rules = rules
         self._schema = schema
@@ -119,7 +119,7 @@ class OrderImport:
         if written is None:
             return None
         try:
-            return clock.read(str(written), self._zone)
+            return clock.parse_input(str(written), self._zone)
         except ValueError as error:
             raise Invalid([Problem("/order_date", str(error))]) from None
 

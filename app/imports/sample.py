@@ -5,10 +5,10 @@ from pathlib import Path
 from app.imports.columns import Columns
 from app.imports.products import FIELDS, import_products
 from app.imports.tables import read_table
+from app.inventory.documents import PRODUCTS
 from app.inventory.schemas import product_request_schema
-from app.inventory.service import PRODUCTS
 from app.kernel.money import Currency
-from app.orders.service import ORDERS
+from app.orders.documents import ORDERS
 from app.store import Store
 
 SAMPLE = Path(__file__).parents[2] / "sample" / "products.csv"

@@ -1,68 +1,73 @@
-"""Brings damaged books of stock back to what orders, reservations and the ledger say.
+"""Repairs damaged reservations, products and ledger lines, for `flask check --repair`.
 
-For `flask check --repair`. Whatever becomes available by it goes to who waits.
+Stock that becomes available by a repair goes to waiting orders.
 """
 
 from collections import Counter
 
+from app.inventory.documents import LEDGER, PRODUCTS, RESERVATIONS
+from app.inventory.queries import reserved_quantities
 from app.inventory.reservations import (
-    LEFT,
-    RESERVATIONS,
-    reconcile,
-    serve_waiting,
-    take_shipped,
+    allocate_to_backorders,
+    deduct_shipment,
+    reconcile_reservation,
 )
-from app.inventory.stock import LEDGER, NEW, PRODUCTS, keep, product_of, with_status
-from app.kernel.quantities import quantities
+from app.inventory.stock import NEW, require_product, save_product, with_stock_status
+from app.kernel.identity import COMMAND
+from app.kernel.order_states import SENT
+from app.shipping.queries import get_shipment
 from app.store import Document, Transaction, View
 
 LOST = "line lost, made anew"
-"""The reason that the ledger gives where a line was missing."""
+"""The ledger's reason for a line that replaces a missing one."""
 
 
-def renew(tx: Transaction, order_id: str) -> None:
-    """Make the reservation anew, even if it seems right; what it holds of unknown products goes."""
-    held = tx.get(RESERVATIONS.name, order_id)
-    if held:
-        known = [line for line in held["lines"] if tx.get(PRODUCTS.name, line["product"])]
-        tx.put(RESERVATIONS.name, held | {"version": 0, "lines": known})
-    shipment = tx.get("shipments", order_id)
-    if shipment and shipment["state"] in LEFT:
-        take_shipped(tx, order_id, shipment)
+def rebuild_reservation(tx: Transaction, order_id: str) -> None:
+    """Make the order's reservation again, even when it seems right; lines of products outside the
+    catalogue are dropped.
+    """
+    if reservation := tx.get(RESERVATIONS.name, order_id):
+        known = [line for line in reservation["lines"] if tx.get(PRODUCTS.name, line["product"])]
+        tx.put(RESERVATIONS.name, reservation | {"version": 0, "lines": known})
+    shipment = get_shipment(tx, order_id)
+    if shipment and shipment["state"] in SENT:
+        deduct_shipment(tx, order_id, shipment)
     else:
-        reconcile(tx, order_id)
+        reconcile_reservation(tx, order_id)
 
 
-def recount(tx: Transaction) -> None:
-    """Set what is reserved of each product to the sum over the reservations, and what is on hand
-    to what the ledger says, which is put in order before. Costs all of them.
+def rebuild_products(tx: Transaction) -> None:
+    """Repair the stock ledger, and set each product's quantity to its ledger's last line and
+    `reserved` to the sum over the reservations. Reads all products, reservations and lines.
     """
     reserved: Counter[str] = Counter()
     for order_id in list(tx.keys(RESERVATIONS.name)):
-        reservation = tx.get(RESERVATIONS.name, order_id) or {"lines": []}
-        reserved.update(quantities(reservation["lines"]))
+        reserved.update(reserved_quantities(tx, order_id))
     for sku in list(tx.keys(PRODUCTS.name)):
-        before = product_of(tx, sku)
-        lines = sound_lines(tx, before)
+        before = require_product(tx, sku)
+        lines = repaired_ledger(tx, before)
         for line in lines:
             tx.put(LEDGER.name, line)
         quantity = lines[-1]["after"] if lines else before["quantity"]
-        after = with_status(before | {"reserved": reserved[sku], "quantity": quantity})
+        after = with_stock_status(before | {"reserved": reserved[sku], "quantity": quantity})
         if after != before:
-            keep(tx, before, after)
-            serve_waiting(tx, sku)
+            save_product(tx, before, after)
+            allocate_to_backorders(tx, sku)
 
 
-def sound_lines(view: View, product: Document) -> list[Document]:
-    """The lines of the product's ledger, oldest first, as they should be.
+def repaired_ledger(view: View, product: Document) -> list[Document]:
+    """The product's ledger lines as they should be, oldest first; the stored ones when sound.
 
-    Numbered from 1, each beginning where the one before ended. Where a single number was damaged,
-    its neighbours tell what it was; where a line is missing, one is made that fits.
+    Lines are numbered from 1, and each starts with the quantity at which the one before ended. A
+    single damaged number is derived from the neighbouring lines; a missing line is replaced by one
+    that closes the gap.
     """
     lines = view.find(LEDGER.name, {"sku": product["sku"]}).documents
     if _are_sound(lines):
         return lines
-    return _mended(sorted(lines, key=lambda line: (line["at"], line["line"])), product["quantity"])
+    return _repaired(
+        sorted(lines, key=lambda line: (line["at"], line["line"])), product["quantity"]
+    )
 
 
 def _are_sound(lines: list[Document]) -> bool:
@@ -74,14 +79,19 @@ def _are_sound(lines: list[Document]) -> bool:
     )
 
 
-def _mended(lines: list[Document], quantity: int) -> list[Document]:
+def _repaired(lines: list[Document], quantity: int) -> list[Document]:
     ends = [*(line["before"] for line in lines[1:]), quantity]
     sound: list[Document] = []
     for line, end in zip(lines, ends, strict=True):
         on_hand = sound[-1]["after"] if sound else 0 if line["reason"] == NEW else line["before"]
         if line["line"] > len(sound) + 1 and line["before"] != on_hand:
-            made = {"id": f"{line['id']}:lost", "who": "command", "reason": LOST, "order_id": None}
-            sound.append(_line(line | made, len(sound) + 1, on_hand, line["before"]))
+            replacement = {
+                "id": f"{line['id']}:lost",
+                "who": COMMAND,
+                "reason": LOST,
+                "order_id": None,
+            }
+            sound.append(_line(line | replacement, len(sound) + 1, on_hand, line["before"]))
             on_hand = line["before"]
         is_between = (line["before"], line["after"]) == (on_hand, end)
         after = end if is_between else on_hand + line["change"]

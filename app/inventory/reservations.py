@@ -1,197 +1,135 @@
-"""The rules of reservations: what is held for which order, and who waits for what.
+"""The rules of reservations: what is held for each order, and which orders wait for stock.
 
-A reservation is a document for each order, and holds all lines of it or none. It is set to what the
-order now wants, or removed, and the products' `reserved` follows; so doing it twice, late or again
-does no harm. Where it holds nothing because the shelf is short, `short` says of what, and `wanted`
-what the order wants; if all of that may be back-ordered, the order waits for it.
+An order gets all of its lines or none. A reservation is set to what the order wants now, or
+removed, and the products' `reserved` follows, so a repeated, late or replayed event does no harm.
 
-Whoever waits is served oldest order first, in the transaction that frees the stock. An order that
-wants more than there is does not hold up those behind it: goods that lie on the shelf help nobody.
+Waiting orders are served oldest first, in the transaction that frees the stock. An order that
+wants more than is available does not block the ones behind it (docs/decisions/0030).
 """
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from typing import Any
-
-from marshmallow import fields
 
 from app.events.outbox import emit
 from app.events.types import InventoryBackordered, InventoryReserved, StockFreed, snapshot
-from app.inventory.stock import LEDGER, PRODUCTS, book, keep, product_of
+from app.inventory.documents import LEDGER, PRODUCTS, RESERVATIONS
+from app.inventory.queries import is_available, reserved_quantities, stocked_quantities
+from app.inventory.stock import record_stock_change, require_product, save_product
 from app.kernel import clock
 from app.kernel.errors import Conflict
+from app.kernel.order_states import OPEN, VOIDED
 from app.kernel.quantities import quantities
-from app.schema.fields import Count
-from app.schema.validation import Strict, kept
-from app.store import Collection, Document, IndexValue, Transaction, View
-
-HOLDING = frozenset({"placed", "confirmed", "backordered"})
-"""The order states in which an order wants its stock held."""
-
-ENDED = frozenset({"cancelled", "failed"})
-"""The order states in which an order wants nothing any more. One that left is in neither."""
-
-LEFT = frozenset({"shipped", "delivered"})
-"""The states of a shipment, and of its order, when the goods are no longer in the house."""
+from app.orders import queries as orders
+from app.shipping.queries import has_left
+from app.store import Document, Transaction
 
 SHIPPED = "shipped"
-"""The reason that the ledger gives for what has left."""
+"""The ledger's reason for goods that left with a shipment."""
 
-SERVED_AT_ONCE = 50
-"""So many waiting orders are looked at in one transaction; an event brings on the next ones."""
-
-
-def waits_for(reservation: Document) -> Sequence[IndexValue]:
-    """The skus whose arrival the order waits for: all that it wants, since it gets all or none."""
-    short = reservation.get("short", [])
-    if not short or not all(each["backorder"] for each in short):
-        return []
-    return [line["product"] for line in reservation["wanted"]]
+BACKORDERS_PER_TRANSACTION = 50
+"""The most waiting orders checked in one transaction; an event continues with the rest."""
 
 
-_LINE: dict[str, fields.Field[Any]] = {
-    "product": fields.String(required=True),
-    "quantity": Count(least=1, most=10**12, required=True),
-}
-
-RESERVATIONS = Collection(
-    name="reservations",
-    key="order_id",
-    indexes={"waiting_for": waits_for},
-    check=kept(
-        version=Count(least=0, most=10**12, required=True),
-        lines=fields.List(fields.Nested(Strict.from_dict(_LINE)), required=True),
-    ),
-)
-"""Sorted by order id, which is by age."""
-
-
-def reconcile(tx: Transaction, order_id: str) -> None:
+def reconcile_reservation(tx: Transaction, order_id: str) -> None:
     """Bring the reservation to what the order says now: all of its lines, or none.
 
-    Tells orders what came of it: inventory.reserved or inventory.backordered.
+    Emits inventory.reserved or inventory.backordered when it checked a new version of the order.
     """
-    order = tx.get("orders", order_id)
-    held = tx.get(RESERVATIONS.name, order_id)
-    if order is None or order["status"] in ENDED:
-        _release(tx, order_id, held)
-    elif order["status"] not in HOLDING or _has_left(tx, order_id):
+    order = orders.get_order(tx, order_id)
+    reservation = tx.get(RESERVATIONS.name, order_id)
+    if order is None or order["status"] in VOIDED:
+        if reservation:
+            freed = _set_reserved(tx, quantities(reservation["lines"]), Counter())
+            tx.delete(RESERVATIONS.name, order_id)
+            _allocate_all(tx, freed)
+    elif order["status"] not in OPEN or has_left(tx, order_id):
         return
-    elif held is None or held["version"] != order["version"]:
-        _look(tx, order, held)
+    elif reservation is None or reservation["version"] != order["version"]:
+        _reserve(tx, order)
 
 
-def serve_waiting(tx: Transaction, sku: str, after: str | None = None) -> None:
-    """Give what is available of a product to the orders that wait for it, oldest first.
+def allocate_to_backorders(tx: Transaction, sku: str, after: str | None = None) -> None:
+    """Reserve what is available of a product for the orders that wait for it, oldest first.
 
-    Looks at SERVED_AT_ONCE orders; inventory.stock_freed has the others looked at. `after` is where
-    that goes on.
+    Checks at most BACKORDERS_PER_TRANSACTION orders, from the cursor `after`; then emits
+    inventory.stock_freed, whose handler continues.
     """
-    if product_of(tx, sku)["available"] <= 0:
+    if require_product(tx, sku)["available"] <= 0:
         return
-    page = tx.find(RESERVATIONS.name, {"waiting_for": sku}, after=after, limit=SERVED_AT_ONCE)
+    page = tx.find(
+        RESERVATIONS.name, {"waiting_for": sku}, after=after, limit=BACKORDERS_PER_TRANSACTION
+    )
     for waiting in page.documents:
-        order = tx.get("orders", waiting["order_id"])
-        if order and order["status"] in HOLDING and fits(tx, order):
-            _look(tx, order, waiting)
-    if page.next and product_of(tx, sku)["available"] > 0:
+        order = orders.get_order(tx, waiting["order_id"])
+        if order and order["status"] in OPEN and is_available(tx, order):
+            _reserve(tx, order)
+    if page.next and require_product(tx, sku)["available"] > 0:
         emit(tx, StockFreed(sku, {"after": page.next}))
 
 
-def take_shipped(tx: Transaction, order_id: str, shipment: Document) -> None:
-    """The goods have left: they come off what is on hand, and the order holds nothing any more.
+def deduct_shipment(tx: Transaction, order_id: str, shipment: Document) -> None:
+    """Take shipped goods off the quantities on hand, and remove the order's reservation.
 
-    Once for each shipment: what the ledger has a line of is booked already. Raises Conflict when
-    more has left than is on hand by the books; the caller undoes the transaction then.
+    A product of the shipment that has its ledger line already is not deducted again. Raises
+    Conflict when more has left than is on hand; the caller then undoes the transaction.
     """
-    held = tx.get(RESERVATIONS.name, order_id)
-    before = quantities(held["lines"]) if held else Counter[str]()
-    gone = Counter(
+    reserved = reserved_quantities(tx, order_id)
+    deducted = Counter(
         {
             sku: n
             for sku, n in quantities(shipment["lines"]).items()
-            if tx.get(PRODUCTS.name, sku)
-            and not tx.get(LEDGER.name, shipped_line_id(shipment, sku))
+            if tx.get(PRODUCTS.name, sku) and not tx.get(LEDGER.name, ledger_line_id(shipment, sku))
         }
     )
-    for sku in sorted(before.keys() | gone.keys()):
-        product = product_of(tx, sku)
-        after = product | {"reserved": product["reserved"] - before[sku]}
-        if gone[sku]:
-            after = _booked_out(tx, after, gone[sku], order_id, shipped_line_id(shipment, sku))
-        keep(tx, product, after)
+    for sku in sorted(reserved.keys() | deducted.keys()):
+        product = require_product(tx, sku)
+        after = product | {"reserved": product["reserved"] - reserved[sku]}
+        if deducted[sku]:
+            after = _deduct(tx, after, deducted[sku], order_id, ledger_line_id(shipment, sku))
+        save_product(tx, product, after)
     tx.delete(RESERVATIONS.name, order_id)
-    for sku in sorted(before - gone):
-        serve_waiting(tx, sku)
+    _allocate_all(tx, sorted(reserved - deducted))
 
 
-def shipped_line_id(shipment: Document, sku: str) -> str:
-    """The key of the ledger's line for so much of a shipment."""
+def ledger_line_id(shipment: Document, sku: str) -> str:
+    """The key of the ledger line that records a shipment's pieces of a product."""
     return f"{shipment['shipment_id']}:{sku}"
 
 
-def wanted_stock(view: View, order: Document) -> Counter[str]:
-    """What the order wants of each product that this shop keeps stock of."""
-    wanted = quantities(order["items"])
-    return Counter({sku: n for sku, n in wanted.items() if view.get(PRODUCTS.name, sku)})
-
-
-def fits(view: View, order: Document) -> bool:
-    """Whether all that the order wants is available, for an order that holds nothing."""
-    return all(
-        product is None or product["available"] >= n
-        for sku, n in quantities(order["items"]).items()
-        for product in [view.get(PRODUCTS.name, sku)]
-    )
-
-
-def _look(tx: Transaction, order: Document, held: Document | None) -> None:
-    """Hold what the order wants if all of it is there, else nothing; and say which it is."""
+def _reserve(tx: Transaction, order: Document) -> None:
+    """Hold all lines of the order if they are available, or none; emit which it is."""
     order_id = order["order_id"]
-    before = quantities(held["lines"]) if held else Counter[str]()
-    wanted = wanted_stock(tx, order)
-    short = _short(tx, wanted, before)
+    held, wanted = reserved_quantities(tx, order_id), stocked_quantities(tx, order)
+    short = _shortages(tx, wanted, held)
     lines = Counter[str]() if short else wanted
-    freed = _set_reserved(tx, before, lines)
+    freed = _set_reserved(tx, held, lines)
     tx.put(RESERVATIONS.name, _reservation(order, lines, short))
-    seen = {"order": snapshot(order), "number": order["number"], "version": order["version"]}
+    data = {"order": snapshot(order), "number": order["number"], "version": order["version"]}
     if short:
-        emit(tx, InventoryBackordered(order_id, seen | {"short": short}))
+        emit(tx, InventoryBackordered(order_id, data | {"short": short}))
     else:
-        emit(tx, InventoryReserved(order_id, seen))
-    for sku in freed:
-        serve_waiting(tx, sku)
+        emit(tx, InventoryReserved(order_id, data))
+    _allocate_all(tx, freed)
 
 
-def _release(tx: Transaction, order_id: str, held: Document | None) -> None:
-    """Hold nothing any more."""
-    if held is None:
-        return
-    freed = _set_reserved(tx, quantities(held["lines"]), Counter())
-    tx.delete(RESERVATIONS.name, order_id)
-    for sku in freed:
-        serve_waiting(tx, sku)
+def _allocate_all(tx: Transaction, skus: list[str]) -> None:
+    for sku in skus:
+        allocate_to_backorders(tx, sku)
 
 
-def _booked_out(
+def _deduct(
     tx: Transaction, product: Document, shipped: int, order_id: str, line_id: str
 ) -> Document:
     if shipped > product["quantity"]:
         raise Conflict(
-            f"{shipped} of {product['sku']} were shipped, but the books have only "
-            f"{product['quantity']} on hand; count the shelf, then replay."
+            f"{shipped} of {product['sku']} were shipped, but only {product['quantity']} are on "
+            "hand by the stock ledger; count the stock, then replay."
         )
-    return book(tx, product, -shipped, SHIPPED, "shipping", line_id=line_id, order_id=order_id)
-
-
-def _has_left(view: View, order_id: str) -> bool:
-    """Whether the goods are with the carrier; the order hears of it a moment later."""
-    shipment = view.get("shipments", order_id)
-    return shipment is not None and shipment["state"] in LEFT
+    return record_stock_change(
+        tx, product, -shipped, SHIPPED, "shipping", line_id=line_id, order_id=order_id
+    )
 
 
 def _reservation(order: Document, lines: Counter[str], short: list[Document]) -> Document:
-    """The document; `wanted` stands there where it is not what is held."""
     reservation = {
         "order_id": order["order_id"],
         "version": order["version"],
@@ -203,36 +141,32 @@ def _reservation(order: Document, lines: Counter[str], short: list[Document]) ->
     return reservation | ({"short": short} if short else {})
 
 
-def _as_lines(quantities: Counter[str]) -> list[Document]:
-    return [{"product": sku, "quantity": n} for sku, n in quantities.items()]
+def _as_lines(pieces: Counter[str]) -> list[Document]:
+    return [{"product": sku, "quantity": n} for sku, n in pieces.items()]
 
 
-def _short(tx: Transaction, wanted: Counter[str], held: Counter[str]) -> list[Document]:
-    short = []
-    for sku, quantity in wanted.items():
-        product = product_of(tx, sku)
-        available = product["available"] + held[sku]
-        if quantity > available:
-            short.append(
-                {
-                    "product": sku,
-                    "wanted": quantity,
-                    "available": available,
-                    "backorder": product["backorder"],
-                }
-            )
-    return short
+def _shortages(tx: Transaction, wanted: Counter[str], held: Counter[str]) -> list[Document]:
+    """The products of which less is available, with what the order holds already, than it wants."""
+    products = {sku: require_product(tx, sku) for sku in wanted}
+    return [
+        {
+            "product": sku,
+            "wanted": wanted[sku],
+            "available": product["available"] + held[sku],
+            "backorder": product["backorder"],
+        }
+        for sku, product in products.items()
+        if wanted[sku] > product["available"] + held[sku]
+    ]
 
 
-def _set_reserved(tx: Transaction, before: Counter[str], now: Counter[str]) -> Iterable[str]:
-    """Have the products say what is held now; returns those of which there is more again."""
-    freed = []
-    for sku in sorted(before.keys() | now.keys()):
-        if now[sku] == before[sku]:
-            continue
-        product = product_of(tx, sku)
-        reserved = product["reserved"] + now[sku] - before[sku]
-        keep(tx, product, product | {"reserved": reserved})
-        if now[sku] < before[sku]:
-            freed.append(sku)
-    return freed
+def _set_reserved(tx: Transaction, before: Counter[str], after: Counter[str]) -> list[str]:
+    """Bring the products' `reserved` from one reservation to the next; returns the skus of which
+    more is available now.
+    """
+    for sku in sorted(before.keys() | after.keys()):
+        if after[sku] != before[sku]:
+            product = require_product(tx, sku)
+            reserved = product["reserved"] + after[sku] - before[sku]
+            save_product(tx, product, product | {"reserved": reserved})
+    return sorted(before - after)

@@ -13,6 +13,8 @@ from app.http.requests.paging import page_response, paging, query
 from app.http.responses.json_response import expected_versions, versioned
 from app.http.security.identity import current
 from app.inventory import schemas, service
+from app.inventory.documents import LEDGER, PRODUCTS
+from app.inventory.queries import find_product
 from app.inventory.search import has_words, search
 from app.kernel.errors import Invalid, Problem
 from app.kernel.money import Currency
@@ -21,17 +23,16 @@ from app.store import Document, IndexValue, Page, Store, Transaction
 
 
 class SkuConverter(PathConverter):
-    """A sku, which may have slashes in it, so it may be more than one step of a path.
+    """A sku in a path. It may contain slashes; a path that ends in /stock is another resource.
 
-    What ends in /stock is another resource, whatever the method. After a part that may be of many
-    steps werkzeug takes a trailing slash only where a rule of its own has one.
+    After such a converter werkzeug accepts a trailing slash only where a rule has one.
     """
 
     regex = r"(?!.*/stock/?$)[^/].*?"
 
 
 def blueprint(store: Store, currency: Currency) -> Blueprint:
-    """The routes, over `store`."""
+    """The routes."""
     routes = Blueprint("inventory", __name__)
     routes.record_once(lambda setup: setup.app.url_map.converters.update(sku=SkuConverter))
     product_request = schemas.product_request_schema(currency)
@@ -62,7 +63,7 @@ def blueprint(store: Store, currency: Currency) -> Blueprint:
     @routes.get("/product")
     @Operation(schemas.ProductPageSchema, query=schemas.LIST_QUERY)
     def list_products() -> Response:
-        """A page of products with their stock, by sku; with `q` it may be short, see `next`."""
+        """A page of products by sku. With `q` a page may be short and still have a `next`."""
         wanted = query(schemas.LIST_QUERY)
         limit, after = paging(wanted)
         page = _page(store, wanted, after, limit)
@@ -73,7 +74,7 @@ def blueprint(store: Store, currency: Currency) -> Blueprint:
     def get_product(sku: str) -> Response:
         """One product with its stock, archived or not."""
         with store.read() as view:
-            found = service.find_product(view, sku)
+            found = find_product(view, sku)
         return versioned(found)
 
     @routes.patch("/product/<sku:sku>")
@@ -86,19 +87,21 @@ def blueprint(store: Store, currency: Currency) -> Blueprint:
         versioned=True,
     )
     def patch_product(sku: str) -> Response:
-        """Change a product by a merge patch (RFC 7396); the stock has its own address."""
+        """Change a product by a merge patch (RFC 7396). The stock has its own resource."""
         patch, expected = load(product_change, json_object(*PATCH_TYPES)), expected_versions()
         with store.transaction() as tx:
-            changed = service.change_product(tx, sku, patch, expected, who=current().name)
+            changed = service.change_product(tx, sku, patch, expected, by=current().name)
         return versioned(changed)
 
     @routes.delete("/product/<sku:sku>")
     @Operation(product, reads=(IF_MATCH, IF_NONE_MATCH), refuses=(409,), versioned=True)
     def delete_product(sku: str) -> Response:
-        """Archive a product: it can no longer be ordered, and is listed only when asked for."""
+        """Archive a product. It can no longer be ordered, and only `archived=true` lists it."""
         expected = expected_versions()
         with store.transaction() as tx:
-            archived = service.archive_product(tx, sku, expected, who=current().name)
+            archived = service.change_product(
+                tx, sku, {"archived": True}, expected, by=current().name
+            )
         return versioned(archived)
 
     @routes.post("/product/<path:sku>/stock")
@@ -111,7 +114,7 @@ def blueprint(store: Store, currency: Currency) -> Blueprint:
         versioned=True,
     )
     def post_stock(sku: str) -> Response:
-        """Book a change of what is on hand, or what was counted; answers the product."""
+        """Record a change or a count of the quantity on hand; returns the product."""
         key, expected = idempotency.requested_key(), expected_versions()
         adjustment = _adjustment(json_object(), stock_change, stock_count)
 
@@ -127,24 +130,24 @@ def blueprint(store: Store, currency: Currency) -> Blueprint:
         """The stock ledger of a product, newest line first."""
         limit, after = paging(query(schemas.LEDGER_QUERY))
         with store.read() as view:
-            where = {"sku": service.find_product(view, sku)["sku"]}
-            page = view.find(service.LEDGER.name, where, after=after, limit=limit, descending=True)
+            where = {"sku": find_product(view, sku)["sku"]}
+            page = view.find(LEDGER.name, where, after=after, limit=limit, descending=True)
         return page_response("stock", page, page.documents)
 
     return routes
 
 
 def _page(store: Store, wanted: Document, after: str | None, limit: int) -> Page:
-    """The products that a list asks for."""
+    """The page of products that the query parameters `wanted` select."""
     filters: dict[str, IndexValue] = {
         name: wanted[name] for name in ("category", "stock_status") if name in wanted
     }
     is_archived, words = wanted["archived"] == "true", wanted.get("q", "")
-    # the other indexes have products that are sold, and no others
+    # the other indexes leave out archived products
     where = {"archived": 1} if is_archived else filters or {"archived": 0}
     if not words and not (is_archived and filters):
         with store.read() as view:
-            return view.find(service.PRODUCTS.name, where, after=after, limit=limit)
+            return view.find(PRODUCTS.name, where, after=after, limit=limit)
 
     def is_wanted(product: Document) -> bool:
         return has_words(product, words) and filters.items() <= product.items()
@@ -153,7 +156,7 @@ def _page(store: Store, wanted: Document, after: str | None, limit: int) -> Page
 
 
 def _adjustment(body: Document, change: Schema, count: Schema) -> Document:
-    """One of the two ways to say it. Raises Invalid."""
+    """The body, which is a change or a count. Raises Invalid."""
     if ("change" in body) == ("count" in body):
         raise Invalid([Problem("", "must have either change or count")])
     return load(count if "count" in body else change, body)

@@ -1,4 +1,4 @@
-"""What products and the stock ledger may say."""
+"""The schemas of products and the stock ledger: requests, responses and stored documents."""
 
 import re
 from typing import Any
@@ -13,11 +13,11 @@ from app.schema.validation import Strict, load
 from app.store import Document
 
 MAX_QUANTITY = 10**9
-STOCK_STATUSES = ("in_stock", "low_stock", "out_of_stock")
+STOCK_STATUSES = IN_STOCK, LOW_STOCK, OUT_OF_STOCK = "in_stock", "low_stock", "out_of_stock"
 
 
 class Sku(Text):
-    """A product's name for machines: any text that can stand in a path of ours."""
+    """A product's key: any text that the paths of the API can contain."""
 
     def __init__(self, **options: Any) -> None:
         pattern = r"^(?!\s*/)(?!.*/stock[\s/]*$)" + Text(longest=64).metadata["pattern"][1:]
@@ -39,14 +39,14 @@ def product_request_schema(currency: Currency) -> Schema:
 
 
 def product_change_schema(currency: Currency) -> Schema:
-    """PATCH /product/{sku}: what can be set, but for the stock, which has a ledger."""
+    """PATCH /product/{sku}: any of the settable fields; the stock has its own resource."""
     archived = Flag(metadata={"description": "false brings an archived product back"})
     settable = _settable(currency, required=False) | {"archived": archived}
     return Strict.from_dict(settable, name="ProductChange")()
 
 
 class StockChangeSchema(Strict):
-    """POST /product/{sku}/stock: so many more, or fewer."""
+    """POST /product/{sku}/stock: the number of pieces added, or removed when negative."""
 
     change = Count(
         least=-MAX_QUANTITY, most=MAX_QUANTITY, required=True, metadata={"examples": [12]}
@@ -55,7 +55,7 @@ class StockChangeSchema(Strict):
 
 
 class StockCountSchema(Strict):
-    """POST /product/{sku}/stock: so many are there, by a stock-take."""
+    """POST /product/{sku}/stock: the number of pieces counted in a stock-take."""
 
     count = Count(least=0, most=MAX_QUANTITY, required=True, metadata={"examples": [40]})
     reason = Text(longest=200, metadata={"examples": ["stock-take"]})
@@ -67,13 +67,13 @@ LIST_QUERY = list_schema(
         "stock_status": Choice(*STOCK_STATUSES),
         "q": Text(longest=200, metadata={"description": "words in name or sku, in any case"}),
         "archived": Choice("true", "false", load_default="false"),
-    },
+    }
 )
 LEDGER_QUERY = list_schema({})
 
 
 class ProductSchema(Strict):
-    """A stored product, as it is answered and as it stands in data/products.json."""
+    """A product, as in responses and in data/products.json."""
 
     sku = Text(longest=64, required=True)
     name = Text(longest=200, required=True)
@@ -86,7 +86,9 @@ class ProductSchema(Strict):
     backorder = Flag(required=True)
     stock_status = Choice(*STOCK_STATUSES, required=True)
     archived = Flag(required=True)
-    changed_by = fields.String(metadata={"description": "who last changed anything but the stock"})
+    changed_by = fields.String(
+        metadata={"description": "the caller who last changed anything but the stock"}
+    )
     updated = fields.String(required=True, metadata={"format": "date-time"})
     version = Count(least=1, most=10**12, required=True)
 
@@ -99,7 +101,7 @@ class ProductPageSchema(Strict):
 
 
 class StockLineSchema(Strict):
-    """A line of the stock ledger: who changed what is on hand, when, why, and from what to what."""
+    """A line of the stock ledger: one change of a quantity on hand."""
 
     id = fields.String(required=True)
     sku = Text(longest=64, required=True)
@@ -123,22 +125,22 @@ class StockPageSchema(Strict):
 _STORED, _STORED_LINE = ProductSchema(), StockLineSchema()
 
 
-def check_line(line: Document) -> None:
-    """Raise Invalid when a line of the ledger breaks the rules: its shape, and its sum."""
+def check_ledger_line(line: Document) -> None:
+    """Raise Invalid when a ledger line has a wrong shape or a wrong sum."""
     load(_STORED_LINE, line)
     if line["after"] != line["before"] + line["change"]:
         raise Invalid([Problem("/after", "is not before plus change")])
 
 
 def check_product(product: Document) -> None:
-    """Raise Invalid when a stored product breaks the rules: its shape, and its sum."""
+    """Raise Invalid when a stored product has a wrong shape or a wrong sum."""
     load(_STORED, product)
     if product["available"] != product["quantity"] - product["reserved"]:
         raise Invalid([Problem("/available", "is not quantity minus reserved")])
 
 
 def _settable(currency: Currency, *, required: bool) -> dict[str, fields.Field[Any]]:
-    """The fields that a clerk sets; a change may leave any of them out."""
+    """The fields that a caller sets; name and price are required if `required`."""
     return {
         "name": Text(longest=200, required=required, metadata={"examples": ["Ballpoint, blue"]}),
         "price": Money(currency, required=required, metadata={"examples": ["1.20"]}),

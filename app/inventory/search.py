@@ -1,19 +1,18 @@
-"""Finding products by what no index has, at a price that does not depend on how many there are.
+"""A search of products by conditions that no index has, at a bounded cost for each page.
 
-There is no index of words, for one: it would be written with every product, and every process would
-keep it in memory. A page looks at no more than MOST_LOOKED_AT products instead, a few at a time so
-that nobody is held up. Where that was not enough, the page is short or even empty, and its `next`
-leads on: who follows it to the end has seen every match.
+An index of words would be written with every product and kept in memory by every process. Instead a
+page scans at most MAX_SCANNED products, in batches so that writers need not wait long. A page may
+therefore be short or empty and still have a `next`; following it to the end finds every match.
 """
 
 from collections.abc import Callable, Mapping
 from unicodedata import normalize
 
-from app.inventory.stock import PRODUCTS
+from app.inventory.documents import PRODUCTS
 from app.store import Document, IndexValue, Page, Store
 
-MOST_LOOKED_AT = 2000
-AT_A_TIME = 200
+MAX_SCANNED = 2000
+SCAN_BATCH = 200
 
 
 def search(
@@ -23,11 +22,11 @@ def search(
     after: str | None,
     limit: int,
 ) -> Page:
-    """The next `limit` products, at most, that the index finds by `where` and that are wanted."""
+    """At most `limit` products that the index filter `where` finds and `is_wanted` accepts."""
     found: list[Document] = []
-    for _ in range(MOST_LOOKED_AT // AT_A_TIME):
+    for _ in range(MAX_SCANNED // SCAN_BATCH):
         with store.read() as view:
-            page = view.find(PRODUCTS.name, where, after=after, limit=AT_A_TIME)
+            page = view.find(PRODUCTS.name, where, after=after, limit=SCAN_BATCH)
             places = [n for n, each in enumerate(page.documents, 1) if is_wanted(each)]
             taken = places[: limit - len(found)]
             found += [page.documents[n - 1] for n in taken]
@@ -40,6 +39,6 @@ def search(
 
 
 def has_words(product: Document, words: str) -> bool:
-    """Whether each word stands in the product's name or sku, in any case, as part of a word too."""
+    """Whether the name or sku contains each of the words, ignoring case."""
     text = f"{product['name']}\n{product['sku']}".casefold()
     return all(word in text for word in normalize("NFC", words).casefold().split())

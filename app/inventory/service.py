@@ -1,95 +1,49 @@
-"""The rules of the catalogue and the shelf: what clerks and commands do with products.
+"""The rules of the catalogue and the stock: what clerks and commands do with products.
 
-With stock.py and reservations.py, the only code that changes inventory's documents. Every function
-works in the caller's transaction. Errors are those of app/kernel/errors.py; `who` goes into the
-ledger, and into the product as `changed_by`.
+With stock.py, reservations.py and repair.py, this is the only code that changes inventory's
+documents. Every function works in the caller's transaction. Errors are those of
+app/kernel/errors.py; `by` is the name recorded in the ledger, and as the product's `changed_by`.
 """
 
 from collections.abc import Container
 
 from app.events.outbox import emit
 from app.events.types import ProductLowStockDigest
-from app.http.security.identity import COMMAND
-from app.inventory.repair import recount, renew, sound_lines
-from app.inventory.reservations import (
-    HOLDING,
-    LEFT,
-    RESERVATIONS,
-    fits,
-    reconcile,
-    serve_waiting,
-    shipped_line_id,
-    take_shipped,
-    waits_for,
-    wanted_stock,
-)
-from app.inventory.schemas import MAX_QUANTITY
-from app.inventory.stock import (
-    LEDGER,
-    LOW_STOCK,
-    NEW,
-    OUT_OF_STOCK,
-    PRODUCTS,
-    book,
-    find_product,
-    keep,
-    with_status,
-)
+from app.inventory.documents import PRODUCTS, RESERVATIONS
+from app.inventory.queries import find_product
+from app.inventory.reservations import allocate_to_backorders
+from app.inventory.schemas import LOW_STOCK, MAX_QUANTITY, OUT_OF_STOCK
+from app.inventory.stock import NEW, record_stock_change, save_product
 from app.kernel.errors import Conflict
+from app.kernel.identity import COMMAND
 from app.kernel.versions import refuse_stale
+from app.orders.queries import is_in_placed_order
 from app.store import Document, Transaction, View
 
-__all__ = [
-    "HOLDING",
-    "LEDGER",
-    "LEFT",
-    "PRODUCTS",
-    "RESERVATIONS",
-    "add_product",
-    "archive_product",
-    "change_product",
-    "change_stock",
-    "create_product",
-    "find_product",
-    "fits",
-    "reconcile",
-    "recount",
-    "renew",
-    "serve_waiting",
-    "shipped_line_id",
-    "sound_lines",
-    "take_shipped",
-    "tell_what_is_low",
-    "waits_for",
-    "wanted_stock",
-    "with_status",
-]
-"""Other packages know inventory by this module alone."""
+MAX_DIGEST_PRODUCTS = 1000
+"""A digest lists at most so many products, so that its event and its mail stay small."""
 
-MOST_TOLD = 1000
-"""A longer list of what is low is cut: nobody reads it, and everybody waits for it."""
-
-COUNTED = "stock-take"
-"""The reason that the ledger gives for a count where nobody gave one."""
+STOCK_TAKE = "stock-take"
+"""The ledger's reason for a count that has no other."""
 
 
-def add_product(tx: Transaction, request: Document, who: str = COMMAND) -> bool:
+def add_product(tx: Transaction, request: Document, by: str = COMMAND) -> bool:
     """Add a product unless its sku is taken; returns whether it was added."""
     if tx.get(PRODUCTS.name, request["sku"]) is not None:
         return False
-    create_product(tx, request, who)
+    create_product(tx, request, by)
     return True
 
 
-def create_product(tx: Transaction, request: Document, who: str) -> Document:
-    """Add a product; returns it. Raises Conflict when its sku is taken, if by an archived one."""
+def create_product(tx: Transaction, request: Document, by: str) -> Document:
+    """Add a product; returns it. Raises Conflict when a product, archived or not, has the sku."""
     sku = request["sku"]
-    if present := tx.get(PRODUCTS.name, sku):
+    if existing := tx.get(PRODUCTS.name, sku):
         raise Conflict(
             f"There is a product {sku} already"
-            + (', archived; PATCH it with {"archived": false}.' if present["archived"] else "."),
+            + (', archived; PATCH it with {"archived": false}.' if existing["archived"] else "."),
             sku=sku,
-            archived=present["archived"],
+            archived=existing["archived"],
         )
     product = {
         "sku": sku,
@@ -103,13 +57,13 @@ def create_product(tx: Transaction, request: Document, who: str) -> Document:
         "backorder": request.get("backorder", False),
         "stock_status": OUT_OF_STOCK,
         "archived": False,
-        "changed_by": who,
+        "changed_by": by,
         "updated": "",
         "version": 0,
     }
     if quantity := request.get("quantity", 0):
-        product = book(tx, product, quantity, NEW, who)
-    return keep(tx, None, product)
+        product = record_stock_change(tx, product, quantity, NEW, by)
+    return save_product(tx, None, product)
 
 
 def change_product(
@@ -118,43 +72,30 @@ def change_product(
     patch: Document,
     expected: Container[str] | None = None,
     *,
-    who: str = COMMAND,
+    by: str = COMMAND,
 ) -> Document:
-    """Apply a merge patch; returns the product as it then is. No change, no event.
+    """Apply a merge patch; returns the product after it. No change emits no event.
 
     Raises NotFound, Stale, and Conflict for archiving a product that open orders want.
     """
-    before = find_product(tx, sku)
-    refuse_stale(f"Product {before['sku']}", before, expected)
+    before = _find_current(tx, sku, expected)
     after = before | patch
     if after == before:
         return before
     if after["archived"] and not before["archived"]:
         _refuse_wanted(tx, before)
-    return keep(tx, before, after | {"changed_by": who})
-
-
-def archive_product(
-    tx: Transaction, sku: str, expected: Container[str] | None = None, *, who: str = COMMAND
-) -> Document:
-    """Take a product out of the catalogue; what is told of it stays. Raises as change_product."""
-    return change_product(tx, sku, {"archived": True}, expected, who=who)
+    return save_product(tx, before, after | {"changed_by": by})
 
 
 def change_stock(
-    tx: Transaction,
-    sku: str,
-    adjustment: Document,
-    who: str,
-    expected: Container[str] | None = None,
+    tx: Transaction, sku: str, adjustment: Document, by: str, expected: Container[str] | None = None
 ) -> Document:
-    """Book a `change` of what is on hand, or what was counted (`count`); returns the product.
+    """Record a `change` of the quantity on hand, or its `count`; returns the product.
 
-    What arrives goes to waiting orders at once. Raises NotFound, Stale, and Conflict when less than
-    nothing would be left.
+    New stock is reserved for waiting orders at once. Raises NotFound, Stale, and Conflict when the
+    quantity would be below 0 or above MAX_QUANTITY.
     """
-    before = find_product(tx, sku)
-    refuse_stale(f"Product {before['sku']}", before, expected)
+    before = _find_current(tx, sku, expected)
     quantity = adjustment.get("count", before["quantity"] + adjustment.get("change", 0))
     if not 0 <= quantity <= MAX_QUANTITY:
         raise Conflict(
@@ -164,30 +105,37 @@ def change_stock(
             quantity=before["quantity"],
         )
     change = quantity - before["quantity"]
-    keep(tx, before, book(tx, before, change, adjustment.get("reason", COUNTED), who))
+    reason = adjustment.get("reason", STOCK_TAKE)
+    save_product(tx, before, record_stock_change(tx, before, change, reason, by))
     if change > 0:
-        serve_waiting(tx, before["sku"])
+        allocate_to_backorders(tx, before["sku"])
     return find_product(tx, before["sku"])
 
 
-def tell_what_is_low(tx: Transaction, day: str) -> None:
-    """Tell in one event of all products that are low, by product.low_stock_digest."""
+def emit_low_stock_digest(tx: Transaction, day: str) -> None:
+    """Emit product.low_stock_digest with the products that are low or out of stock, if any."""
     statuses = (OUT_OF_STOCK, LOW_STOCK)
     count = sum(tx.count(PRODUCTS.name, {"stock_status": status}) for status in statuses)
     products: list[Document] = []
     for status in statuses:
-        most = MOST_TOLD - len(products)
-        products += tx.find(PRODUCTS.name, {"stock_status": status}, limit=most).documents
+        room = MAX_DIGEST_PRODUCTS - len(products)
+        products += tx.find(PRODUCTS.name, {"stock_status": status}, limit=room).documents
     if count:
         emit(tx, ProductLowStockDigest(day, {"products": products, "count": count}))
 
 
+def _find_current(view: View, sku: str, expected: Container[str] | None) -> Document:
+    """The product. Raises NotFound, and Stale at another version than those expected."""
+    product = find_product(view, sku)
+    refuse_stale(f"Product {product['sku']}", product, expected)
+    return product
+
+
 def _refuse_wanted(view: View, product: Document) -> None:
-    """Raise Conflict when an open order holds the product, waits for it, or was just placed."""
+    """Raise Conflict when an open order holds the product, waits for it or is unprocessed."""
     sku = product["sku"]
-    waits = view.find(RESERVATIONS.name, {"waiting_for": sku}, limit=1).documents
-    placed = view.find("orders", {"status": "placed", "product": sku}, limit=1).documents
-    if product["reserved"] or waits or placed:
+    waiting = view.find(RESERVATIONS.name, {"waiting_for": sku}, limit=1).documents
+    if product["reserved"] or waiting or is_in_placed_order(view, sku):
         raise Conflict(
             f"Open orders want {sku}; it can be archived when they are shipped or cancelled.",
             sku=sku,

@@ -1,92 +1,62 @@
-"""Products and the stock ledger, as they are kept.
+"""Products and the stock ledger: the two functions through which inventory changes them.
 
-Every change of a product goes through `keep`, which tells what others may want to know; every
-change of what is on hand through `book` as well, which writes it into the ledger. Only the other
-rooms of inventory call these.
+`save_product` emits the events about a product. A change of the quantity on hand goes through
+`record_stock_change` first, which writes a line of the ledger.
 """
 
 from app.events.outbox import emit
 from app.events.types import ProductLowStock, ProductUpdated
-from app.inventory.schemas import check_line, check_product
+from app.inventory.documents import LEDGER, PRODUCTS
+from app.inventory.schemas import IN_STOCK, LOW_STOCK, OUT_OF_STOCK
 from app.kernel import clock
-from app.kernel.errors import NotFound
-from app.store import Collection, Document, Transaction, View
-
-IN_STOCK, LOW_STOCK, OUT_OF_STOCK = "in_stock", "low_stock", "out_of_stock"
+from app.store import Document, Transaction, View
 
 NEW = "new product"
-"""The reason that the ledger gives for what a product begins with; it begins with nothing."""
+"""The ledger's reason for the first quantity of a product; the quantity before it is 0."""
 
-TOLD = ("name", "price", "stock_status", "archived")
-"""A change of one of these is told by product.updated."""
-
-PRODUCTS = Collection(
-    name="products",
-    key="sku",
-    indexes={
-        # an archived product is found by its sku, and among the archived ones, but by nothing else
-        "archived": lambda product: [int(product["archived"])],
-        "category": lambda product: _if_sold(product, product["category"]),
-        "stock_status": lambda product: _if_sold(product, product["stock_status"]),
-    },
-    listed=True,
-    check=check_product,
-)
-LEDGER = Collection(
-    name="stock_ledger",
-    key="id",
-    sort=lambda line: f"{line['line']:012d}",
-    indexes={"sku": lambda line: [line["sku"]]},
-    check=check_line,
-)
-"""A line for each change of what is on hand, numbered for each sku from 1; none is ever removed."""
+PUBLISHED_FIELDS = ("name", "price", "stock_status", "archived")
+"""A change of one of these fields emits product.updated."""
 
 
-def find_product(view: View, sku: str) -> Document:
-    """The product, archived or not. Raises NotFound."""
-    product = view.get(PRODUCTS.name, sku) or view.get(PRODUCTS.name, sku.rstrip("/"))
-    if product is None:
-        raise NotFound(f"There is no product {sku[:64]}.")
-    return product
-
-
-def product_of(view: View, sku: str) -> Document:
-    """A product that has to be there, because something of it is held."""
+def require_product(view: View, sku: str) -> Document:
+    """A product of which something is reserved. Raises LookupError when it is missing."""
     product = view.get(PRODUCTS.name, sku)
     if product is None:
         raise LookupError(f"product {sku} is reserved, but not in the catalogue; run `flask check`")
     return product
 
 
-def keep(tx: Transaction, before: Document | None, after: Document) -> Document:
-    """Store a product in its next version, with what follows from its quantities.
+def save_product(tx: Transaction, before: Document | None, after: Document) -> Document:
+    """Store the next version of a product with its derived fields; returns it.
 
-    Tells by product.updated what a website shows, and by product.low_stock that what is available
-    has just fallen to the threshold. A new product has fallen from nowhere.
+    Emits product.updated for a new product or a change of PUBLISHED_FIELDS, and product.low_stock
+    when the available quantity has just fallen to the threshold; a new product emits no
+    product.low_stock.
     """
     version = before["version"] + 1 if before else 1
-    kept = with_status(after) | {"updated": clock.now(), "version": version}
-    tx.put(PRODUCTS.name, kept)
-    if before is None or any(kept[name] != before[name] for name in TOLD):
-        emit(tx, ProductUpdated(kept["sku"], {"product": kept}))
-    if before and before["stock_status"] == IN_STOCK != kept["stock_status"]:
-        emit(tx, ProductLowStock(kept["sku"], {"product": kept}))
-    return kept
+    saved = with_stock_status(after) | {"updated": clock.now(), "version": version}
+    tx.put(PRODUCTS.name, saved)
+    if before is None or any(saved[name] != before[name] for name in PUBLISHED_FIELDS):
+        emit(tx, ProductUpdated(saved["sku"], {"product": saved}))
+    if before and before["stock_status"] == IN_STOCK != saved["stock_status"]:
+        emit(tx, ProductLowStock(saved["sku"], {"product": saved}))
+    return saved
 
 
-def book(
+def record_stock_change(
     tx: Transaction,
     product: Document,
     change: int,
     reason: str,
-    who: str,
+    by: str,
     *,
     line_id: str | None = None,
     order_id: str | None = None,
 ) -> Document:
-    """Write into the ledger that so many pieces came or went (negative); the product as it then is.
+    """Write a ledger line for `change` pieces on hand (negative: fewer).
 
-    The caller keeps that. `line_id` is given where the same change must not be booked twice.
+    Returns the product with its new quantity, for the caller to save. `line_id` is given for a
+    change that must not be recorded twice.
     """
     before = product["quantity"]
     line = {
@@ -94,7 +64,7 @@ def book(
         "sku": product["sku"],
         "line": tx.count(LEDGER.name, {"sku": product["sku"]}) + 1,
         "at": clock.now(),
-        "who": who,
+        "who": by,
         "reason": reason,
         "order_id": order_id,
         "change": change,
@@ -105,8 +75,8 @@ def book(
     return product | {"quantity": line["after"]}
 
 
-def with_status(product: Document) -> Document:
-    """The product with what follows from quantity, reserved and threshold."""
+def with_stock_status(product: Document) -> Document:
+    """The product with `available` and `stock_status` derived from its other fields."""
     available = product["quantity"] - product["reserved"]
     if available <= 0:
         status = OUT_OF_STOCK
@@ -115,7 +85,3 @@ def with_status(product: Document) -> Document:
     else:
         status = IN_STOCK
     return product | {"available": available, "stock_status": status}
-
-
-def _if_sold(product: Document, value: str) -> list[str]:
-    return [value] if value and not product["archived"] else []

@@ -1,1 +1,3 @@
-"""What every part may use: money, quantities, versions, errors, clock, trace, durable files."""
+"""The terms that every part shares: money, quantities, versions, errors, identities, order states,
+clock, trace, durable files.
+"""

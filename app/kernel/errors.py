@@ -1,18 +1,19 @@
-"""Every error that a caller of Daybook can meet; app/http/responses/problems.py gives each its
-HTTP status.
+"""The errors that Daybook raises for its callers.
+
+app/http/responses/problems.py maps each to its HTTP status.
 
     DaybookError
-    ├── Malformed       the bytes are not what they claim to be        400
-    ├── Invalid         a good document that breaks a rule             422
-    ├── NotFound        no such thing                                  404
-    ├── Conflict        legal, but not in the present state            409
-    │   └── Stale       the version has moved on                       412
-    ├── Unauthenticated nobody knows who is asking                     401
-    ├── Forbidden       not allowed here                               403
-    ├── TooMany         more often than is allowed                     429
-    └── Unavailable     cannot be done now; trying again may help      503
-        ├── StorageFull the disk has no room                           507
-        └── Damaged     the files are not what the store wrote         503
+    ├── Malformed       the input cannot be parsed                     400
+    ├── Invalid         the document breaks a rule                     422
+    ├── NotFound        nothing has that name                          404
+    ├── Conflict        not possible in the present state              409
+    │   └── Stale       the document is at another version             412
+    ├── Unauthenticated the caller is not identified                   401
+    ├── Forbidden       the caller lacks the right                     403
+    ├── TooMany         the rate limit is exceeded                     429
+    └── Unavailable     not possible now; a retry may succeed          503
+        ├── StorageFull the disk is full                               507
+        └── Damaged     a file is not as the store wrote it            503
 
 Each message is a sentence that a person can act on. It names no absolute path, secret or stack.
 """
@@ -21,24 +22,26 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 MAX_PROBLEMS = 100
-"""No error lists more, so that a body full of faults doesn't get an answer that is larger still."""
+"""The most problems in one error, so that a body full of faults does not get a larger response."""
 
 
 class Problem(NamedTuple):
-    """One fault in a document: where (a JSON pointer, RFC 6901) and what to change."""
+    """One fault in a document: its place (a JSON pointer, RFC 6901) and what to change."""
 
     pointer: str
     message: str
 
 
 def pointer_step(name: str) -> str:
-    """/name as it stands in a JSON pointer; cut when it is long, and half characters become ?."""
+    """One step of a JSON pointer, cut to 100 characters; lone surrogates become `?`."""
     sound = name[:100].encode("utf-8", "replace").decode()
     return "/" + sound.replace("~", "~0").replace("/", "~1")
 
 
 class DaybookError(Exception):
-    """The root: `str(error)` is the sentence shown to the caller, `members` more for programs."""
+    """The base class: `str(error)` is the sentence shown to the caller, `members` has further JSON
+    members of the response.
+    """
 
     def __init__(self, message: str = "", **members: object) -> None:
         super().__init__(message)
@@ -46,11 +49,11 @@ class DaybookError(Exception):
 
 
 class Malformed(DaybookError):
-    """The input cannot be read at all: not JSON, not CSV, not UTF-8."""
+    """The input cannot be parsed: not JSON, not CSV, not UTF-8."""
 
 
 class Invalid(DaybookError):
-    """The input was read but breaks one or more rules, each a `Problem`."""
+    """The input was parsed but breaks one or more rules, each a `Problem`."""
 
     def __init__(self, problems: Sequence[Problem], message: str = "") -> None:
         super().__init__(message or "; ".join(_sentence(problem) for problem in problems))
@@ -58,43 +61,43 @@ class Invalid(DaybookError):
 
 
 class NotFound(DaybookError):
-    """Nothing is kept under that name."""
+    """No document has that name."""
 
 
 class Conflict(DaybookError):
-    """The request is sound, but the present state does not allow it."""
+    """The request is valid, but not possible in the present state."""
 
 
 class Stale(Conflict):
-    """The caller worked on an older version than the one now stored."""
+    """The caller expected another version than the stored one."""
 
 
 class Unauthenticated(DaybookError):
-    """The caller has to show who they are, or what they showed is not good (any more)."""
+    """The caller gave no credentials, or they are invalid or expired."""
 
 
 class Forbidden(DaybookError):
-    """The caller, or this installation, may not do that."""
+    """The caller lacks the right, or this installation does not allow it."""
 
 
 class TooMany(DaybookError):
-    """The caller asks more often than is allowed; the member `retry_after_s` says when to again."""
+    """The caller exceeds the rate limit; the member `retry_after_s` has the seconds to wait."""
 
 
 class Unavailable(DaybookError):
-    """The service cannot do it now; `retry_after_s` says when to try again, in seconds."""
+    """The service cannot do it now; `retry_after_s` has the seconds to wait before a retry."""
 
     retry_after_s = 1
 
 
 class StorageFull(Unavailable):
-    """The disk has no room (ENOSPC, EDQUOT); nothing was changed, and reads go on."""
+    """The disk is full (ENOSPC, EDQUOT); nothing was changed, and reads still work."""
 
     retry_after_s = 30
 
 
 class Damaged(Unavailable):
-    """A file is not what the store wrote; nothing is written until a person decides."""
+    """A file is not as the store wrote it; nothing is written until a person has decided."""
 
     retry_after_s = 300
 

@@ -1,4 +1,4 @@
-"""Money: exact decimals, written as text with the currency's minor digits (ISO 4217)."""
+"""Money: exact decimals, as text with the currency's minor digits (ISO 4217)."""
 
 import re
 from dataclasses import dataclass
@@ -8,15 +8,15 @@ from functools import cached_property
 import iso4217
 
 _PLAIN = re.compile(r"([0-9]+)(\.[0-9]+)?")
-_MOST_DIGITS = 12
-_MOST_MINOR_DIGITS = 3
+_MAX_DIGITS = 12
+_MAX_DECIMAL_PLACES = 3
 
 
 @dataclass(frozen=True)
 class Currency:
-    """A currency that one can sell in, by its ISO 4217 code. Raises ValueError for another code.
+    """A currency for prices, by its ISO 4217 code.
 
-    Not metals, testing codes and units of account, which the standard lists as well.
+    Raises ValueError for other codes, and for those of metals, tests and units of account.
     """
 
     code: str
@@ -27,33 +27,33 @@ class Currency:
 
     @cached_property
     def digits(self) -> int:
-        """How many digits stand after the point: 2 for most, 0 for JPY, 3 for KWD."""
+        """The number of decimal places: 2 for most currencies, 0 for JPY, 3 for KWD."""
         return _MINOR_DIGITS[self.code]
 
     @cached_property
     def pattern(self) -> str:
-        """The regular expression of an amount in this currency; zeros may follow its digits."""
+        """The regular expression of an amount in this currency; further zeros may follow."""
         if not self.digits:
             return r"[0-9]{1,12}(\.0{1,4})?"
         return rf"[0-9]{{1,12}}(\.[0-9]{{1,{self.digits}}}0{{0,{4 - self.digits}}})?"
 
     def parse(self, text: str) -> Decimal:
-        """The amount in `text`. Raises ValueError with a sentence when it is not one."""
+        """The amount in `text`. Raises ValueError, with a sentence, for other text."""
         if re.fullmatch(self.pattern, text):
             return Decimal(text)
         if plain := _PLAIN.fullmatch(text):
-            if len(plain[1]) > _MOST_DIGITS:
-                raise ValueError(f"has more than {_MOST_DIGITS} digits before the point")
+            if len(plain[1]) > _MAX_DIGITS:
+                raise ValueError(f"has more than {_MAX_DIGITS} digits before the point")
             raise ValueError(f"has more than the {self.digits} decimal places of {self.code}")
         raise ValueError('must be a decimal in text, such as "4.50", not negative')
 
-    def write(self, amount: Decimal) -> str:
-        """`amount` with exactly the currency's digits."""
+    def format(self, amount: Decimal) -> str:
+        """`amount` with exactly the currency's decimal places."""
         return f"{amount:.{self.digits}f}"
 
 
 _MINOR_DIGITS = {
     each.code: each.exponent
     for each in iso4217.Currency
-    if each.exponent is not None and each.exponent <= _MOST_MINOR_DIGITS
+    if each.exponent is not None and each.exponent <= _MAX_DECIMAL_PLACES
 }

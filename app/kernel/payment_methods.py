@@ -1,7 +1,7 @@
-"""How an order can be paid: the words that `payment_method` knows.
+"""The values of an order's `payment_method`.
 
-All but `invoice` are test methods of the simulated gateway (app/billing/simulator.py), as payment
-providers have test cards: each shows one thing that happens in real life.
+All but `invoice` are test methods of the simulated gateway (app/billing/simulator.py), like the
+test cards of payment providers: each produces one outcome that real gateways have.
 """
 
 APPROVE, DECLINE, TIMEOUT, DOWN, INVOICE = "approve", "decline", "timeout", "down", "invoice"

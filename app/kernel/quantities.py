@@ -1,4 +1,4 @@
-"""How many of each product some lines name, be they of an order, a reservation or a shipment."""
+"""The pieces by sku in the lines of an order, a reservation or a shipment."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -6,7 +6,7 @@ from typing import Any
 
 
 def quantities(lines: Iterable[Mapping[str, Any]]) -> Counter[str]:
-    """The pieces by sku; a product that several lines name counts once, with their sum."""
+    """The sum of the quantities for each sku that the lines name."""
     total: Counter[str] = Counter()
     for line in lines:
         total[line["product"]] += line["quantity"]

@@ -1,8 +1,7 @@
-"""The trace that the present work belongs to: from a request, by its events, to every handler.
+"""W3C Trace Context (https://www.w3.org/TR/trace-context/): the trace of the current work.
 
-W3C Trace Context (https://www.w3.org/TR/trace-context/). A trace is one thing that somebody did, a
-span a piece of the work for it; `traceparent` names both to whoever goes on with it. Their ids are
-random, and no secrets.
+A trace is all work that one request caused, through its events and their handlers; a span is one
+piece of that work. `traceparent` passes both on. The ids are random, and are no secrets.
 """
 
 import re
@@ -19,8 +18,8 @@ _FIRST_VERSION = "00"
 _SAMPLED = "01"
 
 
-class Trace(NamedTuple):
-    """One span: its trace, itself, and the span that led to it ("" when it is the first)."""
+class TraceContext(NamedTuple):
+    """The ids of a span, of its trace, and of its parent span ("" for the first span)."""
 
     trace_id: str
     span_id: str
@@ -29,46 +28,46 @@ class Trace(NamedTuple):
 
     @property
     def traceparent(self) -> str:
-        """How whoever goes on with it is told."""
+        """The value of a traceparent header that continues this trace."""
         return f"{_FIRST_VERSION}-{self.trace_id}-{self.span_id}-{self.flags}"
 
 
-def beginning() -> Trace:
+def new_trace() -> TraceContext:
     """The first span of a new trace."""
-    return Trace(_random(32), _random(16))
+    return TraceContext(_random(32), _random(16))
 
 
-def after(traceparent: object) -> Trace | None:
-    """A new span of the trace that `traceparent` names; None when that is none.
+def from_traceparent(traceparent: object) -> TraceContext | None:
+    """A new span of the trace that a traceparent header names; None when the header is invalid.
 
-    A later version of the standard may have more after the flags, and is read as far as this one.
+    A later version of the standard may add fields after the flags; they are ignored.
     """
     found = _TRACEPARENT.fullmatch(traceparent) if isinstance(traceparent, str) else None
     if found is None or (found[1] == _FIRST_VERSION and found[5]):
         return None
     sampled = int(found[4], 16) & 1
-    return Trace(found[2], _random(16), found[3], f"{sampled:02x}")
+    return TraceContext(found[2], _random(16), found[3], f"{sampled:02x}")
 
 
-def below(span: Trace) -> Trace:
-    """A new span, a part of `span`."""
-    return Trace(span.trace_id, _random(16), span.span_id, span.flags)
+def child_of(span: TraceContext) -> TraceContext:
+    """A new span whose parent is `span`."""
+    return TraceContext(span.trace_id, _random(16), span.span_id, span.flags)
 
 
-def current() -> Trace | None:
-    """The span that this thread works for; None when nobody traces it."""
+def current() -> TraceContext | None:
+    """The span attached to this thread, or None."""
     return _current.get()
 
 
-def enter(trace: Trace | None) -> None:
-    """Have this thread work for `trace` from now on."""
-    _current.set(trace)
+def attach(span: TraceContext | None) -> None:
+    """Attach a span to this thread."""
+    _current.set(span)
 
 
 @contextmanager
-def within(trace: Trace | None) -> Iterator[None]:
-    """Have this thread work for `trace` inside the block."""
-    token = _current.set(trace)
+def attached(span: TraceContext | None) -> Iterator[None]:
+    """Attach a span to this thread inside the block; the one before returns after it."""
+    token = _current.set(span)
     try:
         yield
     finally:
@@ -76,8 +75,8 @@ def within(trace: Trace | None) -> Iterator[None]:
 
 
 def _random(digits: int) -> str:
-    """So many hexadecimal digits. They name something, and guard nothing."""
+    """Random hexadecimal digits, not for security."""
     return f"{getrandbits(4 * digits):0{digits}x}"  # nosec B311
 
 
-_current: ContextVar[Trace | None] = ContextVar("trace", default=None)
+_current: ContextVar[TraceContext | None] = ContextVar("trace", default=None)

@@ -1,4 +1,4 @@
-"""Optimistic versions: whoever changes a document may say which version they have seen."""
+"""Optimistic concurrency control: a change may name the document versions that it expects."""
 
 from collections.abc import Container, Mapping
 from typing import Any
@@ -7,9 +7,9 @@ from app.kernel.errors import Stale
 
 
 def refuse_stale(what: str, document: Mapping[str, Any], expected: Container[str] | None) -> None:
-    """Raise Stale unless the document is at one of the `expected` versions (None: at any).
+    """Raise Stale unless the document is at one of the `expected` versions; None accepts any.
 
-    `what` names it at the beginning of a sentence.
+    `what` names the document at the beginning of the error's sentence.
     """
     if expected is not None and str(document["version"]) not in expected:
         raise Stale(

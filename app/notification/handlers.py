@@ -79,7 +79,7 @@ class Notifier:
             {
                 "From": self._from,
                 "Subject": subject,
-                "Date": format_datetime(clock.parsed(event.time), usegmt=True),
+                "Date": format_datetime(clock.parse_time(event.time), usegmt=True),
                 "Message-ID": f"<{event.id}.notification@daybook>",
                 "Auto-Submitted": "auto-generated",
             }

@@ -21,6 +21,7 @@ from app.events.types import (
     ProductLowStock,
     ProductLowStockDigest,
 )
+from app.kernel.order_states import OPEN
 from app.store import Document
 
 LETTERS = {
@@ -42,8 +43,6 @@ LETTERS = {
 
 FOR_MANAGER = frozenset({"low_stock", "low_stock_digest"})
 
-_ENDED = frozenset({"cancelled", "failed", "shipped", "delivered"})
-
 
 def letter_about(event: Envelope) -> str:
     """The name of the letter. Raises Skipped when another letter tells it, or nobody would care."""
@@ -57,7 +56,7 @@ def letter_about(event: Envelope) -> str:
         raise Skipped("no mail: the order cannot wait; the mail about its end says why")
     if letter == "cancelled" and order["status"] == order["payment_status"] == "failed":
         raise Skipped("no mail: the one about the declined payment tells it")
-    if letter == "deleted" and order["status"] in _ENDED:
+    if letter == "deleted" and order["status"] not in OPEN:
         raise Skipped(f"no mail: the order was {order['status']} when it was deleted")
     return letter
 

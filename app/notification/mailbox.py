@@ -83,7 +83,7 @@ def _told(name: str, message: EmailMessage) -> Mail:
 
 def _date(message: EmailMessage) -> str | None:
     at = getattr(message["Date"], "datetime", None)
-    return clock.written(at) if at else None
+    return clock.format_time(at) if at else None
 
 
 def _body(message: EmailMessage, kind: str) -> str:

@@ -145,7 +145,7 @@ class LogHandler(logging.Handler):
         self._log.write([entry])
 
 
-def ids_of(span: trace.Trace | None) -> dict[str, str]:
+def ids_of(span: trace.TraceContext | None) -> dict[str, str]:
     """What names a span in a line."""
     return {"trace_id": span.trace_id, "span_id": span.span_id} if span else {}
 

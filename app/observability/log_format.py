@@ -96,7 +96,7 @@ def _time(at: float) -> str:
 @lru_cache(maxsize=4)
 def _second(at: int) -> str:
     """The time up to its milliseconds; lines come many to a second."""
-    return clock.written(datetime.fromtimestamp(at, clock.UTC)).removesuffix("000Z")
+    return clock.format_time(datetime.fromtimestamp(at, clock.UTC)).removesuffix("000Z")
 
 
 def _harmless(text: str) -> str:

@@ -203,4 +203,4 @@ def _uncounted(_waited_s: float) -> None:
 
 
 def _seconds_since(moment: str) -> float:
-    return max(time() - clock.parsed(moment).timestamp(), 0.0)
+    return max(time() - clock.parse_time(moment).timestamp(), 0.0)

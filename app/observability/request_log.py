@@ -13,7 +13,7 @@ from flask import Flask, Request, Response, g, request
 
 from app.http.security.identity import current
 from app.kernel import trace
-from app.kernel.trace import Trace
+from app.kernel.trace import TraceContext
 from app.observability.log import LOG, ids_of
 from app.observability.log_format import without_secrets
 from app.observability.metrics import Metrics
@@ -32,7 +32,7 @@ class Asked(NamedTuple):
     """A request that is being answered: since when (perf_counter), for which trace, its id."""
 
     began: float
-    span: Trace
+    span: TraceContext
     request_id: str
 
 
@@ -57,7 +57,7 @@ def watch(app: Flask, metrics: Metrics, spans: "Spans | None" = None) -> None:
             _log(level, this, asked, status, took_s)
         if spans:
             spans.answered(asked.span, _name(this), status, took_s)
-        trace.enter(None)
+        trace.attach(None)
         return answer
 
 
@@ -65,11 +65,11 @@ def _begin() -> None:
     """The caller's trace goes on, or a new one begins; and so with the request's id."""
     headers = request.environ
     given = headers.get("HTTP_TRACEPARENT")
-    span = (given and trace.after(given)) or trace.beginning()
+    span = (given and trace.from_traceparent(given)) or trace.new_trace()
     wanted: str = headers.get("HTTP_X_REQUEST_ID", "")
     is_sound = wanted and _WELL_FORMED.fullmatch(wanted)
     g.asked = Asked(perf_counter(), span, wanted if is_sound else span.trace_id)
-    trace.enter(span)
+    trace.attach(span)
 
 
 def _log(level: int, this: Request, asked: Asked, status: int, took_s: float) -> None:

@@ -28,7 +28,7 @@ from opentelemetry.trace import (
 from app.events.dispatch.delivery import Delivery
 from app.events.dispatch.outcome import DONE, Outcome
 from app.kernel import trace
-from app.kernel.trace import Trace
+from app.kernel.trace import TraceContext
 
 _NS = 1_000_000_000
 _BROKEN = 500
@@ -46,7 +46,7 @@ class Spans:
         self._provider: TracerProvider | None = None
         self._is_closed = False
 
-    def answered(self, span: Trace, name: str, status: int, took_s: float) -> None:
+    def answered(self, span: TraceContext, name: str, status: int, took_s: float) -> None:
         """A request was answered; `name` is its method and route."""
         trouble = f"answered {status}" if status >= _BROKEN else ""
         told = {"http.response.status_code": status}
@@ -55,7 +55,7 @@ class Spans:
     def committed(self, waited_s: float) -> None:
         """The transaction of a request is durable; see app.store.observer."""
         if span := trace.current():
-            self._tell("commit", trace.below(span), waited_s, SpanKind.INTERNAL, {})
+            self._tell("commit", trace.child_of(span), waited_s, SpanKind.INTERNAL, {})
 
     def record_attempt(self, delivery: Delivery, outcome: Outcome) -> None:
         """See app.events.dispatch.observer."""
@@ -91,7 +91,7 @@ class Spans:
     def _tell(
         self,
         name: str,
-        span: Trace,
+        span: TraceContext,
         took_s: float,
         kind: SpanKind,
         told: Attributes,
@@ -132,7 +132,7 @@ class _Ids(IdGenerator):
     def __init__(self) -> None:
         self._next = threading.local()
 
-    def give(self, span: Trace) -> None:
+    def give(self, span: TraceContext) -> None:
         self._next.span = span
 
     def generate_span_id(self) -> int:
@@ -142,7 +142,7 @@ class _Ids(IdGenerator):
         return int(self._next.span.trace_id, 16)
 
 
-def _parent(span: Trace) -> Context:
+def _parent(span: TraceContext) -> Context:
     if not span.parent_id:
         return Context()
     flags = TraceFlags(int(span.flags, 16))

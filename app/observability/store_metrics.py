@@ -12,11 +12,11 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 
 from app.events import outbox
 from app.events.failures import FAILURES
+from app.inventory.documents import PRODUCTS
 from app.inventory.schemas import STOCK_STATUSES
-from app.inventory.service import PRODUCTS
 from app.kernel import clock
-from app.orders import states
-from app.orders.service import ORDERS
+from app.kernel import order_states as states
+from app.orders.documents import ORDERS
 from app.store import Store, View
 
 
@@ -69,7 +69,7 @@ def _oldest_age_s(view: View) -> float:
     oldest = view.find(outbox.OUTBOX.name, limit=1).documents
     if not oldest:
         return 0.0
-    age = datetime.now(clock.UTC) - clock.parsed(oldest[0]["event"]["time"])
+    age = datetime.now(clock.UTC) - clock.parse_time(oldest[0]["event"]["time"])
     return max(age.total_seconds(), 0.0)
 
 

@@ -1,4 +1,4 @@
-"""Orders as a sheet: a row for each line, in columns that `flask import orders` reads again."""
+"""Orders as CSV: a row for each line, in columns that `flask import orders` can read."""
 
 from collections.abc import Iterable, Iterator
 
@@ -10,7 +10,7 @@ HEADINGS = ("order", "order_id", *_OF_ORDER, *_OF_LINE, "currency")
 
 
 def rows(orders: Iterable[Document]) -> Iterator[list[object]]:
-    """The lines of the orders; what is said of an order stands in each of its rows."""
+    """A row for each line; the order's own columns are repeated in each of its rows."""
     for order in orders:
         of_order = [order["number"], order["order_id"], *(order[name] for name in _OF_ORDER)]
         for line in order["items"]:

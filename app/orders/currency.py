@@ -1,40 +1,35 @@
-"""What is true of the whole shop and stays so: the currency of its books.
+"""The currency of the shop, which is fixed by the first start and compared by every later one.
 
-An amount is kept without its currency in many places, so books in two currencies cannot be summed,
-and a product's price would change its worth with a setting. The first start puts the currency on
-record (data/shop.json); every later one compares.
+Many documents have amounts without a currency: they could not be summed over two currencies, and a
+price would change its value with a setting. The currency is on record in data/shop.json.
 """
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
-from marshmallow import fields
-
 from app.kernel.errors import Invalid, Problem, Unavailable
 from app.kernel.money import Currency
-from app.schema.validation import kept
+from app.orders.documents import ORDERS, SHOP
 from app.store import Collection, Document, Store, View
-
-SHOP = Collection(name="shop", key="name", check=kept(value=fields.String(required=True)))
 
 _CURRENCY = "currency"
 
 
 def pin_currency(store: Store, currency: Currency) -> None:
-    """Put the currency of a new shop on record, durably.
+    """Record the currency of a new shop, durably.
 
-    Raises Unavailable when the shop keeps its books in another one.
+    Raises Unavailable when the shop has another one on record.
     """
     with store.read() as view:
-        kept = view.get(SHOP.name, _CURRENCY)
-    if kept is None:
+        pinned = view.get(SHOP.name, _CURRENCY)
+    if pinned is None:
         with store.transaction() as tx:
-            kept = tx.get(SHOP.name, _CURRENCY) or _first(tx, currency)
-            tx.put(SHOP.name, kept)
-    if kept["value"] != currency.code:
+            pinned = tx.get(SHOP.name, _CURRENCY) or _initial_currency(tx, currency)
+            tx.put(SHOP.name, pinned)
+    if pinned["value"] != currency.code:
         raise Unavailable(
-            f"This shop keeps its books in {kept['value']}, but DAYBOOK_CURRENCY is "
-            f"{currency.code}. Set DAYBOOK_CURRENCY={kept['value']}, or DAYBOOK_DATA to another "
+            f"The currency of this shop is {pinned['value']}, but DAYBOOK_CURRENCY is "
+            f"{currency.code}. Set DAYBOOK_CURRENCY={pinned['value']}, or DAYBOOK_DATA to another "
             f"folder for a shop in {currency.code}."
         )
 
@@ -42,24 +37,26 @@ def pin_currency(store: Store, currency: Currency) -> None:
 def with_currency_check(
     currency: Currency, collections: Iterable[Collection]
 ) -> tuple[Collection, ...]:
-    """The collections, with money in their documents judged by the shop's currency as well."""
-    return tuple(replace(each, check=_judge(currency, each.check)) for each in collections)
+    """The collections, whose checks also refuse amounts in another currency."""
+    return tuple(replace(each, check=_currency_check(currency, each.check)) for each in collections)
 
 
-def _first(view: View, currency: Currency) -> Document:
-    """The currency of a shop that has none on record: that of its orders, else the one given."""
-    orders = view.find("orders", limit=1).documents
+def _initial_currency(view: View, currency: Currency) -> Document:
+    """The record of a shop that has none: the currency of its orders, or else `currency`."""
+    orders = view.find(ORDERS.name, limit=1).documents
     return {"name": _CURRENCY, "value": orders[0]["currency"] if orders else currency.code}
 
 
-def _judge(currency: Currency, check: Callable[[Document], None]) -> Callable[[Document], None]:
-    def judge(document: Document) -> None:
+def _currency_check(
+    currency: Currency, check: Callable[[Document], None]
+) -> Callable[[Document], None]:
+    def check_currency(document: Document) -> None:
         check(document)
         if document.get("currency", currency.code) != currency.code:
-            told = f"is not {currency.code}, the currency of this shop (DAYBOOK_CURRENCY)"
-            raise Invalid([Problem("/currency", told)])
+            message = f"is not {currency.code}, the currency of this shop (DAYBOOK_CURRENCY)"
+            raise Invalid([Problem("/currency", message)])
         price = document.get("price")
-        if isinstance(price, str) and price != currency.write(currency.parse(price)):
+        if isinstance(price, str) and price != currency.format(currency.parse(price)):
             raise Invalid([Problem("/price", f"must have {currency.digits} decimal places")])
 
-    return judge
+    return check_currency

@@ -1,28 +1,28 @@
-"""The lines of an order: what they name, what they cost, and whether the shelf has it."""
+"""Order lines: prices, totals, and the check of the stock before an order is taken."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
-from typing import Any
 
 from app.kernel.errors import Conflict, Invalid, Problem
 from app.kernel.money import Currency
 from app.kernel.quantities import quantities
-from app.store import Document, View
+from app.store import Document
 
 Products = Mapping[str, Document | None]
+"""Product by sku; None for a sku that is not in the catalogue."""
 
 
-def listed(view: View, requested: list[Document]) -> dict[str, Document | None]:
-    """The products that the lines name; None for one that the catalogue has not got."""
-    return {sku: view.get("products", sku) for sku in {line["product"] for line in requested}}
+def skus(lines: Iterable[Document]) -> set[str]:
+    """The skus that the lines name."""
+    return {line["product"] for line in lines}
 
 
-def priced(
+def price_lines(
     products: Products, currency: Currency, requested: list[Document], *, unlisted: bool
 ) -> list[Document]:
-    """The lines with name, price and total.
+    """The requested lines with name, price and total; a line without an amount gets the product's.
 
-    Raises Invalid for products that are archived, or not listed unless `unlisted` allows them.
+    Raises Invalid for archived products, and for products outside the catalogue unless `unlisted`.
     """
     lines, problems = [], []
     for place, line in enumerate(requested):
@@ -37,28 +37,41 @@ def priced(
                 Problem(f"/items/{place}/amount", "is required: the product has no price")
             )
         else:
-            lines.append(_line(currency, line, product, amount))
+            total = line["quantity"] * Decimal(amount)
+            lines.append(
+                {
+                    "product": line["product"],
+                    "name": product["name"] if product else line["product"],
+                    "quantity": line["quantity"],
+                    "amount": amount,
+                    "line_total": currency.format(total),
+                }
+            )
     if problems:
         raise Invalid(problems)
     return lines
 
 
-def total(currency: Currency, items: list[Document]) -> str:
-    """What the lines cost together."""
-    return currency.write(sum((Decimal(line["line_total"]) for line in items), Decimal()))
+def total_amount(currency: Currency, items: list[Document]) -> str:
+    """The exact sum of the lines' totals."""
+    return currency.format(sum((Decimal(line["line_total"]) for line in items), Decimal()))
 
 
-def refuse_short(products: Products, items: list[Document], held: dict[str, int]) -> None:
-    """Raise Conflict where the shelf is plainly short; `held` is reserved for this order already.
+def refuse_insufficient_stock(
+    products: Products, items: list[Document], reserved: Mapping[str, int] | None = None
+) -> None:
+    """Raise Conflict when too little is available of a product that cannot be back-ordered.
 
-    The inventory handler has the last word.
+    `reserved` counts as available: it is held for this order already. The check spares a customer
+    an order that would fail at once; inventory's handler decides.
     """
+    reserved = reserved or {}
     short = []
     for sku, wanted in quantities(items).items():
         product = products[sku]
         if product is None or product["backorder"]:
             continue
-        available = product["available"] + held.get(sku, 0)
+        available = product["available"] + reserved.get(sku, 0)
         if wanted > available:
             short.append({"product": sku, "wanted": wanted, "available": available})
     if short:
@@ -66,16 +79,4 @@ def refuse_short(products: Products, items: list[Document], held: dict[str, int]
             f"{each['wanted']} of {each['product']} ({each['available']} available)"
             for each in short
         ]
-        raise Conflict(f"The shelf is short: wanted {', '.join(texts)}.", short=short)
-
-
-def _line(
-    currency: Currency, line: Document, product: Document | None, amount: str
-) -> dict[str, Any]:
-    return {
-        "product": line["product"],
-        "name": product["name"] if product else line["product"],
-        "quantity": line["quantity"],
-        "amount": amount,
-        "line_total": currency.write(line["quantity"] * Decimal(amount)),
-    }
+        raise Conflict(f"Not enough in stock: wanted {', '.join(texts)}.", short=short)

@@ -1,24 +1,15 @@
-"""The references under which another system knows the orders that were imported from it."""
-
-from marshmallow import fields
+"""References: the names that another system gave to the orders imported from it."""
 
 from app.kernel import clock
-from app.orders.service import Rules, place_order
-from app.schema.validation import kept
-from app.store import Collection, Document, Transaction, View
-
-REFERENCES = Collection(
-    name="references",
-    key="reference",
-    check=kept(order_id=fields.String(required=True), at=fields.String(required=True)),
-)
-"""Each with the order it became; kept when that is deleted, so that it is not imported again."""
+from app.orders.documents import REFERENCES
+from app.orders.service import OrderPolicy, place_order
+from app.store import Document, Transaction, View
 
 REFERENCE_RULE = "must be text of 1 to 100 printable characters"
 
 
 def is_reference(value: object) -> bool:
-    """Whether `value` can be a reference, by REFERENCE_RULE."""
+    """Whether `value` satisfies REFERENCE_RULE."""
     return isinstance(value, str) and 1 <= len(value) <= 100 and value.isprintable()
 
 
@@ -28,13 +19,12 @@ def is_imported(view: View, reference: str) -> bool:
 
 
 def import_order(
-    tx: Transaction, rules: Rules, reference: str, request: Document, order_date: str | None
+    tx: Transaction, policy: OrderPolicy, reference: str, request: Document, order_date: str | None
 ) -> Document:
-    """Place an order and remember its reference in one record. Raises what place_order does."""
+    """Place an order and record its reference, in one transaction. Raises what place_order does."""
     detail = f"imported, reference {reference}"
-    order = place_order(tx, rules, request, order_date=order_date, detail=detail)
+    order = place_order(tx, policy, request, order_date=order_date, detail=detail)
     tx.put(
-        REFERENCES.name,
-        {"reference": reference, "order_id": order["order_id"], "at": clock.now()},
+        REFERENCES.name, {"reference": reference, "order_id": order["order_id"], "at": clock.now()}
     )
     return order

@@ -1,8 +1,6 @@
-"""The order resource over HTTP."""
+"""Orders over HTTP."""
 
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from time import monotonic, sleep
 
 from flask import Blueprint, Response
@@ -18,23 +16,28 @@ from app.http.responses import csv_response
 from app.http.responses.json_response import expected_versions, json_response, versioned
 from app.http.security.identity import current
 from app.kernel.errors import NotFound
+from app.kernel.order_states import OPEN, PLACED
 from app.kernel.payment_methods import INVOICE
-from app.orders import csv_export, schemas, service, states
+from app.orders import csv_export, schemas, service
+from app.orders.documents import ORDERS
+from app.orders.queries import find_order, get_order
 from app.schema.validation import load
 from app.store import Document, IndexValue, Page, Store, Transaction, View
 
 _ID = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-_HANDLED_POLL_S = 0.005
+_POLL_INTERVAL_S = 0.005
 
 
-def blueprint(store: Store, rules: service.Rules, long_poll_slots: LongPollSlots) -> Blueprint:
-    """The routes, over `store`. `order_id` is an order's id or its number in each of them.
+def blueprint(
+    store: Store, policy: service.OrderPolicy, long_poll_slots: LongPollSlots
+) -> Blueprint:
+    """The routes. `order_id` in a path is an order's id or its number.
 
-    Who wants to hear what became of a new order waits in `long_poll_slots`.
+    `long_poll_slots` bounds the requests that wait until a new order has been handled.
     """
     routes = Blueprint("orders", __name__)
-    order_request = schemas.request_schema(rules.currency)
-    order_change = schemas.change_schema(rules.currency)
+    order_request = schemas.request_schema(policy.currency)
+    order_change = schemas.change_schema(policy.currency)
     cancel_patch, cancellation = schemas.CancelPatchSchema(), schemas.CancellationSchema()
     order = schemas.OrderSchema
 
@@ -48,21 +51,23 @@ def blueprint(store: Store, rules: service.Rules, long_poll_slots: LongPollSlots
         versioned=True,
     )
     def post_order() -> Response:
-        """Place an order. The order and its events are on disk when the answer comes."""
+        """Place an order. The order and its events are on disk before the response is sent."""
         key = idempotency.requested_key()
         wanted = load(order_request, json_object())
         wait_s = preferred_wait_s()
         who = current().name
 
         def place(tx: Transaction) -> Response:
-            placed = service.place_order(tx, rules, wanted, by=who)
+            placed = service.place_order(tx, policy, wanted, by=who)
             return versioned(placed, 201, Location=f"/order/{placed['order_id']}")
 
         response = idempotency.once(store, key, place, wait_s)
         if not wait_s or idempotency.is_repeated(response):
             return response
         response = long_poll_slots.waited(
-            response, wait_s, lambda wait_s: _handled(store, response.headers["Location"], wait_s)
+            response,
+            wait_s,
+            lambda wait_s: _wait_until_handled(store, response.headers["Location"], wait_s),
         )
         if key:
             with store.transaction() as tx:
@@ -78,7 +83,7 @@ def blueprint(store: Store, rules: service.Rules, long_poll_slots: LongPollSlots
 
         def find(view: View, after: str | None, limit: int) -> Page:
             return view.find(
-                service.ORDERS.name,
+                ORDERS.name,
                 _filters(wanted),
                 low=wanted.get("from", ""),
                 high=wanted.get("to"),
@@ -104,7 +109,7 @@ def blueprint(store: Store, rules: service.Rules, long_poll_slots: LongPollSlots
     def get_order(order_id: str) -> Response:
         """One order."""
         with store.read() as view:
-            found = service.find_order(view, order_id)
+            found = find_order(view, order_id)
         return versioned(found)
 
     @routes.patch("/order/<order_id>")
@@ -117,7 +122,7 @@ def blueprint(store: Store, rules: service.Rules, long_poll_slots: LongPollSlots
         versioned=True,
     )
     def patch_order(order_id: str) -> Response:
-        """Change customer or lines by a merge patch (RFC 7396), or cancel by the status alone."""
+        """Change customer or lines by a merge patch (RFC 7396), or cancel with the status alone."""
         body, expected = json_object(*PATCH_TYPES), expected_versions()
         who = current().name
         if "status" in body or "reason" in body:
@@ -126,15 +131,18 @@ def blueprint(store: Store, rules: service.Rules, long_poll_slots: LongPollSlots
                 return versioned(service.cancel_order(tx, order_id, reason, expected, by=who))
         patch = load(order_change, body)
         with store.transaction() as tx:
-            return versioned(service.change_order(tx, rules, order_id, patch, expected, by=who))
+            return versioned(service.change_order(tx, policy, order_id, patch, expected, by=who))
 
     @routes.delete("/order/<order_id>")
     @Operation(schemas.DeletedSchema, reads=(IF_MATCH, IF_NONE_MATCH), refuses=(409,))
     def delete_order(order_id: str) -> Response:
-        """Remove an order, unless its goods have left."""
+        """Delete an order, unless the carrier has its goods."""
         expected = expected_versions()
-        with _told_not_deleted(order_id), store.transaction() as tx:
-            deleted = service.delete_order(tx, order_id, expected, by=current().name)
+        try:
+            with store.transaction() as tx:
+                deleted = service.delete_order(tx, order_id, expected, by=current().name)
+        except NotFound as error:
+            raise NotFound(str(error), order_id=order_id[:40], deleted=False) from None
         return json_response({"order_id": deleted, "deleted": True})
 
     @routes.post("/order/<order_id>/cancel")
@@ -147,7 +155,7 @@ def blueprint(store: Store, rules: service.Rules, long_poll_slots: LongPollSlots
         versioned=True,
     )
     def cancel_order(order_id: str) -> Response:
-        """Cancel an order and keep it; once more changes nothing."""
+        """Cancel an order and keep it. Cancelling it again changes nothing."""
         who = current().name
         reason = load(cancellation, json_object_if_any()).get("reason", "")
         expected = expected_versions()
@@ -157,19 +165,11 @@ def blueprint(store: Store, rules: service.Rules, long_poll_slots: LongPollSlots
     @routes.get("/order/<order_id>/events")
     @Operation(TimelineSchema)
     def get_events(order_id: str) -> Response:
-        """The timeline: each event, each handler's state; also of a deleted order, by its id."""
+        """The order's events with each handler's state; a deleted order is found by its id."""
         with store.read() as view:
             return json_response({"events": _timeline(view, order_id)})
 
     return routes
-
-
-def id_of(view: View, name: str) -> str:
-    """The id of the order with this id or number; `name` itself when there is none."""
-    try:
-        return str(service.find_order(view, name)["order_id"])
-    except NotFound:
-        return name
 
 
 def _filters(wanted: Document) -> dict[str, IndexValue]:
@@ -177,36 +177,28 @@ def _filters(wanted: Document) -> dict[str, IndexValue]:
     return where | ({"customer": wanted["customer"].casefold()} if "customer" in wanted else {})
 
 
-def _handled(store: Store, location: str, wait_s: float) -> Document | None:
-    """The order once inventory and billing have spoken, or as it is after that; None if gone."""
+def _wait_until_handled(store: Store, location: str, wait_s: float) -> Document | None:
+    """The order once inventory and billing have handled it, or after `wait_s`; None when it is
+    deleted.
+    """
     order_id = location.rpartition("/")[2]
     deadline = monotonic() + wait_s
     while True:
         with store.read() as view:
-            order = view.get(service.ORDERS.name, order_id)
-        if order is None or _is_through(order) or monotonic() > deadline:
+            order = get_order(view, order_id)
+        if order is None or _is_handled(order) or monotonic() > deadline:
             return order
-        sleep(_HANDLED_POLL_S)
+        sleep(_POLL_INTERVAL_S)
 
 
-def _is_through(order: Document) -> bool:
-    if order["status"] not in states.OPEN:
+def _is_handled(order: Document) -> bool:
+    if order["status"] not in OPEN:
         return True
-    if order["payment_status"] == "pending" and order["payment_method"] != INVOICE:
-        return False
-    return bool(order["status"] != states.PLACED)
-
-
-@contextmanager
-def _told_not_deleted(order_id: str) -> Iterator[None]:
-    """Have NotFound say that nothing was deleted."""
-    try:
-        yield
-    except NotFound as error:
-        raise NotFound(str(error), order_id=order_id[:40], deleted=False) from None
+    is_unpaid = order["payment_status"] == "pending" and order["payment_method"] != INVOICE
+    return order["status"] != PLACED and not is_unpaid
 
 
 def _timeline(view: View, order_id: str) -> list[Document]:
-    """The events of an order. Raises NotFound when there never was one of that id."""
+    """The events of an order, deleted or not. Raises NotFound when it never existed."""
     events = list(timeline(view, order_id)) if _ID.fullmatch(order_id) else []
-    return events or list(timeline(view, service.find_order(view, order_id)["order_id"]))
+    return events or list(timeline(view, find_order(view, order_id)["order_id"]))

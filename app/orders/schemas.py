@@ -1,4 +1,4 @@
-"""What an order request may say, and what a stored order must look like."""
+"""The schemas of order requests, responses and stored orders."""
 
 from decimal import Decimal
 from functools import cache
@@ -6,10 +6,10 @@ from typing import Any
 
 from marshmallow import Schema, fields, validate
 
+from app.kernel import order_states
 from app.kernel.errors import Invalid, Problem
 from app.kernel.money import Currency
 from app.kernel.payment_methods import APPROVE, METHODS
-from app.orders import states
 from app.schema.fields import Choice, Count, EmailAddress, Moment, Money, Text
 from app.schema.paging import list_schema
 from app.schema.validation import Strict, load
@@ -28,18 +28,18 @@ _AMOUNT = r"^[0-9]{1,24}(\.[0-9]{1,3})?$"
 
 def request_schema(currency: Currency) -> Schema:
     """POST /order."""
-    return Strict.from_dict(_what_to_order(currency, required=True), name="OrderRequest")()
+    return Strict.from_dict(_settable_fields(currency, required=True), name="OrderRequest")()
 
 
 def change_schema(currency: Currency) -> Schema:
     """PATCH /order/{id}: any of the request's fields."""
-    return Strict.from_dict(_what_to_order(currency, required=False), name="OrderChange")()
+    return Strict.from_dict(_settable_fields(currency, required=False), name="OrderChange")()
 
 
 class CancelPatchSchema(Strict):
     """PATCH /order/{id}: the status alone, to cancel."""
 
-    status = Choice(states.CANCELLED, required=True)
+    status = Choice(order_states.CANCELLED, required=True)
     reason = Text(longest=500, metadata={"examples": ["ordered twice"]})
 
 
@@ -51,7 +51,7 @@ class CancellationSchema(Strict):
 
 LIST_QUERY = list_schema(
     {
-        "status": Choice(*states.STATUSES),
+        "status": Choice(*order_states.STATUSES),
         "customer": Text(longest=254, metadata={"description": "name or e-mail, in any case"}),
         "product": Text(longest=64, metadata={"description": "a sku"}),
         "from": Moment(metadata={"description": "order_date from this day or moment on"}),
@@ -64,13 +64,13 @@ LIST_QUERY = list_schema(
 
 
 class HistorySchema(Strict):
-    """One step in an order's life."""
+    """One change of an order."""
 
     at = fields.String(required=True, metadata={"format": "date-time"})
     event = fields.String(required=True)
     detail = fields.String(required=True)
     by = fields.String(
-        metadata={"description": "who did it: a key, a user, customer; nobody, if it followed"}
+        metadata={"description": "the key, user or customer that requested it, if any"}
     )
 
 
@@ -85,7 +85,7 @@ class OrderLineSchema(Strict):
 
 
 class OrderSchema(Strict):
-    """A stored order, as it is answered and as it stands in data/orders.json."""
+    """An order, as in responses and in data/orders.json."""
 
     order_id = fields.String(
         required=True, validate=validate.Regexp(_UUID), metadata={"format": "uuid"}
@@ -102,7 +102,7 @@ class OrderSchema(Strict):
     )
     currency = fields.String(required=True, validate=validate.Regexp("^[A-Z]{3}$"))
     total_amount = fields.String(required=True, validate=validate.Regexp(_AMOUNT))
-    status = Choice(*states.STATUSES, required=True)
+    status = Choice(*order_states.STATUSES, required=True)
     payment_method = Choice(*METHODS, required=True)
     payment_status = Choice("pending", "paid", "failed", "refunded", required=True)
     order_date = fields.String(
@@ -123,7 +123,7 @@ class OrderPageSchema(Strict):
 
 
 class DeletedSchema(Strict):
-    """The order is gone."""
+    """The order is deleted."""
 
     order_id = fields.String(required=True, metadata={"format": "uuid"})
     deleted = fields.Boolean(required=True)
@@ -133,7 +133,7 @@ _STORED = OrderSchema()
 
 
 def check_order(order: Document) -> None:
-    """Raise Invalid when a stored order breaks the rules: its shape, and its sums."""
+    """Raise Invalid when a stored order has a wrong shape or a wrong sum."""
     load(_STORED, order)
     try:
         currency = Currency(order["currency"])
@@ -141,21 +141,21 @@ def check_order(order: Document) -> None:
         raise Invalid([Problem("/currency", str(error))]) from None
     try:
         total = sum((_checked_line(currency, line) for line in order["items"]), Decimal())
-        if order["total_amount"] != currency.write(total):
-            raise ValueError(f"is not the sum of the lines, {currency.write(total)}")
+        if order["total_amount"] != currency.format(total):
+            raise ValueError(f"is not the sum of the lines, {currency.format(total)}")
     except ValueError as error:
         raise Invalid([Problem("/total_amount", str(error))]) from None
 
 
 def _checked_line(currency: Currency, line: Document) -> Decimal:
     total: Decimal = line["quantity"] * currency.parse(line["amount"])
-    if line["line_total"] != currency.write(total):
-        raise ValueError(f"line_total of {line['product']} is not {currency.write(total)}")
+    if line["line_total"] != currency.format(total):
+        raise ValueError(f"line_total of {line['product']} is not {currency.format(total)}")
     return total
 
 
-def _what_to_order(currency: Currency, *, required: bool) -> dict[str, fields.Field[Any]]:
-    """The fields that a client sets; a change may leave any of them out."""
+def _settable_fields(currency: Currency, *, required: bool) -> dict[str, fields.Field[Any]]:
+    """The fields that a client sets; all are optional unless `required`."""
     return {
         "customer_name": Text(
             longest=200, required=required, metadata={"examples": ["Ada Lovelace"]}

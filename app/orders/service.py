@@ -1,112 +1,73 @@
-"""The rules of orders; the only code that changes orders.
+"""The rules of orders: the only code that changes order documents.
 
-Every function works in the caller's transaction and emits its events there, so the order and its
-events are one record. Errors are those of app/kernel/errors.py.
+Every function works in the caller's transaction and emits its events there, so an order and its
+events are one durable record. `by` is the name recorded in the order's history; "" for a change
+that nobody requested. Errors are those of app/kernel/errors.py.
 """
 
 import secrets
 from collections.abc import Container
-from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Decimal
-from hmac import compare_digest
 
+from app.billing import queries as billing
 from app.events.outbox import emit, timeline
 from app.events.types import OrderCancelled, OrderDeleted, OrderPlaced, OrderUpdated, snapshot
-from app.http.security.identity import CARRIER, COMMAND
+from app.inventory import queries as inventory
 from app.kernel import clock
-from app.kernel.errors import Conflict, NotFound
+from app.kernel import order_states as states
+from app.kernel.errors import Conflict
+from app.kernel.identity import CARRIER, COMMAND
 from app.kernel.money import Currency
 from app.kernel.payment_methods import APPROVE
 from app.kernel.versions import refuse_stale
-from app.orders import states
-from app.orders.lines import listed, priced, refuse_short, total
-from app.orders.schemas import check_order
-from app.store import Collection, Document, IndexValue, IssuedNumber, Transaction, View
+from app.orders.documents import ORDERS
+from app.orders.lines import price_lines, refuse_insufficient_stock, skus, total_amount
+from app.orders.queries import find_order
+from app.orders.states import remaining_states, with_history, with_status
+from app.shipping import queries as shipping
+from app.store import Document, Transaction, View
 
 FIRST_NUMBER = 1001
 RESERVED = "every line is reserved"
-SECRET_BYTES = 16
-"""128 bits that nobody guesses in a customer's link; ids tell the time, and numbers are counted."""
-
-
-def customers_of(order: Document) -> list[IndexValue]:
-    """Under what a customer filter finds an order: name and e-mail, whatever their case."""
-    names = {order["customer_name"].casefold(), (order["customer_email"] or "").casefold()}
-    return list(names - {""})
-
-
-def products_of(order: Document) -> list[IndexValue]:
-    """The skus of an order, each once."""
-    return list({line["product"] for line in order["items"]})
-
-
-ORDERS = Collection(
-    name="orders",
-    key="order_id",
-    sort=lambda order: str(order["order_date"]),
-    indexes={
-        "number": lambda order: [order["number"]],
-        "status": lambda order: [order["status"]],
-        "customer": customers_of,
-        "product": products_of,
-    },
-    listed=True,
-    check=check_order,
-    given=lambda order: [IssuedNumber("order", order["order_id"], order["number"])],
-)
+LINK_SECRET_BYTES = 16
+"""128 random bits make a customer's link unguessable; order ids and numbers are not."""
 
 
 @dataclass(frozen=True)
-class Rules:
-    """What differs from shop to shop."""
+class OrderPolicy:
+    """The settings of a shop that decide how orders are placed and changed.
+
+    Products that are not in the catalogue are refused unless `unlisted_products`.
+    """
 
     currency: Currency
     unlisted_products: bool = False
     payment_method: str = APPROVE
 
 
-def find_order(view: View, name: str) -> Document:
-    """The order with this id or number. Raises NotFound."""
-    if name.isascii() and name.isdigit() and len(name) <= 15:
-        order = next(iter(view.find(ORDERS.name, {"number": int(name)}, limit=1).documents), None)
-    else:
-        order = view.get(ORDERS.name, name)
-    if order is None:
-        raise NotFound(f"There is no order {name[:40]}.")
-    return order
-
-
-def find_by_link(view: View, link: str) -> Document:
-    """The order that a customer's link leads to. Raises NotFound, whatever is wrong with it."""
-    with suppress(NotFound):
-        order = find_order(view, link.partition("-")[0])
-        if compare_digest(order.get("link", "").encode(), link.encode()):
-            return order
-    raise NotFound("There is no order under this link; please check that it is complete.")
-
-
 def new_link(number: int) -> str:
-    """What a customer's link to the order ends with; nobody can guess it."""
-    return f"{number}-{secrets.token_urlsafe(SECRET_BYTES)}"
+    """The last part of the address of a customer's order page: the number and a random secret."""
+    return f"{number}-{secrets.token_urlsafe(LINK_SECRET_BYTES)}"
 
 
 def place_order(
     tx: Transaction,
-    rules: Rules,
+    policy: OrderPolicy,
     request: Document,
     *,
     by: str = COMMAND,
     order_date: str | None = None,
     detail: str = "",
 ) -> Document:
-    """Create an order; `by` is who does it, as everywhere here.
+    """Create an order; `order_date` (default: now) and `detail` of its history are for imports.
 
-    Raises Invalid for an unknown product, Conflict where the shelf is short.
+    Raises Invalid for an unknown product, Conflict when too little is in stock.
     """
-    products = listed(tx, request["items"])
-    items = priced(products, rules.currency, request["items"], unlisted=rules.unlisted_products)
-    refuse_short(products, items, held={})
+    currency = policy.currency
+    products = inventory.get_products(tx, skus(request["items"]))
+    items = price_lines(products, currency, request["items"], unlisted=policy.unlisted_products)
+    refuse_insufficient_stock(products, items)
     now = clock.now()
     number = tx.next_number("order", FIRST_NUMBER)
     order = {
@@ -116,10 +77,10 @@ def place_order(
         "customer_name": request["customer_name"],
         "customer_email": request.get("customer_email"),
         "items": items,
-        "currency": rules.currency.code,
-        "total_amount": total(rules.currency, items),
+        "currency": currency.code,
+        "total_amount": total_amount(currency, items),
         "status": states.PLACED,
-        "payment_method": request.get("payment_method", rules.payment_method),
+        "payment_method": request.get("payment_method", policy.payment_method),
         "payment_status": "pending",
         "order_date": order_date or now,
         "order_update": now,
@@ -133,27 +94,27 @@ def place_order(
 
 def change_order(
     tx: Transaction,
-    rules: Rules,
+    policy: OrderPolicy,
     name: str,
     patch: Document,
     expected: Container[str] | None = None,
     *,
     by: str = COMMAND,
 ) -> Document:
-    """Apply a merge patch of customer and lines; returns the order as it then is.
+    """Apply a merge patch to customer and lines; returns the order after it.
 
-    A patch that changes nothing emits nothing. Raises NotFound, Stale, Invalid, and Conflict when
-    the order is no longer open or the shelf is short.
+    A patch that changes nothing emits no event. Raises NotFound, Stale, Invalid, and Conflict when
+    the order is no longer open or too little is in stock.
     """
-    order = find_order(tx, name)
-    refuse_stale(f"Order {order['number']}", order, expected)
-    changed = order | {name: patch[name] for name in patch if name != "items"}
-    products = listed(tx, patch.get("items", []))
+    order = _find_current(tx, name, expected)
+    changed = order | patch
+    products = {}
     if "items" in patch:
-        changed["items"] = priced(
-            products, rules.currency, patch["items"], unlisted=rules.unlisted_products
+        products = inventory.get_products(tx, skus(patch["items"]))
+        changed["items"] = price_lines(
+            products, policy.currency, patch["items"], unlisted=policy.unlisted_products
         )
-        changed["total_amount"] = total(rules.currency, changed["items"])
+        changed["total_amount"] = total_amount(policy.currency, changed["items"])
     if changed == order:
         return order
     _refuse_shipped(tx, order)
@@ -163,9 +124,10 @@ def change_order(
             order_status=order["status"],
         )
     if changed["items"] != order["items"]:
-        refuse_short(products, changed["items"], _held(tx, order["order_id"]))
-    what = ", ".join(field for field in order if changed[field] != order[field])
-    changed = states.stepped(changed, "changed", what, by)
+        reserved = inventory.reserved_quantities(tx, order["order_id"])
+        refuse_insufficient_stock(products, changed["items"], reserved)
+    fields = ", ".join(field for field in order if changed[field] != order[field])
+    changed = with_history(changed, "changed", fields, by)
     tx.put(ORDERS.name, changed)
     emit(tx, OrderUpdated(changed["order_id"], {"order": snapshot(changed)}))
     return changed
@@ -179,117 +141,128 @@ def cancel_order(
     *,
     by: str = COMMAND,
 ) -> Document:
-    """Cancel an open order and keep it; one that is cancelled already is returned as it is.
+    """Cancel an open order and keep its document; a cancelled order is returned unchanged.
 
-    Raises NotFound, Stale, and Conflict when it is too late.
+    Raises NotFound, Stale, and Conflict when the order has left or ended otherwise.
     """
-    order = find_order(tx, name)
-    refuse_stale(f"Order {order['number']}", order, expected)
+    order = _find_current(tx, name, expected)
     if order["status"] == states.CANCELLED:
         return order
-    return _end(tx, order, states.CANCELLED, reason, by)
+    return _void(tx, order, states.CANCELLED, reason, by)
 
 
 def delete_order(
     tx: Transaction, name: str, expected: Container[str] | None = None, *, by: str = COMMAND
 ) -> str:
     """Remove an order; returns its id. Raises NotFound, Stale, and Conflict when it has left."""
-    order = find_order(tx, name)
-    refuse_stale(f"Order {order['number']}", order, expected)
+    order = _find_current(tx, name, expected)
     _refuse_shipped(tx, order)
     tx.delete(ORDERS.name, order["order_id"])
     emit(tx, OrderDeleted(order["order_id"], {"order": snapshot(order), "by": by}))
     return str(order["order_id"])
 
 
-def tell_deletion(tx: Transaction, order_id: str) -> None:
-    """Tell of an order that is gone without a word: a person took it out of orders.json.
+def emit_missing_deletion(tx: Transaction, order_id: str) -> None:
+    """Emit order.deleted for an order that a person removed from orders.json by hand.
 
-    The event carries the order as its last event did.
+    The event has the order as its last event had it.
     """
-    told = [record["event"]["data"] for record in timeline(tx, order_id)]
-    orders = [data["order"] for data in told if "order" in data]
-    if orders and tx.get(ORDERS.name, order_id) is None:
-        emit(tx, OrderDeleted(order_id, {"order": orders[-1]}))
+    versions = [
+        record["event"]["data"]["order"]
+        for record in timeline(tx, order_id)
+        if "order" in record["event"]["data"]
+    ]
+    if versions and tx.get(ORDERS.name, order_id) is None:
+        emit(tx, OrderDeleted(order_id, {"order": versions[-1]}))
 
 
-def has_left(view: View, order: Document) -> bool:
-    """Whether the goods are with the carrier: by the order, or by its shipment a moment earlier."""
-    shipment = view.get("shipments", order["order_id"])
-    return order["status"] in states.SENT or bool(shipment and shipment["state"] in states.SENT)
+def apply_reservation(tx: Transaction, order_id: str) -> None:
+    """Set the order's status by its reservation.
 
-
-def confirm_order(tx: Transaction, order: Document) -> None:
-    """Every line is reserved."""
-    tx.put(ORDERS.name, states.moved(order, states.CONFIRMED, RESERVED))
-
-
-def backorder_order(tx: Transaction, order: Document, detail: str) -> None:
-    """The order waits for stock."""
-    tx.put(ORDERS.name, states.moved(order, states.BACKORDERED, detail))
-
-
-def fail_order(tx: Transaction, order: Document, detail: str) -> None:
-    """There is no stock and no back-order: a new order fails, a changed one is cancelled."""
-    ended = states.FAILED if order["status"] == states.PLACED else states.CANCELLED
-    _end(tx, order, ended, detail)
-
-
-def follow_shipment(tx: Transaction, order_id: str) -> None:
-    """Bring the order to where its shipment is, step by step: confirmed, shipped, delivered.
-
-    That the goods could leave shows that they were reserved. A deleted order is not missed.
+    Confirmed when every line is reserved, backordered when every short product may be back-ordered;
+    otherwise a new order fails and a changed one is cancelled. An order that changed after
+    inventory had checked it stays as it is, because another inventory event will follow.
     """
-    order, shipment = tx.get(ORDERS.name, order_id), tx.get("shipments", order_id)
+    order = tx.get(ORDERS.name, order_id)
+    if order is None or order["status"] not in states.OPEN or shipping.has_left(tx, order_id):
+        return
+    short = inventory.shortages(tx, order)
+    if short is None:
+        return
+    detail = ", ".join(
+        f"{line['product']}: {line['wanted']} wanted, {line['available']} available"
+        for line in short
+    )
+    if not all(line["backorder"] for line in short):
+        status = states.FAILED if order["status"] == states.PLACED else states.CANCELLED
+        _void(tx, order, status, f"not in stock ({detail})")
+        return
+    status = states.BACKORDERED if short else states.CONFIRMED
+    if order["status"] != status:
+        tx.put(ORDERS.name, with_status(order, status, detail or RESERVED))
+
+
+def apply_shipment(tx: Transaction, order_id: str) -> None:
+    """Bring the order to the state of its shipment, through each state between: confirmed, shipped,
+    delivered.
+
+    Goods that left had been reserved, even if the order has not become confirmed yet. A deleted
+    order is ignored.
+    """
+    order, shipment = tx.get(ORDERS.name, order_id), shipping.get_shipment(tx, order_id)
     if order is None or shipment is None or shipment["state"] not in states.SENT:
         return
-    details = {
-        states.CONFIRMED: RESERVED,
-        states.SHIPPED: f"{shipment['carrier']}, {shipment['tracking_number']}",
-        states.DELIVERED: "",
+    steps = {
+        states.CONFIRMED: (RESERVED, ""),
+        states.SHIPPED: (
+            f"{shipment['carrier']}, {shipment['tracking_number']}",
+            shipment.get("shipped_by") or "",
+        ),
+        states.DELIVERED: ("", CARRIER),
     }
-    whose = {states.SHIPPED: shipment.get("shipped_by") or "", states.DELIVERED: CARRIER}
-    for status in states.steps(order["status"], shipment["state"]):
-        order = states.moved(order, status, details[status], whose.get(status, ""))
+    for status in remaining_states(order["status"], shipment["state"]):
+        order = with_status(order, status, *steps[status])
     tx.put(ORDERS.name, order)
 
 
-def check_payment(tx: Transaction, order_id: str) -> None:
-    """Bring the payment status to what billing's invoice says; an order that nobody pays fails."""
-    order = tx.get(ORDERS.name, order_id)
-    invoice = tx.get("invoices", order_id)
+def apply_invoice(tx: Transaction, order_id: str) -> None:
+    """Set the payment status by the invoice; an open order of which nothing is paid fails when the
+    payment fails.
+    """
+    order, invoice = tx.get(ORDERS.name, order_id), billing.get_invoice(tx, order_id)
     if order is None or invoice is None or order["payment_status"] == invoice["payment_status"]:
         return
     status = invoice["payment_status"]
     reason = invoice["payments"][-1].get("reason", "") if invoice["payments"] else ""
     detail = ": ".join(filter(None, (f"{invoice['paid']} {invoice['currency']} paid", reason)))
-    noted = states.stepped(order | {"payment_status": status}, f"payment {status}", detail)
-    tx.put(ORDERS.name, noted)
-    is_here = order["status"] in states.OPEN and not has_left(tx, order)
-    if status == "failed" and not Decimal(invoice["paid"]) and is_here:
-        _end(tx, noted, states.FAILED, f"payment declined: {reason}")
+    changed = with_history(order | {"payment_status": status}, f"payment {status}", detail)
+    tx.put(ORDERS.name, changed)
+    may_fail = order["status"] in states.OPEN and not shipping.has_left(tx, order_id)
+    if status == "failed" and not Decimal(invoice["paid"]) and may_fail:
+        _void(tx, changed, states.FAILED, f"payment declined: {reason}")
 
 
-def _end(tx: Transaction, order: Document, status: str, reason: str, by: str = "") -> Document:
+def _find_current(view: View, name: str, expected: Container[str] | None) -> Document:
+    """The order with this id or number. Raises NotFound, and Stale at another version."""
+    order = find_order(view, name)
+    refuse_stale(f"Order {order['number']}", order, expected)
+    return order
+
+
+def _void(tx: Transaction, order: Document, status: str, reason: str, by: str = "") -> Document:
+    """End the order as cancelled or failed. Raises Conflict when the goods have left."""
     _refuse_shipped(tx, order)
-    ended = states.moved(order, status, reason, by)
-    tx.put(ORDERS.name, ended)
-    emit(tx, OrderCancelled(ended["order_id"], {"order": snapshot(ended), "reason": reason}))
-    return ended
+    voided = with_status(order, status, reason, by)
+    tx.put(ORDERS.name, voided)
+    emit(tx, OrderCancelled(voided["order_id"], {"order": snapshot(voided), "reason": reason}))
+    return voided
 
 
 def _refuse_shipped(view: View, order: Document) -> None:
-    if has_left(view, order):
+    if order["status"] in states.SENT or shipping.has_left(view, order["order_id"]):
         status = order["status"] if order["status"] in states.SENT else states.SHIPPED
         raise Conflict(
             f"Order {order['number']} is {status}: "
             "it can no longer be changed, cancelled or deleted.",
             order_status=status,
         )
-
-
-def _held(tx: Transaction, order_id: str) -> dict[str, int]:
-    """What is reserved for the order now."""
-    reservation = tx.get("reservations", order_id)
-    lines = reservation["lines"] if reservation else []
-    return {line["product"]: line["quantity"] for line in lines}

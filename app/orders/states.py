@@ -1,18 +1,17 @@
-"""The states of an order, and which may follow which."""
+"""The legal changes of an order's status, and its history."""
 
 from app.kernel import clock
 from app.kernel.errors import Conflict
+from app.kernel.order_states import (
+    BACKORDERED,
+    CANCELLED,
+    CONFIRMED,
+    DELIVERED,
+    FAILED,
+    PLACED,
+    SHIPPED,
+)
 from app.store import Document
-
-PLACED, CONFIRMED, BACKORDERED = "placed", "confirmed", "backordered"
-SHIPPED, DELIVERED, CANCELLED, FAILED = "shipped", "delivered", "cancelled", "failed"
-STATUSES = (PLACED, CONFIRMED, BACKORDERED, SHIPPED, DELIVERED, CANCELLED, FAILED)
-
-OPEN = (PLACED, CONFIRMED, BACKORDERED)
-"""The states in which an order can still be changed or cancelled, and holds stock."""
-
-SENT = (SHIPPED, DELIVERED)
-"""The states in which the goods have left the house."""
 
 _LEGAL = {
     PLACED: {CONFIRMED, BACKORDERED, CANCELLED, FAILED},
@@ -23,41 +22,38 @@ _LEGAL = {
     CANCELLED: set(),
     FAILED: set(),
 }
-"""Confirmed → backordered: a changed order may find the shelf short (docs/decisions/0004).
-Both → failed: stock is often reserved before the gateway declines (docs/decisions/0004)."""
+"""Confirmed → backordered: too little may be in stock for a changed order (docs/decisions/0004).
+Confirmed or backordered → failed: stock is often reserved before the gateway declines
+(docs/decisions/0004)."""
+
+_WAY = (CONFIRMED, SHIPPED, DELIVERED)
 
 
-def moved(order: Document, status: str, detail: str, by: str = "") -> Document:
-    """The order in its new state, as its next version. Raises Conflict for an illegal step."""
-    refuse_illegal(order, status)
-    return stepped(order | {"status": status}, status, detail, by)
-
-
-def steps(status: str, goal: str) -> tuple[str, ...]:
-    """What is left of the way from `status` to `goal`: confirmed, shipped, delivered."""
-    way = (CONFIRMED, SHIPPED, DELIVERED)
-    done = way.index(status) + 1 if status in way else 0
-    return way[done : way.index(goal) + 1]
-
-
-def refuse_illegal(order: Document, status: str) -> None:
-    """Raise Conflict when the order cannot go to `status` from where it is."""
+def with_status(order: Document, status: str, detail: str, by: str = "") -> Document:
+    """The next version of the order, in another state. Raises Conflict for an illegal change."""
     if status not in _LEGAL[order["status"]]:
         raise Conflict(
             f"Order {order['number']} is {order['status']}; it cannot become {status}.",
             order_status=order["status"],
         )
+    return with_history(order | {"status": status}, status, detail, by)
 
 
-def stepped(order: Document, event: str, detail: str, by: str = "") -> Document:
-    """The order as its next version, with a line of history.
+def remaining_states(status: str, goal: str) -> tuple[str, ...]:
+    """The states that follow `status` up to and including `goal`, a state of a sent order."""
+    start = _WAY.index(status) + 1 if status in _WAY else 0
+    return _WAY[start : _WAY.index(goal) + 1]
 
-    `by` is who did it; "" for what follows by itself.
+
+def with_history(order: Document, event: str, detail: str, by: str = "") -> Document:
+    """The next version of the order, with one more line of history.
+
+    `by` names who requested the change; "" for one that follows from an event.
     """
     now = clock.now()
-    step = {"at": now, "event": event, "detail": detail} | ({"by": by} if by else {})
+    line = {"at": now, "event": event, "detail": detail} | ({"by": by} if by else {})
     return order | {
         "order_update": now,
         "version": order["version"] + 1,
-        "history": [*order["history"], step],
+        "history": [*order["history"], line],
     }

@@ -122,13 +122,13 @@ class Money(fields.String):
         if not isinstance(value, str):
             raise ValidationError('must be a decimal in text, such as "4.50"')
         try:
-            return self.currency.write(self.currency.parse(value))
+            return self.currency.format(self.currency.parse(value))
         except ValueError as error:
             raise ValidationError(str(error)) from None
 
 
 class Moment(fields.String):
-    """A day or a moment with its zone (RFC 3339), read as clock.written writes it.
+    """A day or a moment with its zone (RFC 3339), read as clock.format_time writes it.
 
     A day means its first moment, or with `end_of_day` its last.
     """
@@ -145,7 +145,7 @@ class Moment(fields.String):
 
     def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> str:
         try:
-            return clock.written(self._moment(value))
+            return clock.format_time(self._moment(value))
         except (TypeError, ValueError, OverflowError):
             raise ValidationError(
                 "must be a day (2026-11-21) or a moment (2026-11-21T08:00:00Z)"
@@ -157,4 +157,4 @@ class Moment(fields.String):
             return day + timedelta(days=1, milliseconds=-1) if self._end_of_day else day
         if not re.fullmatch(_DAY + _CLOCK, text):
             raise ValueError("not a moment")
-        return clock.parsed(text.upper())
+        return clock.parse_time(text.upper())

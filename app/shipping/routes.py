@@ -1,40 +1,38 @@
 """Shipments over HTTP: for the warehouse, and for the carrier."""
 
-from collections.abc import Callable
-
-from flask import Blueprint, Response
+from flask import Blueprint, Response, request
 
 from app.http.operation import IDEMPOTENCY_KEY, IF_MATCH, IF_NONE_MATCH, Operation
 from app.http.requests import idempotency
-from app.http.requests.body import json_object
+from app.http.requests.body import body_bytes, json_object
 from app.http.requests.paging import page_response, paging, query
 from app.http.responses.json_response import expected_versions, versioned
 from app.http.security.identity import current
+from app.orders.queries import resolve_order_id
 from app.schema.validation import load
 from app.shipping import schemas, service
-from app.shipping.carrier import WEBHOOK_HEADERS, refuse_unsigned
-from app.store import IndexValue, Store, Transaction, View
+from app.shipping.carrier import WEBHOOK_HEADERS, verify_signature
+from app.shipping.documents import SHIPMENTS
+from app.shipping.queries import find_shipment
+from app.store import IndexValue, Store, Transaction
 
 
 def blueprint(
-    store: Store,
-    rules: service.Rules,
-    order_id_of: Callable[[View, str], str],
-    carrier_secret: str | None,
+    store: Store, policy: service.ShippingPolicy, carrier_secret: str | None
 ) -> Blueprint:
-    """The routes, over `store`; `order_id_of` knows orders by number too."""
+    """The routes; `order_id` in a path is an order's id or its number."""
     routes = Blueprint("shipping", __name__)
     handover, arrival = schemas.HandoverSchema(), schemas.ArrivalSchema()
 
     @routes.get("/shipment")
     @Operation(schemas.ShipmentPageSchema, query=schemas.LIST_QUERY)
     def list_shipments() -> Response:
-        """A page of shipments, oldest order first; state=ready is what is to be packed."""
+        """A page of shipments, oldest order first; `state=ready` lists those to pack."""
         wanted = query(schemas.LIST_QUERY)
         limit, after = paging(wanted)
         where: dict[str, IndexValue] = {"state": wanted["state"]} if "state" in wanted else {}
         with store.read() as view:
-            page = view.find(service.SHIPMENTS.name, where, after=after, limit=limit)
+            page = view.find(SHIPMENTS.name, where, after=after, limit=limit)
         return page_response("shipments", page, page.documents)
 
     @routes.get("/shipment/<order_id>")
@@ -42,7 +40,7 @@ def blueprint(
     def get_shipment(order_id: str) -> Response:
         """The shipment of an order."""
         with store.read() as view:
-            found = service.find_shipment(view, order_id_of(view, order_id))
+            found = find_shipment(view, resolve_order_id(view, order_id))
         return versioned(found)
 
     @routes.post("/shipment/<order_id>/ship")
@@ -54,14 +52,14 @@ def blueprint(
         versioned=True,
     )
     def ship(order_id: str) -> Response:
-        """Hand a ready shipment to the carrier: from then on its order stays as it is."""
+        """Hand a ready shipment to the carrier. Its order can no longer be changed after that."""
         key, expected = idempotency.requested_key(), expected_versions()
         wanted = load(handover, json_object())
         who = current().name
 
         def hand_over(tx: Transaction) -> Response:
-            shipment_id = order_id_of(tx, order_id)
-            shipped = service.ship(tx, rules, shipment_id, **wanted, expected=expected, by=who)
+            shipment_id = resolve_order_id(tx, order_id)
+            shipped = service.ship(tx, policy, shipment_id, **wanted, expected=expected, by=who)
             return versioned(shipped)
 
         return idempotency.once(store, key, hand_over)
@@ -75,11 +73,11 @@ def blueprint(
         versioned=True,
     )
     def delivered(order_id: str) -> Response:
-        """The carrier's call-back, signed by the Standard Webhooks scheme; again does no harm."""
-        refuse_unsigned(carrier_secret)
+        """The carrier's call-back that a shipment has arrived, signed as a Standard Webhook."""
+        verify_signature(carrier_secret, dict(request.headers), body_bytes())
         wanted = load(arrival, json_object())
         with store.transaction() as tx:
-            shipment_id = order_id_of(tx, order_id)
-            return versioned(service.deliver(tx, shipment_id, **wanted))
+            shipment_id = resolve_order_id(tx, order_id)
+            return versioned(service.record_delivery(tx, shipment_id, **wanted))
 
     return routes

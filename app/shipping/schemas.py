@@ -1,4 +1,4 @@
-"""What may be said of shipments, and what a stored one must look like."""
+"""The schemas of shipments: requests, responses and stored documents."""
 
 from marshmallow import fields, validate
 
@@ -30,7 +30,7 @@ class ArrivalSchema(Strict):
 
 
 class ShipmentLineSchema(Strict):
-    """How many of what are packed."""
+    """One line of a shipment."""
 
     product = Text(longest=64, required=True)
     name = Text(longest=200, required=True)
@@ -38,9 +38,9 @@ class ShipmentLineSchema(Strict):
 
 
 class ShipmentSchema(Strict):
-    """A stored shipment, as it is answered; `shipment_id` is the id of its order.
+    """A shipment, as in responses and in the store; `shipment_id` is the id of its order.
 
-    `waits_for` says what keeps a waiting one from being ready.
+    `waits_for` has the reasons why a waiting shipment is not ready.
     """
 
     shipment_id = fields.String(required=True, metadata={"format": "uuid"})
@@ -54,7 +54,7 @@ class ShipmentSchema(Strict):
     carrier = Text(longest=100, required=True, allow_none=True)
     tracking_number = Text(longest=100, required=True, allow_none=True)
     shipped_at = fields.String(required=True, allow_none=True, metadata={"format": "date-time"})
-    shipped_by = fields.String(metadata={"description": "who handed it to the carrier"})
+    shipped_by = fields.String(metadata={"description": "the caller who handed it to the carrier"})
     delivered_at = fields.String(required=True, allow_none=True, metadata={"format": "date-time"})
     updated = fields.String(required=True, metadata={"format": "date-time"})
     version = Count(least=1, most=10**12, required=True)
@@ -71,5 +71,5 @@ _STORED = ShipmentSchema()
 
 
 def check_shipment(shipment: Document) -> None:
-    """Raise Invalid when a stored shipment breaks the rules of its shape."""
+    """Raise Invalid when a stored shipment has a wrong shape."""
     load(_STORED, shipment)

@@ -1,88 +1,75 @@
-"""The rules of shipments; the only code that changes them.
+"""The rules of shipments: the only code that changes shipment documents.
 
-One shipment for each order, under the order's id (docs/decisions/0020). Until it is handed to the
-carrier it is set to what the order says now, or removed, so doing that again does no harm; from
-then on nothing about its contents changes any more.
+Each order has one shipment, under the order's id (docs/decisions/0020). Until the carrier has it, a
+shipment is set to what the order says now, or removed, so a repeated event does no harm; after that
+its contents never change.
 """
 
-from collections import Counter
 from collections.abc import Container
 from dataclasses import dataclass
-from decimal import Decimal
 
+from app.billing.queries import is_paid_in_full
 from app.config import Config
 from app.events.outbox import emit
 from app.events.types import OrderDelivered, OrderFulfilled, snapshot
-from app.http.security.identity import COMMAND
+from app.inventory.queries import has_reserved
 from app.kernel import clock
-from app.kernel.errors import Conflict, NotFound
+from app.kernel.errors import Conflict
+from app.kernel.identity import COMMAND
+from app.kernel.order_states import DELIVERED, OPEN, SENT, SHIPPED
 from app.kernel.payment_methods import INVOICE
 from app.kernel.quantities import quantities
 from app.kernel.versions import refuse_stale
-from app.shipping.schemas import check_shipment
-from app.shipping.states import DELIVERED, READY, SENT, SHIPPED, WAITING
-from app.store import Collection, Document, Transaction, View
-
-TO_SHIP = frozenset({"placed", "backordered", "confirmed"})
-"""The order states in which goods may leave once they are reserved.
-
-Not only confirmed: that inventory has reserved every line may have been recorded a moment before
-orders hears of it. It will hear of it before it hears that the goods have left.
-"""
-
-SHIPMENTS = Collection(
-    name="shipments",
-    key="shipment_id",
-    indexes={"state": lambda shipment: [shipment["state"]]},
-    listed=True,
-    check=check_shipment,
-)
+from app.orders import queries as orders
+from app.shipping.documents import SHIPMENTS
+from app.shipping.queries import find_shipment
+from app.shipping.states import READY, WAITING
+from app.store import Document, Transaction, View
 
 
 @dataclass(frozen=True)
-class Rules:
-    """What differs from shop to shop.
+class ShippingPolicy:
+    """The settings of a shop that decide when goods leave.
 
-    `after_payment`: goods leave only when nothing is owed; `auto_ship`: they leave as soon as they
-    may, for demonstrations.
+    With `after_payment` they leave only when nothing is due; with `auto_ship`, for demonstrations,
+    as soon as they are ready.
     """
 
     after_payment: bool = True
     auto_ship: bool = False
 
 
-def rules_of(config: Config) -> Rules:
-    """The rules that the settings make."""
-    return Rules(config.ship_when == "paid", config.auto_ship)
+def shipping_policy(config: Config) -> ShippingPolicy:
+    """The policy of the shop with these settings."""
+    return ShippingPolicy(config.ship_when == "paid", config.auto_ship)
 
 
-def find_shipment(view: View, shipment_id: str) -> Document:
-    """The shipment of the order with this id. Raises NotFound."""
-    shipment = view.get(SHIPMENTS.name, shipment_id)
-    if shipment is None:
-        raise NotFound(f"There is no shipment {shipment_id[:40]}.")
-    return shipment
-
-
-def reconcile(tx: Transaction, order_id: str, rules: Rules) -> None:
-    """Bring the shipment to what order and reservation say now: ready, waiting, or none."""
+def reconcile_shipment(tx: Transaction, order_id: str, policy: ShippingPolicy) -> None:
+    """Bring the shipment to what the order says now: ready, waiting, or none."""
     before = tx.get(SHIPMENTS.name, order_id)
     if before and before["state"] in SENT:
         return
-    order = tx.get("orders", order_id)
-    if order is None or order["status"] not in TO_SHIP:
+    order = orders.get_order(tx, order_id)
+    if order is None or order["status"] not in OPEN:
         tx.delete(SHIPMENTS.name, order_id)
         return
-    shipment = _prepared(tx, rules, order, before)
-    if shipment["state"] == READY and rules.auto_ship:
-        _hand_over(tx, shipment, order, "demonstration", f"DEMO-{order['number']}", "daybook")
+    shipment = _prepare(tx, policy, order, before)
+    if shipment["state"] == READY and policy.auto_ship:
+        _hand_over(
+            tx,
+            shipment,
+            order,
+            carrier="demonstration",
+            tracking_number=f"DEMO-{order['number']}",
+            shipped_by="daybook",
+        )
     elif shipment != before:
-        tx.put(SHIPMENTS.name, _stepped(shipment))
+        tx.put(SHIPMENTS.name, _next_version(shipment))
 
 
 def ship(
     tx: Transaction,
-    rules: Rules,
+    policy: ShippingPolicy,
     shipment_id: str,
     carrier: str,
     tracking_number: str,
@@ -90,14 +77,14 @@ def ship(
     *,
     by: str = COMMAND,
 ) -> Document:
-    """Hand a ready shipment to the carrier; the same again changes nothing.
+    """Hand a ready shipment to the carrier; the same hand-over again changes nothing.
 
-    Raises NotFound, Stale, and Conflict when the order may not be shipped: it ended, or it waits
-    for stock or payment, or the shipment has left otherwise.
+    Raises NotFound, Stale, and Conflict when the order has ended, waits for stock or payment, or
+    has left with another carrier or tracking number.
     """
     shipment = find_shipment(tx, shipment_id)
-    refuse_stale(f"The shipment of order {shipment['order_number']}", shipment, expected)
     number = shipment["order_number"]
+    refuse_stale(f"The shipment of order {number}", shipment, expected)
     if shipment["state"] in SENT:
         if (shipment["carrier"], shipment["tracking_number"]) == (carrier, tracking_number):
             return shipment
@@ -106,24 +93,26 @@ def ship(
             f"number {shipment['tracking_number']}.",
             shipment_state=shipment["state"],
         )
-    order = tx.get("orders", shipment_id)
-    if order is None or order["status"] not in TO_SHIP:
+    order = orders.get_order(tx, shipment_id)
+    if order is None or order["status"] not in OPEN:
         status = order["status"] if order else "deleted"
         raise Conflict(f"Order {number} is {status}; it cannot be shipped.", order_status=status)
-    shipment = _prepared(tx, rules, order, shipment)
+    shipment = _prepare(tx, policy, order, shipment)
     if shipment["state"] != READY:
-        waits = " and ".join(shipment["waits_for"])
-        raise Conflict(f"Order {number} waits for {waits}; it cannot be shipped yet.")
-    return _hand_over(tx, shipment, order, carrier, tracking_number, by)
+        missing = " and ".join(shipment["waits_for"])
+        raise Conflict(f"Order {number} waits for {missing}; it cannot be shipped yet.")
+    return _hand_over(
+        tx, shipment, order, carrier=carrier, tracking_number=tracking_number, shipped_by=by
+    )
 
 
-def deliver(
+def record_delivery(
     tx: Transaction, shipment_id: str, tracking_number: str, delivered_at: str | None = None
 ) -> Document:
-    """The carrier says that the shipment has arrived; the same again changes nothing.
+    """Record the carrier's report that a shipment has arrived; a repeated one changes nothing.
 
-    Tells orders, unless the order was deleted meanwhile. Raises NotFound, and Conflict for a
-    shipment that has not left, or not under this tracking number.
+    Emits order.delivered unless the order has been deleted. Raises NotFound, and Conflict for a
+    shipment that has not left, or has another tracking number.
     """
     shipment = find_shipment(tx, shipment_id)
     number = shipment["order_number"]
@@ -134,17 +123,20 @@ def deliver(
     if shipment["state"] == DELIVERED:
         return shipment
     at = delivered_at or clock.now()
-    shipment = _stepped(shipment | {"state": DELIVERED, "delivered_at": at})
+    shipment = _next_version(shipment | {"state": DELIVERED, "delivered_at": at})
     tx.put(SHIPMENTS.name, shipment)
-    if order := tx.get("orders", shipment_id):
-        emit(tx, OrderDelivered(shipment_id, _told(order, shipment)))
+    if order := orders.get_order(tx, shipment_id):
+        emit(tx, OrderDelivered(shipment_id, _event_data(order, shipment)))
     return shipment
 
 
-def _prepared(view: View, rules: Rules, order: Document, before: Document | None) -> Document:
-    """The shipment as the order wants it now; its version is that of `before`."""
-    waits_for = [] if _is_reserved(view, order) else ["stock"]
-    if rules.after_payment and not _is_paid(view, order):
+def _prepare(
+    view: View, policy: ShippingPolicy, order: Document, before: Document | None
+) -> Document:
+    """The shipment as the order wants it now, at the version of `before`."""
+    waits_for = [] if has_reserved(view, order) else ["stock"]
+    must_be_paid = policy.after_payment and order["payment_method"] != INVOICE
+    if must_be_paid and not is_paid_in_full(view, order):
         waits_for.append("payment")
     shipment = before or {
         "shipment_id": order["order_id"],
@@ -171,54 +163,16 @@ def _prepared(view: View, rules: Rules, order: Document, before: Document | None
     }
 
 
-def _is_reserved(view: View, order: Document) -> bool:
-    """Whether the order holds exactly its lines, of all products that stock is kept of.
-
-    The reservation itself is asked, not the last event about it: an event may be overtaken by a
-    change of the order, and then the goods are held for another order already.
-    """
-    reservation = view.get("reservations", order["order_id"])
-    if reservation is None:
-        return False
-    wanted = quantities(order["items"])
-    return quantities(reservation["lines"]) == Counter(
-        {sku: n for sku, n in wanted.items() if view.get("products", sku)}
-    )
-
-
-def _is_paid(view: View, order: Document) -> bool:
-    """Whether billing has taken the whole total; what is paid by invoice need not be paid yet."""
-    if order["payment_method"] == INVOICE:
-        return True
-    invoice = view.get("invoices", order["order_id"])
-    return invoice is not None and Decimal(invoice["paid"]) >= Decimal(order["total_amount"])
-
-
-def _hand_over(
-    tx: Transaction,
-    shipment: Document,
-    order: Document,
-    carrier: str,
-    tracking_number: str,
-    by: str,
-) -> Document:
-    shipment = _stepped(
-        shipment
-        | {
-            "state": SHIPPED,
-            "carrier": carrier,
-            "tracking_number": tracking_number,
-            "shipped_at": clock.now(),
-            "shipped_by": by,
-        }
-    )
+def _hand_over(tx: Transaction, shipment: Document, order: Document, **details: str) -> Document:
+    """Record the hand-over with its carrier, tracking number and caller; emit order.fulfilled."""
+    shipment = _next_version(shipment | {"state": SHIPPED, "shipped_at": clock.now()} | details)
     tx.put(SHIPMENTS.name, shipment)
-    emit(tx, OrderFulfilled(order["order_id"], _told(order, shipment)))
+    emit(tx, OrderFulfilled(order["order_id"], _event_data(order, shipment)))
     return shipment
 
 
-def _told(order: Document, shipment: Document) -> Document:
-    """What the events about a shipment carry."""
+def _event_data(order: Document, shipment: Document) -> Document:
+    """The data of the events about a shipment."""
     return {
         "order": snapshot(order),
         "shipment": {
@@ -232,5 +186,5 @@ def _told(order: Document, shipment: Document) -> Document:
     }
 
 
-def _stepped(shipment: Document) -> Document:
+def _next_version(shipment: Document) -> Document:
     return shipment | {"updated": clock.now(), "version": shipment["version"] + 1}

@@ -1,7 +1,6 @@
 """The states of a shipment: waiting ⇄ ready → shipped → delivered."""
 
-WAITING, READY, SHIPPED, DELIVERED = "waiting", "ready", "shipped", "delivered"
-STATES = (WAITING, READY, SHIPPED, DELIVERED)
+from app.kernel.order_states import DELIVERED, SHIPPED
 
-SENT = (SHIPPED, DELIVERED)
-"""The goods have left the house."""
+WAITING, READY = "waiting", "ready"
+STATES = (WAITING, READY, SHIPPED, DELIVERED)

@@ -18,8 +18,8 @@ from app import create_app
 from app.auth import sessions
 from app.auth.keys import create_key
 from app.config import Config
-from app.http.security.identity import Identity
 from app.inventory.service import add_product
+from app.kernel.identity import Identity
 from app.server.runtime import Runtime
 from tests.auth.people import make_user
 from tests.conftest import CATALOGUE

@@ -10,7 +10,7 @@ from freezegun import freeze_time
 
 from app.auth import keys, sessions, users
 from app.auth.keys import create_key, revoke_key
-from app.http.security.identity import Identity
+from app.kernel.identity import Identity
 from app.store import Transaction
 from tests.attacks.conftest import FORM, Attack, Scene, refused, settle
 from tests.auth.people import PASSWORD, make_user

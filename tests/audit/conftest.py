@@ -10,10 +10,10 @@ from flask.testing import FlaskClient
 from app.audit import recompute
 from app.audit.repair import repair
 from app.audit.report import AuditReport
-from app.billing.simulator import gateway
+from app.billing.simulator import payment_gateway
 from app.config import Config
 from app.server.runtime import Runtime
-from app.shipping.service import rules_of
+from app.shipping.service import shipping_policy
 from app.store import Document
 from tests.over_http import place
 
@@ -61,5 +61,5 @@ def differences(runtime: Runtime) -> list[str]:
 def repaired(runtime: Runtime) -> list[str]:
     """Repair what can be repaired; the differences that are left."""
     config = runtime.config
-    repair(runtime, audit(runtime).differences, gateway(config), rules_of(config))
+    repair(runtime, audit(runtime).differences, payment_gateway(config), shipping_policy(config))
     return differences(runtime)

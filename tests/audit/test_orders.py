@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
-from app.orders.service import ORDERS
+from app.orders.documents import ORDERS
 from app.server.runtime import Runtime
 from tests.audit.conftest import Edit, Settled, differences, repaired
 from tests.over_http import place

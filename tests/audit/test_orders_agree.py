@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
-from app.billing.service import INVOICES
-from app.inventory.service import PRODUCTS, RESERVATIONS
+from app.billing.documents import INVOICES
+from app.inventory.documents import PRODUCTS, RESERVATIONS
 from app.kernel.money import Currency
-from app.orders.service import Rules, place_order
+from app.orders.service import OrderPolicy, place_order
 from app.server.runtime import Runtime
 from tests.audit.conftest import Edit, Settled, audit, differences, repaired
 from tests.over_http import place
@@ -41,7 +41,7 @@ def test_orders_in_progress_are_no_difference(
     with runtime.transaction() as tx:
         order = place_order(
             tx,
-            Rules(Currency("EUR")),
+            OrderPolicy(Currency("EUR")),
             {"customer_name": "Ada", "items": [{"product": "tea", "quantity": 1}]},
         )
     report = audit(runtime)

@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
-from app.billing.service import INVOICES
+from app.billing.documents import INVOICES
 from app.billing.simulator import Simulator
 from app.config import Config
-from app.orders.service import ORDERS
+from app.orders.documents import ORDERS
 from app.server.runtime import Runtime
 from app.store import Document
 from tests.audit.conftest import Edit, Settled, differences, repaired

@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
-from app.inventory.service import PRODUCTS
-from app.orders.service import ORDERS
+from app.inventory.documents import PRODUCTS
+from app.orders.documents import ORDERS
 from app.server.runtime import Runtime
-from app.shipping.service import SHIPMENTS
+from app.shipping.documents import SHIPMENTS
 from tests.audit.conftest import Edit, Settled, differences, repaired
 from tests.over_http import place, read
 

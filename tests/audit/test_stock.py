@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
-from app.inventory.service import LEDGER, PRODUCTS, RESERVATIONS
+from app.inventory.documents import LEDGER, PRODUCTS, RESERVATIONS
 from app.server.runtime import Runtime
 from app.store import Document
 from tests.audit.conftest import Edit, Settled, differences, repaired

@@ -10,8 +10,8 @@ from flask.testing import FlaskClient
 from app.auth.guard import FORWARDED, is_loopback, refuse_open_house
 from app.auth.keys import create_key
 from app.config import Config
-from app.http.security.identity import ROLES, Identity
 from app.kernel.errors import Unavailable
+from app.kernel.identity import ROLES, Identity
 from app.server.runtime import Runtime
 
 Headers = dict[str, str]

@@ -5,8 +5,8 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from app.auth.keys import KEYS, create_key, identity_of, revoke_key
-from app.http.security.identity import Identity
 from app.kernel.errors import NotFound
+from app.kernel.identity import Identity
 from app.server.runtime import Runtime
 
 

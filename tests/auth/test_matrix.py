@@ -14,7 +14,7 @@ from app.auth.keys import create_key, revoke_key
 from app.auth.permissions import PERMISSIONS, PROBES, PUBLIC_ENDPOINTS
 from app.auth.sessions import COOKIE, begin, end
 from app.config import Config
-from app.http.security.identity import CUSTOMER, STAFF_ROLES, Identity
+from app.kernel.identity import CUSTOMER, STAFF_ROLES, Identity
 from app.server.runtime import Runtime
 from tests.auth.people import make_user
 from tests.over_http import request_for

@@ -14,7 +14,7 @@ from app.auth import sessions
 from app.auth.sessions import SESSIONS
 from app.auth.users import USERS, change_password, change_role, remove_user
 from app.config import Config
-from app.http.security.identity import Identity
+from app.kernel.identity import Identity
 from app.server.runtime import Runtime
 from app.store import Document
 from app.web.layout.csrf import COOKIE as FORM_COOKIE

@@ -10,8 +10,8 @@ from app.auth import passwords
 from app.auth.keys import KEYS
 from app.auth.sessions import SESSIONS, begin
 from app.auth.users import USERS, check_user, user_name
-from app.http.security.identity import Identity
 from app.kernel.errors import Invalid
+from app.kernel.identity import Identity
 from app.server.runtime import Runtime
 from app.store import Document
 

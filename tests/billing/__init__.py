@@ -1,1 +1,1 @@
-"""Billing: the invoices."""
+"""Tests of app/billing."""

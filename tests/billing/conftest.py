@@ -1,4 +1,4 @@
-"""What tests of billing look at besides the answers: the invoices, and the gateway's own record."""
+"""Fixtures of the tests of billing: the invoices, and the gateway's own record."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from app.billing.service import INVOICES
+from app.billing.documents import INVOICES
 from app.billing.simulator import Simulator
 from app.config import Config
 from app.server.runtime import Runtime
@@ -19,13 +19,13 @@ Invoices = Callable[[], list[Document]]
 
 @pytest.fixture
 def config(config: Config) -> Config:
-    """With fault switches."""
+    """The shop has fault switches."""
     return replace(config, faults=True)
 
 
 @pytest.fixture
 def invoices(app: Flask, settled: Settled) -> Invoices:
-    """A function that returns all invoices, by number, once every event was handled."""
+    """A function that returns all invoices by number, after every event was handled."""
     runtime: Runtime = app.extensions["daybook"]
 
     def read() -> list[Document]:
@@ -39,12 +39,12 @@ def invoices(app: Flask, settled: Settled) -> Invoices:
 
 @pytest.fixture
 def gateway(config: Config) -> Simulator:
-    """The gateway that the shop asks, as another of its clients sees it."""
+    """A second client of the shop's payment gateway."""
     return Simulator(config.data / "gateway")
 
 
-def heard(gateway: Simulator) -> list[tuple[str, str, bool, int]]:
-    """(kind, amount, approved, calls) of every request that the gateway knows, in order."""
+def gateway_requests(gateway: Simulator) -> list[tuple[str, str, bool, int]]:
+    """(kind, amount, approved, calls) of every request that the gateway has recorded."""
     return [
         (each["kind"], each["amount"], bool(each["reference"] and not each["declined"]), calls)
         for each in gateway.requests()

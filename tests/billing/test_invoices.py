@@ -1,11 +1,11 @@
-"""One invoice for each order, which says what the order says."""
+"""Each order has one invoice, which follows the order."""
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
 from app.billing import service
-from app.billing.service import INVOICES
+from app.billing.documents import INVOICES
 from app.server.runtime import Runtime
 from tests.billing.conftest import Invoices
 from tests.over_http import place
@@ -13,10 +13,8 @@ from tests.over_http import place
 pytestmark = pytest.mark.usefixtures("catalogue")
 
 
-def test_an_order_gets_an_invoice_over_what_it_says(
-    client: FlaskClient, invoices: Invoices
-) -> None:
-    """Customer, lines and total are the order's; it is open, and its history begins."""
+def test_a_placed_order_gets_an_invoice(client: FlaskClient, invoices: Invoices) -> None:
+    """The invoice has the order's customer, lines and total; it is open, and its history starts."""
     order = place(client, tea=2, mug=1)
     [invoice] = invoices()
     assert (invoice["order_id"], invoice["order_number"]) == (order["order_id"], order["number"])
@@ -26,14 +24,14 @@ def test_an_order_gets_an_invoice_over_what_it_says(
 
 
 def test_invoices_are_numbered_without_gap(client: FlaskClient, invoices: Invoices) -> None:
-    """As tax offices want it; also when an order between them ends before it is billed."""
+    """Invoice numbers have no gap, also when an order in between ends before it is billed."""
     for _ in range(3):
         place(client, tea=1)
     assert [invoice["invoice_number"] for invoice in invoices()] == [1, 2, 3]
 
 
 def test_a_changed_order_adjusts_its_invoice(client: FlaskClient, invoices: Invoices) -> None:
-    """The same invoice with the new lines; the history tells of both totals."""
+    """The same invoice gets the new lines, and its history has both totals."""
     order = place(client, tea=2)
     invoices()
     patch = {"items": [{"product": "tea", "quantity": 3}]}
@@ -48,7 +46,7 @@ def test_a_changed_order_adjusts_its_invoice(client: FlaskClient, invoices: Invo
 def test_the_invoice_of_an_order_that_ended_is_voided(
     client: FlaskClient, invoices: Invoices, how: str
 ) -> None:
-    """It is kept, for the books, but no longer asks for money."""
+    """The invoice is kept with the status void."""
     order = place(client, tea=2)
     invoices()
     if how == "cancel":
@@ -60,26 +58,26 @@ def test_the_invoice_of_an_order_that_ended_is_voided(
     assert [step["event"] for step in invoice["history"]] == ["made", "voided"]
 
 
-def test_doing_it_again_changes_nothing(
+def test_a_repeated_event_changes_nothing(
     app: Flask, client: FlaskClient, invoices: Invoices
 ) -> None:
-    """An event that comes twice, or late, finds the invoice as it should be."""
+    """A repeated or late event leaves the invoice as it is."""
     order = place(client, tea=2)
     before = invoices()
     runtime: Runtime = app.extensions["daybook"]
     with runtime.transaction() as tx:
-        assert service.settle(tx, order["order_id"]) is None
+        assert service.reconcile_invoice(tx, order["order_id"]) is None
     assert invoices() == before
 
 
 def test_an_order_that_ended_before_it_was_billed_gets_no_invoice(
     app: Flask, client: FlaskClient
 ) -> None:
-    """Its events come late, and there is nothing to ask money for."""
+    """Late events of an ended order make no invoice."""
     order = place(client, tea=2)
     client.post(f"/order/{order['number']}/cancel")
     runtime: Runtime = app.extensions["daybook"]
     with runtime.transaction() as tx:
         tx.delete(INVOICES.name, order["order_id"])
-        assert service.settle(tx, order["order_id"]) is None
+        assert service.reconcile_invoice(tx, order["order_id"]) is None
         assert tx.get(INVOICES.name, order["order_id"]) is None

@@ -1,4 +1,4 @@
-"""The receipt, read as a PDF reader reads it."""
+"""Receipts, read with a PDF reader."""
 
 import subprocess
 import sys
@@ -10,13 +10,14 @@ import pypdfium2
 import pytest
 from flask.testing import FlaskClient
 
-from app.billing.receipt import Shop, receipt_pdf
+from app.billing.issuer import ReceiptIssuer
+from app.billing.receipt import receipt_pdf
 from app.config import Config
 from app.events.types import Envelope
 from tests.billing.conftest import Document, Settled
 from tests.over_http import body, place, read
 
-SHOP = Shop("Tea & Co.", "1 Market Street, 10115 Berlin", UTC)
+SHOP = ReceiptIssuer("Tea & Co.", "1 Market Street, 10115 Berlin", UTC)
 
 
 @pytest.fixture
@@ -38,7 +39,7 @@ def line(name: str, quantity: int = 1) -> Document:
 
 
 def paid(customer: str, *lines: Document, **data: Any) -> Envelope:
-    """A payment.captured event about such an order."""
+    """A payment.captured event for an order of the customer with these lines."""
     total = f"{sum(each['quantity'] for each in lines)}.00"
     payment = {"payment_id": "p-1", "kind": "capture", "amount": total, "at": AT}
     order = {
@@ -60,7 +61,7 @@ AT = "2026-11-21T08:00:00.000Z"
 
 @pytest.mark.usefixtures("catalogue")
 def test_a_paid_order_has_a_receipt(client: FlaskClient, settled: Settled) -> None:
-    """With shop, number, date, customer, lines, total and payment."""
+    """The receipt has shop, number, date, customer, lines, total and payment."""
     place(client, tea=2, mug=1)
     settled()
     answer = client.get("/order/1001/receipt.pdf")
@@ -87,10 +88,8 @@ def test_a_paid_order_has_a_receipt(client: FlaskClient, settled: Settled) -> No
 
 
 @pytest.mark.usefixtures("catalogue")
-def test_a_receipt_shows_what_was_paid_not_what_the_order_says_now(
-    client: FlaskClient, settled: Settled
-) -> None:
-    """A new name is no new payment; a refund is."""
+def test_a_receipt_shows_the_order_at_its_payment(client: FlaskClient, settled: Settled) -> None:
+    """A later change of the name makes no new receipt; a refund does."""
     order = place(client, tea=2)
     settled()
     before = client.get("/order/1001/receipt.pdf").data
@@ -123,13 +122,13 @@ def test_without_payment_there_is_no_receipt(client: FlaskClient, settled: Settl
     ["Zoë Ærø", "Żółć “€”", "Ελένη Παπαδοπούλου", "Ёлка Щукина", "王小明 書店", "すずき", "김민준"],
 )
 def test_names_are_written_in_their_script(name: str) -> None:
-    """Each letter is there for a reader, and none is an empty box."""
+    """Every letter of a name can be extracted, and none is an empty box."""
     [text] = pages(receipt_pdf(SHOP, paid(name, line(name))))
     assert text.count(name) == 2
 
 
 def test_arabic_is_joined_and_runs_from_right_to_left() -> None:
-    """A PDF reader gives the letters of محمد back; on the page, each has the form of its place."""
+    """The extracted text is unchanged; the drawn glyphs have their joined forms."""
     pdf = receipt_pdf(SHOP, paid("محمد", line("شاي")))
     [text] = pages(pdf)
     assert "محمد" in text
@@ -140,14 +139,14 @@ def test_arabic_is_joined_and_runs_from_right_to_left() -> None:
     assert lefts == sorted(lefts, reverse=True)
 
 
-def test_an_unknown_script_does_no_harm() -> None:
-    """Its letters are empty boxes; the receipt is there."""
+def test_an_unsupported_script_is_drawn_as_boxes() -> None:
+    """The receipt is made all the same."""
     [text] = pages(receipt_pdf(SHOP, paid("Ada 🎁 ไทย", line("Tea"))))
     assert "Ada" in text
 
 
 def test_a_long_receipt_runs_over_numbered_pages() -> None:
-    """600 lines: each is there once, and the headings and the number stand on each page."""
+    """All 600 lines are there once, and each page has the headings and the page number."""
     texts = pages(receipt_pdf(SHOP, paid("Ada", *(line(f"Product-{n:03}.") for n in range(600)))))
     assert len(texts) > 10
     for number, text in enumerate(texts, 1):
@@ -159,7 +158,7 @@ def test_a_long_receipt_runs_over_numbered_pages() -> None:
 
 
 def test_another_process_makes_the_same_bytes() -> None:
-    """Also with fonts in it, and another seed for hashes."""
+    """Embedded fonts and another hash seed do not change the bytes."""
     script = (
         "import hashlib; from tests.billing.test_receipt import *;"
         "print(hashlib.sha256(receipt_pdf(SHOP, paid('Ёлка 王 محمد', line('Чай')))).hexdigest())"

@@ -1,4 +1,4 @@
-"""The simulated gateway is as reliable a peer as a real one."""
+"""The simulated payment gateway is as reliable as a real one."""
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -19,11 +19,11 @@ def gateway(tmp_path: Path) -> Simulator:
 
 
 def test_the_same_key_is_charged_once(gateway: Simulator) -> None:
-    """However often it is asked for, and by whatever process."""
-    first = gateway.charge(CHARGE)
-    assert gateway.charge(CHARGE) == first
+    """A repeated key is charged once, in any process."""
+    first = gateway.submit(CHARGE)
+    assert gateway.submit(CHARGE) == first
     again = Simulator(gateway._folder)
-    assert again.charge(CHARGE) == first
+    assert again.submit(CHARGE) == first
     [request] = again.requests()
     assert (request["amount"], request["calls"], request["reference"]) == (
         "9.00",
@@ -34,53 +34,53 @@ def test_the_same_key_is_charged_once(gateway: Simulator) -> None:
 
 def test_threads_are_charged_once(gateway: Simulator) -> None:
     with ThreadPoolExecutor(8) as pool:
-        answers = set(pool.map(lambda _: gateway.charge(CHARGE), range(40)))
+        answers = set(pool.map(lambda _: gateway.submit(CHARGE), range(40)))
     assert len(answers) == 1
     assert gateway.requests()[0]["calls"] == 40
 
 
 @pytest.mark.parametrize("other", [{"amount": "9.01"}, {"currency": "USD"}, {"method": "decline"}])
 def test_a_key_stands_for_one_request(gateway: Simulator, other: dict[str, str]) -> None:
-    """Another amount under the same key is a defect of the shop, which trying again cannot mend."""
-    gateway.charge(CHARGE)
+    """Another amount under a known key is a Conflict, which a retry cannot solve."""
+    gateway.submit(CHARGE)
     with pytest.raises(Conflict, match="order-1-1 was used for another payment"):
-        gateway.charge(replace(CHARGE, **other))
+        gateway.submit(replace(CHARGE, **other))
 
 
 def test_a_decline_is_an_answer(gateway: Simulator) -> None:
-    declined = gateway.charge(replace(CHARGE, method="decline"))
+    declined = gateway.submit(replace(CHARGE, method="decline"))
     assert declined.declined == "the card was declined"
 
 
 def test_after_a_timeout_the_answer_is_repeated(gateway: Simulator) -> None:
-    """The money was taken, though nobody heard."""
+    """The charge is made once, and the repeated request gets its answer."""
     slow = replace(CHARGE, method="timeout")
     with pytest.raises(Unavailable, match="did not answer in time"):
-        gateway.charge(slow)
+        gateway.submit(slow)
     assert gateway.requests()[0]["reference"]
-    assert not gateway.charge(slow).declined
+    assert not gateway.submit(slow).declined
 
 
-def test_what_is_down_takes_nothing(gateway: Simulator) -> None:
-    """And is up again after so many calls, also when our process died in between."""
+def test_an_outage_ends_after_so_many_calls(gateway: Simulator) -> None:
+    """The calls are counted over restarts of the process."""
     down = replace(CHARGE, method="down")
     for _ in range(OUTAGE_CALLS):
         with pytest.raises(Unavailable, match="cannot be reached"):
-            Simulator(gateway._folder).charge(down)
+            Simulator(gateway._folder).submit(down)
     assert gateway.requests()[0]["reference"] is None
-    assert gateway.charge(down).reference
+    assert gateway.submit(down).reference
 
 
 def test_a_refund_is_made_once(gateway: Simulator) -> None:
-    charged = gateway.charge(CHARGE)
+    charged = gateway.submit(CHARGE)
     refund = Refund("order-1-2", "9.00", "EUR", charged.reference)
-    assert gateway.refund(refund) == gateway.refund(refund)
+    assert gateway.submit(refund) == gateway.submit(refund)
     assert [each["kind"] for each in gateway.requests()] == ["charge", "refund"]
 
 
 def test_trouble_with_its_own_file_is_an_outage(gateway: Simulator) -> None:
-    """As if it were down: retried, and no defect of the shop."""
+    """An error of its own file is Unavailable, which billing retries."""
     gateway._folder.mkdir()
     (gateway._folder / "account.sqlite").mkdir()
     with pytest.raises(Unavailable, match="out of order"):
-        gateway.charge(CHARGE)
+        gateway.submit(CHARGE)

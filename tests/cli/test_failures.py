@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 from flask.testing import FlaskClient
 
-from app.billing.service import INVOICES
+from app.billing.documents import INVOICES
 from app.server.runtime import Runtime
 from app.store import Document
 from tests.cli.conftest import Failures, Give

@@ -8,7 +8,7 @@ from time import monotonic, sleep
 import pytest
 
 from app.config import Config
-from app.orders.service import ORDERS
+from app.orders.documents import ORDERS
 from app.server.runtime import Runtime
 from app.store import Document
 from tests.cli import shell

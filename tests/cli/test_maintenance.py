@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from flask.testing import FlaskClient
 
-from app.billing.service import INVOICES
+from app.billing.documents import INVOICES
 from app.config import Config
-from app.inventory.service import PRODUCTS
+from app.inventory.documents import PRODUCTS
 from app.server.runtime import Runtime
 from tests.cli import shell
 from tests.cli.conftest import Give

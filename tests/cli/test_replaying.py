@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 from flask.testing import FlaskClient
 
-from app.billing.service import INVOICES
+from app.billing.documents import INVOICES
 from app.events import failures as failing
 from app.events import outbox
 from app.kernel import clock

@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 from flask.testing import FlaskClient
 
-from app.billing.service import INVOICES
+from app.billing.documents import INVOICES
 from app.events import failures as failing
 from app.imports.columns import Columns
 from app.imports.orders import FIELDS, OrderImport
 from app.imports.tables import read_table
 from app.orders.schemas import request_schema
-from app.orders.service import Rules
+from app.orders.service import OrderPolicy
 from app.server.runtime import Runtime
 from app.store import Document
 from tests.cli import shell
@@ -88,7 +88,7 @@ def _import_orders(runtime: Runtime, file: Path, count: int) -> None:
     rows = [f"R{number},Ada,pot,1" for number in range(count)]
     file.write_text("\n".join(["order,customer_name,product,quantity", *rows]))
     table, currency = read_table(file), runtime.config.currency
-    work = OrderImport(Rules(currency), request_schema(currency), runtime.config.timezone)
+    work = OrderImport(OrderPolicy(currency), request_schema(currency), runtime.config.timezone)
     work.run(runtime, table, Columns(table, FIELDS, {}, {}))
 
 

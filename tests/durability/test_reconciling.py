@@ -1,8 +1,8 @@
-"""Stock, invoices and payments follow the orders, whatever happens to the events on the way.
+"""Stock, invoices and payments follow the orders, whatever happens to the events.
 
-Hypothesis places, changes, cancels, ships and deletes orders, has stock arrive, makes handlers
-fail, delivers some events late and others twice, restarts the dispatcher, and looks for a sequence
-after which a shelf or an invoice does not say what it would if all had been done at once.
+Hypothesis places, changes, cancels, ships and deletes orders, adds stock, makes handlers fail,
+delivers events late or twice, restarts the dispatcher, and searches for a sequence after which
+stock or an invoice differs from what the orders say.
 """
 
 import tempfile
@@ -19,8 +19,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from app import COLLECTIONS, connect_handlers
 from app.audit import recompute
+from app.billing.documents import INVOICES
 from app.billing.payments import OPEN, VOID
-from app.billing.service import INVOICES
 from app.billing.simulator import Simulator
 from app.config import Config
 from app.events import failures, outbox
@@ -38,25 +38,23 @@ from app.events.types import (
     OrderUpdated,
     PaymentCaptured,
 )
-from app.inventory.service import (
-    PRODUCTS,
-    RESERVATIONS,
-    add_product,
-    change_stock,
-    fits,
-)
+from app.inventory.documents import PRODUCTS, RESERVATIONS
+from app.inventory.queries import is_available
+from app.inventory.service import add_product, change_stock
+from app.kernel import order_states as states
 from app.kernel.errors import Conflict
 from app.kernel.money import Currency
 from app.kernel.payment_methods import APPROVE, DECLINE, INVOICE
 from app.kernel.quantities import quantities
-from app.orders import states
-from app.orders.service import ORDERS, Rules, cancel_order, change_order, delete_order, place_order
+from app.orders.documents import ORDERS
+from app.orders.service import OrderPolicy, cancel_order, change_order, delete_order, place_order
 from app.shipping import states as shipment_states
-from app.shipping.service import SHIPMENTS, rules_of, ship
+from app.shipping.documents import SHIPMENTS
+from app.shipping.service import ship, shipping_policy
 from app.store import Document, Transaction, View
 from app.store.files.store import JsonFileStore
 
-RULES = Rules(Currency("EUR"))
+RULES = OrderPolicy(Currency("EUR"))
 CATALOGUE = (
     {"sku": "tea", "name": "Assam", "price": "4.50", "quantity": 1000},
     {"sku": "mug", "name": "Mug", "price": "12.00", "quantity": 6},
@@ -79,7 +77,7 @@ KINDS = st.sampled_from(
 
 
 class Shop(RuleBasedStateMachine):
-    """One shop on a real store; the deliveries are driven step by step."""
+    """A shop on a real store, whose deliveries are driven one step at a time."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -88,7 +86,7 @@ class Shop(RuleBasedStateMachine):
         self.store = JsonFileStore(config.data, COLLECTIONS)
         self.signals = connect_handlers(config)
         self.gateway = Simulator(config.data / "gateway")
-        self.shipping = rules_of(config)
+        self.shipping = shipping_policy(config)
         self.workshop = WorkerPool()
         self.orders: list[str] = []
         self.arrived: Counter[str] = Counter()
@@ -104,7 +102,7 @@ class Shop(RuleBasedStateMachine):
 
     @rule()
     def restart(self) -> None:
-        """A new round knows nothing but the outbox."""
+        """A restarted delivery loop knows nothing but the outbox."""
         feed, policy = self.store.follow(OUTBOX.name), RetryPolicy(2, 0.001)
         self.round = DeliveryLoop(
             self.store, self.signals, policy, feed, self.workshop, with_faults=True
@@ -124,7 +122,7 @@ class Shop(RuleBasedStateMachine):
         self._with_order(place, lambda tx, name: change_order(tx, RULES, name, {"items": lines}))
 
     @rule(place=PLACES, method=METHODS)
-    def pay_otherwise(self, place: int, method: str) -> None:
+    def change_payment_method(self, place: int, method: str) -> None:
         patch = {"payment_method": method}
         self._with_order(place, lambda tx, order: change_order(tx, RULES, order, patch))
 
@@ -150,13 +148,13 @@ class Shop(RuleBasedStateMachine):
 
     @rule(place=PLACES)
     def ship(self, place: int) -> None:
-        """One that is ready, if there is any after a while."""
+        """Ship a ready shipment, if one becomes ready within some steps."""
         self.deliver_some(5)
         self._ship(place)
 
     @rule(steps=st.integers(1, 8))
     def deliver_some(self, steps: int) -> None:
-        """So many steps, or until nothing can go on: each step waits a while then."""
+        """Run so many steps, or until nothing can go on; then each step waits a little."""
         for _ in range(steps):
             before = self.store.position()
             self._step()
@@ -165,7 +163,7 @@ class Shop(RuleBasedStateMachine):
 
     @rule(kind=KINDS, place=PLACES)
     def repeat_an_event(self, kind: type[Event], place: int) -> None:
-        """An event that all handlers are through with comes once more, late, to all of them."""
+        """An event that all handlers have completed comes again, late, to all of them."""
         with self.store.transaction() as tx:
             records = (tx.get(EVENTS.name, key) for key in tx.keys(EVENTS.name))
             done = [each for each in records if each and each["event"]["type"] == kind.type]
@@ -180,17 +178,17 @@ class Shop(RuleBasedStateMachine):
                 assert product["available"] == product["quantity"] - product["reserved"]
 
     @invariant()
-    def stock_is_right_whenever_all_is_delivered(self) -> None:
+    def stock_is_right_when_all_is_delivered(self) -> None:
         if not self._open():
             self._check_stock()
-            self._check_shelf()
+            self._check_on_hand()
 
     def teardown(self) -> None:
-        """Once the faults are cleared and all is delivered, everything is as the orders say."""
+        """After all is delivered without faults, every document agrees with the orders."""
         try:
             self._settle()
             self._check_stock()
-            self._check_shelf()
+            self._check_on_hand()
             self._check_invoices()
             with self.store.read() as view:
                 assert recompute(view).differences == []
@@ -201,7 +199,7 @@ class Shop(RuleBasedStateMachine):
             self.folder.cleanup()
 
     def _with_order(self, place: int, work: Callable[[Transaction, str], object]) -> bool:
-        """Do it with one of the orders; returns whether it was done, and not refused."""
+        """Do `work` with one of the orders; returns whether it was done rather than refused."""
         if self.orders:
             with suppress(Conflict), self.store.transaction() as tx:
                 work(tx, self.orders[place % len(self.orders)])
@@ -209,7 +207,7 @@ class Shop(RuleBasedStateMachine):
         return False
 
     def _ship(self, place: int) -> str | None:
-        """Hand one of the ready shipments over; returns its order's id, if any is ready."""
+        """Hand over one of the ready shipments; returns its order's id, or None."""
         with self.store.transaction() as tx:
             ready = tx.find(SHIPMENTS.name, {"state": shipment_states.READY}).documents
             if not ready:
@@ -265,10 +263,12 @@ class Shop(RuleBasedStateMachine):
             open_orders = {o["order_id"] for o in orders if o["status"] in states.OPEN}
             assert set(view.keys(RESERVATIONS.name)) == open_orders
             waiting = [order for order in orders if order["status"] == states.BACKORDERED]
-            assert not any(fits(view, order) for order in waiting)
+            assert not any(is_available(view, order) for order in waiting)
 
-    def _check_shelf(self) -> None:
-        """On hand is what there was, and what arrived, less what has left; deleted orders too."""
+    def _check_on_hand(self) -> None:
+        """On hand is the initial stock and what arrived, less what was shipped, deleted orders
+        included.
+        """
         with self.store.read() as view:
             left = quantities(line for each in _sent(view) for line in each["lines"])
             for product in view.find(PRODUCTS.name).documents:
@@ -292,7 +292,7 @@ class Shop(RuleBasedStateMachine):
         assert numbers == list(range(1, len(numbers) + 1))
 
     def _check_payments(self) -> None:
-        """Invoices and gateway know of the same money."""
+        """The invoices and the gateway record the same money."""
         held: defaultdict[str, Decimal] = defaultdict(Decimal)
         for request in self.gateway.requests():
             if request["reference"] and not request["declined"]:
@@ -305,8 +305,8 @@ class Shop(RuleBasedStateMachine):
         assert not held
 
 
-class TroubledShop(Shop):
-    """One where handlers fail as well."""
+class FaultyShop(Shop):
+    """A shop whose handlers fail as well."""
 
     @rule(handler=HANDLERS, mode=st.sampled_from(["fail", "reject"]), times=st.integers(1, 3))
     def make_fail(self, handler: str, mode: str, times: int) -> None:
@@ -315,8 +315,8 @@ class TroubledShop(Shop):
             tx.put(FAULTS.name, fault)
 
     @rule(place=PLACES)
-    def ship_unheard(self, place: int) -> None:
-        """Orders does not learn that the goods have left; inventory hears of the order anew."""
+    def ship_before_orders_is_told(self, place: int) -> None:
+        """Goods leave, orders is not told, and inventory gets an old event again."""
         self.deliver_some(5)
         if order_id := self._ship(place):
             fault = {"handler": "orders", "mode": "reject", "times": 1, "delay_s": 1}
@@ -341,9 +341,9 @@ def _repeat(tx: Transaction, record: Document) -> None:
 
 
 def _sent(view: View) -> list[Document]:
-    """The shipments that have left, of orders that are gone since, too."""
+    """The shipments that have left, also those of deleted orders."""
     shipments = (view.get(SHIPMENTS.name, key) for key in view.keys(SHIPMENTS.name))
-    return [each for each in shipments if each and each["state"] in shipment_states.SENT]
+    return [each for each in shipments if each and each["state"] in states.SENT]
 
 
 QUICK = settings(
@@ -354,18 +354,18 @@ QUICK = settings(
 )
 LONG = settings(QUICK, max_examples=150, stateful_step_count=50)
 
-TestReconciling, TestReconcilingInTrouble = Shop.TestCase, TroubledShop.TestCase
-TestReconciling.settings = TestReconcilingInTrouble.settings = QUICK
+TestReconciling, TestReconcilingWithFaults = Shop.TestCase, FaultyShop.TestCase
+TestReconciling.settings = TestReconcilingWithFaults.settings = QUICK
 
 
-class LongDay(Shop):
-    """The same, for many more sequences, and longer ones."""
+class LongRun(Shop):
+    """The same rules, for many more and longer sequences."""
 
 
-class LongTroubledDay(TroubledShop):
-    """As `LongDay`."""
+class LongFaultyRun(FaultyShop):
+    """As LongRun, with failing handlers."""
 
 
-TestLongDay = pytest.mark.deep(LongDay.TestCase)
-TestLongTroubledDay = pytest.mark.deep(LongTroubledDay.TestCase)
-TestLongDay.settings = TestLongTroubledDay.settings = LONG
+TestLongRun = pytest.mark.deep(LongRun.TestCase)
+TestLongFaultyRun = pytest.mark.deep(LongFaultyRun.TestCase)
+TestLongRun.settings = TestLongFaultyRun.settings = LONG

@@ -9,8 +9,8 @@ from app.audit import recompute
 from app.events.failures import FAILURES
 from app.events.outbox import DONE, EVENTS, timeline
 from app.kernel.errors import DaybookError
-from app.orders.service import ORDERS
-from app.orders.states import CANCELLED
+from app.kernel.order_states import CANCELLED
+from app.orders.documents import ORDERS
 from app.store import Document, View
 from app.store.files.tools.verify import verify
 from tests.durability.day import MEND, REPLAY, Books, Operation, Shop

@@ -12,9 +12,9 @@ from app.events.outbox import timeline
 from app.imports.columns import Columns
 from app.imports.orders import FIELDS, OrderImport, OrdersImported
 from app.imports.tables import read_table
-from app.orders.references import REFERENCES
+from app.orders.documents import ORDERS, REFERENCES
 from app.orders.schemas import request_schema
-from app.orders.service import ORDERS, Rules, delete_order
+from app.orders.service import OrderPolicy, delete_order
 from app.server.runtime import Runtime
 from app.store import Document
 
@@ -38,7 +38,9 @@ def bring_in(
 ) -> OrdersImported:
     file.write_text("\n".join([headings, *rows]), "utf-8")
     table, config = read_table(file), runtime.config
-    work = OrderImport(Rules(config.currency), request_schema(config.currency), config.timezone)
+    work = OrderImport(
+        OrderPolicy(config.currency), request_schema(config.currency), config.timezone
+    )
     return work.run(runtime, table, Columns(table, FIELDS, {}, defaults))
 
 
@@ -121,7 +123,7 @@ def test_a_second_import_brings_in_nothing(runtime: Runtime, file: Path) -> None
         ("X,,tea,1,,", "customer_name: is required"),
         ("X,Ada,tea,1,,1/12/2010", "order_date: must be a date or time such as"),
         ("X,Ada,tea,1,,0001-01-01", "order_date: must be a date or time such as"),
-        ("X,Ada,mug,11,,", "The shelf is short: wanted 11 of mug (10 available)."),
+        ("X,Ada,mug,11,,", "Not enough in stock: wanted 11 of mug (10 available)."),
         ("X,Ada,tea,1", "the row has 4 cells, but there are 6 headings"),
     ],
 )

@@ -8,8 +8,8 @@ from app.imports.columns import Columns
 from app.imports.products import FIELDS, ProductsImported, import_products
 from app.imports.sample import SAMPLE, add_sample
 from app.imports.tables import read_table
+from app.inventory.documents import PRODUCTS
 from app.inventory.schemas import product_request_schema
-from app.inventory.service import PRODUCTS
 from app.kernel.money import Currency
 from app.server.runtime import Runtime
 from app.store import Document

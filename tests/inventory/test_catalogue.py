@@ -15,8 +15,8 @@ PEN = {"sku": "pen", "name": "Pen, blue", "price": "1.2", "quantity": 40, "categ
 
 
 @pytest.fixture
-def told(runtime: Runtime) -> Callable[[str], list[Document]]:
-    """A function that tells what product.* events said, oldest first: type and product."""
+def product_events(runtime: Runtime) -> Callable[[str], list[Document]]:
+    """A function that reads the product.* events of a sku, oldest first: type and product."""
 
     def read_events(sku: str) -> list[Document]:
         with runtime.read() as view:
@@ -33,7 +33,7 @@ def told(runtime: Runtime) -> Callable[[str], list[Document]]:
 
 
 def test_a_new_product_can_be_read_ordered_and_found(client: FlaskClient) -> None:
-    """201 with its address and version; what was left out has its default."""
+    """A new product answers 201 with address and version, and default values for omitted fields."""
     answer = client.post("/product", json=PEN)
     assert (answer.status_code, answer.headers["Location"]) == (201, "/product/pen")
     assert answer.headers["ETag"] == '"1"'
@@ -45,14 +45,14 @@ def test_a_new_product_can_be_read_ordered_and_found(client: FlaskClient) -> Non
     assert place(client, pen=2)["total_amount"] == "2.40"
 
 
-def test_a_new_product_may_have_an_odd_sku(client: FlaskClient) -> None:
-    """Its address is where Location says."""
+def test_location_escapes_the_sku(client: FlaskClient) -> None:
+    """A product with special characters in its sku is found at the address in Location."""
     answer = client.post("/product", json=PEN | {"sku": "a b/100%é"})
     assert read(client, answer.headers["Location"])["sku"] == "a b/100%é"
 
 
-def test_a_sku_is_taken_once(client: FlaskClient) -> None:
-    """409, and the product stays as it is; also when it is archived, for its books go on."""
+def test_a_sku_is_unique(client: FlaskClient) -> None:
+    """A second product with the sku is refused with 409, also when the first one is archived."""
     client.post("/product", json=PEN)
     before = read(client, "/product/pen")
     answer = client.post("/product", json=PEN | {"price": "9.00"})
@@ -64,8 +64,8 @@ def test_a_sku_is_taken_once(client: FlaskClient) -> None:
     assert '{"archived": false}' in body(answer)["detail"]
 
 
-def test_the_same_key_adds_a_product_once(client: FlaskClient) -> None:
-    """The first answer again, instead of 409; the key is good for nothing else."""
+def test_adding_a_product_is_idempotent_by_key(client: FlaskClient) -> None:
+    """A repeated Idempotency-Key answers the first response; with another body it is refused."""
     headers = {"Idempotency-Key": "one"}
     first = client.post("/product", json=PEN, headers=headers)
     again = client.post("/product", json=PEN, headers=headers)
@@ -88,10 +88,10 @@ def test_the_same_key_adds_a_product_once(client: FlaskClient) -> None:
         ({"archived": True}, "/archived"),
     ],
 )
-def test_a_faulty_product_is_refused(
+def test_an_invalid_product_is_refused(
     client: FlaskClient, change: dict[str, Any], pointer: str
 ) -> None:
-    """422 says where; nothing is kept."""
+    """A 422 names the faulty field, and nothing is stored."""
     answer = client.post("/product", json=PEN | change)
     assert answer.status_code == 422
     assert [each["pointer"] for each in body(answer)["errors"]] == [pointer]
@@ -102,7 +102,7 @@ def test_a_faulty_product_is_refused(
 class TestChanging:
     """PATCH /product/{sku}."""
 
-    def test_a_new_price_counts_for_new_orders(self, client: FlaskClient) -> None:
+    def test_a_new_price_applies_to_new_orders(self, client: FlaskClient) -> None:
         place(client, tea=1)
         answer = client.patch("/product/tea", json={"price": "5.00", "name": "Assam"})
         assert (answer.status_code, answer.headers["ETag"]) == (200, f'"{body(answer)["version"]}"')
@@ -110,15 +110,17 @@ class TestChanging:
         assert read(client, "/order/1001")["total_amount"] == "4.50"
 
     def test_no_change_is_no_new_version(
-        self, client: FlaskClient, told: Callable[[str], list[Document]]
+        self, client: FlaskClient, product_events: Callable[[str], list[Document]]
     ) -> None:
-        before, events = read(client, "/product/tea"), told("tea")
+        before, events = read(client, "/product/tea"), product_events("tea")
         answer = client.patch("/product/tea", json={"price": "4.5", "category": "tea"})
         assert (answer.status_code, body(answer)) == (200, before)
-        assert told("tea") == events
+        assert product_events("tea") == events
 
     def test_a_stale_version_is_refused(self, client: FlaskClient) -> None:
-        """By every method that changes a product; stock that moves makes a new version too."""
+        """Every method that changes a product honours If-Match; a change of stock makes a new
+        version too.
+        """
         assert client.post("/product/tea/stock", json={"count": 90}).status_code == 200
         stale = {"If-Match": '"1"'}
         for answer in (
@@ -135,19 +137,19 @@ class TestChanging:
         assert known.status_code == 304
 
     @pytest.mark.parametrize("field", ["quantity", "reserved", "sku", "version"])
-    def test_what_is_not_set_here_is_refused(self, client: FlaskClient, field: str) -> None:
+    def test_derived_fields_cannot_be_patched(self, client: FlaskClient, field: str) -> None:
         assert client.patch("/product/tea", json={field: 1}).status_code == 422
 
     def test_an_unknown_product_is_not_found(self, client: FlaskClient) -> None:
         assert client.patch("/product/none", json={"price": "1.00"}).status_code == 404
 
-    def test_websites_are_told_of_name_price_and_status(
+    def test_changes_of_name_price_and_status_emit_product_updated(
         self,
         client: FlaskClient,
-        told: Callable[[str], list[Document]],
+        product_events: Callable[[str], list[Document]],
         settled: Callable[[], None],
     ) -> None:
-        """product.updated, and not of what they do not show."""
+        """A change of any other field emits no product.updated."""
         client.patch("/product/mug", json={"price": "11.00"})
         client.patch("/product/mug", json={"name": "Big mug"})
         client.patch("/product/mug", json={"category": "china"})
@@ -155,18 +157,21 @@ class TestChanging:
         settled()
         place(client, mug=7)
         settled()
-        said = [(each["name"], each["price"], each["stock_status"]) for each in told("mug")[:4]]
+        said = [
+            (each["name"], each["price"], each["stock_status"])
+            for each in product_events("mug")[:4]
+        ]
         assert said == [
             ("Mug", "12.00", "in_stock"),
             ("Mug", "11.00", "in_stock"),
             ("Big mug", "11.00", "in_stock"),
             ("Big mug", "11.00", "low_stock"),
         ]
-        assert [each["type"] for each in told("mug")] == [
+        assert [each["type"] for each in product_events("mug")] == [
             *["product.updated"] * 4,
             "product.low_stock",
         ]
-        assert told("mug")[-1]["available"] == 2
+        assert product_events("mug")[-1]["available"] == 2
 
 
 @pytest.mark.usefixtures("catalogue")
@@ -174,12 +179,12 @@ class TestArchiving:
     """DELETE /product/{sku}."""
 
     def test_an_archived_product_is_kept_but_not_sold(
-        self, client: FlaskClient, told: Callable[[str], list[Document]]
+        self, client: FlaskClient, product_events: Callable[[str], list[Document]]
     ) -> None:
         answer = client.delete("/product/tea")
         assert (answer.status_code, body(answer)["archived"]) == (200, True)
         assert read(client, "/product/tea")["archived"] is True
-        assert told("tea")[-1]["archived"] is True
+        assert product_events("tea")[-1]["archived"] is True
         request = {"customer_name": "Ann", "items": [{"product": "tea", "quantity": 1}]}
         refused = client.post("/order", json=request)
         assert (refused.status_code, body(refused)["errors"]) == (
@@ -187,7 +192,7 @@ class TestArchiving:
             [{"pointer": "/items/0/product", "message": "is no longer sold"}],
         )
 
-    def test_an_archived_product_is_listed_only_when_asked_for(self, client: FlaskClient) -> None:
+    def test_an_archived_product_is_listed_only_on_request(self, client: FlaskClient) -> None:
         client.delete("/product/tea")
         found = {
             query: [each["sku"] for each in read(client, f"/product?{query}")["products"]]
@@ -213,25 +218,27 @@ class TestArchiving:
             "archived=true&q=assam": ["tea"],
         }
 
-    def test_an_archived_product_can_be_brought_back(self, client: FlaskClient) -> None:
+    def test_an_archived_product_can_be_restored(self, client: FlaskClient) -> None:
         client.delete("/product/tea")
         assert client.patch("/product/tea", json={"archived": False}).status_code == 200
         assert place(client, tea=1)["number"] == 1001
 
-    def test_a_product_is_archived_once(
-        self, client: FlaskClient, told: Callable[[str], list[Document]]
+    def test_archiving_is_idempotent(
+        self, client: FlaskClient, product_events: Callable[[str], list[Document]]
     ) -> None:
-        """A second time changes nothing."""
+        """Archiving a product again changes nothing."""
         first, again = client.delete("/product/tea"), client.delete("/product/tea")
         assert (again.status_code, again.data) == (200, first.data)
-        assert len([each for each in told("tea") if each["archived"]]) == 1
+        assert len([each for each in product_events("tea") if each["archived"]]) == 1
 
     @pytest.mark.parametrize("quantity", [1, 9])
     @pytest.mark.parametrize("is_settled", [False, True])
-    def test_what_open_orders_want_is_not_archived(
+    def test_a_product_of_open_orders_cannot_be_archived(
         self, client: FlaskClient, settled: Callable[[], None], quantity: int, is_settled: bool
     ) -> None:
-        """Held, waited for, or ordered a moment ago; once the order has ended, it can be."""
+        """A product that is reserved, waited for or in a placed order can be archived once that
+        order has ended.
+        """
         place(client, pot=quantity)
         if is_settled:
             settled()
@@ -263,18 +270,18 @@ class TestSearching:
             ("q=nothing", []),
         ],
     )
-    def test_every_word_stands_in_name_or_sku(
+    def test_search_requires_every_word_in_name_or_sku(
         self, client: FlaskClient, query: str, skus: list[str]
     ) -> None:
-        """In any case, anywhere in a word, together with filters."""
+        """Words match in any case and inside words, together with filters."""
         assert [each["sku"] for each in read(client, f"/product?{query}")["products"]] == skus
 
     @pytest.mark.parametrize("limit", [1, 2, 3, 50])
     def test_pages_have_every_match_once(
         self, client: FlaskClient, runtime: Runtime, limit: int
     ) -> None:
-        """However they are cut, and however many products lie between two matches."""
-        pens = [f"{n:05d}{'-pen' if n % 77 == 0 else ''}" for n in range(search.AT_A_TIME * 2)]
+        """Pages of any size have every match once, however far apart the matches are."""
+        pens = [f"{n:05d}{'-pen' if n % 77 == 0 else ''}" for n in range(search.SCAN_BATCH * 2)]
         for sku in pens:
             with runtime.transaction() as tx:
                 tx.put("products", read_product(runtime) | {"sku": sku})
@@ -287,12 +294,12 @@ class TestSearching:
             path = cursor and f"/product?q=PEN&limit={limit}&cursor={cursor}"
         assert found == [sku for sku in pens if sku.endswith("-pen")]
 
-    def test_a_page_looks_at_so_many_and_leads_on(
+    def test_a_page_scans_a_bounded_number_of_products(
         self, client: FlaskClient, runtime: Runtime
     ) -> None:
-        """Its cost is bounded: the match behind them is on the next page."""
+        """A match beyond the bound is on the next page."""
         with runtime.transaction() as tx:
-            for n in range(search.MOST_LOOKED_AT):
+            for n in range(search.MAX_SCANNED):
                 tx.put("products", read_product(runtime) | {"sku": f"a{n:05d}"})
         page = read(client, "/product?q=mug")
         assert page["products"] == []
@@ -301,7 +308,7 @@ class TestSearching:
 
 
 def read_product(runtime: Runtime) -> Document:
-    """Any product, renamed, to make others from."""
+    """A renamed copy of a stored product, as a template for others."""
     with runtime.read() as view:
         tea = view.get("products", "tea")
     assert tea is not None

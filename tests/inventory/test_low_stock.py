@@ -1,4 +1,4 @@
-"""The manager hears of what is low: each crossing at once, and all of it once a day."""
+"""Low stock alerts: product.low_stock at once, and a daily digest."""
 
 from collections.abc import Callable
 from datetime import time
@@ -18,6 +18,7 @@ pytestmark = pytest.mark.usefixtures("catalogue")
 
 
 def digests(runtime: Runtime) -> list[Document]:
+    """The data of the digests emitted so far."""
     with runtime.read() as view:
         keys = sorted({*view.keys("events"), *view.keys("outbox")})
         found = [view.get("events", key) or view.get("outbox", key) for key in keys]
@@ -25,16 +26,16 @@ def digests(runtime: Runtime) -> list[Document]:
     return [each for each in events if each["type"] == "product.low_stock_digest"]
 
 
-def test_the_digest_lists_what_is_low(
+def test_the_digest_lists_low_products(
     client: FlaskClient, runtime: Runtime, settled: Callable[[], None]
 ) -> None:
-    """What is out of stock first, then what is low; not what is archived."""
+    """The digest lists products out of stock first, then low ones, and no archived ones."""
     place(client, mug=7)
     place(client, pot=1)
     settled()
     client.delete("/product/tin")
     with runtime.transaction() as tx:
-        service.tell_what_is_low(tx, "2026-11-21")
+        service.emit_low_stock_digest(tx, "2026-11-21")
     (event,) = digests(runtime)
     assert event["subject"] == "2026-11-21"
     told = [(each["sku"], each["stock_status"]) for each in event["data"]["products"]]
@@ -42,24 +43,24 @@ def test_the_digest_lists_what_is_low(
     assert event["data"]["count"] == 2
 
 
-def test_nothing_is_told_when_nothing_is_low(client: FlaskClient, runtime: Runtime) -> None:
+def test_no_digest_without_low_products(client: FlaskClient, runtime: Runtime) -> None:
     client.post("/product/tin/stock", json={"count": 9})
     with runtime.transaction() as tx:
-        service.tell_what_is_low(tx, "2026-11-21")
+        service.emit_low_stock_digest(tx, "2026-11-21")
     assert digests(runtime) == []
 
 
-def test_a_new_shop_begins_with_the_next_day(
+def test_a_new_shop_gets_its_first_digest_on_the_next_day(
     client: FlaskClient, runtime: Runtime, settled: Callable[[], None]
 ) -> None:
-    """Nobody waits for a digest of the day on which the shop was opened."""
+    """No digest is emitted for the day on which the shop was opened."""
     place(client, mug=9)
     settled()
     assert digests(runtime) == []
 
 
 @pytest.mark.parametrize("text", ["8:00", "24:00", "08:60", "08", "noon", "08:00:00", ""])
-def test_a_faulty_hour_is_refused(text: str) -> None:
+def test_an_invalid_hour_is_refused(text: str) -> None:
     with pytest.raises(Invalid, match="DAYBOOK_LOW_STOCK_CHECK: must be a time of day"):
         from_environment({"DAYBOOK_LOW_STOCK_CHECK": text})
 

@@ -1,4 +1,4 @@
-"""Products over HTTP: what they say, and how they are found."""
+"""Products over HTTP: their fields and how they are found."""
 
 from collections.abc import Callable
 
@@ -10,10 +10,8 @@ from app.inventory.service import add_product
 from tests.over_http import place, read
 
 
-def test_a_product_has_every_field_of_its_own(
-    client: FlaskClient, catalogue: dict[str, str]
-) -> None:
-    """All fields of DESIGN section 3."""
+def test_a_product_has_every_field(client: FlaskClient, catalogue: dict[str, str]) -> None:
+    """A product has all documented fields."""
     product = read(client, "/product/mug")
     assert product.pop("updated").endswith("Z")
     assert product == {
@@ -37,7 +35,7 @@ def test_a_product_has_every_field_of_its_own(
     ("ordered", "available", "status"),
     [(6, 4, "in_stock"), (7, 3, "low_stock"), (9, 1, "low_stock"), (10, 0, "out_of_stock")],
 )
-def test_the_stock_status_follows_what_is_available(
+def test_the_stock_status_follows_the_available_quantity(
     client: FlaskClient,
     catalogue: dict[str, str],
     settled: Callable[[], None],
@@ -45,7 +43,7 @@ def test_the_stock_status_follows_what_is_available(
     available: int,
     status: str,
 ) -> None:
-    """Low from the threshold down, out at nothing; quantity on hand stays as it is."""
+    """A product is low at its threshold and out of stock at 0; the quantity on hand stays."""
     place(client, mug=ordered)
     settled()
     product = read(client, "/product/mug")
@@ -64,19 +62,17 @@ def test_the_stock_status_follows_what_is_available(
         ("stock_status=in_stock&category=tea", ["tea"]),
     ],
 )
-def test_filters_find_what_they_say(
+def test_filters_select_products(
     client: FlaskClient, catalogue: dict[str, str], query: str, skus: list[str]
 ) -> None:
-    """Each alone and together, by sku."""
+    """Filters work alone and together, and lists are in the order of skus."""
     found = read(client, f"/product?{query}")
     assert [product["sku"] for product in found["products"]] == skus
 
 
 @pytest.mark.parametrize("sku", ["a/b", "a b", "caf\u00e9", "100%", "..", "a/"])
-def test_a_product_is_found_whatever_its_sku_looks_like(
-    app: Flask, client: FlaskClient, sku: str
-) -> None:
-    """Percent-encoded in the path, as any text."""
+def test_any_sku_can_be_addressed(app: Flask, client: FlaskClient, sku: str) -> None:
+    """A sku with special characters is addressed percent-encoded."""
     with app.extensions["daybook"].transaction() as tx:
         add_product(tx, {"sku": sku, "name": "Odd", "price": "1.00"})
     (listed,) = read(client, "/product")["products"]

@@ -1,4 +1,4 @@
-"""What inventory says once it has looked at an order."""
+"""The events of inventory about an order."""
 
 from collections.abc import Callable
 
@@ -9,14 +9,14 @@ from tests.over_http import place, read
 
 
 @pytest.mark.parametrize(("pots", "said"), [(1, "reserved"), (2, "backordered")])
-def test_the_answer_carries_the_order_that_was_looked_at(
+def test_inventory_events_carry_the_order_that_was_checked(
     client: FlaskClient,
     catalogue: dict[str, str],
     settled: Callable[[], None],
     pots: int,
     said: str,
 ) -> None:
-    """Who hears it later need not ask what the order was then; the history stays at home."""
+    """The event has the order at the version that was checked, without its history."""
     order = place(client, pot=pots)
     settled()
     event = read(client, "/order/1001/events")["events"][1]["event"]

@@ -1,4 +1,4 @@
-"""Stock leaves the shelf when an order is shipped."""
+"""Stock is deducted when an order is shipped."""
 
 from collections.abc import Callable
 from typing import Any
@@ -8,7 +8,8 @@ from flask.testing import FlaskClient
 
 from app.events.outbox import emit
 from app.events.types import OrderFulfilled
-from app.inventory.service import RESERVATIONS, reconcile
+from app.inventory.documents import RESERVATIONS
+from app.inventory.reservations import reconcile_reservation
 from app.server.runtime import Runtime
 from tests.over_http import place, read
 
@@ -19,7 +20,7 @@ PARCEL = {"carrier": "DHL", "tracking_number": "JD0146"}
 
 @pytest.fixture
 def shipped(client: FlaskClient, settled: Settled) -> dict[str, Any]:
-    """An order of two teas and a mug that has left."""
+    """A shipped order of two teas and a mug."""
     order = place(client, tea=2, mug=1)
     settled()
     assert client.post("/shipment/1001/ship", json=PARCEL).status_code == 200
@@ -28,10 +29,10 @@ def shipped(client: FlaskClient, settled: Settled) -> dict[str, Any]:
     return order
 
 
-def test_what_has_left_comes_off_the_shelf_and_the_reservation(
+def test_a_shipment_is_deducted_from_stock_and_reservation(
     client: FlaskClient, runtime: Runtime, shipped: dict[str, Any]
 ) -> None:
-    """What is available stays as it was since the order was placed."""
+    """The available quantity stays as it was since the order was placed."""
     tea = read(client, "/product/tea")
     assert (tea["quantity"], tea["reserved"], tea["available"]) == (98, 0, 98)
     line = read(client, "/product/tea/stock")["stock"][0]
@@ -45,7 +46,7 @@ def test_what_has_left_comes_off_the_shelf_and_the_reservation(
 
 
 @pytest.mark.parametrize("is_gone", [False, True])
-def test_a_shipment_is_booked_out_once(
+def test_a_shipment_is_deducted_once(
     client: FlaskClient,
     runtime: Runtime,
     settled: Settled,
@@ -53,7 +54,7 @@ def test_a_shipment_is_booked_out_once(
     take_out: Callable[[str], None],
     is_gone: bool,
 ) -> None:
-    """However often the event comes, and also when the order is gone by then."""
+    """Repeated events deduct nothing more, also when the order has been deleted."""
     if is_gone:
         take_out(shipped["order_id"])
         settled()
@@ -68,8 +69,8 @@ def test_a_shipment_is_booked_out_once(
     assert len(read(client, "/product/tea/stock")["stock"]) == 2
 
 
-def test_more_cannot_leave_than_the_books_have(client: FlaskClient, settled: Settled) -> None:
-    """It waits in failure.json until somebody has counted the shelf; then it is replayed."""
+def test_a_shipment_larger_than_the_stock_fails(client: FlaskClient, settled: Settled) -> None:
+    """The event waits in failure.json until the stock is counted, and then its replay succeeds."""
     place(client, mug=4)
     settled()
     client.post("/product/mug/stock", json={"count": 3})
@@ -77,7 +78,7 @@ def test_more_cannot_leave_than_the_books_have(client: FlaskClient, settled: Set
     settled()
     (failure,) = read(client, "/failure")["failures"]
     assert (failure["handler"], failure["event"]["type"]) == ("inventory", "order.fulfilled")
-    assert "count the shelf" in failure["error"]
+    assert "count the stock" in failure["error"]
     mug = read(client, "/product/mug")
     assert (mug["quantity"], mug["reserved"]) == (3, 4)
     client.post("/product/mug/stock", json={"count": 6})
@@ -90,7 +91,9 @@ def test_more_cannot_leave_than_the_books_have(client: FlaskClient, settled: Set
 def test_an_order_that_has_left_is_not_reserved_again(
     client: FlaskClient, runtime: Runtime, settled: Settled
 ) -> None:
-    """An old event comes late: after the goods left, before orders heard of it."""
+    """A late order event reserves nothing after the goods have left, even before the order is
+    shipped.
+    """
     client.get("/product")
     order = place(client, mug=1)
     settled()
@@ -100,5 +103,5 @@ def test_an_order_that_has_left_is_not_reserved_again(
         assert shipment is not None
         tx.put("shipments", shipment | {"state": "shipped"})
         tx.delete(RESERVATIONS.name, order["order_id"])
-        reconcile(tx, order["order_id"])
+        reconcile_reservation(tx, order["order_id"])
         assert tx.get(RESERVATIONS.name, order["order_id"]) is None

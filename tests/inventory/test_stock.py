@@ -1,4 +1,4 @@
-"""The stock ledger: every change of what is on hand, by whom and why."""
+"""The stock ledger: each change of a quantity on hand, with caller and reason."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ pytestmark = pytest.mark.usefixtures("catalogue")
 
 
 def adjust(client: FlaskClient, sku: str, **adjustment: Any) -> Any:
-    """The product after its stock was changed or counted."""
+    """The product after a change or count of its stock."""
     answer = client.post(f"/product/{sku}/stock", json=adjustment)
     assert answer.status_code == 200, answer.text
     assert answer.headers["ETag"] == f'"{body(answer)["version"]}"'
@@ -19,7 +19,7 @@ def adjust(client: FlaskClient, sku: str, **adjustment: Any) -> Any:
 
 
 def test_each_change_has_its_line(client: FlaskClient) -> None:
-    """Newest first: who, when, why, before, after."""
+    """A ledger line has caller, time, reason, and the quantities before and after; newest first."""
     assert adjust(client, "mug", change=12, reason="delivery")["available"] == 22
     assert adjust(client, "mug", count=20)["quantity"] == 20
     assert adjust(client, "mug", change=-1, reason="broken")["quantity"] == 19
@@ -38,8 +38,8 @@ def test_each_change_has_its_line(client: FlaskClient) -> None:
     assert {line["order_id"] for line in lines} == {None}
 
 
-def test_the_ledger_comes_in_pages(client: FlaskClient) -> None:
-    """Each line once, newest first."""
+def test_the_ledger_is_paged(client: FlaskClient) -> None:
+    """Pages have each line once, newest first."""
     for n in range(5):
         adjust(client, "tin", change=n + 1, reason="delivery")
     lines, path = [], "/product/tin/stock?limit=2"
@@ -53,10 +53,10 @@ def test_the_ledger_comes_in_pages(client: FlaskClient) -> None:
 @pytest.mark.parametrize(
     "adjustment", [{"change": -11, "reason": "stolen"}, {"change": 10**9, "reason": "x"}]
 )
-def test_there_is_never_less_than_nothing_on_hand(
+def test_the_quantity_on_hand_is_never_negative(
     client: FlaskClient, adjustment: dict[str, Any]
 ) -> None:
-    """409 tells what is there, and nothing changes."""
+    """A change below 0 is refused with 409 and the present quantity, and changes nothing."""
     answer = client.post("/product/mug/stock", json=adjustment)
     assert (answer.status_code, body(answer)["quantity"]) == (409, 10)
     assert read(client, "/product/mug")["version"] == 1
@@ -76,14 +76,14 @@ def test_there_is_never_less_than_nothing_on_hand(
         {"count": 4, "who": "me"},
     ],
 )
-def test_a_faulty_adjustment_is_refused(client: FlaskClient, faulty: dict[str, Any]) -> None:
-    """422, and nothing changes."""
+def test_an_invalid_adjustment_is_refused(client: FlaskClient, faulty: dict[str, Any]) -> None:
+    """A 422 changes nothing."""
     assert client.post("/product/mug/stock", json=faulty).status_code == 422
     assert read(client, "/product/mug")["version"] == 1
 
 
-def test_the_same_key_books_a_delivery_once(client: FlaskClient) -> None:
-    """So a clerk may send it again when the answer got lost."""
+def test_a_stock_change_is_idempotent_by_key(client: FlaskClient) -> None:
+    """A repeated Idempotency-Key changes the stock once, so a lost response can be retried."""
     for _ in range(2):
         answer = client.post(
             "/product/mug/stock",
@@ -100,7 +100,9 @@ def test_an_unknown_product_has_no_ledger(client: FlaskClient) -> None:
 
 
 def test_less_may_be_counted_than_is_reserved(client: FlaskClient) -> None:
-    """The shelf is what it is: then less than nothing is available, and it is out of stock."""
+    """A count below the reserved quantity makes the available one negative and the product out of
+    stock.
+    """
     client.post(
         "/order",
         json={"customer_name": "Ann", "items": [{"product": "mug", "quantity": 8}]},

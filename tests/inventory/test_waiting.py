@@ -1,4 +1,4 @@
-"""Orders that wait for stock, and get it."""
+"""Back-orders: orders that wait for stock."""
 
 from collections.abc import Callable
 from typing import Any
@@ -7,9 +7,9 @@ import pytest
 from flask.testing import FlaskClient
 
 from app.inventory import reservations
-from app.inventory.service import reconcile
+from app.inventory.reservations import reconcile_reservation
 from app.kernel.money import Currency
-from app.orders.service import Rules, place_order
+from app.orders.service import OrderPolicy, place_order
 from app.server.runtime import Runtime
 from tests.over_http import place, read
 
@@ -18,7 +18,7 @@ Settled = Callable[[], None]
 
 
 def deliver(client: FlaskClient, sku: str, change: int) -> Any:
-    """So many pieces arrive; the product as it then is."""
+    """Add pieces to the stock; returns the product after it."""
     adjustment = {"change": change, "reason": "delivery"}
     answer = client.post(f"/product/{sku}/stock", json=adjustment)
     assert answer.status_code == 200, answer.text
@@ -26,12 +26,12 @@ def deliver(client: FlaskClient, sku: str, change: int) -> Any:
 
 
 def statuses(client: FlaskClient) -> list[str]:
-    """Of all orders, oldest first."""
+    """The statuses of all orders, oldest first."""
     return [each["status"] for each in read(client, "/order?sort=date")["orders"]]
 
 
-def queue(client: FlaskClient, settled: Settled, *pots: int) -> None:
-    """Nobody has pots; orders of so many wait for them, one after the other."""
+def backorder_pots(client: FlaskClient, settled: Settled, *pots: int) -> None:
+    """Place orders of so many pots each while pots are out of stock."""
     client.post("/product/pot/stock", json={"count": 0})
     for n in pots:
         place(client, pot=n)
@@ -39,20 +39,18 @@ def queue(client: FlaskClient, settled: Settled, *pots: int) -> None:
     assert statuses(client) == ["backordered"] * len(pots)
 
 
-def test_what_arrives_goes_to_the_oldest_order_first(client: FlaskClient, settled: Settled) -> None:
-    """In the transaction that books it: the answer shows it as reserved already."""
-    queue(client, settled, 2, 2, 2)
+def test_new_stock_goes_to_the_oldest_order_first(client: FlaskClient, settled: Settled) -> None:
+    """The response shows it as reserved: one transaction adds and reserves it."""
+    backorder_pots(client, settled, 2, 2, 2)
     product = deliver(client, "pot", 4)
     assert (product["quantity"], product["reserved"], product["available"]) == (4, 4, 0)
     settled()
     assert statuses(client) == ["confirmed", "confirmed", "backordered"]
 
 
-def test_an_order_that_wants_more_than_there_is_holds_nobody_up(
-    client: FlaskClient, settled: Settled
-) -> None:
-    """Goods that lie on the shelf help nobody; it stays the first in the queue."""
-    queue(client, settled, 5, 2, 1)
+def test_a_large_order_does_not_block_smaller_ones(client: FlaskClient, settled: Settled) -> None:
+    """An order that wants more than is available keeps its place while later ones are served."""
+    backorder_pots(client, settled, 5, 2, 1)
     assert deliver(client, "pot", 3)["reserved"] == 3
     settled()
     assert statuses(client) == ["backordered", "confirmed", "confirmed"]
@@ -62,10 +60,10 @@ def test_an_order_that_wants_more_than_there_is_holds_nobody_up(
 
 
 @pytest.mark.parametrize("ending", ["cancel", "delete", "change"])
-def test_what_an_order_gives_back_goes_to_who_waits(
+def test_freed_stock_goes_to_waiting_orders(
     client: FlaskClient, settled: Settled, ending: str
 ) -> None:
-    """Cancelled, deleted or made smaller."""
+    """Cancelling, deleting or reducing an order frees stock for the waiting ones."""
     place(client, pot=1)
     settled()
     place(client, pot=1)
@@ -83,9 +81,9 @@ def test_what_an_order_gives_back_goes_to_who_waits(
     assert read(client, "/product/pot")["available"] == 0
 
 
-def test_an_order_waits_for_all_that_it_wants(client: FlaskClient, settled: Settled) -> None:
-    """All lines or none: what was there when it was placed may be gone when the rest arrives."""
-    queue(client, settled)
+def test_an_order_waits_for_all_of_its_lines(client: FlaskClient, settled: Settled) -> None:
+    """An order gets all lines or none, so stock that it could have had may be sold meanwhile."""
+    backorder_pots(client, settled)
     place(client, pot=1, mug=10)
     settled()
     place(client, mug=10)
@@ -99,9 +97,9 @@ def test_an_order_waits_for_all_that_it_wants(client: FlaskClient, settled: Sett
     assert statuses(client) == ["confirmed", "confirmed"]
 
 
-def test_a_waiting_order_gets_what_it_wants_by_then(client: FlaskClient, settled: Settled) -> None:
-    """It was changed while it waited."""
-    queue(client, settled, 5)
+def test_a_waiting_order_gets_its_changed_lines(client: FlaskClient, settled: Settled) -> None:
+    """An order that was changed while it waited gets its new lines."""
+    backorder_pots(client, settled, 5)
     client.patch("/order/1001", json={"items": [{"product": "pot", "quantity": 2}]})
     settled()
     assert deliver(client, "pot", 3)["reserved"] == 2
@@ -109,8 +107,8 @@ def test_a_waiting_order_gets_what_it_wants_by_then(client: FlaskClient, settled
     assert statuses(client) == ["confirmed"]
 
 
-def test_who_was_cancelled_waits_no_more(client: FlaskClient, settled: Settled) -> None:
-    queue(client, settled, 2, 2)
+def test_a_cancelled_order_no_longer_waits(client: FlaskClient, settled: Settled) -> None:
+    backorder_pots(client, settled, 2, 2)
     client.post("/order/1001/cancel")
     settled()
     assert deliver(client, "pot", 2)["reserved"] == 2
@@ -121,28 +119,28 @@ def test_who_was_cancelled_waits_no_more(client: FlaskClient, settled: Settled) 
 def test_a_long_queue_is_served_in_several_transactions(
     client: FlaskClient, runtime: Runtime, settled: Settled
 ) -> None:
-    """Each looks at a bounded number of orders; an event brings on the next ones."""
-    waiting = reservations.SERVED_AT_ONCE * 2 + 3
-    rules = Rules(Currency("EUR"))
+    """Each transaction checks a bounded number of orders, and an event continues with the rest."""
+    waiting = reservations.BACKORDERS_PER_TRANSACTION * 2 + 3
+    rules = OrderPolicy(Currency("EUR"))
     request = {"customer_name": "Ann", "items": [{"product": "pot", "quantity": 2}]}
     with runtime.transaction() as tx:
         for _ in range(waiting):
-            reconcile(tx, place_order(tx, rules, request)["order_id"])
+            reconcile_reservation(tx, place_order(tx, rules, request)["order_id"])
     client.get("/product")
     settled()
     assert set(statuses(client)) == {"backordered"}
     product = deliver(client, "pot", 2 * waiting)
-    assert product["reserved"] == 2 * reservations.SERVED_AT_ONCE
+    assert product["reserved"] == 2 * reservations.BACKORDERS_PER_TRANSACTION
     settled()
     assert read(client, "/product/pot")["available"] == 1
     with runtime.read() as view:
         assert view.count("orders", {"status": "confirmed"}) == waiting
 
 
-def test_low_stock_is_told_once_for_each_crossing(
+def test_low_stock_is_emitted_once_for_each_crossing(
     client: FlaskClient, runtime: Runtime, settled: Settled
 ) -> None:
-    """Not once for each order; and again when it has been above the threshold."""
+    """Further orders emit nothing; the next crossing from above the threshold does."""
 
     def alerts() -> list[int]:
         with runtime.read() as view:

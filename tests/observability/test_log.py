@@ -13,7 +13,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from app.auth.keys import create_key
-from app.http.security.identity import PUBLIC
+from app.kernel.identity import PUBLIC
 from app.observability.log import LOG, MOST_WAITING, Log, LogHandler
 from app.observability.log_format import as_json
 from app.server.runtime import Runtime

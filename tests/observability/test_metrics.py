@@ -18,7 +18,7 @@ from app.events.types import Envelope
 from app.kernel.clock import ago, now
 from app.observability.metrics import Metrics
 from app.observability.store_metrics import StoreMetrics
-from app.orders.service import Rules, place_order
+from app.orders.service import OrderPolicy, place_order
 from app.server.runtime import Runtime
 from app.store.files.checkpointer import Checkpointer
 from tests.observability.conftest import Read
@@ -205,7 +205,7 @@ def test_asking_costs_the_same_however_many_orders_there_are(
 def _calls_for(books: StoreMetrics, runtime: Runtime, config: Config, *, orders: int) -> int:
     with runtime.transaction() as tx:
         for _ in range(orders):
-            place_order(tx, Rules(config.currency), request_for(tea=1), order_date=ago(0))
+            place_order(tx, OrderPolicy(config.currency), request_for(tea=1), order_date=ago(0))
     calls = 0
 
     def count(_frame: FrameType, _event: str, _argument: Any) -> None:

@@ -1,4 +1,4 @@
-"""What tests of orders look at besides the answers."""
+"""Fixtures of the tests of orders."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -15,13 +15,13 @@ Stored = Callable[[str, str], dict[str, Any] | None]
 
 @pytest.fixture
 def config(config: Config) -> Config:
-    """Nobody is charged, so no payment makes a version of its own."""
+    """Orders are paid by invoice, so that no payment adds a version."""
     return replace(config, payment_method=INVOICE)
 
 
 @pytest.fixture
 def stored(app: Flask) -> Stored:
-    """A function that reads a document, by collection and key, as it stands in the store."""
+    """A function that reads a document from the store by collection and key."""
 
     def read(collection: str, key: str) -> dict[str, Any] | None:
         with app.extensions["daybook"].read() as view:

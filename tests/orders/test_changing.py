@@ -26,10 +26,8 @@ def order(
     return found
 
 
-def test_a_field_that_is_named_changes_and_the_others_stay(
-    client: FlaskClient, order: dict[str, Any]
-) -> None:
-    """A new version with a line of history; order_date stays, order_update moves on."""
+def test_a_patch_changes_only_the_named_fields(client: FlaskClient, order: dict[str, Any]) -> None:
+    """A patch makes a new version with a line of history; order_date stays."""
     answer = client.patch("/order/1001", json={"customer_name": "Eva"}, content_type=MERGE)
     changed = body(answer)
     assert {name for name in order if changed[name] != order[name]} == {
@@ -47,14 +45,14 @@ def test_a_field_that_is_named_changes_and_the_others_stay(
 
 
 def test_null_removes_the_e_mail(client: FlaskClient, order: dict[str, Any]) -> None:
-    """The one optional field; null is how a merge patch removes."""
+    """Null removes the customer's e-mail address, the one optional field."""
     assert body(client.patch("/order/1001", json={"customer_email": None}))["customer_email"] is (
         None
     )
 
 
 def test_items_are_replaced_as_a_whole(client: FlaskClient, order: dict[str, Any]) -> None:
-    """A merge patch doesn't look into lists; names, prices and totals are made anew."""
+    """A patch of items replaces all lines, with their names, prices and totals."""
     items = [{"product": "tea", "quantity": 3, "amount": "4.00"}]
     changed = body(client.patch("/order/1001", json={"items": items}))
     assert changed["items"] == [items[0] | {"name": "Assam, 100 g", "line_total": "12.00"}]
@@ -74,7 +72,7 @@ def test_items_are_replaced_as_a_whole(client: FlaskClient, order: dict[str, Any
 def test_a_patch_that_changes_nothing_emits_nothing(
     client: FlaskClient, order: dict[str, Any], patch: dict[str, Any]
 ) -> None:
-    """200 with the order as it is: no new version, no event."""
+    """A patch without effect answers 200 with the same version and emits no event."""
     answer = client.patch("/order/1001", json=patch)
     assert (answer.status_code, body(answer)) == (200, order)
     types = [each["event"]["type"] for each in read(client, "/order/1001/events")["events"]]
@@ -84,7 +82,9 @@ def test_a_patch_that_changes_nothing_emits_nothing(
 def test_stock_and_invoice_follow_the_lines(
     client: FlaskClient, order: dict[str, Any], settled: Callable[[], None], stored: Stored
 ) -> None:
-    """After the handlers: exactly the new lines are held, and the one invoice has the new total."""
+    """After a change of lines exactly the new lines are reserved, and the one invoice has the new
+    total.
+    """
     client.patch("/order/1001", json={"items": [{"product": "tea", "quantity": 7}]})
     settled()
     assert read(client, "/product/tea")["reserved"] == 7
@@ -94,10 +94,10 @@ def test_stock_and_invoice_follow_the_lines(
     assert [step["event"] for step in invoice["history"]] == ["made", "adjusted"]
 
 
-def test_a_change_may_use_what_the_order_holds_itself(
+def test_a_change_may_use_the_stock_that_the_order_has_reserved(
     client: FlaskClient, order: dict[str, Any], settled: Callable[[], None]
 ) -> None:
-    """Ten mugs are there and one is held by this order: it may have all ten, not eleven."""
+    """Of ten mugs, one reserved by this order, a change of it may take ten but not eleven."""
     eleven, ten = ([{"product": "mug", "quantity": quantity}] for quantity in (11, 10))
     assert client.patch("/order/1001", json={"items": eleven}).status_code == 409
     assert client.patch("/order/1001", json={"items": ten}).status_code == 200
@@ -105,10 +105,10 @@ def test_a_change_may_use_what_the_order_holds_itself(
     assert read(client, "/product/mug")["available"] == 0
 
 
-def test_a_confirmed_order_that_now_has_to_wait_is_backordered(
+def test_a_confirmed_order_becomes_backordered_when_its_new_lines_are_short(
     client: FlaskClient, order: dict[str, Any], settled: Callable[[], None]
 ) -> None:
-    """And confirmed again once its lines can be held."""
+    """A changed order waits for its new lines, and is confirmed once they can be reserved."""
     client.patch("/order/1001", json={"items": [{"product": "pot", "quantity": 9}]})
     settled()
     assert read(client, "/order/1001")["status"] == "backordered"
@@ -118,10 +118,12 @@ def test_a_confirmed_order_that_now_has_to_wait_is_backordered(
 
 
 @pytest.mark.parametrize("status", ["shipped", "delivered", "cancelled", "failed"])
-def test_an_order_that_is_through_cannot_be_changed(
+def test_an_order_that_is_not_open_cannot_be_changed(
     app: Flask, client: FlaskClient, order: dict[str, Any], status: str
 ) -> None:
-    """409 tells the status; a patch that changes nothing is still answered with the order."""
+    """A change is refused with 409 and the order's status; a patch without effect still answers the
+    order.
+    """
     with app.extensions["daybook"].transaction() as tx:
         tx.put("orders", order | {"status": status})
     answer = client.patch("/order/1001", json={"customer_name": "Eva"})

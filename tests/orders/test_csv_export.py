@@ -1,4 +1,4 @@
-"""GET /order as CSV: what a spreadsheet gets, and that it can be imported again."""
+"""GET /order as CSV, for spreadsheets and for `flask import orders`."""
 
 import csv
 import io
@@ -22,22 +22,22 @@ CSV = {"Accept": "text/csv"}
 
 @pytest.fixture(autouse=True)
 def shop(catalogue: dict[str, str]) -> Iterator[None]:
-    """Every test here orders from the catalogue."""
+    """Every test of this module has the catalogue."""
     yield
 
 
-def sheet(client: FlaskClient, path: str = "/order") -> list[dict[str, str]]:
-    """The rows of the sheet, by heading."""
+def csv_rows(client: FlaskClient, path: str = "/order") -> list[dict[str, str]]:
+    """The rows of the CSV response, by heading."""
     answer = client.get(path, headers=CSV)
     assert answer.status_code == 200, answer.text
     return list(csv.DictReader(io.StringIO(answer.text, newline="")))
 
 
 def test_each_line_is_a_row_with_its_order(client: FlaskClient) -> None:
-    """In the order of the list, with exact amounts and the order's own data in every row."""
+    """Rows are in the list's order, with exact amounts and the order's data in every row."""
     first = place(client, 'Zoë, the "1st"', tea=2, mug=1)
     place(client, "Ada", tea=1)
-    rows = sheet(client)
+    rows = csv_rows(client)
     assert [(row["order"], row["product"], row["quantity"]) for row in rows] == [
         ("1002", "tea", "1"),
         ("1001", "tea", "2"),
@@ -49,11 +49,11 @@ def test_each_line_is_a_row_with_its_order(client: FlaskClient) -> None:
     assert rows[1]["customer_email"] == ""
 
 
-def test_filters_and_sorting_count_and_pages_do_not(client: FlaskClient) -> None:
-    """A sheet is whole: asking for a page of it is a mistake, and is told."""
+def test_csv_takes_filters_and_sorting_but_no_paging(client: FlaskClient) -> None:
+    """The CSV has all selected orders; a request for a page of it is refused."""
     for name in ("Ada", "Eva", "Ada"):
         place(client, name, tea=1)
-    assert [row["order"] for row in sheet(client, "/order?customer=ada&sort=date")] == [
+    assert [row["order"] for row in csv_rows(client, "/order?customer=ada&sort=date")] == [
         "1001",
         "1003",
     ]
@@ -61,16 +61,16 @@ def test_filters_and_sorting_count_and_pages_do_not(client: FlaskClient) -> None
     assert (refused.status_code, refused.mimetype) == (400, "application/problem+json")
 
 
-def test_a_sheet_is_whole_however_long(client: FlaskClient) -> None:
-    """Over several batches every order is there once, as in the list by pages."""
+def test_a_long_csv_is_complete(client: FlaskClient) -> None:
+    """A CSV of several batches has every order once, like the list by pages."""
     for _ in range(csv_response.BATCH + 5):
         place(client, tea=1)
     listed = [str(order["number"]) for order in read(client, "/order?limit=200")["orders"]]
-    assert [row["order"] for row in sheet(client)] == listed
+    assert [row["order"] for row in csv_rows(client)] == listed
 
 
-def test_a_sheet_is_sent_while_it_is_read(client: FlaskClient) -> None:
-    """What is not sent yet is not read yet: an order placed meanwhile may still come."""
+def test_csv_is_streamed(client: FlaskClient) -> None:
+    """Rows are read as they are sent, so an order placed meanwhile may be among them."""
     for _ in range(csv_response.BATCH * 2):
         place(client, "A" * 200, pot=1)
     answer = client.get("/order?sort=date", headers=CSV, buffered=False)
@@ -84,8 +84,8 @@ def test_a_sheet_is_sent_while_it_is_read(client: FlaskClient) -> None:
     answer.close()
 
 
-def test_an_empty_sheet_has_its_headings(client: FlaskClient) -> None:
-    """And says how it wants to be kept."""
+def test_an_empty_csv_has_its_headings(client: FlaskClient) -> None:
+    """An empty CSV has the headings, and the headers for a download."""
     answer = client.get("/order", headers=CSV)
     assert answer.text == (
         "order,order_id,order_date,status,payment_status,customer_name,customer_email,"
@@ -107,9 +107,9 @@ def test_an_empty_sheet_has_its_headings(client: FlaskClient) -> None:
     ],
 )
 def test_no_cell_is_a_formula(client: FlaskClient, name: str, cell: str) -> None:
-    """A customer called =1+1 is text in a spreadsheet; a number stays a number."""
+    """A customer named =1+1 stays text in a spreadsheet, and a number stays a number."""
     place(client, name, tea=1)
-    assert [row["customer_name"] for row in sheet(client)] == [cell]
+    assert [row["customer_name"] for row in csv_rows(client)] == [cell]
 
 
 @pytest.mark.parametrize(
@@ -124,23 +124,23 @@ def test_no_cell_is_a_formula(client: FlaskClient, name: str, cell: str) -> None
         ("", "application/json"),
     ],
 )
-def test_accept_says_which_form(client: FlaskClient, accept: str, media_type: str) -> None:
-    """JSON unless CSV is liked better; caches are told that it depends."""
+def test_accept_chooses_json_or_csv(client: FlaskClient, accept: str, media_type: str) -> None:
+    """The response is JSON unless Accept prefers CSV, and varies by Accept."""
     answer = client.get("/order", headers={"Accept": accept})
     assert (answer.status_code, answer.mimetype) == (200, media_type)
     assert "Accept" in answer.headers["Vary"]
 
 
-def test_what_fails_at_once_is_a_problem(client: FlaskClient) -> None:
-    """The first row is read before the answer begins."""
+def test_a_failure_before_the_first_row_is_a_problem(client: FlaskClient) -> None:
+    """The first row is read before the response starts, so an early failure gets its status."""
     refused = client.get("/order?cursor=made-up", headers=CSV)
     assert (refused.status_code, body(refused)["status"]) == (400, 400)
 
 
-def test_a_sheet_can_be_imported_again(
+def test_an_exported_csv_can_be_imported(
     client: FlaskClient, tmp_path: Path, settled: Callable[[], None]
 ) -> None:
-    """`flask import orders` reads it as it is: another shop has the same orders."""
+    """`flask import orders` reads the CSV as it is into another shop."""
     place(client, "Ada", tea=2, mug=1)
     place(client, "Eva", tea=1)
     file = tmp_path / "orders.csv"
@@ -153,7 +153,7 @@ def test_a_sheet_can_be_imported_again(
 
 
 def imported(other: Flask, file: Path) -> list[tuple[str, str, str]]:
-    """The lines of the other shop's orders, once the file was imported."""
+    """The lines of the other shop's orders after the import of the file."""
     with other.extensions["daybook"].transaction() as tx:
         for product in CATALOGUE:
             add_product(tx, dict(product))
@@ -163,7 +163,7 @@ def imported(other: Flask, file: Path) -> list[tuple[str, str, str]]:
 
 
 def lines(client: FlaskClient) -> list[tuple[str, str, str]]:
-    """(customer, lines, total) of every order, in no promised order."""
+    """(customer, lines, total) of every order, sorted."""
     return sorted(
         (order["customer_name"], json.dumps(order["items"]), order["total_amount"])
         for order in read(client, "/order")["orders"]

@@ -1,4 +1,4 @@
-"""The currency of the books is on record; a shop never gets a second one."""
+"""The currency of a shop is recorded once and never changes."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +17,7 @@ JPY = Currency("JPY")
 
 
 def runtime_of(app: Flask) -> Runtime:
+    """The app's runtime."""
     runtime: Runtime = app.extensions["daybook"]
     return runtime
 
@@ -27,13 +28,13 @@ def test_a_shop_refuses_another_currency(
     catalogue: dict[str, str],
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """Also one that has sold nothing yet: its prices would be worth something else."""
+    """A shop refuses to start with another DAYBOOK_CURRENCY, even before its first order."""
     runtime.close()
     other = create_app(replace(config, currency=JPY))
     with pytest.raises(Unavailable) as caught:
         runtime_of(other).open()
     assert str(caught.value) == (
-        "This shop keeps its books in EUR, but DAYBOOK_CURRENCY is JPY. Set DAYBOOK_CURRENCY=EUR, "
+        "The currency of this shop is EUR, but DAYBOOK_CURRENCY is JPY. Set DAYBOOK_CURRENCY=EUR, "
         "or DAYBOOK_DATA to another folder for a shop in JPY."
     )
     told = other.test_client().get("/order")
@@ -43,10 +44,10 @@ def test_a_shop_refuses_another_currency(
     runtime.open()
 
 
-def test_files_from_elsewhere_are_in_the_currency_of_the_shop(
+def test_imported_files_must_have_the_currency_of_the_shop(
     app: Flask, config: Config, runtime: Runtime, catalogue: dict[str, str], tmp_path: Path
 ) -> None:
-    """The refusal names the file and the line."""
+    """Files in another currency are refused with the file's name and the line."""
     place(app.test_client(), tea=1)
     runtime.close()
     brought = tmp_path / "brought"
@@ -59,10 +60,10 @@ def test_files_from_elsewhere_are_in_the_currency_of_the_shop(
     runtime_of(create_app(replace(config, data=brought))).open().close()
 
 
-def test_a_price_brought_by_hand_has_the_digits_of_the_currency(
+def test_an_edited_price_must_have_the_currencys_decimal_places(
     config: Config, runtime: Runtime, catalogue: dict[str, str]
 ) -> None:
-    """Else the orders for it would be unsound."""
+    """A price with too many decimal places is refused with the file's name and the line."""
     runtime.close()
     file = config.data / "products.json"
     text = file.read_text().replace('"price":"4.50"', '"price":"4.505"')

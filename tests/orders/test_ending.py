@@ -1,4 +1,4 @@
-"""Cancelling keeps an order, deleting removes it; both give its stock back."""
+"""Cancelling keeps an order, deleting removes it; both free its stock."""
 
 from collections.abc import Callable
 from typing import Any
@@ -23,12 +23,12 @@ def order(
 
 
 def cancel_by_patch(client: FlaskClient) -> Any:
-    """The status alone, and why."""
+    """Cancel by a patch of the status, with a reason."""
     return client.patch("/order/1001", json={"status": "cancelled", "reason": "ordered twice"})
 
 
 def cancel_by_post(client: FlaskClient) -> Any:
-    """The same by its own address."""
+    """Cancel by POST to the order's cancel resource."""
     return client.post("/order/1001/cancel", json={"reason": "ordered twice"})
 
 
@@ -36,7 +36,7 @@ def cancel_by_post(client: FlaskClient) -> Any:
 def test_a_cancelled_order_is_kept_with_the_reason(
     client: FlaskClient, order: dict[str, Any], cancel: Callable[[FlaskClient], Any]
 ) -> None:
-    """Its lines and totals stay as they were."""
+    """A cancelled order keeps its lines and totals, and its history has the reason."""
     answer = cancel(client)
     cancelled = body(answer)
     assert (answer.status_code, cancelled["status"], cancelled["version"]) == (200, "cancelled", 3)
@@ -47,10 +47,10 @@ def test_a_cancelled_order_is_kept_with_the_reason(
 
 
 @pytest.mark.parametrize("cancel", [cancel_by_patch, cancel_by_post])
-def test_cancelling_twice_is_cancelling_once(
+def test_cancelling_is_idempotent(
     client: FlaskClient, order: dict[str, Any], cancel: Callable[[FlaskClient], Any]
 ) -> None:
-    """200 with the same order, and one event."""
+    """A second cancellation answers 200 with the same order and emits no further event."""
     first, second = cancel(client), cancel(client)
     assert (second.status_code, second.data) == (200, first.data)
     types = [each["event"]["type"] for each in read(client, "/order/1001/events")["events"]]
@@ -58,10 +58,10 @@ def test_cancelling_twice_is_cancelling_once(
 
 
 @pytest.mark.parametrize("status", ["shipped", "delivered", "failed"])
-def test_it_can_be_too_late_to_cancel(
+def test_an_order_that_is_not_open_cannot_be_cancelled(
     app: Flask, client: FlaskClient, order: dict[str, Any], status: str
 ) -> None:
-    """409 tells the status, and nothing changes."""
+    """Cancelling is refused with 409 and the order's status, and changes nothing."""
     with app.extensions["daybook"].transaction() as tx:
         tx.put("orders", order | {"status": status})
     for answer in (cancel_by_patch(client), cancel_by_post(client)):
@@ -69,10 +69,10 @@ def test_it_can_be_too_late_to_cancel(
     assert read(client, "/order/1001")["version"] == 2
 
 
-def test_a_cancelled_order_gives_its_stock_back_and_its_invoice_is_void(
+def test_cancelling_frees_the_stock_and_voids_the_invoice(
     client: FlaskClient, order: dict[str, Any], settled: Callable[[], None], stored: Stored
 ) -> None:
-    """Once the handlers are through; the invoice is kept."""
+    """After the handlers, a cancelled order holds no stock, and its invoice is void but kept."""
     cancel_by_post(client)
     settled()
     assert read(client, "/product/tea")["available"] == 100
@@ -81,8 +81,10 @@ def test_a_cancelled_order_gives_its_stock_back_and_its_invoice_is_void(
 
 
 @pytest.mark.parametrize("name", ["order_id", "number"])
-def test_a_deleted_order_is_gone(client: FlaskClient, order: dict[str, Any], name: str) -> None:
-    """By id or by number; the answer tells the id, and the order is in no list any more."""
+def test_a_deleted_order_is_not_found(
+    client: FlaskClient, order: dict[str, Any], name: str
+) -> None:
+    """Deleting by id or by number answers the id and removes the order from all lists."""
     answer = client.delete(f"/order/{order[name]}")
     assert (answer.status_code, body(answer)) == (
         200,
@@ -94,20 +96,20 @@ def test_a_deleted_order_is_gone(client: FlaskClient, order: dict[str, Any], nam
 
 
 @pytest.mark.parametrize("name", ["order_id", "number"])
-def test_deleting_a_second_time_finds_nothing(
+def test_a_second_deletion_is_not_found(
     client: FlaskClient, order: dict[str, Any], name: str
 ) -> None:
-    """404, and "deleted": false for programs."""
+    """A second deletion answers 404 with "deleted": false."""
     client.delete(f"/order/{order[name]}")
     answer = client.delete(f"/order/{order[name]}")
     assert (answer.status_code, body(answer)["deleted"]) == (404, False)
     assert body(answer)["order_id"] == str(order[name])
 
 
-def test_a_deleted_order_gives_its_stock_back_and_its_invoice_is_void(
+def test_deleting_frees_the_stock_and_voids_the_invoice(
     client: FlaskClient, order: dict[str, Any], settled: Callable[[], None], stored: Stored
 ) -> None:
-    """As with a cancelled one; only the order itself is gone."""
+    """After the handlers, a deleted order has no reservation, and its invoice is void but kept."""
     client.delete("/order/1001")
     settled()
     assert read(client, "/product/tea")["available"] == 100
@@ -115,8 +117,8 @@ def test_a_deleted_order_gives_its_stock_back_and_its_invoice_is_void(
     assert (stored("invoices", order["order_id"]) or {})["status"] == "void"
 
 
-def test_a_number_is_not_given_twice(client: FlaskClient, order: dict[str, Any]) -> None:
-    """Also when its order was deleted."""
+def test_an_order_number_is_never_reused(client: FlaskClient, order: dict[str, Any]) -> None:
+    """The number of a deleted order is not issued again."""
     client.delete("/order/1001")
     assert place(client, tea=1)["number"] == 1002
 
@@ -124,7 +126,7 @@ def test_a_number_is_not_given_twice(client: FlaskClient, order: dict[str, Any])
 def test_the_timeline_outlives_the_order(
     client: FlaskClient, order: dict[str, Any], settled: Callable[[], None]
 ) -> None:
-    """By the id; what was done can still be told, down to the last handler."""
+    """The timeline of a deleted order is found by its id, with every handler's outcome."""
     by_number = read(client, "/order/1001/events")
     assert read(client, f"/order/{order['order_id']}/events") == by_number
     client.delete("/order/1001")

@@ -1,4 +1,4 @@
-"""What becomes of an order when inventory has spoken, in time or too late."""
+"""The handlers of orders, for events that are repeated, late or out of order."""
 
 from typing import Any
 
@@ -6,51 +6,53 @@ import pytest
 from flask import Flask
 
 from app.events.types import Envelope
+from app.kernel import order_states as states
 from app.kernel.money import Currency
-from app.orders import states
 from app.orders.handlers import on_inventory_event
-from app.orders.service import Rules, cancel_order, change_order, find_order, place_order
+from app.orders.queries import find_order
+from app.orders.service import OrderPolicy, cancel_order, change_order, place_order
 from app.store import Document, Transaction
 
 pytestmark = pytest.mark.usefixtures("catalogue")
-RULES = Rules(Currency("EUR"))
+POLICY = OrderPolicy(Currency("EUR"))
 
 
 @pytest.fixture
 def placed(app: Flask) -> Document:
-    """An order of two teas; no handler is running."""
+    """An order of two teas, with no handler running."""
     with app.extensions["daybook"].transaction() as tx:
         request = {"customer_name": "Ann", "items": [{"product": "tea", "quantity": 2}]}
-        return place_order(tx, RULES, request)
+        return place_order(tx, POLICY, request)
 
 
 def reserve(tx: Transaction, order: Document) -> None:
-    """Inventory holds every line of the order as given, and says so."""
-    _speak(tx, order, "inventory.reserved", lines=_lines(order))
+    """Reserve every line of the given version of the order, and handle the event."""
+    _handle(tx, order, "inventory.reserved", lines=_lines(order))
 
 
-def fall_short(tx: Transaction, order: Document, *may_wait: bool) -> None:
-    """Some products of the order as given are short; each may be back-ordered or not."""
+def backorder(tx: Transaction, order: Document, *may_wait: bool) -> None:
+    """Record a shortage for the given version of the order, and handle the event."""
     short = [
         {"product": f"sku-{n}", "wanted": 2, "available": 1, "backorder": backorder}
         for n, backorder in enumerate(may_wait)
     ]
-    _speak(tx, order, "inventory.backordered", lines=[], wanted=_lines(order), short=short)
+    _handle(tx, order, "inventory.backordered", lines=[], wanted=_lines(order), short=short)
 
 
 def status(tx: Transaction, order: Document) -> str:
+    """The order's present status."""
     return str(find_order(tx, order["order_id"])["status"])
 
 
 def test_a_reserved_order_is_confirmed(app: Flask, placed: Document) -> None:
-    """Every line is held for it."""
+    """An order whose lines are all reserved becomes confirmed."""
     with app.extensions["daybook"].transaction() as tx:
         reserve(tx, placed)
         assert status(tx, placed) == states.CONFIRMED
 
 
-def test_an_answer_that_comes_twice_changes_nothing(app: Flask, placed: Document) -> None:
-    """The status is set to what is held; it is that already."""
+def test_a_repeated_event_changes_nothing(app: Flask, placed: Document) -> None:
+    """A second inventory.reserved leaves the order as it is."""
     with app.extensions["daybook"].transaction() as tx:
         reserve(tx, placed)
         before = find_order(tx, placed["order_id"])
@@ -66,66 +68,68 @@ def test_an_answer_that_comes_twice_changes_nothing(app: Flask, placed: Document
         ((True, False), states.FAILED),
     ],
 )
-def test_a_short_order_waits_only_if_all_its_short_products_may(
+def test_a_short_order_waits_if_all_short_products_can_be_backordered(
     app: Flask, placed: Document, may_wait: tuple[bool, ...], becomes: str
 ) -> None:
-    """One product without back-order is enough to end it."""
+    """One short product without back-orders is enough to end the order."""
     with app.extensions["daybook"].transaction() as tx:
-        fall_short(tx, placed, *may_wait)
+        backorder(tx, placed, *may_wait)
         assert status(tx, placed) == becomes
 
 
-def test_an_order_is_served_before_it_heard_that_it_has_to_wait(
-    app: Flask, placed: Document
-) -> None:
-    """Stock came between the two answers: what counts is what is held now, by the first one too."""
+def test_a_late_shortage_does_not_undo_a_reservation(app: Flask, placed: Document) -> None:
+    """The reservation decides, not the event: an old inventory.backordered leaves a reserved order
+    confirmed.
+    """
     with app.extensions["daybook"].transaction() as tx:
-        _hold(tx, placed, lines=_lines(placed))
+        _put_reservation(tx, placed, lines=_lines(placed))
         on_inventory_event(tx, _envelope("inventory.backordered", placed))
         on_inventory_event(tx, _envelope("inventory.reserved", placed))
         assert status(tx, placed) == states.CONFIRMED
 
 
-def test_a_confirmed_order_that_a_change_makes_short_is_cancelled(
-    app: Flask, placed: Document
-) -> None:
-    """It was a sound order once, so it has not failed."""
+def test_a_confirmed_order_whose_change_is_short_is_cancelled(app: Flask, placed: Document) -> None:
+    """An order that was confirmed before is cancelled for lack of stock, rather than failed."""
     with app.extensions["daybook"].transaction() as tx:
         reserve(tx, placed)
         patch = {"items": [{"product": "tea", "quantity": 3}]}
-        changed = change_order(tx, RULES, placed["order_id"], patch)
-        fall_short(tx, changed, False)
+        changed = change_order(tx, POLICY, placed["order_id"], patch)
+        backorder(tx, changed, False)
         assert status(tx, placed) == states.CANCELLED
 
 
-def test_an_answer_about_other_lines_is_not_heard(app: Flask, placed: Document) -> None:
-    """The order was changed since: what counts is the answer that is on its way."""
+def test_an_event_about_earlier_lines_is_ignored(app: Flask, placed: Document) -> None:
+    """An event about an earlier version of the lines changes nothing; the one about the present
+    lines does.
+    """
     with app.extensions["daybook"].transaction() as tx:
         patch = {"items": [{"product": "tea", "quantity": 1}]}
-        changed = change_order(tx, RULES, placed["order_id"], patch)
-        fall_short(tx, placed, False)
+        changed = change_order(tx, POLICY, placed["order_id"], patch)
+        backorder(tx, placed, False)
         reserve(tx, placed)
         assert status(tx, placed) == states.PLACED
         reserve(tx, changed)
         assert status(tx, placed) == states.CONFIRMED
 
 
-def test_an_answer_about_an_order_that_ended_is_not_heard(app: Flask, placed: Document) -> None:
-    """A cancelled order is not revived, a deleted one is not missed."""
+def test_an_event_about_an_ended_order_is_ignored(app: Flask, placed: Document) -> None:
+    """An event neither reopens a cancelled order nor fails for a deleted one."""
     with app.extensions["daybook"].transaction() as tx:
         cancelled = cancel_order(tx, placed["order_id"])
         reserve(tx, cancelled)
-        fall_short(tx, cancelled, True)
+        backorder(tx, cancelled, True)
         assert status(tx, placed) == states.CANCELLED
         reserve(tx, placed | {"order_id": "gone"})
 
 
-def _speak(tx: Transaction, order: Document, event_type: str, **fields: Any) -> None:
-    _hold(tx, order, **fields)
+def _handle(tx: Transaction, order: Document, event_type: str, **fields: Any) -> None:
+    """Store the reservation and handle its event."""
+    _put_reservation(tx, order, **fields)
     on_inventory_event(tx, _envelope(event_type, order))
 
 
-def _hold(tx: Transaction, order: Document, **fields: Any) -> None:
+def _put_reservation(tx: Transaction, order: Document, **fields: Any) -> None:
+    """Store a reservation of the order's version."""
     tx.put("reservations", {"order_id": order["order_id"], "version": order["version"]} | fields)
 
 

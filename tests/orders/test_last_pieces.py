@@ -1,4 +1,4 @@
-"""Many customers for few pieces."""
+"""Parallel orders for the last pieces in stock."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -13,9 +13,8 @@ from tests.over_http import read, request_for
 def test_the_last_pieces_are_sold_once(
     app: Flask, client: FlaskClient, catalogue: dict[str, str], settled: Callable[[], None]
 ) -> None:
-    """50 parallel orders for 10 mugs: never more than 10 reserved, exactly 10 in the end.
-
-    Every order that holds a mug is confirmed; the others were refused at once, or failed.
+    """Of 50 parallel orders for 10 mugs, exactly 10 reserve one and are confirmed; the others are
+    refused at once, or fail.
     """
     reserved = []
 

@@ -11,7 +11,7 @@ from tests.over_http import place, read
 
 @pytest.fixture
 def shop(client: FlaskClient, catalogue: dict[str, str], settled: Callable[[], None]) -> None:
-    """Four orders on three days: confirmed, backordered, cancelled, and confirmed again."""
+    """Four orders on three days: confirmed, backordered, cancelled, and confirmed."""
     with freeze_time("2026-11-20T23:59:59.999Z"):
         client.post(
             "/order",
@@ -58,22 +58,24 @@ def shop(client: FlaskClient, catalogue: dict[str, str], settled: Callable[[], N
         ("customer=ada&status=confirmed", []),
     ],
 )
-def test_filters_find_what_they_say(
+def test_filters_select_orders(
     client: FlaskClient, shop: None, query: str, numbers: list[int]
 ) -> None:
-    """Each alone and together; names in any case and spelling of Unicode, days from end to end."""
+    """Filters work alone and together; names match in any case and Unicode form, days are whole
+    days.
+    """
     found = read(client, f"/order?{query}")
     assert [order["number"] for order in found["orders"]] == numbers
     assert found["next"] is None
 
 
 def test_a_list_shows_whole_orders(client: FlaskClient, shop: None) -> None:
-    """The same document as at the order's own address."""
+    """A list has the same documents as the orders' own addresses."""
     assert read(client, "/order?limit=1")["orders"] == [read(client, "/order/1004")]
 
 
 def test_filters_follow_a_change(client: FlaskClient, shop: None) -> None:
-    """A patched order is found under what it says now, and no longer under what it said."""
+    """A changed order is found by its new values and no longer by its old ones."""
     items = [{"product": "tea", "quantity": 1}]
     client.patch("/order/1004", json={"customer_name": "Eva", "items": items})
     numbers = [order["number"] for order in read(client, "/order?product=tea")["orders"]]

@@ -1,4 +1,4 @@
-"""The numbers that people say on the telephone."""
+"""Order numbers."""
 
 import shutil
 from pathlib import Path
@@ -11,10 +11,10 @@ from app.config import Config
 from tests.over_http import place
 
 
-def test_orders_brought_without_their_counter_keep_their_numbers(
+def test_imported_orders_keep_their_numbers(
     app: Flask, client: FlaskClient, catalogue: dict[str, str], tmp_path: Path
 ) -> None:
-    """A folder with nothing but orders.json and products.json goes on after the highest number."""
+    """A folder with only orders.json and products.json continues after the highest order number."""
     numbers = [place(client, tea=1)["number"] for _ in range(3)]
     app.extensions["daybook"].close()
     brought = tmp_path / "brought"

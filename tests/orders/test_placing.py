@@ -1,4 +1,4 @@
-"""POST /order: what an order is made of, and what it must not be."""
+"""POST /order: the stored order, and the requests that are refused."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -20,12 +20,12 @@ LINK = re.compile("1001-[A-Za-z0-9_-]{22}")
 
 @pytest.fixture(autouse=True)
 def shop(catalogue: dict[str, str]) -> Iterator[None]:
-    """Every test here orders from the catalogue."""
+    """Every test of this module has the catalogue."""
     yield
 
 
-def test_an_order_has_every_field_of_its_own(client: FlaskClient) -> None:
-    """All fields of DESIGN section 3, with prices and names from the catalogue and exact sums."""
+def test_a_placed_order_has_every_field(client: FlaskClient) -> None:
+    """An order has all documented fields, with names and prices from the catalogue."""
     wanted = request_for("Ada Lovelace", tea=3, mug=2) | {"customer_email": "ada@example.org"}
     with freeze_time("2026-11-21T08:00:00.123Z", tick=False):
         answer = client.post("/order", json=wanted)
@@ -69,7 +69,7 @@ def test_an_order_has_every_field_of_its_own(client: FlaskClient) -> None:
 
 
 def test_numbers_follow_each_other_and_ids_sort_by_time(client: FlaskClient) -> None:
-    """1001, 1002, …: what people say on the telephone."""
+    """Order numbers are consecutive from 1001, and ids sort by time."""
     orders = [place(client, tea=1) for _ in range(3)]
     assert [order["number"] for order in orders] == [1001, 1002, 1003]
     ids = [order["order_id"] for order in orders]
@@ -79,7 +79,7 @@ def test_numbers_follow_each_other_and_ids_sort_by_time(client: FlaskClient) -> 
 def test_an_order_is_found_by_id_and_by_number(
     client: FlaskClient, settled: Callable[[], None]
 ) -> None:
-    """The same document at both addresses."""
+    """The order's id and its number address the same document."""
     order_id = place(client, tea=1)["order_id"]
     settled()
     order = read(client, f"/order/{order_id}")
@@ -87,8 +87,8 @@ def test_an_order_is_found_by_id_and_by_number(
     assert read(client, "/order/1001") == order
 
 
-def test_the_amount_of_a_line_counts_instead_of_the_price(client: FlaskClient) -> None:
-    """A clerk may give another price, also nothing; the sum is exact."""
+def test_the_amount_of_a_line_overrides_the_price(client: FlaskClient) -> None:
+    """A line's amount, also zero, replaces the product's price, and the sum is exact."""
     lines = [
         {"product": "tea", "quantity": 3, "amount": "0.10"},
         {"product": "tea", "quantity": 1, "amount": "0"},
@@ -100,15 +100,17 @@ def test_the_amount_of_a_line_counts_instead_of_the_price(client: FlaskClient) -
 
 
 def test_an_e_mail_is_optional(client: FlaskClient) -> None:
-    """Left out and null are the same."""
+    """An order without an e-mail address and one with null are the same."""
     left_out = place(client, tea=1)
     null = client.post("/order", json=request_for(tea=1) | {"customer_email": None})
     assert left_out["customer_email"] is None
     assert body(null)["customer_email"] is None
 
 
-def test_the_largest_order_is_taken(client: FlaskClient) -> None:
-    """2,000 lines, the longest name, the greatest quantity and amount: within the limits."""
+def test_the_largest_order_is_accepted(client: FlaskClient) -> None:
+    """An order of 2,000 lines with the longest name and the largest quantity and amount is
+    accepted.
+    """
     line = {"product": "pot", "quantity": 1_000_000, "amount": "999999999999.99"}
     wanted = {"customer_name": "a" * 200, "items": [line] * 2000}
     order = body(client.post("/order", json=wanted))
@@ -116,38 +118,38 @@ def test_the_largest_order_is_taken(client: FlaskClient) -> None:
 
 
 def test_a_body_of_exactly_one_mebibyte_is_read(client: FlaskClient) -> None:
-    """One byte less than too large: refused for what it says, not for its size."""
+    """A body of exactly the size limit is parsed, and refused for its content only."""
     start, end = b'{"customer_name": "', b'"}'
     data = start + b"a" * ((1 << 20) - len(start) - len(end)) + end
     answer = client.post("/order", data=data, content_type="application/json")
     assert (len(data), answer.status_code) == (1 << 20, 422)
 
 
-def test_every_fault_is_told_at_once(client: FlaskClient) -> None:
-    """One answer lists all problems, so that a form can be mended in one go."""
+def test_a_refusal_lists_every_fault(client: FlaskClient) -> None:
+    """One response lists all faults of a request."""
     answer = client.post("/order", json={"items": [{"quantity": 0}], "note": "hi"})
     pointers = {each["pointer"] for each in body(answer)["errors"]}
     assert pointers == {"/customer_name", "/items/0/product", "/items/0/quantity", "/note"}
 
 
-def test_an_answer_lists_a_hundred_faults_at_most(client: FlaskClient) -> None:
-    """A body full of faults doesn't get a larger one back."""
+def test_a_refusal_lists_at_most_a_hundred_faults(client: FlaskClient) -> None:
+    """A body with more faults than that does not get a larger response."""
     answer = client.post("/order", json={f"x{number}": 0 for number in range(5000)})
     assert len(body(answer)["errors"]) == 100
 
 
-def test_a_short_shelf_is_told_with_what_is_there(client: FlaskClient) -> None:
-    """409 names each product with what was wanted and what is available; lines are added up."""
+def test_a_refusal_for_lack_of_stock_lists_what_is_available(client: FlaskClient) -> None:
+    """A 409 lists each short product with its wanted and its available quantity."""
     lines = [{"product": "mug", "quantity": 6}, {"product": "mug", "quantity": 5}]
     answer = client.post("/order", json={"customer_name": "Ada", "items": lines})
     assert answer.status_code == 409
     assert body(answer)["short"] == [{"product": "mug", "wanted": 11, "available": 10}]
 
 
-def test_a_placed_order_is_confirmed_when_its_stock_is_held(
+def test_a_placed_order_is_confirmed_when_its_stock_is_reserved(
     client: FlaskClient, settled: Callable[[], None]
 ) -> None:
-    """The first step of its life, made by the inventory and written down in the history."""
+    """The reservation confirms the order, and its history says so."""
     place(client, tea=2)
     settled()
     order = read(client, "/order/1001")
@@ -155,10 +157,12 @@ def test_a_placed_order_is_confirmed_when_its_stock_is_held(
     assert [step["event"] for step in order["history"]] == ["placed", "confirmed"]
 
 
-def test_an_order_that_may_wait_is_backordered(
+def test_an_order_of_a_backorder_product_waits_for_stock(
     client: FlaskClient, settled: Callable[[], None]
 ) -> None:
-    """A product with back-orders is sold when the shelf is empty; nothing is held meanwhile."""
+    """A product with back-orders is sold when out of stock, and nothing is reserved until stock
+    arrives.
+    """
     place(client, pot=5, tea=1)
     settled()
     assert read(client, "/order/1001")["status"] == "backordered"
@@ -166,17 +170,17 @@ def test_an_order_that_may_wait_is_backordered(
 
 
 class TestUnlistedProducts:
-    """DAYBOOK_UNLISTED_PRODUCTS=allow."""
+    """Orders with DAYBOOK_UNLISTED_PRODUCTS=allow."""
 
     @pytest.fixture
     def config(self, config: Config) -> Config:
-        """Products that are not in the catalogue may be ordered, in another currency."""
+        """Products outside the catalogue may be ordered, in another currency."""
         return replace(config, unlisted_products=True, currency=Currency("JPY"))
 
     def test_an_unlisted_product_is_sold_at_the_amount_given(
         self, client: FlaskClient, app: Flask, settled: Callable[[], None]
     ) -> None:
-        """No stock is kept of it, so the order is confirmed; its sku stands for its name."""
+        """An unlisted product has no stock, so its order is confirmed; its sku is its name."""
         line: dict[str, Any] = {"product": "gift", "quantity": 2, "amount": "450"}
         order = body(client.post("/order", json={"customer_name": "Ada", "items": [line]}))
         assert order["items"] == [line | {"name": "gift", "line_total": "900"}]
@@ -185,7 +189,7 @@ class TestUnlistedProducts:
         assert read(client, "/order/1001")["status"] == "confirmed"
 
     def test_an_unlisted_product_needs_an_amount(self, client: FlaskClient) -> None:
-        """There is no price to take."""
+        """A line of an unlisted product without an amount is refused."""
         answer = client.post("/order", json=request_for(gift=1))
         assert answer.status_code == 422
         assert body(answer)["errors"][0]["pointer"] == "/items/0/amount"

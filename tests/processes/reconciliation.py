@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from app import create_app
-from app.billing.service import INVOICES
+from app.billing.documents import INVOICES
 from app.billing.simulator import Simulator
 from app.config import Config
 from app.events.outbox import DONE, OUTBOX, timeline
 from app.events.types import InventoryReserved
-from app.inventory.service import PRODUCTS, RESERVATIONS, add_product
-from app.orders.service import ORDERS
+from app.inventory.documents import PRODUCTS, RESERVATIONS
+from app.inventory.service import add_product
+from app.orders.documents import ORDERS
 from app.server.runtime import Runtime
 from app.store import Document, View
 

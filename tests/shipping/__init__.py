@@ -1,1 +1,1 @@
-"""Shipping: shipments and the carrier."""
+"""Tests of app/shipping."""

@@ -1,4 +1,4 @@
-"""A shop with a warehouse, and a carrier that signs."""
+"""Fixtures of the tests of shipping: a shop with a carrier that signs its call-backs."""
 
 import json
 from collections.abc import Callable
@@ -21,7 +21,7 @@ PARCEL = {"carrier": "DHL", "tracking_number": "JD0146"}
 
 @pytest.fixture
 def config(config: Config) -> Config:
-    """With a secret that the carrier shares; nobody is charged, which would be more events."""
+    """The carrier's secret is set; orders are paid by invoice, which adds no events."""
     return replace(config, carrier_secret=SECRET, payment_method=INVOICE)
 
 
@@ -37,7 +37,7 @@ def ready(
 
 
 def ship(client: FlaskClient, name: object = 1001, **headers: str) -> TestResponse:
-    """What the warehouse posts when the parcel is on the van."""
+    """Hand the order's shipment to the carrier."""
     return client.post(f"/shipment/{name}/ship", json=PARCEL, headers=headers)
 
 
@@ -49,7 +49,7 @@ def call_back(
     at: datetime | None = None,
     message: dict[str, Any] | None = None,
 ) -> TestResponse:
-    """What the carrier posts when the parcel has arrived, signed."""
+    """Send the carrier's signed call-back that a shipment has arrived."""
     body = json.dumps(message or {"tracking_number": PARCEL["tracking_number"]})
     at = at or datetime.now(UTC)
     headers = {

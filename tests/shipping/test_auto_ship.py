@@ -1,4 +1,4 @@
-"""DAYBOOK_AUTO_SHIP=on: what is ready leaves at once, for demonstrations."""
+"""DAYBOOK_AUTO_SHIP=on ships a ready shipment at once, for demonstrations."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -20,7 +20,7 @@ def config(config: Config) -> Config:
 def test_a_reserved_order_is_shipped_at_once(
     client: FlaskClient, settled: Callable[[], None]
 ) -> None:
-    """It is confirmed first all the same; one that waits for stock stays."""
+    """A reserved order becomes confirmed and then shipped; one that waits for stock stays."""
     place(client, tea=1)
     place(client, pot=5)
     settled()

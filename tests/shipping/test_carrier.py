@@ -1,4 +1,4 @@
-"""The carrier's call-back: who may say that a parcel has arrived."""
+"""The carrier's call-back and its signature."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -20,38 +20,40 @@ OTHER_SECRET = "whsec_" + "C2FVsBQIhrscChlQIMV+b5sSYspob7oD"
 
 @pytest.fixture
 def shipped(client: FlaskClient, ready: dict[str, Any]) -> dict[str, Any]:
-    """An order on its way."""
+    """An order that has been shipped."""
     ship(client)
     return ready
 
 
-def test_the_same_call_back_again_does_no_harm(
-    client: FlaskClient, shipped: dict[str, Any]
-) -> None:
-    """Carriers repeat what they are not sure of: the same answer, one event."""
+def test_a_repeated_call_back_is_idempotent(client: FlaskClient, shipped: dict[str, Any]) -> None:
+    """The second call-back gets the first response and emits no event."""
     first, second = call_back(client), call_back(client)
     assert (second.status_code, second.data) == (200, first.data)
     assert types_of(client).count("order.delivered") == 1
 
 
-def test_the_carrier_may_tell_when(client: FlaskClient, shipped: dict[str, Any]) -> None:
-    """Else the moment of the call counts."""
+def test_the_call_back_may_have_the_time_of_delivery(
+    client: FlaskClient, shipped: dict[str, Any]
+) -> None:
+    """Without a time in the call-back, its arrival counts."""
     message = {"tracking_number": "JD0146", "delivered_at": "2026-11-24T10:30:00+01:00"}
     assert body(call_back(client, message=message))["delivered_at"] == "2026-11-24T09:30:00.000Z"
 
 
 @pytest.mark.parametrize("minutes", [-6, 6])
-def test_an_old_call_back_is_not_heard(
+def test_a_call_back_outside_five_minutes_is_refused(
     client: FlaskClient, shipped: dict[str, Any], minutes: int
 ) -> None:
-    """Five minutes either way, so that one that was overheard is of no use for long."""
+    """A recorded call-back cannot be replayed later."""
     answer = call_back(client, at=datetime.now(UTC) + timedelta(minutes=minutes))
     assert answer.status_code == 403
     assert "not signed as it should be" in body(answer)["detail"]
 
 
-def test_only_the_carrier_can_say_so(client: FlaskClient, shipped: dict[str, Any]) -> None:
-    """Another secret, another body, nonsense or nothing for a signature: refused, and unchanged."""
+def test_an_unsigned_call_back_is_refused(client: FlaskClient, shipped: dict[str, Any]) -> None:
+    """Another secret, another body, or a malformed or missing signature is refused and changes
+    nothing.
+    """
     sent = call_back(client, message={"tracking_number": "?"}).request.headers
     good = {name.lower(): value for name, value in sent if name.startswith("Webhook-")}
     sign = "webhook-signature"
@@ -77,7 +79,7 @@ def test_only_the_carrier_can_say_so(client: FlaskClient, shipped: dict[str, Any
     assert read(client, "/shipment/1001")["state"] == "shipped"
 
 
-def test_a_call_back_about_another_parcel_is_refused(
+def test_a_call_back_about_another_shipment_is_refused(
     client: FlaskClient, shipped: dict[str, Any]
 ) -> None:
     """The signature does not cover the address; the tracking number in the body does."""
@@ -86,14 +88,14 @@ def test_a_call_back_about_another_parcel_is_refused(
     assert "another tracking number" in body(answer)["detail"]
 
 
-def test_what_was_not_shipped_cannot_arrive(client: FlaskClient, ready: dict[str, Any]) -> None:
-    """409, and the shipment stays on the packing list."""
+def test_an_unshipped_order_cannot_be_delivered(client: FlaskClient, ready: dict[str, Any]) -> None:
+    """A 409 leaves the shipment ready."""
     answer = call_back(client)
     assert (answer.status_code, body(answer)["shipment_state"]) == (409, "ready")
 
 
 def test_without_a_secret_there_are_no_call_backs(config: Config) -> None:
-    """The refusal says what to set."""
+    """The refusal names the setting to set."""
     app = create_app(replace(config, carrier_secret=None))
     try:
         answer = call_back(app.test_client())
@@ -104,7 +106,7 @@ def test_without_a_secret_there_are_no_call_backs(config: Config) -> None:
 
 
 def test_a_secret_is_shown_nowhere(config: Config) -> None:
-    """Not when it is refused at the start, and not where the settings are printed."""
+    """Neither a refusal at the start nor the printed settings have the secret."""
     with pytest.raises(Invalid) as refused:
         from_environment({"DAYBOOK_CARRIER_SECRET": "whsec_c2hvcnQ="})
     assert "c2hvcnQ" not in str(refused.value)

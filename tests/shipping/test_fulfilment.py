@@ -1,4 +1,4 @@
-"""The story of a parcel: packed, handed to the carrier, delivered."""
+"""A shipment from packing through hand-over to delivery."""
 
 from collections.abc import Callable
 from typing import Any
@@ -14,7 +14,7 @@ Settled = Callable[[], None]
 
 @pytest.mark.usefixtures("catalogue")
 def test_an_order_is_packed_shipped_and_delivered(client: FlaskClient, settled: Settled) -> None:
-    """Placed → reserved → on the packing list → handed over → the carrier calls back."""
+    """An order goes from placed through ready and shipped to delivered."""
     # A customer orders. As soon as inventory has reserved every line, the shipment is ready.
     place(client, "Ann", tea=2, mug=1)
     settled()
@@ -56,10 +56,10 @@ def test_an_order_is_packed_shipped_and_delivered(client: FlaskClient, settled: 
     assert types_of(client)[-2:] == ["order.fulfilled", "order.delivered"]
 
 
-def test_a_shipped_order_is_neither_changed_cancelled_nor_deleted(
+def test_a_shipped_order_cannot_be_changed_cancelled_or_deleted(
     client: FlaskClient, ready: dict[str, Any], settled: Settled
 ) -> None:
-    """409 says so: right after the handover, and when orders has heard of it."""
+    """The refusal is a 409 both before and after the order itself becomes shipped."""
     ship(client)
     for _ in range(2):
         for answer in (
@@ -78,10 +78,10 @@ def test_a_shipped_order_is_neither_changed_cancelled_nor_deleted(
 
 
 @pytest.mark.parametrize("end", ["cancel", "delete"])
-def test_a_cancel_that_comes_first_wins(
+def test_a_cancelled_order_cannot_be_shipped(
     client: FlaskClient, ready: dict[str, Any], settled: Settled, end: str
 ) -> None:
-    """The parcel stays here: also in the moment before shipping has heard of it."""
+    """A hand-over is refused even before shipping has handled the cancellation."""
     order_id = ready["order_id"]
     if end == "cancel":
         client.post(f"/order/{order_id}/cancel")
@@ -101,7 +101,7 @@ def test_a_cancel_that_comes_first_wins(
 def test_a_changed_order_is_shipped_as_it_is_now(
     client: FlaskClient, ready: dict[str, Any], settled: Settled
 ) -> None:
-    """It is taken back until its new lines are reserved."""
+    """The shipment waits until the new lines are reserved, and then has them."""
     client.patch("/order/1001", json={"items": [{"product": "tea", "quantity": 5}]})
     settled()
     shipment = read(client, "/shipment/1001")
@@ -112,10 +112,10 @@ def test_a_changed_order_is_shipped_as_it_is_now(
     assert line == {"product": "tea", "quantity": 5}
 
 
-def test_who_packed_the_old_lines_is_told(
+def test_a_hand_over_of_an_outdated_shipment_is_refused(
     client: FlaskClient, ready: dict[str, Any], settled: Settled
 ) -> None:
-    """If-Match names the shipment that was packed; it was changed since."""
+    """If-Match with the version of the packed shipment is refused after the order has changed."""
     packed = client.get("/shipment/1001").headers["ETag"]
     client.patch("/order/1001", json={"items": [{"product": "tea", "quantity": 5}]})
     settled()
@@ -128,7 +128,7 @@ def test_who_packed_the_old_lines_is_told(
 def test_an_order_that_waits_for_stock_cannot_be_shipped(
     client: FlaskClient, settled: Settled
 ) -> None:
-    """The list says what it waits for; the refusal says it too."""
+    """The list and the refusal both say that it waits for stock."""
     place(client, pot=3)
     settled()
     [shipment] = read(client, "/shipment?state=waiting")["shipments"]
@@ -139,8 +139,8 @@ def test_an_order_that_waits_for_stock_cannot_be_shipped(
     assert types_of(client) == ["order.placed", "inventory.backordered"]
 
 
-def test_a_parcel_leaves_once(client: FlaskClient, ready: dict[str, Any]) -> None:
-    """The same handover again changes nothing; another one is refused, with what was done."""
+def test_a_shipment_is_handed_over_once(client: FlaskClient, ready: dict[str, Any]) -> None:
+    """The same hand-over changes nothing; another one is refused with the details of the first."""
     first, second = ship(client), ship(client)
     assert (second.status_code, second.data) == (200, first.data)
     other = PARCEL | {"tracking_number": "JD0147"}
@@ -150,10 +150,8 @@ def test_a_parcel_leaves_once(client: FlaskClient, ready: dict[str, Any]) -> Non
     assert types_of(client).count("order.fulfilled") == 1
 
 
-def test_a_handover_with_a_key_is_answered_again(
-    client: FlaskClient, ready: dict[str, Any]
-) -> None:
-    """Also when the parcel has been delivered meanwhile."""
+def test_a_hand_over_is_idempotent_by_key(client: FlaskClient, ready: dict[str, Any]) -> None:
+    """The first response is repeated even after the delivery."""
     first = ship(client, **{"Idempotency-Key": "van-7"})
     call_back(client)
     again = ship(client, **{"Idempotency-Key": "van-7"})
@@ -161,10 +159,10 @@ def test_a_handover_with_a_key_is_answered_again(
     assert again.headers["Idempotency-Replayed"] == "true"
 
 
-def test_a_parcel_of_an_order_that_is_gone_arrives_all_the_same(
+def test_a_shipment_of_a_deleted_order_can_be_delivered(
     client: FlaskClient, ready: dict[str, Any], settled: Settled, take_out: Callable[[str], None]
 ) -> None:
-    """Nobody is told: the order is gone. The shipment is kept, under the order's id."""
+    """The shipment is kept under the order's id, and no event is emitted."""
     order_id = ready["order_id"]
     ship(client)
     take_out(order_id)
@@ -175,7 +173,7 @@ def test_a_parcel_of_an_order_that_is_gone_arrives_all_the_same(
 
 @pytest.mark.usefixtures("catalogue")
 def test_unknown_shipments_are_not_found(client: FlaskClient) -> None:
-    """By whatever name."""
+    """An unknown id or number answers 404."""
     for name in ("1001", "nonsense", "01890a5d-ac96-774b-bcce-b302099a8057"):
         assert client.get(f"/shipment/{name}").status_code == 404
         assert ship(client, name).status_code == 404

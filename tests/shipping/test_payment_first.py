@@ -1,4 +1,4 @@
-"""Goods leave when they are paid; where the shop says so, as soon as they are there."""
+"""DAYBOOK_SHIP_WHEN: whether goods leave only when they are paid."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -25,14 +25,14 @@ class TestPaid:
         return replace(config, payment_method=APPROVE, faults=True, retry_attempts=1)
 
     def test_a_paid_order_is_ready(self, client: FlaskClient, settled: Settled) -> None:
-        """Whichever comes first, stock or payment."""
+        """A shipment is ready after stock and payment, in either order."""
         place(client, tea=1)
         settled()
         assert read(client, "/shipment/1001")["state"] == "ready"
         assert ship(client).status_code == 200
 
     def test_an_order_waits_for_its_payment(self, client: FlaskClient, settled: Settled) -> None:
-        """The list and the refusal say so; it is ready when billing has done its part."""
+        """The list and the refusal say that it waits for payment, until billing has recorded it."""
         client.put("/fault/billing", json={"mode": "fail"})
         place(client, tea=1)
         settled()
@@ -45,8 +45,10 @@ class TestPaid:
         settled()
         assert read(client, "/shipment/1001")["state"] == "ready"
 
-    def test_what_was_added_has_to_be_paid_too(self, client: FlaskClient, settled: Settled) -> None:
-        """The difference, before the larger parcel leaves."""
+    def test_a_larger_order_waits_for_the_difference(
+        self, client: FlaskClient, settled: Settled
+    ) -> None:
+        """The shipment waits until the difference is paid."""
         place(client, tea=1)
         settled()
         client.put("/fault/billing", json={"mode": "fail"})
@@ -60,7 +62,7 @@ class TestPaid:
 
 
 def test_an_order_by_invoice_does_not_wait(client: FlaskClient, settled: Settled) -> None:
-    """Its customer pays some day."""
+    """An order paid by invoice is shipped before its payment."""
     place(client, tea=1)
     settled()
     assert read(client, "/order/1001")["payment_status"] == "pending"
@@ -78,7 +80,7 @@ class TestReserved:
         )
 
     def test_goods_leave_unpaid(self, client: FlaskClient, settled: Settled) -> None:
-        """The payment may follow."""
+        """A reserved order is shipped before its payment."""
         client.put("/fault/billing", json={"mode": "fail"})
         place(client, tea=1)
         settled()
@@ -86,14 +88,14 @@ class TestReserved:
 
 
 class TestDeclined:
-    """The gateway declines."""
+    """A shop whose gateway declines."""
 
     @pytest.fixture
     def config(self, config: Config) -> Config:
         return replace(config, payment_method=DECLINE)
 
-    def test_nothing_is_left_to_be_packed(self, client: FlaskClient, settled: Settled) -> None:
-        """The order has failed."""
+    def test_a_failed_order_has_no_shipment(self, client: FlaskClient, settled: Settled) -> None:
+        """A declined payment fails the order and removes its shipment."""
         place(client, tea=1)
         settled()
         assert read(client, "/order/1001")["status"] == "failed"
@@ -102,6 +104,6 @@ class TestDeclined:
 
 
 def test_when_to_ship_is_paid_or_reserved() -> None:
-    """Nothing else is understood."""
+    """Any other value of DAYBOOK_SHIP_WHEN is refused."""
     with pytest.raises(Invalid, match="must be paid or reserved"):
         from_environment({"DAYBOOK_SHIP_WHEN": "whenever"})

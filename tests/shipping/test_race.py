@@ -1,4 +1,4 @@
-"""A parcel is handed over in the moment in which its order is cancelled, changed or deleted."""
+"""A hand-over in parallel with cancelling, changing or deleting its order."""
 
 import threading
 from collections.abc import Callable
@@ -19,11 +19,11 @@ ORDERS = 12
 def test_exactly_one_of_cancelling_and_shipping_wins(
     app: Flask, client: FlaskClient, settled: Callable[[], None]
 ) -> None:
-    """Whoever commits first; the other is told, and nothing is half done."""
+    """The first commit wins, the other request is refused, and nothing is half done."""
     numbers = [place(client, tea=1)["number"] for _ in range(ORDERS)]
     settled()
     for number in numbers:
-        cancelled, shipped = _at_once(
+        cancelled, shipped = _send_in_parallel(
             partial(app.test_client().post, f"/order/{number}/cancel"),
             partial(ship, app.test_client(), number),
         )
@@ -39,8 +39,8 @@ def test_exactly_one_of_cancelling_and_shipping_wins(
     assert read(client, "/product/tea")["reserved"] == 0
 
 
-def _at_once(*requests: Callable[[], TestResponse]) -> list[TestResponse]:
-    """Send all of them at the same moment; their answers, in order."""
+def _send_in_parallel(*requests: Callable[[], TestResponse]) -> list[TestResponse]:
+    """Send the requests at the same moment; returns their responses in order."""
     answers: dict[int, TestResponse] = {}
     begin = threading.Barrier(len(requests))
 

@@ -15,10 +15,10 @@ from werkzeug.test import TestResponse
 
 from app import create_app
 from app.auth.keys import create_key
-from app.billing.receipt import Shop
+from app.billing.issuer import ReceiptIssuer
 from app.config import Config
 from app.kernel.money import Currency
-from app.orders.service import Rules
+from app.orders.service import OrderPolicy
 from app.server.runtime import Runtime
 from app.web.layout import live
 from app.web.layout.context import PageContext
@@ -183,8 +183,8 @@ def test_a_stream_ends_when_the_process_is_about_to(runtime: Runtime, follow: Fo
 
 def test_a_quiet_stream_beats(runtime: Runtime) -> None:
     """So that a browser, and a proxy between, know that it lives."""
-    shop = Shop("Daybook", "", UTC)
-    site = PageContext(runtime, Rules(Currency("EUR")), UTC, Path(), shop, heartbeat_s=0.05)
+    shop = ReceiptIssuer("Daybook", "", UTC)
+    site = PageContext(runtime, OrderPolicy(Currency("EUR")), UTC, Path(), shop, heartbeat_s=0.05)
     watch = live.Watch(runtime, ["orders"])
     _, first, beat, *_ = islice(live.messages(site, watch, runtime.position(), ["orders"]), 3)
     assert first == beat == b": all is well\nid: %d\n\n" % runtime.position()

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 from flask.testing import FlaskClient
 
-from app.orders.service import ORDERS
+from app.orders.documents import ORDERS
 from app.server.runtime import Runtime
 from app.web.clerk import order_search
 from tests.over_http import place, read

@@ -12,7 +12,7 @@ from flask.testing import FlaskClient
 from freezegun import freeze_time
 
 from app.config import Config
-from app.orders.service import ORDERS
+from app.orders.documents import ORDERS
 from app.server.runtime import Runtime
 from app.store import View
 from app.web.manager import statistics

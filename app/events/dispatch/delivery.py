@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from app.events.outbox import PENDING
 from app.events.registry import Handler
 from app.events.types import Envelope
-from app.kernel.trace import Trace
+from app.kernel.trace import TraceContext
 from app.store import Document
 
 
@@ -29,7 +29,7 @@ class Delivery(NamedTuple):
     handler: Handler
     attempt: int
     before_replay: int = 0
-    span: Trace | None = None
+    span: TraceContext | None = None
     began: float = 0.0
 
     def is_open(self, record: Document) -> bool:

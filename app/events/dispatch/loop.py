@@ -149,7 +149,7 @@ class DeliveryLoop:
             lock_wait_s = monotonic() - began
             uow = UnitOfWork(tx)
             for each in completed:
-                with trace.within(each.delivery.span):
+                with trace.attached(each.delivery.span):
                     self._resume(uow, each)
             self._run_ready(uow, partitions, began + lock_wait_s + BATCH_MAX_OPEN_S)
             changed = uow.flush()
@@ -171,7 +171,7 @@ class DeliveryLoop:
         while True:
             for delivery in [self._next_delivery(uow, partition) for partition in partitions]:
                 if delivery:
-                    with trace.within(delivery.span):
+                    with trace.attached(delivery.span):
                         self._run(uow, delivery)
             if monotonic() >= until:
                 return
@@ -197,7 +197,7 @@ class DeliveryLoop:
         handler = self._registry.handler(event.type, partition.handler)
         entry = record["deliveries"][partition.handler]
         before_replay = entry.get("before_replay", 0)
-        attempt, span = entry["attempts"] + 1, trace.after(event.traceparent)
+        attempt, span = entry["attempts"] + 1, trace.from_traceparent(event.traceparent)
         return Delivery(partition, event, handler, attempt, before_replay, span, time())
 
     def _is_delayed(self, view: View, partition: Partition, event: Envelope) -> bool:

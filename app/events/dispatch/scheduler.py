@@ -85,5 +85,5 @@ def _until_retry_s(delivery: Document) -> float:
     retry_at = delivery.get("retry_at")
     if retry_at is None:
         return 0.0
-    left = clock.parsed(retry_at) - datetime.now(clock.UTC)
+    left = clock.parse_time(retry_at) - datetime.now(clock.UTC)
     return min(left.total_seconds(), 2 * MAX_RETRY_WAIT_S)

@@ -94,5 +94,5 @@ class WorkerPool:
             executor.shutdown(cancel_futures=True)
 
     def _run(self, delivery: Delivery, work: Callable[[], Any]) -> None:
-        with trace.within(delivery.span):
+        with trace.attached(delivery.span):
             self._queue.put(Completed(delivery, call(work)))

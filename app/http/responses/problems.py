@@ -117,7 +117,7 @@ def _http(error: HTTPException) -> Response:
 
 def _unforeseen(error: Exception) -> Response:
     """A defect of ours: the caller gets a number that stands in the log, and nothing else."""
-    span = trace.current() or trace.beginning()
+    span = trace.current() or trace.new_trace()
     trace_id = span.trace_id
     log.error("unforeseen error %s", trace_id, exc_info=error)
     return problem(

@@ -12,9 +12,9 @@ from urllib.parse import urlencode
 from marshmallow import ValidationError
 
 from app.http.requests.paging import decoded, encoded
+from app.kernel import order_states as states
 from app.kernel.errors import Malformed
-from app.orders import states
-from app.orders.service import ORDERS
+from app.orders.documents import ORDERS
 from app.schema.fields import Moment
 from app.store import Document, IndexValue, Store, View
 

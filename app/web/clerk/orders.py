@@ -9,12 +9,15 @@ from app.events.outbox import timeline
 from app.http.responses import problems
 from app.http.responses.json_response import see_other
 from app.http.security.identity import current
-from app.inventory.service import PRODUCTS
+from app.inventory.documents import PRODUCTS
+from app.kernel import order_states as states
 from app.kernel.errors import Conflict, DaybookError, Invalid, Stale
-from app.orders import service, states
+from app.orders import service
+from app.orders.queries import find_order
 from app.orders.schemas import CancellationSchema, change_schema
 from app.schema.validation import load
-from app.shipping.service import SHIPMENTS
+from app.shipping.documents import SHIPMENTS
+from app.shipping.queries import has_left as goods_have_left
 from app.store import Document
 from app.web.clerk import order_search
 from app.web.customer.order_page import PAID
@@ -80,7 +83,7 @@ def add_to(pages: Blueprint, site: PageContext) -> None:
     @pages.get("/desk/<name>/delete")
     def ask_to_delete(name: str) -> Response:
         with store.read() as view:
-            order = service.find_order(view, name)
+            order = find_order(view, name)
         return page("delete.html", section="Desk", order=order)
 
     @pages.post("/desk/<name>/delete")
@@ -95,10 +98,10 @@ def add_to(pages: Blueprint, site: PageContext) -> None:
         name: str, error: DaybookError | None = None, sent: SubmittedForm | None = None
     ) -> Response:
         with store.read() as view:
-            order = service.find_order(view, name)
+            order = find_order(view, name)
             events = list(timeline(view, order["order_id"]))
             shipment = view.get(SHIPMENTS.name, order["order_id"])
-            has_left = service.has_left(view, order)
+            has_left = order["status"] in states.SENT or goods_have_left(view, order["order_id"])
             offered = view.find(PRODUCTS.name, {"archived": 0}, limit=_OFFERED).documents
         faults = _faults(error, order) if error else {}
         return page(

@@ -6,8 +6,11 @@ from app.http.responses import problems
 from app.http.responses.json_response import see_other
 from app.http.security.identity import current
 from app.kernel.errors import Conflict, Invalid
+from app.kernel.order_states import SENT
 from app.schema.validation import load
 from app.shipping import service, states
+from app.shipping.documents import SHIPMENTS
+from app.shipping.queries import find_shipment
 from app.shipping.schemas import HandoverSchema
 from app.store import View
 from app.web.layout.context import PageContext, page
@@ -22,7 +25,7 @@ _FIELDS = {"/carrier": "carrier", "/tracking_number": "tracking_number"}
 def add_to(pages: Blueprint, site: PageContext) -> None:
     """The list by state, a shipment, and the packing list."""
     store = site.store
-    rules = service.rules_of(store.config)
+    rules = service.shipping_policy(store.config)
     shipping = HandoverSchema()
 
     @pages.get("/shipping")
@@ -31,10 +34,10 @@ def add_to(pages: Blueprint, site: PageContext) -> None:
         state = state if state in states.STATES else states.READY
         with store.read() as view:
             found = view.find(
-                service.SHIPMENTS.name,
+                SHIPMENTS.name,
                 {"state": state},
                 limit=PAGE,
-                descending=state in states.SENT,
+                descending=state in SENT,
             )
             counts = _counts(view)
         return page(
@@ -52,7 +55,7 @@ def add_to(pages: Blueprint, site: PageContext) -> None:
     @pages.get("/shipping/list")
     def show_packing_list() -> Response:
         with store.read() as view:
-            found = view.find(service.SHIPMENTS.name, {"state": states.READY}, limit=PAGE)
+            found = view.find(SHIPMENTS.name, {"state": states.READY}, limit=PAGE)
         return page("packing.html", section="Shipping", shipments=found.documents)
 
     @pages.get("/shipping/<shipment_id>")
@@ -80,7 +83,7 @@ def add_to(pages: Blueprint, site: PageContext) -> None:
         sent: SubmittedForm | None = None,
     ) -> Response:
         with store.read() as view:
-            shipment = service.find_shipment(view, shipment_id)
+            shipment = find_shipment(view, shipment_id)
         return page(
             "shipment.html",
             status,
@@ -94,4 +97,4 @@ def add_to(pages: Blueprint, site: PageContext) -> None:
 
 
 def _counts(view: View) -> dict[str, int]:
-    return {each: view.count(service.SHIPMENTS.name, {"state": each}) for each in states.STATES}
+    return {each: view.count(SHIPMENTS.name, {"state": each}) for each in states.STATES}

@@ -31,5 +31,5 @@ def basket(currency: Currency, chosen: list[Document], quantities: dict[str, str
         if isinstance(quantity, int) and quantity > 0:
             cost = quantity * Decimal(product["price"])
             total += cost
-            lines.append(Line(product["name"], quantity, currency.write(cost)))
-    return Basket(lines, currency.write(total))
+            lines.append(Line(product["name"], quantity, currency.format(cost)))
+    return Basket(lines, currency.format(total))

@@ -2,14 +2,16 @@
 
 from flask import Blueprint, Response, url_for
 
+from app.billing.queries import find_payment_event
 from app.billing.receipt import receipt_pdf
 from app.billing.routes import PDF
-from app.billing.service import find_payment
 from app.http.responses import problems
 from app.http.responses.json_response import see_other
 from app.http.security.identity import current
+from app.kernel import order_states as states
 from app.kernel.errors import Conflict
-from app.orders import service, states
+from app.orders import service
+from app.orders.queries import find_order_by_link
 from app.orders.schemas import CancellationSchema
 from app.schema.validation import load
 from app.web.layout.context import PageContext, page
@@ -34,8 +36,8 @@ def add_to(pages: Blueprint, site: PageContext) -> None:
     @pages.get("/orders/<link>/receipt.pdf")
     def show_receipt(link: str) -> Response:
         with site.store.read() as view:
-            order = service.find_by_link(view, link)
-            payment = find_payment(view, order["order_id"])
+            order = find_order_by_link(view, link)
+            payment = find_payment_event(view, order["order_id"])
         response = Response(receipt_pdf(site.shop, payment), mimetype=PDF)
         response.headers["Cache-Control"] = "no-store"
         return response
@@ -45,7 +47,7 @@ def add_to(pages: Blueprint, site: PageContext) -> None:
         reason = load(cancellation, submitted_form().given("reason")).get("reason", "")
         try:
             with site.store.transaction() as tx:
-                order = service.find_by_link(tx, link)
+                order = find_order_by_link(tx, link)
                 service.cancel_order(
                     tx,
                     order["order_id"],
@@ -58,7 +60,7 @@ def add_to(pages: Blueprint, site: PageContext) -> None:
 
     def _order_page(link: str, fault: str = "", status: int = 200) -> Response:
         with site.store.read() as view:
-            order = service.find_by_link(view, link)
+            order = find_order_by_link(view, link)
         return page(
             "order.html",
             status,

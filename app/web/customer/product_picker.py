@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from unicodedata import normalize
 
 from app.http.requests.paging import decoded, encoded
-from app.inventory.service import PRODUCTS
+from app.inventory.documents import PRODUCTS
 from app.kernel.errors import Malformed
 from app.store import Document, Store
 

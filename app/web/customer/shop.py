@@ -6,7 +6,7 @@ from app.http.requests.idempotency import key_of, once
 from app.http.responses import problems
 from app.http.responses.json_response import json_bytes, see_other
 from app.http.security.identity import current
-from app.inventory.service import PRODUCTS
+from app.inventory.documents import PRODUCTS
 from app.kernel.errors import Conflict, Invalid
 from app.kernel.payment_methods import APPROVE, DECLINE, DOWN, INVOICE, TIMEOUT
 from app.orders import service

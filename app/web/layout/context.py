@@ -11,12 +11,12 @@ from werkzeug.exceptions import NotFound as NoSuchPage
 
 from app.auth.provider import Provider
 from app.auth.sessions import current_session
-from app.billing.receipt import Shop
+from app.billing.issuer import ReceiptIssuer
 from app.http.responses import problems
 from app.http.security.identity import current
 from app.kernel import clock
 from app.kernel.errors import Unauthenticated
-from app.orders.service import Rules
+from app.orders.service import OrderPolicy
 from app.server.runtime import Runtime
 from app.web.layout import csrf
 from app.web.layout.redirects import redirect_to_sign_in
@@ -36,10 +36,10 @@ class PageContext:
     """What the pages are made from. They tell the time in `zone`."""
 
     store: Runtime
-    rules: Rules
+    rules: OrderPolicy
     zone: tzinfo
     mail: Path
-    shop: Shop
+    shop: ReceiptIssuer
     with_faults: bool = False
     handlers: frozenset[str] = field(default_factory=frozenset)
     sends_by_smtp: bool = False
@@ -123,7 +123,7 @@ def _is_for_a_person() -> bool:
 
 def day_of(moment: str, zone: tzinfo) -> str:
     """The day of a moment in `zone`, as the pages write it."""
-    return clock.parsed(moment).astimezone(zone).strftime("%-d %b")
+    return clock.parse_time(moment).astimezone(zone).strftime("%-d %b")
 
 
 def _note_position(site: PageContext) -> None:
@@ -141,8 +141,8 @@ def _guarded(response: Response) -> Response:
 
 
 def _moment(text: str, zone: tzinfo) -> str:
-    return clock.parsed(text).astimezone(zone).strftime("%-d %b %Y, %H:%M:%S %Z")
+    return clock.parse_time(text).astimezone(zone).strftime("%-d %b %Y, %H:%M:%S %Z")
 
 
 def _minute(text: str, zone: tzinfo) -> str:
-    return clock.parsed(text).astimezone(zone).strftime("%-d %b, %H:%M")
+    return clock.parse_time(text).astimezone(zone).strftime("%-d %b, %H:%M")

@@ -22,16 +22,17 @@ from time import monotonic
 
 from flask import Blueprint, Response, request
 
-from app.billing.service import INVOICES
+from app.billing.documents import INVOICES
 from app.events.failures import FAILURES
 from app.events.faults import FAULTS
 from app.events.outbox import EVENTS, OUTBOX
-from app.http.security.identity import CLERK, CUSTOMER, OPERATOR, current
-from app.inventory.service import PRODUCTS
+from app.http.security.identity import current
+from app.inventory.documents import PRODUCTS
 from app.kernel.errors import Forbidden, Malformed, Unavailable
-from app.orders import service
-from app.orders.service import ORDERS
-from app.shipping.service import SHIPMENTS
+from app.kernel.identity import CLERK, CUSTOMER, OPERATOR
+from app.orders.documents import ORDERS
+from app.orders.queries import find_order_by_link
+from app.shipping.documents import SHIPMENTS
 from app.store import ChangeFeed, Store
 from app.web.layout.context import PageContext
 
@@ -101,7 +102,7 @@ def _feeds_of(store: Store, topic: str) -> list[tuple[ChangeFeed, str | None]]:
     """The feeds of a topic, each with the one key that counts (None: all do)."""
     if topic.startswith(ORDER):
         with store.read() as view:
-            order_id = service.find_by_link(view, topic.removeprefix(ORDER))["order_id"]
+            order_id = find_order_by_link(view, topic.removeprefix(ORDER))["order_id"]
         return [(store.follow(ORDERS.name), order_id)]
     if topic not in TOPICS:
         raise Malformed(f"There is no topic {topic[:40]!r}; there are {', '.join(TOPICS)}.")

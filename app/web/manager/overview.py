@@ -5,9 +5,9 @@ from math import ceil
 from flask import Blueprint, Response
 
 from app.events import failures, outbox
-from app.inventory.service import PRODUCTS
-from app.orders import states
-from app.orders.service import ORDERS
+from app.inventory.documents import PRODUCTS
+from app.kernel import order_states as states
+from app.orders.documents import ORDERS
 from app.store import Document, View
 from app.web.layout.context import PageContext, page
 from app.web.manager import statistics
@@ -44,7 +44,7 @@ def add_to(pages: Blueprint, site: PageContext) -> None:
             again_ms=ceil(1000 * revenue.due_in_s),
             section="Overview",
             days=days,
-            per_day=list(zip(labels, per_day, map(currency.write, money), strict=True)),
+            per_day=list(zip(labels, per_day, map(currency.format, money), strict=True)),
             orders_chart=bars("Orders on each day", labels, per_day),
             money_chart=bars(
                 f"{currency.code} on each day", labels, [float(sum_) for sum_ in money]
@@ -52,7 +52,7 @@ def add_to(pages: Blueprint, site: PageContext) -> None:
             status_chart=rows("Orders in each status", list(statuses), list(statuses.values())),
             statuses=statuses,
             today=per_day[-1],
-            taken_today=currency.write(money[-1]),
+            taken_today=currency.format(money[-1]),
             is_partial=revenue.is_partial,
             read_at_most=statistics.READ_AT_MOST,
             failures=waiting,

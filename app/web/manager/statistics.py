@@ -17,8 +17,8 @@ from typing import NamedTuple
 
 from app.events.outbox import DONE, timeline
 from app.kernel import clock
-from app.orders import states
-from app.orders.service import ORDERS
+from app.kernel import order_states as states
+from app.orders.documents import ORDERS
 from app.store import Document, Store
 
 DAYS = 14
@@ -29,7 +29,6 @@ _REST = 50
 """Adding up is followed by a rest of so many times as long: at most a fiftieth of the time goes."""
 
 _LONGEST_REST_S = 30.0
-_LOST = (states.CANCELLED, states.FAILED)
 
 
 class Day(NamedTuple):
@@ -72,7 +71,9 @@ def last_days(zone: tzinfo) -> list[Day]:
         date = today - timedelta(days=ago)
         begins = datetime.combine(date, time(), zone)
         ends = datetime.combine(date + timedelta(days=1), time(), zone) - timedelta(milliseconds=1)
-        days.append(Day(f"{date.day} {date:%b}", clock.written(begins), clock.written(ends)))
+        days.append(
+            Day(f"{date.day} {date:%b}", clock.format_time(begins), clock.format_time(ends))
+        )
     return days
 
 
@@ -132,7 +133,7 @@ def _added_up(store: Store, days: list[Day]) -> Revenue:
         if left == 0:
             return Revenue(by_day, is_partial=True)
         left -= 1
-        if order["status"] not in _LOST:
+        if order["status"] not in states.VOIDED:
             day = next(
                 (each for each in days if each.low <= order["order_date"] <= each.high), None
             )
@@ -154,4 +155,4 @@ def _newest(store: Store, since: str) -> Iterator[Document]:
 
 
 def _seconds(begin: str, end: str) -> float:
-    return max((clock.parsed(end) - clock.parsed(begin)).total_seconds(), 0.0)
+    return max((clock.parse_time(end) - clock.parse_time(begin)).total_seconds(), 0.0)

@@ -11,6 +11,8 @@ from app.http.responses import problems
 from app.http.responses.json_response import json_bytes, see_other
 from app.http.security.identity import current
 from app.inventory import schemas, service
+from app.inventory.documents import LEDGER, PRODUCTS
+from app.inventory.queries import find_product
 from app.inventory.search import has_words, search
 from app.kernel.errors import Conflict, DaybookError, Invalid, Malformed, Stale
 from app.schema.validation import load
@@ -70,13 +72,13 @@ def add_to(pages: Blueprint, site: PageContext) -> None:
     def _edit(sku: str, sent: SubmittedForm) -> Response:
         patch = load(product_change, _product_of(sent))
         with store.transaction() as tx:
-            service.change_product(tx, sku, patch, [sent.get("version")], who=current().name)
+            service.change_product(tx, sku, patch, [sent.get("version")], by=current().name)
         return _to_product(sku)
 
     def _archive(sku: str, sent: SubmittedForm) -> Response:
         with store.transaction() as tx:
             service.change_product(
-                tx, sku, {"archived": sent.get("do") == "archive"}, who=current().name
+                tx, sku, {"archived": sent.get("do") == "archive"}, by=current().name
             )
         return _to_product(sku)
 
@@ -128,10 +130,10 @@ def add_to(pages: Blueprint, site: PageContext) -> None:
         sku: str, error: DaybookError | None = None, sent: SubmittedForm | None = None
     ) -> Response:
         with store.read() as view:
-            product = service.find_product(view, sku)
+            product = find_product(view, sku)
             where: dict[str, IndexValue] = {"sku": product["sku"]}
-            recent = view.find(service.LEDGER.name, where, limit=CHARTED, descending=True).documents
-            lines = view.count(service.LEDGER.name, where)
+            recent = view.find(LEDGER.name, where, limit=CHARTED, descending=True).documents
+            lines = view.count(LEDGER.name, where)
         return page(
             "product.html",
             problems.status_of(error) if error else 200,
@@ -197,7 +199,7 @@ def _where(status: str) -> dict[str, IndexValue]:
 
 def _counts(view: View) -> dict[str, int]:
     statuses = ("", *schemas.STOCK_STATUSES, "archived")
-    return {each: view.count(service.PRODUCTS.name, _where(each)) for each in statuses}
+    return {each: view.count(PRODUCTS.name, _where(each)) for each in statuses}
 
 
 def _faults(error: DaybookError) -> dict[str, str]:

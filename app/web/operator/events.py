@@ -13,7 +13,8 @@ from app.http.responses import problems
 from app.http.responses.json_response import see_other
 from app.http.security.identity import current
 from app.kernel.errors import Conflict, Invalid, NotFound, Problem
-from app.orders import service
+from app.orders.documents import ORDERS
+from app.orders.queries import find_order
 from app.schema.validation import load
 from app.store import Document, IndexValue, View
 from app.web.layout.context import PageContext, page
@@ -144,7 +145,7 @@ def add_to(pages: Blueprint, site: PageContext) -> None:
             subject = record["event"]["subject"]
             handlers = record["deliveries"]
             blocked = {(event_id, each) for each in handlers if _waits(view, record, each)}
-            order = view.get(service.ORDERS.name, subject)
+            order = view.get(ORDERS.name, subject)
             entries = {
                 handler: view.get(failures.FAILURES.name, failures.failure_id(event_id, handler))
                 for handler in handlers
@@ -206,7 +207,7 @@ def _selection(view: View, asked: dict[str, str]) -> failures.Selection:
 
 def _order_id(view: View, name: str) -> str:
     try:
-        return str(service.find_order(view, name)["order_id"])
+        return str(find_order(view, name)["order_id"])
     except NotFound:
         return name
 

@@ -1,0 +1,67 @@
+"""The collections that inventory owns; only inventory changes their documents."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from marshmallow import fields
+
+from app.inventory.schemas import check_ledger_line, check_product
+from app.schema.fields import Count
+from app.schema.validation import Strict, kept
+from app.store import Collection, Document, IndexValue
+
+
+def backordered_skus(reservation: Document) -> Sequence[IndexValue]:
+    """The skus that a waiting order needs, all of them, since it gets every line or none."""
+    short = reservation.get("short", [])
+    if not short or not all(each["backorder"] for each in short):
+        return []
+    return [line["product"] for line in reservation["wanted"]]
+
+
+def _unless_archived(product: Document, value: str) -> list[str]:
+    return [value] if value and not product["archived"] else []
+
+
+_RESERVED_LINE: dict[str, fields.Field[Any]] = {
+    "product": fields.String(required=True),
+    "quantity": Count(least=1, most=10**12, required=True),
+}
+
+PRODUCTS = Collection(
+    name="products",
+    key="sku",
+    indexes={
+        # archived products are in this index and in no other
+        "archived": lambda product: [int(product["archived"])],
+        "category": lambda product: _unless_archived(product, product["category"]),
+        "stock_status": lambda product: _unless_archived(product, product["stock_status"]),
+    },
+    listed=True,
+    check=check_product,
+)
+
+LEDGER = Collection(
+    name="stock_ledger",
+    key="id",
+    sort=lambda line: f"{line['line']:012d}",
+    indexes={"sku": lambda line: [line["sku"]]},
+    check=check_ledger_line,
+)
+"""One line for each change of a quantity on hand, numbered from 1 for each sku; never removed."""
+
+RESERVATIONS = Collection(
+    name="reservations",
+    key="order_id",
+    indexes={"waiting_for": backordered_skus},
+    check=kept(
+        version=Count(least=0, most=10**12, required=True),
+        lines=fields.List(fields.Nested(Strict.from_dict(_RESERVED_LINE)), required=True),
+    ),
+)
+"""One reservation for each order, in the order of order ids, which is by age.
+
+`version` is the order's version that inventory checked. `lines` is what is held: all lines of the
+order, or none. `wanted` has the order's lines where they differ from `lines`, and `short` the
+products of which too little was available.
+"""

@@ -1,0 +1,70 @@
+"""Read access to products and reservations for the other services and the pages."""
+
+from collections import Counter
+from collections.abc import Iterable
+
+from app.inventory.documents import PRODUCTS, RESERVATIONS
+from app.kernel.errors import NotFound
+from app.kernel.quantities import quantities
+from app.store import Document, View
+
+
+def find_product(view: View, sku: str) -> Document:
+    """The product, archived or not; slashes after its sku are ignored. Raises NotFound."""
+    product = view.get(PRODUCTS.name, sku) or view.get(PRODUCTS.name, sku.rstrip("/"))
+    if product is None:
+        raise NotFound(f"There is no product {sku[:64]}.")
+    return product
+
+
+def get_products(view: View, skus: Iterable[str]) -> dict[str, Document | None]:
+    """The products by sku; None for a sku that is not in the catalogue."""
+    return {sku: view.get(PRODUCTS.name, sku) for sku in skus}
+
+
+def stocked_quantities(view: View, order: Document) -> Counter[str]:
+    """The pieces by sku that the order wants, of products in the catalogue."""
+    wanted = quantities(order["items"])
+    return Counter({sku: n for sku, n in wanted.items() if view.get(PRODUCTS.name, sku)})
+
+
+def reserved_quantities(view: View, order_id: str) -> Counter[str]:
+    """The pieces by sku that are reserved for the order."""
+    reservation = view.get(RESERVATIONS.name, order_id)
+    return quantities(reservation["lines"]) if reservation else Counter()
+
+
+def has_reserved(view: View, order: Document) -> bool:
+    """Whether the order's present lines are reserved, and nothing else.
+
+    This reads the reservation, not the last event about it: a change of the order may have
+    overtaken that event, and the goods may be reserved for another order by now.
+    """
+    reservation = view.get(RESERVATIONS.name, order["order_id"])
+    if reservation is None:
+        return False
+    return quantities(reservation["lines"]) == stocked_quantities(view, order)
+
+
+def shortages(view: View, order: Document) -> list[Document] | None:
+    """The products of which too little is available for the order; empty when all is reserved.
+
+    None until inventory has checked the lines that the order has now.
+    """
+    reservation = view.get(RESERVATIONS.name, order["order_id"])
+    if reservation is None:
+        return None
+    checked = reservation["wanted"] if "wanted" in reservation else reservation["lines"]
+    if quantities(checked) != quantities(order["items"]):
+        return None
+    short: list[Document] = reservation.get("short", [])
+    return short
+
+
+def is_available(view: View, order: Document) -> bool:
+    """Whether all lines are available for an order that has nothing reserved yet."""
+    wanted = quantities(order["items"])
+    products = get_products(view, wanted)
+    return all(
+        product is None or product["available"] >= wanted[sku] for sku, product in products.items()
+    )

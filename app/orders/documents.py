@@ -1,0 +1,40 @@
+"""The collections that orders owns; only orders changes their documents."""
+
+from marshmallow import fields
+
+from app.orders.schemas import check_order
+from app.schema.validation import kept
+from app.store import Collection, Document, IndexValue, IssuedNumber
+
+
+def _customer_values(order: Document) -> list[IndexValue]:
+    """The index values of the `customer` filter: name and e-mail address, case-folded."""
+    values = {order["customer_name"].casefold(), (order["customer_email"] or "").casefold()}
+    return list(values - {""})
+
+
+ORDERS = Collection(
+    name="orders",
+    key="order_id",
+    sort=lambda order: str(order["order_date"]),
+    indexes={
+        "number": lambda order: [order["number"]],
+        "status": lambda order: [order["status"]],
+        "customer": _customer_values,
+        "product": lambda order: list({line["product"] for line in order["items"]}),
+    },
+    listed=True,
+    check=check_order,
+    given=lambda order: [IssuedNumber("order", order["order_id"], order["number"])],
+)
+
+REFERENCES = Collection(
+    name="references",
+    key="reference",
+    check=kept(order_id=fields.String(required=True), at=fields.String(required=True)),
+)
+"""Reference in another system → the order imported from it. A reference outlives its order, so that
+a deleted order is not imported again."""
+
+SHOP = Collection(name="shop", key="name", check=kept(value=fields.String(required=True)))
+"""Settings of the shop that never change after the first start."""

@@ -1,0 +1,47 @@
+"""Read access to orders for the other services and the pages."""
+
+from hmac import compare_digest
+
+from app.kernel.errors import NotFound
+from app.kernel.order_states import PLACED
+from app.orders.documents import ORDERS
+from app.store import Document, View
+
+MAX_NUMBER_DIGITS = 15
+
+
+def get_order(view: View, order_id: str) -> Document | None:
+    """The order with this id, or None."""
+    return view.get(ORDERS.name, order_id)
+
+
+def find_order(view: View, name: str) -> Document:
+    """The order with this id or number. Raises NotFound."""
+    if order := _by_id_or_number(view, name):
+        return order
+    raise NotFound(f"There is no order {name[:40]}.")
+
+
+def find_order_by_link(view: View, link: str) -> Document:
+    """The order whose customer page has this link. Raises NotFound for any other text."""
+    order = _by_id_or_number(view, link.partition("-")[0])
+    if order and compare_digest(order.get("link", "").encode(), link.encode()):
+        return order
+    raise NotFound("There is no order under this link; please check that it is complete.")
+
+
+def resolve_order_id(view: View, name: str) -> str:
+    """The id of the order with this id or number; `name` itself when there is none."""
+    order = _by_id_or_number(view, name)
+    return str(order["order_id"]) if order else name
+
+
+def is_in_placed_order(view: View, sku: str) -> bool:
+    """Whether an order names the product that inventory has not processed yet."""
+    return bool(view.find(ORDERS.name, {"status": PLACED, "product": sku}, limit=1).documents)
+
+
+def _by_id_or_number(view: View, name: str) -> Document | None:
+    if name.isascii() and name.isdigit() and len(name) <= MAX_NUMBER_DIGITS:
+        return next(iter(view.find(ORDERS.name, {"number": int(name)}, limit=1).documents), None)
+    return view.get(ORDERS.name, name)

@@ -1,0 +1,1 @@
+"""The boundaries between the parts of the application."""
