@@ -24,9 +24,10 @@ from app.store import Collection
 from app.store.files.disk.filesystem import reporting
 from app.store.files.disk.locks import ProcessLock
 from app.store.files.replica import Snapshot
-from app.store.files.snapshot.checkpoint_file import CheckpointFile, FileRecord
+from app.store.files.snapshot.checkpoint_file import CheckpointFile
 from app.store.files.snapshot.writer import discard, publish, write_next
 from app.store.files.store import JsonFileStore
+from app.store.files.wal.format import FileRecord
 from app.store.files.wal.segment import remove_segments
 
 log = logging.getLogger(__name__)

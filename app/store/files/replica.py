@@ -17,8 +17,8 @@ from app.store.files.folder.open import Opened, open_folder
 from app.store.files.memory.change_feeds import Feeds
 from app.store.files.memory.index import NOWHERE, filed
 from app.store.files.memory.tables import Change, Memtable, Tables
-from app.store.files.snapshot.checkpoint_file import CheckpointFile, FileRecord
-from app.store.files.wal.format import Line, encode_document
+from app.store.files.snapshot.checkpoint_file import CheckpointFile
+from app.store.files.wal.format import FileRecord, Line, encode_document
 from app.store.files.wal.log import LogTruncated, WriteAheadLog
 from app.store.files.wal.segment import segment_numbers
 

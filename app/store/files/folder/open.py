@@ -24,9 +24,9 @@ from app.store.files.disk.filesystem import (
 from app.store.files.folder.external_files import read_all, refuse_contradictions
 from app.store.files.folder.issued_numbers import IssuedNumbers
 from app.store.files.memory.transaction import COUNTERS
-from app.store.files.snapshot.checkpoint_file import CheckpointFile, FileRecord, path_of
+from app.store.files.snapshot.checkpoint_file import CheckpointFile, path_of
 from app.store.files.snapshot.writer import publish, write_next
-from app.store.files.wal.format import Header
+from app.store.files.wal.format import FileRecord, Header
 from app.store.files.wal.segment import Segment, create_segment, read_header, segment_numbers
 
 _SMALL_BYTES = 1 << 20

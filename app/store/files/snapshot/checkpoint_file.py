@@ -24,13 +24,13 @@ from bisect import bisect_right
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple
 
 import google_crc32c
 import orjson
 
 from app.kernel.bounded_cache import BoundedCache
 from app.store import Collection
+from app.store.files.wal.format import FileRecord, Fingerprint
 
 HEAD = b"[\n"
 FOOT = b"\n]\n"
@@ -43,27 +43,6 @@ LEAST_STRETCH_BYTES = 1 << 14
 
 _STRING = re.compile(rb'"(?:[^"\\]|\\.)*"')
 """A string of JSON."""
-
-
-class Fingerprint(NamedTuple):
-    """By what a file is recognised: its length, and its CRC-32C (RFC 3720) in hexadecimal."""
-
-    bytes: int
-    crc32c: str
-
-
-class FileRecord(NamedTuple):
-    """What is on record about a file; `covers` is the last transaction that it has in it."""
-
-    covers: int
-    documents: int
-    bytes: int
-    crc32c: str
-
-    @property
-    def fingerprint(self) -> Fingerprint:
-        """By what the file is recognised."""
-        return Fingerprint(self.bytes, self.crc32c)
 
 
 NOT_RECORDED = FileRecord(0, 0, 0, "")

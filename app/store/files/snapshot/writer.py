@@ -16,9 +16,9 @@ from app.store.files.snapshot.checkpoint_file import (
     FOOT,
     HEAD,
     CheckpointFile,
-    FileRecord,
     path_of,
 )
+from app.store.files.wal.format import FileRecord
 
 Changes = Mapping[str, bytes | None]
 """By key: the JSON of a document that was put, or None for one that was deleted."""

@@ -30,9 +30,9 @@ from app.store.files.folder.external_files import ExternalFile, read_all, refuse
 from app.store.files.folder.issued_numbers import IssuedNumbers
 from app.store.files.folder.open import open_file, read_headers, recorded
 from app.store.files.memory.transaction import COUNTERS
-from app.store.files.snapshot.checkpoint_file import FileRecord, path_of
+from app.store.files.snapshot.checkpoint_file import path_of
 from app.store.files.snapshot.writer import publish, write_next
-from app.store.files.wal.format import Header, Line, encode_document
+from app.store.files.wal.format import FileRecord, Header, Line, encode_document
 from app.store.files.wal.log import WriteAheadLog
 from app.store.files.wal.segment import Segment
 

@@ -29,12 +29,19 @@ from app.store.files.disk.filesystem import reporting
 from app.store.files.folder.external_files import read_external_file
 from app.store.files.folder.open import open_file
 from app.store.files.memory.transaction import COUNTERS
-from app.store.files.snapshot.checkpoint_file import CheckpointFile, FileRecord
+from app.store.files.snapshot.checkpoint_file import CheckpointFile
 from app.store.files.snapshot.writer import publish, write_next
 from app.store.files.tools.adopt_edits import stopped
 from app.store.files.tools.renumber import Lost, raised_counters
 from app.store.files.tools.verify import Finding, inspect
-from app.store.files.wal.format import Header, Line, decode, decode_header, encode_document
+from app.store.files.wal.format import (
+    FileRecord,
+    Header,
+    Line,
+    decode,
+    decode_header,
+    encode_document,
+)
 from app.store.files.wal.segment import (
     create_segment,
     remove_segments,

@@ -41,14 +41,33 @@ from typing import Any, NamedTuple
 import google_crc32c
 import orjson
 
-from app.store.files.snapshot.checkpoint_file import FileRecord
-
 FORMAT = 1
 _BEGIN = re.compile(rb'\{"crc":"')
 """What no line has inside it: there the quotation marks are escaped. A lost newline is no end."""
 _CRC_END = len(b'{"crc":"01234567",')
 
 Line = dict[str, Any]
+
+
+class Fingerprint(NamedTuple):
+    """By what a file is recognised: its length, and its CRC-32C (RFC 3720) in hexadecimal."""
+
+    bytes: int
+    crc32c: str
+
+
+class FileRecord(NamedTuple):
+    """What is on record about a file; `covers` is the last transaction that it has in it."""
+
+    covers: int
+    documents: int
+    bytes: int
+    crc32c: str
+
+    @property
+    def fingerprint(self) -> Fingerprint:
+        """By what the file is recognised."""
+        return Fingerprint(self.bytes, self.crc32c)
 
 
 class Header(NamedTuple):

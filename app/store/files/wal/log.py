@@ -13,8 +13,7 @@ from time import monotonic
 from app.kernel.disk import sync_folder
 from app.kernel.errors import Damaged, Unavailable
 from app.store.files.disk.filesystem import is_full, reporting
-from app.store.files.snapshot.checkpoint_file import FileRecord
-from app.store.files.wal.format import Header, Line, encode, encode_transaction, is_torn
+from app.store.files.wal.format import FileRecord, Header, Line, encode, encode_transaction, is_torn
 from app.store.files.wal.segment import Segment, create_segment, segment_path
 from app.store.observer import NULL_OBSERVER, Observer
 
