@@ -46,8 +46,10 @@ def given_to_orders(record: Document) -> list[IssuedNumber]:
     return [IssuedNumber("order", order["order_id"], order["number"])] if order else []
 
 
-OUTBOX = Collection(name="outbox", key="id", listed=True, check=check_record, given=given_to_orders)
-EVENTS = Collection(name="events", key="id", check=check_record, given=given_to_orders)
+OUTBOX = Collection(
+    name="outbox", key="id", listed=True, check=check_record, issued_numbers=given_to_orders
+)
+EVENTS = Collection(name="events", key="id", check=check_record, issued_numbers=given_to_orders)
 TIMELINES = Collection(
     name="timelines",
     key="subject",

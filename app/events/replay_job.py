@@ -62,7 +62,7 @@ class ReplayJob:
         self._by = by
         self._rate = rate
         self._patience_s = patience_s
-        self._feed = store.follow(failures.FAILURES.name)
+        self._feed = store.change_feed(failures.FAILURES.name)
         self._open: dict[str, int] = {}
         self._left: deque[tuple[str, int]] = deque()
         self._freeze(list(steps), is_orphaned=not store.has_leader())

@@ -105,7 +105,7 @@ class Shop:
 
     def begin(self, *, with_faults: bool = False) -> DeliveryLoop:
         """A new round, as after a restart."""
-        feed = self.store.follow(OUTBOX.name)
+        feed = self.store.change_feed(OUTBOX.name)
         self._round = DeliveryLoop(
             self.store,
             self.signals,

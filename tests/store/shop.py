@@ -25,14 +25,16 @@ ORDERS = Collection(
     },
     listed=True,
     check=check_order,
-    given=lambda order: (
+    issued_numbers=lambda order: (
         [IssuedNumber("order", order["order_id"], order["number"])] if "number" in order else []
     ),
 )
 NOTES = Collection(
     name="notes",
     key="note_id",
-    given=lambda note: [IssuedNumber("order", note["of"], note["number"])] if "of" in note else [],
+    issued_numbers=lambda note: (
+        [IssuedNumber("order", note["of"], note["number"])] if "of" in note else []
+    ),
 )
 COLLECTIONS = (ORDERS, NOTES)
 

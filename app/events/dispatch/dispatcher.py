@@ -104,7 +104,7 @@ class Dispatcher:
             self._round().finish()
 
     def _round(self) -> DeliveryLoop:
-        self._feed = self._feed or self._store.follow(OUTBOX.name)
+        self._feed = self._feed or self._store.change_feed(OUTBOX.name)
         return DeliveryLoop(
             self._store,
             self._signals,

@@ -92,8 +92,8 @@ class JsonFileStore:
         self._await(batch)
         self.observer.committed(monotonic() - ended)
 
-    def follow(self, collection: str) -> ChangeFeed:
-        """See Store.follow."""
+    def change_feed(self, collection: str) -> ChangeFeed:
+        """See Store.change_feed."""
         feed = JsonFeed(self.catch_up, self._memory)
         with self._memory:
             self.catch_up()

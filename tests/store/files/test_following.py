@@ -95,7 +95,7 @@ def test_sleeper_catches_up_over_any_number_of_checkpoints(
     store, sleeper = open_store(), open_store()
     put_orders(store, order("gone", status="placed"), order("moved", status="placed"))
     assert len(all_orders(sleeper)) == 2
-    feed = sleeper.follow("orders")
+    feed = sleeper.change_feed("orders")
     for n in range(checkpoints):
         with store.transaction() as tx:
             tx.put("orders", order(f"new-{n}", status="placed"))

@@ -118,7 +118,7 @@ def _judged(collection: Collection, document: dict[str, Any]) -> bytes:
     collection.check(document)
     raw = encode_document(document)
     index_entry_of_raw(collection, raw)
-    for series, _, number in collection.given(document):
+    for series, _, number in collection.issued_numbers(document):
         if type(number) is not int:
             raise ValueError(f"the {series} number must be a whole number")
     return raw

@@ -35,7 +35,7 @@ class IssuedNumbers:
         key = document[collection.key]
         if _ID.fullmatch(key):
             self._raise(LAST_ID, key, place)
-        for series, owner, number in collection.given(document):
+        for series, owner, number in collection.issued_numbers(document):
             known = self._numbers.setdefault((series, owner), number)
             holder = self._owners.setdefault((series, number), owner)
             if known != number:
