@@ -21,7 +21,7 @@ from time import monotonic
 
 from app.kernel.errors import Damaged, DaybookError
 from app.store import Collection
-from app.store.files.disk.filesystem import reporting
+from app.store.files.disk.filesystem import translating_os_errors
 from app.store.files.disk.locks import ProcessLock
 from app.store.files.replica import Snapshot
 from app.store.files.snapshot.checkpoint_file import CheckpointFile
@@ -83,7 +83,7 @@ class Checkpointer:
         Raises StorageFull, Damaged (a file was edited meanwhile) or Unavailable; the journal then
         still has everything.
         """
-        with self._turn, reporting("taking the checkpoint's lock"):
+        with self._turn, translating_os_errors("taking the checkpoint's lock"):
             if not self._lock.acquire():
                 return False
             began = monotonic()
@@ -139,9 +139,9 @@ class Checkpointer:
             frozen = store.replica.take_snapshot()
         changed = [each for each in store.declared if frozen.changes[each.name]]
         try:
-            with reporting("writing the readable files"):
+            with translating_os_errors("writing the readable files"):
                 written = {each.name: _write_file(store.folder, each, frozen) for each in changed}
-            with store.writing(), reporting("replacing the readable files"):
+            with store.writing(), translating_os_errors("replacing the readable files"):
                 self._publish(changed, written, frozen)
         except DaybookError:
             discard(store.folder, changed)

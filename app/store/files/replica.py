@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from app.kernel.errors import Damaged
 from app.store import Collection
-from app.store.files.disk.filesystem import disk_error, reporting
+from app.store.files.disk.filesystem import disk_error, translating_os_errors
 from app.store.files.folder.open import Opened, open_folder
 from app.store.files.memory.change_feeds import Feeds
 from app.store.files.memory.index import NOWHERE, filed
@@ -60,18 +60,18 @@ class Replica:
         Unavailable.
         """
         try:
-            if not self.wal.has_news():
+            if not self.wal.has_new_entries():
                 return  # as almost always; each request asks
             with self._memory:
-                for line in self.wal.news():
+                for line in self.wal.new_entries():
                     self._take(line)
         except OSError as error:
             raise disk_error("reading the journal", error) from error
 
     def settle(self) -> None:
         """Catch up, and make the end of the log fit to append to. Raises as `catch_up` does."""
-        with self._memory, reporting("preparing the journal"):
-            for line in self.wal.settle():
+        with self._memory, translating_os_errors("preparing the journal"):
+            for line in self.wal.recover_tail():
                 self._take(line)
 
     def commit(self, changes: Sequence[Change]) -> None:
@@ -105,9 +105,9 @@ class Replica:
 
     def rotate(self, files: dict[str, FileRecord]) -> None:
         """Begin a new journal segment, whose header says this. Raises Unavailable."""
-        following = self.wal.begin_next(files)
+        following = self.wal.create_next(files)
         with self._memory:
-            self.wal.lead_to(following)
+            self.wal.switch_to(following)
             self._new_layer()
 
     def take_snapshot(self) -> Snapshot:
@@ -146,7 +146,7 @@ class Replica:
     def announce(self, published: int) -> None:
         """Tell the other processes to do the same. Raises Unavailable."""
         with self._memory:
-            self.wal.announce(published)
+            self.wal.append_published(published)
 
     def close(self) -> None:
         """Close the journal; who still waits for it to be synced is served first."""
@@ -197,7 +197,7 @@ def open_replica(
     Raises Damaged or Unavailable.
     """
     journal = folder / "journal"
-    with reporting("opening the data folder"):
+    with translating_os_errors("opening the data folder"):
         while True:
             numbers = segment_numbers(journal)
             try:

@@ -20,7 +20,7 @@ from time import monotonic
 
 from app.kernel.errors import DaybookError, Unavailable
 from app.store import ChangeFeed, Collection, Transaction, View
-from app.store.files.disk.filesystem import refuse_full, reporting, try_writing
+from app.store.files.disk.filesystem import refuse_full, translating_os_errors, write_probe
 from app.store.files.disk.leadership import Leadership
 from app.store.files.disk.locks import ProcessLock
 from app.store.files.folder.open import establish, prepare_folder
@@ -119,7 +119,7 @@ class JsonFileStore:
         """See Store.refuse_unwritable."""
         refuse_full(self.folder)
         if self._has_failed:
-            try_writing(self.folder)
+            write_probe(self.folder)
             with self.writing():
                 pass  # which has the journal's end put right
             self.make_durable()
@@ -127,11 +127,11 @@ class JsonFileStore:
 
     def lead(self, timeout_s: float) -> bool:
         """See Store.lead."""
-        return self._leadership.take(timeout_s)
+        return self._leadership.acquire(timeout_s)
 
     def has_leader(self) -> bool:
         """See Store.has_leader."""
-        return self._leadership.is_taken()
+        return self._leadership.has_leader()
 
     def close(self) -> None:
         """Let go of the leadership and the journal; `Checkpointer.close` comes before."""
@@ -175,7 +175,7 @@ class JsonFileStore:
 
         Raises Damaged for a file that somebody edited or replaced, Unavailable when the disk fails.
         """
-        with reporting("looking at the readable files"):
+        with translating_os_errors("looking at the readable files"):
             is_in_place = self.replica.files_in_place()
         if not is_in_place:
             self.reload()
@@ -220,7 +220,7 @@ class JsonFileStore:
         batch.count_member()
         if batch.takes_more() and self._turn.hand_off():
             return
-        self.replica.wal.wait_for_disk(LONGEST_S)
+        self.replica.wal.wait_for_sync(LONGEST_S)
         if batch.takes_more() and self._turn.hand_off():
             return
         try:
@@ -270,7 +270,7 @@ class JsonFileStore:
             self._lock.release()
 
     def _lock_processes(self) -> None:
-        with reporting("taking the store's lock"):
+        with translating_os_errors("taking the store's lock"):
             if not self._lock.acquire(self._timeout_s):
                 raise Unavailable(
                     "Another process holds the store's lock; nothing was changed. Try again."

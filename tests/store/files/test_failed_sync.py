@@ -138,8 +138,8 @@ def test_checkpoint_after_a_failed_sync_is_complete(
 def test_nobody_waits_for_a_slow_disk_for_ever(open_store: OpenStore) -> None:
     """A batch stays open while the one before is being synced, but only so long."""
     wal = open_store().replica.wal
-    with wal._syncing:  # as while another thread's sync is under way
-        wal.wait_for_disk(longest_s=0.0)
-        assert wal._syncing.locked()
-    wal.wait_for_disk(longest_s=0.0)
-    assert not wal._syncing.locked()
+    with wal._sync_lock:  # as while another thread's sync is under way
+        wal.wait_for_sync(timeout_s=0.0)
+        assert wal._sync_lock.locked()
+    wal.wait_for_sync(timeout_s=0.0)
+    assert not wal._sync_lock.locked()

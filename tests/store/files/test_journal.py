@@ -126,8 +126,10 @@ def test_cut_is_told_in_the_log(
     path.write_bytes(path.read_bytes()[: start + 20])
     open_store()
     (told,) = caplog.messages
-    assert told.startswith(f"journal/{path.name} ended in an entry that was never finished")
-    assert told.endswith(f"its 20 bytes are set aside in journal/{path.stem}.torn-at-{start}")
+    assert told == (
+        f"journal/{path.name} ended in an unfinished entry, which was never acknowledged; "
+        f"its 20 bytes are set aside in journal/{path.stem}.torn-at-{start}"
+    )
 
 
 def test_writing_goes_on_where_the_tail_was_cut(folder: Path, open_store: OpenStore) -> None:

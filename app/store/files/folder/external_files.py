@@ -10,7 +10,7 @@ import orjson
 from app.kernel.errors import Invalid, Malformed, Problem
 from app.schema import strict_json
 from app.store import Collection
-from app.store.files.disk.filesystem import reporting
+from app.store.files.disk.filesystem import translating_os_errors
 from app.store.files.folder.issued_numbers import IssuedNumbers
 from app.store.files.memory.index import SEPARATOR, index_entry_of_raw
 from app.store.files.memory.transaction import COUNTERS
@@ -36,7 +36,7 @@ def read_external_file(folder: Path, collection: Collection) -> ExternalFile:
     path = path_of(folder, collection.name)
     if not path.exists():
         raise Invalid([Problem("", f"{path.name} is missing; an empty one holds [].")])
-    with reporting(f"reading {path.name}"):
+    with translating_os_errors(f"reading {path.name}"):
         data = path.read_bytes()
     found = ExternalFile({}, {})
     try:

@@ -19,7 +19,7 @@ from app.store.files.disk.filesystem import (
     NETWORK_FILE_SYSTEMS,
     file_system_of,
     forbidden,
-    reporting,
+    translating_os_errors,
 )
 from app.store.files.folder.external_files import read_all, refuse_contradictions
 from app.store.files.folder.issued_numbers import IssuedNumbers
@@ -49,7 +49,7 @@ def prepare_folder(folder: Path, refused: Container[str] = NETWORK_FILE_SYSTEMS)
     `refused` are the types of file system, as the kernel names them, where locks do not hold.
     """
     doing = f"preparing the data folder {folder.name}/"
-    with reporting(doing):
+    with translating_os_errors(doing):
         if folder.exists() and not folder.is_dir():
             raise Unavailable(f"{folder.name} is not a folder; set DAYBOOK_DATA to one.")
         for each in (folder, folder / "journal"):
@@ -69,14 +69,14 @@ def is_data_folder(folder: Path, collections: Iterable[Collection]) -> bool:
 
     Raises Unavailable when that cannot be seen.
     """
-    with reporting(f"looking into the data folder {folder.name}/"):
+    with translating_os_errors(f"looking into the data folder {folder.name}/"):
         names = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
     return bool(names & {"journal", *(path_of(folder, each.name).name for each in collections)})
 
 
 def is_small(folder: Path) -> bool:
     """Whether opening the folder takes no time to speak of. Raises Unavailable."""
-    with reporting(f"looking into the data folder {folder.name}/"):
+    with translating_os_errors(f"looking into the data folder {folder.name}/"):
         sizes = (
             path.stat().st_size for each in (folder, folder / "journal") for path in each.glob("*")
         )
@@ -90,7 +90,7 @@ def establish(folder: Path, collections: Iterable[Collection], schema: int = 0) 
     when such a file breaks the rules.
     """
     journal = folder / "journal"
-    with reporting("opening the data folder"):
+    with translating_os_errors("opening the data folder"):
         headers = read_headers(folder)
         known = {name for header in headers for name in header.files}
         new = [each for each in collections if each.name not in known]

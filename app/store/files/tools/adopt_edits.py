@@ -24,7 +24,7 @@ import orjson
 
 from app.kernel.errors import Conflict, Damaged
 from app.store import Collection, Document
-from app.store.files.disk.filesystem import reporting
+from app.store.files.disk.filesystem import translating_os_errors
 from app.store.files.disk.locks import ProcessLock
 from app.store.files.folder.external_files import ExternalFile, read_all, refuse_contradictions
 from app.store.files.folder.issued_numbers import IssuedNumbers
@@ -58,7 +58,10 @@ def accept(folder: Path, collections: Iterable[Collection]) -> list[AdoptedFile]
     breaks the rules or contradicts another one (nothing is changed then), Damaged for a journal
     that cannot be read, StorageFull or Unavailable when the disk does not allow it.
     """
-    with reporting("accepting the edited files"), stopped(folder, "accept the edited files"):
+    with (
+        translating_os_errors("accepting the edited files"),
+        stopped(folder, "accept the edited files"),
+    ):
         headers = read_headers(folder)
         declared = (*collections, COUNTERS)
         untouched, edited = _judge(folder, declared, headers)
@@ -166,7 +169,7 @@ class _History:
         self._begins_after = wal.seq
         self._headers = [wal.segment.header]
         self._transactions: list[Line] = []
-        for line in wal.settle():
+        for line in wal.recover_tail():
             if "segment" in line:
                 self._headers.append(wal.segment.header)
             elif "published" in line:
@@ -211,7 +214,7 @@ def _put_in_place(
         each.name: write_next(folder, each, None, documents[each.name], covers=wal.seq)
         for each in edited
     }
-    wal.lead_to(wal.begin_next(wal.segment.header.files | untouched | records))
+    wal.switch_to(wal.create_next(wal.segment.header.files | untouched | records))
     publish(folder, edited)
-    wal.announce(published=0)
+    wal.append_published(0)
     wal.segment.sync()

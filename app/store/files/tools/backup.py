@@ -16,7 +16,7 @@ from typing import BinaryIO, NamedTuple
 
 from app.kernel.disk import copy_file, make_folder, sync_folder
 from app.kernel.errors import Conflict, Unavailable
-from app.store.files.disk.filesystem import reporting
+from app.store.files.disk.filesystem import translating_os_errors
 from app.store.files.snapshot.checkpoint_file import path_of
 from app.store.files.store import JsonFileStore
 from app.store.files.wal.segment import segment_numbers, segment_path
@@ -50,7 +50,7 @@ def backup(store: JsonFileStore, destination: Path) -> Backup:
     if destination.resolve().is_relative_to(store.folder.resolve()):
         raise Conflict(f"{destination.name} would lie in the data folder; give a place outside.")
     _refuse_unwritable(destination)
-    with reporting("copying the data folder"), ExitStack() as opened:
+    with translating_os_errors("copying the data folder"), ExitStack() as opened:
         with store.writing():
             store.notice_edits()
             last_transaction = store.replica.wal.seq

@@ -24,7 +24,7 @@ import orjson
 from app.kernel.disk import copy_file, sync_folder
 from app.kernel.errors import Conflict, Damaged, Unavailable
 from app.store import Collection, Document
-from app.store.files.disk.filesystem import reporting
+from app.store.files.disk.filesystem import translating_os_errors
 from app.store.files.folder.open import prepare_folder, read_headers
 from app.store.files.memory.transaction import COUNTERS
 from app.store.files.snapshot.writer import write_next
@@ -67,7 +67,7 @@ def upgrade(
     if schema_of(folder, len(steps)) == len(steps):
         return None
     prepare_folder(folder)
-    with reporting("upgrading the documents"), stopped(folder, "start this version"):
+    with translating_os_errors("upgrading the documents"), stopped(folder, "start this version"):
         schema = schema_of(folder, len(steps))  # where another was quicker, no step is left
         _refuse_damaged(folder, collections)
         copy = _keep_copy(folder, len(steps))
@@ -79,7 +79,7 @@ def schema_of(folder: Path, newest: int) -> int:
 
     Raises Unavailable when it is above `newest`, Damaged for a journal that cannot be read.
     """
-    with reporting("reading the journal"):
+    with translating_os_errors("reading the journal"):
         schema = min((header.schema for header in _headers(folder)), default=newest)
     if schema > newest:
         raise Unavailable(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from app.kernel.errors import Conflict
 from app.store import Collection, View
-from app.store.files.disk.filesystem import reporting
+from app.store.files.disk.filesystem import translating_os_errors
 from app.store.files.memory.change_feeds import Feeds
 from app.store.files.memory.transaction import COUNTERS, JsonView
 from app.store.files.replica import open_replica
@@ -34,7 +34,7 @@ def look(folder: Path, collections: Iterable[Collection], schema: int = 0) -> It
 
 
 def _refuse_missing(folder: Path, declared: Iterable[Collection]) -> None:
-    with reporting("opening the data folder"):
+    with translating_os_errors("opening the data folder"):
         known = _on_record(folder / "journal")
     if new := [f"{each.name}.json" for each in declared if each.name not in known]:
         raise Conflict(

@@ -25,7 +25,7 @@ import orjson
 
 from app.kernel.disk import sync_folder
 from app.store import Collection
-from app.store.files.disk.filesystem import reporting
+from app.store.files.disk.filesystem import translating_os_errors
 from app.store.files.folder.external_files import read_external_file
 from app.store.files.folder.open import open_file
 from app.store.files.memory.transaction import COUNTERS
@@ -86,7 +86,7 @@ def salvage(folder: Path, collections: Iterable[Collection]) -> Repaired | None:
     found = inspect(folder, collections).findings
     if not any(each.file.startswith("journal/") and not each.heals for each in found):
         return None
-    with reporting("repairing the journal"), stopped(folder, "repair the journal"):
+    with translating_os_errors("repairing the journal"), stopped(folder, "repair the journal"):
         wreck = read_journal(folder)
         last = wreck.last
         documents = {each.name: documents_of(folder, each, wreck) for each in declared}

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from app.kernel.disk import copy_file, make_folder, sync_folder
 from app.kernel.errors import Conflict, Damaged, Invalid, Problem
 from app.store import Collection
-from app.store.files.disk.filesystem import reporting
+from app.store.files.disk.filesystem import translating_os_errors
 from app.store.files.disk.locks import ProcessLock
 from app.store.files.folder.open import is_data_folder, read_headers
 from app.store.files.memory.transaction import COUNTERS
@@ -44,7 +44,7 @@ def restore(backup: Path, folder: Path, collections: Iterable[Collection]) -> Re
     declared = (*collections, COUNTERS)
     doing = f"restoring {backup.name}"
     _refuse_other_folders(backup, declared)
-    with reporting(doing):
+    with translating_os_errors(doing):
         _refuse_filled(folder, declared)
         place = folder.resolve()
         make_folder(place.parent)

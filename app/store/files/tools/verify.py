@@ -10,7 +10,7 @@ import orjson
 
 from app.kernel.errors import Damaged, Invalid, Unavailable
 from app.store import Collection
-from app.store.files.disk.filesystem import reporting
+from app.store.files.disk.filesystem import translating_os_errors
 from app.store.files.disk.locks import ProcessLock
 from app.store.files.folder.external_files import read_external_file
 from app.store.files.folder.open import open_file, recorded
@@ -57,7 +57,7 @@ def inspect(
     """
     declared = (*collections, COUNTERS)
     findings: list[Finding] = []
-    with reporting("reading the data folder"):
+    with translating_os_errors("reading the data folder"):
         with nullcontext() if is_locked else _writers_wait(folder, lock_timeout_s):
             segments = [_Segment(folder, n) for n in segment_numbers(folder / "journal")]
             headers = [segment.header for segment in segments if segment.header]
