@@ -13,7 +13,7 @@ from typing import NamedTuple
 from app.kernel.errors import Damaged
 from app.store import Collection
 from app.store.files.disk.filesystem import disk_error, translating_os_errors
-from app.store.files.folder.open import Opened, open_folder
+from app.store.files.folder.open import OpenedFolder, open_folder
 from app.store.files.memory.change_feeds import Feeds
 from app.store.files.memory.index import NOWHERE, filed
 from app.store.files.memory.tables import Change, Memtable, Tables
@@ -42,7 +42,7 @@ class Replica:
         self,
         folder: Path,
         collections: Sequence[Collection],
-        opened: Opened,
+        opened: OpenedFolder,
         feeds: Feeds,
         memory: Memory,
     ) -> None:

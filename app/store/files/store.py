@@ -23,7 +23,7 @@ from app.store import ChangeFeed, Collection, Transaction, View
 from app.store.files.disk.filesystem import refuse_full, translating_os_errors, write_probe
 from app.store.files.disk.leadership import Leadership
 from app.store.files.disk.locks import ProcessLock
-from app.store.files.folder.open import establish, prepare_folder
+from app.store.files.folder.open import initialise, prepare_folder
 from app.store.files.group_commit import LONGEST_S, Batch, CommitLock
 from app.store.files.memory.change_feeds import Feeds, JsonFeed
 from app.store.files.memory.transaction import COUNTERS, JsonTransaction, JsonView
@@ -63,7 +63,7 @@ class JsonFileStore:
         self._feeds = Feeds()
         prepare_folder(folder)
         with self._across_processes():
-            establish(folder, self.declared, schema)
+            initialise(folder, self.declared, schema)
         self.replica = self._open_replica()
         try:
             self._record_new_files()

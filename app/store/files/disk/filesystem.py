@@ -58,7 +58,7 @@ def forbidden(name: str, doing: str) -> Unavailable:
 
 def refuse_full(folder: Path) -> None:
     """Raise StorageFull when the disk of `folder` has less than FREE_SPACE_MIN_BYTES left."""
-    with translating_os_errors("looking for room"):
+    with translating_os_errors("checking the free space"):
         room = os.statvfs(folder)
     if room.f_bavail * room.f_frsize < FREE_SPACE_MIN_BYTES:
         raise StorageFull("The disk is full; make room, and the service goes on by itself.")
@@ -67,7 +67,7 @@ def refuse_full(folder: Path) -> None:
 def write_probe(folder: Path) -> None:
     """Write, sync and remove a small file in `folder`. Raises StorageFull or Unavailable."""
     probe = folder / f".probe-{os.getpid()}"
-    with translating_os_errors("trying to write"):
+    with translating_os_errors("writing a test file"):
         try:
             write_new(probe, bytes(_PROBE_BYTES))
         finally:

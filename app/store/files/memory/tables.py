@@ -77,7 +77,7 @@ class Tables:
         for name, key, raw, filing in changes:
             if name in self._indexes:
                 self._refile(name, self.filing(name, key), filing)
-                self._filings.keep((name, key), filing)
+                self._filings[name, key] = filing
             newest[name][key] = raw
 
     def raw(self, collection: str, key: str) -> bytes | None:
@@ -108,7 +108,7 @@ class Tables:
         """See View.scan; the documents as they are stored."""
         newer = {key for memtable in self.memtables for key in memtable[collection] if key > after}
         newer |= {key for key in staged if key > after}
-        file = self.base[collection].after(after)
+        file = self.base[collection].documents_after(after)
         older = ((key, raw) for key, raw in file if key not in newer)
         fresh = (
             (key, raw)

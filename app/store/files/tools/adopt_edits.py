@@ -28,7 +28,7 @@ from app.store.files.disk.filesystem import translating_os_errors
 from app.store.files.disk.locks import ProcessLock
 from app.store.files.folder.external_files import ExternalFile, read_all, refuse_contradictions
 from app.store.files.folder.issued_numbers import IssuedNumbers
-from app.store.files.folder.open import open_file, read_headers, recorded
+from app.store.files.folder.open import find_record, open_file, read_headers
 from app.store.files.memory.transaction import COUNTERS
 from app.store.files.snapshot.checkpoint_file import path_of
 from app.store.files.snapshot.writer import publish, write_next
@@ -114,7 +114,7 @@ def _judge(
     for each in collections:
         if each.name in known:
             try:
-                untouched[each.name] = recorded(headers, each.name, open_file(folder, each))
+                untouched[each.name] = find_record(headers, each.name, open_file(folder, each))
             except Damaged:
                 edited.append(each)
     return untouched, edited
@@ -141,9 +141,9 @@ def _known(
     for each in declared:
         if each.name in untouched:
             for raw in open_file(folder, each).lines():
-                ledger.trust(each, orjson.loads(raw))
+                ledger.add(each, orjson.loads(raw))
         for document in history.documents_of(each):
-            ledger.trust(each, document)
+            ledger.add(each, document)
     return ledger
 
 

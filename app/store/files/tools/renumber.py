@@ -88,10 +88,10 @@ def _least(
     ledger = IssuedNumbers()
     for each in collections:
         for raw in documents[each.name].values():
-            ledger.trust(each, orjson.loads(raw))
+            ledger.add(each, orjson.loads(raw))
         for line in transactions.values():
             for document in line["put"].get(each.name, []):
-                ledger.trust(each, document)
+                ledger.add(each, document)
     least = {name: _value(raw) for name, raw in ledger.counters().items()}
     for name, raw in documents[COUNTERS.name].items():
         value = _value(raw)

@@ -13,7 +13,7 @@ from app.store import Collection
 from app.store.files.disk.filesystem import translating_os_errors
 from app.store.files.disk.locks import ProcessLock
 from app.store.files.folder.external_files import read_external_file
-from app.store.files.folder.open import open_file, recorded
+from app.store.files.folder.open import find_record, open_file
 from app.store.files.memory.transaction import COUNTERS
 from app.store.files.snapshot.checkpoint_file import HEAD, CheckpointFile, path_of
 from app.store.files.wal.format import Header, decode, decode_header, is_torn
@@ -106,7 +106,7 @@ def _inspect_file(
     name = file.collection.name
     try:
         if any(name in header.files for header in headers):
-            return recorded(headers, name, file).documents
+            return find_record(headers, name, file).documents
     except Damaged as error:
         findings.append(Finding(f"{name}.json", _first_fault(file), str(error)))
     try:
