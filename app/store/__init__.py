@@ -64,6 +64,11 @@ class Collection:
     check: Callable[[Document], None] = _no_check
     issued_numbers: Callable[[Document], Sequence[IssuedNumber]] = _no_numbers
 
+    @property
+    def is_indexed(self) -> bool:
+        """Whether the store keeps any index of the collection in memory."""
+        return self.listed or bool(self.indexes)
+
 
 class Page(NamedTuple):
     """One page of a list, and the cursor of the page after it (None on the last page)."""

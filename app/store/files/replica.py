@@ -15,8 +15,8 @@ from app.store import Collection
 from app.store.files.disk.filesystem import disk_error, translating_os_errors
 from app.store.files.folder.open import OpenedFolder, open_folder
 from app.store.files.memory.change_feeds import Feeds
-from app.store.files.memory.index import NOWHERE, filed
-from app.store.files.memory.tables import Change, Memtable, Tables
+from app.store.files.memory.index import NOT_INDEXED, index_entry
+from app.store.files.memory.tables import Change, Tables
 from app.store.files.snapshot.checkpoint_file import CheckpointFile
 from app.store.files.wal.format import FileRecord, Line, encode_document
 from app.store.files.wal.log import LogTruncated, WriteAheadLog
@@ -52,7 +52,7 @@ class Replica:
         self._memory = memory
         self.unrecorded = opened.unrecorded
         self.wal = WriteAheadLog(folder / "journal", opened.segment)
-        self.state = Tables(collections, opened.base, opened.segment.number)
+        self.tables = Tables(collections, opened.base, opened.segment.number)
         self.last_append = monotonic()
 
     def catch_up(self) -> None:
@@ -91,16 +91,16 @@ class Replica:
         """Whether the journal has anything that the checkpoint files have not."""
         with self._memory:
             return any(
-                documents for memtable in self.state.memtables for documents in memtable.values()
+                documents for memtable in self.tables.memtables for documents in memtable.values()
             )
 
     def files_in_place(self) -> bool:
         """Whether the files in use are those that stand in the folder, untouched."""
-        return all(file.is_in_place() for file in self.state.base.values())
+        return all(file.is_in_place() for file in self.tables.base.values())
 
     def records(self) -> dict[str, FileRecord]:
         """What is on record about the files in use, and those of other versions of Daybook."""
-        used = {name: file.record for name, file in self.state.base.items()}
+        used = {name: file.record for name, file in self.tables.base.items()}
         return self.wal.segment.header.files | used
 
     def rotate(self, files: dict[str, FileRecord]) -> None:
@@ -116,10 +116,10 @@ class Replica:
             self.rotate(self.records())
         through = self.wal.segment.number - 1
         changes: dict[str, dict[str, bytes | None]] = {each.name: {} for each in self._collections}
-        for memtable in self.state.memtables[:-1]:
+        for memtable in self.tables.memtables[:-1]:
             for name, documents in memtable.items():
                 changes[name].update(documents)
-        return Snapshot(self.wal.seq, through, dict(self.state.base), changes)
+        return Snapshot(self.wal.seq, through, dict(self.tables.base), changes)
 
     def use_files(self, published: int) -> None:
         """Read from the files of this segment's header; layers up to `published` are in them.
@@ -138,9 +138,9 @@ class Replica:
         if self.wal.has_next() or not all(file.has_recorded_size() for file in files.values()):
             return
         with self._memory:
-            self.state.base = self.state.base | files
-            self.state.memtables = [
-                memtable for memtable in self.state.memtables if memtable.segment > published
+            self.tables.base = self.tables.base | files
+            self.tables.memtables = [
+                memtable for memtable in self.tables.memtables if memtable.segment > published
             ]
 
     def announce(self, published: int) -> None:
@@ -162,14 +162,14 @@ class Replica:
             self._apply(list(self._changes_of(line)))
 
     def _apply(self, changes: Sequence[Change]) -> None:
-        self.state.apply(changes)
+        self.tables.apply(changes)
         for change in changes:
             self._feeds.note(change.collection, change.key)
         self.last_append = monotonic()
 
     def _changes_of(self, line: Line) -> Iterator[Change]:
         """The changes that a line tells of, without those that a file in use has already."""
-        seq, base = line["seq"], self.state.base
+        seq, base = line["seq"], self.tables.base
         if unknown := (line["put"].keys() | line["delete"].keys()) - base.keys():
             raise Damaged(
                 f"The journal has documents of a kind that this version of Daybook does not know "
@@ -177,16 +177,16 @@ class Replica:
             )
         for name, documents in line["put"].items():
             if seq > base[name].record.covers:
-                declared = self.state.collections[name]
+                declared = self.tables.collections[name]
                 for document in documents:
                     raw = encode_document(document)
-                    yield Change(name, document[declared.key], raw, filed(declared, document))
+                    yield Change(name, document[declared.key], raw, index_entry(declared, document))
         for name, keys in line["delete"].items():
             if seq > base[name].record.covers:
-                yield from (Change(name, key, None, NOWHERE) for key in keys)
+                yield from (Change(name, key, None, NOT_INDEXED) for key in keys)
 
     def _new_layer(self) -> None:
-        self.state.memtables.append(Memtable(self.wal.segment.number, self.state.collections))
+        self.tables.add_memtable(self.wal.segment.number)
 
 
 def open_replica(

@@ -77,7 +77,7 @@ class JsonFileStore:
         """See Store.read."""
         with self._memory:
             self.catch_up()
-            yield JsonView(self.replica.state)
+            yield JsonView(self.replica.tables)
 
     @contextmanager
     def transaction(self) -> Iterator[Transaction]:
@@ -166,8 +166,8 @@ class JsonFileStore:
         with self._memory:
             left = self.replica
             self.replica = self._open_replica()
-            self._feeds.note_all(left.state.keys)
-            self._feeds.note_all(self.replica.state.keys)
+            self._feeds.note_all(left.tables.keys)
+            self._feeds.note_all(self.replica.tables.keys)
             left.close()
 
     def notice_edits(self) -> None:
@@ -206,7 +206,7 @@ class JsonFileStore:
                 except BaseException:
                     self._lock.release()
                     raise
-                self._batch = Batch(JsonTransaction(self.replica.state), self.replica.wal)
+                self._batch = Batch(JsonTransaction(self.replica.tables), self.replica.wal)
             return self._batch
         except BaseException:
             self._turn.end()

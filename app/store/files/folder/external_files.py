@@ -12,7 +12,7 @@ from app.schema import strict_json
 from app.store import Collection
 from app.store.files.disk.filesystem import translating_os_errors
 from app.store.files.folder.issued_numbers import IssuedNumbers
-from app.store.files.memory.index import SEPARATOR, index_entry_of_raw
+from app.store.files.memory.index import SEPARATOR, index_entry_of_stored
 from app.store.files.memory.transaction import COUNTERS
 from app.store.files.snapshot.checkpoint_file import path_of
 from app.store.files.wal.format import encode_document
@@ -121,7 +121,7 @@ def _validate(collection: Collection, document: dict[str, Any]) -> bytes:
     """The document as it is stored. Raises Invalid or ValueError when it breaks the rules."""
     collection.check(document)
     raw = encode_document(document)
-    index_entry_of_raw(collection, raw)
+    index_entry_of_stored(collection, document[collection.key], raw)
     for series, _, number in collection.issued_numbers(document):
         if type(number) is not int:
             raise ValueError(f"the {series} number must be a whole number")

@@ -28,7 +28,7 @@ def look(folder: Path, collections: Iterable[Collection], schema: int = 0) -> It
     feeds = Feeds()
     replica = open_replica(folder, declared, feeds, threading.RLock())
     try:
-        yield JsonView(replica.state)
+        yield JsonView(replica.tables)
     finally:
         replica.close()
 
