@@ -47,8 +47,8 @@ def sound(scratch: Path) -> Path:
     Checkpointer(store).checkpoint()
     for number in range(4, 7):
         _place(store, number)
-    with store.writing():
-        store.replica.rotate(store.replica.records())
+    with store.exclusive_write():
+        store.replica.rotate(store.replica.file_records())
     for number in range(5, 9):
         _place(store, number)
     store.close()

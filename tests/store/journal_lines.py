@@ -27,8 +27,8 @@ def two_segments(folder: Path, names: str) -> list[int]:
     """The same, with a second segment, still empty, begun after the last order."""
     starts = journal_of(folder, names)
     store = JsonFileStore(folder, COLLECTIONS)
-    with store.writing():
-        store.replica.rotate(store.replica.records())
+    with store.exclusive_write():
+        store.replica.rotate(store.replica.file_records())
     store.close()
     return starts
 

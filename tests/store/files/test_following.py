@@ -1,6 +1,6 @@
 """Processes that follow what others write, however long they slept in between."""
 
-import itertools
+import errno
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +12,7 @@ from app.store import Store
 from app.store.files.checkpointer import Checkpointer
 from app.store.files.follower import Follower
 from app.store.files.store import JsonFileStore
+from tests.durability.disk import READ, Disk, Step
 from tests.processes.servers import wait_for
 from tests.store.conftest import OpenStore, Together
 from tests.store.journal_lines import checkpoint
@@ -60,26 +61,30 @@ def test_follower_never_has_to_read_anew(open_store: OpenStore) -> None:
     assert idle.replica is replica
 
 
-def test_follower_goes_on_after_trouble(
-    open_store: OpenStore, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+def test_follower_goes_on_after_a_failed_disk(
+    folder: Path, open_store: OpenStore, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """It is told once for as long as it lasts."""
-    store, idle = open_store(), open_store()
-    tries, catch_up = itertools.count(1), idle.catch_up
+    """The log names the failure once for as long as it lasts."""
+    failures_left = 0
 
-    def fail_at_first() -> None:
-        if next(tries) <= 3:
-            raise Unavailable("The disk failed.")
-        catch_up()
+    def fail_reads(step: Step) -> None:
+        nonlocal failures_left
+        if step.call == READ and failures_left:
+            failures_left -= 1
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
 
-    monkeypatch.setattr(idle, "catch_up", fail_at_first)
-    follower = Follower(idle)
-    follower.start()
-    put_orders(store, order("new"))
-    wait_for("it has followed", lambda: is_at_the_end(idle, store))
-    follower.close()
+    with Disk(folder, fail_reads, reads=True):
+        store, idle = open_store(), open_store()
+        put_orders(store, order("new"))
+        failures_left = 3
+        follower = Follower(idle)
+        follower.start()
+        wait_for("it has followed", lambda: is_at_the_end(idle, store))
+        follower.close()
+    assert failures_left == 0
     assert [each.message for each in caplog.records] == [
-        "the journal cannot be followed: The disk failed."
+        "the journal cannot be followed: "
+        "The disk failed (Input/output error) while reading the journal."
     ]
 
 
@@ -132,10 +137,10 @@ def test_follower_reads_from_the_new_files(folder: Path, open_store: OpenStore) 
     put_orders(store, order("a", status="placed"))
     assert follower.replica is not None
     assert get_order(follower, "a") == order("a", status="placed")
-    assert follower.replica.has_news()
+    assert follower.replica.is_ahead_of_files()
     checkpoint(store)
     assert get_order(follower, "a") == order("a", status="placed")
-    assert not follower.replica.has_news()
+    assert not follower.replica.is_ahead_of_files()
     assert follower.replica.files_in_place()
 
 

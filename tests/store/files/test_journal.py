@@ -239,8 +239,8 @@ def test_missing_segment_is_refused(folder: Path, open_store: OpenStore, *, plac
     two_segments(folder, "abc")
     store = open_store()
     put_orders(store, order("d"))
-    with store.writing():
-        store.replica.rotate(store.replica.records())
+    with store.exclusive_write():
+        store.replica.rotate(store.replica.file_records())
     store.close()
     segments(folder)[place].unlink()
     with pytest.raises(Damaged, match=r"(?i)journal.*backup"):

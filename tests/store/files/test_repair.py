@@ -39,11 +39,11 @@ def test_segment_that_is_gone_is_told(folder: Path, open_store: OpenStore) -> No
     """Its transactions are named by their numbers; what comes after them is kept."""
     store = open_store()
     put_orders(store, order("a"))
-    with store.writing():
-        store.replica.rotate(store.replica.records())
+    with store.exclusive_write():
+        store.replica.rotate(store.replica.file_records())
     put_orders(store, order("b"))
-    with store.writing():
-        store.replica.rotate(store.replica.records())
+    with store.exclusive_write():
+        store.replica.rotate(store.replica.file_records())
     put_orders(store, order("c"))
     store.close()
     segments(folder)[1].unlink()
@@ -200,8 +200,8 @@ def test_number_that_only_another_document_tells_is_not_given_out_again(
     store = open_store()
     with store.transaction() as tx:
         tx.put("notes", {"note_id": "later", "of": "d", "number": 1007})
-    with store.writing():
-        store.replica.rotate(store.replica.records())
+    with store.exclusive_write():
+        store.replica.rotate(store.replica.file_records())
     note_down(store, "o")
     store.close()
     spoil(segments(folder)[-1], 30)

@@ -51,8 +51,8 @@ def backup(store: JsonFileStore, destination: Path) -> Backup:
         raise Conflict(f"{destination.name} would lie in the data folder; give a place outside.")
     _refuse_unwritable(destination)
     with translating_os_errors("copying the data folder"), ExitStack() as opened:
-        with store.writing():
-            store.notice_edits()
+        with store.exclusive_write():
+            store.refuse_edits()
             last_transaction = store.replica.wal.seq
             sources = [_open(path, opened) for path in _paths(store)]
         make_folder(destination.parent)
@@ -70,7 +70,7 @@ def _refuse_unwritable(destination: Path) -> None:
 
 
 def _paths(store: JsonFileStore) -> Iterator[Path]:
-    yield from (path_of(store.folder, name) for name in store.replica.records())
+    yield from (path_of(store.folder, name) for name in store.replica.file_records())
     journal = store.folder / "journal"
     yield from (segment_path(journal, number) for number in segment_numbers(journal))
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from app.kernel.errors import Conflict
 from app.store import Collection, View
 from app.store.files.disk.filesystem import translating_os_errors
-from app.store.files.memory.change_feeds import Feeds
+from app.store.files.memory.change_feeds import ChangeFeeds
 from app.store.files.memory.transaction import COUNTERS, JsonView
 from app.store.files.replica import open_replica
 from app.store.files.tools.migrate import refuse_older
@@ -25,7 +25,7 @@ def look(folder: Path, collections: Iterable[Collection], schema: int = 0) -> It
     declared = (*collections, COUNTERS)
     refuse_older(folder, schema)
     _refuse_missing(folder, declared)
-    feeds = Feeds()
+    feeds = ChangeFeeds()
     replica = open_replica(folder, declared, feeds, threading.RLock())
     try:
         yield JsonView(replica.tables)
