@@ -34,14 +34,6 @@ class IssuedNumber(NamedTuple):
     number: int
 
 
-def _no_check(_document: Document) -> None:
-    return None
-
-
-def _no_numbers(_document: Document) -> Sequence[IssuedNumber]:
-    return ()
-
-
 @dataclass(frozen=True)
 class Collection:
     """What the store has to know about one kind of document.
@@ -61,8 +53,8 @@ class Collection:
     sort: Callable[[Document], str] = unsorted
     indexes: Mapping[str, Callable[[Document], Sequence[IndexValue]]] = field(default_factory=dict)
     listed: bool = False
-    check: Callable[[Document], None] = _no_check
-    issued_numbers: Callable[[Document], Sequence[IssuedNumber]] = _no_numbers
+    check: Callable[[Document], None] = lambda _document: None
+    issued_numbers: Callable[[Document], Sequence[IssuedNumber]] = lambda _document: ()
 
     @property
     def is_indexed(self) -> bool:
@@ -116,7 +108,7 @@ class View(Protocol):
         """
 
     def keys(self, collection: str) -> Iterator[str]:
-        """Every key, in no particular order; reads the whole collection."""
+        """Every key, in no particular order; consume it in the block. Reads every document."""
 
     def scan(self, collection: str, after: str, limit: int) -> list[Document]:
         """At most `limit` documents whose keys are greater than `after`, ordered by key.

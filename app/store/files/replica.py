@@ -13,7 +13,7 @@ from typing import NamedTuple
 from app.kernel.errors import Damaged
 from app.store import Collection
 from app.store.files.disk.filesystem import disk_error, translating_os_errors
-from app.store.files.folder.open import OpenedFolder, open_folder
+from app.store.files.folder.open import open_folder
 from app.store.files.memory.change_feeds import ChangeFeeds
 from app.store.files.memory.index import NOT_INDEXED, index_entry
 from app.store.files.memory.tables import Change, Tables
@@ -40,16 +40,17 @@ class Snapshot(NamedTuple):
 
 
 class Replica:
-    """The log and the tables of one process; `open_replica` makes one."""
+    """The log and the tables of one process. Use `open_replica` to open one."""
 
     def __init__(
         self,
         folder: Path,
         collections: Sequence[Collection],
-        opened: OpenedFolder,
         feeds: ChangeFeeds,
         memory_lock: MemoryLock,
     ) -> None:
+        """Read the whole folder. Raises Damaged, LogTruncated, FileNotFoundError or Unavailable."""
+        opened = open_folder(folder, collections)
         self._folder = folder
         self._collections = collections
         self._feeds = feeds
@@ -58,6 +59,11 @@ class Replica:
         self.wal = WriteAheadLog(folder / "journal", opened.segment)
         self.tables = Tables(collections, opened.base, opened.segment.number)
         self.last_append = monotonic()
+        try:
+            self.catch_up()
+        except BaseException:
+            self.close()
+            raise
 
     def catch_up(self) -> None:
         """Apply what other processes have appended.
@@ -202,7 +208,7 @@ def open_replica(
         while True:
             numbers = segment_numbers(journal)
             try:
-                return _read_folder(folder, collections, feeds, memory_lock)
+                return Replica(folder, collections, feeds, memory_lock)
             except (Damaged, FileNotFoundError, LogTruncated) as error:
                 if segment_numbers(journal) != numbers:
                     continue
@@ -211,15 +217,3 @@ def open_replica(
                         "The last segment of journal/ is missing; restore a backup."
                     ) from None
                 raise
-
-
-def _read_folder(
-    folder: Path, collections: Sequence[Collection], feeds: ChangeFeeds, memory_lock: MemoryLock
-) -> Replica:
-    replica = Replica(folder, collections, open_folder(folder, collections), feeds, memory_lock)
-    try:
-        replica.catch_up()
-    except BaseException:
-        replica.close()
-        raise
-    return replica

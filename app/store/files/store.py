@@ -21,7 +21,7 @@ from time import monotonic
 from app.kernel.errors import DaybookError, Unavailable
 from app.store import ChangeFeed, Collection, Transaction, View
 from app.store.files.disk.filesystem import refuse_full, translating_os_errors, write_probe
-from app.store.files.disk.leadership import Leadership
+from app.store.files.disk.leadership import LeaderLock
 from app.store.files.disk.locks import ProcessLock
 from app.store.files.folder.open import initialise, prepare_folder
 from app.store.files.group_commit import BATCH_MAX_OPEN_S, Batch, CommitLock
@@ -59,7 +59,7 @@ class JsonFileStore:
         self._memory_lock = threading.RLock()
         self._batch: Batch | None = None
         self._has_failed = False
-        self._leadership = Leadership(folder)
+        self._leader_lock = LeaderLock(folder / "leader.lock")
         self._feeds = ChangeFeeds()
         prepare_folder(folder)
         self._acquire_process_lock()
@@ -69,7 +69,9 @@ class JsonFileStore:
             self._process_lock.release()
         self.replica = self._open_replica()
         try:
-            self._record_new_files()
+            with self.exclusive_write():
+                if self.replica.unrecorded:
+                    self.replica.rotate(self.replica.file_records())
             self.make_durable()
         except BaseException:
             self.close()
@@ -135,15 +137,15 @@ class JsonFileStore:
 
     def lead(self, timeout_s: float) -> bool:
         """See Store.lead."""
-        return self._leadership.acquire(timeout_s)
+        return self._leader_lock.lead(timeout_s)
 
     def has_leader(self) -> bool:
         """See Store.has_leader."""
-        return self._leadership.has_leader()
+        return self._leader_lock.has_leader()
 
     def close(self) -> None:
         """See Store.close; `Checkpointer.close` comes before."""
-        self._leadership.release()
+        self._leader_lock.release()
         with self._memory_lock:
             self.replica.close()
 
@@ -166,9 +168,8 @@ class JsonFileStore:
             if batch := self._batch:
                 self._write(batch)
                 batch.finish()
-            self._acquire_process_lock()
+            self._lock_and_recover()
             try:
-                self._recover_tail()
                 yield
             finally:
                 self._process_lock.release()
@@ -200,30 +201,26 @@ class JsonFileStore:
         replica.wal.observer = self.observer
         return replica
 
-    def _record_new_files(self) -> None:
-        with self.exclusive_write():
-            if self.replica.unrecorded:
-                self.replica.rotate(self.replica.file_records())
-
     def _join_batch(self) -> Batch:
         """Acquire the commit lock and return the open batch; open one if there is none."""
         self._acquire_commit_lock()
         try:
             if self._batch is None:
-                self._batch = self._open_batch()
+                self._lock_and_recover()
+                self._batch = Batch(JsonTransaction(self.replica.tables), self.replica.wal)
             return self._batch
         except BaseException:
             self._commit_lock.release()
             raise
 
-    def _open_batch(self) -> Batch:
+    def _lock_and_recover(self) -> None:
+        """Acquire the process lock and recover the tail of the log; on an error, release it."""
         self._acquire_process_lock()
         try:
             self._recover_tail()
         except BaseException:
             self._process_lock.release()
             raise
-        return Batch(JsonTransaction(self.replica.tables), self.replica.wal)
 
     def _leave_batch(self, batch: Batch) -> None:
         """Hand the open batch to a waiting thread; write it when none waits, or it is full.

@@ -19,7 +19,7 @@ class ProcessLock:
     """A lock held by one process at a time. It does not exclude threads of the same process."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
+        self.path = path
         self._fd = -1
 
     @property
@@ -46,7 +46,7 @@ class ProcessLock:
         return self.is_held and os.fstat(self._fd).st_nlink > 0
 
     def _try(self) -> bool:
-        fd = open_read_write(self._path, os.O_CREAT | os.O_NOFOLLOW)
+        fd = open_read_write(self.path, os.O_CREAT | os.O_NOFOLLOW)
         if lock_descriptor(fd, blocking=False) and os.fstat(fd).st_nlink:
             self._fd = fd
         else:

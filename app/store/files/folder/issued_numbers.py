@@ -5,16 +5,13 @@ wrote, and with the counters. Within a series a number belongs to one owner and 
 number, in whichever file they are; and no counter is below a number that was issued.
 """
 
-import re
 from collections.abc import Iterator, Mapping
 
 import orjson
 
 from app.store import Collection, Document
-from app.store.files.memory.transaction import COUNTERS, LAST_ID
+from app.store.files.memory.transaction import COUNTERS, ID, LAST_ID
 from app.store.files.wal.format import encode_document
-
-_ID = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 class IssuedNumbers:
@@ -28,7 +25,7 @@ class IssuedNumbers:
     def add(self, collection: Collection, document: Document, location: str = "") -> list[str]:
         """Add the numbers of a document found at `location`; returns the contradictions."""
         key, contradictions = document[collection.key], []
-        if _ID.fullmatch(key):
+        if ID.fullmatch(key):
             self._raise_highest(LAST_ID, key, location)
         for series, owner, number in collection.issued_numbers(document):
             known = self._numbers.setdefault((series, owner), number)

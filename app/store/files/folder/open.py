@@ -124,7 +124,7 @@ def open_folder(folder: Path, collections: Iterable[Collection]) -> OpenedFolder
         if name in known:
             file.record = find_record(headers, name, file)
         else:
-            file.record = unrecorded[name] = _new_record(file, headers[-1].after)
+            file.record = unrecorded[name] = _record_of(file, headers[-1].after)
     return OpenedFolder(Segment(journal, numbers[0]), base, unrecorded)
 
 
@@ -187,6 +187,6 @@ def _adopt_files(folder: Path, new: Sequence[Collection]) -> dict[str, FileRecor
     return records
 
 
-def _new_record(file: CheckpointFile, covers: int) -> FileRecord:
+def _record_of(file: CheckpointFile, covers: int) -> FileRecord:
     """The log has nothing of a collection that it does not know, so the file covers all of it."""
     return FileRecord(covers, sum(1 for _ in file.lines()), *file.fingerprint())

@@ -58,9 +58,8 @@ class ChangeFeeds:
 
     def record(self, collection: str, key: str) -> None:
         """Record a changed document in the feeds of its collection."""
-        if collection in self._feeds:
-            for feed in self._feeds[collection]:
-                feed.record(key)
+        for feed in self._feeds.get(collection, ()):
+            feed.record(key)
 
     def record_all(self, keys: Callable[[str], Iterable[str]]) -> None:
         """Record every key of each collection that has feeds: after a gap any may have changed."""

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import orjson
 
 from app.kernel.bounded_cache import BoundedCache
-from app.store import Collection, Document, IndexValue, Page
+from app.store import Collection, IndexValue, Page
 from app.store.files.memory.index import (
     ALL,
     Index,
@@ -39,6 +39,7 @@ class Change(NamedTuple):
 
 Staged = Mapping[str, Change]
 """The uncommitted changes of the reading transaction in one collection, by key."""
+NO_CHANGES: Staged = {}
 
 
 class Memtable(dict[str, dict[str, bytes | None]]):
@@ -81,33 +82,34 @@ class Tables:
                 self._entry_cache[name, key] = entry
             newest[name][key] = raw
 
-    def get(self, collection: str, key: str) -> bytes | None:
+    def get(self, collection: str, key: str, staged: Staged = NO_CHANGES) -> bytes | None:
         """The stored JSON of a document, or None."""
+        if key in staged:
+            return staged[key].raw
         for memtable in reversed(self.memtables):
             documents = memtable[collection]
             if key in documents:
                 return documents[key]
         return self.base[collection].get(key)
 
-    def keys(self, collection: str) -> Iterator[str]:
-        """Every key of the collection."""
+    def keys(self, collection: str, staged: Staged = NO_CHANGES) -> Iterator[str]:
+        """See View.keys."""
         field = self.collections[collection].key
-        newer = {key: None for memtable in self.memtables for key in memtable[collection]}
+        newer = dict.fromkeys(key for table in self.memtables for key in table[collection])
+        newer |= dict.fromkeys(staged)
         for raw in self.base[collection].lines():
             if (key := orjson.loads(raw)[field]) not in newer:
                 yield key
-        yield from (key for key in newer if self.get(collection, key) is not None)
+        yield from (key for key in newer if self.get(collection, key, staged) is not None)
 
     def scan(self, collection: str, after: str, limit: int, staged: Staged) -> list[bytes]:
         """See View.scan; returns stored JSON."""
-        newer = {key for memtable in self.memtables for key in memtable[collection] if key > after}
-        newer |= {key for key in staged if key > after}
+        tables = (staged, *(memtable[collection] for memtable in self.memtables))
+        newer = {key for table in tables for key in table if key > after}
         in_file = self.base[collection].documents_after(after)
         unchanged = ((key, raw) for key, raw in in_file if key not in newer)
         changed = (
-            (key, raw)
-            for key in sorted(newer)
-            if (raw := staged[key].raw if key in staged else self.get(collection, key))
+            (key, raw) for key in sorted(newer) if (raw := self.get(collection, key, staged))
         )
         return [raw for _, raw in islice(merge(unchanged, changed), limit)]
 
@@ -140,7 +142,8 @@ class Tables:
             sort_keys = iter(merge(sort_keys, changed, reverse=descending))
         found = list(islice(sort_keys, None if limit is None else limit + 1))
         page = found[:limit]
-        documents = [self._document(collection, key_of(each), staged) for each in page]
+        stored = (self.get(collection, key_of(each), staged) for each in page)
+        documents = [orjson.loads(raw or b"null") for raw in stored]
         return Page(documents, page[-1] if page and len(found) > len(page) else None)
 
     def _sort_keys(
@@ -157,11 +160,6 @@ class Tables:
             if all(other.contains(wanted, each) for other, wanted in others):
                 yield each
 
-    def _document(self, collection: str, key: str, staged: Staged) -> Document:
-        raw = staged[key].raw if key in staged else self.get(collection, key)
-        document: Document = orjson.loads(raw or b"null")
-        return document
-
     def _index_entry(self, collection: str, key: str) -> IndexEntry:
         """The present index entry of a document in an indexed collection."""
         if cached := self._entry_cache.get((collection, key)):
@@ -173,11 +171,12 @@ class Tables:
         if old == new:
             return
         indexes = self._indexes[collection]
-        is_moved = old.sort_key != new.sort_key
-        for name, value in old.terms if is_moved else old.terms - new.terms:
-            indexes[name].discard(value, old.sort_key)
-        for name, value in new.terms if is_moved else new.terms - old.terms:
-            indexes[name].add(value, new.sort_key)
+        before = {(*term, old.sort_key) for term in old.terms}
+        after = {(*term, new.sort_key) for term in new.terms}
+        for name, value, sort_key in before - after:
+            indexes[name].discard(value, sort_key)
+        for name, value, sort_key in after - before:
+            indexes[name].add(value, sort_key)
 
 
 @contextmanager

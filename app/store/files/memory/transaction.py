@@ -1,9 +1,10 @@
 """Views and transactions over the tables in memory."""
 
+import json
+import re
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from math import isfinite
 
 import orjson
 import uuid_utils
@@ -12,10 +13,11 @@ from app.kernel.errors import Invalid, Problem
 from app.store import Collection, Document, IndexValue, Page
 from app.store.files.memory.index import NOT_INDEXED, SEPARATOR, index_entry, index_entry_of_key
 from app.store.files.memory.query import Query
-from app.store.files.memory.tables import Change, Staged, Tables
+from app.store.files.memory.tables import NO_CHANGES, Change, Staged, Tables
 from app.store.files.wal.format import encode_document
 
 LAST_ID = "last_id"
+ID = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 COUNTER_MAX = 10**15
 
 
@@ -25,11 +27,7 @@ def check_counter(counter: Document) -> None:
     if counter.keys() != {"name", "value"}:
         raise Invalid([Problem("", "must have a name and a value, and nothing else")])
     if counter["name"] == LAST_ID:
-        try:
-            is_sound = isinstance(value, str) and str(uuid.UUID(value)) == value
-        except ValueError:
-            is_sound = False
-        if not is_sound:
+        if not isinstance(value, str) or not ID.fullmatch(value):
             raise Invalid([Problem("/value", "must be a UUID, in small letters")])
     elif type(value) is not int or not 0 <= value <= COUNTER_MAX:
         raise Invalid([Problem("/value", f"must be a whole number from 0 to {COUNTER_MAX}")])
@@ -37,8 +35,6 @@ def check_counter(counter: Document) -> None:
 
 COUNTERS = Collection(name="counters", key="name", check=check_counter)
 """The store's own collection: the last number issued in each series, and the last id."""
-
-_NO_CHANGES: Staged = {}
 
 
 class JsonView:
@@ -49,7 +45,7 @@ class JsonView:
 
     def get(self, collection: str, key: str) -> Document | None:
         """See View.get."""
-        raw = self._raw(collection, key)
+        raw = self._tables.get(collection, key, self._staged_in(collection))
         return None if raw is None else orjson.loads(raw)
 
     def find(
@@ -80,22 +76,16 @@ class JsonView:
 
     def keys(self, collection: str) -> Iterator[str]:
         """See View.keys."""
-        staged = dict(self._staged_in(collection))
-        yield from (key for key in self._tables.keys(collection) if key not in staged)
-        yield from (key for key, change in staged.items() if change.raw is not None)
+        return self._tables.keys(collection, self._staged_in(collection))
 
     def scan(self, collection: str, after: str, limit: int) -> list[Document]:
         """See View.scan."""
         found = self._tables.scan(collection, after, limit, self._staged_in(collection))
         return [orjson.loads(raw) for raw in found]
 
-    def _raw(self, collection: str, key: str) -> bytes | None:
-        staged = self._staged_in(collection)
-        return staged[key].raw if key in staged else self._tables.get(collection, key)
-
     def _staged_in(self, _collection: str) -> Staged:
         """The uncommitted changes in the collection; a view has none."""
-        return _NO_CHANGES
+        return NO_CHANGES
 
 
 class JsonTransaction(JsonView):
@@ -123,14 +113,14 @@ class JsonTransaction(JsonView):
         entry = index_entry_of_key(declared, key)
         if entry is None or b"null" in raw:
             stored = orjson.loads(raw)
-            if stored != document:
-                _refuse_not_finite(document)
+            if stored != document:  # orjson writes NaN and the infinities as null
+                json.dumps(document, allow_nan=False, default=str)
             entry = entry or index_entry(declared, stored)
         self._stage(Change(collection, key, raw, entry))
 
     def delete(self, collection: str, key: str) -> None:
         """See Transaction.delete."""
-        if self._raw(collection, key) is not None:
+        if self._tables.get(collection, key, self._staged_in(collection)) is not None:
             self._stage(Change(collection, key, None, NOT_INDEXED))
 
     def new_id(self) -> str:
@@ -158,7 +148,11 @@ class JsonTransaction(JsonView):
         except BaseException:
             self._last_id = last_id
             while len(self._undo) > mark:
-                self._restore(*self._undo.pop())
+                collection, key, before = self._undo.pop()
+                if before is None:
+                    del self._staged[collection][key]
+                else:
+                    self._staged[collection][key] = before
             raise
 
     def changes(self) -> list[Change]:
@@ -168,27 +162,9 @@ class JsonTransaction(JsonView):
         return [change for staged in self._staged.values() for change in staged.values()]
 
     def _staged_in(self, collection: str) -> Staged:
-        return self._staged.get(collection, _NO_CHANGES)
+        return self._staged.get(collection, NO_CHANGES)
 
     def _stage(self, change: Change) -> None:
         staged = self._staged.setdefault(change.collection, {})
         self._undo.append((change.collection, change.key, staged.get(change.key)))
         staged[change.key] = change
-
-    def _restore(self, collection: str, key: str, before: Change | None) -> None:
-        if before is None:
-            del self._staged[collection][key]
-        else:
-            self._staged[collection][key] = before
-
-
-def _refuse_not_finite(value: object) -> None:
-    """Raise ValueError for NaN and the infinities, which orjson writes as null."""
-    if isinstance(value, float) and not isfinite(value):
-        raise ValueError(f"{value} is not a JSON number")
-    if isinstance(value, dict):
-        for each in value.values():
-            _refuse_not_finite(each)
-    elif isinstance(value, list | tuple):
-        for each in value:
-            _refuse_not_finite(each)

@@ -67,9 +67,12 @@ class CheckpointFile:
 
     def get(self, key: str) -> bytes | None:
         """The stored JSON of one document, or None. Costs O(log n), or less when it is cached."""
-        raw = self._cache.get(key) or self._read(key)
-        if raw is not None:
-            self._cache[key] = raw
+        raw = self._cache.get(key)
+        if raw is None and self._end > len(HEAD):  # failures and open events are mostly empty
+            token = orjson.dumps(key)
+            start = self.lower_bound(token)
+            if self.has_key_at(start, token):
+                raw = self._cache[key] = self._line(start)
         return raw
 
     def is_in_place(self) -> bool:
@@ -82,13 +85,6 @@ class CheckpointFile:
     def has_recorded_size(self) -> bool:
         """Whether the file is as long as its record says; reads nothing."""
         return len(self._map) == self.record.bytes
-
-    def _read(self, key: str) -> bytes | None:
-        if self._end == len(HEAD):
-            return None  # the common case for failures and open events: the file is empty
-        token = orjson.dumps(key)
-        start = self.lower_bound(token)
-        return self._line(start) if self.has_key_at(start, token) else None
 
     def lower_bound(self, token: bytes) -> int:
         """The offset of the first line whose key, as JSON text, is not below `token`."""
