@@ -1,4 +1,4 @@
-"""Stock, invoices and payments follow the orders, whatever happens to the events on the way.
+"""Stock, invoices and payments agree with the orders, whatever happens to their events.
 
 Hypothesis places, changes, cancels, ships and deletes orders, has stock arrive, makes handlers
 fail, delivers some events late and others twice, restarts the dispatcher, and looks for a sequence
@@ -89,7 +89,7 @@ class Shop(RuleBasedStateMachine):
         self.signals = connect_handlers(config)
         self.gateway = Simulator(config.data / "gateway")
         self.shipping = rules_of(config)
-        self.workshop = WorkerPool()
+        self.worker_pool = WorkerPool()
         self.orders: list[str] = []
         self.arrived: Counter[str] = Counter()
 
@@ -100,16 +100,16 @@ class Shop(RuleBasedStateMachine):
                 add_product(tx, dict(product))
                 self.arrived[str(product["sku"])] = int(str(product["quantity"]))
         self.restart()
-        self.place([POTS, POTS], 8)  # one has got them, the other waits: a shop at work
+        self.place([POTS, POTS], 8)  # one order gets the pots, the other waits
 
     @rule()
     def restart(self) -> None:
-        """A new round knows nothing but the outbox."""
+        """Begin a delivery loop that knows nothing but the outbox."""
         feed, policy = self.store.change_feed(OUTBOX.name), RetryPolicy(2, 0.001)
-        self.round = DeliveryLoop(
-            self.store, self.signals, policy, feed, self.workshop, with_faults=True
+        self.loop = DeliveryLoop(
+            self.store, self.signals, policy, feed, self.worker_pool, with_faults=True
         )
-        self.round.begin()
+        self.loop.begin()
 
     @rule(orders=st.lists(LINES, min_size=1, max_size=3), steps=st.integers(0, 8))
     def place(self, orders: list[list[Document]], steps: int) -> None:
@@ -150,22 +150,22 @@ class Shop(RuleBasedStateMachine):
 
     @rule(place=PLACES)
     def ship(self, place: int) -> None:
-        """One that is ready, if there is any after a while."""
+        """Ship an order that is ready, if there is one after some deliveries."""
         self.deliver_some(5)
         self._ship(place)
 
     @rule(steps=st.integers(1, 8))
     def deliver_some(self, steps: int) -> None:
-        """So many steps, or until nothing can go on: each step waits a while then."""
+        """Run so many iterations, or until nothing is left to deliver."""
         for _ in range(steps):
             before = self.store.position()
             self._step()
-            if self.store.position() == before and not self.workshop.partitions:
+            if self.store.position() == before and not self.worker_pool.partitions:
                 return
 
     @rule(kind=KINDS, place=PLACES)
     def repeat_an_event(self, kind: type[Event], place: int) -> None:
-        """An event that all handlers are through with comes once more, late, to all of them."""
+        """Deliver an event again that all handlers have completed."""
         with self.store.transaction() as tx:
             records = (tx.get(EVENTS.name, key) for key in tx.keys(EVENTS.name))
             done = [each for each in records if each and each["event"]["type"] == kind.type]
@@ -183,25 +183,25 @@ class Shop(RuleBasedStateMachine):
     def stock_is_right_whenever_all_is_delivered(self) -> None:
         if not self._open():
             self._check_stock()
-            self._check_shelf()
+            self._check_quantities()
 
     def teardown(self) -> None:
-        """Once the faults are cleared and all is delivered, everything is as the orders say."""
+        """Once faults are cleared and all is delivered, everything agrees with the orders."""
         try:
-            self._settle()
+            self._deliver_all()
             self._check_stock()
-            self._check_shelf()
+            self._check_quantities()
             self._check_invoices()
             with self.store.read() as view:
                 assert recompute(view).differences == []
             self._check_payments()
         finally:
-            self.workshop.close()
+            self.worker_pool.close()
             self.store.close()
             self.folder.cleanup()
 
     def _with_order(self, place: int, work: Callable[[Transaction, str], object]) -> bool:
-        """Do it with one of the orders; returns whether it was done, and not refused."""
+        """Run `work` on one of the orders; returns whether it succeeded."""
         if self.orders:
             with suppress(Conflict), self.store.transaction() as tx:
                 work(tx, self.orders[place % len(self.orders)])
@@ -209,7 +209,7 @@ class Shop(RuleBasedStateMachine):
         return False
 
     def _ship(self, place: int) -> str | None:
-        """Hand one of the ready shipments over; returns its order's id, if any is ready."""
+        """Ship one of the ready shipments; returns its order's id, or None."""
         with self.store.transaction() as tx:
             ready = tx.find(SHIPMENTS.name, {"state": shipment_states.READY}).documents
             if not ready:
@@ -222,7 +222,7 @@ class Shop(RuleBasedStateMachine):
 
     def _step(self) -> None:
         if self._open():
-            self.round.step()
+            self.loop.step()
 
     def _open(self) -> int:
         with self.store.read() as view:
@@ -233,7 +233,7 @@ class Shop(RuleBasedStateMachine):
             keys = failures.find(view, failures.Selection())
         failures.replay_all(self.store, keys, by="test")
 
-    def _settle(self) -> None:
+    def _deliver_all(self) -> None:
         with self.store.transaction() as tx:
             for fault in tx.find(FAULTS.name).documents:
                 tx.delete(FAULTS.name, fault["handler"])
@@ -267,8 +267,8 @@ class Shop(RuleBasedStateMachine):
             waiting = [order for order in orders if order["status"] == states.BACKORDERED]
             assert not any(fits(view, order) for order in waiting)
 
-    def _check_shelf(self) -> None:
-        """On hand is what there was, and what arrived, less what has left; deleted orders too."""
+    def _check_quantities(self) -> None:
+        """The quantity on hand is what arrived less what was shipped, also for deleted orders."""
         with self.store.read() as view:
             left = quantities(line for each in _sent(view) for line in each["lines"])
             for product in view.find(PRODUCTS.name).documents:
@@ -282,8 +282,10 @@ class Shop(RuleBasedStateMachine):
             sold = {each["shipment_id"] for each in _sent(view)}
         for order_id, order in orders.items():
             if order["status"] in states.OPEN:
-                told = ("items", "total_amount", "customer_name")
-                assert [order[name] for name in told] == [invoices[order_id][name] for name in told]
+                members = ("items", "total_amount", "customer_name")
+                assert [order[name] for name in members] == [
+                    invoices[order_id][name] for name in members
+                ]
         for order_id, invoice in invoices.items():
             is_open = order_id in orders and orders[order_id]["status"] in states.OPEN
             is_open = is_open or order_id in sold
@@ -292,7 +294,7 @@ class Shop(RuleBasedStateMachine):
         assert numbers == list(range(1, len(numbers) + 1))
 
     def _check_payments(self) -> None:
-        """Invoices and gateway know of the same money."""
+        """Invoices and gateway have the same amounts."""
         held: defaultdict[str, Decimal] = defaultdict(Decimal)
         for request in self.gateway.requests():
             if request["reference"] and not request["declined"]:
@@ -305,8 +307,8 @@ class Shop(RuleBasedStateMachine):
         assert not held
 
 
-class TroubledShop(Shop):
-    """One where handlers fail as well."""
+class FaultyShop(Shop):
+    """A shop whose handlers fail as well."""
 
     @rule(handler=HANDLERS, mode=st.sampled_from(["fail", "reject"]), times=st.integers(1, 3))
     def make_fail(self, handler: str, mode: str, times: int) -> None:
@@ -315,8 +317,8 @@ class TroubledShop(Shop):
             tx.put(FAULTS.name, fault)
 
     @rule(place=PLACES)
-    def ship_unheard(self, place: int) -> None:
-        """Orders does not learn that the goods have left; inventory hears of the order anew."""
+    def ship_without_notice(self, place: int) -> None:
+        """The orders handler misses a shipment; inventory gets the order's event again."""
         self.deliver_some(5)
         if order_id := self._ship(place):
             fault = {"handler": "orders", "mode": "reject", "times": 1, "delay_s": 1}
@@ -341,7 +343,7 @@ def _repeat(tx: Transaction, record: Document) -> None:
 
 
 def _sent(view: View) -> list[Document]:
-    """The shipments that have left, of orders that are gone since, too."""
+    """The shipments that were sent, also of orders deleted since."""
     shipments = (view.get(SHIPMENTS.name, key) for key in view.keys(SHIPMENTS.name))
     return [each for each in shipments if each and each["state"] in shipment_states.SENT]
 
@@ -354,18 +356,18 @@ QUICK = settings(
 )
 LONG = settings(QUICK, max_examples=150, stateful_step_count=50)
 
-TestReconciling, TestReconcilingInTrouble = Shop.TestCase, TroubledShop.TestCase
-TestReconciling.settings = TestReconcilingInTrouble.settings = QUICK
+TestReconciling, TestReconcilingWithFaults = Shop.TestCase, FaultyShop.TestCase
+TestReconciling.settings = TestReconcilingWithFaults.settings = QUICK
 
 
 class LongDay(Shop):
     """The same, for many more sequences, and longer ones."""
 
 
-class LongTroubledDay(TroubledShop):
+class LongFaultyDay(FaultyShop):
     """As `LongDay`."""
 
 
 TestLongDay = pytest.mark.deep(LongDay.TestCase)
-TestLongTroubledDay = pytest.mark.deep(LongTroubledDay.TestCase)
-TestLongDay.settings = TestLongTroubledDay.settings = LONG
+TestLongFaultyDay = pytest.mark.deep(LongFaultyDay.TestCase)
+TestLongDay.settings = TestLongFaultyDay.settings = LONG

@@ -119,12 +119,12 @@ def test_killed_process_loses_no_acknowledged_order(
 ) -> None:
     """After kill -9 each acknowledged order is there, whole, with its number."""
     assert writer.stdout is not None
-    told = [writer.stdout.readline() for _ in range(orders)]
+    printed = [writer.stdout.readline() for _ in range(orders)]
     writer.kill()
-    told += writer.stdout.readlines()
+    printed += writer.stdout.readlines()
     writer.stdout.close()
     writer.wait(PATIENCE_S)
-    acknowledged = {each.decode().strip() for each in told if each.endswith(b"\n")}
+    acknowledged = {each.decode().strip() for each in printed if each.endswith(b"\n")}
     store = open_store()
     found = all_orders(store)
     with store.read() as view:
