@@ -91,7 +91,7 @@ def settled(runtime: Runtime) -> Callable[[], None]:
 
     def wait() -> None:
         runtime.start()
-        feed = runtime.follow(OUTBOX.name)
+        feed = runtime.change_feed(OUTBOX.name)
         deadline = monotonic() + PATIENCE_S
         while True:
             with runtime.read() as view:

@@ -5,7 +5,7 @@ from app.store import Collection, IssuedNumber
 INVOICES = Collection(
     name="invoices",
     key="order_id",
-    given=lambda invoice: [
+    issued_numbers=lambda invoice: [
         IssuedNumber("invoice", invoice["order_id"], invoice["invoice_number"]),
         IssuedNumber("order", invoice["order_id"], invoice["order_number"]),
     ],

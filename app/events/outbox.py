@@ -49,8 +49,10 @@ def issued_numbers(record: Document) -> list[IssuedNumber]:
     return [IssuedNumber("order", order["order_id"], order["number"])] if order else []
 
 
-OUTBOX = Collection(name="outbox", key="id", listed=True, check=check_record, given=issued_numbers)
-EVENTS = Collection(name="events", key="id", check=check_record, given=issued_numbers)
+OUTBOX = Collection(
+    name="outbox", key="id", listed=True, check=check_record, issued_numbers=issued_numbers
+)
+EVENTS = Collection(name="events", key="id", check=check_record, issued_numbers=issued_numbers)
 TIMELINES = Collection(
     name="timelines",
     key="subject",

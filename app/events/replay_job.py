@@ -62,7 +62,7 @@ class ReplayJob:
         self._by = by
         self._rate = rate
         self._stall_timeout_s = stall_timeout_s
-        self._feed = store.follow(failures.FAILURES.name)
+        self._feed = store.change_feed(failures.FAILURES.name)
         self._queued: deque[tuple[str, int]] = deque()
         self._running: dict[str, int] = {}
         is_orphaned = not store.has_leader()

@@ -1,21 +1,20 @@
-"""What was asked for lately, kept at hand: who asks for something mostly asks for it again."""
+"""A lookup cache, cleared whole when it is full."""
 
 from typing import TypeVar
 
-MOST = 4096
+MAX_ENTRIES = 4096
 
 Key = TypeVar("Key")
 Value = TypeVar("Value")
 
 
 class BoundedCache(dict[Key, Value]):
-    """At most MOST entries. When it is full it begins anew, which is simpler than an order of age.
+    """A dict of at most MAX_ENTRIES; clearing it whole is simpler than evicting the oldest entry.
 
-    Whoever keeps something here has to keep it up to date, or keeps what never changes.
+    Entries never expire: the owner stores what never changes, or replaces what has changed.
     """
 
-    def keep(self, key: Key, value: Value) -> None:
-        """Have `value` at hand."""
-        if len(self) >= MOST:
+    def __setitem__(self, key: Key, value: Value) -> None:
+        if len(self) >= MAX_ENTRIES:
             self.clear()
-        self[key] = value
+        super().__setitem__(key, value)

@@ -1,4 +1,4 @@
-"""Files and folders, written so that they last. The store uses it, and the folder of mail.
+"""Durable writes of files and folders, for the store and the mail folder.
 
 Every function raises OSError as the system gives it.
 """
@@ -10,7 +10,7 @@ from pathlib import Path
 
 
 def write_all(fd: int, data: bytes, offset: int) -> None:
-    """Write every byte at `offset`, going on after a short write; not synced."""
+    """Write every byte at `offset`, continuing after short writes; not synced."""
     view = memoryview(data)
     while view:
         written = os.pwrite(fd, view, offset)
@@ -19,7 +19,7 @@ def write_all(fd: int, data: bytes, offset: int) -> None:
 
 
 def write_new(path: Path, data: bytes) -> None:
-    """Write a whole file (mode 0600), durably but for its name (see sync_folder)."""
+    """Write and sync a whole file (mode 0600); its name is durable only after `sync_folder`."""
     fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     try:
         write_all(fd, data, 0)
@@ -29,7 +29,7 @@ def write_new(path: Path, data: bytes) -> None:
 
 
 def copy_file(path: Path, copy: Path) -> None:
-    """Make a new file `copy` (mode 0600) of what stands in `path`, if that is there; not synced."""
+    """Copy `path` to the new file `copy` (mode 0600), not synced; only if `path` exists."""
     with path.open("rb") as source:
         copy.touch(mode=0o600, exist_ok=False)
         with copy.open("wb") as target:
@@ -46,7 +46,7 @@ def sync_folder(folder: Path) -> None:
 
 
 def make_folder(folder: Path) -> None:
-    """Create `folder` (mode 0700) and its parents, durably; nothing happens when it is there."""
+    """Create `folder` (mode 0700) and its parents, durably, unless it exists."""
     if folder.is_dir():
         return
     make_folder(folder.parent)

@@ -25,7 +25,7 @@ ORDERS = Collection(
     },
     listed=True,
     check=check_order,
-    given=lambda order: [IssuedNumber("order", order["order_id"], order["number"])],
+    issued_numbers=lambda order: [IssuedNumber("order", order["order_id"], order["number"])],
 )
 
 REFERENCES = Collection(

@@ -117,9 +117,9 @@ class Runtime:
         """See Store.transaction."""
         return self.open().transaction()
 
-    def follow(self, collection: str) -> ChangeFeed:
-        """See Store.follow."""
-        return self.open().follow(collection)
+    def change_feed(self, collection: str) -> ChangeFeed:
+        """See Store.change_feed."""
+        return self.open().change_feed(collection)
 
     def position(self) -> int:
         """See Store.position."""

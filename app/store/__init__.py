@@ -1,15 +1,15 @@
-"""The store: documents in collections, changed by transactions. Read this file first.
+"""The store's contract: documents in collections, changed by transactions. Read this file first.
 
 A *document* is a JSON object. A *collection* holds documents by key. A *transaction* changes any
 number of documents in any collections, all or nothing; when its `with` block has ended, the
-changes are on disk. A *feed* tells which documents of a collection changed.
+changes are on disk. A *change feed* lists the keys that changed in one collection.
 
     with store.transaction() as tx:
         order = tx.get("orders", order_id)
         tx.put("orders", order | {"status": "confirmed"})
 
-Services know these protocols only. `JsonFileStore` (json_store.py) is the one that keeps files;
-another back-end has to pass tests/store/ as it is.
+Services depend on these protocols only. `JsonFileStore` (files/store.py) implements them with JSON
+files; files/__init__.py describes how. Another back-end has to pass tests/store/contract/ as it is.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -22,36 +22,30 @@ IndexValue = str | int
 
 
 def unsorted(_document: Document) -> str:
-    """The sort of a collection whose lists are in the order of their keys."""
+    """The sort text of a collection whose lists are in the order of their keys."""
     return ""
 
 
-def _valid(_document: Document) -> None:
-    return None
-
-
 class IssuedNumber(NamedTuple):
-    """A number of a series (see Transaction.next_number), and the key of what it was given to."""
+    """A number of a series (see Transaction.next_number), and the key of the document it names."""
 
     series: str
     owner: str
     number: int
 
 
-def _gives_none(_document: Document) -> Sequence[IssuedNumber]:
-    return ()
-
-
 @dataclass(frozen=True)
 class Collection:
-    """What the store has to know of one kind of document.
+    """What the store has to know about one kind of document.
 
-    `key` names the field that holds the key; it must be the document's first field. `sort` gives
-    the text by which lists are ordered (ties by key). `indexes` gives for each filter the values
-    under which a document is found; a collection without indexes can only be read by key or
-    scanned, and costs no memory. `check` raises Invalid for a document that breaks the rules; it
-    judges files that a person edited or brought from elsewhere. `given` names the numbers that
-    stand in a document that has passed: no such file may give one to something else, or again.
+    `key` names the field that holds the key; it must be the document's first field. `sort` returns
+    the text by which lists are ordered (ties by key). `indexes` maps the name of each filter to a
+    function that returns the values under which a document is found. A collection that is neither
+    `listed` nor indexed can only be read by key or scanned, and costs no memory.
+
+    `check` raises Invalid for a document that breaks the rules; it is called for files that a
+    person edited or copied in. `issued_numbers` returns the numbers of series in a document that
+    has passed the check; a file that issues one of them twice is refused.
     """
 
     name: str
@@ -59,19 +53,24 @@ class Collection:
     sort: Callable[[Document], str] = unsorted
     indexes: Mapping[str, Callable[[Document], Sequence[IndexValue]]] = field(default_factory=dict)
     listed: bool = False
-    check: Callable[[Document], None] = _valid
-    given: Callable[[Document], Sequence[IssuedNumber]] = _gives_none
+    check: Callable[[Document], None] = lambda _document: None
+    issued_numbers: Callable[[Document], Sequence[IssuedNumber]] = lambda _document: ()
+
+    @property
+    def is_indexed(self) -> bool:
+        """Whether the store keeps any index of the collection in memory."""
+        return self.listed or bool(self.indexes)
 
 
 class Page(NamedTuple):
-    """One page of a list, and the cursor of the page after it (None when this is the last)."""
+    """One page of a list, and the cursor of the page after it (None on the last page)."""
 
     documents: list[Document]
     next: str | None
 
 
 class View(Protocol):
-    """What can be read. Every document returned is the caller's own copy."""
+    """Read access. Every document returned is the caller's own copy."""
 
     def get(self, collection: str, key: str) -> Document | None:
         """The document, or None."""
@@ -90,7 +89,8 @@ class View(Protocol):
         """The documents that match every filter in `where`, in the order of the collection's sort.
 
         `low` and `high` are inclusive bounds on the sort text; `after` is a `Page.next`. The cost
-        depends on the page, not on the collection (a filter that few documents match leads).
+        depends on the page, not on the collection: the filter with the fewest matches is read, and
+        the others are checked. Raises ValueError for a filter that is not indexed.
         """
 
     def count(
@@ -101,38 +101,38 @@ class View(Protocol):
         low: str = "",
         high: str | None = None,
     ) -> int:
-        """How many documents match every filter, or are in a listed collection at all.
+        """The number of documents that `find` would return.
 
-        `low` and `high` are bounds as for `find`. One filter or none costs next to nothing; more
-        cost as much as the rarest matches.
+        With one filter or none the cost is O(log n); with more it grows with the number of
+        matches of the rarest filter. Raises ValueError for a filter that is not indexed.
         """
 
     def keys(self, collection: str) -> Iterator[str]:
-        """Every key, in no promised order, to be used up inside the block. Costs the collection."""
+        """Every key, in no particular order; consume it in the block. Reads every document."""
 
     def scan(self, collection: str, after: str, limit: int) -> list[Document]:
-        """At most `limit` documents whose keys are above `after`, in the order of their keys.
+        """At most `limit` documents whose keys are greater than `after`, ordered by key.
 
-        Any collection can be scanned, also one without indexes. The cost depends on the page, and
-        on what was written lately; not on the collection.
+        Works for every collection, with or without indexes. The cost depends on the page and on
+        what was written since the last checkpoint, not on the collection.
         """
 
 
 class Transaction(View, Protocol):
-    """What can be changed. Reads see the changes made so far."""
+    """Write access. Reads see the changes made so far."""
 
     def put(self, collection: str, document: Document) -> None:
         """Create or replace. It is serialised at once; later changes to `document` don't count.
 
-        Raises ValueError or TypeError for what cannot be kept: a key that is not the first field or
-        not a text, a value that is not JSON. What the collection's functions raise goes through.
+        Raises ValueError or TypeError for what cannot be stored: a key that is not the first field
+        or not a text, a value that is not JSON. Errors of the collection's functions pass through.
         """
 
     def delete(self, collection: str, key: str) -> None:
         """Remove; nothing happens when there is none."""
 
     def new_id(self) -> str:
-        """A UUIDv7 (RFC 9562) greater than every id that a committed transaction was given."""
+        """A UUIDv7 (RFC 9562) greater than every id issued by a committed transaction."""
 
     def next_number(self, series: str, first: int = 1) -> int:
         """The next number of a series: without gap or repeat among committed transactions."""
@@ -148,49 +148,50 @@ class ChangeFeed(Protocol):
         """The keys changed since the last take; waits up to `timeout_s` when there are none."""
 
     def wake(self) -> None:
-        """Have whoever waits in `take` go on, or the next one not wait."""
+        """End the current or next wait in `take` at once."""
 
 
 class Store(Protocol):
-    """The whole of it. Safe for threads; open it in each process after a fork, never before."""
+    """The whole store. Safe for threads; open it in each process after a fork, never before."""
 
     def read(self) -> AbstractContextManager[View]:
-        """A consistent view of the latest commits. Keep the block short: it holds up writers."""
+        """A consistent view of the latest commits. Keep the block short: it blocks writers."""
 
     def transaction(self) -> AbstractContextManager[Transaction]:
         """A transaction; one runs at a time over all processes. On return it is durable.
 
-        Raises Unavailable when the lock cannot be had in time or the disk fails (the outcome is
+        Raises Unavailable when the lock is not acquired in time or the disk fails (the outcome is
         then unknown, but never half), StorageFull when there is no room (nothing was changed).
         An exception in the block undoes everything and goes on to the caller.
         """
 
-    def follow(self, collection: str) -> ChangeFeed:
+    def change_feed(self, collection: str) -> ChangeFeed:
         """A feed of the changes from now on."""
 
     def position(self) -> int:
         """A number that grows with every change: the same in every process, and after a restart.
 
-        Whoever asks before it reads can ask later whether what it read may have changed since.
+        If it is the same before a read and at a later moment, nothing has changed in between.
         """
 
     def make_durable(self) -> None:
-        """Return when everything that a view has shown is on disk; raises Unavailable else."""
+        """Wait until everything that a view has shown is on disk. Raises Unavailable."""
 
     def refuse_unwritable(self) -> None:
         """Raise StorageFull, Unavailable or Damaged while nothing can be written.
 
-        It writes nothing itself, unless the last transaction failed: then it tries to.
+        Writes nothing, unless the last transaction failed: then it writes a probe file.
         """
 
     def lead(self, timeout_s: float) -> bool:
         """Try to become the one process that delivers events; True once it is.
 
-        Kept until close, unless a person takes it away, so a leader asks again now and then.
+        The leadership lasts until `close`, unless a person removes the lock file; so a leader
+        calls this again from time to time.
         """
 
     def has_leader(self) -> bool:
         """Whether some process, this one included, leads now."""
 
     def close(self) -> None:
-        """Bring the readable files up to date where possible, and let go of all locks."""
+        """Release all locks and files."""

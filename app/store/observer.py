@@ -1,23 +1,23 @@
-"""What the store tells whoever watches it: figures, and no documents.
+"""The store's observer: callbacks with counts and durations, for metrics.
 
-An observer is called in the thread that did the work, sometimes under a lock: it counts, and
-neither waits nor raises.
+An observer is called in the thread that did the work, sometimes under a lock: it must neither
+block nor raise. It is given no documents.
 """
 
 from typing import Protocol
 
 
 class Observer(Protocol):
-    """Hears of each piece of work when it has succeeded. Times are in seconds."""
+    """Is called after each piece of work that succeeded. Times are in seconds."""
 
     def wrote(self, transactions: int) -> None:
-        """So many transactions were written to the journal as one line."""
+        """A batch of so many transactions was written to the log as one line."""
 
     def synced(self, took_s: float) -> None:
-        """The journal was synced."""
+        """The log was synced."""
 
     def committed(self, waited_s: float) -> None:
-        """A transaction of this thread is durable; so long after its block ended."""
+        """A transaction is durable, so many seconds after its block ended."""
 
     def checkpointed(self, took_s: float) -> None:
         """The readable files were brought up to date."""
@@ -27,22 +27,13 @@ class Observer(Protocol):
 
 
 class NullObserver:
-    """The observer of a store that nobody watches."""
+    """An observer that does nothing."""
 
-    def wrote(self, transactions: int) -> None:
-        """See Observer.wrote."""
-
-    def synced(self, took_s: float) -> None:
-        """See Observer.synced."""
-
-    def committed(self, waited_s: float) -> None:
-        """See Observer.committed."""
-
-    def checkpointed(self, took_s: float) -> None:
-        """See Observer.checkpointed."""
-
-    def fell_behind(self) -> None:
-        """See Observer.fell_behind."""
+    def wrote(self, transactions: int) -> None: ...
+    def synced(self, took_s: float) -> None: ...
+    def committed(self, waited_s: float) -> None: ...
+    def checkpointed(self, took_s: float) -> None: ...
+    def fell_behind(self) -> None: ...
 
 
 NULL_OBSERVER = NullObserver()

@@ -67,7 +67,7 @@ def test_a_killed_replay_loses_nothing(
     data = runtime.config.data
     runtime.close()
     process = shell.start(data, "replay", "--all", "--rate", "40")
-    watch = runtime.follow(failing.FAILURES.name)
+    watch = runtime.change_feed(failing.FAILURES.name)
     while process.poll() is None and len(failures()) > 50:
         watch.take(timeout_s=0.05)
     shell.end(process)

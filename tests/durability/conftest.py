@@ -1,4 +1,4 @@
-"""How much is tried: a part in `make test`, a larger one in CI, everything by `make crash`."""
+"""How many cases run: a part in `make test`, a larger part in CI, all by `make crash`."""
 
 import os
 import tempfile
@@ -15,20 +15,20 @@ EVERYTHING = "CRASH" in os.environ
 """Set by `make crash`."""
 
 SEED = int(os.environ.get("CRASH_SEED", "20261121"))
-"""By which the parts are drawn; each failure prints the one that repeats it."""
+"""The seed by which cases are drawn; each failure prints the seed that repeats it."""
 
-Tell = Callable[[int, str], None]
+Report = Callable[[int, str], None]
 FIGURE = "figure"
 
 
 @pytest.fixture
-def tell(record_property: Callable[[str, object], None]) -> Tell:
-    """A function that puts on record how many of what were tried; the end of the run shows it."""
+def report(record_property: Callable[[str, object], None]) -> Report:
+    """A function that records how many cases of a kind ran; the end of the run shows it."""
     return lambda count, what: record_property(FIGURE, (count, what))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Show what was tried without finding anything bad, test by test and in all."""
+    """Show how many cases passed, by test and in total."""
     totals = Counter[str]()
     for report in terminalreporter.stats.get("passed", []):
         for name, figure in report.user_properties:

@@ -1,7 +1,7 @@
 """A day in the shop: about fifty operations, always the same, through the real application.
 
-Whoever watches knows after each operation what the books must say (`books_after`), so a process
-that dies in operation k must be found with the books of k or of k + 1.
+The orders after each operation are known (`orders_after`), so a process that dies in operation k
+must leave the orders of k or of k + 1.
 """
 
 from collections.abc import Iterator
@@ -25,19 +25,19 @@ SKUS = ("tea", "mug", "pot")
 PATIENCE_S = 30.0
 
 PLACE, CHANGE, CANCEL, DELETE = "place", "change", "cancel", "delete"
-BREAK, MEND, REPLAY, SETTLE = "break", "mend", "replay", "settle"
+BREAK, MEND, REPLAY, DELIVER = "break", "mend", "replay", "deliver"
 CHECKPOINT, RESTART, OPEN = "checkpoint", "restart", "open"
 
 ACCEPTED = (200, 201, 202)
-Books = dict[int, dict[str, Any]]
+Orders = dict[int, dict[str, Any]]
 """By order number: its lines, and whether it was cancelled."""
 
 
-_SAID = {SETTLE: "deliveries", BREAK: "a broken billing", MEND: "a mended billing"}
+_DESCRIPTIONS = {DELIVER: "deliveries", BREAK: "a broken billing", MEND: "a mended billing"}
 
 
 class Operation(NamedTuple):
-    """One thing that is done; `number` is the order's."""
+    """One operation of the day; `number` is the order's."""
 
     what: str
     number: int = 0
@@ -45,12 +45,14 @@ class Operation(NamedTuple):
 
     def __str__(self) -> str:
         return (
-            f"{self.what} order {self.number}" if self.number else _SAID.get(self.what, self.what)
+            f"{self.what} order {self.number}"
+            if self.number
+            else _DESCRIPTIONS.get(self.what, self.what)
         )
 
 
 class Refused(Exception):
-    """An answer that is not 2xx."""
+    """The response is not 2xx."""
 
     def __init__(self, status: int, text: str) -> None:
         super().__init__(f"{status}: {text}")
@@ -69,42 +71,42 @@ def _a_day() -> Iterator[Operation]:
         first, second, third, fourth = (next(numbers) for _ in range(4))
         yield _place(first, tea=1)
         yield _place(second, tea=2, mug=1)
-        yield Operation(SETTLE)
+        yield Operation(DELIVER)
         yield _change(first, mug=3)
         yield _place(third, pot=1)
         yield Operation(CHECKPOINT)
         yield Operation(CANCEL, second)
-        yield Operation(SETTLE)
+        yield Operation(DELIVER)
         if morning == 1:
             yield Operation(BREAK)
         yield _place(fourth, pot=2, tea=4)
         yield _change(third, tea=1, mug=1)
-        yield Operation(SETTLE)
+        yield Operation(DELIVER)
         yield Operation(CHECKPOINT)
         if morning == 1:
             yield Operation(MEND)
             yield Operation(REPLAY)
-            yield Operation(SETTLE)
+            yield Operation(DELIVER)
         yield Operation(DELETE, first)
         yield _change(fourth, pot=1)
         if morning == 2:
             yield Operation(RESTART)
             yield _place(next(numbers), tea=1)
-            yield Operation(SETTLE)
+            yield Operation(DELIVER)
             yield Operation(CHECKPOINT)
 
 
-def books_after(operations: tuple[Operation, ...]) -> Books:
-    """What the orders must say once these are done, and all is delivered."""
-    books: Books = {}
+def orders_after(operations: tuple[Operation, ...]) -> Orders:
+    """The orders after these operations, once all events are delivered."""
+    orders: Orders = {}
     for what, number, lines in operations:
         if what in (PLACE, CHANGE):
-            books[number] = {"lines": dict(lines), "cancelled": False}
+            orders[number] = {"lines": dict(lines), "cancelled": False}
         elif what == CANCEL:
-            books[number] = books[number] | {"cancelled": True}
+            orders[number] = orders[number] | {"cancelled": True}
         elif what == DELETE:
-            del books[number]
-    return books
+            del orders[number]
+    return orders
 
 
 class Shop:
@@ -127,7 +129,7 @@ class Shop:
         key = {"Idempotency-Key": f"order-{number}"}
         match what:
             case "open":
-                self._fill_shelves()
+                self._add_products()
             case "place":
                 body = {"customer_name": "Ann", "customer_email": "a@example.com", "items": items}
                 answer = self._send("POST", "/order", body, key)
@@ -151,15 +153,15 @@ class Shop:
                 self.close()
                 self._open()
             case _:
-                self.settle()
+                self.deliver_all()
         return None
 
-    def settle(self) -> None:
+    def deliver_all(self) -> None:
         """Wait until every event reached its handlers, or waits behind a failure."""
         self.runtime.start()
         deadline = monotonic() + PATIENCE_S
-        while on_their_way := self._on_their_way():
-            assert monotonic() < deadline, f"still on their way: {on_their_way[:5]}"
+        while undelivered := self._undelivered():
+            assert monotonic() < deadline, f"still undelivered: {undelivered[:5]}"
             sleep(0.001)
 
     def close(self) -> None:
@@ -170,7 +172,7 @@ class Shop:
         self.client: FlaskClient = app.test_client()
         self.runtime: Runtime = app.extensions["daybook"]
 
-    def _fill_shelves(self) -> None:
+    def _add_products(self) -> None:
         with self.runtime.transaction() as tx:
             for sku in SKUS:
                 add_product(tx, {"sku": sku, "name": sku, "price": "4.50", "quantity": SHELF})
@@ -190,7 +192,7 @@ class Shop:
             raise Refused(answer.status_code, answer.text)
         return answer.get_json(force=True)
 
-    def _on_their_way(self) -> list[tuple[str, str]]:
+    def _undelivered(self) -> list[tuple[str, str]]:
         with self.runtime.read() as view:
             return list(_pending(view))
 

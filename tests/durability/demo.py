@@ -14,9 +14,9 @@ KILLS = 100
 
 
 def main() -> None:
-    """Kill a shop's process about a hundred times, and say each time what was found."""
+    """Kill a shop's process about a hundred times, and print what was found each time."""
     began = monotonic()
-    click.echo("A shop lives its day: orders, changes, deliveries, a replay, checkpoints.")
+    click.echo("A shop runs through its day: orders, changes, deliveries, a replay, checkpoints.")
     click.echo("Its process is killed at file call after file call, and started again.\n")
     with tempfile.TemporaryDirectory(dir=MEMORY if MEMORY.is_dir() else None) as folder:
         calls = count_calls(Path(folder) / "count")

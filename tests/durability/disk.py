@@ -5,7 +5,7 @@ that the store works with are wrapped. Each call is a `Step`. Before it is made,
 the process die, raise the error that a failing disk would raise, or have a write be short. After it
 was made it is an `Entry` on the tape, from which power_loss.py computes what a disk may hold.
 
-What is read through a mapping, and lock files (whose content is nothing), go past it.
+Reads through a mapping, and lock files (which are empty), are not recorded.
 """
 
 import os
@@ -19,7 +19,7 @@ import pytest
 CREATE, WRITE, CUT, SYNC = "create", "write", "truncate", "fsync"
 RENAME, REMOVE, MAKE_FOLDER, SYNC_FOLDER = "rename", "unlink", "mkdir", "fsync folder"
 OPEN, READ = "open", "read"
-SYNC_FAILED, TOLD = "failed fsync", "told"
+SYNC_FAILED, ACKNOWLEDGED = "failed fsync", "acknowledged"
 
 
 class Step(NamedTuple):
@@ -34,10 +34,10 @@ class Step(NamedTuple):
 
 
 class Entry(NamedTuple):
-    """What has happened. `file` tells files apart whatever they are called.
+    """A call that was made. `file` identifies a file whatever its name.
 
     `through`: a sync concerns the entries before this one, not those written while it ran.
-    `data`: what was written, the other name of a rename, or what was told.
+    `data`: what was written, the new name of a rename, or what was acknowledged.
     """
 
     call: str
@@ -97,10 +97,10 @@ class Disk:
     def __exit__(self, *_: object) -> None:
         self._patch.undo()
 
-    def tell(self, fact: object) -> None:
-        """Somebody was told `fact`: from here on it must not be lost."""
+    def acknowledge(self, fact: object) -> None:
+        """Record that `fact` was acknowledged: from here on it must not be lost."""
         with self._lock:
-            self.tape.append(Entry(TOLD, "", data=fact))
+            self.tape.append(Entry(ACKNOWLEDGED, "", data=fact))
 
     def _open(self, path: Any, flags: int, mode: int = 0o777, **more: Any) -> int:
         name = self._name(path)
@@ -170,7 +170,7 @@ class Disk:
         self._sync(fd, "fdatasync")
 
     def _sync(self, fd: int, how: str) -> None:
-        """Others may go on writing while it runs, so no lock is held then."""
+        """Other threads may write during the sync, so no lock is held then."""
         file = self._file(fd)
         name = self._name_of_file[file] if file else self._folder_of_fd.get(fd)
         if name is None:

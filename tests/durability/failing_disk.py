@@ -1,4 +1,4 @@
-"""A disk on which one call fails, and a clerk at work on it, who remembers what was answered."""
+"""A disk on which one call fails, and a clerk who writes to it and records each outcome."""
 
 import errno
 import os
@@ -17,13 +17,13 @@ PART = "no room after a part"
 KINDS = ("EIO", "ENOSPC", "EDQUOT", "EROFS", "EMFILE", SHORT, PART)
 
 ORDERS = 14
-PATIENCE = 5
+MAX_ATTEMPTS = 5
 
 Before = Callable[[Step], int | None]
 
 
 def failing_at(number: int, kind: str) -> Before:
-    """A disk whose call of that number fails, once; then it works again."""
+    """A `before` that fails the call of that number once."""
 
     def before(step: Step) -> int | None:
         if kind in (SHORT, PART) and step.number == number and step.call == WRITE:
@@ -39,11 +39,11 @@ def failing_at(number: int, kind: str) -> Before:
 
 
 class Died(BaseException):
-    """The process has died; no except clause of ours may catch it."""
+    """Stands for the death of the process; a BaseException, so that the store does not catch it."""
 
 
 class Mortal:
-    """A process that dies at the call of that number; call `revive` before another one begins."""
+    """A `before` that raises Died from the call of that number on, until `revive`."""
 
     def __init__(self, number: int) -> None:
         self._number: int | None = number
@@ -53,12 +53,12 @@ class Mortal:
             raise Died
 
     def revive(self) -> None:
-        """What dies, stays dead; its successor does not."""
+        """Let the calls of the next process pass."""
         self._number = None
 
 
 class Clerk:
-    """Puts pairs of documents into a store, and goes on when it is refused."""
+    """Puts pairs of documents into a store, and continues after errors."""
 
     def __init__(self, data: Path, name: str = "order") -> None:
         """The documents are called `name`-00, `name`-01 and on."""
@@ -110,7 +110,7 @@ class Clerk:
             self.failures += 1
 
     def _opened(self) -> JsonFileStore:
-        for _ in range(PATIENCE):
+        for _ in range(MAX_ATTEMPTS):
             try:
                 return JsonFileStore(self._data, COLLECTIONS)
             except Unavailable:

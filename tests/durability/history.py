@@ -1,9 +1,9 @@
-"""A history of what clients did at the same time, and whether one shop can have answered so.
+"""A history of concurrent requests, and whether a single shop can have answered them so.
 
 For each order the versions must be linearizable: there is an order of the acts, which agrees with
 real time, in which each sees what those before it did. As versions only grow, that comes down to:
-no two changes were given the same version; whoever asks after somebody was answered sees that
-version or a later one; once a deletion was answered nobody sees the order again; and a change on
+no two changes got the same version; a request that begins after an answer sees that version or a
+later one; after an answered deletion no request sees the order; and a change on
 the condition that nothing happened since version v makes exactly v + 1.
 """
 
@@ -24,7 +24,7 @@ GONE = 10**9
 
 
 class Act(NamedTuple):
-    """What a client did to an order between two moments, and the version that it was told."""
+    """What a client did to an order between two moments, and the version in the response."""
 
     what: str
     number: int
@@ -40,7 +40,7 @@ class Act(NamedTuple):
 
 
 class Client:
-    """One client on a connection of its own, which picks its acts by chance."""
+    """A client on a connection of its own, which chooses its acts at random."""
 
     def __init__(self, server: Server, random: Random, numbers: list[int]) -> None:
         """`numbers` are the orders that all clients know of."""
@@ -63,7 +63,7 @@ class Client:
         if choice < 0.3 or not self._numbers:
             self._do(connection, PLACE, 0)
         elif choice < 0.4:
-            self._look_at_the_shelf(connection)
+            self._check_stock(connection)
         else:
             number = self._random.choice(self._numbers[-20:])
             kinds = (READ, READ, READ, CHANGE, CHANGE, CHANGE, CANCEL, DELETE)
@@ -103,7 +103,7 @@ class Client:
         versions = [act.version for act in self.acts if act.number == number]
         return versions[-1] if versions and versions[-1] != GONE else None
 
-    def _look_at_the_shelf(self, connection: HTTPConnection) -> None:
+    def _check_stock(self, connection: HTTPConnection) -> None:
         for sku in SKUS:
             _, product = exchange(connection, "GET", f"/product/{sku}")
             if product["available"] < 0 or product["quantity"] < product["reserved"]:
@@ -126,7 +126,7 @@ def run_clients(servers: Sequence[Server], clients: int, acts: int, seed: int) -
 
 
 def contradictions(acts: Sequence[Act]) -> Iterator[str]:
-    """What no single shop can have answered."""
+    """The answers that no single shop can have given."""
     by_order: defaultdict[int, list[Act]] = defaultdict(list)
     for act in acts:
         by_order[act.number].append(act)

@@ -1,7 +1,7 @@
 """What the journal on a tape says, read without the store: the documents after each transaction.
 
-After a crash the store must hold exactly the documents after some transaction: the last that
-anybody was told of, or a later one that had been written.
+After a crash the store must hold exactly the documents after some transaction: the last one that
+was acknowledged, or a later one that had been written.
 """
 
 from collections.abc import Iterable, Sequence
@@ -11,14 +11,14 @@ from typing import Any, NamedTuple
 import orjson
 
 from app.store import Document
-from tests.durability.disk import TOLD, WRITE, Entry
+from tests.durability.disk import ACKNOWLEDGED, WRITE, Entry
 
 GONE = -1
 Documents = dict[str, dict[str, Document]]
 
 
 class Fact(NamedTuple):
-    """Somebody was told: this document is kept in this version or a later one, or is GONE."""
+    """An acknowledgement: this document exists in this version or a later one, or is GONE."""
 
     collection: str
     key: str
@@ -26,7 +26,7 @@ class Fact(NamedTuple):
 
 
 class Story:
-    """The documents after each transaction, and which transaction each fact was told of."""
+    """The documents after each transaction, and the transaction of each acknowledged fact."""
 
     def __init__(self, tape: Sequence[Entry], keys: dict[str, str]) -> None:
         """`keys` names the key field of each collection."""
@@ -34,7 +34,7 @@ class Story:
         self._documents: Documents = {name: {} for name in keys}
         self._since: dict[Fact, int] = {}
         self._digests: dict[int, bytes] = {0: digest(self._documents)}
-        facts = [entry.data for entry in tape if entry.call == TOLD]
+        facts = [entry.data for entry in tape if entry.call == ACKNOWLEDGED]
         for line in _transactions(tape):
             self._apply(line)
             self._digests[line["seq"]] = digest(self._documents)
@@ -43,10 +43,10 @@ class Story:
                     self._since[fact] = line["seq"]
 
     def required(self, tape: Iterable[Entry]) -> list[int]:
-        """For each moment of the tape, the last transaction that somebody had been told of."""
+        """For each moment of the tape, the last transaction that was acknowledged."""
         required, moments = 0, []
         for entry in tape:
-            if entry.call == TOLD:
+            if entry.call == ACKNOWLEDGED:
                 required = max(required, self._since[entry.data])
             moments.append(required)
         return moments
@@ -75,7 +75,7 @@ class Story:
 
 
 def digest(documents: Documents) -> bytes:
-    """The same for the same documents, whatever their order."""
+    """A digest that does not depend on the order of the documents."""
     return blake2b(orjson.dumps(documents, option=orjson.OPT_SORT_KEYS), digest_size=16).digest()
 
 

@@ -12,7 +12,7 @@ each moment of the tape
   alone.
 
 This is more than a real file system does. A sync that failed leaves what it should have written
-lost for good, as Linux does, unless it is written again.
+lost for good, as on Linux, unless it is written again.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence

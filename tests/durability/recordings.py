@@ -18,20 +18,20 @@ OTHERS = ("mail", "gateway")
 
 
 def record_day(data: Path) -> Recording:
-    """The day in the shop. Mail and the gateway are no part of the store."""
+    """Record the day in the shop, without the files of mail and gateway."""
     with Disk(data, overlap_s=OVERLAP_S) as disk:
         shop = Shop(data)
         for operation in a_day():
             answer = shop.do(operation)
             if answer and operation.number:
-                disk.tell(Fact("orders", answer["order_id"], answer.get("version", GONE)))
+                disk.acknowledge(Fact("orders", answer["order_id"], answer.get("version", GONE)))
         shop.close()
     tape = [entry for entry in disk.tape if not entry.name.startswith(OTHERS)]
     return Recording(tape, shop.runtime.collections)
 
 
 def record_rush(data: Path) -> Recording:
-    """Three stores, as of three processes, write at the same time, and one writes checkpoints."""
+    """Record three stores, as of three processes, that write concurrently; one checkpoints."""
     with Disk(data, overlap_s=OVERLAP_S) as disk:
         stores = [JsonFileStore(data, COLLECTIONS) for _ in range(WRITERS)]
         threads = [
@@ -53,6 +53,6 @@ def _write(disk: Disk, store: JsonFileStore, with_checkpoints: bool) -> None:
             order_id = tx.new_id()
             tx.put("orders", order(order_id, number=tx.next_number("orders")))
             note(tx, order_id)
-        disk.tell(Fact("orders", order_id))
+        disk.acknowledge(Fact("orders", order_id))
         if with_checkpoints and number % 4 == 3:
             Checkpointer(store).checkpoint()

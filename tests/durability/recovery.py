@@ -16,9 +16,9 @@ from tests.durability.disk import Entry
 from tests.durability.journal_story import Documents, Story
 from tests.durability.power_loss import Cuts, Image, platters, states
 
-_MOST_PER_CUT = 500
-"""A write is cut at one byte for so many states that are wanted, and always before its last one:
-that is where a line is whole but for its newline."""
+_STATES_PER_CUT = 500
+"""A write is cut at one more byte for each so many states, and always before its last byte, where a
+line is complete but for its newline."""
 
 
 class Recording(NamedTuple):
@@ -36,20 +36,20 @@ class Tried(NamedTuple):
     bad: list[str]
 
 
-def try_states(recording: Recording, scratch: Path, random: Random, most: int) -> Tried:
-    """Recover from about `most` of the states, drawn at random; each different disk once.
+def try_states(recording: Recording, scratch: Path, random: Random, max_states: int) -> Tried:
+    """Recover from about `max_states` of the states, drawn at random; each different disk once.
 
     Half of what is tried are the states that have no write cut in two, which are far fewer.
     """
     tape = recording.tape
 
     def some_bytes(length: int) -> list[int]:
-        chosen = random.sample(range(length), min(length, max(1, most // _MOST_PER_CUT)))
+        chosen = random.sample(range(length), min(length, max(1, max_states // _STATES_PER_CUT)))
         return sorted({*chosen, length - 1})
 
     story = Story(tape, {each.name: each.key for each in (*recording.collections, COUNTERS)})
     required = story.required(tape)
-    shares = _shares(tape, most, some_bytes)
+    shares = _shares(tape, max_states, some_bytes)
     seen: set[tuple[bytes, int]] = set()
     bad: list[str] = []
     drawn = 0
@@ -69,14 +69,14 @@ def try_states(recording: Recording, scratch: Path, random: Random, most: int) -
     return Tried(drawn, len(seen), bad)
 
 
-def _shares(tape: Sequence[Entry], most: int, cuts: Cuts) -> dict[bool, float]:
-    """How large a part of the states with a cut, and of those without, makes half of `most`."""
+def _shares(tape: Sequence[Entry], max_states: int, cuts: Cuts) -> dict[bool, float]:
+    """The fractions of states with and without a cut that each give half of `max_states`."""
     count = Counter(state.has_cut for each in platters(tape) for state in states(*each, cuts))
-    return {has_cut: most / 2 / max(count[has_cut], 1) for has_cut in (True, False)}
+    return {has_cut: max_states / 2 / max(count[has_cut], 1) for has_cut in (True, False)}
 
 
 def _recovered(folder: Path, image: Image, collections: tuple[Collection, ...]) -> Documents | str:
-    """All documents that a store on this disk has; a text says why it has none."""
+    """All documents of a store on this disk, or the error text of its opening."""
     write_image(folder, image)
     try:
         store = JsonFileStore(folder, collections)

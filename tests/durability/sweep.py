@@ -1,4 +1,4 @@
-"""The kill sweep: a process lives the day in the shop, and dies at its 1st, 2nd, 3rd … file call.
+"""The kill sweep: a process runs the day in the shop, and dies at its 1st, 2nd, 3rd … file call.
 
 `python -m tests.durability.sweep FOLDER FIRST STEP` prints a line of JSON for each kill. It imports
 the application once and forks for each; it never opens a store itself, so it has no threads.
@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from tests.durability.day import Shop, a_day, books_after
+from tests.durability.day import Shop, a_day, orders_after
 from tests.durability.disk import Disk, Step
 from tests.durability.verdict import Verdict, judge
 
@@ -34,7 +34,7 @@ class Kill(NamedTuple):
 
     @property
     def doing(self) -> str:
-        """What was on its way."""
+        """The operation that was interrupted."""
         day = a_day()
         return str(day[min(self.acknowledged, len(day) - 1)])
 
@@ -51,12 +51,12 @@ def sweep(scratch: Path, first: int, step: int) -> Iterator[Kill]:
 
 
 def kill_at(folder: Path, number: int) -> Kill:
-    """Let a process die at its call of that number, and judge what it leaves."""
+    """Kill a process at its call of that number, and judge the data folder it leaves."""
     folder.mkdir(parents=True)
     data = folder / "data"
-    told, status = _in_a_child(lambda tell: _live(data, number, tell))
-    acknowledged = sum(1 for each in told if each == "done")
-    last = next((each for each in reversed(told) if each != "done"), "")
+    sent, status = _in_a_child(lambda send: _run_day(data, number, send))
+    acknowledged = sum(1 for each in sent if each == "done")
+    last = next((each for each in reversed(sent) if each != "done"), "")
     survived = status == 0
     assert survived or os.WTERMSIG(status) == signal.SIGKILL, f"the day ended with {status}"
     verdict = verdict_on(data, acknowledged)
@@ -65,27 +65,27 @@ def kill_at(folder: Path, number: int) -> Kill:
 
 
 def verdict_on(data: Path, acknowledged: int) -> Verdict:
-    """What the day left that ended when so many operations were acknowledged."""
+    """The verdict on a day that ended after so many acknowledged operations."""
     day = a_day()
-    acceptable = [books_after(day[:acknowledged]), books_after(day[: acknowledged + 1])]
-    found, status = _in_a_child(lambda tell: tell(list(judge(data, acceptable))))
+    acceptable = [orders_after(day[:acknowledged]), orders_after(day[: acknowledged + 1])]
+    found, status = _in_a_child(lambda send: send(list(judge(data, acceptable))))
     assert status == 0, "the judge has died"
     return Verdict(*found[0])
 
 
 def count_calls(folder: Path) -> int:
-    """How many calls a day has, about: which thread comes first is not always the same."""
-    told, _ = _in_a_child(lambda tell: tell(_live(folder / "data", 0, tell)))
+    """The approximate number of calls in a day; the order of threads varies."""
+    sent, _ = _in_a_child(lambda send: send(_run_day(folder / "data", 0, send)))
     shutil.rmtree(folder)
-    return int(told[-1])
+    return int(sent[-1])
 
 
-def _live(data: Path, number: int, tell: Callable[[Any], None]) -> int:
-    """The day, up to that call; returns how many calls it had."""
+def _run_day(data: Path, number: int, send: Callable[[Any], None]) -> int:
+    """Run the day up to that call; returns how many calls it made."""
 
     def die(step: Step) -> None:
         if step.number == number:
-            tell(str(step))
+            send(str(step))
             os.kill(os.getpid(), signal.SIGKILL)
 
     data.parent.mkdir(parents=True, exist_ok=True)
@@ -93,13 +93,13 @@ def _live(data: Path, number: int, tell: Callable[[Any], None]) -> int:
         shop = Shop(data)
         for operation in a_day():
             shop.do(operation)
-            tell("done")
+            send("done")
         shop.close()
     return disk.steps
 
 
 def _in_a_child(work: Callable[[Callable[[Any], None]], object]) -> tuple[list[Any], int]:
-    """Run `work` in a fork; returns what it told, and the status that it ended with."""
+    """Run `work` in a forked child; returns the values it sent, and its exit status."""
     reader, writer = os.pipe()
     child = os.fork()
     if child == 0:
@@ -107,17 +107,17 @@ def _in_a_child(work: Callable[[Callable[[Any], None]], object]) -> tuple[list[A
         logging.disable(logging.CRITICAL)
         code = 1
         try:
-            work(lambda told: _write_line(writer, told))
+            work(lambda sent: _write_line(writer, sent))
             code = 0
-        except BaseException:  # noqa: BLE001  (it is shown, and the status tells)
+        except BaseException:  # noqa: BLE001  (printed; the exit status reports it)
             traceback.print_exc()
         finally:
             os._exit(code)
     os.close(writer)
     with os.fdopen(reader, "rb") as pipe:
-        told = [json.loads(line) for line in pipe]
+        sent = [json.loads(line) for line in pipe]
     _, status = os.waitpid(child, 0)
-    return told, status
+    return sent, status
 
 
 def write_kill(kill: Kill) -> None:
@@ -131,12 +131,12 @@ def read_kills(lines: bytes) -> list[Kill]:
     return [Kill(n, call, acked, Verdict(*found), end) for n, call, acked, found, end in rows]
 
 
-def _write_line(fd: int, told: Any) -> None:
-    os.write(fd, json.dumps(told).encode() + b"\n")
+def _write_line(fd: int, sent: Any) -> None:
+    os.write(fd, json.dumps(sent).encode() + b"\n")
 
 
 def main(folder: str, first: str, step: str) -> None:
-    """Print what comes of each kill."""
+    """Print the outcome of each kill."""
     for kill in sweep(Path(folder), int(first), int(step)):
         write_kill(kill)
 

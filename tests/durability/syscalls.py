@@ -19,9 +19,9 @@ from tests.durability.sweep import Kill, verdict_on, write_kill
 CALLS = ("pwrite64", "write", "fsync", "fdatasync", "rename", "unlink", "mkdir")
 """All by which a day changes the disk, by Linux's names on x86-64. Nothing is truncated in it."""
 
-_DAY = (sys.executable, "-m", "tests.durability.living")
+_DAY = (sys.executable, "-m", "tests.durability.run_day")
 _QUIET = {"PYTHONDONTWRITEBYTECODE": "1"}
-"""The interpreter's own files are no part of the shop."""
+"""Without this, Python would write files that are not the shop's."""
 
 
 def why_not() -> str:
@@ -33,7 +33,7 @@ def why_not() -> str:
 
 
 def sweep(scratch: Path, call: str, first: int, step: int) -> Iterator[Kill]:
-    """Kill at that call of its kind, then `step` calls later, until a day has not so many."""
+    """Kill at that call of its kind, then `step` calls later, until a day survives."""
     number = first
     while True:
         kill = kill_at(scratch / f"{call}-{number}", call, number)
@@ -44,7 +44,7 @@ def sweep(scratch: Path, call: str, first: int, step: int) -> Iterator[Kill]:
 
 
 def kill_at(folder: Path, call: str, number: int) -> Kill:
-    """Have the kernel kill a day at its call of that number, and judge what it leaves."""
+    """Have the kernel kill a day at its call of that number, and judge the folder it leaves."""
     folder.mkdir(parents=True)
     data = folder / "data"
     inject = f"inject={call}:signal=SIGKILL:when={number}"
@@ -63,7 +63,7 @@ def kill_at(folder: Path, call: str, number: int) -> Kill:
 
 
 def main(folder: str, call: str, first: str, step: str) -> None:
-    """Print what comes of each kill."""
+    """Print the outcome of each kill."""
     for kill in sweep(Path(folder), call, int(first), int(step)):
         write_kill(kill)
 

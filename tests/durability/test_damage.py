@@ -1,4 +1,4 @@
-"""Damage by anything else than a crash: found at the start, with its place, and never served."""
+"""Damage that no crash explains is found at the start, with its place, and never served."""
 
 import shutil
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ from app.store.files.checkpointer import Checkpointer
 from app.store.files.store import JsonFileStore
 from app.store.files.tools.repair import repair_journal
 from app.store.files.tools.verify import verify
-from tests.durability.conftest import EVERYTHING, SEED, Tell
+from tests.durability.conftest import EVERYTHING, SEED, Report
 from tests.store.journal_lines import segments
 from tests.store.shop import COLLECTIONS, all_orders, note, order
 
@@ -23,7 +23,7 @@ SHARDS = 4
 
 
 class Harm(NamedTuple):
-    """A byte of a file that another took the place of, or from which on the file is cut off."""
+    """A byte of a file that is replaced, or (`byte` None) from which on the file is cut off."""
 
     file: str
     offset: int
@@ -47,8 +47,8 @@ def sound(scratch: Path) -> Path:
     Checkpointer(store).checkpoint()
     for number in range(4, 7):
         _place(store, number)
-    with store.writing():
-        store.replica.rotate(store.replica.records())
+    with store.exclusive_write():
+        store.replica.rotate(store.replica.file_records())
     for number in range(5, 9):
         _place(store, number)
     store.close()
@@ -61,8 +61,8 @@ def _place(store: JsonFileStore, number: int) -> None:
         note(tx, f"note-{number}", "näh")
 
 
-def harms(folder: Path, random: Random, most: int) -> Iterator[Harm]:
-    """A random byte flipped or a file cut, so often, anywhere in the journal and the files.
+def harms(folder: Path, random: Random, count: int) -> Iterator[Harm]:
+    """So many random bytes flipped or files cut, anywhere in the journal and the files.
 
     And each file cut just before the end of each line, where it seems whole.
     """
@@ -71,7 +71,7 @@ def harms(folder: Path, random: Random, most: int) -> Iterator[Harm]:
     for name, data in content.items():
         yield from (Harm(name, offset, None) for offset, byte in enumerate(data) if byte == 10)
     places = [(name, offset) for name, data in content.items() for offset in range(len(data))]
-    for _ in range(most):
+    for _ in range(count):
         name, offset = random.choice(places)
         byte = content[name][offset] ^ random.randrange(1, 256)
         yield Harm(name, offset, byte if random.random() < 0.8 else None)
@@ -87,7 +87,7 @@ def documents_of(folder: Path) -> dict[str, Document]:
 
 
 def problem_with(sound: Path, work: Path, harm: Harm, before: dict[str, Document]) -> str:
-    """What is wrong with how a store takes the harm, in words; "" for nothing."""
+    """What is wrong with how a store handles the harm; "" for nothing."""
     shutil.copytree(sound, work)
     harm.do(work)
     seen = [each for each in verify(work, COLLECTIONS).faults if each.file == harm.file]
@@ -109,18 +109,18 @@ def problem_with(sound: Path, work: Path, harm: Harm, before: dict[str, Document
 
 def problem_with_repair(work: Path, harm: Harm, before: dict[str, Document]) -> str:
     """After the repair the shop is open again, and all that is missing was listed as lost."""
-    salvaged = repair_journal(work, COLLECTIONS)
-    if salvaged is None:
+    repaired = repair_journal(work, COLLECTIONS)
+    if repaired is None:
         return "" if harm.file.endswith(".json") else f"{harm}: nothing was repaired"
     found = documents_of(work)
     if findings := verify(work, COLLECTIONS).faults:
         return f"{harm}: after the repair there is {findings}"
     missing = {key for key in before if found.get(key) != before[key]}
-    told = len(salvaged.lost)  # of what was cut off nobody knows how much it was
+    reported = len(repaired.lost)  # how much was cut off is not known
     if not set(found) <= set(before) or (
-        len(missing) > told and (harm.byte is not None or not told)
+        len(missing) > reported and (harm.byte is not None or not reported)
     ):
-        return f"{harm}: {missing} is missing, but just {salvaged.lost} was told"
+        return f"{harm}: {missing} is missing, but only {repaired.lost} was reported"
     return ""
 
 
@@ -129,8 +129,8 @@ def looks_like_a_crash(
 ) -> bool:
     """Whether what is missing was at the very end of the journal, where a crash does the same.
 
-    A cut takes what came after it; a flipped byte in the last line takes that line. Once the
-    service has been stopped properly the readable files have it all, and nothing can go that way.
+    A cut loses what came after it; a flipped byte in the last line loses that line. After an
+    orderly stop the readable files have everything, and nothing can be lost that way.
     """
     last = segments(sound)[-1]
     missing = set(before) - set(found)
@@ -142,10 +142,10 @@ def looks_like_a_crash(
     return is_at_the_end and missing in latest and found.items() <= before.items()
 
 
-def check(sound: Path, scratch: Path, random: Random, most: int) -> int:
-    """Try `most` harms; returns how many were different ones."""
+def check(sound: Path, scratch: Path, random: Random, count: int) -> int:
+    """Try `count` harms; returns how many were different ones."""
     before = documents_of(shutil.copytree(sound, scratch / "copy"))
-    tried = set(harms(sound, random, most))
+    tried = set(harms(sound, random, count))
     problems = [
         problem_with(sound, scratch / "work", harm, before) for harm in sorted(tried, key=str)
     ]
@@ -154,13 +154,15 @@ def check(sound: Path, scratch: Path, random: Random, most: int) -> int:
 
 
 def test_some_damage_is_found_or_harmless(sound: Path, scratch: Path) -> None:
-    """Single bytes that changed, and files that were cut off."""
+    """Changed bytes and cut files are refused, repaired or harmless."""
     check(sound, scratch, Random(SEED), QUICK)
 
 
 @pytest.mark.deep
 @pytest.mark.parametrize("shard", range(SHARDS))
-def test_damage_is_found_or_harmless(sound: Path, scratch: Path, shard: int, tell: Tell) -> None:
-    """Five thousand of them in CI, more than twenty thousand by `make crash`."""
+def test_damage_is_found_or_harmless(
+    sound: Path, scratch: Path, shard: int, report: Report
+) -> None:
+    """The same for five thousand harms in CI, more than twenty thousand by `make crash`."""
     count = check(sound, scratch, Random(SEED + 1 + shard), ALL if EVERYTHING else DEEP)
-    tell(count, "bytes flipped and files cut")
+    report(count, "bytes flipped and files cut")

@@ -1,4 +1,4 @@
-"""A disk that is really full, below a real server: 507, nothing changed, reads go on, it heals."""
+"""A real server on a full disk answers 507, changes nothing, reads on, and heals."""
 
 import os
 import resource
@@ -17,10 +17,10 @@ from tests.processes.servers import Server, wait_for
 __all__ = ["serve"]
 """The fixture of tests/processes."""
 
-DISK = "8m"
+DISK_SIZE = "8m"
 BEFORE, AFTER = 3, 3
 REFUSALS = 5
-MOST = 60
+MAX_ORDERS = 60
 
 
 class TinyDisk:
@@ -40,26 +40,26 @@ class TinyDisk:
         os.close(fd)
 
     def make_room(self, _server: Server) -> None:
-        """Have room again."""
+        """Free the space again."""
         self._ballast.unlink()
 
 
 class ShortFiles:
-    """No disk of its own, but a limit on the size of files, to which the kernel holds a server."""
+    """Instead of a full disk, a limit on file sizes that the kernel enforces for a server."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
     def fill(self, server: Server) -> None:
-        """Let no file of any of the server's processes grow beyond a few bytes."""
+        """Limit every file of the server's processes to a few bytes."""
         self._limit(server, 16)
 
     def make_room(self, server: Server) -> None:
-        """Let them grow again."""
+        """Remove the limit."""
         self._limit(server, resource.RLIM_INFINITY)
 
-    def _limit(self, server: Server, largest_bytes: int) -> None:
-        limits = (largest_bytes, resource.RLIM_INFINITY)
+    def _limit(self, server: Server, max_bytes: int) -> None:
+        limits = (max_bytes, resource.RLIM_INFINITY)
         for process in processes_of(server):
             resource.prlimit(process, resource.RLIMIT_FSIZE, limits)
 
@@ -75,13 +75,13 @@ def processes_of(server: Server) -> Iterator[int]:
 
 @pytest.fixture(params=["limit", pytest.param("tmpfs", marks=pytest.mark.deep)])
 def disk(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[TinyDisk | ShortFiles]:
-    """A disk that can be full; the one that is mounted needs the right to mount."""
+    """A disk that can be filled; the tmpfs needs the right to mount."""
     folder = tmp_path / "disk"
     folder.mkdir()
     if request.param == "limit":
         yield ShortFiles(folder)
         return
-    words = ["mount", "-t", "tmpfs", "-o", f"size={DISK}", "tmpfs", str(folder)]
+    words = ["mount", "-t", "tmpfs", "-o", f"size={DISK_SIZE}", "tmpfs", str(folder)]
     if subprocess.run(words, capture_output=True).returncode:
         pytest.skip("nothing can be mounted here; the limit on the size of files was tried")
     yield TinyDisk(folder)
@@ -96,20 +96,20 @@ def data(disk: TinyDisk | ShortFiles) -> Path:
 
 
 def numbers(server: Server) -> list[int]:
-    """Of all orders, as a clerk sees them."""
+    """The numbers of all orders that the server lists."""
     status, page = server.request("GET", "/order?limit=100")
     assert status == 200, page
     return sorted(order["number"] for order in page["orders"])
 
 
 def refused_orders(server: Server, disk: TinyDisk | ShortFiles, placed: list[int]) -> None:
-    """Place orders on the full disk until enough were refused; each time the others are there.
+    """Place orders on the full disk until enough were refused; the placed ones stay listed.
 
     Where a checkpoint has just given room back an order may still be placed.
     """
     refused = 0
     while refused < REFUSALS:
-        assert len(placed) < MOST, "the disk does not get full"
+        assert len(placed) < MAX_ORDERS, "the disk does not get full"
         disk.fill(server)
         status, answer = server.request("POST", "/order", ORDER)
         if status == 201:
@@ -124,7 +124,7 @@ def refused_orders(server: Server, disk: TinyDisk | ShortFiles, placed: list[int
 def test_full_disk_refuses_orders_and_heals(
     data: Path, disk: TinyDisk | ShortFiles, serve: Serve
 ) -> None:
-    """Orders from before are there, those that were refused are not, those after have no gap."""
+    """Placed orders are kept, refused ones are not, and numbers continue without a gap."""
     server = serve()
     placed = [server.request("POST", "/order", ORDER)[1]["number"] for _ in range(BEFORE)]
     refused_orders(server, disk, placed)

@@ -1,4 +1,4 @@
-"""Every file call fails in every way: nothing is acknowledged that is not safe, and it heals."""
+"""When any file call fails in any way, nothing unsafe is acknowledged, and the store recovers."""
 
 import errno
 import os
@@ -13,15 +13,15 @@ import pytest
 from app.kernel.errors import Unavailable
 from app.store.files.checkpointer import Checkpointer
 from app.store.files.store import JsonFileStore
-from tests.durability.conftest import Tell
+from tests.durability.conftest import Report
 from tests.durability.disk import OPEN, SYNC_FOLDER, Disk, Entry, Step
 from tests.durability.failing_disk import KINDS, ORDERS, Clerk, Died, Mortal, failing_at
 from tests.durability.power_loss import State, platters
 from tests.durability.recovery import write_image
 from tests.store.shop import COLLECTIONS, all_orders, order, put_orders
 
-MOST_FAILURES = 2
-"""One failing call may fail the act that makes it, and one that waits for the same sync."""
+MAX_FAILURES = 2
+"""A failing call may fail the act that makes it, and one that waits for the same sync."""
 
 
 def calls_without_a_fault(data: Path) -> int:
@@ -35,13 +35,13 @@ def calls_without_a_fault(data: Path) -> int:
 
 
 def cut_power(tape: list[Entry], folder: Path) -> None:
-    """Make `folder` what is found after a power cut that took everything which was never synced."""
+    """Write to `folder` what is left after a power cut loses everything unsynced."""
     *_, (moment, platter) = platters(tape)
     write_image(folder, platter.image(State(moment, frozenset(), bare=True)))
 
 
 def problems_in(data: Path, *clerks: Clerk) -> list[str]:
-    """What a new store on the folder has lost, or has that it should not have."""
+    """What a new store on the folder lacks, or has against an answer."""
     store = JsonFileStore(data, COLLECTIONS)
     found = all_orders(store)
     with store.read() as view:
@@ -52,7 +52,7 @@ def problems_in(data: Path, *clerks: Clerk) -> list[str]:
 
 
 def problems_after(folder: Path, number: int, kind: str) -> list[str]:
-    """Fail at that call, then look: into the store at work, a new one, one after a power cut."""
+    """Fail that call; check the same store, a new one, and one after a power cut."""
     data, after = folder / "data", folder / "after"
     with Disk(data, failing_at(number, kind), reads=True) as disk:
         clerk = Clerk(data)
@@ -62,13 +62,13 @@ def problems_after(folder: Path, number: int, kind: str) -> list[str]:
     cut_power(disk.tape, after)
     for each in (data, after):
         problems += [f"{problem}, in {each.name}" for problem in problems_in(each, clerk)]
-    if clerk.failures > MOST_FAILURES:
+    if clerk.failures > MAX_FAILURES:
         problems.append(f"{clerk.failures} acts failed after one fault")
     return problems
 
 
 def problems_after_a_death(folder: Path, number: int) -> list[str]:
-    """Die at that call; another process goes on; and then the power is cut."""
+    """Die at that call; another process continues; then the power is cut."""
     shop = folder / "shop"
     shop.mkdir(parents=True)
     data, process = shop / "data", Mortal(number)
@@ -87,7 +87,7 @@ def problems_after_a_death(folder: Path, number: int) -> list[str]:
 
 
 def tried(scratch: Path, numbers: Iterable[int], problems: Callable[[Path, int], list[str]]) -> int:
-    """Try each of the numbers in a folder of its own; returns how many those are."""
+    """Try each number in a folder of its own; returns how many there were."""
     bad, count = {}, 0
     for number in numbers:
         folder = scratch / str(number)
@@ -107,36 +107,38 @@ def calls(scratch: Path) -> int:
 
 @pytest.mark.parametrize("place", range(len(KINDS)), ids=KINDS)
 def test_some_calls_may_fail_in_every_way(scratch: Path, calls: int, place: int) -> None:
-    """Other calls for each way."""
+    """Of the calls of a working store, some fail in each way without harm."""
     numbers = range(1 + 3 * place, calls + 1, 40)
     tried(scratch, numbers, partial(problems_after, kind=KINDS[place]))
 
 
 @pytest.mark.deep
 @pytest.mark.parametrize("kind", KINDS)
-def test_every_call_may_fail_in_every_way(scratch: Path, calls: int, kind: str, tell: Tell) -> None:
-    """All calls of a store at work, one after the other."""
+def test_every_call_may_fail_in_every_way(
+    scratch: Path, calls: int, kind: str, report: Report
+) -> None:
+    """Of the calls of a working store, each fails in each way without harm."""
     numbers = range(1, calls + 1)
     count = tried(scratch, numbers, partial(problems_after, kind=kind))
-    tell(count, "file calls that failed")
+    report(count, "file calls that failed")
 
 
 def test_some_calls_may_be_the_last_before_a_power_cut(scratch: Path, calls: int) -> None:
-    """What another process builds upon what a dead one left unfinished does not fall with it."""
+    """After a death and a power cut, what another process acknowledged since is safe."""
     tried(scratch, range(2, calls, 30), problems_after_a_death)
 
 
 @pytest.mark.deep
 def test_every_call_may_be_the_last_before_a_power_cut(
-    scratch: Path, calls: int, tell: Tell
+    scratch: Path, calls: int, report: Report
 ) -> None:
-    """The same for all calls."""
+    """The same for a death at every call."""
     count = tried(scratch, range(1, calls + 1), problems_after_a_death)
-    tell(count, "processes that died before a power cut")
+    report(count, "processes that died before a power cut")
 
 
 def test_name_of_a_segment_is_safe_before_anything_builds_on_it(scratch: Path) -> None:
-    """A checkpoint fails to sync the name of the next segment; the next writer makes it good."""
+    """After a checkpoint failed to sync the name of a segment, the next writer syncs it."""
     data = scratch / "data"
 
     def before(step: Step) -> None:
@@ -160,7 +162,7 @@ def test_name_of_a_segment_is_safe_before_anything_builds_on_it(scratch: Path) -
 
 
 def test_name_of_the_data_folder_is_safe_before_anything_builds_on_it(scratch: Path) -> None:
-    """A first start dies just after it made the folder; the second one makes its name safe."""
+    """After a first start died with the folder's name unsynced, the second start syncs it."""
     process = Mortal(2)
     with Disk(scratch, process) as disk:
         with pytest.raises(Died):
@@ -173,8 +175,8 @@ def test_name_of_the_data_folder_is_safe_before_anything_builds_on_it(scratch: P
     assert (scratch / "after" / "data" / "journal").is_dir()
 
 
-def test_segment_that_could_not_be_written_to_is_opened_anew(scratch: Path) -> None:
-    """A file system that was read-only for a moment does not hold the store up for longer."""
+def test_segment_that_could_not_be_opened_is_opened_again(scratch: Path) -> None:
+    """A store works again as soon as a file system is no longer read-only."""
     data = scratch / "data"
 
     def before(step: Step) -> None:

@@ -1,4 +1,4 @@
-"""kill -9 at every file call of a day in the shop: nothing acknowledged is lost, nothing half."""
+"""After kill -9 at any file call nothing acknowledged is lost, and nothing is half done."""
 
 import subprocess
 import sys
@@ -6,25 +6,25 @@ from pathlib import Path
 
 import pytest
 
-from tests.durability.conftest import EVERYTHING, Tell
+from tests.durability.conftest import EVERYTHING, Report
 from tests.durability.sweep import Kill, read_kills
 from tests.processes.servers import ROOT
 
 SWEEPS = 4
-"""How many go on side by side; each waits for its disk most of the time."""
+"""How many sweeps run in parallel."""
 
-MOST_CALLS = 5000
+MAX_CALLS = 5000
 
 
 def swept(scratch: Path, first: int, step: int) -> list[Kill]:
-    """All kills of a sweep in a process of its own, which may fork because it has no threads."""
+    """The kills of a sweep in a process of its own, which may fork because it has no threads."""
     words = ["-m", "tests.durability.sweep", str(scratch), str(first), str(step)]
     done = subprocess.run([sys.executable, *words], cwd=ROOT, stdout=subprocess.PIPE, check=True)
     return read_kills(done.stdout)
 
 
 def check(kills: list[Kill]) -> None:
-    """Each left a sound shop; the last one survived, for its day has no more calls."""
+    """Assert that each kill left a sound shop, and that only the last process survived."""
     for kill in kills:
         assert not kill.verdict.problems, f"kill {kill.number} ({kill.step}) while {kill.doing}"
     assert [kill.survived for kill in kills] == [False] * (len(kills) - 1) + [True]
@@ -32,7 +32,7 @@ def check(kills: list[Kill]) -> None:
 
 
 def test_shop_survives_kills_all_over_its_day(scratch: Path) -> None:
-    """A handful of the calls, from the first start to the last checkpoint."""
+    """A kill at some of the calls, from the first start to the last checkpoint, loses nothing."""
     kills = swept(scratch, first=23, step=199)
     check(kills)
     assert len(kills) >= 5
@@ -40,10 +40,10 @@ def test_shop_survives_kills_all_over_its_day(scratch: Path) -> None:
 
 @pytest.mark.deep
 @pytest.mark.parametrize("first", range(1, SWEEPS + 1))
-def test_shop_survives_a_kill_at_every_call(scratch: Path, first: int, tell: Tell) -> None:
-    """Every call with `make crash`; every fourth in CI."""
+def test_shop_survives_a_kill_at_every_call(scratch: Path, first: int, report: Report) -> None:
+    """A kill at every call (every fourth in CI) loses nothing."""
     step = SWEEPS if EVERYTHING else 4 * SWEEPS
     kills = swept(scratch, first, step)
     check(kills)
-    assert MOST_CALLS > kills[-1].number > 600
-    tell(len(kills) - 1, "kills at a file call")
+    assert MAX_CALLS > kills[-1].number > 600
+    report(len(kills) - 1, "kills at a file call")

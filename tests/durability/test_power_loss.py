@@ -1,4 +1,4 @@
-"""Power cuts: whatever the disk kept of what was not synced, what was acknowledged is there."""
+"""After a power cut every acknowledged change is there, whatever else the disk kept."""
 
 from collections.abc import Callable
 from itertools import pairwise
@@ -7,7 +7,7 @@ from random import Random
 
 import pytest
 
-from tests.durability.conftest import EVERYTHING, SEED, Tell
+from tests.durability.conftest import EVERYTHING, SEED, Report
 from tests.durability.disk import REMOVE, SYNC_FOLDER
 from tests.durability.power_loss import State, platters
 from tests.durability.recordings import record_day, record_rush
@@ -21,7 +21,7 @@ RECORDINGS = pytest.mark.parametrize("record", [record_day, record_rush])
 
 
 def content_of(folder: Path) -> dict[str, bytes]:
-    """What is really in the folder. Lock files hold nothing; mail and gateway are no store."""
+    """The files of the store in the folder, without lock files, mail and gateway."""
     return {
         str(path.relative_to(folder)): path.read_bytes()
         for path in folder.rglob("*")
@@ -30,8 +30,8 @@ def content_of(folder: Path) -> dict[str, bytes]:
 
 
 @RECORDINGS
-def test_tape_tells_all_that_was_done_to_the_disk(scratch: Path, record: Record) -> None:
-    """With everything kept, the model of the disk has in it what the real folder has."""
+def test_tape_has_every_change_of_the_disk(scratch: Path, record: Record) -> None:
+    """With everything kept, the model of the disk equals the real folder."""
     data = scratch / "data"
     tape = record(data).tape
     *_, (moment, platter) = platters(tape)
@@ -53,7 +53,7 @@ def test_segments_leave_the_disk_oldest_first(scratch: Path) -> None:
 
 
 def test_some_power_cuts_lose_nothing(scratch: Path) -> None:
-    """A part that is drawn anew when the seed is changed."""
+    """Some random states of the disk after a power cut lose nothing."""
     tried = try_states(record_rush(scratch / "data"), scratch, Random(SEED), QUICK)
     assert not tried.bad, f"seed {SEED}"
     assert tried.disks > QUICK / 3
@@ -62,15 +62,15 @@ def test_some_power_cuts_lose_nothing(scratch: Path) -> None:
 @pytest.mark.deep
 @pytest.mark.parametrize("shard", range(SHARDS))
 @RECORDINGS
-def test_power_cuts_lose_nothing(scratch: Path, record: Record, shard: int, tell: Tell) -> None:
-    """A larger part, on tapes of their own; with `make crash` more than 100,000 states in all.
+def test_power_cuts_lose_nothing(scratch: Path, record: Record, shard: int, report: Report) -> None:
+    """Many random states lose nothing; with `make crash` more than 100,000 in all.
 
-    Of the many states that are tried then, more and more lead to disks that were tried before.
+    The more states are tried, the more of them lead to a disk that was tried before.
     """
     seed = SEED + 1 + shard
     most = ALL if EVERYTHING else DEEP
     tried = try_states(record(scratch / "data"), scratch, Random(seed), most)
     assert not tried.bad, f"seed {seed}"
     assert tried.disks > min(most / 3, 5_000)
-    tell(tried.states, "states after a power cut")
-    tell(tried.disks, f"different disks of {record.__name__.removeprefix('record_')}")
+    report(tried.states, "states after a power cut")
+    report(tried.disks, f"different disks of {record.__name__.removeprefix('record_')}")

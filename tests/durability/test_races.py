@@ -1,4 +1,4 @@
-"""Four processes at the same time: one shop, whoever asks, and whoever dies."""
+"""Four processes act as one shop, for all clients and through all kills."""
 
 import os
 import signal
@@ -14,7 +14,7 @@ from app.config import Config
 from app.inventory.service import add_product
 from app.server.runtime import Runtime
 from app.store import View
-from tests.durability.conftest import EVERYTHING, SEED, Tell
+from tests.durability.conftest import EVERYTHING, SEED, Report
 from tests.durability.history import SKUS, Act, contradictions, run_clients
 from tests.processes.clients import Load
 from tests.processes.conftest import Serve, serve
@@ -37,7 +37,7 @@ def data(scratch: Path) -> Path:
     return scratch / "data"
 
 
-def fill_shelves(data: Path) -> None:
+def add_products(data: Path) -> None:
     """Two products, one of which is soon sold out."""
     runtime: Runtime = create_app(Config(data=data)).extensions["daybook"]
     with runtime.transaction() as tx:
@@ -47,18 +47,18 @@ def fill_shelves(data: Path) -> None:
 
 
 def differences(view: View) -> list[str]:
-    """What stock, invoices and statuses say that the orders do not."""
+    """The differences that the audit finds."""
     return [str(each) for each in recompute(view).differences]
 
 
 def check_history(data: Path, serve: Serve, acts: int) -> list[Act]:
-    """Let four clients do that many acts each, over two servers of two workers; then judge."""
-    fill_shelves(data)
+    """Let four clients do that many acts each, over two servers of two workers; check them."""
+    add_products(data)
     servers = [serve(), serve()]
     clients = run_clients(servers, CLIENTS, acts, SEED)
     history = [act for client in clients for act in client.acts]
     assert [each for client in clients for each in client.unforeseen] == []
-    assert [each for client in clients for each in client.negative] == [], "stock below nothing"
+    assert [each for client in clients for each in client.negative] == [], "negative stock"
     assert list(contradictions(history)) == []
     placed = sorted(act.number for act in history if act.what == "POST")
     assert placed == list(range(FIRST_NUMBER, FIRST_NUMBER + len(placed)))
@@ -69,18 +69,18 @@ def check_history(data: Path, serve: Serve, acts: int) -> list[Act]:
 
 
 def test_few_clients_see_one_shop(data: Path, serve: Serve) -> None:
-    """A short history."""
+    """A short history has no contradiction."""
     assert len(check_history(data, serve, QUICK)) > QUICK
 
 
 @pytest.mark.deep
-def test_clients_see_one_shop(data: Path, serve: Serve, tell: Tell) -> None:
-    """Eight thousand acts by `make crash`, two thousand in CI."""
-    tell(len(check_history(data, serve, DEEP)), "acts in a history over 4 processes")
+def test_clients_see_one_shop(data: Path, serve: Serve, report: Report) -> None:
+    """Eight thousand acts (two thousand in CI) have no contradiction."""
+    report(len(check_history(data, serve, DEEP)), "acts in a history over 4 processes")
 
 
-def test_checker_sees_what_cannot_be() -> None:
-    """Each kind of contradiction, made up."""
+def test_checker_finds_each_contradiction() -> None:
+    """The checker reports each kind of contradiction in made-up histories."""
     first = Act("POST", 1, 0.0, 1.0, 1)
     assert list(contradictions([first, Act("GET", 1, 2.0, 3.0, 1)])) == []
     stale = [first, Act("PATCH", 1, 2.0, 3.0, 2), Act("GET", 1, 4.0, 5.0, 1)]
@@ -92,12 +92,12 @@ def test_checker_sees_what_cannot_be() -> None:
 
 
 def is_led_by_another(data: Path, leader: int) -> bool:
-    """Whether somebody leads who is not that one."""
+    """Whether another process leads."""
     return leader_of(data) not in (None, leader)
 
 
 @pytest.mark.deep
-def test_chaos_loses_nothing_and_doubles_nothing(data: Path, serve: Serve, tell: Tell) -> None:
+def test_chaos_loses_nothing_and_doubles_nothing(data: Path, serve: Serve, report: Report) -> None:
     """Leaders, workers and whole servers are killed at random under load, and started again."""
     random, kills = Random(SEED), 0
     fill_catalogue(data)
@@ -121,5 +121,5 @@ def test_chaos_loses_nothing_and_doubles_nothing(data: Path, serve: Serve, tell:
         wait_for("all deliveries", lambda: books.on_their_way() == 0)
         books.check_all(CLIENTS * IN_CHAOS)
         assert books.out_of_turn() == []
-    tell(kills, "kills under load")
-    tell(len(load.acknowledged), "orders placed under these kills")
+    report(kills, "kills under load")
+    report(len(load.acknowledged), "orders placed under these kills")

@@ -103,7 +103,7 @@ class Shop(RuleBasedStateMachine):
     @rule()
     def restart(self) -> None:
         """A restarted delivery loop knows nothing but the outbox."""
-        feed, policy = self.store.follow(OUTBOX.name), RetryPolicy(2, 0.001)
+        feed, policy = self.store.change_feed(OUTBOX.name), RetryPolicy(2, 0.001)
         self.round = DeliveryLoop(
             self.store, self.signals, policy, feed, self.workshop, with_faults=True
         )

@@ -1,4 +1,4 @@
-"""The whole shop beside a plain dict: whatever is done to it, in whatever order, both agree.
+"""A model-based test: the whole shop and a plain dict agree after any operations.
 
 Hypothesis sends requests and commands, switches faults on, has the disk fail, lets hours pass, and
 restarts the shop, also without an orderly end; it looks for a sequence after which the shop says
@@ -26,12 +26,12 @@ from app.store.files.tools.verify import verify
 from tests.durability.conftest import EVERYTHING, MEMORY
 from tests.durability.day import FIRST_NUMBER, Operation, Shop
 from tests.durability.disk import Disk, Step
-from tests.durability.failing_disk import KINDS, PATIENCE, Before, failing_at
+from tests.durability.failing_disk import KINDS, MAX_ATTEMPTS, Before, failing_at
 
 PRICE_CENTS = 450
 SHELF = 10_000
-KEPT_H = 24
-"""For so long an Idempotency-Key is remembered."""
+KEY_LIFETIME_H = 24
+"""How long an Idempotency-Key is remembered, in hours."""
 
 LINES = st.dictionaries(
     st.sampled_from(["tea", "mug", "pot"]), st.integers(1, 3), min_size=1, max_size=2
@@ -40,11 +40,11 @@ PLACES = st.integers(0, 5)
 KEYS = st.sampled_from(["red", "green", "blue"])
 HANDLERS = st.sampled_from(["inventory", "billing", "notification", "orders", "shipping"])
 MODES = st.sampled_from(["fail", "reject"])
-"""Not "down": the breaker would have everybody wait for minutes."""
+"""Without "down", after which the breaker delays deliveries for minutes."""
 
 
 OUTSIDE = ("gateway", "mail")
-"""Folders of peers that the shop works with."""
+"""Folders of external services."""
 
 
 class Sent(NamedTuple):
@@ -95,7 +95,7 @@ class ShopBesideDict(RuleBasedStateMachine):
         """Sent again within a day the order is not placed again, and another one is refused."""
         status, answer = self.send("POST", "/order", order_of(lines), {"Idempotency-Key": key})
         first = self.sent.get(key)
-        if first is None or self.hours - first.at_h >= KEPT_H:
+        if first is None or self.hours - first.at_h >= KEY_LIFETIME_H:
             self.placed((status, answer), lines)
             self.sent[key] = Sent(lines, self.hours, answer["number"])
         elif items_of(first.lines) == items_of(lines):
@@ -116,12 +116,12 @@ class ShopBesideDict(RuleBasedStateMachine):
             assert status == 404, answer
         elif order["cancelled"] and items_of(lines) != items_of(order["lines"]):
             assert status == 409, answer
-        else:  # what changes nothing is welcome to a cancelled order too
+        else:  # a change that changes nothing is accepted for a cancelled order too
             assert status == 200, answer
             order["lines"] = lines
 
     @rule(place=PLACES, lines=LINES)
-    def change_what_was_never_so(self, place: int, lines: dict[str, int]) -> None:
+    def change_a_stale_version(self, place: int, lines: dict[str, int]) -> None:
         """A version that the order never had is stale."""
         number, body = self.pick(place), {"items": items_of(lines)}
         status, _ = self.send("PATCH", f"/order/{number}", body, {"If-Match": '"999"'})
@@ -145,7 +145,7 @@ class ShopBesideDict(RuleBasedStateMachine):
 
     @rule(lines=LINES, number=st.integers(1, 12), kind=st.sampled_from(KINDS))
     def place_on_a_failing_disk(self, lines: dict[str, int], number: int, kind: str) -> None:
-        """507: nothing was changed. 503: nobody knows, until the same is sent again."""
+        """507 means that nothing was changed; after 503 sending the same again places it once."""
         self.tries += 1
         key, body = {"Idempotency-Key": f"failing-{self.tries}"}, order_of(lines)
         self.fault, self.steps = failing_at(number, kind), 0
@@ -155,7 +155,7 @@ class ShopBesideDict(RuleBasedStateMachine):
         if status == 507:
             assert self.numbers() == sorted(self.orders)
         sent = self.send("POST", "/order", body, key)
-        for _ in range(PATIENCE):  # the call that failed may have been the dispatcher's, just now
+        for _ in range(MAX_ATTEMPTS):  # the dispatcher may just have met the failing call
             if sent[0] == 503:
                 sent = self.send("POST", "/order", body, key)
         self.placed(sent, lines)
@@ -165,17 +165,17 @@ class ShopBesideDict(RuleBasedStateMachine):
         assert self.send("PUT", f"/fault/{handler}", {"mode": mode, "times": times})[0] == 200
 
     @rule()
-    def mend_and_replay(self) -> None:
-        """Afterwards all is delivered, and the command has nothing to say against the books."""
+    def clear_faults_and_replay(self) -> None:
+        """After faults are cleared and failures replayed, all is delivered and the check agrees."""
         for fault in self.send("GET", "/fault")[1]["faults"]:
             # a switch that works so many times may have used itself up meanwhile
             assert self.send("DELETE", f"/fault/{fault['handler']}")[0] in (200, 404)
-        self.shop.settle()
+        self.shop.deliver_all()
         while self.send("GET", "/failure")[1]["failures"]:
             assert self.flask("replay", "--all").exit_code == 0
-            self.shop.settle()
-        said = self.flask("check")
-        assert (said.exit_code, "Everything agrees." in said.output) == (0, True), said.output
+            self.shop.deliver_all()
+        result = self.flask("check")
+        assert (result.exit_code, "Everything agrees." in result.output) == (0, True), result.output
         held: dict[str, int] = dict.fromkeys(["tea", "mug", "pot"], 0)
         for order in self.orders.values():
             for sku, quantity in ({} if order["cancelled"] else order["lines"]).items():
@@ -197,13 +197,13 @@ class ShopBesideDict(RuleBasedStateMachine):
 
     @rule()
     def die(self) -> None:
-        """Another shop goes on with what is on the disk at a moment in which nobody writes.
+        """Another shop continues with a copy of the folder from between two writes.
 
-        The gateway and the mailboxes are other people's, and know what the shop did after that.
+        The gateway and the mailboxes are external, and keep what the shop did after the copy.
         """
         self.folders += 1
         found = self.root / f"data-{self.folders}"
-        with self.shop.runtime.open().writing():
+        with self.shop.runtime.open().exclusive_write():
             copytree(self.data, found, ignore=ignore_patterns(*OUTSIDE))
         self.shop.close()
         for name in OUTSIDE:
@@ -240,7 +240,7 @@ class ShopBesideDict(RuleBasedStateMachine):
     def teardown(self) -> None:
         try:
             if hasattr(self, "shop"):
-                self.mend_and_replay()
+                self.clear_faults_and_replay()
                 self.both_agree()
                 self.restart()
                 self.both_agree()
@@ -284,7 +284,7 @@ def items_of(lines: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def numbers_in(shop: Shop) -> list[int]:
-    """Of all orders that the shop lists."""
+    """The numbers of all orders that the shop lists."""
     page = shop.client.get("/order?limit=200").get_json()
     return sorted(order["number"] for order in page["orders"])
 

@@ -1,4 +1,4 @@
-"""Peers that say nothing, or take their time, keep nobody from placing orders.
+"""Peers that are silent or slow do not prevent orders from being placed.
 
 Bodies that come byte by byte: tests/processes/test_slow_clients.py.
 """
@@ -9,7 +9,6 @@ import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
-from time import monotonic
 
 import pytest
 
@@ -25,8 +24,7 @@ IDLE = 200
 SLOW = 40
 """More than all threads of the server together, which are two workers' sixteen each."""
 
-LONGEST_S = 5.0
-PIECE_S = 1.0
+BYTE_INTERVAL_S = 1.0
 
 HEAD = b"POST /order HTTP/1.1\r\nHost: localhost\r\nX-Slow: "
 
@@ -40,16 +38,20 @@ def data(scratch: Path) -> Path:
 
 @pytest.fixture
 def crowd(data: Path, serve: Serve) -> Iterator[Server]:
-    """A server with 200 idle connections, and 40 clients that send a byte of a head each second."""
+    """A server with 200 idle connections, and 40 clients that send a byte of a head each second.
+
+    It keeps all of them open throughout the test.
+    """
     server = serve()
     over = threading.Event()
     with ExitStack() as stack:
-        for _ in range(IDLE):
-            stack.enter_context(socket.create_connection(("127.0.0.1", server.port)))
-        slow = [
-            stack.enter_context(socket.create_connection(("127.0.0.1", server.port)))
-            for _ in range(SLOW)
-        ]
+        idle, slow = (
+            [
+                stack.enter_context(socket.create_connection(("127.0.0.1", server.port)))
+                for _ in range(count)
+            ]
+            for count in (IDLE, SLOW)
+        )
         for each in slow:
             each.sendall(HEAD)
         sender = threading.Thread(target=_drip, args=(slow, over))
@@ -57,57 +59,66 @@ def crowd(data: Path, serve: Serve) -> Iterator[Server]:
         yield server
         over.set()
         sender.join()
+        assert all(is_open(each) for each in (*idle, *slow))
 
 
 def _drip(connections: list[socket.socket], over: threading.Event) -> None:
-    while not over.wait(PIECE_S):
+    while not over.wait(BYTE_INTERVAL_S):
         for each in connections:
             each.sendall(b"X")
 
 
-def test_orders_are_placed_beside_clients_that_are_slow(crowd: Server) -> None:
-    """Five orders, each answered within five seconds, while the crowd is there."""
+def is_open(connection: socket.socket) -> bool:
+    """Whether the peer has neither answered nor closed the connection."""
+    connection.setblocking(False)
+    try:
+        connection.recv(1)
+    except BlockingIOError:
+        return True
+    return False
+
+
+def test_orders_are_placed_beside_slow_clients(crowd: Server) -> None:
+    """Five orders are answered before any of the unfinished requests ends or is cut off."""
     for _ in range(5):
-        began = monotonic()
         status, order = crowd.request("POST", "/order", ORDER)
         assert status == 201, order
-        assert monotonic() - began < LONGEST_S
 
 
 @pytest.fixture
 def silent_mail_server() -> Iterator[socket.socket]:
-    """One that takes connections and never says a word."""
+    """A mail server that accepts connections and sends nothing."""
     with socket.create_server(("127.0.0.1", 0), backlog=64) as listening:
         yield listening
 
 
 def placed(server: Server, count: int = 10) -> list[str]:
-    """So many orders more; their ids."""
+    """Place so many orders; returns their ids."""
     answers = [server.request("POST", "/order", ORDER) for _ in range(count)]
     assert [status for status, _ in answers] == [201] * count
     return [order["order_id"] for _, order in answers]
 
 
 def states(server: Server, order_id: str) -> dict[str, str]:
-    """How far each handler of the placed order is."""
+    """The state of each handler's delivery of order.placed."""
     _, answer = server.request("GET", f"/order/{order_id}/events")
     (event,) = (each for each in answer["events"] if each["event"]["type"] == "order.placed")
     return {handler: each["state"] for handler, each in event["deliveries"].items()}
 
 
 def wait_for_handlers(server: Server, orders: list[str], done: set[str]) -> None:
-    """Until these are through with all orders."""
-    wait_for(f"{done} done", lambda: all(done <= _through(server, each) for each in orders))
+    """Wait until these handlers are done with all orders."""
+    wait_for(f"{done} done", lambda: all(done <= _done(server, each) for each in orders))
 
 
-def _through(server: Server, order_id: str) -> set[str]:
+def _done(server: Server, order_id: str) -> set[str]:
     return {handler for handler, state in states(server, order_id).items() if state == "done"}
 
 
 def test_a_mail_server_that_hangs_holds_up_mail_alone(
     serve: Serve, silent_mail_server: socket.socket
 ) -> None:
-    """Orders are answered, reserved and billed while mails wait for its first word."""
+    """Orders are answered, reserved and billed while mails wait for its greeting."""
     port = silent_mail_server.getsockname()[1]
     server = serve(SMTP_URL=f"smtp://127.0.0.1:{port}")
     first = placed(server)
@@ -115,16 +126,14 @@ def test_a_mail_server_that_hangs_holds_up_mail_alone(
         orders = first + placed(server)
         wait_for_handlers(server, orders, {"inventory", "billing"})
         assert {states(server, each)["notification"] for each in orders} == {"pending"}
-        connection.setblocking(False)
-        with pytest.raises(BlockingIOError):
-            connection.recv(1)  # it is still there, and waits
+        assert is_open(connection)
 
 
 @pytest.mark.deep
 def test_a_stop_while_the_mail_server_hangs_leaves_true_files(
     data: Path, serve: Serve, silent_mail_server: socket.socket
 ) -> None:
-    """Who waits for its first word is killed, but writes the readable files before."""
+    """The process that waits for its greeting is killed, after it wrote the readable files."""
     port = silent_mail_server.getsockname()[1]
     server = serve(SMTP_URL=f"smtp://127.0.0.1:{port}")
     placed(server)
@@ -139,7 +148,7 @@ def test_a_gateway_that_does_not_answer_holds_up_payment_alone(data: Path, serve
     server = serve(PAYMENT_METHOD="approve")
     wait_for_handlers(server, placed(server, 1), {"billing"})
     with closing(sqlite3.connect(data / "gateway" / "account.sqlite")) as account:
-        account.execute("BEGIN EXCLUSIVE")  # whoever asks now waits for five seconds, in vain
+        account.execute("BEGIN EXCLUSIVE")  # requests now wait for five seconds, and fail
         orders = placed(server)
         wait_for_handlers(server, orders, {"inventory", "notification"})
         assert {states(server, each)["billing"] for each in orders} == {"pending"}

@@ -1,4 +1,4 @@
-"""Is this data folder what was promised? Judged after a crash, by a start and all deliveries."""
+"""Judges a data folder after a crash, by a start and the delivery of all events."""
 
 import json
 from pathlib import Path
@@ -13,19 +13,19 @@ from app.kernel.order_states import CANCELLED
 from app.orders.documents import ORDERS
 from app.store import Document, View
 from app.store.files.tools.verify import verify
-from tests.durability.day import MEND, REPLAY, Books, Operation, Shop
+from tests.durability.day import MEND, REPLAY, Operation, Orders, Shop
 
 
 class Verdict(NamedTuple):
-    """What was found; all is well where `problems` is empty."""
+    """What was found; the folder is sound when `problems` is empty."""
 
     orders: int
     events: int
     problems: list[str]
 
 
-def judge(data: Path, acceptable: list[Books]) -> Verdict:
-    """Start the shop, deliver what is left, and compare with the books that there may be."""
+def judge(data: Path, acceptable: list[Orders]) -> Verdict:
+    """Start the shop, deliver what is left, and compare the orders with those acceptable."""
     problems = [f"before the start: {each.text}" for each in _findings(data) if not each.heals]
     problems += _unreadable_files(data)
     shop = Shop(data)
@@ -33,7 +33,7 @@ def judge(data: Path, acceptable: list[Books]) -> Verdict:
     try:
         _finish_the_deliveries(shop)
         with shop.runtime.read() as view:
-            problems += _judge_books(view, acceptable)
+            problems += _judge_orders(view, acceptable)
             problems += [str(each) for each in recompute(view).differences]
             orders, events = view.count(ORDERS.name), sum(1 for _ in view.keys(EVENTS.name))
     except (DaybookError, AssertionError) as error:
@@ -46,11 +46,11 @@ def judge(data: Path, acceptable: list[Books]) -> Verdict:
 
 
 def _finish_the_deliveries(shop: Shop) -> None:
-    """A billing that was told to fail works again, and what it missed is replayed."""
-    shop.settle()
+    """Clear the fault of billing, and replay what it missed."""
+    shop.deliver_all()
     shop.do(Operation(MEND))
     shop.do(Operation(REPLAY))
-    shop.settle()
+    shop.deliver_all()
 
 
 def _findings(data: Path) -> list[Any]:
@@ -68,12 +68,12 @@ def _unreadable_files(data: Path) -> list[str]:
     return unreadable
 
 
-def _judge_books(view: View, acceptable: list[Books]) -> list[str]:
+def _judge_orders(view: View, acceptable: list[Orders]) -> list[str]:
     orders = view.find(ORDERS.name).documents
-    books = {each["number"]: _entry(each) for each in orders}
+    found = {each["number"]: _entry(each) for each in orders}
     problems = []
-    if books not in acceptable:
-        problems.append(f"the books say {books}, not one of {acceptable}")
+    if found not in acceptable:
+        problems.append(f"the orders are {found}, not one of {acceptable}")
     if view.count(FAILURES.name):
         problems.append("a delivery is still in failure.json")
     problems += [problem for order in orders for problem in _judge_deliveries(view, order)]
@@ -86,7 +86,7 @@ def _entry(order: Document) -> dict[str, Any]:
 
 
 def _judge_deliveries(view: View, order: Document) -> list[str]:
-    """Every handler is through with every event of an order."""
+    """The deliveries of an order's events that are not done."""
     return [
         f"{record['event']['type']} of {order['number']}: {handler} is {delivery['state']}"
         for record in timeline(view, order["order_id"])

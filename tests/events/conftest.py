@@ -107,7 +107,7 @@ class Shop:
 
     def start_loop(self, *, with_faults: bool = False) -> DeliveryLoop:
         """A new delivery loop, as after a restart."""
-        feed = self.store.follow(OUTBOX.name)
+        feed = self.store.change_feed(OUTBOX.name)
         self._loop = DeliveryLoop(
             self.store,
             self.registry,

@@ -1,4 +1,4 @@
-"""Stores on folders of their own, closed when the test ends."""
+"""Fixtures that open stores on folders of their own and close them when the test ends."""
 
 import threading
 from collections.abc import Callable, Iterable, Iterator

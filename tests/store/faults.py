@@ -1,4 +1,4 @@
-"""Disks that are full, fail, or lose power; only functions of the os module are replaced.
+"""Simulated disks that are full, fail or lose power; only functions of `os` are replaced.
 
 A full disk is a limit on the size of files (RLIMIT_FSIZE): writes stop in the middle of a line, as
 they do on a full disk, and the error is EFBIG instead of ENOSPC.
@@ -24,10 +24,10 @@ _STEPS = ("pwrite", "fsync", "fdatasync", "ftruncate", "replace", "rename", "unl
 
 
 @contextmanager
-def full_disk(largest_file_bytes: int) -> Iterator[None]:
-    """Let no file of this process grow beyond so many bytes."""
+def full_disk(max_file_bytes: int) -> Iterator[None]:
+    """Limit every file of this process to so many bytes."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (largest_file_bytes, hard))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (max_file_bytes, hard))
     try:
         yield
     finally:
@@ -36,7 +36,7 @@ def full_disk(largest_file_bytes: int) -> Iterator[None]:
 
 @contextmanager
 def no_rights(path: Path, mode: int = 0) -> Iterator[None]:
-    """Give `path` this mode, and make it count for this thread even where root runs the tests."""
+    """Give `path` this mode, and enforce it for this thread even when root runs the tests."""
     before = path.stat().st_mode
     path.chmod(mode)
     try:
@@ -57,7 +57,7 @@ def read_only(folder: Path) -> Iterator[None]:
 
 @contextmanager
 def _no_override() -> Iterator[None]:
-    """Drop the capabilities by which root reads and writes what it may not (capabilities(7))."""
+    """Drop the capabilities by which root ignores file modes (capabilities(7))."""
     libc = ctypes.CDLL(None, use_errno=True)
     header = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION_3, 0)
     before = (ctypes.c_uint32 * 6)()
@@ -72,13 +72,13 @@ def _no_override() -> Iterator[None]:
 
 
 class Killed(BaseException):
-    """The process has died; no except clause of ours may catch it."""
+    """Stands for the death of the process; a BaseException, so that the store does not catch it."""
 
 
 def survives(act: Callable[[], Any], steps: int) -> bool:
-    """Run `act`, and let it die after so many steps on the disk; says whether it came through.
+    """Run `act` and kill it after so many disk operations; returns whether it finished before.
 
-    The write at which it dies is written in part. What was written stays, as after kill -9.
+    A write at which it dies is written by half. What was written stays, as after kill -9.
     """
     left = [steps]
 
@@ -107,10 +107,10 @@ def survives(act: Callable[[], Any], steps: int) -> bool:
 
 
 class UnreliableDisk:
-    """A disk that forgets on power loss what was not synced, and whose syncs may fail.
+    """A disk that loses what was not synced when the power fails, and whose syncs may fail.
 
-    As Linux does, it takes what a failed sync should have written for clean: the next sync says yes
-    and does not write it.
+    As on Linux, a failed sync marks its pages as clean: the next sync succeeds without writing
+    them.
     """
 
     def __init__(self, patch: pytest.MonkeyPatch, folder: Path) -> None:
@@ -128,7 +128,7 @@ class UnreliableDisk:
         self._failing = number
 
     def after_power_loss(self, copy: Path) -> Path:
-        """A copy of the data folder with the journal as it is found when the power is back."""
+        """A copy of the data folder, with the journal as it is after a power loss now."""
         shutil.copytree(self._journal.parent, copy)
         for path in self._journal.iterdir():
             on_disk = self._on_disk.get(path.stat().st_ino)

@@ -1,4 +1,4 @@
-"""What the tests do to journals: read their lines, and spoil them."""
+"""Helpers that write journals, read their segments and damage them."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ def segments(folder: Path) -> list[Path]:
 
 
 def journal_of(folder: Path, names: str) -> list[int]:
-    """Place an order for each letter, stop without a checkpoint; returns where each line begins."""
+    """Place an order for each letter, without a checkpoint; returns the offset of each line."""
     store = JsonFileStore(folder, COLLECTIONS)
     starts = []
     for name in names:
@@ -24,11 +24,11 @@ def journal_of(folder: Path, names: str) -> list[int]:
 
 
 def two_segments(folder: Path, names: str) -> list[int]:
-    """The same, with a second segment, still empty, begun after the last order."""
+    """As `journal_of`, with a second, empty segment after the last order."""
     starts = journal_of(folder, names)
     store = JsonFileStore(folder, COLLECTIONS)
-    with store.writing():
-        store.replica.rotate(store.replica.records())
+    with store.exclusive_write():
+        store.replica.rotate(store.replica.file_records())
     store.close()
     return starts
 

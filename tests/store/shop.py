@@ -1,4 +1,4 @@
-"""The documents that the tests of the store speak of."""
+"""The documents and collections that the tests of the store use."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -8,7 +8,7 @@ from app.store import Collection, Document, IssuedNumber, Store, Transaction
 
 
 def check_order(document: Document) -> None:
-    """The one rule of these orders: a total that is a text of digits."""
+    """Raise Invalid unless the total is a text of digits, the one rule of these orders."""
     total = document.get("total")
     if not isinstance(total, str) or not total.isdigit():
         raise Invalid([Problem("/total", "must be a text of digits")])
@@ -25,20 +25,22 @@ ORDERS = Collection(
     },
     listed=True,
     check=check_order,
-    given=lambda order: (
+    issued_numbers=lambda order: (
         [IssuedNumber("order", order["order_id"], order["number"])] if "number" in order else []
     ),
 )
 NOTES = Collection(
     name="notes",
     key="note_id",
-    given=lambda note: [IssuedNumber("order", note["of"], note["number"])] if "of" in note else [],
+    issued_numbers=lambda note: (
+        [IssuedNumber("order", note["of"], note["number"])] if "of" in note else []
+    ),
 )
 COLLECTIONS = (ORDERS, NOTES)
 
 
 def order(order_id: str, **fields: Any) -> Document:
-    """An order with a total, and whatever else is said."""
+    """An order with a total, and the given fields."""
     return {"order_id": order_id, "total": "1", **fields}
 
 
@@ -56,7 +58,7 @@ def get_order(store: Store, order_id: str) -> Document | None:
 
 
 def all_orders(store: Store) -> dict[str, Document]:
-    """Every order by its key, read by key, not by the list."""
+    """Every order by its key, read by key and not from a list."""
     with store.read() as view:
         return {key: _present(view.get("orders", key)) for key in view.keys("orders")}
 

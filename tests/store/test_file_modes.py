@@ -1,4 +1,4 @@
-"""Nobody else on the machine may read what the shop writes: files 0600, folders 0700."""
+"""Other users of the machine cannot read what the shop writes: files 0600, folders 0700."""
 
 import os
 from collections.abc import Iterator
@@ -12,14 +12,14 @@ from tests.processes.servers import free_port, wait_for
 
 @pytest.fixture
 def open_umask() -> Iterator[None]:
-    """Whatever the program that starts the service has set."""
+    """A umask that forbids nothing, as a parent process may have set."""
     before = os.umask(0)
     yield
     os.umask(before)
 
 
 def modes(folder: Path) -> dict[str, str]:
-    """The files and folders that others may do something with."""
+    """The files and folders to which other users have any access, with their modes."""
     return {
         str(path.relative_to(folder.parent)): oct(path.stat().st_mode & 0o777)
         for path in (folder, *folder.rglob("*"))
@@ -28,8 +28,8 @@ def modes(folder: Path) -> dict[str, str]:
 
 
 @pytest.mark.usefixtures("open_umask")
-def test_nobody_else_may_read_anything(tmp_path: Path) -> None:
-    """Books, journal, mail with a receipt, a backup, and what is restored of it."""
+def test_other_users_have_no_access(tmp_path: Path) -> None:
+    """Documents, journal, mail with a receipt, a backup and a restored folder are private."""
     data, copy, new = tmp_path / "data", tmp_path / "copy", tmp_path / "new"
     goods, sold = tmp_path / "goods.csv", tmp_path / "sold.csv"
     goods.write_text("sku,price,quantity\ntea,4.50,10\n")

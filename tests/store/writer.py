@@ -1,4 +1,4 @@
-"""A process that places orders from several threads, telling of each one that it was told is kept.
+"""A process that places orders from several threads, and prints each acknowledged one.
 
 Started by test_crashes.py as `python -m tests.store.writer FOLDER`, and killed.
 """
@@ -16,7 +16,7 @@ THREADS = 4
 
 
 def place_orders(store: JsonFileStore) -> None:
-    """One after the other, each with a note in its transaction, until the process is killed."""
+    """Place orders, each with a note in its transaction, until the process is killed."""
     while True:
         with store.transaction() as tx:
             order_id = tx.new_id()

@@ -112,7 +112,7 @@ class Dispatcher:
             self._loop().record_completed()
 
     def _loop(self) -> DeliveryLoop:
-        self._feed = self._feed or self._store.follow(OUTBOX.name)
+        self._feed = self._feed or self._store.change_feed(OUTBOX.name)
         return self._make_loop(feed=self._feed)
 
     def _pause(self, error: str) -> None:

@@ -1,47 +1,50 @@
-"""Keeps the readable files up to date: a checkpoint when the service is quiet, or now and then.
+"""Writes checkpoints: when the service is idle, or at intervals while it is busy.
 
-A checkpoint in order, each step safe to die after (journal.py has the format):
+A checkpoint in order; a crash is safe after each step (wal/format.py has the format):
 
-1. Begin a new journal segment. What stands in the old ones is what this checkpoint will cover.
+1. Switch to a new log segment. The older segments are what this checkpoint will cover.
 2. Write the next version of every file that changed, under a temporary name, and sync it.
-   Writers go on meanwhile; this is the long part.
-3. Begin another segment, whose header names the new files: either version is now on record.
+   Transactions go on meanwhile; this is the long part.
+3. Switch to another segment, whose header names the new files: both versions now have a record.
 4. Rename the files into place and sync the folder.
-5. Remove the old segments, and tell the other processes.
+5. Remove the old segments, and write to the log that the files are published.
 
-Only 1 and 3 to 5 hold up writers, for a few fsyncs, and nothing holds up readers. The pause between
-checkpoints grows with the time that one takes, so their share of the work stays below a tenth,
+Only steps 1 and 3 to 5 block writers, for a few fsyncs, and nothing blocks readers. The pause
+between checkpoints grows with the duration of one, so that they take less than a tenth of the time,
 whatever the number of orders.
 """
 
 import logging
 import threading
-from pathlib import Path
 from time import monotonic
 
 from app.kernel.errors import Damaged, DaybookError
+from app.kernel.repeated_warning import RepeatedWarning
 from app.store import Collection
-from app.store.files.disk.filesystem import reporting
+from app.store.files.disk.filesystem import translating_os_errors
 from app.store.files.disk.locks import ProcessLock
 from app.store.files.replica import Snapshot
-from app.store.files.snapshot.checkpoint_file import CheckpointFile, FileRecord
+from app.store.files.snapshot.checkpoint_file import CheckpointFile
 from app.store.files.snapshot.writer import discard, publish, write_next
 from app.store.files.store import JsonFileStore
+from app.store.files.wal.format import FileRecord
 from app.store.files.wal.segment import remove_segments
 
 log = logging.getLogger(__name__)
 
-QUIET_S = 0.25
-TICK_S = 0.1
-PAUSE_S = 1.0
-TROUBLE_PAUSE_S = 5.0
-PAUSE_FACTOR = 10
+POLL_INTERVAL_S = 0.1
+IDLE_MIN_S = 0.25
+"""How long the log must be idle before a checkpoint that is not due yet."""
+PAUSE_MIN_S = 1.0
+PAUSE_PER_DURATION = 10
+"""The pause after a checkpoint on a busy service, as a multiple of its duration."""
+RETRY_INTERVAL_S = 5.0
 
-LET_GO_S = 0.5
-"""So long after a checkpoint the files that it replaced stay open here.
+KEEP_REPLACED_S = 0.5
+"""How long files that a checkpoint replaced stay open here.
 
-Whoever is the last to close a file of gigabytes that has no name any more waits for the system to
-take it to pieces: a second for 4 GB. Here nobody else waits; in a worker requests would.
+The last close of an unlinked file blocks while the kernel frees it (1 s for 4 GB); that must happen
+in this thread, not in a request worker.
 """
 
 
@@ -51,14 +54,16 @@ class Checkpointer:
     `last_error` is why the files are behind, or None.
     """
 
-    def __init__(self, store: JsonFileStore) -> None:
+    def __init__(self, store: JsonFileStore, keep_replaced_s: float = KEEP_REPLACED_S) -> None:
         self._store = store
-        self._turn = threading.Lock()
-        self._lock = ProcessLock(store.folder / "checkpoint.lock")
+        self._keep_replaced_s = keep_replaced_s
+        self._mutex = threading.Lock()
+        self._process_lock = ProcessLock(store.folder / "checkpoint.lock")
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self._not_before = 0.0
         self._replaced: dict[str, CheckpointFile] = {}
+        self._warning = RepeatedWarning(log)
         self.last_error: DaybookError | None = None
 
     def start(self) -> None:
@@ -69,106 +74,105 @@ class Checkpointer:
     def close(self) -> None:
         """Stop the thread, and write a last checkpoint if the disk allows; does not raise.
 
-        May be called again, for what has come since.
+        May be called again after further transactions.
         """
         self._stop.set()
         if self._thread:
             self._thread.join()
-        self._try()
+        self._attempt()
 
     def checkpoint(self) -> bool:
-        """Bring all files up to date. False when another process is at it.
+        """Bring all files up to date. False when another process is writing a checkpoint.
 
-        Raises StorageFull, Damaged (a file was edited meanwhile) or Unavailable; the journal then
-        still has everything.
+        Raises StorageFull, Damaged (a file was edited meanwhile) or Unavailable; the log then still
+        has everything.
         """
-        with self._turn, reporting("taking the checkpoint's lock"):
-            if not self._lock.acquire():
+        with self._mutex, translating_os_errors("taking the checkpoint's lock"):
+            if not self._process_lock.acquire():
                 return False
             began = monotonic()
             try:
                 self._checkpoint()
             finally:
-                self._lock.release()
+                self._process_lock.release()
             self._store.observer.checkpointed(monotonic() - began)
             return True
 
     def _run(self) -> None:
-        while not self._stop.wait(TROUBLE_PAUSE_S if self.last_error else TICK_S):
+        while not self._stop.wait(RETRY_INTERVAL_S if self.last_error else POLL_INTERVAL_S):
             if self._is_due():
-                self._try()
-                self._stop.wait(LET_GO_S)
+                self._attempt()
+                self._stop.wait(self._keep_replaced_s)
                 self._replaced.clear()
-
-    def _note(self, error: DaybookError) -> None:
-        """Say what keeps the files behind, once for as long as it stays the same."""
-        if str(error) != str(self.last_error):
-            log.warning("the readable files are behind: %s", error)
-        self.last_error = error
 
     def _is_due(self) -> bool:
         try:
             self._store.catch_up()
         except DaybookError as error:
-            self._note(error)
+            self._fail(error)
             return False
         now, replica = monotonic(), self._store.replica
-        quiet = now - replica.last_append >= QUIET_S
+        is_idle = now - replica.last_append >= IDLE_MIN_S
         return self.last_error is not None or (
-            replica.has_news() and (quiet or now >= self._not_before)
+            replica.is_ahead_of_files() and (is_idle or now >= self._not_before)
         )
 
-    def _try(self) -> None:
+    def _attempt(self) -> None:
         began = monotonic()
         try:
             self.checkpoint()
             self.last_error = None
+            self._warning.clear()
         except DaybookError as error:
-            self._note(error)
+            self._fail(error)
             self._store.observer.fell_behind()
-        took = monotonic() - began
-        self._not_before = monotonic() + max(PAUSE_S, PAUSE_FACTOR * took)
+        ended = monotonic()
+        self._not_before = ended + max(PAUSE_MIN_S, PAUSE_PER_DURATION * (ended - began))
+
+    def _fail(self, error: DaybookError) -> None:
+        self.last_error = error
+        self._warning.warn(f"the readable files are behind: {error}")
 
     def _checkpoint(self) -> None:
         store = self._store
-        with store.writing():
-            if not store.replica.has_news():
+        with store.exclusive_write():
+            if not store.replica.is_ahead_of_files():
                 return
-            store.notice_edits()
-            frozen = store.replica.take_snapshot()
-        changed = [each for each in store.declared if frozen.changes[each.name]]
+            store.refuse_edits()
+            snapshot = store.replica.take_snapshot()
+        changed = [each for each in store.declared if snapshot.changes[each.name]]
         try:
-            with reporting("writing the readable files"):
-                written = {each.name: _write_file(store.folder, each, frozen) for each in changed}
-            with store.writing(), reporting("replacing the readable files"):
-                self._publish(changed, written, frozen)
+            with translating_os_errors("writing the readable files"):
+                written = {each.name: self._write_file(each, snapshot) for each in changed}
+            with store.exclusive_write(), translating_os_errors("replacing the readable files"):
+                self._publish(changed, written, snapshot)
         except DaybookError:
             discard(store.folder, changed)
             raise
         if self._thread:
-            self._replaced.update(frozen.base)
+            self._replaced.update(snapshot.base)
+
+    def _write_file(self, collection: Collection, snapshot: Snapshot) -> FileRecord:
+        name = collection.name
+        base = snapshot.base[name]
+        if base.fingerprint() != base.record.fingerprint:
+            raise Damaged(
+                f"{name}.json was damaged or written to while the service ran. Stop the service; "
+                "then restore a backup, or run `flask check --accept` to take the file as it is."
+            )
+        changes = snapshot.changes[name]
+        return write_next(self._store.folder, collection, base, changes, snapshot.covers)
 
     def _publish(
-        self, changed: list[Collection], written: dict[str, FileRecord], frozen: Snapshot
+        self, changed: list[Collection], written: dict[str, FileRecord], snapshot: Snapshot
     ) -> None:
         folder, replica = self._store.folder, self._store.replica
         unchanged = {
-            name: record._replace(covers=max(record.covers, frozen.covers))
-            for name, record in replica.records().items()
+            name: record._replace(covers=max(record.covers, snapshot.covers))
+            for name, record in replica.file_records().items()
         }
         replica.rotate(unchanged | written)
         publish(folder, changed)
-        remove_segments(folder / "journal", frozen.through)
-        replica.use_files(frozen.through)
-        replica.announce(frozen.through)
-
-
-def _write_file(folder: Path, collection: Collection, frozen: Snapshot) -> FileRecord:
-    name = collection.name
-    base = frozen.base[name]
-    if base.fingerprint() != base.record.fingerprint:
-        raise Damaged(
-            f"{name}.json was damaged or written to while the service ran. Stop the service; then "
-            "restore a backup, or run `flask check --accept` to take the file as it is."
-        )
-    return write_next(folder, collection, base, frozen.changes[name], frozen.covers)
+        remove_segments(folder / "journal", snapshot.last_segment)
+        replica.use_published_files(snapshot.last_segment)
+        replica.record_published(snapshot.last_segment)

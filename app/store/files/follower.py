@@ -1,49 +1,44 @@
-"""Keeps a process that only serves up to date while nobody asks it anything.
+"""Keeps an idle process that writes no checkpoints up to date with the log.
 
-The journal's segments go when a checkpoint has what is in them. Who sleeps through two checkpoints
-cannot read on, and has to read the whole folder anew, with a request that waits for it.
+A checkpoint removes the log segments that it covers. A process that reads nothing during two
+checkpoints cannot read on; its next request would wait until the whole folder is read again.
 """
 
 import logging
 import threading
 
 from app.kernel.errors import DaybookError
+from app.kernel.repeated_warning import RepeatedWarning
 from app.store.files.store import JsonFileStore
 
 log = logging.getLogger(__name__)
 
-LOOK_S = 0.1
+POLL_INTERVAL_S = 0.1
 
 
 class Follower:
-    """Has one store catch up, from a thread of its own, between `start` and `close`."""
+    """Calls `catch_up` of a store in a thread of its own, between `start` and `close`."""
 
     def __init__(self, store: JsonFileStore) -> None:
         self._store = store
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="follower", daemon=True)
-        self._trouble = ""
 
     def start(self) -> None:
-        """Begin to follow."""
+        """Start the thread."""
         self._thread.start()
 
     def close(self) -> None:
-        """Follow no more."""
+        """Stop the thread, if it was started."""
         self._stop.set()
         if self._thread.is_alive():
             self._thread.join()
 
     def _run(self) -> None:
-        while not self._stop.wait(LOOK_S):
+        warning = RepeatedWarning(log)
+        while not self._stop.wait(POLL_INTERVAL_S):
             try:
                 self._store.catch_up()
-                self._trouble = ""
+                warning.clear()
             except DaybookError as error:
-                self._note(str(error))
-
-    def _note(self, trouble: str) -> None:
-        """Log it, once for as long as it stays the same."""
-        if trouble != self._trouble:
-            self._trouble = trouble
-            log.warning("the journal cannot be followed: %s", trouble)
+                warning.warn(f"the journal cannot be followed: {error}")

@@ -1,7 +1,7 @@
 """One process's copy of the data folder: the log read so far, and the documents it leads to.
 
-Whatever changes memory is done under the memory lock, and briefly: readers wait for it, and they
-shall not wait for the disk. Of the methods that write, the caller holds the other locks too.
+Memory is changed under the memory lock, and briefly: readers wait for that lock, and must not wait
+for the disk. The caller of a method that writes also holds the other locks (see store.py).
 """
 
 from collections.abc import Iterator, Sequence
@@ -12,67 +12,77 @@ from typing import NamedTuple
 
 from app.kernel.errors import Damaged
 from app.store import Collection
-from app.store.files.disk.filesystem import disk_error, reporting
-from app.store.files.folder.open import Opened, open_folder
-from app.store.files.memory.change_feeds import Feeds
-from app.store.files.memory.index import NOWHERE, filed
-from app.store.files.memory.tables import Change, Memtable, Tables
-from app.store.files.snapshot.checkpoint_file import CheckpointFile, FileRecord
-from app.store.files.wal.format import Line, encode_document
+from app.store.files.disk.filesystem import disk_error, translating_os_errors
+from app.store.files.folder.open import open_folder
+from app.store.files.memory.change_feeds import ChangeFeeds
+from app.store.files.memory.index import NOT_INDEXED, index_entry
+from app.store.files.memory.tables import Change, Tables
+from app.store.files.snapshot.checkpoint_file import CheckpointFile
+from app.store.files.wal.format import FileRecord, Line, encode_document
 from app.store.files.wal.log import LogTruncated, WriteAheadLog
 from app.store.files.wal.segment import segment_numbers
 
-Memory = AbstractContextManager[bool]
-"""The memory lock: reentrant, and the same for every replica that a store has one after another."""
+MemoryLock = AbstractContextManager[bool]
+"""A reentrant lock, the same for every replica that a store opens one after another."""
 
 
 class Snapshot(NamedTuple):
-    """What a checkpoint has to write: `base` with `changes`, which reach up to `covers`."""
+    """The input of a checkpoint: the files `base`, and the `changes` of finished segments.
+
+    Together they have every transaction up to `covers`; `last_segment` is the last segment that
+    the checkpoint makes superfluous.
+    """
 
     covers: int
-    through: int
+    last_segment: int
     base: dict[str, CheckpointFile]
     changes: dict[str, dict[str, bytes | None]]
 
 
 class Replica:
-    """The log and the state of one process; `open_replica` makes one."""
+    """The log and the tables of one process. Use `open_replica` to open one."""
 
     def __init__(
         self,
         folder: Path,
         collections: Sequence[Collection],
-        opened: Opened,
-        feeds: Feeds,
-        memory: Memory,
+        feeds: ChangeFeeds,
+        memory_lock: MemoryLock,
     ) -> None:
+        """Read the whole folder. Raises Damaged, LogTruncated, FileNotFoundError or Unavailable."""
+        opened = open_folder(folder, collections)
         self._folder = folder
         self._collections = collections
         self._feeds = feeds
-        self._memory = memory
+        self._memory_lock = memory_lock
         self.unrecorded = opened.unrecorded
         self.wal = WriteAheadLog(folder / "journal", opened.segment)
-        self.state = Tables(collections, opened.base, opened.segment.number)
+        self.tables = Tables(collections, opened.base, opened.segment.number)
         self.last_append = monotonic()
+        try:
+            self.catch_up()
+        except BaseException:
+            self.close()
+            raise
 
     def catch_up(self) -> None:
-        """Take in what other processes have appended. Raises LogTruncated, Damaged or
-        Unavailable.
+        """Apply what other processes have appended.
+
+        Raises LogTruncated, Damaged or Unavailable.
         """
-        try:
-            if not self.wal.has_news():
-                return  # as almost always; each request asks
-            with self._memory:
-                for line in self.wal.news():
-                    self._take(line)
+        try:  # a context manager would cost more than the fstat, and every request comes here
+            if self.wal.has_new_entries():
+                with self._memory_lock:
+                    for line in self.wal.new_entries():
+                        self._apply_line(line)
         except OSError as error:
             raise disk_error("reading the journal", error) from error
 
-    def settle(self) -> None:
-        """Catch up, and make the end of the log fit to append to. Raises as `catch_up` does."""
-        with self._memory, reporting("preparing the journal"):
-            for line in self.wal.settle():
-                self._take(line)
+    def recover_tail(self) -> None:
+        """Catch up, and make the end of the log safe to append to. Raises as `catch_up` does."""
+        with self._memory_lock, translating_os_errors("preparing the journal"):
+            for line in self.wal.recover_tail():
+                self._apply_line(line)
 
     def commit(self, changes: Sequence[Change]) -> None:
         """Append one transaction and apply it. Raises StorageFull or Unavailable."""
@@ -83,48 +93,49 @@ class Replica:
                 delete.setdefault(change.collection, []).append(change.key)
             else:
                 put.setdefault(change.collection, []).append(change.raw)
-        with self._memory:
+        with self._memory_lock:
             self.wal.append(put, delete)
             self._apply(changes)
 
-    def has_news(self) -> bool:
-        """Whether the journal has anything that the checkpoint files have not."""
-        with self._memory:
+    def is_ahead_of_files(self) -> bool:
+        """Whether the log has changes that the checkpoint files do not have."""
+        with self._memory_lock:
             return any(
-                documents for memtable in self.state.memtables for documents in memtable.values()
+                documents for memtable in self.tables.memtables for documents in memtable.values()
             )
 
     def files_in_place(self) -> bool:
-        """Whether the files in use are those that stand in the folder, untouched."""
-        return all(file.is_in_place() for file in self.state.base.values())
+        """Whether the open files are those in the folder, unchanged."""
+        return all(file.is_in_place() for file in self.tables.base.values())
 
-    def records(self) -> dict[str, FileRecord]:
-        """What is on record about the files in use, and those of other versions of Daybook."""
-        used = {name: file.record for name, file in self.state.base.items()}
-        return self.wal.segment.header.files | used
+    def file_records(self) -> dict[str, FileRecord]:
+        """The records of the open files, and of files that only other versions of Daybook know."""
+        opened = {name: file.record for name, file in self.tables.base.items()}
+        return self.wal.segment.header.files | opened
 
     def rotate(self, files: dict[str, FileRecord]) -> None:
-        """Begin a new journal segment, whose header says this. Raises Unavailable."""
-        following = self.wal.begin_next(files)
-        with self._memory:
-            self.wal.lead_to(following)
-            self._new_layer()
+        """Switch to a new log segment with `files` in its header. Raises Unavailable."""
+        following = self.wal.create_next(files)
+        with self._memory_lock:
+            self.wal.switch_to(following)
+            self.tables.add_memtable(self.wal.segment.number)
 
     def take_snapshot(self) -> Snapshot:
-        """Begin a new segment, unless this one is new; returns what stands before it."""
+        """Snapshot all segments but the newest; an empty newest segment is added where needed."""
         if self.wal.seq > self.wal.segment.header.after:
-            self.rotate(self.records())
-        through = self.wal.segment.number - 1
+            self.rotate(self.file_records())
         changes: dict[str, dict[str, bytes | None]] = {each.name: {} for each in self._collections}
-        for memtable in self.state.memtables[:-1]:
+        for memtable in self.tables.memtables[:-1]:
             for name, documents in memtable.items():
                 changes[name].update(documents)
-        return Snapshot(self.wal.seq, through, dict(self.state.base), changes)
+        last_segment = self.wal.segment.number - 1
+        return Snapshot(self.wal.seq, last_segment, dict(self.tables.base), changes)
 
-    def use_files(self, published: int) -> None:
-        """Read from the files of this segment's header; layers up to `published` are in them.
+    def use_published_files(self, last_segment: int) -> None:
+        """Open the files of this segment's header, and drop memtables up to `last_segment`.
 
-        Nothing is done when they may have been replaced once more: then their own line follows.
+        Does nothing when a later checkpoint may have replaced them again: a later line of the log
+        says so.
         """
         header = self.wal.segment.header
         try:
@@ -134,42 +145,41 @@ class Replica:
                 if each.name in header.files
             }
         except (FileNotFoundError, ValueError):
-            return  # somebody removed one; the next checkpoint or start says so
+            return  # a file was removed by hand; the next checkpoint or start reports it
         if self.wal.has_next() or not all(file.has_recorded_size() for file in files.values()):
             return
-        with self._memory:
-            self.state.base = self.state.base | files
-            self.state.memtables = [
-                memtable for memtable in self.state.memtables if memtable.segment > published
-            ]
+        tables = self.tables
+        with self._memory_lock:
+            tables.base = tables.base | files
+            tables.memtables = [each for each in tables.memtables if each.segment > last_segment]
 
-    def announce(self, published: int) -> None:
-        """Tell the other processes to do the same. Raises Unavailable."""
-        with self._memory:
-            self.wal.announce(published)
+    def record_published(self, last_segment: int) -> None:
+        """Write to the log that the files are in place, for other processes. Raises Unavailable."""
+        with self._memory_lock:
+            self.wal.append_published(last_segment)
 
     def close(self) -> None:
-        """Close the journal; who still waits for it to be synced is served first."""
-        with self._memory:
+        """Sync and close the log."""
+        with self._memory_lock:
             self.wal.close()
 
-    def _take(self, line: Line) -> None:
+    def _apply_line(self, line: Line) -> None:
         if "segment" in line:
-            self._new_layer()
+            self.tables.add_memtable(self.wal.segment.number)
         elif "published" in line:
-            self.use_files(line["published"])
+            self.use_published_files(line["published"])
         else:
             self._apply(list(self._changes_of(line)))
 
     def _apply(self, changes: Sequence[Change]) -> None:
-        self.state.apply(changes)
+        self.tables.apply(changes)
         for change in changes:
-            self._feeds.note(change.collection, change.key)
+            self._feeds.record(change.collection, change.key)
         self.last_append = monotonic()
 
     def _changes_of(self, line: Line) -> Iterator[Change]:
-        """The changes that a line tells of, without those that a file in use has already."""
-        seq, base = line["seq"], self.state.base
+        """The changes of a transaction's line, without those that an open file already has."""
+        seq, base = line["seq"], self.tables.base
         if unknown := (line["put"].keys() | line["delete"].keys()) - base.keys():
             raise Damaged(
                 f"The journal has documents of a kind that this version of Daybook does not know "
@@ -177,31 +187,28 @@ class Replica:
             )
         for name, documents in line["put"].items():
             if seq > base[name].record.covers:
-                declared = self.state.collections[name]
+                declared = self.tables.collections[name]
                 for document in documents:
-                    raw = encode_document(document)
-                    yield Change(name, document[declared.key], raw, filed(declared, document))
+                    raw, entry = encode_document(document), index_entry(declared, document)
+                    yield Change(name, document[declared.key], raw, entry)
         for name, keys in line["delete"].items():
             if seq > base[name].record.covers:
-                yield from (Change(name, key, None, NOWHERE) for key in keys)
-
-    def _new_layer(self) -> None:
-        self.state.memtables.append(Memtable(self.wal.segment.number, self.state.collections))
+                yield from (Change(name, key, None, NOT_INDEXED) for key in keys)
 
 
 def open_replica(
-    folder: Path, collections: Sequence[Collection], feeds: Feeds, memory: Memory
+    folder: Path, collections: Sequence[Collection], feeds: ChangeFeeds, memory_lock: MemoryLock
 ) -> Replica:
-    """Read the folder from the start, again when a checkpoint replaced files meanwhile.
+    """Read the folder from the start; again if a checkpoint replaced files meanwhile.
 
     Raises Damaged or Unavailable.
     """
     journal = folder / "journal"
-    with reporting("opening the data folder"):
+    with translating_os_errors("opening the data folder"):
         while True:
             numbers = segment_numbers(journal)
             try:
-                return _read_whole(folder, collections, feeds, memory)
+                return Replica(folder, collections, feeds, memory_lock)
             except (Damaged, FileNotFoundError, LogTruncated) as error:
                 if segment_numbers(journal) != numbers:
                     continue
@@ -210,15 +217,3 @@ def open_replica(
                         "The last segment of journal/ is missing; restore a backup."
                     ) from None
                 raise
-
-
-def _read_whole(
-    folder: Path, collections: Sequence[Collection], feeds: Feeds, memory: Memory
-) -> Replica:
-    replica = Replica(folder, collections, open_folder(folder, collections), feeds, memory)
-    try:
-        replica.catch_up()
-    except BaseException:
-        replica.close()
-        raise
-    return replica

@@ -1,15 +1,15 @@
-"""The store that keeps JSON files: locks, transactions, and keeping up with other processes.
+"""The store that keeps JSON files: locks, transactions, and catching up with other processes.
 
-Who may do what when (the order in which locks are taken):
+Locks are always acquired in this order:
 
-    the turn (threads) → store.lock (processes) → memory lock (readers and feeds)
+    commit lock (threads) → store.lock (processes) → memory lock (readers and feeds)
 
-A writer takes all three, appends its line, applies it to memory, lets go, and only then waits for
-the disk: one fdatasync serves every line that was appended before it began (group commit, over
-threads and over processes). Writers of one process that come at the same time share one line
-(batch.py). A reader takes the memory lock alone, so reads go on whatever holds up the writers. A
-reader may therefore see a change a moment before its writer is told that it is durable; whoever
-acts on what it reads outside the store calls `make_durable` first.
+A writer holds all three, appends its line, applies it to memory, releases them, and only then waits
+for the disk: one fdatasync serves every line that was appended before it began (group commit, over
+threads and over processes). Writers of one process that arrive together share one line
+(group_commit.py). A reader takes the memory lock alone, so writers that wait never block reads. A
+reader may therefore see a change shortly before it is durable; code that acts on what it read
+outside the store calls `make_durable` first.
 """
 
 import threading
@@ -20,12 +20,12 @@ from time import monotonic
 
 from app.kernel.errors import DaybookError, Unavailable
 from app.store import ChangeFeed, Collection, Transaction, View
-from app.store.files.disk.filesystem import refuse_full, reporting, try_writing
-from app.store.files.disk.leadership import Leadership
+from app.store.files.disk.filesystem import refuse_full, translating_os_errors, write_probe
+from app.store.files.disk.leadership import LeaderLock
 from app.store.files.disk.locks import ProcessLock
-from app.store.files.folder.open import establish, prepare_folder
-from app.store.files.group_commit import LONGEST_S, Batch, CommitLock
-from app.store.files.memory.change_feeds import Feeds, JsonFeed
+from app.store.files.folder.open import initialise, prepare_folder
+from app.store.files.group_commit import BATCH_MAX_OPEN_S, Batch, CommitLock
+from app.store.files.memory.change_feeds import ChangeFeeds, JsonChangeFeed
 from app.store.files.memory.transaction import COUNTERS, JsonTransaction, JsonView
 from app.store.files.replica import Replica, open_replica
 from app.store.files.wal.log import LogTruncated
@@ -33,7 +33,7 @@ from app.store.observer import NULL_OBSERVER, Observer
 
 
 class JsonFileStore:
-    """See app.store.Store. `lock_timeout_s` bounds the wait for other writers, in seconds."""
+    """See app.store.Store. `lock_timeout_s` bounds the wait for other writers."""
 
     def __init__(
         self,
@@ -47,26 +47,31 @@ class JsonFileStore:
         """Open the folder, creating what is missing; a new one has documents of version `schema`.
 
         Raises Damaged when a file is not what the store wrote (the message says which and what to
-        do), Invalid when a file that it has no record of breaks the rules, Unavailable when the
-        folder cannot be used.
+        do), Invalid when a file without a record breaks the rules, Unavailable when the folder
+        cannot be used.
         """
         self.folder = folder
         self.declared = (*collections, COUNTERS)
         self.observer = observer
         self._timeout_s = lock_timeout_s
-        self._turn = CommitLock()
+        self._commit_lock = CommitLock()
+        self._process_lock = ProcessLock(folder / "store.lock")
+        self._memory_lock = threading.RLock()
         self._batch: Batch | None = None
         self._has_failed = False
-        self._memory = threading.RLock()
-        self._lock = ProcessLock(folder / "store.lock")
-        self._leadership = Leadership(folder)
-        self._feeds = Feeds()
+        self._leader_lock = LeaderLock(folder / "leader.lock")
+        self._feeds = ChangeFeeds()
         prepare_folder(folder)
-        with self._across_processes():
-            establish(folder, self.declared, schema)
+        self._acquire_process_lock()
+        try:
+            initialise(folder, self.declared, schema)
+        finally:
+            self._process_lock.release()
         self.replica = self._open_replica()
         try:
-            self._record_new_files()
+            with self.exclusive_write():
+                if self.replica.unrecorded:
+                    self.replica.rotate(self.replica.file_records())
             self.make_durable()
         except BaseException:
             self.close()
@@ -75,34 +80,39 @@ class JsonFileStore:
     @contextmanager
     def read(self) -> Iterator[View]:
         """See Store.read."""
-        with self._memory:
+        with self._memory_lock:
             self.catch_up()
-            yield JsonView(self.replica.state)
+            yield JsonView(self.replica.tables)
 
     @contextmanager
     def transaction(self) -> Iterator[Transaction]:
         """See Store.transaction."""
-        batch = self._join()
+        batch = self._join_batch()
         try:
             with batch.transaction.savepoint():
                 yield batch.transaction
         finally:
             ended = monotonic()
-            self._leave(batch)
-        self._await(batch)
+            self._leave_batch(batch)
+        try:
+            batch.wait()
+        except DaybookError:
+            self._has_failed = True
+            raise
+        self._has_failed = False
         self.observer.committed(monotonic() - ended)
 
-    def follow(self, collection: str) -> ChangeFeed:
-        """See Store.follow."""
-        feed = JsonFeed(self.catch_up, self._memory)
-        with self._memory:
+    def change_feed(self, collection: str) -> ChangeFeed:
+        """See Store.change_feed."""
+        feed = JsonChangeFeed(self.catch_up, self._memory_lock)
+        with self._memory_lock:
             self.catch_up()
             self._feeds.add(collection, feed)
         return feed
 
     def position(self) -> int:
         """See Store.position."""
-        with self._memory:
+        with self._memory_lock:
             self.catch_up()
             return self.replica.wal.seq
 
@@ -111,7 +121,7 @@ class JsonFileStore:
         wal = self.replica.wal
         seq = wal.seq
         if wal.durable < seq and not wal.segment.trusted:
-            with self.writing():  # which makes the segment trusted
+            with self.exclusive_write():  # which makes the segment trusted
                 wal = self.replica.wal
         wal.sync(seq)
 
@@ -119,159 +129,147 @@ class JsonFileStore:
         """See Store.refuse_unwritable."""
         refuse_full(self.folder)
         if self._has_failed:
-            try_writing(self.folder)
-            with self.writing():
-                pass  # which has the journal's end put right
+            write_probe(self.folder)
+            with self.exclusive_write():
+                pass  # entering it recovers the tail of the log
             self.make_durable()
             self._has_failed = False
 
     def lead(self, timeout_s: float) -> bool:
         """See Store.lead."""
-        return self._leadership.take(timeout_s)
+        return self._leader_lock.lead(timeout_s)
 
     def has_leader(self) -> bool:
         """See Store.has_leader."""
-        return self._leadership.is_taken()
+        return self._leader_lock.has_leader()
 
     def close(self) -> None:
-        """Let go of the leadership and the journal; `Checkpointer.close` comes before."""
-        self._leadership.release()
-        with self._memory:
+        """See Store.close; `Checkpointer.close` comes before."""
+        self._leader_lock.release()
+        with self._memory_lock:
             self.replica.close()
 
     def catch_up(self) -> None:
-        """Take in what other processes have appended; one fstat when there is nothing."""
-        with self._memory:
+        """Apply what other processes have appended; one fstat when there is nothing."""
+        with self._memory_lock:
             try:
                 self.replica.catch_up()
             except LogTruncated:
                 self.reload()
 
     @contextmanager
-    def writing(self) -> Iterator[None]:
-        """The right to append, alone: all is caught up, and nobody else appends meanwhile."""
-        self._take_turn()
+    def exclusive_write(self) -> Iterator[None]:
+        """Hold the locks to append, with the log read to its end and its tail recovered.
+
+        Raises Damaged, StorageFull or Unavailable.
+        """
+        self._acquire_commit_lock()
         try:
             if batch := self._batch:
                 self._write(batch)
-                batch.end()
-            with self._across_processes():
-                self._settle()
+                batch.finish()
+            self._lock_and_recover()
+            try:
                 yield
+            finally:
+                self._process_lock.release()
         finally:
-            self._turn.end()
+            self._commit_lock.release()
 
     def reload(self) -> None:
-        """Read the folder anew. Raises Damaged or Unavailable, and goes on with what was known."""
-        with self._memory:
-            left = self.replica
+        """Open the folder again. Raises Damaged or Unavailable; the old replica then stays."""
+        with self._memory_lock:
+            old = self.replica
             self.replica = self._open_replica()
-            self._feeds.note_all(left.state.keys)
-            self._feeds.note_all(self.replica.state.keys)
-            left.close()
+            self._feeds.record_all(old.tables.keys)
+            self._feeds.record_all(self.replica.tables.keys)
+            old.close()
 
-    def notice_edits(self) -> None:
-        """Within `writing`: read the folder anew if a file in it is not the one in use.
+    def refuse_edits(self) -> None:
+        """Within `exclusive_write`: reload if a file in the folder is not the open one.
 
-        Raises Damaged for a file that somebody edited or replaced, Unavailable when the disk fails.
+        Raises Damaged for a file that a person edited or replaced, Unavailable when the disk fails.
         """
-        with reporting("looking at the readable files"):
+        with translating_os_errors("checking the readable files"):
             is_in_place = self.replica.files_in_place()
         if not is_in_place:
             self.reload()
-            self._settle()
+            self._recover_tail()
 
     def _open_replica(self) -> Replica:
-        replica = open_replica(self.folder, self.declared, self._feeds, self._memory)
+        replica = open_replica(self.folder, self.declared, self._feeds, self._memory_lock)
         replica.wal.observer = self.observer
         return replica
 
-    def _record_new_files(self) -> None:
-        with self.writing():
-            if self.replica.unrecorded:
-                self.replica.rotate(self.replica.records())
-
-    def _take_turn(self) -> None:
-        if not self._turn.take(self._timeout_s):
-            raise Unavailable("The service is busy; nothing was changed. Try again.")
-
-    def _join(self) -> Batch:
-        """Take the turn and the open batch; without one, take the lock and open it."""
-        self._take_turn()
+    def _join_batch(self) -> Batch:
+        """Acquire the commit lock and return the open batch; open one if there is none."""
+        self._acquire_commit_lock()
         try:
             if self._batch is None:
-                self._lock_processes()
-                try:
-                    self._settle()
-                except BaseException:
-                    self._lock.release()
-                    raise
-                self._batch = Batch(JsonTransaction(self.replica.state), self.replica.wal)
+                self._lock_and_recover()
+                self._batch = Batch(JsonTransaction(self.replica.tables), self.replica.wal)
             return self._batch
         except BaseException:
-            self._turn.end()
+            self._commit_lock.release()
             raise
 
-    def _leave(self, batch: Batch) -> None:
-        """Hand the open batch to whoever waits; write it when nobody does, or it is full.
+    def _lock_and_recover(self) -> None:
+        """Acquire the process lock and recover the tail of the log; on an error, release it."""
+        self._acquire_process_lock()
+        try:
+            self._recover_tail()
+        except BaseException:
+            self._process_lock.release()
+            raise
 
-        While the disk is busy with the batch before, there is time to wait for more.
+    def _leave_batch(self, batch: Batch) -> None:
+        """Hand the open batch to a waiting thread; write it when none waits, or it is full.
+
+        While a sync is running, there is time to wait for more.
         """
-        batch.count_member()
-        if batch.takes_more() and self._turn.hand_off():
+        batch.transactions += 1
+        if batch.takes_more() and self._commit_lock.hand_off():
             return
-        self.replica.wal.wait_for_disk(LONGEST_S)
-        if batch.takes_more() and self._turn.hand_off():
+        self.replica.wal.wait_for_sync(BATCH_MAX_OPEN_S)
+        if batch.takes_more() and self._commit_lock.hand_off():
             return
         try:
             self._write(batch)
         finally:
-            self._turn.end()
-            batch.end()
+            self._commit_lock.release()
+            batch.finish()
 
     def _write(self, batch: Batch) -> None:
-        """Close the batch: append its line, apply it to memory, let go of the lock."""
+        """Close the batch: append its line, apply it to memory, release the process lock."""
         self._batch = None
         try:
             if changes := batch.transaction.changes():
                 self.replica.commit(changes)
-                self.observer.wrote(batch.members)
-            batch.written()
+                self.observer.wrote(batch.transactions)
+            batch.mark_written()
         except DaybookError as error:
-            batch.failed(error)
+            batch.mark_failed(error)
         finally:
-            self._lock.release()
+            self._process_lock.release()
 
-    def _await(self, batch: Batch) -> None:
-        try:
-            batch.outcome()
-        except DaybookError:
-            self._has_failed = True
-            raise
-        self._has_failed = False
-
-    def _settle(self) -> None:
-        with self._memory:
+    def _recover_tail(self) -> None:
+        with self._memory_lock:
             while True:
                 try:
-                    return self.replica.settle()
+                    return self.replica.recover_tail()
                 except LogTruncated:
                     self.reload()
                 except DaybookError:
                     self._has_failed = True
                     raise
 
-    @contextmanager
-    def _across_processes(self) -> Iterator[None]:
-        self._lock_processes()
-        try:
-            yield
-        finally:
-            self._lock.release()
+    def _acquire_commit_lock(self) -> None:
+        if not self._commit_lock.acquire(self._timeout_s):
+            raise Unavailable("The service is busy; nothing was changed. Try again.")
 
-    def _lock_processes(self) -> None:
-        with reporting("taking the store's lock"):
-            if not self._lock.acquire(self._timeout_s):
+    def _acquire_process_lock(self) -> None:
+        with translating_os_errors("taking the store's lock"):
+            if not self._process_lock.acquire(self._timeout_s):
                 raise Unavailable(
                     "Another process holds the store's lock; nothing was changed. Try again."
                 )

@@ -103,10 +103,10 @@ def _feeds_of(store: Store, topic: str) -> list[tuple[ChangeFeed, str | None]]:
     if topic.startswith(ORDER):
         with store.read() as view:
             order_id = find_order_by_link(view, topic.removeprefix(ORDER))["order_id"]
-        return [(store.follow(ORDERS.name), order_id)]
+        return [(store.change_feed(ORDERS.name), order_id)]
     if topic not in TOPICS:
         raise Malformed(f"There is no topic {topic[:40]!r}; there are {', '.join(TOPICS)}.")
-    return [(store.follow(name), None) for name in TOPICS[topic][1]]
+    return [(store.change_feed(name), None) for name in TOPICS[topic][1]]
 
 
 def _refuse_others(topic: str) -> None:

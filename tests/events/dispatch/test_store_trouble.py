@@ -42,8 +42,8 @@ class TroubledStore:
         with self._store.read() as view:
             yield view
 
-    def follow(self, collection: str) -> ChangeFeed:
-        return self._store.follow(collection)
+    def change_feed(self, collection: str) -> ChangeFeed:
+        return self._store.change_feed(collection)
 
     def position(self) -> int:
         return self._store.position()

@@ -1,1 +1,1 @@
-"""What every back-end of app.store has to do; these tests use its protocols only."""
+"""The contract of app.store, which every back-end must fulfil; uses its protocols only."""

@@ -1,4 +1,4 @@
-"""Feeds: who follows a collection is told of every change, by whomever."""
+"""Change feeds list every changed key of a collection, by whichever process."""
 
 import threading
 from collections.abc import Callable
@@ -13,8 +13,8 @@ MakeStore = Callable[[], Store]
 
 
 def test_feed_names_what_changed_in_the_order_of_the_commits(store: Store) -> None:
-    """Put, put again and deleted: every key that changed is told, once, and then no more."""
-    feed = store.follow("orders")
+    """Each key that was put or deleted is listed once, and not again by the next take."""
+    feed = store.change_feed("orders")
     put_orders(store, order("b"))
     put_orders(store, order("a"), order("c"))
     with store.transaction() as tx:
@@ -23,24 +23,24 @@ def test_feed_names_what_changed_in_the_order_of_the_commits(store: Store) -> No
     assert feed.take(timeout_s=0) == []
 
 
-def test_feed_begins_now(store: Store) -> None:
-    """What was there before is not news."""
+def test_feed_begins_when_it_is_opened(store: Store) -> None:
+    """Documents from before the feed was opened are not listed."""
     put_orders(store, order("a"))
-    assert store.follow("orders").take(timeout_s=0) == []
+    assert store.change_feed("orders").take(timeout_s=0) == []
 
 
-def test_feed_tells_of_other_instances(make_store: MakeStore) -> None:
-    """A change by another instance is told like one's own."""
+def test_feed_lists_changes_of_other_instances(make_store: MakeStore) -> None:
+    """A change by another instance is listed like one of its own."""
     store, other = make_store(), make_store()
-    feed = store.follow("orders")
+    feed = store.change_feed("orders")
     put_orders(other, order("a"))
     put_orders(store, order("b"))
     assert feed.take(timeout_s=PATIENCE_S) == ["a", "b"]
 
 
-def test_feed_is_silent_about_what_did_not_happen(store: Store) -> None:
-    """Transactions that failed, and other collections, are not told."""
-    feed = store.follow("orders")
+def test_feed_lists_no_failed_transaction(store: Store) -> None:
+    """Transactions that failed, and other collections, are not listed."""
+    feed = store.change_feed("orders")
     with pytest.raises(RuntimeError), store.transaction() as tx:
         tx.put("orders", order("a"))
         raise RuntimeError
@@ -49,18 +49,18 @@ def test_feed_is_silent_about_what_did_not_happen(store: Store) -> None:
     assert feed.take(timeout_s=0) == []
 
 
-def test_every_feed_is_told(store: Store) -> None:
-    """Two that follow the same collection don't take from each other."""
-    feeds = [store.follow("orders"), store.follow("orders")]
+def test_feeds_are_independent(store: Store) -> None:
+    """Two feeds of one collection each list every change."""
+    feeds = [store.change_feed("orders"), store.change_feed("orders")]
     put_orders(store, order("a"))
     assert [feed.take(timeout_s=PATIENCE_S) for feed in feeds] == [["a"], ["a"]]
 
 
 def test_waiting_feed_wakes_up(make_store: MakeStore) -> None:
-    """Who waits in take is woken by a change, long before the time is over."""
+    """A change by any instance ends a wait in `take` long before its time-out."""
     store, other = make_store(), make_store()
     for writer in (store, other):
-        feed = store.follow("orders")
+        feed = store.change_feed("orders")
         taken: list[str] = []
         waiter = threading.Thread(
             target=lambda feed=feed, taken=taken: taken.extend(feed.take(timeout_s=PATIENCE_S))
@@ -71,9 +71,9 @@ def test_waiting_feed_wakes_up(make_store: MakeStore) -> None:
         assert taken == ["a"]
 
 
-def test_who_waits_can_be_woken(store: Store) -> None:
-    """To see that it is time to end, though nothing changed; also who only then begins to wait."""
-    feed = store.follow("orders")
+def test_wake_ends_a_wait(store: Store) -> None:
+    """`wake` ends a wait though nothing changed, also a wait that begins afterwards."""
+    feed = store.change_feed("orders")
     waiter = threading.Thread(target=feed.take, args=(PATIENCE_S,))
     waiter.start()
     feed.wake()

@@ -1,4 +1,4 @@
-"""One instance leads at a time."""
+"""Leadership: one instance leads at a time."""
 
 from collections.abc import Callable
 
@@ -9,7 +9,7 @@ MakeStore = Callable[[], Store]
 
 
 def test_only_one_instance_leads(make_store: MakeStore) -> None:
-    """Who came first leads; the others know that somebody does."""
+    """The first instance leads; the others see that there is a leader."""
     first, second = make_store(), make_store()
     assert not second.has_leader()
     assert first.lead(timeout_s=0)
@@ -19,7 +19,7 @@ def test_only_one_instance_leads(make_store: MakeStore) -> None:
 
 
 def test_leader_stays_leader(store: Store) -> None:
-    """Asking again changes nothing."""
+    """A leader that calls `lead` again still leads."""
     assert store.lead(timeout_s=0)
     assert store.lead(timeout_s=0)
 
@@ -27,7 +27,7 @@ def test_leader_stays_leader(store: Store) -> None:
 def test_another_takes_over_when_the_leader_closes(
     make_store: MakeStore, together: Together
 ) -> None:
-    """Who waits to lead does so as soon as the leader is gone."""
+    """An instance that waits to lead does so as soon as the leader has closed."""
     first, second = make_store(), make_store()
     assert first.lead(timeout_s=0)
     outcomes = together([lambda: second.lead(timeout_s=PATIENCE_S), first.close])

@@ -77,7 +77,7 @@ def test_bounds_are_inclusive(shop: Store) -> None:
 def test_counts_have_the_bounds_of_lists(
     shop: Store, where: Where | None, low: str, high: str | None
 ) -> None:
-    """As many as `find` gives, also with the changes of a transaction that is not over."""
+    """`count` equals the length of `find`, also with uncommitted changes."""
     with shop.transaction() as tx:
         tx.put("orders", order("id-6", placed="2026-11-08", status="placed", skus=["mug"]))
         tx.put("orders", order("new", placed="2026-11-05", status="placed", skus=["tea", "mug"]))
@@ -89,7 +89,7 @@ def test_counts_have_the_bounds_of_lists(
 
 
 def test_changed_document_moves_in_every_list(shop: Store) -> None:
-    """After a change of sort text and filters a document stands in its new places only."""
+    """After a change of sort text and filters a document is only in its new places."""
     put_orders(shop, order("id-8", placed="2026-12-01", status="paid", skus=["pot"]))
     with shop.read() as view:
         assert ids(view.find("orders", descending=True, limit=1).documents) == ["id-8"]
@@ -120,7 +120,7 @@ def test_pages_join_to_the_whole_list(
 
 @pytest.mark.parametrize("descending", [False, True])
 def test_cursor_is_stable_while_documents_come_and_go(shop: Store, *, descending: bool) -> None:
-    """Between two pages others may be added or deleted: nothing is shown twice or skipped."""
+    """Documents added or deleted between two pages cause no repeat and no gap."""
     with shop.read() as view:
         first = view.find("orders", limit=4, descending=descending)
     with shop.transaction() as tx:
@@ -136,7 +136,7 @@ def test_cursor_is_stable_while_documents_come_and_go(shop: Store, *, descending
 
 
 def test_empty_page_is_the_last_one(shop: Store) -> None:
-    """No more documents, or a limit of none: no documents, and no cursor that leads nowhere."""
+    """Without matches, or with a limit of 0, there are no documents and no cursor."""
     with shop.read() as view:
         assert view.find("orders", low="2027") == ([], None)
         assert view.find("orders", limit=0) == ([], None)
@@ -180,7 +180,7 @@ def test_keys_are_those_of_the_documents(store: Store) -> None:
 
 
 def test_filter_that_is_not_indexed_is_refused(store: Store) -> None:
-    """Asking for what the collection does not declare is a mistake, not an empty answer."""
+    """A filter that the collection does not declare raises ValueError; it is no empty list."""
     with store.read() as view:
         with pytest.raises(ValueError, match="colour"):
             view.find("orders", {"colour": "red"})
@@ -193,27 +193,27 @@ def test_filter_that_is_not_indexed_is_refused(store: Store) -> None:
 class TestScanning:
     """Reading any collection in the order of its keys."""
 
-    def test_a_scan_goes_on_where_it_ended(self, shop: Store) -> None:
-        """From key to key, whatever the order of the list; a full page may be the last."""
+    def test_scan_continues_after_a_key(self, shop: Store) -> None:
+        """Keys come in order, whatever the order of the list; a full page may be the last."""
         assert scanned(shop, "", 4) == ["id-0", "id-1", "id-2", "id-3"]
         assert scanned(shop, "id-3", 4) == ["id-4", "id-5", "id-6", "id-7"]
         assert scanned(shop, "id-7", 4) == ["id-8"]
         assert scanned(shop, "id-8", 4) == []
 
-    def test_a_key_need_not_be_there(self, shop: Store) -> None:
-        """What counts is where it would stand."""
+    def test_scan_starts_at_a_missing_key(self, shop: Store) -> None:
+        """A scan begins at the position that the missing key would have."""
         assert scanned(shop, "id-3x", 1) == ["id-4"]
         assert scanned(shop, "zebra", 1) == []
 
-    def test_a_collection_without_indexes_can_be_scanned(self, store: Store) -> None:
-        """It is the one way to read it in order."""
+    def test_collection_without_indexes_can_be_scanned(self, store: Store) -> None:
+        """A scan is the one way to read it in order."""
         with store.transaction() as tx:
             for number in (3, 1, 2):
                 note(tx, f"n-{number}")
         assert scanned(store, "n-1", 9, "notes") == ["n-2", "n-3"]
 
-    def test_a_transaction_scans_what_it_changed(self, shop: Store) -> None:
-        """Put, replaced and deleted; and nobody else does until it ends."""
+    def test_scan_sees_uncommitted_changes(self, shop: Store) -> None:
+        """A transaction scans what it has put, replaced and deleted."""
         with shop.transaction() as tx:
             tx.delete("orders", "id-1")
             tx.put("orders", order("id-00", number=2000))
@@ -224,6 +224,6 @@ class TestScanning:
 
 
 def scanned(store: Store, after: str, limit: int, collection: str = "orders") -> list[str]:
-    """The keys of one scan."""
+    """The keys that one scan returns."""
     with store.read() as view:
         return [next(iter(each.values())) for each in view.scan(collection, after, limit)]

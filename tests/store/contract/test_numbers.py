@@ -1,4 +1,4 @@
-"""Ids and numbers: never twice, and in order."""
+"""Ids and numbers are issued once, and in order."""
 
 import uuid
 from collections.abc import Callable
@@ -40,7 +40,7 @@ def test_new_ids_increase_over_threads_and_instances(
 
 
 def test_new_ids_increase_after_reopening(make_store: Callable[[], Store]) -> None:
-    """An id is greater than those that were given before the store was closed."""
+    """An id is greater than those issued before the store was closed."""
     store = make_store()
     with store.transaction() as tx:
         before = tx.new_id()
@@ -50,7 +50,7 @@ def test_new_ids_increase_after_reopening(make_store: Callable[[], Store]) -> No
 
 
 def test_numbers_have_no_gap_when_a_transaction_fails(store: Store) -> None:
-    """The number of a transaction that raised, or of a savepoint, is given to the next one."""
+    """The number of a transaction or savepoint that raised is issued to the next one."""
     with store.transaction() as tx:
         assert tx.next_number("orders", first=1001) == 1001
     with pytest.raises(RuntimeError), store.transaction() as tx:
@@ -63,15 +63,15 @@ def test_numbers_have_no_gap_when_a_transaction_fails(store: Store) -> None:
         assert tx.next_number("orders", first=1001) == 1002
 
 
-def test_each_series_counts_for_itself(store: Store) -> None:
-    """Orders and invoices have numbers of their own."""
+def test_series_are_independent(store: Store) -> None:
+    """Orders and invoices are numbered separately."""
     with store.transaction() as tx:
         assert [tx.next_number("orders"), tx.next_number("orders")] == [1, 2]
         assert tx.next_number("invoices", first=500) == 500
 
 
 def test_new_ids_increase_when_the_clock_goes_back(store: Store) -> None:
-    """The last id came from a clock that was ahead; the next one follows it all the same."""
+    """After an id from a clock that was ahead, the next id is still greater."""
     ahead = "ffffffff-0000-7000-8000-0000000000ff"
     with store.transaction() as tx:
         tx.put("counters", {"name": "last_id", "value": ahead})

@@ -1,4 +1,4 @@
-"""Positions: who asked before it read can tell later whether anything has changed since."""
+"""Positions: equal positions mean that nothing has changed in between."""
 
 from collections.abc import Callable
 
@@ -10,8 +10,8 @@ from tests.store.shop import order, put_orders
 MakeStore = Callable[[], Store]
 
 
-def test_position_grows_with_every_change_by_whomever(make_store: MakeStore) -> None:
-    """Every instance tells the same position, and each change a greater one."""
+def test_position_grows_with_every_change(make_store: MakeStore) -> None:
+    """All instances return the same position, and a greater one after each change."""
     stores = [make_store() for _ in range(3)]
     seen = [stores[0].position()]
     for turn in range(6):
@@ -22,8 +22,8 @@ def test_position_grows_with_every_change_by_whomever(make_store: MakeStore) -> 
     assert seen == sorted(set(seen))
 
 
-def test_position_rests_while_nothing_changes(store: Store) -> None:
-    """Not for a reader, nor for a transaction that was undone or changed nothing."""
+def test_position_stays_while_nothing_changes(store: Store) -> None:
+    """Reads, and transactions that were undone or changed nothing, do not move it."""
     put_orders(store, order("a"))
     before = store.position()
     with store.read() as view:

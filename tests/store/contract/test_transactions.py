@@ -1,4 +1,4 @@
-"""What a transaction promises: all or nothing, at once for everybody, and for good."""
+"""Transactions are atomic, visible to every instance at once, and durable."""
 
 from collections.abc import Callable
 
@@ -16,7 +16,7 @@ class ChangeOfMind(Exception):
 
 
 def test_put_document_is_read_back(store: Store) -> None:
-    """What was put is what is read, with every kind of JSON value as it was."""
+    """A document is read as it was put, with every kind of JSON value."""
     document = order(
         "a", none=None, yes=True, half=0.5, big=2**63, text="Grüße\n\u2028\x00", deep=[{}]
     )
@@ -31,8 +31,8 @@ def test_put_replaces_the_whole_document(store: Store) -> None:
     assert get_order(store, "a") == order("a", total="2")
 
 
-def test_unknown_key_gives_none(store: Store) -> None:
-    """Reading what is not there is no error."""
+def test_unknown_key_returns_none(store: Store) -> None:
+    """Reading a missing document is no error."""
     assert get_order(store, "a") is None
 
 
@@ -46,15 +46,15 @@ def test_deleted_document_is_gone(store: Store) -> None:
     assert get_order(store, "a") == order("a", total="3")
 
 
-def test_deleting_what_is_not_there_does_nothing(store: Store) -> None:
-    """Deleting twice is as good as deleting once."""
+def test_deleting_a_missing_document_does_nothing(store: Store) -> None:
+    """Deleting twice has the effect of deleting once."""
     with store.transaction() as tx:
         tx.delete("orders", "a")
     assert all_orders(store) == {}
 
 
 def test_exception_undoes_the_whole_transaction(store: Store) -> None:
-    """A block that raises changes nothing, in no collection, and its error comes out unchanged."""
+    """A block that raises changes nothing in any collection, and its error is passed on."""
     put_orders(store, order("a"))
     with pytest.raises(ChangeOfMind), store.transaction() as tx:
         tx.put("orders", order("a", total="2"))
@@ -69,7 +69,7 @@ def test_exception_undoes_the_whole_transaction(store: Store) -> None:
 
 
 def test_savepoint_undoes_its_own_block_only(store: Store) -> None:
-    """A savepoint that raises takes back its own changes, and those of the savepoints inside it."""
+    """A savepoint that raises undoes its own changes and those of the savepoints inside it."""
     with store.transaction() as tx:
         tx.put("orders", order("a", total="1"))
         with pytest.raises(ChangeOfMind), tx.savepoint():
@@ -82,8 +82,8 @@ def test_savepoint_undoes_its_own_block_only(store: Store) -> None:
     assert all_orders(store) == {"a": order("a", total="1"), "c": order("c")}
 
 
-def test_savepoint_keeps_what_went_well(store: Store) -> None:
-    """A savepoint that ends well is part of the transaction."""
+def test_savepoint_that_succeeds_is_kept(store: Store) -> None:
+    """The changes of a savepoint that does not raise are part of the transaction."""
     with store.transaction() as tx, tx.savepoint():
         tx.put("orders", order("a"))
     assert get_order(store, "a") == order("a")
@@ -125,7 +125,7 @@ def test_transaction_sees_its_own_changes(store: Store) -> None:
 
 
 def test_view_sees_no_unfinished_transaction(make_store: MakeStore) -> None:
-    """Until the block has ended, its changes are its own."""
+    """Until the block has ended, no view shows its changes."""
     store, other = make_store(), make_store()
     with store.transaction() as tx:
         tx.put("orders", order("a"))
@@ -134,7 +134,7 @@ def test_view_sees_no_unfinished_transaction(make_store: MakeStore) -> None:
 
 
 def test_instances_see_each_others_commits_at_once(make_store: MakeStore) -> None:
-    """Whatever one instance has committed, the next read or transaction of any other builds on."""
+    """The next read or transaction of any instance sees what another has committed."""
     stores = [make_store() for _ in range(3)]
     for turn in range(9):
         with stores[turn % 3].transaction() as tx:
@@ -159,7 +159,7 @@ def test_reopened_store_is_the_same(make_store: MakeStore) -> None:
 
 
 def test_many_threads_lose_no_update(make_store: MakeStore, together: Together) -> None:
-    """Read, add one, write: from eight threads over two instances every one of them counts."""
+    """Of increments by eight threads over two instances, none is lost."""
     stores = [make_store(), make_store()]
 
     def add(store: Store) -> None:
@@ -203,7 +203,7 @@ def test_failing_transaction_does_not_touch_its_neighbours(
 def test_document_without_a_proper_key_is_refused(
     store: Store, document: dict[str, object]
 ) -> None:
-    """The key is the first field and a text; anything else is a mistake of the caller."""
+    """Unless the key is the first field and a text, `put` raises ValueError."""
     with pytest.raises(ValueError, match="order_id"), store.transaction() as tx:
         tx.put("orders", document)
     assert all_orders(store) == {}
@@ -215,7 +215,7 @@ def test_document_without_a_proper_key_is_refused(
     ids=["set", "object", "surrogate", "big", "key", "nan", "infinity"],
 )
 def test_document_that_is_not_json_is_refused(store: Store, value: object) -> None:
-    """What cannot be stored as JSON is refused at the put, and undoes the transaction."""
+    """`put` raises for a value that is not JSON, which undoes the transaction."""
     with pytest.raises((TypeError, ValueError)), store.transaction() as tx:
         tx.put("orders", order("a"))
         tx.put("orders", order("b", value=value))
@@ -223,7 +223,7 @@ def test_document_that_is_not_json_is_refused(store: Store, value: object) -> No
 
 
 def test_document_that_cannot_be_indexed_is_refused(store: Store) -> None:
-    """When a collection's own function fails, nothing of the transaction has happened."""
+    """When a function of the collection raises, the transaction is undone."""
     with pytest.raises(TypeError), store.transaction() as tx:
         tx.put("orders", order("a", status="placed"))
         tx.put("orders", order("b", skus=7))
@@ -232,8 +232,8 @@ def test_document_that_cannot_be_indexed_is_refused(store: Store) -> None:
         assert ids(view.find("orders").documents) == ["c"]
 
 
-def test_document_is_kept_as_json_has_it(store: Store) -> None:
-    """A tuple is a list afterwards, also beside null, numbers and nested members."""
+def test_document_is_stored_as_json(store: Store) -> None:
+    """A tuple is read as a list, also beside null, numbers and nested members."""
     kept = order("a", note=None, weights=[0.5, 1], sizes={"box": [1, 2]})
     put_orders(store, kept | {"weights": (0.5, 1), "sizes": {"box": (1, 2)}})
     assert get_order(store, "a") == kept

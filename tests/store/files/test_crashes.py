@@ -1,4 +1,4 @@
-"""A process may die at any step: what was acknowledged is there, and no help is needed."""
+"""After a crash at any step, every acknowledged order is there, without manual repair."""
 
 import shutil
 import subprocess
@@ -16,17 +16,17 @@ from tests.store.faults import survives
 from tests.store.journal_lines import checkpoint
 from tests.store.shop import COLLECTIONS, all_orders, ids, order, put_orders
 
-MOST_STEPS = 200
+MAX_STEPS = 200
 
 
 def run_until_it_survives(
     folder: Path, act: Callable[[JsonFileStore], object], check: Callable[[JsonFileStore], None]
 ) -> int:
-    """Die in `act` after 0, 1, 2, … steps, each time on a copy of `folder`; `check` what is left.
+    """Kill `act` after 0, 1, 2, … disk operations, each time on a copy of `folder`, and `check` it.
 
-    Returns how many steps the act has.
+    Returns the number of operations that `act` makes.
     """
-    for steps in range(MOST_STEPS):
+    for steps in range(MAX_STEPS):
         copy = folder.with_name(f"died-after-{steps}")
         shutil.copytree(folder, copy)
         store = JsonFileStore(copy, COLLECTIONS)
@@ -42,11 +42,11 @@ def run_until_it_survives(
         shutil.rmtree(copy)
         if survived:
             return steps
-    raise AssertionError("the act has no end")
+    raise AssertionError("the act makes more than MAX_STEPS operations")
 
 
 def open_for_a_moment(folder: Path) -> None:
-    """Start and stop."""
+    """Open a store and close it."""
     JsonFileStore(folder, COLLECTIONS).close()
 
 
@@ -61,8 +61,8 @@ def shop(folder: Path) -> Path:
     return folder
 
 
-def test_transaction_that_dies_is_whole_or_not_there(shop: Path) -> None:
-    """Two orders of one transaction are both there or neither, wherever the process died."""
+def test_interrupted_transaction_is_whole_or_absent(shop: Path) -> None:
+    """Wherever the process died, both orders of a transaction are there, or neither."""
 
     def check(store: JsonFileStore) -> None:
         assert sorted(all_orders(store)) in (["a", "b", "c"], ["a", "b", "c", "x", "y"])
@@ -73,8 +73,8 @@ def test_transaction_that_dies_is_whole_or_not_there(shop: Path) -> None:
     assert steps == 2
 
 
-def test_checkpoint_that_dies_loses_nothing(shop: Path) -> None:
-    """At each of its steps, the files and the journal together have everything."""
+def test_interrupted_checkpoint_loses_nothing(shop: Path) -> None:
+    """After each of its steps, the files and the journal together have every order."""
 
     def check(store: JsonFileStore) -> None:
         expected = {"a": "paid", "b": "placed", "c": "placed"}
@@ -85,13 +85,13 @@ def test_checkpoint_that_dies_loses_nothing(shop: Path) -> None:
     assert run_until_it_survives(shop, lambda store: Checkpointer(store).checkpoint(), check) > 15
 
 
-def test_first_start_that_dies_can_be_repeated(folder: Path) -> None:
-    """Files from elsewhere are taken over wholly, however often the start died before."""
+def test_interrupted_first_start_can_be_repeated(folder: Path) -> None:
+    """External files are adopted completely, wherever an earlier start died."""
     folder.mkdir()
     (folder / "orders.json").write_text(
         '[\n {"order_id": "b", "total": "1"},\n {"order_id": "a", "total": "1"}]'
     )
-    for steps in range(MOST_STEPS):
+    for steps in range(MAX_STEPS):
         copy = folder.with_name(f"died-after-{steps}")
         shutil.copytree(folder, copy)
         survived = survives(partial(open_for_a_moment, copy), steps)
@@ -105,7 +105,7 @@ def test_first_start_that_dies_can_be_repeated(folder: Path) -> None:
 
 @pytest.fixture
 def writer(folder: Path) -> subprocess.Popen[bytes]:
-    """Another process that places orders and tells of each."""
+    """Another process that places orders and prints each acknowledged one."""
     return subprocess.Popen(
         [sys.executable, "-m", "tests.store.writer", str(folder)],
         stdout=subprocess.PIPE,
@@ -117,14 +117,14 @@ def writer(folder: Path) -> subprocess.Popen[bytes]:
 def test_killed_process_loses_no_acknowledged_order(
     folder: Path, open_store: OpenStore, writer: subprocess.Popen[bytes], *, orders: int
 ) -> None:
-    """kill -9 at any moment: each order that was acknowledged is there, whole, with its number."""
+    """After kill -9 each acknowledged order is there, whole, with its number."""
     assert writer.stdout is not None
-    told = [writer.stdout.readline() for _ in range(orders)]
+    printed = [writer.stdout.readline() for _ in range(orders)]
     writer.kill()
-    told += writer.stdout.readlines()
+    printed += writer.stdout.readlines()
     writer.stdout.close()
     writer.wait(PATIENCE_S)
-    acknowledged = {each.decode().strip() for each in told if each.endswith(b"\n")}
+    acknowledged = {each.decode().strip() for each in printed if each.endswith(b"\n")}
     store = open_store()
     found = all_orders(store)
     with store.read() as view:

@@ -1,4 +1,4 @@
-"""When a sync fails nobody is told that all is well, and what is said later holds."""
+"""After a failed sync nothing is acknowledged that is not on disk."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -23,7 +23,7 @@ def disk(monkeypatch: pytest.MonkeyPatch, folder: Path) -> UnreliableDisk:
 
 @pytest.fixture
 def after_power_loss(disk: UnreliableDisk, tmp_path: Path) -> AfterPowerLoss:
-    """A function that returns the orders that are there when the power fails now and comes back."""
+    """A function that returns the orders that survive a power loss now."""
 
     def orders() -> dict[str, object]:
         store = JsonFileStore(disk.after_power_loss(tmp_path / "after"), COLLECTIONS)
@@ -38,7 +38,7 @@ def after_power_loss(disk: UnreliableDisk, tmp_path: Path) -> AfterPowerLoss:
 def test_acknowledged_orders_survive_power_loss(
     open_store: OpenStore, after_power_loss: AfterPowerLoss
 ) -> None:
-    """What was acknowledged was synced; the disk of these tests notices if not."""
+    """What was acknowledged was synced; the simulated disk loses everything else."""
     store = open_store()
     put_orders(store, order("a"))
     put_orders(store, order("b"))
@@ -46,7 +46,7 @@ def test_acknowledged_orders_survive_power_loss(
 
 
 def test_failed_sync_is_not_acknowledged(open_store: OpenStore, disk: UnreliableDisk) -> None:
-    """The writer gets Unavailable and is told that the outcome is open."""
+    """The writer gets Unavailable, which says that the outcome is not known."""
     store = open_store()
     disk.fail_syncs(1)
     with pytest.raises(Unavailable, match="not known") as caught:
@@ -57,7 +57,7 @@ def test_failed_sync_is_not_acknowledged(open_store: OpenStore, disk: Unreliable
 def test_writing_goes_on_after_a_failed_sync(
     open_store: OpenStore, disk: UnreliableDisk, after_power_loss: AfterPowerLoss
 ) -> None:
-    """What is acknowledged after a failure is safe, although a second sync lies."""
+    """What is acknowledged after a failure is safe, although a second sync succeeds falsely."""
     store = open_store()
     put_orders(store, order("a"))
     disk.fail_syncs(1)
@@ -70,7 +70,7 @@ def test_writing_goes_on_after_a_failed_sync(
 def test_repeated_failures_are_all_reported(
     open_store: OpenStore, disk: UnreliableDisk, after_power_loss: AfterPowerLoss
 ) -> None:
-    """As long as the disk fails every writer is told so; then it heals without help."""
+    """Every writer gets Unavailable while the disk fails; then writing works again by itself."""
     store = open_store()
     for name in "abc":
         disk.fail_syncs(1)
@@ -80,10 +80,10 @@ def test_repeated_failures_are_all_reported(
     assert set(after_power_loss()) >= {"d"}
 
 
-def test_process_that_opens_after_a_failed_sync_is_not_lied_to(
+def test_process_that_opens_after_a_failed_sync_makes_it_good(
     open_store: OpenStore, disk: UnreliableDisk, after_power_loss: AfterPowerLoss
 ) -> None:
-    """Whoever opens the folder later builds on what only the page cache has, and makes it safe."""
+    """A process that opens the folder later rewrites what only the page cache has."""
     store = open_store()
     put_orders(store, order("a"))
     disk.fail_syncs(1)
@@ -93,10 +93,10 @@ def test_process_that_opens_after_a_failed_sync_is_not_lied_to(
     assert after_power_loss() == {each: order(each) for each in "abc"}
 
 
-def test_process_that_follows_after_a_failed_sync_is_not_lied_to(
+def test_process_that_follows_after_a_failed_sync_makes_it_good(
     open_store: OpenStore, disk: UnreliableDisk, after_power_loss: AfterPowerLoss
 ) -> None:
-    """The same for a process that goes on to a segment in which the sync of another one failed."""
+    """So does a process that follows to a segment in which another's sync failed."""
     store, follower = open_store(), open_store()
     put_orders(store, order("a"))
     Checkpointer(store).checkpoint()
@@ -109,7 +109,7 @@ def test_process_that_follows_after_a_failed_sync_is_not_lied_to(
 
 
 def test_make_durable_reports_a_failed_disk(open_store: OpenStore, disk: UnreliableDisk) -> None:
-    """Who acts on what it read is told when that may be lost, until it is safe."""
+    """`make_durable` raises Unavailable until what was read is safe."""
     store = open_store()
     disk.fail_syncs(2)
     with pytest.raises(Unavailable):
@@ -122,7 +122,7 @@ def test_make_durable_reports_a_failed_disk(open_store: OpenStore, disk: Unrelia
 def test_checkpoint_after_a_failed_sync_is_complete(
     open_store: OpenStore, disk: UnreliableDisk
 ) -> None:
-    """A checkpoint waits for no disk that fails, and has everything once it goes through."""
+    """A checkpoint fails with the disk, and is complete once it succeeds."""
     store = open_store()
     put_orders(store, order("a"))
     disk.fail_syncs(1)
@@ -135,11 +135,11 @@ def test_checkpoint_after_a_failed_sync_is_complete(
     assert all_orders(open_store()) == {each: order(each) for each in "ab"}
 
 
-def test_nobody_waits_for_a_slow_disk_for_ever(open_store: OpenStore) -> None:
-    """A batch stays open while the one before is being synced, but only so long."""
+def test_waiting_for_a_sync_is_bounded(open_store: OpenStore) -> None:
+    """A batch stays open during a running sync, but not longer than the time-out."""
     wal = open_store().replica.wal
-    with wal._syncing:  # as while another thread's sync is under way
-        wal.wait_for_disk(longest_s=0.0)
-        assert wal._syncing.locked()
-    wal.wait_for_disk(longest_s=0.0)
-    assert not wal._syncing.locked()
+    with wal._sync_lock:  # as while another thread's sync is under way
+        wal.wait_for_sync(timeout_s=0.0)
+        assert wal._sync_lock.locked()
+    wal.wait_for_sync(timeout_s=0.0)
+    assert not wal._sync_lock.locked()

@@ -1,6 +1,6 @@
-"""Processes that follow what others write, however long they slept in between."""
+"""Processes catch up with what others write, however long they have read nothing."""
 
-import itertools
+import errno
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +12,7 @@ from app.store import Store
 from app.store.files.checkpointer import Checkpointer
 from app.store.files.follower import Follower
 from app.store.files.store import JsonFileStore
+from tests.durability.disk import READ, Disk, Step
 from tests.processes.servers import wait_for
 from tests.store.conftest import OpenStore, Together
 from tests.store.journal_lines import checkpoint
@@ -19,7 +20,7 @@ from tests.store.shop import all_orders, get_order, ids, order, put_orders
 
 
 def listed(store: Store, status: str) -> list[str]:
-    """What the index says."""
+    """The orders with this status, by the index."""
     with store.read() as view:
         found = view.find("orders", {"status": status}).documents
         assert view.count("orders", {"status": status}) == len(found)
@@ -27,10 +28,10 @@ def listed(store: Store, status: str) -> list[str]:
 
 
 def fail_to_drop_segments(store: JsonFileStore) -> None:
-    """A checkpoint that fails when its files are in place, before it is announced."""
+    """Write a checkpoint that fails after its files are in place, before it is published."""
 
     def refuse(*_: object, **__: object) -> None:
-        raise OSError("no removal today")
+        raise OSError("unlink fails")
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(os, "unlink", refuse)
@@ -39,13 +40,13 @@ def fail_to_drop_segments(store: JsonFileStore) -> None:
 
 
 def is_at_the_end(follower: JsonFileStore, writer: JsonFileStore) -> bool:
-    """Whether it has read all that the writer has written, without asking it to."""
+    """Whether it has read all that the writer has written; does not make it read."""
     read, written = follower.replica.wal, writer.replica.wal
     return (read.segment.number, read.seq) == (written.segment.number, written.seq)
 
 
-def test_follower_never_has_to_read_anew(open_store: OpenStore) -> None:
-    """However many checkpoints there are, and though nobody asks its store for anything."""
+def test_follower_never_reloads(open_store: OpenStore) -> None:
+    """An idle store with a follower never reopens the folder, after any number of checkpoints."""
     store, idle = open_store(), open_store()
     follower, replica = Follower(idle), idle.replica
     follower.start()
@@ -60,42 +61,47 @@ def test_follower_never_has_to_read_anew(open_store: OpenStore) -> None:
     assert idle.replica is replica
 
 
-def test_follower_goes_on_after_trouble(
-    open_store: OpenStore, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+def test_follower_goes_on_after_a_failed_disk(
+    folder: Path, open_store: OpenStore, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """It is told once for as long as it lasts."""
-    store, idle = open_store(), open_store()
-    tries, catch_up = itertools.count(1), idle.catch_up
+    """The log names the failure once for as long as it lasts."""
+    failures_left = 0
 
-    def fail_at_first() -> None:
-        if next(tries) <= 3:
-            raise Unavailable("The disk failed.")
-        catch_up()
+    def fail_reads(step: Step) -> None:
+        nonlocal failures_left
+        if step.call == READ and failures_left:
+            failures_left -= 1
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
 
-    monkeypatch.setattr(idle, "catch_up", fail_at_first)
-    follower = Follower(idle)
-    follower.start()
-    put_orders(store, order("new"))
-    wait_for("it has followed", lambda: is_at_the_end(idle, store))
-    follower.close()
+    with Disk(folder, fail_reads, reads=True):
+        store, idle = open_store(), open_store()
+        put_orders(store, order("new"))
+        failures_left = 3
+        follower = Follower(idle)
+        follower.start()
+        wait_for("it has followed", lambda: is_at_the_end(idle, store))
+        follower.close()
+    assert failures_left == 0
     assert [each.message for each in caplog.records] == [
-        "the journal cannot be followed: The disk failed."
+        "the journal cannot be followed: "
+        "The disk failed (Input/output error) while reading the journal."
     ]
 
 
 def test_follower_that_was_not_started_can_be_closed(open_store: OpenStore) -> None:
+    """`close` without `start` does nothing."""
     Follower(open_store()).close()
 
 
 @pytest.mark.parametrize("checkpoints", [1, 2, 3, 4])
-def test_sleeper_catches_up_over_any_number_of_checkpoints(
+def test_idle_process_catches_up_over_any_number_of_checkpoints(
     open_store: OpenStore, *, checkpoints: int
 ) -> None:
-    """Who did not look for a while sees the present state, in documents, lists and feeds."""
-    store, sleeper = open_store(), open_store()
+    """After any pause a store sees the present documents, lists and feeds."""
+    store, idle = open_store(), open_store()
     put_orders(store, order("gone", status="placed"), order("moved", status="placed"))
-    assert len(all_orders(sleeper)) == 2
-    feed = sleeper.follow("orders")
+    assert len(all_orders(idle)) == 2
+    feed = idle.change_feed("orders")
     for n in range(checkpoints):
         with store.transaction() as tx:
             tx.put("orders", order(f"new-{n}", status="placed"))
@@ -107,40 +113,40 @@ def test_sleeper_catches_up_over_any_number_of_checkpoints(
         "moved",
         *(f"new-{n}" for n in range(checkpoints)),
     }
-    assert all_orders(sleeper) == all_orders(store)
-    assert listed(sleeper, "placed") == [f"new-{n}" for n in range(checkpoints)]
-    assert listed(sleeper, "paid") == ["moved"]
+    assert all_orders(idle) == all_orders(store)
+    assert listed(idle, "placed") == [f"new-{n}" for n in range(checkpoints)]
+    assert listed(idle, "paid") == ["moved"]
 
 
 @pytest.mark.parametrize("checkpoints", [1, 2, 3])
-def test_sleeper_may_write_when_it_wakes_up(open_store: OpenStore, *, checkpoints: int) -> None:
-    """The first thing a sleeper does may be to write; it builds on everything before."""
-    store, sleeper = open_store(), open_store()
+def test_idle_process_may_write_first(open_store: OpenStore, *, checkpoints: int) -> None:
+    """A write after any pause builds on everything before it."""
+    store, idle = open_store(), open_store()
     for n in range(checkpoints):
         put_orders(store, order(f"{n}"))
         checkpoint(store)
-    with sleeper.transaction() as tx:
+    with idle.transaction() as tx:
         tx.put("orders", order("count", total=str(tx.count("orders"))))
     assert get_order(store, "count") == order("count", total=str(checkpoints))
-    checkpoint(sleeper)
+    checkpoint(idle)
     assert all_orders(open_store()) == all_orders(store)
 
 
 def test_follower_reads_from_the_new_files(folder: Path, open_store: OpenStore) -> None:
-    """After a checkpoint by another process a follower keeps no copy of what the files have."""
+    """After another process's checkpoint, a store keeps nothing in memory that the files have."""
     store, follower = open_store(), open_store()
     put_orders(store, order("a", status="placed"))
     assert follower.replica is not None
     assert get_order(follower, "a") == order("a", status="placed")
-    assert follower.replica.has_news()
+    assert follower.replica.is_ahead_of_files()
     checkpoint(store)
     assert get_order(follower, "a") == order("a", status="placed")
-    assert not follower.replica.has_news()
+    assert not follower.replica.is_ahead_of_files()
     assert follower.replica.files_in_place()
 
 
-def test_follower_is_not_confused_by_files_of_a_later_checkpoint(open_store: OpenStore) -> None:
-    """A late follower that finds files newer than its place in the log does not take them."""
+def test_files_of_a_later_checkpoint_are_not_used(open_store: OpenStore) -> None:
+    """A store that is behind does not use files newer than its position in the log."""
     store, follower = open_store(), open_store()
     put_orders(store, order("a", status="placed"), order("b", status="placed"))
     checkpoint(store)
@@ -156,8 +162,8 @@ def test_follower_is_not_confused_by_files_of_a_later_checkpoint(open_store: Ope
     assert all_orders(store) == {"a": order("a", status="shipped")}
 
 
-def test_checkpoint_that_failed_late_is_made_good(open_store: OpenStore) -> None:
-    """Files in place, segments not removed: the next checkpoint goes on from there."""
+def test_checkpoint_that_failed_late_is_completed(open_store: OpenStore) -> None:
+    """After files are in place but segments not removed, the next checkpoint completes it."""
     store, other = open_store(), open_store()
     put_orders(store, order("a"))
     fail_to_drop_segments(store)
@@ -169,7 +175,7 @@ def test_checkpoint_that_failed_late_is_made_good(open_store: OpenStore) -> None
 
 
 def test_reading_while_others_write_checkpoints(open_store: OpenStore, together: Together) -> None:
-    """Readers, writers, checkpoints and new processes at the same time: every view is whole."""
+    """Views are consistent beside concurrent writers, checkpoints and opening processes."""
     stores = [open_store() for _ in range(3)]
     rounds = 12
 
@@ -228,7 +234,7 @@ def test_reading_while_others_write_checkpoints(open_store: OpenStore, together:
 def test_threads_of_one_process_write_one_checkpoint_at_a_time(
     open_store: OpenStore, together: Together
 ) -> None:
-    """Asked by several threads at once, a checkpointer writes one after the other."""
+    """Concurrent calls of `checkpoint` run one after the other."""
     store = open_store()
     checkpointer = Checkpointer(store)
 
@@ -241,8 +247,8 @@ def test_threads_of_one_process_write_one_checkpoint_at_a_time(
     assert len(all_orders(open_store())) == 20
 
 
-def test_follower_serves_on_when_a_new_file_is_gone(folder: Path, open_store: OpenStore) -> None:
-    """Somebody removed orders.json after a checkpoint; what was known goes on being served."""
+def test_reading_goes_on_when_a_new_file_is_removed(folder: Path, open_store: OpenStore) -> None:
+    """A store reads and writes on after orders.json was removed; a checkpoint refuses."""
     store, follower = open_store(), open_store()
     put_orders(store, order("a"))
     assert get_order(follower, "a") == order("a")

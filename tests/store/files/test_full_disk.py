@@ -1,4 +1,4 @@
-"""A full disk: 507 at once, nothing changed, reading goes on, and it heals when there is room."""
+"""A full disk: writes raise StorageFull and change nothing, reads go on, and it heals."""
 
 from pathlib import Path
 
@@ -19,13 +19,13 @@ def journal_bytes(folder: Path) -> bytes:
 
 
 def hidden_files(folder: Path) -> list[str]:
-    """What is left of files that were being written."""
+    """The temporary files in the folder."""
     return [path.name for path in folder.rglob(".*")]
 
 
 @pytest.mark.parametrize("room_bytes", [0, 1, 100, 1999])
 def test_full_disk_changes_nothing(folder: Path, open_store: OpenStore, room_bytes: int) -> None:
-    """An order that finds no room is refused, wherever the write stops, and leaves no trace."""
+    """An order without room is refused, wherever the write stops, and leaves no trace."""
     store = open_store()
     put_orders(store, order("a"))
     before = journal_bytes(folder)
@@ -40,7 +40,7 @@ def test_full_disk_changes_nothing(folder: Path, open_store: OpenStore, room_byt
 
 
 def test_reading_goes_on_and_writing_heals(folder: Path, open_store: OpenStore) -> None:
-    """While the disk is full all orders can be read; with room again they are taken as before."""
+    """While the disk is full orders can be read; with room again they can be placed."""
     store, other = open_store(), open_store()
     put_orders(store, order("a"))
     with full_disk(len(journal_bytes(folder))):
@@ -56,7 +56,7 @@ def test_reading_goes_on_and_writing_heals(folder: Path, open_store: OpenStore) 
 def test_checkpoint_without_room_leaves_the_room_to_the_journal(
     folder: Path, open_store: OpenStore
 ) -> None:
-    """A readable file that cannot be written is given up, and its half does not fill the disk."""
+    """A checkpoint that runs out of room removes its temporary files."""
     store = open_store()
     for n in range(10):
         put_orders(store, order(f"a{n}", text=LONG))
@@ -69,7 +69,7 @@ def test_checkpoint_without_room_leaves_the_room_to_the_journal(
 
 
 def test_checkpoint_heals_when_there_is_room(folder: Path, open_store: OpenStore) -> None:
-    """After any number of failures the next checkpoint has it all, and no segments pile up."""
+    """After any number of failures the next checkpoint is complete, and segments do not pile up."""
     store, other = open_store(), open_store()
     checkpointer = Checkpointer(store)
     put_orders(store, order("a", text=LONG * 3))
@@ -85,7 +85,7 @@ def test_checkpoint_heals_when_there_is_room(folder: Path, open_store: OpenStore
 
 
 def test_no_reader_stays_behind_when_a_segment_cannot_be_ended(open_store: OpenStore) -> None:
-    """When just the line that leads to the next segment finds no room, all still get there."""
+    """When the line that ends a segment finds no room, every store still switches later."""
     store, other = open_store(), open_store()
     put_orders(store, order("a", text=LONG * 3))
     with full_disk(4000), pytest.raises(StorageFull):

@@ -1,4 +1,4 @@
-"""The journal after a crash: what was cut short goes, what was acknowledged stays."""
+"""The journal after crashes and damage: torn tails are cut, damage is refused."""
 
 import random
 from pathlib import Path
@@ -16,7 +16,7 @@ from tests.store.shop import COLLECTIONS, all_orders, order, put_orders
 
 
 def torn_copies(folder: Path) -> list[bytes]:
-    """What was kept aside."""
+    """The copies of torn tails."""
     return [path.read_bytes() for path in sorted((folder / "journal").glob("*.torn-at-*"))]
 
 
@@ -35,7 +35,7 @@ def test_each_line_begins_with_its_checksum(folder: Path) -> None:
 
 
 def test_transaction_is_one_line(folder: Path, open_store: OpenStore) -> None:
-    """Documents of several collections, put and deleted, stand in one line with its number."""
+    """One line holds the documents of all collections that were put and the keys deleted."""
     journal_of(folder, "ab")
     store = open_store()
     with store.transaction() as tx:
@@ -55,7 +55,7 @@ def test_transaction_is_one_line(folder: Path, open_store: OpenStore) -> None:
 def test_transaction_that_changes_nothing_writes_nothing(
     folder: Path, open_store: OpenStore
 ) -> None:
-    """Reading in a transaction, or failing, leaves the journal as it is."""
+    """A transaction that only reads leaves the journal as it is."""
     store = open_store()
     before = segments(folder)[-1].read_bytes()
     with store.transaction() as tx:
@@ -64,8 +64,8 @@ def test_transaction_that_changes_nothing_writes_nothing(
     assert segments(folder)[-1].read_bytes() == before
 
 
-def test_last_line_cut_short_at_any_byte_is_kept_aside(folder: Path, open_store: OpenStore) -> None:
-    """Wherever a crash stopped the write of the last order: it goes, all before it stay."""
+def test_torn_last_line_is_set_aside(folder: Path, open_store: OpenStore) -> None:
+    """Cut at any byte, the last order is removed and copied, and all before it stay."""
     start = journal_of(folder, "abc")[-1]
     path = segments(folder)[-1]
     whole = path.read_bytes()
@@ -80,10 +80,8 @@ def test_last_line_cut_short_at_any_byte_is_kept_aside(folder: Path, open_store:
         assert torn_copies(folder) == [whole[start:end]]
 
 
-def test_announcement_cut_short_at_any_byte_is_no_damage(
-    folder: Path, open_store: OpenStore
-) -> None:
-    """It says that files are in place; whole but for its newline it is unfinished all the same."""
+def test_torn_published_line_is_no_damage(folder: Path, open_store: OpenStore) -> None:
+    """A `published` line cut at any byte, also just before its newline, is a torn tail."""
     store = open_store()
     put_orders(store, order("a"))
     checkpoint(store)
@@ -106,7 +104,7 @@ def test_announcement_cut_short_at_any_byte_is_no_damage(
 def test_tail_of_zeros_is_cut(
     folder: Path, open_store: OpenStore, *, keep: int, zeros: int
 ) -> None:
-    """A file system may have made room and not filled it: zeros at the end are no damage."""
+    """A file system may have extended the file without writing: zeros at the end are no damage."""
     start = journal_of(folder, "abc")[-1]
     path = segments(folder)[-1]
     path.write_bytes(path.read_bytes()[: start + keep] + bytes(zeros))
@@ -117,21 +115,23 @@ def test_tail_of_zeros_is_cut(
     assert sorted(all_orders(open_store())) == ["a", "b", "d"]
 
 
-def test_cut_is_told_in_the_log(
+def test_cut_tail_is_logged(
     folder: Path, open_store: OpenStore, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """With the name of the file in which the cut piece is kept."""
+    """The warning names the file to which the tail was copied."""
     start = journal_of(folder, "abc")[-1]
     path = segments(folder)[-1]
     path.write_bytes(path.read_bytes()[: start + 20])
     open_store()
-    (told,) = caplog.messages
-    assert told.startswith(f"journal/{path.name} ended in an entry that was never finished")
-    assert told.endswith(f"its 20 bytes are set aside in journal/{path.stem}.torn-at-{start}")
+    (message,) = caplog.messages
+    assert message == (
+        f"journal/{path.name} ended in an unfinished entry, which was never acknowledged; "
+        f"its 20 bytes are set aside in journal/{path.stem}.torn-at-{start}"
+    )
 
 
-def test_writing_goes_on_where_the_tail_was_cut(folder: Path, open_store: OpenStore) -> None:
-    """After a torn tail new orders are taken, by this process and by one that runs already."""
+def test_writing_goes_on_after_a_cut(folder: Path, open_store: OpenStore) -> None:
+    """After a torn tail a running process and a new one can both write."""
     running = open_store()
     start = journal_of(folder, "abc")[-1]
     path = segments(folder)[-1]
@@ -142,8 +142,8 @@ def test_writing_goes_on_where_the_tail_was_cut(folder: Path, open_store: OpenSt
     assert sorted(all_orders(running)) == ["a", "b", "d", "e"]
 
 
-def test_any_part_of_an_unsynced_stretch_may_be_lost(folder: Path, open_store: OpenStore) -> None:
-    """Blocks that no sync had reached come through in any selection: no damage, no half."""
+def test_any_unsynced_blocks_may_be_lost(folder: Path, open_store: OpenStore) -> None:
+    """When any selection of unsynced blocks survives, it is no damage, and no order is half."""
     journal_of(folder, "ab")
     path = segments(folder)[-1]
     synced = path.read_bytes()
@@ -168,7 +168,7 @@ def test_any_part_of_an_unsynced_stretch_may_be_lost(folder: Path, open_store: O
 def test_damage_before_an_intact_line_is_refused(
     folder: Path, open_store: OpenStore, *, place: int
 ) -> None:
-    """A bad line that cannot be due to a crash is named with file and byte, and nothing is cut."""
+    """A bad line that no crash explains is refused with file and byte, and nothing is cut."""
     starts = journal_of(folder, "abc")
     path = segments(folder)[-1]
     spoil(path, starts[place] + 40)
@@ -181,7 +181,7 @@ def test_damage_before_an_intact_line_is_refused(
 def test_damage_at_the_end_of_an_older_segment_is_refused(
     folder: Path, open_store: OpenStore
 ) -> None:
-    """The last line of a segment that has a successor was synced: without it orders are missing."""
+    """A segment with a successor was synced, so a bad last line in it is damage."""
     starts = two_segments(folder, "abc")
     path = segments(folder)[0]
     spoil(path, starts[-1] + 40)
@@ -190,7 +190,7 @@ def test_damage_at_the_end_of_an_older_segment_is_refused(
 
 
 def test_damage_is_refused_while_running(folder: Path, open_store: OpenStore) -> None:
-    """A process that runs already refuses to write behind damage, too, and goes on reading."""
+    """A running process refuses to write after damage, and goes on reading."""
     running = open_store()
     put_orders(running, order("z"))
     starts = journal_of(folder, "abc")
@@ -202,7 +202,7 @@ def test_damage_is_refused_while_running(folder: Path, open_store: OpenStore) ->
 
 
 def test_missing_line_is_refused(folder: Path, open_store: OpenStore) -> None:
-    """Lines that are each intact, but not in unbroken order, are damage."""
+    """A gap in the sequence numbers of intact lines is damage."""
     starts = journal_of(folder, "abc")
     path = segments(folder)[-1]
     whole = path.read_bytes()
@@ -212,10 +212,10 @@ def test_missing_line_is_refused(folder: Path, open_store: OpenStore) -> None:
 
 
 @pytest.mark.parametrize("change", ["shorter", "gone", "another"])
-def test_journal_changed_below_the_service_is_refused(
+def test_journal_changed_under_the_service_is_refused(
     folder: Path, open_store: OpenStore, change: str
 ) -> None:
-    """When somebody cuts, removes or replaces the journal of a running service it stops writing."""
+    """A running service stops writing when its journal is cut, removed or replaced."""
     store = open_store()
     put_orders(store, order("a"))
     path = segments(folder)[-1]
@@ -233,12 +233,12 @@ def test_journal_changed_below_the_service_is_refused(
 
 @pytest.mark.parametrize("place", [0, 1, 2])
 def test_missing_segment_is_refused(folder: Path, open_store: OpenStore, *, place: int) -> None:
-    """Whichever segment is gone, the first, the last or one between: the start says so."""
+    """Whether the first, the last or another segment is missing, the start refuses."""
     two_segments(folder, "abc")
     store = open_store()
     put_orders(store, order("d"))
-    with store.writing():
-        store.replica.rotate(store.replica.records())
+    with store.exclusive_write():
+        store.replica.rotate(store.replica.file_records())
     store.close()
     segments(folder)[place].unlink()
     with pytest.raises(Damaged, match=r"(?i)journal.*backup"):
@@ -246,7 +246,7 @@ def test_missing_segment_is_refused(folder: Path, open_store: OpenStore, *, plac
 
 
 def test_segment_without_a_header_is_refused(folder: Path, open_store: OpenStore) -> None:
-    """A first line that cannot be read is named."""
+    """The error names the segment whose header cannot be read."""
     journal_of(folder, "a")
     path = segments(folder)[-1]
     spoil(path, 20)

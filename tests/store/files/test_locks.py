@@ -10,7 +10,7 @@ from tests.store.conftest import OpenStore
 
 
 def test_lock_is_held_by_one_at_a_time(tmp_path: Path) -> None:
-    """A second one does not get it before the first has let go."""
+    """A second lock object acquires it only after the first has released it."""
     first, second = ProcessLock(tmp_path / "a.lock"), ProcessLock(tmp_path / "a.lock")
     assert first.acquire()
     assert not second.acquire(0.01)
@@ -20,7 +20,7 @@ def test_lock_is_held_by_one_at_a_time(tmp_path: Path) -> None:
 
 
 def test_lock_file_stays(tmp_path: Path) -> None:
-    """The file is never deleted: those who wait have to find the same one."""
+    """The file is never deleted: waiting processes must open the same one."""
     lock = ProcessLock(tmp_path / "a.lock")
     assert lock.acquire()
     number = (tmp_path / "a.lock").stat().st_ino
@@ -30,7 +30,7 @@ def test_lock_file_stays(tmp_path: Path) -> None:
 
 
 def test_released_lock_can_be_taken_again(tmp_path: Path) -> None:
-    """One lock serves any number of turns, and is never left open."""
+    """A lock can be acquired any number of times, and leaks no descriptor."""
     lock = ProcessLock(tmp_path / "a.lock")
     for _ in range(2000):
         assert lock.acquire()
@@ -39,7 +39,7 @@ def test_released_lock_can_be_taken_again(tmp_path: Path) -> None:
 
 
 def test_leader_notices_that_its_lock_file_was_removed(folder: Path, open_store: OpenStore) -> None:
-    """A removed file lets another process lead; then the first one no longer does."""
+    """After the lock file is removed another process can lead, and the first one no longer does."""
     first, second = open_store(), open_store()
     assert first.lead(timeout_s=0)
     assert not second.lead(timeout_s=0)
@@ -52,7 +52,7 @@ def test_leader_notices_that_its_lock_file_was_removed(folder: Path, open_store:
 
 
 def test_lock_that_cannot_be_opened_is_named(folder: Path, open_store: OpenStore) -> None:
-    """Something else has its name; the sentence says what, without the path."""
+    """The error names a lock file that is a folder, without its path."""
     (folder / "store.lock").mkdir(parents=True)
     with pytest.raises(Unavailable) as caught:
         open_store()

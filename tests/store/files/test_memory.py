@@ -1,4 +1,4 @@
-"""What a process keeps in memory of documents that no checkpoint has yet."""
+"""The memory that documents take until a checkpoint writes them."""
 
 import gc
 import tracemalloc
@@ -8,12 +8,12 @@ from tests.store.conftest import OpenStore
 from tests.store.shop import order, put_orders
 
 ORDERS = 2000
-MOST_BYTES = 1200
-"""For a document of 200 bytes: with its keys, and its place in the lists of two stores."""
+MAX_BYTES_PER_ORDER = 1200
+"""For a document of 200 bytes, with its key and index entries."""
 
 
-def test_a_document_takes_little_more_than_its_length(open_store: OpenStore) -> None:
-    """In the store that wrote it, and in one that follows."""
+def test_document_takes_little_more_than_its_length(open_store: OpenStore) -> None:
+    """The bound holds in the store that wrote it and in one that follows."""
     writer, follower = open_store(), open_store()
     gc.collect()
     tracemalloc.start()
@@ -26,7 +26,7 @@ def test_a_document_takes_little_more_than_its_length(open_store: OpenStore) -> 
         after, _ = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    assert (after - before) / ORDERS / 2 < MOST_BYTES
+    assert (after - before) / ORDERS / 2 < MAX_BYTES_PER_ORDER
 
 
 def _order(number: int) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The store beside a plain dict: whatever is done, in whatever order, both have the same."""
+"""A model-based test: two stores and a plain dict hold the same after any operations."""
 
 import tempfile
 from pathlib import Path
@@ -20,7 +20,7 @@ INSTANCES = st.integers(0, 1)
 
 
 class StoreBesideDict(RuleBasedStateMachine):
-    """Two instances of one store, and the dict that they must be equal to."""
+    """Two instances of one store, and the dict that they must equal."""
 
     @initialize()
     def begin(self) -> None:
@@ -89,7 +89,7 @@ class StoreBesideDict(RuleBasedStateMachine):
 
 
 def in_order(documents: dict[str, dict[str, Any]]) -> list[str]:
-    """The keys as a list shows them."""
+    """The keys in the order of the list."""
     return sorted(documents, key=lambda key: (documents[key]["placed"], key))
 
 

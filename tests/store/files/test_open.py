@@ -1,4 +1,4 @@
-"""Opening a data folder: new ones, known ones, and files that a person brought or edited."""
+"""Opening a data folder: a new one, a known one, and external or edited files."""
 
 import gc
 import json
@@ -35,7 +35,7 @@ GUESTS = Collection(name="guests", key="guest_id")
 
 @pytest.fixture
 def known(folder: Path) -> Path:
-    """orders.json of a folder that a store has written and closed; two orders are in it."""
+    """The path of orders.json in a closed folder of a store with two orders."""
     store = JsonFileStore(folder, COLLECTIONS)
     put_orders(store, order("a"), order("b"))
     checkpoint(store)
@@ -44,14 +44,14 @@ def known(folder: Path) -> Path:
 
 
 @pytest.fixture
-def brought(folder: Path) -> Path:
-    """orders.json of a folder that no store has seen yet."""
+def external(folder: Path) -> Path:
+    """The path of orders.json in a folder that no store has opened yet."""
     folder.mkdir()
     return folder / "orders.json"
 
 
 def test_folder_is_made_with_its_parents_for_the_owner_only(tmp_path: Path) -> None:
-    """A data folder that does not exist is created; nobody else may look into it."""
+    """A missing data folder is created with its parents; other users have no access."""
     folder = tmp_path / "deep" / "data"
     JsonFileStore(folder, COLLECTIONS).close()
     assert folder.stat().st_mode & 0o777 == 0o700
@@ -59,7 +59,7 @@ def test_folder_is_made_with_its_parents_for_the_owner_only(tmp_path: Path) -> N
 
 
 def test_folder_that_is_a_file_is_refused(tmp_path: Path) -> None:
-    """A name that is taken by a file is reported, without its path."""
+    """The error names a file that has the folder's name, without its path."""
     (tmp_path / "data").write_text("")
     with pytest.raises(Unavailable) as caught:
         JsonFileStore(tmp_path / "data", COLLECTIONS)
@@ -79,23 +79,23 @@ def test_folder_that_is_a_file_is_refused(tmp_path: Path) -> None:
         (".", 0o500),
     ],
 )
-def test_what_may_not_be_used_is_named(
+def test_missing_permission_names_the_file(
     known: Path, open_store: OpenStore, name: str, mode: int
 ) -> None:
-    """A sentence says which file it is and that it is about permissions; it has no path."""
+    """The error names the file and the missing permission, without a path."""
     folder = known.parent
     shutil.rmtree(folder)
     journal_of(folder, "a")
     with no_rights(folder / name, mode), pytest.raises(Unavailable) as caught:
         open_store()
-    told = str(caught.value)
-    assert told.startswith(f"Permission denied for {name if name != '.' else 'data'}")
-    assert str(folder.parent) not in told
+    message = str(caught.value)
+    assert message.startswith(f"Permission denied for {name if name != '.' else 'data'}")
+    assert str(folder.parent) not in message
     assert get_order(open_store(), "a") == order("a")
 
 
 def test_network_file_system_is_refused(folder: Path) -> None:
-    """Where locks don't hold the start is refused, and says which setting to change."""
+    """Where locks do not hold the start is refused, with the setting to change."""
     prepare_folder(folder)
     here = file_system_of(folder)
     assert here
@@ -103,15 +103,15 @@ def test_network_file_system_is_refused(folder: Path) -> None:
         prepare_folder(folder, refused={here})
 
 
-def test_file_from_elsewhere_is_taken_over(brought: Path, open_store: OpenStore) -> None:
-    """Without a journal a file is taken as it is, however it is laid out, keys first or not."""
+def test_external_file_is_adopted(external: Path, open_store: OpenStore) -> None:
+    """Without a journal a file is adopted, whatever its layout, with keys first or not."""
     documents = [{"total": "2", "placed": "2", "order_id": "b"}, order("a", placed="1", text="ü")]
-    brought.write_text(json.dumps(documents, indent=4))
+    external.write_text(json.dumps(documents, indent=4))
     store = open_store()
     with store.read() as view:
         assert ids(view.find("orders").documents) == ["a", "b"]
     assert get_order(store, "b") == documents[0]
-    lines = brought.read_text().splitlines()
+    lines = external.read_text().splitlines()
     assert [line[:15] for line in lines] == ["[", '{"order_id":"a"', '{"order_id":"b"', "]"]
 
 
@@ -134,30 +134,32 @@ def test_file_from_elsewhere_is_taken_over(brought: Path, open_store: OpenStore)
         ('[{"order_id":"a","total":"1","n":"\\ud800"}]', "surrogate"),
     ],
 )
-def test_bad_file_from_elsewhere_is_refused(
-    brought: Path, open_store: OpenStore, text: str, reason: str
+def test_bad_external_file_is_refused(
+    external: Path, open_store: OpenStore, text: str, reason: str
 ) -> None:
     """The refusal names file, line and reason, and the file stays as it was."""
-    brought.write_text(text)
+    external.write_text(text)
     with pytest.raises(Invalid, match=rf"(?s)orders\.json.*{reason}"):
         open_store()
-    assert brought.read_text() == text
+    assert external.read_text() == text
 
 
-def test_files_from_elsewhere_agree_with_each_other(brought: Path, open_store: OpenStore) -> None:
-    """A refusal leaves all of them as they were, the good ones too."""
-    brought.write_text('[{"order_id":"a","total":"1","number":5}]')
-    notes = brought.with_name("notes.json")
+def test_external_files_must_agree(external: Path, open_store: OpenStore) -> None:
+    """Files that contradict each other are refused, and all stay as they were."""
+    external.write_text('[{"order_id":"a","total":"1","number":5}]')
+    notes = external.with_name("notes.json")
     notes.write_text('[\n{"note_id":"n","of":"b","number":5}]')
     with pytest.raises(Invalid, match=r"^notes.json, line 2: order number 5 belongs to a already"):
         open_store()
-    assert brought.read_text() == '[{"order_id":"a","total":"1","number":5}]'
+    assert external.read_text() == '[{"order_id":"a","total":"1","number":5}]'
 
 
-def test_numbers_go_on_after_those_from_elsewhere(brought: Path, open_store: OpenStore) -> None:
-    """With counters or without them; too low ones are refused."""
-    brought.write_text('[{"order_id":"a","total":"1","number":5}]')
-    counters = brought.with_name("counters.json")
+def test_numbers_continue_after_those_of_external_files(
+    external: Path, open_store: OpenStore
+) -> None:
+    """Counters that are too low are refused; missing ones are computed."""
+    external.write_text('[{"order_id":"a","total":"1","number":5}]')
+    counters = external.with_name("counters.json")
     counters.write_text('[\n{"name":"order","value":4}]')
     with pytest.raises(Invalid, match=r"counters.json, line 2: order is below 5"):
         open_store()
@@ -166,19 +168,17 @@ def test_numbers_go_on_after_those_from_elsewhere(brought: Path, open_store: Ope
         assert tx.next_number("order") == 6
 
 
-def test_refusal_names_the_first_faults_only(brought: Path, open_store: OpenStore) -> None:
-    """A file that is wrong from end to end does not give an error as long as itself."""
-    brought.write_text(json.dumps([order(f"{n}", total="x") for n in range(1000)], indent=0))
+def test_refusal_names_the_first_faults_only(external: Path, open_store: OpenStore) -> None:
+    """An error lists at most twenty faults of a file."""
+    external.write_text(json.dumps([order(f"{n}", total="x") for n in range(1000)], indent=0))
     with pytest.raises(Invalid) as caught:
         open_store()
     assert len(caught.value.problems) == 20
 
 
-def test_large_file_from_elsewhere_is_taken_over_quickly(
-    brought: Path, open_store: OpenStore
-) -> None:
-    """The work grows with the file, not with its square: 20,000 orders are no matter."""
-    brought.write_text(
+def test_large_external_file_is_adopted(external: Path, open_store: OpenStore) -> None:
+    """The work grows with the file, not with its square: 20,000 orders are adopted."""
+    external.write_text(
         json.dumps([order(f"{n:05}", text="x" * 100) for n in range(20_000)], indent=1)
     )
     with open_store().read() as view:
@@ -187,7 +187,7 @@ def test_large_file_from_elsewhere_is_taken_over_quickly(
 
 @pytest.mark.parametrize("damage", ["edited", "shorter", "replaced"])
 def test_edited_file_is_refused_and_named(known: Path, open_store: OpenStore, damage: str) -> None:
-    """A change by hand is noticed at the start, which names the file and says what to do."""
+    """The start refuses a file that was changed by hand, names it and says what to do."""
     text = known.read_text()
     known.write_text(
         {"edited": text.replace('"1"', '"2"', 1), "shorter": text[:-3], "replaced": "[]"}[damage]
@@ -198,8 +198,8 @@ def test_edited_file_is_refused_and_named(known: Path, open_store: OpenStore, da
         open_store()
 
 
-def test_edit_that_changes_nothing_is_welcome(known: Path, open_store: OpenStore) -> None:
-    """A file that was rewritten with the same bytes is the same file."""
+def test_rewritten_file_with_the_same_bytes_is_accepted(known: Path, open_store: OpenStore) -> None:
+    """A file is recognised by its content, not by its inode."""
     data = known.read_bytes()
     known.unlink()
     known.write_bytes(data)
@@ -210,7 +210,7 @@ def test_edit_that_changes_nothing_is_welcome(known: Path, open_store: OpenStore
 def test_missing_or_empty_file_is_refused(
     known: Path, open_store: OpenStore, text: str | None
 ) -> None:
-    """A file that is on record has to be there: no order disappears in silence."""
+    """A file with a record must exist: no order disappears unnoticed."""
     known.unlink()
     if text is not None:
         known.write_text(text)
@@ -218,8 +218,8 @@ def test_missing_or_empty_file_is_refused(
         open_store()
 
 
-def test_failed_opening_lets_go_of_everything(known: Path, open_store: OpenStore) -> None:
-    """After a refusal nothing is held: put right, the folder opens, and no file stays open."""
+def test_failed_opening_releases_everything(known: Path, open_store: OpenStore) -> None:
+    """After a refusal no file or lock stays open, and the corrected folder opens."""
     data = known.read_bytes()
     known.write_text("[]")
     before = len(os.listdir("/proc/self/fd"))  # noqa: PTH208 - it is no folder
@@ -232,7 +232,7 @@ def test_failed_opening_lets_go_of_everything(known: Path, open_store: OpenStore
 
 
 def test_new_collection_is_added_to_a_known_folder(known: Path, open_store: OpenStore) -> None:
-    """A later version may keep documents of a new kind; its file is on record at once."""
+    """The file of a collection that a later version adds is created and gets a record at once."""
     store = open_store(collections=(*COLLECTIONS, GUESTS))
     store.close()
     guests = known.with_name("guests.json")
@@ -242,8 +242,8 @@ def test_new_collection_is_added_to_a_known_folder(known: Path, open_store: Open
         open_store(collections=(*COLLECTIONS, GUESTS))
 
 
-def test_file_of_a_new_collection_is_taken_over(known: Path, open_store: OpenStore) -> None:
-    """A file brought from elsewhere for a new collection is validated and taken."""
+def test_file_of_a_new_collection_is_adopted(known: Path, open_store: OpenStore) -> None:
+    """An external file of a new collection is validated and adopted."""
     known.with_name("guests.json").write_text('[\n{"name":"G"}\n]')
     with pytest.raises(Invalid, match=r"guests\.json, line 2: guest_id is missing"):
         open_store(collections=(*COLLECTIONS, GUESTS))
@@ -256,8 +256,8 @@ def test_file_of_a_new_collection_is_taken_over(known: Path, open_store: OpenSto
     assert sorted(all_orders(open_store())) == ["a", "b"]
 
 
-def test_unknown_documents_in_the_journal_are_not_lost(folder: Path, open_store: OpenStore) -> None:
-    """An older version refuses a journal with documents it cannot keep, and loses none of them."""
+def test_unknown_documents_in_the_journal_are_refused(folder: Path, open_store: OpenStore) -> None:
+    """An older version refuses a journal with documents it does not know, and loses none."""
     journal_of(folder, "a")
     with pytest.raises(Damaged, match=r"does not know \(orders\)"):
         open_store(collections=(NOTES,))
@@ -267,7 +267,7 @@ def test_unknown_documents_in_the_journal_are_not_lost(folder: Path, open_store:
 def test_older_version_keeps_the_files_that_it_does_not_know(
     known: Path, open_store: OpenStore
 ) -> None:
-    """Files of other collections stay on record when a version without them writes."""
+    """Files of other collections keep their records when a version without them writes."""
     store = open_store(collections=(NOTES,))
     for n in range(3):
         with store.transaction() as tx:
@@ -277,8 +277,8 @@ def test_older_version_keeps_the_files_that_it_does_not_know(
     assert sorted(all_orders(open_store())) == ["a", "b"]
 
 
-def test_held_lock_makes_writers_give_up_in_time(folder: Path, open_store: OpenStore) -> None:
-    """While another process holds the lock, reading goes on and writing ends with Unavailable."""
+def test_held_lock_makes_writers_time_out(folder: Path, open_store: OpenStore) -> None:
+    """While another process holds the lock, reads go on and writes raise Unavailable."""
     store = open_store(lock_timeout_s=0.05)
     put_orders(store, order("a"))
     lock = ProcessLock(folder / "store.lock")
@@ -291,8 +291,8 @@ def test_held_lock_makes_writers_give_up_in_time(folder: Path, open_store: OpenS
     assert sorted(all_orders(store)) == ["a", "b"]
 
 
-def test_transaction_inside_a_transaction_gives_up_in_time(open_store: OpenStore) -> None:
-    """A mistake of the caller ends with Unavailable, not with a standstill."""
+def test_nested_transaction_times_out(open_store: OpenStore) -> None:
+    """A transaction inside a transaction raises Unavailable and does not deadlock."""
     store = open_store(lock_timeout_s=0.05)
     with store.transaction() as tx:
         tx.put("orders", order("a"))
@@ -302,7 +302,7 @@ def test_transaction_inside_a_transaction_gives_up_in_time(open_store: OpenStore
 
 
 def test_closed_store_refuses(open_store: OpenStore) -> None:
-    """Who uses a store after it was closed gets an error, and touches no file."""
+    """A closed store raises Unavailable, and touches no file."""
     store = open_store()
     put_orders(store, order("a"))
     store.close()
@@ -314,29 +314,29 @@ def test_closed_store_refuses(open_store: OpenStore) -> None:
     assert sorted(all_orders(open_store(collections=[ORDERS, NOTES]))) == ["a"]
 
 
-def test_file_system_is_unknown_where_nothing_tells_it(tmp_path: Path) -> None:
-    """Other systems than Linux have no such list, or one without this folder; none is refused."""
+def test_file_system_is_unknown_without_a_mount_list(tmp_path: Path) -> None:
+    """Without a mount list, or with one that lacks the folder, no folder is refused."""
     assert file_system_of(tmp_path, tmp_path / "none") == ""
     (tmp_path / "mounts").write_text("22 1 0:0 / /proc rw - proc proc rw\n")
     assert file_system_of(tmp_path, tmp_path / "mounts") == ""
 
 
-def test_looking_at_an_older_folder_asks_for_a_start(folder: Path) -> None:
-    """What the new version keeps besides is added by the store, and by nobody else."""
+def test_read_only_view_of_an_older_folder_asks_for_a_start(folder: Path) -> None:
+    """A collection that the folder lacks is added by a start of the service only."""
     journal_of(folder, "a")
     drafts = Collection(name="drafts", key="draft_id")
     with (
         pytest.raises(Conflict, match=r"without drafts\.json. Start the service once"),
         open_read_only(folder, (*COLLECTIONS, drafts)),
     ):
-        pytest.fail("it was looked at")
+        pytest.fail("the folder was opened")
 
 
 @pytest.mark.parametrize("opened", [1, 2, 3])
 def test_opening_goes_on_when_a_checkpoint_replaces_what_it_reads(
     folder: Path, opened: int
 ) -> None:
-    """The segment to read is gone when it is opened: everything is read anew."""
+    """When the segment to read is removed meanwhile, the whole folder is read again."""
     busy = JsonFileStore(folder, COLLECTIONS)
     put_orders(busy, order("a"))
     first = segments(folder)[0]
@@ -355,8 +355,8 @@ def test_opening_goes_on_when_a_checkpoint_replaces_what_it_reads(
     busy.close()
 
 
-def test_opening_leaves_the_collector_as_it_was(known: Path, open_store: OpenStore) -> None:
-    """It looks for no garbage meanwhile, and does not switch on what its caller switched off."""
+def test_opening_restores_the_garbage_collector(known: Path, open_store: OpenStore) -> None:
+    """Collection is paused while a store opens, and stays off if it was off before."""
     gc.disable()
     try:
         open_store()
@@ -367,10 +367,10 @@ def test_opening_leaves_the_collector_as_it_was(known: Path, open_store: OpenSto
     assert gc.isenabled()
 
 
-def test_looking_at_a_folder_without_a_journal_asks_for_a_start(brought: Path) -> None:
-    """Nothing is on record about any of its files."""
+def test_read_only_view_without_a_journal_asks_for_a_start(external: Path) -> None:
+    """A folder without a journal has no records of its files, so a start must create them."""
     with (
         pytest.raises(Conflict, match="Start the service once"),
-        open_read_only(brought, COLLECTIONS),
+        open_read_only(external, COLLECTIONS),
     ):
-        pytest.fail("it was looked at")
+        pytest.fail("the folder was opened")

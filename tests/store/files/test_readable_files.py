@@ -1,25 +1,23 @@
-"""The readable files: JSON that people and jq can read, complete, and on record in the journal."""
+"""The readable files: JSON that people and jq can read, complete, with records in the journal."""
 
 import json
 import os
 import shutil
 import subprocess
-from collections.abc import Callable
 from pathlib import Path
-from time import monotonic
 
 import google_crc32c
 import pytest
 
 from app.kernel.errors import Damaged, StorageFull
 from app.store import Document
-from app.store.files import checkpointer as checkpointer_module
 from app.store.files.checkpointer import Checkpointer
 from app.store.files.disk.locks import ProcessLock
 from tests.durability.disk import SYNC, Disk
+from tests.processes.servers import wait_for
 from tests.store.conftest import PATIENCE_S, OpenStore
 from tests.store.faults import full_disk
-from tests.store.journal_lines import checkpoint
+from tests.store.journal_lines import checkpoint, segments
 from tests.store.shop import all_orders, get_order, note, order, put_orders
 
 NAMES = ["10", "9", "Über", 'quo"te', "a", "a b", "ab", "\u2028"]
@@ -33,22 +31,17 @@ def header(segment: Path) -> dict[str, dict[str, dict[str, object]]]:
     return first
 
 
-def segments(folder: Path) -> list[Path]:
-    """The segments of the journal, in order."""
-    return sorted((folder / "journal").glob("*.ndjson"))
-
-
 def test_new_folder_has_an_empty_file_for_each_collection(
     folder: Path, open_store: OpenStore
 ) -> None:
-    """Before the first order there are files already, and each is an empty JSON array."""
+    """Before the first order each collection has a file with an empty JSON array."""
     open_store()
     texts = {path.name: path.read_text() for path in folder.glob("*.json")}
     assert texts == dict.fromkeys(["orders.json", "notes.json", "counters.json"], "[\n]\n")
 
 
 def test_file_is_a_json_array_with_a_document_a_line(folder: Path, open_store: OpenStore) -> None:
-    """Any JSON reader reads the file; each line but the first and last is one document, sorted."""
+    """The file is valid JSON; each line but the first and last is one document, sorted by key."""
     store = open_store()
     put_orders(store, *(order(name, text="line\nbreak") for name in NAMES))
     assert Checkpointer(store).checkpoint()
@@ -64,18 +57,18 @@ def test_file_is_a_json_array_with_a_document_a_line(folder: Path, open_store: O
 
 @pytest.mark.skipif(not shutil.which("jq"), reason="jq is not installed")
 def test_file_can_be_read_with_jq(folder: Path, open_store: OpenStore) -> None:
-    """The example of the README works."""
+    """`jq length` counts the orders, as the README shows."""
     store = open_store()
     put_orders(store, *(order(name) for name in NAMES))
     Checkpointer(store).checkpoint()
-    told = subprocess.run(
+    counted = subprocess.run(
         ["jq", "length", str(folder / "orders.json")], capture_output=True, check=True
     )
-    assert told.stdout == b"8\n"
+    assert counted.stdout == b"8\n"
 
 
 def test_every_key_is_found_in_the_file(open_store: OpenStore) -> None:
-    """Once all documents are in the file each is found by its key, and no other key is."""
+    """After a checkpoint each document is found by its key, and no other key is."""
     store = open_store()
     put_orders(store, *(order(name, total=str(n)) for n, name in enumerate(NAMES)))
     Checkpointer(store).checkpoint()
@@ -87,7 +80,7 @@ def test_every_key_is_found_in_the_file(open_store: OpenStore) -> None:
 
 
 def test_every_key_is_found_in_a_long_file(open_store: OpenStore) -> None:
-    """Also keys that JSON writes in another way; and none that is not there."""
+    """In a file of many blocks every key is found, also escaped ones, and no other key is."""
     store = open_store()
     names = [f"{name}-{n:03}" for name in NAMES for n in range(0, 1000, 2)]
     put_orders(store, *(order(name) for name in names))
@@ -97,8 +90,8 @@ def test_every_key_is_found_in_a_long_file(open_store: OpenStore) -> None:
     assert not any(get_order(store, name) for name in others)
 
 
-def test_a_scan_reads_the_file_and_what_is_newer(open_store: OpenStore) -> None:
-    """In the order of the keys, from wherever one begins."""
+def test_scan_merges_the_file_and_newer_documents(open_store: OpenStore) -> None:
+    """A scan returns documents of the file and of memory in the order of their keys."""
     store = open_store()
     put_orders(store, *(order(f"id-{n:03}") for n in range(0, 500, 2)))
     assert Checkpointer(store).checkpoint()
@@ -112,7 +105,7 @@ def test_a_scan_reads_the_file_and_what_is_newer(open_store: OpenStore) -> None:
 
 
 def test_checkpoint_merges_changes_into_the_file(folder: Path, open_store: OpenStore) -> None:
-    """Added, changed and deleted documents, at the ends and in the middle, one or all."""
+    """Documents added, changed and deleted anywhere in the file are merged, down to none."""
     store = open_store()
     checkpointer = Checkpointer(store)
     expected: dict[int, Document] = {}
@@ -135,8 +128,8 @@ def test_checkpoint_merges_changes_into_the_file(folder: Path, open_store: OpenS
     assert (folder / "orders.json").read_text() == "[\n]\n"
 
 
-def test_header_has_every_file_on_record(folder: Path, open_store: OpenStore) -> None:
-    """After a checkpoint the newest segment says what each file holds, how long, which checksum."""
+def test_header_records_every_file(folder: Path, open_store: OpenStore) -> None:
+    """After a checkpoint the newest header has count, length and checksum of each file."""
     store = open_store()
     put_orders(store, order("a"), order("b"))
     with store.transaction() as tx:
@@ -156,7 +149,7 @@ def test_header_has_every_file_on_record(folder: Path, open_store: OpenStore) ->
 
 
 def test_journal_is_dropped_once_the_files_have_it(folder: Path, open_store: OpenStore) -> None:
-    """However often a checkpoint is written, two segments are left and their documents are gone."""
+    """After any number of checkpoints two segments are left, without the covered documents."""
     store = open_store()
     for n in range(4):
         put_orders(store, order(f"order-{n}"))
@@ -165,8 +158,8 @@ def test_journal_is_dropped_once_the_files_have_it(folder: Path, open_store: Ope
     assert not any(b"order-" in path.read_bytes() for path in segments(folder))
 
 
-def test_checkpoint_without_news_writes_nothing(folder: Path, open_store: OpenStore) -> None:
-    """When the files have everything they are left alone."""
+def test_checkpoint_without_changes_writes_nothing(folder: Path, open_store: OpenStore) -> None:
+    """When the files have everything, neither they nor the segments are replaced."""
     store = open_store()
     put_orders(store, order("a"))
     Checkpointer(store).checkpoint()
@@ -176,7 +169,7 @@ def test_checkpoint_without_news_writes_nothing(folder: Path, open_store: OpenSt
 
 
 def test_unchanged_file_is_not_written_again(folder: Path, open_store: OpenStore) -> None:
-    """A checkpoint writes the files of those collections only that changed."""
+    """A checkpoint writes only the files of collections that changed."""
     store = open_store()
     before = (folder / "notes.json").stat().st_ino
     put_orders(store, order("a"))
@@ -184,29 +177,28 @@ def test_unchanged_file_is_not_written_again(folder: Path, open_store: OpenStore
     assert (folder / "notes.json").stat().st_ino == before
 
 
-def test_files_follow_by_themselves(folder: Path, open_store: OpenStore) -> None:
-    """A started checkpointer brings the files up to date when the service is quiet."""
+def test_files_are_updated_in_the_background(folder: Path, open_store: OpenStore) -> None:
+    """A started checkpointer brings the files up to date when the service is idle."""
     store = open_store()
     checkpointer = Checkpointer(store)
     checkpointer.start()
     put_orders(store, order("a"))
-    deadline = monotonic() + PATIENCE_S
-    while json.loads((folder / "orders.json").read_bytes()) != [order("a")]:
-        assert monotonic() < deadline, "orders.json does not follow"
+    path = folder / "orders.json"
+    wait_for("orders.json is updated", lambda: json.loads(path.read_bytes()) == [order("a")])
     checkpointer.close()
     assert checkpointer.last_error is None
 
 
 def test_closing_brings_the_files_up_to_date(folder: Path, open_store: OpenStore) -> None:
-    """Closing the checkpointer writes what is not written yet."""
+    """`close` writes a last checkpoint."""
     store = open_store()
     put_orders(store, order("a"))
     Checkpointer(store).close()
     assert json.loads((folder / "orders.json").read_bytes()) == [order("a")]
 
 
-def test_orders_can_be_read_while_a_view_uses_the_old_file(open_store: OpenStore) -> None:
-    """Keys that are being read out of a file go on being so when the file is replaced."""
+def test_iteration_continues_in_a_replaced_file(open_store: OpenStore) -> None:
+    """An iteration over keys continues when the file is replaced meanwhile."""
     store = open_store()
     put_orders(store, *(order(name) for name in NAMES))
     Checkpointer(store).checkpoint()
@@ -221,7 +213,7 @@ def test_orders_can_be_read_while_a_view_uses_the_old_file(open_store: OpenStore
 def test_file_edited_while_the_service_runs_is_not_overwritten(
     folder: Path, open_store: OpenStore
 ) -> None:
-    """A person's change is noticed and reported; orders go on, into the journal."""
+    """A checkpoint refuses to overwrite a person's edit; orders go on into the journal."""
     store = open_store()
     put_orders(store, order("a"))
     Checkpointer(store).checkpoint()
@@ -237,10 +229,8 @@ def test_file_edited_while_the_service_runs_is_not_overwritten(
     assert sorted(all_orders(store)) == ["a", "b", "c"]
 
 
-def test_damage_below_the_service_is_not_copied_into_the_next_file(
-    folder: Path, open_store: OpenStore
-) -> None:
-    """A byte that the disk lost is noticed by its checksum before the file is written anew."""
+def test_damaged_file_is_not_copied_into_the_next_one(folder: Path, open_store: OpenStore) -> None:
+    """A checkpoint verifies the checksum of the old file before it writes the next one."""
     store = open_store()
     put_orders(store, order("a"))
     Checkpointer(store).checkpoint()
@@ -256,7 +246,7 @@ def test_damage_below_the_service_is_not_copied_into_the_next_file(
 
 
 def test_two_checkpointers_take_turns(folder: Path, open_store: OpenStore) -> None:
-    """Of two processes that have a checkpointer each, one at a time writes."""
+    """While one process writes a checkpoint, another one's `checkpoint` returns False."""
     first, second = open_store(), open_store()
     put_orders(first, order("a"))
     lock = _hold(folder / "checkpoint.lock")
@@ -276,16 +266,16 @@ def _set_time(path: Path, modified_ns: int) -> None:
     os.utime(path, ns=(modified_ns, modified_ns))
 
 
-def test_files_that_stay_behind_say_why(
+def test_failed_checkpoints_are_logged_once(
     folder: Path, open_store: OpenStore, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Without room nothing is lost, the log tells it once, and the next one makes it good."""
+    """Without room a checkpoint fails, is logged once, and the next one is complete."""
     store = open_store()
     checkpointer = Checkpointer(store)
     put_orders(store, order("a", text="x" * 5000))
     with full_disk(4000):
         checkpointer.start()
-        _wait_for(lambda: isinstance(checkpointer.last_error, StorageFull))
+        wait_for("it fails", lambda: isinstance(checkpointer.last_error, StorageFull))
         checkpointer.close()
     Checkpointer(store).close()
     assert len(json.loads((folder / "orders.json").read_bytes())) == 1
@@ -293,7 +283,7 @@ def test_files_that_stay_behind_say_why(
 
 
 def test_checkpointer_stops_at_a_damaged_journal(folder: Path, open_store: OpenStore) -> None:
-    """It writes no file from what it cannot read, and says what is damaged."""
+    """It writes no file from a damaged journal; `last_error` says what is damaged."""
     store = open_store()
     put_orders(store, order("a"))
     segment = segments(folder)[-1]
@@ -303,14 +293,14 @@ def test_checkpointer_stops_at_a_damaged_journal(folder: Path, open_store: OpenS
     before = (folder / "orders.json").read_bytes()
     checkpointer = Checkpointer(store)
     checkpointer.start()
-    _wait_for(lambda: isinstance(checkpointer.last_error, Damaged))
+    wait_for("it fails", lambda: isinstance(checkpointer.last_error, Damaged))
     checkpointer.close()
     assert "transaction 1 follows 1" in str(checkpointer.last_error)
     assert (folder / "orders.json").read_bytes() == before
 
 
-def test_long_file_is_synced_piece_by_piece(folder: Path, open_store: OpenStore) -> None:
-    """Else the journal's own syncs would wait behind all of it at the end."""
+def test_long_file_is_synced_at_intervals(folder: Path, open_store: OpenStore) -> None:
+    """A long file is synced at intervals, so that it does not delay the journal's syncs."""
     store = open_store()
     for name in "abcde":
         put_orders(store, order(name, text="x" * (4 << 20)))
@@ -321,30 +311,27 @@ def test_long_file_is_synced_piece_by_piece(folder: Path, open_store: OpenStore)
     assert sorted(all_orders(open_store())) == [*"abcde"]
 
 
-def test_who_replaced_a_file_is_the_last_to_close_it(
-    folder: Path, open_store: OpenStore, monkeypatch: pytest.MonkeyPatch
+def test_checkpointer_is_the_last_to_close_a_replaced_file(
+    folder: Path, open_store: OpenStore
 ) -> None:
-    """To take a long one to pieces takes a second, which no request shall wait for."""
-    monkeypatch.setattr(checkpointer_module, "LET_GO_S", PATIENCE_S)
+    """The kernel takes a second to free a long file; no request waits for that."""
     store, follower = open_store(), open_store()
-    old = (folder / "orders.json").stat().st_ino
-    checkpointer = Checkpointer(store)
+    path = folder / "orders.json"
+    old = path.stat().st_ino
+    checkpointer = Checkpointer(store, keep_replaced_s=PATIENCE_S)
     checkpointer.start()
     put_orders(store, order("a"))
-    _wait_for(lambda: (folder / "orders.json").stat().st_ino != old)
-    _wait_for(lambda: get_order(follower, "a") and not follower.replica.has_news())
-    assert _is_open(folder / "orders.json", old)
+    wait_for("the file is replaced", lambda: path.stat().st_ino != old)
+    wait_for(
+        "the follower uses the new one",
+        lambda: get_order(follower, "a") and not follower.replica.is_ahead_of_files(),
+    )
+    assert _is_open(path, old)
     checkpointer.close()
-    assert not _is_open(folder / "orders.json", old)
+    assert not _is_open(path, old)
 
 
 def _is_open(path: Path, inode: int) -> bool:
     """Whether this process still maps the file that had that name (proc_pid_maps(5))."""
     mapped = (line.split(maxsplit=5) for line in Path("/proc/self/maps").read_text().splitlines())
     return [str(inode), f"{path} (deleted)"] in [line[4:] for line in mapped]
-
-
-def _wait_for(condition: Callable[[], object]) -> None:
-    deadline = monotonic() + PATIENCE_S
-    while not condition():
-        assert monotonic() < deadline, "it did not happen in time"

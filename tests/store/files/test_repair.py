@@ -39,11 +39,11 @@ def test_missing_segment_is_reported(folder: Path, open_store: OpenStore) -> Non
     """The report names its transactions by number; later ones are kept."""
     store = open_store()
     put_orders(store, order("a"))
-    with store.writing():
-        store.replica.rotate(store.replica.records())
+    with store.exclusive_write():
+        store.replica.rotate(store.replica.file_records())
     put_orders(store, order("b"))
-    with store.writing():
-        store.replica.rotate(store.replica.records())
+    with store.exclusive_write():
+        store.replica.rotate(store.replica.file_records())
     put_orders(store, order("c"))
     store.close()
     segments(folder)[1].unlink()
@@ -190,13 +190,13 @@ def test_missing_transactions_skip_numbers(folder: Path, open_store: OpenStore) 
     numbered(folder, "a")
     numbered(folder, "b")
     store = open_store()
-    with store.writing():
-        store.replica.rotate(store.replica.records())
+    with store.exclusive_write():
+        store.replica.rotate(store.replica.file_records())
     store.close()
     numbered(folder, "c")
     store = open_store()
-    with store.writing():
-        store.replica.rotate(store.replica.records())
+    with store.exclusive_write():
+        store.replica.rotate(store.replica.file_records())
     note_down(store, "o")
     store.close()
     segments(folder)[1].unlink()
@@ -231,8 +231,8 @@ def test_number_that_only_another_document_has_is_not_issued_again(
     store = open_store()
     with store.transaction() as tx:
         tx.put("notes", {"note_id": "later", "of": "d", "number": 1007})
-    with store.writing():
-        store.replica.rotate(store.replica.records())
+    with store.exclusive_write():
+        store.replica.rotate(store.replica.file_records())
     note_down(store, "o")
     store.close()
     spoil(segments(folder)[-1], 30)

@@ -1,4 +1,4 @@
-"""Whether the store can write is known without writing, and trouble that has passed is noticed."""
+"""`refuse_unwritable` notices that the store cannot write, and that it can again."""
 
 import os
 from pathlib import Path
@@ -12,12 +12,12 @@ from tests.store.shop import order, put_orders
 
 
 def written(folder: Path) -> dict[str, tuple[int, int]]:
-    """Every file of the folder, and when it was last written."""
+    """Size and modification time of every file in the folder."""
     return {str(path): (path.stat().st_size, path.stat().st_mtime_ns) for path in folder.rglob("*")}
 
 
-def test_asking_a_sound_store_writes_nothing(folder: Path, open_store: OpenStore) -> None:
-    """Whoever asks each second shall not wear out the disk."""
+def test_check_of_a_healthy_store_writes_nothing(folder: Path, open_store: OpenStore) -> None:
+    """A health check that runs each second does not wear out the disk."""
     store = open_store()
     put_orders(store, order("a"))
     before = written(folder)
@@ -25,10 +25,8 @@ def test_asking_a_sound_store_writes_nothing(folder: Path, open_store: OpenStore
     assert written(folder) == before
 
 
-def test_a_disk_that_was_full_is_noticed_until_there_is_room(
-    folder: Path, open_store: OpenStore
-) -> None:
-    """It needs no order to notice that there is room again."""
+def test_full_disk_is_noticed_until_there_is_room(folder: Path, open_store: OpenStore) -> None:
+    """The check itself notices that there is room again."""
     store = open_store()
     put_orders(store, order("a"))
     with full_disk(1000):
@@ -40,10 +38,10 @@ def test_a_disk_that_was_full_is_noticed_until_there_is_room(
     assert not list(folder.glob(".probe*"))
 
 
-def test_a_disk_without_room_is_noticed_before_an_order_is(
+def test_full_disk_is_noticed_before_a_write_fails(
     open_store: OpenStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The system tells how much room there is; a checkpoint may have taken the last of it."""
+    """The free space is read from the file system; a checkpoint may have used it up."""
     store = open_store()
     room = os.statvfs("/")
     fields = list(room[:11])
@@ -53,10 +51,10 @@ def test_a_disk_without_room_is_noticed_before_an_order_is(
         store.refuse_unwritable()
 
 
-def test_a_failed_sync_is_noticed_until_the_disk_syncs_again(
+def test_failed_sync_is_noticed_until_the_disk_syncs_again(
     folder: Path, open_store: OpenStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What was in doubt is then safe."""
+    """Once the check succeeds, what was in doubt is durable."""
     disk, store = UnreliableDisk(monkeypatch, folder), open_store()
     disk.fail_syncs(3)
     with pytest.raises(Unavailable):
@@ -68,10 +66,10 @@ def test_a_failed_sync_is_noticed_until_the_disk_syncs_again(
     assert store.replica.wal.durable == store.replica.wal.seq
 
 
-def test_an_order_that_succeeds_shows_that_all_is_well(
+def test_successful_transaction_makes_the_probe_unnecessary(
     folder: Path, open_store: OpenStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Then nothing need be tried."""
+    """After a successful transaction the check writes no probe."""
     disk, store = UnreliableDisk(monkeypatch, folder), open_store()
     disk.fail_syncs(1)
     with pytest.raises(Unavailable):

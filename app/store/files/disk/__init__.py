@@ -1,1 +1,1 @@
-"""File-system errors and locks between processes."""
+"""The operating system's side: errors of the file system, locks between processes, leadership."""

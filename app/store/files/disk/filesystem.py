@@ -1,4 +1,4 @@
-"""What the store asks of the file system. All errors are turned into ours in one place."""
+"""The file system below the store: its errors as the store's errors, free space, its type."""
 
 import errno
 import os
@@ -16,7 +16,7 @@ NETWORK_FILE_SYSTEMS = frozenset(
 MOUNTS = Path("/proc/self/mountinfo")
 """Where Linux lists what is mounted (proc_pid_mountinfo(5))."""
 
-LEAST_ROOM_BYTES = 1 << 20
+FREE_SPACE_MIN_BYTES = 1 << 20
 _PROBE_BYTES = 1 << 16
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _MISPLACED = frozenset(
@@ -25,8 +25,11 @@ _MISPLACED = frozenset(
 
 
 @contextmanager
-def reporting(doing: str) -> Iterator[None]:
-    """Turn an OSError inside the block into StorageFull or Unavailable. `doing` names the act."""
+def translating_os_errors(doing: str) -> Iterator[None]:
+    """Turn an OSError inside the block into StorageFull or Unavailable.
+
+    `doing` names the action in the message, such as "writing the journal".
+    """
     try:
         yield
     except OSError as error:
@@ -34,7 +37,7 @@ def reporting(doing: str) -> Iterator[None]:
 
 
 def disk_error(doing: str, error: OSError) -> Unavailable:
-    """The error to raise for a failed disk operation; it names the file, but not by its path."""
+    """The error for a failed disk operation; it names the file, without its path."""
     if is_full(error):
         return StorageFull(f"The disk is full: {doing} was not possible, and nothing was changed.")
     name, cause = _named(error), error.strerror or str(error)
@@ -46,7 +49,7 @@ def disk_error(doing: str, error: OSError) -> Unavailable:
 
 
 def forbidden(name: str, doing: str) -> Unavailable:
-    """The error to raise where the system does not let this user read or write."""
+    """The error for a file that this user may not read or write."""
     return Unavailable(
         f"Permission denied for {name} while {doing}. The user that runs Daybook must be able to "
         "read and write the data folder and all that is in it."
@@ -54,35 +57,49 @@ def forbidden(name: str, doing: str) -> Unavailable:
 
 
 def refuse_full(folder: Path) -> None:
-    """Raise StorageFull when next to nothing more can be written on the disk of `folder`."""
-    with reporting("looking for room"):
+    """Raise StorageFull when the disk of `folder` has less than FREE_SPACE_MIN_BYTES left."""
+    with translating_os_errors("checking the free space"):
         room = os.statvfs(folder)
-    if room.f_bavail * room.f_frsize < LEAST_ROOM_BYTES:
+    if room.f_bavail * room.f_frsize < FREE_SPACE_MIN_BYTES:
         raise StorageFull("The disk is full; make room, and the service goes on by itself.")
 
 
-def try_writing(folder: Path) -> None:
-    """Write a file in `folder`, sync it and remove it. Raises StorageFull or Unavailable."""
+def write_probe(folder: Path) -> None:
+    """Write, sync and remove a small file in `folder`. Raises StorageFull or Unavailable."""
     probe = folder / f".probe-{os.getpid()}"
-    with reporting("trying to write"):
+    with translating_os_errors("writing a test file"):
         try:
             write_new(probe, bytes(_PROBE_BYTES))
         finally:
             probe.unlink(missing_ok=True)
 
 
+def open_read_write(path: Path, flags: int = 0) -> int:
+    """Open a file to read and write, or only to read where writing is forbidden. Raises OSError.
+
+    Reading is enough to verify a segment and to take a lock. A file created by `flags` has mode
+    0600.
+    """
+    try:
+        return os.open(path, os.O_RDWR | flags, 0o600)
+    except OSError as error:
+        if is_forbidden(error) and path.exists():
+            return os.open(path, os.O_RDONLY | flags & ~os.O_CREAT)
+        raise
+
+
 def is_forbidden(error: OSError) -> bool:
-    """Whether the user may not do it, or nobody may because the disk is mounted read-only."""
+    """Whether a permission is missing, or the disk is mounted read-only."""
     return error.errno in (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
 def is_full(error: OSError) -> bool:
-    """Whether the disk, the quota or the greatest allowed file size was reached."""
+    """Whether the disk or the quota is full, or the file size limit is reached."""
     return error.errno in _FULL
 
 
 def _named(error: OSError) -> str:
-    """The file that the error is about, as a person finds it in the data folder; "" if unknown."""
+    """The file that the error is about, relative to the data folder; "" if unknown."""
     if not isinstance(error.filename, str | bytes | os.PathLike):
         return ""
     path = Path(os.fsdecode(error.filename))

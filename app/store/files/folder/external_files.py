@@ -1,4 +1,4 @@
-"""Files that a person wrote, edited or brought along: judged strictly, then taken as true."""
+"""External files: checkpoint files that a person wrote, edited or copied in, validated strictly."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
@@ -10,37 +10,37 @@ import orjson
 from app.kernel.errors import Invalid, Malformed, Problem
 from app.schema import strict_json
 from app.store import Collection
-from app.store.files.disk.filesystem import reporting
+from app.store.files.disk.filesystem import translating_os_errors
 from app.store.files.folder.issued_numbers import IssuedNumbers
-from app.store.files.memory.index import SEPARATOR, index_entry_of_raw
+from app.store.files.memory.index import SEPARATOR, index_entry_of_stored
 from app.store.files.memory.transaction import COUNTERS
 from app.store.files.snapshot.checkpoint_file import path_of
 from app.store.files.wal.format import encode_document
 
-MOST_PROBLEMS = 20
-"""How many faults of one file are named; who mends these sees the next."""
+MAX_PROBLEMS = 20
+"""How many faults of one file an error lists."""
 
 
 class ExternalFile(NamedTuple):
-    """A file's documents by key, each as the JSON that the store keeps, and where each stands."""
+    """A file's documents by key, as JSON to store, and the line on which each begins."""
 
     documents: dict[str, bytes]
     lines: dict[str, int]
 
 
 def read_external_file(folder: Path, collection: Collection) -> ExternalFile:
-    """What a file holds.
+    """Read and validate one file.
 
-    Raises Invalid, naming file, line and reason of what is wrong, Unavailable for a failed disk.
+    Raises Invalid, with file, line and reason of each fault; Unavailable when the disk fails.
     """
     path = path_of(folder, collection.name)
     if not path.exists():
         raise Invalid([Problem("", f"{path.name} is missing; an empty one holds [].")])
-    with reporting(f"reading {path.name}"):
+    with translating_os_errors(f"reading {path.name}"):
         data = path.read_bytes()
     found = ExternalFile({}, {})
     try:
-        problems = list(islice(_take_in(data, collection, found), MOST_PROBLEMS))
+        problems = list(islice(_parse(data, collection, found), MAX_PROBLEMS))
     except Malformed as error:
         raise Invalid([Problem("", f"{path.name}: {error}")]) from None
     if problems:
@@ -49,7 +49,7 @@ def read_external_file(folder: Path, collection: Collection) -> ExternalFile:
 
 
 def read_all(folder: Path, collections: Iterable[Collection]) -> dict[str, ExternalFile]:
-    """What the files of these collections hold. Raises Invalid for all of them at once."""
+    """Read the files of these collections. Raises Invalid with the faults of all of them."""
     found: dict[str, ExternalFile] = {}
     problems: list[Problem] = []
     for each in collections:
@@ -63,40 +63,44 @@ def read_all(folder: Path, collections: Iterable[Collection]) -> dict[str, Exter
 
 
 def refuse_contradictions(
-    ledger: IssuedNumbers,
+    issued: IssuedNumbers,
     collections: Iterable[Collection],
     read: Mapping[str, ExternalFile],
     counters: Mapping[str, bytes] | None,
 ) -> None:
-    """Raise Invalid where files contradict the ledger or each other, or `counters` are too low.
+    """Add the numbers of the files to `issued`.
 
-    Without counters nothing is too low. Afterwards the ledger has all that the files gave out.
+    Raises Invalid where files contradict what was issued or each other, or where `counters` are
+    too low; without `counters` they are not checked.
     """
     problems = (
-        Problem("", f"{place}: {told}")
+        Problem("", f"{location}: {contradiction}")
         for each in collections
         if each.name in read
         for key, raw in read[each.name].documents.items()
-        for place in [_place(read, each, key)]
-        for told in ledger.note(each, orjson.loads(raw), place)
+        for location in [_location(read, each, key)]
+        for contradiction in issued.add(each, orjson.loads(raw), location)
     )
-    found = list(islice(problems, MOST_PROBLEMS))
-    values = {name: orjson.loads(raw) for name, raw in (counters or {}).items()}
-    for name, told in () if counters is None else ledger.too_low(values):
-        found.append(Problem("", f"{_place(read, COUNTERS, name)}: {told}"))
+    found = list(islice(problems, MAX_PROBLEMS))
+    if counters is not None:
+        values = {name: orjson.loads(raw) for name, raw in counters.items()}
+        found += [
+            Problem("", f"{_location(read, COUNTERS, name)}: {reason}")
+            for name, reason in issued.low_counters(values)
+        ]
     if found:
         raise Invalid(found)
 
 
-def _place(read: Mapping[str, ExternalFile], collection: Collection, key: str) -> str:
-    """The file and, where a person wrote it, the line on which a document stands."""
+def _location(read: Mapping[str, ExternalFile], collection: Collection, key: str) -> str:
+    """The file of a document and, in an external file, the line."""
     lines = read[collection.name].lines if collection.name in read else {}
     line = f", line {lines[key]}" if key in lines else ""
     return f"{collection.name}.json{line}"
 
 
-def _take_in(data: bytes, collection: Collection, found: ExternalFile) -> Iterator[str]:
-    """Add each good document to `found`, and yield what is wrong with the others."""
+def _parse(data: bytes, collection: Collection, found: ExternalFile) -> Iterator[str]:
+    """Add each valid document to `found`, and yield the faults of the others."""
     for line, document in strict_json.elements(data):
         key = document.get(collection.key) if isinstance(document, dict) else None
         if not isinstance(key, str) or not key or SEPARATOR in key:
@@ -105,7 +109,7 @@ def _take_in(data: bytes, collection: Collection, found: ExternalFile) -> Iterat
             yield f"line {line}: {collection.key} {key} stands twice"
         else:
             try:
-                found.documents[key] = _judged(collection, {collection.key: key} | document)
+                found.documents[key] = _validate(collection, {collection.key: key} | document)
                 found.lines[key] = line
             except (Invalid, ValueError) as error:
                 yield f"line {line}: {collection.key} {key}: {error}"
@@ -113,12 +117,12 @@ def _take_in(data: bytes, collection: Collection, found: ExternalFile) -> Iterat
                 yield f"line {line}: {collection.key} {key}: a member is missing or of another type"
 
 
-def _judged(collection: Collection, document: dict[str, Any]) -> bytes:
-    """The document as it is kept. Raises Invalid or ValueError for one that breaks the rules."""
+def _validate(collection: Collection, document: dict[str, Any]) -> bytes:
+    """The document as it is stored. Raises Invalid or ValueError when it breaks the rules."""
     collection.check(document)
     raw = encode_document(document)
-    index_entry_of_raw(collection, raw)
-    for series, _, number in collection.given(document):
+    index_entry_of_stored(collection, document[collection.key], raw)
+    for series, _, number in collection.issued_numbers(document):
         if type(number) is not int:
             raise ValueError(f"the {series} number must be a whole number")
     return raw

@@ -1,72 +1,67 @@
-"""What was given out once must not be given out again: numbers and ids, compared over all files.
+"""The numbers and ids that documents have, to check that none is issued twice.
 
-Files that a person edited or brought along are compared with each other, with the files that nobody
-touched, and with the counters. In a series a number belongs to one thing, and a thing has one
-number, in whichever file they stand; and no counter is below what was given out.
+Files that a person edited or copied in are compared with each other, with the files that the store
+wrote, and with the counters. Within a series a number belongs to one owner and an owner has one
+number, in whichever file they are; and no counter is below a number that was issued.
 """
 
-import re
-from collections import deque
 from collections.abc import Iterator, Mapping
 
 import orjson
 
 from app.store import Collection, Document
-from app.store.files.memory.transaction import COUNTERS, LAST_ID
+from app.store.files.memory.transaction import COUNTERS, ID, LAST_ID
 from app.store.files.wal.format import encode_document
-
-_ID = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 class IssuedNumbers:
-    """Every number and the highest id that some document has."""
+    """Every number, and the highest id, of the documents added so far."""
 
     def __init__(self) -> None:
         self._owners: dict[tuple[str, int], str] = {}
         self._numbers: dict[tuple[str, str], int] = {}
         self._highest: dict[str, tuple[int | str, str]] = {}
 
-    def trust(self, collection: Collection, document: Document) -> None:
-        """Take in a document that the store wrote itself."""
-        deque(self.note(collection, document), maxlen=0)
-
-    def note(self, collection: Collection, document: Document, place: str = "") -> Iterator[str]:
-        """Take a document in, which stands at `place`; yields what contradicts what is known."""
-        key = document[collection.key]
-        if _ID.fullmatch(key):
-            self._raise(LAST_ID, key, place)
-        for series, owner, number in collection.given(document):
+    def add(self, collection: Collection, document: Document, location: str = "") -> list[str]:
+        """Add the numbers of a document found at `location`; returns the contradictions."""
+        key, contradictions = document[collection.key], []
+        if ID.fullmatch(key):
+            self._raise_highest(LAST_ID, key, location)
+        for series, owner, number in collection.issued_numbers(document):
             known = self._numbers.setdefault((series, owner), number)
             holder = self._owners.setdefault((series, number), owner)
             if known != number:
-                yield f"{series} number {number} was changed: {owner} was given {known}"
+                contradictions.append(
+                    f"{series} number {number} was changed: {owner} was given {known}"
+                )
             elif holder != owner:
-                yield f"{series} number {number} belongs to {holder} already"
+                contradictions.append(f"{series} number {number} belongs to {holder} already")
             else:
-                self._raise(series, number, place)
+                self._raise_highest(series, number, location)
+        return contradictions
 
-    def too_low(self, counters: Mapping[str, Document]) -> Iterator[tuple[str, str]]:
-        """The counters that would give something out again: (counter, the reason)."""
-        for name, (highest, place) in sorted(self._highest.items()):
-            least = orjson.dumps({"name": name, "value": highest}).decode()
+    def low_counters(self, counters: Mapping[str, Document]) -> Iterator[tuple[str, str]]:
+        """The counters that would issue a number again, each as (name, reason)."""
+        for name, (highest, location) in sorted(self._highest.items()):
+            lowest = orjson.dumps({"name": name, "value": highest}).decode()
             if name not in counters:
-                yield name, f"{name} is missing; it must be {least} at the least"
+                yield name, f"{name} is missing; it must be {lowest} at the least"
             elif counters[name]["value"] < highest:
-                where = f" ({place})" if place else ""
+                where = f" ({location})" if location else ""
                 yield (
                     name,
-                    f"{name} is below {highest}, which was given out already{where}; it must be "
-                    f"{least} at the least",
+                    f"{name} is below {highest}, which was given out already{where}; "
+                    f"it must be {lowest} at the least",
                 )
 
     def counters(self) -> dict[str, bytes]:
-        """The lowest counters that are right, as they are kept."""
+        """The lowest valid counters, as stored documents by name."""
         return {
             name: encode_document({COUNTERS.key: name, "value": highest})
             for name, (highest, _) in self._highest.items()
         }
 
-    def _raise(self, name: str, given: int | str, place: str) -> None:
+    def _raise_highest(self, name: str, value: int | str, location: str) -> None:
         known = self._highest.get(name)
-        if known is None or given > known[0]:  # type: ignore[operator]  # of one kind by its name
-            self._highest[name] = given, place
+        if known is None or value > known[0]:  # type: ignore[operator]  # one name, one type
+            self._highest[name] = value, location

@@ -1,8 +1,8 @@
-"""Opening a data folder: which files there are, whether they are what the store wrote.
+"""Initialises and opens a data folder, and checks that its files are those that the store wrote.
 
-A folder with a journal is checked against the fingerprints in the journal's headers. A folder
-without one (a fresh clone, files brought from elsewhere) has its files validated, and taken over;
-so has a file of a collection that the journal does not know yet.
+The files of a folder with a log are compared with the checksums in the log's headers. In a folder
+without a log (a fresh clone, files copied in) the files are validated and adopted; so is the file
+of a collection that the log does not know yet.
 """
 
 import os
@@ -19,23 +19,23 @@ from app.store.files.disk.filesystem import (
     NETWORK_FILE_SYSTEMS,
     file_system_of,
     forbidden,
-    reporting,
+    translating_os_errors,
 )
 from app.store.files.folder.external_files import read_all, refuse_contradictions
 from app.store.files.folder.issued_numbers import IssuedNumbers
 from app.store.files.memory.transaction import COUNTERS
-from app.store.files.snapshot.checkpoint_file import CheckpointFile, FileRecord, path_of
+from app.store.files.snapshot.checkpoint_file import CheckpointFile, path_of
 from app.store.files.snapshot.writer import publish, write_next
-from app.store.files.wal.format import Header
+from app.store.files.wal.format import FileRecord, Header
 from app.store.files.wal.segment import Segment, create_segment, read_header, segment_numbers
 
-_SMALL_BYTES = 1 << 20
+SMALL_FOLDER_MAX_BYTES = 1 << 20
 
 
-class Opened(NamedTuple):
-    """An opened folder: the first segment to read, and the checkpoint files.
+class OpenedFolder(NamedTuple):
+    """The first segment to read, and the checkpoint files.
 
-    `unrecorded` are those that were taken over and are not on record in any header yet.
+    `unrecorded` are the files that were adopted and are in no header yet.
     """
 
     segment: Segment
@@ -46,10 +46,10 @@ class Opened(NamedTuple):
 def prepare_folder(folder: Path, refused: Container[str] = NETWORK_FILE_SYSTEMS) -> None:
     """Create the data folder if needed. Raises Unavailable when it cannot be used.
 
-    `refused` are the types of file system, as the kernel names them, where locks do not hold.
+    `refused` are the types of file system, by their kernel names, on which locks do not hold.
     """
     doing = f"preparing the data folder {folder.name}/"
-    with reporting(doing):
+    with translating_os_errors(doing):
         if folder.exists() and not folder.is_dir():
             raise Unavailable(f"{folder.name} is not a folder; set DAYBOOK_DATA to one.")
         for each in (folder, folder / "journal"):
@@ -65,49 +65,49 @@ def prepare_folder(folder: Path, refused: Container[str] = NETWORK_FILE_SYSTEMS)
 
 
 def is_data_folder(folder: Path, collections: Iterable[Collection]) -> bool:
-    """Whether a shop is kept in `folder`, or files wait there to be taken over.
-
-    Raises Unavailable when that cannot be seen.
-    """
-    with reporting(f"looking into the data folder {folder.name}/"):
+    """Whether `folder` has a log or a checkpoint file. Raises Unavailable when it is unreadable."""
+    with translating_os_errors(f"looking into the data folder {folder.name}/"):
         names = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
     return bool(names & {"journal", *(path_of(folder, each.name).name for each in collections)})
 
 
 def is_small(folder: Path) -> bool:
-    """Whether opening the folder takes no time to speak of. Raises Unavailable."""
-    with reporting(f"looking into the data folder {folder.name}/"):
+    """Whether the folder holds at most SMALL_FOLDER_MAX_BYTES, so that it opens at once.
+
+    Raises Unavailable when it is unreadable.
+    """
+    with translating_os_errors(f"looking into the data folder {folder.name}/"):
         sizes = (
             path.stat().st_size for each in (folder, folder / "journal") for path in each.glob("*")
         )
-        return sum(sizes) <= _SMALL_BYTES
+        return sum(sizes) <= SMALL_FOLDER_MAX_BYTES
 
 
-def establish(folder: Path, collections: Iterable[Collection], schema: int = 0) -> None:
-    """Begin the journal if there is none, and take over files it does not know.
+def initialise(folder: Path, collections: Iterable[Collection], schema: int = 0) -> None:
+    """Create the log if there is none, and adopt files that it does not know.
 
-    A new journal's documents are of version `schema`. The caller holds store.lock. Raises Invalid
-    when such a file breaks the rules.
+    `schema` is the version of the documents in a new log. The caller holds store.lock. Raises
+    Invalid when such a file breaks the rules.
     """
     journal = folder / "journal"
-    with reporting("opening the data folder"):
+    with translating_os_errors("opening the data folder"):
         headers = read_headers(folder)
         known = {name for header in headers for name in header.files}
         new = [each for each in collections if each.name not in known]
-        files = _take_over(folder, new) if new else {}
+        files = _adopt_files(folder, new) if new else {}
         if not headers:
-            # a start that died may have made these without making their names safe
-            with suppress(PermissionError):  # then it was not we who made the folder there
+            # a start that died may have created these without syncing their names
+            with suppress(PermissionError):  # then another user created the folder
                 sync_folder(folder.parent)
             sync_folder(folder)
             create_segment(journal, Header(1, 0, files, schema)).close()
 
 
-def open_folder(folder: Path, collections: Iterable[Collection]) -> Opened:
-    """Open all files for reading; no lock is needed.
+def open_folder(folder: Path, collections: Iterable[Collection]) -> OpenedFolder:
+    """Open all files for reading; needs no lock.
 
-    Raises Damaged, or FileNotFoundError when a checkpoint has just removed a segment. Either may be
-    due to a checkpoint that goes on meanwhile, if there are other segments afterwards.
+    Raises Damaged, or FileNotFoundError when a checkpoint has just removed a segment. If the
+    segments have changed afterwards, a concurrent checkpoint may be the cause of either.
     """
     journal = folder / "journal"
     numbers = segment_numbers(journal)
@@ -119,12 +119,13 @@ def open_folder(folder: Path, collections: Iterable[Collection]) -> Opened:
     base = {each.name: open_file(folder, each) for each in collections}
     headers = read_headers(folder)
     known = {name for header in headers for name in header.files}
+    unrecorded: dict[str, FileRecord] = {}
     for name, file in base.items():
-        file.record = (
-            recorded(headers, name, file) if name in known else _new_record(file, headers[-1].after)
-        )
-    unrecorded = {name: file.record for name, file in base.items() if name not in known}
-    return Opened(Segment(journal, numbers[0]), base, unrecorded)
+        if name in known:
+            file.record = find_record(headers, name, file)
+        else:
+            file.record = unrecorded[name] = _record_of(file, headers[-1].after)
+    return OpenedFolder(Segment(journal, numbers[0]), base, unrecorded)
 
 
 def open_file(folder: Path, collection: Collection) -> CheckpointFile:
@@ -143,10 +144,10 @@ def read_headers(folder: Path) -> list[Header]:
     return [read_header(journal, number) for number in segment_numbers(journal)]
 
 
-def recorded(headers: Sequence[Header], name: str, file: CheckpointFile) -> FileRecord:
-    """What is on record about this very file; reads it whole.
+def find_record(headers: Sequence[Header], name: str, file: CheckpointFile) -> FileRecord:
+    """The record whose checksum this file has; reads the whole file.
 
-    Raises Damaged, with what to do, for one that is not as the store left it.
+    Raises Damaged for a file that is not as the store left it.
     """
     found = file.fingerprint()
     records = [header.files[name] for header in headers if name in header.files]
@@ -166,19 +167,19 @@ def recorded(headers: Sequence[Header], name: str, file: CheckpointFile) -> File
     return record
 
 
-def _take_over(folder: Path, new: Sequence[Collection]) -> dict[str, FileRecord]:
-    """Validate files that the store has no record of; write them in the store's own form.
+def _adopt_files(folder: Path, new: Sequence[Collection]) -> dict[str, FileRecord]:
+    """Validate files that the store has no record of; rewrite them in the store's own format.
 
-    A new folder without counters gets such as go on after what its documents were given.
+    A new folder without counters gets counters that continue after the numbers of its documents.
     """
-    brought = [each for each in new if path_of(folder, each.name).exists()]
-    read = read_all(folder, brought)
-    documents = {each.name: read[each.name].documents if each in brought else {} for each in new}
+    existing = [each for each in new if path_of(folder, each.name).exists()]
+    read = read_all(folder, existing)
+    documents = {each.name: read[each.name].documents if each in existing else {} for each in new}
     if COUNTERS in new:
-        ledger = IssuedNumbers()
-        counters = documents[COUNTERS.name] if COUNTERS in brought else None
-        refuse_contradictions(ledger, brought, read, counters)
-        documents[COUNTERS.name] = counters or ledger.counters()
+        issued = IssuedNumbers()
+        counters = documents[COUNTERS.name] if COUNTERS in existing else None
+        refuse_contradictions(issued, existing, read, counters)
+        documents[COUNTERS.name] = counters or issued.counters()
     records = {
         each.name: write_next(folder, each, None, documents[each.name], covers=0) for each in new
     }
@@ -186,6 +187,6 @@ def _take_over(folder: Path, new: Sequence[Collection]) -> dict[str, FileRecord]
     return records
 
 
-def _new_record(file: CheckpointFile, covers: int) -> FileRecord:
-    """The journal has nothing of a collection that it does not know, so the file covers it all."""
+def _record_of(file: CheckpointFile, covers: int) -> FileRecord:
+    """The log has nothing of a collection that it does not know, so the file covers all of it."""
     return FileRecord(covers, sum(1 for _ in file.lines()), *file.fingerprint())

@@ -1,1 +1,5 @@
-"""Memtables, indexes, transactions and change feeds."""
+"""The documents in memory: memtables over checkpoint files, indexes, transactions, change feeds.
+
+index.py holds the sorted indexes, query.py the question put to them, tables.py the memtables and
+indexes of one process; transaction.py reads and changes them; change_feeds.py reports changed keys.
+"""

@@ -1,4 +1,4 @@
-"""Feeds: which documents of a collection changed since somebody last asked."""
+"""Change feeds: the keys of a collection's documents that changed since the last take."""
 
 import threading
 from collections import defaultdict
@@ -6,62 +6,63 @@ from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from weakref import WeakSet
 
-POLL_S = 0.005
-"""How soon a feed sees what another process wrote; this process's own changes wake it at once."""
+POLL_INTERVAL_S = 0.005
+"""How often a waiting feed looks for other processes' changes; this process's wake it at once."""
 
 
-class JsonFeed:
-    """See app.store.Feed. It ends when its owner forgets it."""
+class JsonChangeFeed:
+    """See app.store.ChangeFeed. It ends when its owner drops the last reference."""
 
-    def __init__(self, catch_up: Callable[[], None], memory: AbstractContextManager[bool]) -> None:
+    def __init__(
+        self, catch_up: Callable[[], None], memory_lock: AbstractContextManager[bool]
+    ) -> None:
         self._catch_up = catch_up
-        self._memory = memory
+        self._memory_lock = memory_lock
         self._keys: dict[str, None] = {}
-        self._something = threading.Event()
+        self._wake = threading.Event()
 
     def take(self, timeout_s: float) -> list[str]:
-        """See Feed.take."""
-        for _ in range(round(timeout_s / POLL_S)):
+        """See ChangeFeed.take."""
+        for _ in range(round(timeout_s / POLL_INTERVAL_S)):
             self._catch_up()
-            if self._something.wait(POLL_S):
+            if self._wake.wait(POLL_INTERVAL_S):
                 break
-        with self._memory:
+        with self._memory_lock:
             self._catch_up()
-            self._something.clear()
+            self._wake.clear()
             keys, self._keys = self._keys, {}
         return list(keys)
 
     def wake(self) -> None:
-        """See Feed.wake."""
-        self._something.set()
+        """See ChangeFeed.wake."""
+        self._wake.set()
 
-    def note(self, key: str) -> None:
-        """A document was put or deleted. The caller holds the memory lock."""
+    def record(self, key: str) -> None:
+        """Record that a document was put or deleted. The caller holds the memory lock."""
         self._keys[key] = None
-        self._something.set()
+        self._wake.set()
 
 
-class Feeds:
+class ChangeFeeds:
     """All feeds of one store, by collection. The caller of each method holds the memory lock.
 
-    Of most collections nobody follows the changes; those cost nothing here.
+    A collection without feeds costs nothing here.
     """
 
     def __init__(self) -> None:
-        self._feeds: defaultdict[str, WeakSet[JsonFeed]] = defaultdict(WeakSet)
+        self._feeds: defaultdict[str, WeakSet[JsonChangeFeed]] = defaultdict(WeakSet)
 
-    def add(self, collection: str, feed: JsonFeed) -> None:
-        """Tell `feed` of every change from now on."""
+    def add(self, collection: str, feed: JsonChangeFeed) -> None:
+        """Record every later change of the collection in `feed`."""
         self._feeds[collection].add(feed)
 
-    def note(self, collection: str, key: str) -> None:
-        """Tell who follows `collection` that a document of it changed."""
-        if collection in self._feeds:
-            for feed in self._feeds[collection]:
-                feed.note(key)
+    def record(self, collection: str, key: str) -> None:
+        """Record a changed document in the feeds of its collection."""
+        for feed in self._feeds.get(collection, ()):
+            feed.record(key)
 
-    def note_all(self, keys: Callable[[str], Iterable[str]]) -> None:
-        """After a gap it isn't known what changed: name every document of what is followed."""
+    def record_all(self, keys: Callable[[str], Iterable[str]]) -> None:
+        """Record every key of each collection that has feeds: after a gap any may have changed."""
         for name, feeds in self._feeds.items():
             for key in keys(name) if feeds else ():
-                self.note(name, key)
+                self.record(name, key)

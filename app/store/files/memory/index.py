@@ -1,7 +1,8 @@
 """Sorted indexes over one collection, kept in memory and rebuilt at start.
 
-An *entry* is the text `sort + SEPARATOR + key`: entries sort as the list shall be sorted, and end
-in the key. An index maps each value (a status, a customer) to the entries that have it.
+A *sort key* is the text `sort + SEPARATOR + key`, so sort keys compare as the list is ordered, and
+end in the document's key. An index maps each value (a status, a customer) to the sort keys of the
+documents that have it.
 """
 
 from bisect import bisect_left, insort
@@ -20,125 +21,130 @@ AFTER_SEPARATOR = "\x20"
 ALL = ""
 """The name of the index (and its one value) that holds every document of a listed collection."""
 
-_LONG = 512
-"""A plain list is smaller and faster up to about this length; beyond it, insertion gets dear."""
+PLAIN_LIST_MAX_ENTRIES = 512
+"""Up to this length a plain list is smaller and faster than a SortedList."""
 
-Posting = tuple[str, IndexValue]
+Term = tuple[str, IndexValue]
+"""The name of an index, and a value in it."""
 Bucket: TypeAlias = "list[str] | SortedList"
 
 
 class IndexEntry(NamedTuple):
-    """Where a document is found: its place in every list, and each (index, value) it is under."""
+    """A document's sort key, and the terms under which the indexes hold it."""
 
-    entry: str
-    postings: frozenset[Posting]
+    sort_key: str
+    terms: frozenset[Term]
 
 
-NOWHERE = IndexEntry("", frozenset())
+NOT_INDEXED = IndexEntry("", frozenset())
 _LISTED_ONLY = frozenset({(ALL, ALL)})
 
 
-def index_entry_of_raw(collection: Collection, raw: bytes | None) -> IndexEntry:
-    """The filing of a stored document; NOWHERE for None, and where nothing is indexed.
+def index_entry(collection: Collection, document: Document) -> IndexEntry:
+    """The index entry of a document; NOT_INDEXED where the collection has no indexes.
 
-    Raises what the functions of the collection raise for a document that they cannot deal with.
+    Errors of the collection's functions pass through.
     """
-    if raw is None or not (collection.listed or collection.indexes):
-        return NOWHERE
-    return filed(collection, orjson.loads(raw))
-
-
-def filed(collection: Collection, document: Document) -> IndexEntry:
-    """The filing of a document as it is stored; it raises as `index_entry_of_raw` does."""
-    if not (collection.listed or collection.indexes):
-        return NOWHERE
-    entry = entry_of(collection, document)
+    if not collection.is_indexed:
+        return NOT_INDEXED
+    sort_key = sort_key_of(collection, document)
     if not collection.indexes:
-        return IndexEntry(entry, _LISTED_ONLY)
-    found = [
+        return IndexEntry(sort_key, _LISTED_ONLY)
+    terms = [
         (name, each) for name, values in collection.indexes.items() for each in values(document)
     ]
-    return IndexEntry(entry, _LISTED_ONLY.union(found) if collection.listed else frozenset(found))
+    return IndexEntry(
+        sort_key, _LISTED_ONLY.union(terms) if collection.listed else frozenset(terms)
+    )
 
 
-def index_entry_by_key(collection: Collection, key: str) -> IndexEntry | None:
-    """The filing of a document with this key, where nothing else about it counts; else None."""
-    if not (collection.listed or collection.indexes):
-        return NOWHERE
+def index_entry_of_key(collection: Collection, key: str) -> IndexEntry | None:
+    """The index entry of the document with this key; None where it depends on the document."""
+    if not collection.is_indexed:
+        return NOT_INDEXED
     if collection.indexes or collection.sort is not unsorted:
         return None
     return IndexEntry(SEPARATOR + key, _LISTED_ONLY)
 
 
-def entry_of(collection: Collection, document: Document) -> str:
-    """A document's place in every list."""
+def index_entry_of_stored(collection: Collection, key: str, raw: bytes | None) -> IndexEntry:
+    """The index entry of stored JSON; NOT_INDEXED for None. Raises as `index_entry` does."""
+    if raw is None:
+        return NOT_INDEXED
+    return index_entry_of_key(collection, key) or index_entry(collection, orjson.loads(raw))
+
+
+def sort_key_of(collection: Collection, document: Document) -> str:
+    """A document's sort key."""
     return f"{collection.sort(document)}{SEPARATOR}{document[collection.key]}"
 
 
-def key_of(entry: str) -> str:
-    """The key at the end of an entry."""
-    return entry.rpartition(SEPARATOR)[2]
+def key_of(sort_key: str) -> str:
+    """The document's key at the end of a sort key."""
+    return sort_key.rpartition(SEPARATOR)[2]
 
 
 class Index:
     """One index. Adding and discarding cost O(log n)."""
 
-    def __init__(self, entries: Mapping[IndexValue, list[str]]) -> None:
-        """File `entries`, in any order, each under its value; much faster than one by one."""
-        for each in entries.values():
+    def __init__(self, sort_keys: Mapping[IndexValue, list[str]]) -> None:
+        """Take the unsorted sort keys of each value; much faster than adding one by one."""
+        for each in sort_keys.values():
             each.sort()
         self._buckets: dict[IndexValue, Bucket] = {
-            value: SortedList(each) if len(each) > _LONG else each
-            for value, each in entries.items()
+            value: SortedList(each) if len(each) > PLAIN_LIST_MAX_ENTRIES else each
+            for value, each in sort_keys.items()
         }
 
-    def add(self, value: IndexValue, entry: str) -> None:
-        """File `entry` under `value`."""
+    def add(self, value: IndexValue, sort_key: str) -> None:
+        """Add `sort_key` under `value`."""
         bucket = self._buckets.get(value)
         if bucket is None:
-            self._buckets[value] = [entry]
+            self._buckets[value] = [sort_key]
         elif isinstance(bucket, SortedList):
-            bucket.add(entry)
+            bucket.add(sort_key)
         else:
-            insort(bucket, entry)
-            if len(bucket) > _LONG:
+            insort(bucket, sort_key)
+            if len(bucket) > PLAIN_LIST_MAX_ENTRIES:
                 self._buckets[value] = SortedList(bucket)
 
-    def discard(self, value: IndexValue, entry: str) -> None:
-        """Take `entry` from under `value`; an empty value is forgotten."""
+    def discard(self, value: IndexValue, sort_key: str) -> None:
+        """Remove `sort_key` from `value`, and the value when nothing is left."""
         bucket = self._buckets[value]
         if isinstance(bucket, SortedList):
-            bucket.remove(entry)
+            bucket.remove(sort_key)
         else:
-            del bucket[bisect_left(bucket, entry)]
+            del bucket[bisect_left(bucket, sort_key)]
         if not bucket:
             del self._buckets[value]
 
     def count(self, value: IndexValue) -> int:
-        """How many entries have `value`."""
+        """The number of documents that have `value`."""
         return len(self._buckets.get(value, ()))
 
-    def count_between(self, value: IndexValue, low: str, high: str) -> int:
-        """How many entries with `value` there are from `low` up to but without `high`."""
+    def count_between(self, value: IndexValue, start: str, stop: str) -> int:
+        """The number of sort keys under `value` from `start` up to but not `stop`."""
         bucket = self._buckets.get(value, [])
-        return max(_place(bucket, high) - _place(bucket, low), 0)
+        return max(_position(bucket, stop) - _position(bucket, start), 0)
 
-    def contains(self, value: IndexValue, entry: str) -> bool:
-        """Whether `entry` has `value`."""
+    def contains(self, value: IndexValue, sort_key: str) -> bool:
+        """Whether `sort_key` is under `value`."""
         bucket = self._buckets.get(value, [])
-        place = _place(bucket, entry)
-        return place < len(bucket) and bucket[place] == entry
+        position = _position(bucket, sort_key)
+        return position < len(bucket) and bucket[position] == sort_key
 
-    def entries(self, value: IndexValue, low: str, high: str, *, descending: bool) -> Iterator[str]:
-        """The entries with `value` from `low` up to but without `high`, in either direction."""
+    def sort_keys(
+        self, value: IndexValue, start: str, stop: str, *, descending: bool
+    ) -> Iterator[str]:
+        """The sort keys under `value` from `start` up to but not `stop`, in either order."""
         bucket = self._buckets.get(value, [])
-        start, stop = _place(bucket, low), _place(bucket, high)
+        first, end = _position(bucket, start), _position(bucket, stop)
         if isinstance(bucket, SortedList):
-            return iter(bucket.islice(start, stop, reverse=descending))
-        return reversed(bucket[start:stop]) if descending else islice(bucket, start, stop)
+            return iter(bucket.islice(first, end, reverse=descending))
+        return reversed(bucket[first:end]) if descending else islice(bucket, first, end)
 
 
-def _place(bucket: Bucket, entry: str) -> int:
+def _position(bucket: Bucket, sort_key: str) -> int:
     if isinstance(bucket, SortedList):
-        return int(bucket.bisect_left(entry))
-    return bisect_left(bucket, entry)
+        return int(bucket.bisect_left(sort_key))
+    return bisect_left(bucket, sort_key)

@@ -1,7 +1,7 @@
-"""What one process knows: checkpoint files below, layers of newer documents above, indexes beside.
+"""What a store has in memory: memtables over checkpoint files, and the indexes of both.
 
-Each journal segment has its layer, so that a checkpoint can take over the layers of finished
-segments while the newest goes on growing. Nothing in here locks or writes; replica.py does.
+There is a memtable for each log segment, so that a checkpoint can write the memtables of finished
+segments to the files while the newest one grows. Nothing here locks or writes; replica.py does.
 """
 
 import gc
@@ -15,38 +15,35 @@ from typing import NamedTuple
 import orjson
 
 from app.kernel.bounded_cache import BoundedCache
-from app.store import Collection, Document, IndexValue, Page
+from app.store import Collection, IndexValue, Page
 from app.store.files.memory.index import (
-    AFTER_SEPARATOR,
     ALL,
     Index,
     IndexEntry,
-    Posting,
-    entry_of,
-    index_entry_by_key,
-    index_entry_of_raw,
+    index_entry_of_stored,
     key_of,
+    sort_key_of,
 )
+from app.store.files.memory.query import Query, Selection
 from app.store.files.snapshot.checkpoint_file import CheckpointFile
-
-_END = "\U0010ffff"
 
 
 class Change(NamedTuple):
-    """One document put (`raw`, as stored) or deleted (`raw` is None) by a transaction."""
+    """One document put (`raw` is its stored JSON) or deleted (`raw` is None) by a transaction."""
 
     collection: str
     key: str
     raw: bytes | None
-    filing: IndexEntry
+    entry: IndexEntry
 
 
 Staged = Mapping[str, Change]
-"""The changes of the transaction that asks, in one collection, by key."""
+"""The uncommitted changes of the reading transaction in one collection, by key."""
+NO_CHANGES: Staged = {}
 
 
 class Memtable(dict[str, dict[str, bytes | None]]):
-    """By collection and key: the document put since the layer began, or None for a deleted one."""
+    """The documents put in one log segment, by collection and key; None for a deleted one."""
 
     def __init__(self, segment: int, collections: Iterable[str]) -> None:
         super().__init__((name, {}) for name in collections)
@@ -59,164 +56,132 @@ class Tables:
     def __init__(
         self, collections: Iterable[Collection], base: Mapping[str, CheckpointFile], segment: int
     ) -> None:
-        """Start from checkpoint files: fill the indexes of those collections that have any."""
+        """Start from the checkpoint files `base`, and build the indexes from them."""
         self.collections = {collection.name: collection for collection in collections}
         self.base = dict(base)
-        self.memtables = [Memtable(segment, self.collections)]
-        self._filings = BoundedCache[tuple[str, str], IndexEntry]()
-        with _nothing_collected():
+        self.memtables: list[Memtable] = []
+        self.add_memtable(segment)
+        self._entry_cache = BoundedCache[tuple[str, str], IndexEntry]()
+        with _gc_paused():
             self._indexes = {
-                name: _indexes_over(collection, base[name])
+                name: _build_indexes(collection, base[name])
                 for name, collection in self.collections.items()
-                if collection.listed or collection.indexes
+                if collection.is_indexed
             }
 
+    def add_memtable(self, segment: int) -> None:
+        """Begin the memtable of a new log segment."""
+        self.memtables.append(Memtable(segment, self.collections))
+
     def apply(self, changes: Iterable[Change]) -> None:
-        """Take in one transaction."""
+        """Apply the changes of one transaction."""
         newest = self.memtables[-1]
-        for name, key, raw, filing in changes:
+        for name, key, raw, entry in changes:
             if name in self._indexes:
-                self._refile(name, self.filing(name, key), filing)
-                self._filings.keep((name, key), filing)
+                self._update_indexes(name, self._index_entry(name, key), entry)
+                self._entry_cache[name, key] = entry
             newest[name][key] = raw
 
-    def raw(self, collection: str, key: str) -> bytes | None:
+    def get(self, collection: str, key: str, staged: Staged = NO_CHANGES) -> bytes | None:
         """The stored JSON of a document, or None."""
+        if key in staged:
+            return staged[key].raw
         for memtable in reversed(self.memtables):
             documents = memtable[collection]
             if key in documents:
                 return documents[key]
         return self.base[collection].get(key)
 
-    def filing(self, collection: str, key: str) -> IndexEntry:
-        """Where a document of a collection that has indexes is filed now."""
-        if lately := self._filings.get((collection, key)):
-            return lately
-        declared, raw = self.collections[collection], self.raw(collection, key)
-        return (raw and index_entry_by_key(declared, key)) or index_entry_of_raw(declared, raw)
-
-    def keys(self, collection: str) -> Iterator[str]:
-        """Every key of the collection."""
+    def keys(self, collection: str, staged: Staged = NO_CHANGES) -> Iterator[str]:
+        """See View.keys."""
         field = self.collections[collection].key
-        newer = {key: None for memtable in self.memtables for key in memtable[collection]}
+        newer = dict.fromkeys(key for table in self.memtables for key in table[collection])
+        newer |= dict.fromkeys(staged)
         for raw in self.base[collection].lines():
             if (key := orjson.loads(raw)[field]) not in newer:
                 yield key
-        yield from (key for key in newer if self.raw(collection, key) is not None)
+        yield from (key for key in newer if self.get(collection, key, staged) is not None)
 
     def scan(self, collection: str, after: str, limit: int, staged: Staged) -> list[bytes]:
-        """See View.scan; the documents as they are stored."""
-        newer = {key for memtable in self.memtables for key in memtable[collection] if key > after}
-        newer |= {key for key in staged if key > after}
-        file = self.base[collection].after(after)
-        older = ((key, raw) for key, raw in file if key not in newer)
-        fresh = (
-            (key, raw)
-            for key in sorted(newer)
-            if (raw := staged[key].raw if key in staged else self.raw(collection, key))
+        """See View.scan; returns stored JSON."""
+        tables = (staged, *(memtable[collection] for memtable in self.memtables))
+        newer = {key for table in tables for key in table if key > after}
+        in_file = self.base[collection].documents_after(after)
+        unchanged = ((key, raw) for key, raw in in_file if key not in newer)
+        changed = (
+            (key, raw) for key in sorted(newer) if (raw := self.get(collection, key, staged))
         )
-        return [raw for _, raw in islice(merge(older, fresh), limit)]
+        return [raw for _, raw in islice(merge(unchanged, changed), limit)]
 
-    def count(
-        self,
-        collection: str,
-        where: Mapping[str, IndexValue],
-        low: str,
-        high: str | None,
-        staged: Staged,
-    ) -> int:
-        """How many documents match."""
-        if not (where or low or staged) and high is None and self.collections[collection].listed:
-            return self._indexes[collection][ALL].count(ALL)
-        wanted = self._wanted(collection, where)
-        start, stop = _range(low, high, None, False)
-
-        def matches(filing: IndexEntry) -> bool:
-            return wanted <= filing.postings and start <= filing.entry < stop
-
-        number = sum(
-            matches(change.filing) - matches(self.filing(collection, change.key))
+    def count(self, collection: str, query: Query, staged: Staged) -> int:
+        """See View.count."""
+        selection = query.select(self.collections[collection])
+        difference = sum(
+            selection.matches(change.entry)
+            - selection.matches(self._index_entry(collection, change.key))
             for change in staged.values()
         )
-        if len(wanted) > 1:
-            return number + sum(1 for _ in self._matching(collection, wanted, start, stop, False))
-        ((name, value),) = wanted
-        return number + self._indexes[collection][name].count_between(value, start, stop)
+        if len(selection.terms) > 1:
+            return difference + sum(1 for _ in self._sort_keys(collection, selection))
+        ((name, value),) = selection.terms
+        index = self._indexes[collection][name]
+        return difference + index.count_between(value, selection.start, selection.stop)
 
-    def find(
-        self,
-        collection: str,
-        where: Mapping[str, IndexValue],
-        low: str,
-        high: str | None,
-        after: str | None,
-        limit: int | None,
-        descending: bool,
-        staged: Staged,
-    ) -> Page:
+    def find(self, collection: str, query: Query, staged: Staged) -> Page:
         """See View.find."""
-        wanted = self._wanted(collection, where)
-        start, stop = _range(low, high, after, descending)
-        kept = (
-            entry
-            for entry in self._matching(collection, wanted, start, stop, descending)
-            if key_of(entry) not in staged
+        selection = query.select(self.collections[collection])
+        descending, limit = query.descending, query.limit
+        sort_keys: Iterator[str] = (
+            each
+            for each in self._sort_keys(collection, selection, descending=descending)
+            if key_of(each) not in staged
         )
-        fresh = [
-            change.filing.entry
-            for change in staged.values()
-            if wanted <= change.filing.postings and start <= change.filing.entry < stop
-        ]
-        entries = (
-            merge(kept, sorted(fresh, reverse=descending), reverse=descending) if fresh else kept
-        )
-        found = list(islice(entries, None if limit is None else limit + 1))
+        changed = [each.entry.sort_key for each in staged.values() if selection.matches(each.entry)]
+        if changed:
+            changed.sort(reverse=descending)
+            sort_keys = iter(merge(sort_keys, changed, reverse=descending))
+        found = list(islice(sort_keys, None if limit is None else limit + 1))
         page = found[:limit]
-        documents = [self._document(collection, key_of(entry), staged) for entry in page]
+        stored = (self.get(collection, key_of(each), staged) for each in page)
+        documents = [orjson.loads(raw or b"null") for raw in stored]
         return Page(documents, page[-1] if page and len(found) > len(page) else None)
 
-    def _wanted(self, collection: str, where: Mapping[str, IndexValue]) -> frozenset[Posting]:
-        """The postings that a document must have. Raises ValueError where nothing is indexed so."""
-        declared = self.collections[collection]
-        if not where and not declared.listed:
-            raise ValueError(f"{collection} is not listed; it can be read by key or by an index")
-        if unknown := where.keys() - declared.indexes.keys():
-            raise ValueError(f"{collection} has no index {', '.join(sorted(unknown))}")
-        return frozenset(where.items()) or frozenset({(ALL, ALL)})
-
-    def _matching(
-        self, collection: str, wanted: frozenset[Posting], start: str, stop: str, descending: bool
+    def _sort_keys(
+        self, collection: str, selection: Selection, *, descending: bool = False
     ) -> Iterator[str]:
-        """The entries that match all filters: the rarest one leads, the others are asked."""
+        """The sort keys selected: read from the rarest term, checked against the others."""
         indexes = self._indexes[collection]
-        filters = sorted(
-            ((indexes[name], value) for name, value in wanted),
-            key=lambda pair: pair[0].count(pair[1]),
+        terms = sorted(
+            ((indexes[name], value) for name, value in selection.terms),
+            key=lambda term: term[0].count(term[1]),
         )
-        (index, value), *others = filters
-        for entry in index.entries(value, start, stop, descending=descending):
-            if all(other.contains(wanted, entry) for other, wanted in others):
-                yield entry
+        (index, value), *others = terms
+        for each in index.sort_keys(value, selection.start, selection.stop, descending=descending):
+            if all(other.contains(wanted, each) for other, wanted in others):
+                yield each
 
-    def _document(self, collection: str, key: str, staged: Staged) -> Document:
-        raw = staged[key].raw if key in staged else self.raw(collection, key)
-        document: Document = orjson.loads(raw or b"null")
-        return document
+    def _index_entry(self, collection: str, key: str) -> IndexEntry:
+        """The present index entry of a document in an indexed collection."""
+        if cached := self._entry_cache.get((collection, key)):
+            return cached
+        raw = self.get(collection, key)
+        return index_entry_of_stored(self.collections[collection], key, raw)
 
-    def _refile(self, collection: str, old: IndexEntry, new: IndexEntry) -> None:
+    def _update_indexes(self, collection: str, old: IndexEntry, new: IndexEntry) -> None:
         if old == new:
             return
         indexes = self._indexes[collection]
-        moved = old.entry != new.entry
-        for name, value in old.postings if moved else old.postings - new.postings:
-            indexes[name].discard(value, old.entry)
-        for name, value in new.postings if moved else new.postings - old.postings:
-            indexes[name].add(value, new.entry)
+        before = {(*term, old.sort_key) for term in old.terms}
+        after = {(*term, new.sort_key) for term in new.terms}
+        for name, value, sort_key in before - after:
+            indexes[name].discard(value, sort_key)
+        for name, value, sort_key in after - before:
+            indexes[name].add(value, sort_key)
 
 
 @contextmanager
-def _nothing_collected() -> Iterator[None]:
-    """Millions of objects are made here, and all stay: looking for garbage is a waste of time."""
+def _gc_paused() -> Iterator[None]:
+    """Pause garbage collection: millions of objects are created here, and all of them stay."""
     was_enabled = gc.isenabled()
     gc.disable()
     try:
@@ -226,28 +191,17 @@ def _nothing_collected() -> Iterator[None]:
             gc.enable()
 
 
-def _indexes_over(collection: Collection, file: CheckpointFile) -> dict[str, Index]:
-    """As filing each document would make them, but quicker: every start waits for this."""
-    entries: dict[str, dict[IndexValue, list[str]]] = {
+def _build_indexes(collection: Collection, file: CheckpointFile) -> dict[str, Index]:
+    """The indexes of a file. Adding document by document would slow down every start."""
+    sort_keys: dict[str, dict[IndexValue, list[str]]] = {
         name: defaultdict(list) for name in (ALL, *collection.indexes)
     }
     for document in map(orjson.loads, file.lines()):
-        entry = entry_of(collection, document)
+        sort_key = sort_key_of(collection, document)
         if collection.listed:
-            entries[ALL][ALL].append(entry)
+            sort_keys[ALL][ALL].append(sort_key)
         for name, values in collection.indexes.items():
-            filed = entries[name]
+            by_value = sort_keys[name]
             for value in {*values(document)}:
-                filed[value].append(entry)
-    return {name: Index(filed) for name, filed in entries.items()}
-
-
-def _range(low: str, high: str | None, after: str | None, descending: bool) -> tuple[str, str]:
-    """From which entry on, and up to but without which one."""
-    start = low
-    stop = _END if high is None else high + AFTER_SEPARATOR
-    if after is not None and descending:
-        stop = min(stop, after)
-    elif after is not None:
-        start = max(start, after + AFTER_SEPARATOR)
-    return start, stop
+                by_value[value].append(sort_key)
+    return {name: Index(by_value) for name, by_value in sort_keys.items()}

@@ -1,54 +1,51 @@
-"""Views and transactions over the state in memory."""
+"""Views and transactions over the tables in memory."""
 
+import json
+import re
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from math import isfinite
 
 import orjson
 import uuid_utils
 
 from app.kernel.errors import Invalid, Problem
 from app.store import Collection, Document, IndexValue, Page
-from app.store.files.memory.index import NOWHERE, SEPARATOR, filed, index_entry_by_key
-from app.store.files.memory.tables import Change, Staged, Tables
+from app.store.files.memory.index import NOT_INDEXED, SEPARATOR, index_entry, index_entry_of_key
+from app.store.files.memory.query import Query
+from app.store.files.memory.tables import NO_CHANGES, Change, Staged, Tables
 from app.store.files.wal.format import encode_document
 
 LAST_ID = "last_id"
+ID = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+COUNTER_MAX = 10**15
 
 
 def check_counter(counter: Document) -> None:
-    """Raise Invalid when a counter that a person wrote does not say what was given out last."""
+    """Raise Invalid unless a counter that a person wrote holds a valid number or id."""
     value = counter.get("value")
     if counter.keys() != {"name", "value"}:
         raise Invalid([Problem("", "must have a name and a value, and nothing else")])
     if counter["name"] == LAST_ID:
-        try:
-            is_sound = isinstance(value, str) and str(uuid.UUID(value)) == value
-        except ValueError:
-            is_sound = False
-        if not is_sound:
+        if not isinstance(value, str) or not ID.fullmatch(value):
             raise Invalid([Problem("/value", "must be a UUID, in small letters")])
-    elif type(value) is not int or not 0 <= value <= _HIGHEST:
-        raise Invalid([Problem("/value", f"must be a whole number from 0 to {_HIGHEST}")])
+    elif type(value) is not int or not 0 <= value <= COUNTER_MAX:
+        raise Invalid([Problem("/value", f"must be a whole number from 0 to {COUNTER_MAX}")])
 
 
 COUNTERS = Collection(name="counters", key="name", check=check_counter)
-"""The store's own collection: the last number of each series, and the last id given out."""
-
-_HIGHEST = 10**15
-_NOTHING: Staged = {}
+"""The store's own collection: the last number issued in each series, and the last id."""
 
 
 class JsonView:
-    """See app.store.View. The caller sees to it that the state does not change meanwhile."""
+    """See app.store.View. The caller holds a lock under which `tables` do not change."""
 
-    def __init__(self, state: Tables) -> None:
-        self._state = state
+    def __init__(self, tables: Tables) -> None:
+        self._tables = tables
 
     def get(self, collection: str, key: str) -> Document | None:
         """See View.get."""
-        raw = self._raw(collection, key)
+        raw = self._tables.get(collection, key, self._staged_in(collection))
         return None if raw is None else orjson.loads(raw)
 
     def find(
@@ -63,10 +60,8 @@ class JsonView:
         descending: bool = False,
     ) -> Page:
         """See View.find."""
-        staged = self._staged_in(collection)
-        return self._state.find(
-            collection, where or {}, low, high, after, limit, descending, staged
-        )
+        query = Query(where, low, high, after, limit, descending)
+        return self._tables.find(collection, query, self._staged_in(collection))
 
     def count(
         self,
@@ -77,62 +72,56 @@ class JsonView:
         high: str | None = None,
     ) -> int:
         """See View.count."""
-        return self._state.count(collection, where or {}, low, high, self._staged_in(collection))
+        return self._tables.count(collection, Query(where, low, high), self._staged_in(collection))
 
     def keys(self, collection: str) -> Iterator[str]:
         """See View.keys."""
-        staged = dict(self._staged_in(collection))
-        yield from (key for key in self._state.keys(collection) if key not in staged)
-        yield from (key for key, change in staged.items() if change.raw is not None)
+        return self._tables.keys(collection, self._staged_in(collection))
 
     def scan(self, collection: str, after: str, limit: int) -> list[Document]:
         """See View.scan."""
-        found = self._state.scan(collection, after, limit, self._staged_in(collection))
+        found = self._tables.scan(collection, after, limit, self._staged_in(collection))
         return [orjson.loads(raw) for raw in found]
 
-    def _raw(self, collection: str, key: str) -> bytes | None:
-        staged = self._staged_in(collection)
-        return staged[key].raw if key in staged else self._state.raw(collection, key)
-
     def _staged_in(self, _collection: str) -> Staged:
-        """What the asking transaction has changed in the collection; a view has changed nothing."""
-        return _NOTHING
+        """The uncommitted changes in the collection; a view has none."""
+        return NO_CHANGES
 
 
 class JsonTransaction(JsonView):
-    """See app.store.Transaction. Its maker holds the store's lock, so the state stands still.
+    """See app.store.Transaction. The caller holds the store's lock, so the tables do not change.
 
-    Changes are staged as the JSON that will be stored, and with where it will be filed, so that
-    nothing about a document can fail any more once it is written to the journal.
+    Changes are staged as the JSON to store and with their index entries, so that no error of a
+    document is left once it is written to the log.
     """
 
-    def __init__(self, state: Tables) -> None:
-        super().__init__(state)
+    def __init__(self, tables: Tables) -> None:
+        super().__init__(tables)
         self._staged: dict[str, dict[str, Change]] = {}
         self._undo: list[tuple[str, str, Change | None]] = []
         self._last_id = ""
 
     def put(self, collection: str, document: Document) -> None:
         """See Transaction.put."""
-        declared = self._state.collections[collection]
+        declared = self._tables.collections[collection]
         if next(iter(document), None) != declared.key:
             raise ValueError(f"a document of {collection} must begin with {declared.key!r}")
         key = document[declared.key]
         if not isinstance(key, str) or not key or SEPARATOR in key:
             raise ValueError(f"the {declared.key} of a document of {collection} must be a text")
         raw = encode_document(document)
-        filing = index_entry_by_key(declared, key)
-        if filing is None or b"null" in raw:
-            kept = orjson.loads(raw)
-            if kept != document:
-                _refuse_not_finite(document)
-            filing = filing or filed(declared, kept)
-        self._stage(Change(collection, key, raw, filing))
+        entry = index_entry_of_key(declared, key)
+        if entry is None or b"null" in raw:
+            stored = orjson.loads(raw)
+            if stored != document:  # orjson writes NaN and the infinities as null
+                json.dumps(document, allow_nan=False, default=str)
+            entry = entry or index_entry(declared, stored)
+        self._stage(Change(collection, key, raw, entry))
 
     def delete(self, collection: str, key: str) -> None:
         """See Transaction.delete."""
-        if self._raw(collection, key) is not None:
-            self._stage(Change(collection, key, None, NOWHERE))
+        if self._tables.get(collection, key, self._staged_in(collection)) is not None:
+            self._stage(Change(collection, key, None, NOT_INDEXED))
 
     def new_id(self) -> str:
         """See Transaction.new_id."""
@@ -159,37 +148,23 @@ class JsonTransaction(JsonView):
         except BaseException:
             self._last_id = last_id
             while len(self._undo) > mark:
-                self._restore(*self._undo.pop())
+                collection, key, before = self._undo.pop()
+                if before is None:
+                    del self._staged[collection][key]
+                else:
+                    self._staged[collection][key] = before
             raise
 
     def changes(self) -> list[Change]:
-        """What the transaction did; the last id is staged here, once for all that were given."""
+        """The changes to commit, with the last id issued."""
         if self._last_id:
             self.put(COUNTERS.name, {"name": LAST_ID, "value": self._last_id})
         return [change for staged in self._staged.values() for change in staged.values()]
 
     def _staged_in(self, collection: str) -> Staged:
-        return self._staged.get(collection, _NOTHING)
+        return self._staged.get(collection, NO_CHANGES)
 
     def _stage(self, change: Change) -> None:
         staged = self._staged.setdefault(change.collection, {})
         self._undo.append((change.collection, change.key, staged.get(change.key)))
         staged[change.key] = change
-
-    def _restore(self, collection: str, key: str, before: Change | None) -> None:
-        if before is None:
-            del self._staged[collection][key]
-        else:
-            self._staged[collection][key] = before
-
-
-def _refuse_not_finite(value: object) -> None:
-    """Raise ValueError for NaN and the infinities, which orjson writes as null."""
-    if isinstance(value, float) and not isfinite(value):
-        raise ValueError(f"{value} is not a JSON number")
-    if isinstance(value, dict):
-        for each in value.values():
-            _refuse_not_finite(each)
-    elif isinstance(value, list | tuple):
-        for each in value:
-            _refuse_not_finite(each)

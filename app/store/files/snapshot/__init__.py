@@ -1,1 +1,4 @@
-"""Checkpoint files: the readable JSON files, read and written."""
+"""Snapshots of the documents: the readable JSON files that checkpoints write.
+
+checkpoint_file.py describes the format and reads it; writer.py writes the next version of a file.
+"""

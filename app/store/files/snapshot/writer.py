@@ -1,4 +1,4 @@
-"""Writes the readable files: the next version under a temporary name, then the name itself."""
+"""Writes checkpoint files: first under a temporary name, then renamed into place."""
 
 import os
 from collections.abc import Iterable, Iterator, Mapping
@@ -16,28 +16,29 @@ from app.store.files.snapshot.checkpoint_file import (
     FOOT,
     HEAD,
     CheckpointFile,
-    FileRecord,
     path_of,
 )
+from app.store.files.wal.format import FileRecord
 
 Changes = Mapping[str, bytes | None]
-"""By key: the JSON of a document that was put, or None for one that was deleted."""
+"""By key: the stored JSON of a document, or None for a deleted one."""
 
-SYNC_EVERY_BYTES = 16 << 20
+SYNC_INTERVAL_BYTES = 16 << 20
 
 
 def write_next(
     folder: Path, collection: Collection, base: CheckpointFile | None, changes: Changes, covers: int
 ) -> FileRecord:
-    """Write `base` with `changes`, up to transaction `covers`, to the temporary file, durably.
+    """Write `base` merged with `changes` to the temporary file, durably; returns its record.
 
-    What did not change is copied in large pieces, so the work in Python grows with the changes,
-    not with the collection. Raises OSError; the temporary file is then worthless and harmless.
+    The new file contains every transaction up to `covers`. Unchanged lines are copied in large
+    pieces, so the work in Python grows with the changes, not with the collection. Raises OSError;
+    the temporary file is then ignored.
     """
     writer = _Writer(_temporary_path_of(folder, collection), base.record.documents if base else 0)
     try:
         writer.write(HEAD)
-        for piece, documents in _merged(base, changes):
+        for piece, documents in _merge(base, changes):
             writer.write(piece)
             writer.documents += documents
         return writer.finish(covers)
@@ -46,14 +47,14 @@ def write_next(
 
 
 def publish(folder: Path, collections: Iterable[Collection]) -> None:
-    """Give the temporary files their names, durably. Raises OSError."""
+    """Rename the temporary files into place, durably. Raises OSError."""
     for collection in collections:
         _temporary_path_of(folder, collection).replace(path_of(folder, collection.name))
     sync_folder(folder)
 
 
 def discard(folder: Path, collections: Iterable[Collection]) -> None:
-    """Remove the temporary files: where the disk is full, they take the journal's room."""
+    """Remove the temporary files; on a full disk they would take the space that the log needs."""
     for collection in collections:
         with suppress(OSError):
             _temporary_path_of(folder, collection).unlink()
@@ -63,19 +64,19 @@ def _temporary_path_of(folder: Path, collection: Collection) -> Path:
     return folder / f".{collection.name}.json.next"
 
 
-def _merged(base: CheckpointFile | None, changes: Changes) -> Iterator[tuple[bytes, int]]:
-    """The body in pieces, each with the change in the number of documents beside the base's."""
+def _merge(base: CheckpointFile | None, changes: Changes) -> Iterator[tuple[bytes, int]]:
+    """The lines in pieces, each with the change in the number of documents that it makes."""
     sorted_changes = sorted((orjson.dumps(key), raw) for key, raw in changes.items())
     if base is None:
         yield from ((raw + b",\n", 1) for _, raw in sorted_changes if raw is not None)
         return
     position, end = base.body
     for token, raw in sorted_changes:
-        place = base.place(token)
-        yield from ((chunk, 0) for chunk in base.chunks(position, place))
-        position = place
-        if base.has_at(place, token):
-            position = base.line_end(place)
+        offset = base.lower_bound(token)
+        yield from ((chunk, 0) for chunk in base.chunks(position, offset))
+        position = offset
+        if base.has_key_at(offset, token):
+            position = base.line_end(offset)
             yield b"", -1
         if raw is not None:
             yield raw + b",\n", 1
@@ -83,7 +84,7 @@ def _merged(base: CheckpointFile | None, changes: Changes) -> Iterator[tuple[byt
 
 
 class _Writer:
-    """Writes a file in large pieces and takes its checksum on the way."""
+    """Writes a file in large pieces and computes its checksum."""
 
     def __init__(self, path: Path, documents: int) -> None:
         self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
@@ -98,7 +99,7 @@ class _Writer:
             self._flush(keep=len(b",\n"))
 
     def finish(self, covers: int) -> FileRecord:
-        """Replace the last comma by the foot, and sync."""
+        """Replace the last comma with the end of the array, and sync."""
         if self._pending.endswith(b",\n"):
             self._pending[-len(b",\n") :] = FOOT
         else:
@@ -111,16 +112,16 @@ class _Writer:
         os.close(self._fd)
 
     def _flush(self, keep: int) -> None:
-        """Write all but the last `keep` bytes, which may still turn out to be the last comma.
+        """Write all but the last `keep` bytes, which may be the comma that `finish` replaces.
 
-        Sync now and then: behind gigabytes at the end the journal's own syncs would wait long.
+        Sync every SYNC_INTERVAL_BYTES: one sync of gigabytes at the end would delay the log's.
         """
         piece = bytes(self._pending[: len(self._pending) - keep])
         write_all(self._fd, piece, self._written)
         self._crc = google_crc32c.extend(self._crc, piece)
         self._written += len(piece)
         self._unsynced += len(piece)
-        if self._unsynced > SYNC_EVERY_BYTES:
+        if self._unsynced > SYNC_INTERVAL_BYTES:
             os.fdatasync(self._fd)
             self._unsynced = 0
         del self._pending[: len(piece)]

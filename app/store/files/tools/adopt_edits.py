@@ -23,15 +23,15 @@ import orjson
 
 from app.kernel.errors import Damaged
 from app.store import Collection
-from app.store.files.disk.filesystem import reporting
+from app.store.files.disk.filesystem import translating_os_errors
 from app.store.files.folder.external_files import ExternalFile, read_all, refuse_contradictions
-from app.store.files.folder.open import open_file, read_headers, recorded
+from app.store.files.folder.open import find_record, open_file, read_headers
 from app.store.files.memory.transaction import COUNTERS
-from app.store.files.snapshot.checkpoint_file import FileRecord, path_of
+from app.store.files.snapshot.checkpoint_file import path_of
 from app.store.files.snapshot.writer import publish, write_next
 from app.store.files.tools.exclusive_access import exclusive_access
 from app.store.files.tools.journal_reader import Journal, issued_numbers, replay
-from app.store.files.wal.format import Header, Line
+from app.store.files.wal.format import FileRecord, Header, Line
 from app.store.files.wal.log import WriteAheadLog
 from app.store.files.wal.segment import Segment, segment_numbers
 
@@ -57,7 +57,7 @@ def adopt_edits(folder: Path, collections: Iterable[Collection]) -> list[Adopted
     """
     collections = (*collections, COUNTERS)
     with (
-        reporting("accepting the edited files"),
+        translating_os_errors("accepting the edited files"),
         exclusive_access(folder, "accept the edited files"),
     ):
         untouched, edited = _find_edited(folder, collections, read_headers(folder))
@@ -77,7 +77,7 @@ def adopt_edits(folder: Path, collections: Iterable[Collection]) -> list[Adopted
         for each in collections:
             if each.name in untouched:
                 for raw in open_file(folder, each).lines():
-                    issued.trust(each, orjson.loads(raw))
+                    issued.add(each, orjson.loads(raw))
         counters = _counters(folder, documents, untouched, transactions)
         refuse_contradictions(issued, collections, read, counters)
         _put_in_place(folder, edited, documents, untouched)
@@ -100,7 +100,7 @@ def _find_edited(
     for each in collections:
         if each.name in known:
             try:
-                untouched[each.name] = recorded(headers, each.name, open_file(folder, each))
+                untouched[each.name] = find_record(headers, each.name, open_file(folder, each))
             except Damaged:
                 edited.append(each)
     return untouched, edited
@@ -166,15 +166,15 @@ def _put_in_place(
     journal = folder / "journal"
     wal = WriteAheadLog(journal, Segment(journal, segment_numbers(journal)[-1]))
     try:
-        for _ in wal.settle():  # to its end, where it cuts off an unfinished entry
+        for _ in wal.recover_tail():  # to its end, where it cuts off an unfinished entry
             pass
         records = {
             each.name: write_next(folder, each, None, documents[each.name], covers=wal.seq)
             for each in edited
         }
-        wal.lead_to(wal.begin_next(wal.segment.header.files | untouched | records))
+        wal.switch_to(wal.create_next(wal.segment.header.files | untouched | records))
         publish(folder, edited)
-        wal.announce(published=0)
+        wal.append_published(0)
         wal.segment.sync()
     finally:
         wal.close()

@@ -14,7 +14,7 @@ from typing import BinaryIO, NamedTuple
 
 from app.kernel.disk import make_folder
 from app.kernel.errors import Conflict, Unavailable
-from app.store.files.disk.filesystem import reporting
+from app.store.files.disk.filesystem import translating_os_errors
 from app.store.files.snapshot.checkpoint_file import path_of
 from app.store.files.store import JsonFileStore
 from app.store.files.tools.new_folder import copy_folder, new_folder, sync_tree
@@ -49,9 +49,9 @@ def backup(store: JsonFileStore, destination: Path) -> BackupReport:
     if destination.resolve().is_relative_to(store.folder.resolve()):
         raise Conflict(f"{destination.name} would lie in the data folder; give a place outside.")
     _refuse_unwritable(destination)
-    with reporting("copying the data folder"), ExitStack() as opened:
-        with store.writing():
-            store.notice_edits()
+    with translating_os_errors("copying the data folder"), ExitStack() as opened:
+        with store.exclusive_write():
+            store.refuse_edits()
             last_transaction = store.replica.wal.seq
             sources = [_open(path, opened) for path in _paths(store)]
         make_folder(destination.parent)
@@ -76,7 +76,7 @@ def _refuse_unwritable(destination: Path) -> None:
 
 
 def _paths(store: JsonFileStore) -> Iterator[Path]:
-    yield from (path_of(store.folder, name) for name in store.replica.records())
+    yield from (path_of(store.folder, name) for name in store.replica.file_records())
     journal = store.folder / "journal"
     yield from (segment_path(journal, number) for number in segment_numbers(journal))
 

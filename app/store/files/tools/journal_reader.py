@@ -198,7 +198,7 @@ def issued_numbers(
     for each in collections:
         for line in transactions:
             for document in line["put"].get(each.name, []):
-                issued.trust(each, document)
+                issued.add(each, document)
     return issued
 
 

@@ -21,8 +21,8 @@ import orjson
 from app.kernel.disk import copy_file
 from app.kernel.errors import Conflict, Damaged, Unavailable
 from app.store import Collection, Document
-from app.store.files.disk.filesystem import reporting
-from app.store.files.folder.open import open_file, prepare_folder, recorded
+from app.store.files.disk.filesystem import translating_os_errors
+from app.store.files.folder.open import find_record, open_file, prepare_folder
 from app.store.files.memory.transaction import COUNTERS
 from app.store.files.snapshot.writer import write_next
 from app.store.files.tools.exclusive_access import exclusive_access
@@ -69,7 +69,7 @@ def migrate(
         return None
     prepare_folder(folder)
     with (
-        reporting("upgrading the documents"),
+        translating_os_errors("upgrading the documents"),
         exclusive_access(folder, "start this version"),
     ):
         schema = schema_of(folder, newest)  # another process may have migrated them meanwhile
@@ -86,7 +86,7 @@ def schema_of(folder: Path, newest: int) -> int:
 
     Raises Unavailable when it is above `newest`, Damaged for a journal that cannot be read.
     """
-    with reporting("reading the journal"):
+    with translating_os_errors("reading the journal"):
         schema = min((each.schema for each in read_headers_retrying(folder)), default=newest)
     if schema > newest:
         raise Unavailable(
@@ -135,7 +135,7 @@ def _rewrite(
     for each in known:
         file = open_file(folder, each)
         documents = {orjson.loads(raw)[each.key]: raw for raw in file.lines()}
-        covers = recorded(journal.headers, each.name, file).covers
+        covers = find_record(journal.headers, each.name, file).covers
         replay(transactions, each, covers, documents)
         changes = [migration[each.name] for migration in migrations if each.name in migration]
         if count := _apply(changes, each, documents):

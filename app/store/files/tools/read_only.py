@@ -7,8 +7,8 @@ from pathlib import Path
 
 from app.kernel.errors import Conflict
 from app.store import Collection, View
-from app.store.files.disk.filesystem import reporting
-from app.store.files.memory.change_feeds import Feeds
+from app.store.files.disk.filesystem import translating_os_errors
+from app.store.files.memory.change_feeds import ChangeFeeds
 from app.store.files.memory.transaction import COUNTERS, JsonView
 from app.store.files.replica import open_replica
 from app.store.files.tools.journal_reader import read_headers_retrying
@@ -27,15 +27,15 @@ def open_read_only(
     collections = (*collections, COUNTERS)
     refuse_older(folder, schema)
     _refuse_missing(folder, collections)
-    replica = open_replica(folder, collections, Feeds(), threading.RLock())
+    replica = open_replica(folder, collections, ChangeFeeds(), threading.RLock())
     try:
-        yield JsonView(replica.state)
+        yield JsonView(replica.tables)
     finally:
         replica.close()
 
 
 def _refuse_missing(folder: Path, collections: Iterable[Collection]) -> None:
-    with reporting("opening the data folder"):
+    with translating_os_errors("opening the data folder"):
         headers = read_headers_retrying(folder)
     known = headers[-1].files if headers else {}
     if new := [f"{each.name}.json" for each in collections if each.name not in known]:

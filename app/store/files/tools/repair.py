@@ -23,17 +23,16 @@ from typing import NamedTuple
 import orjson
 
 from app.store import Collection
-from app.store.files.disk.filesystem import reporting
+from app.store.files.disk.filesystem import translating_os_errors
 from app.store.files.folder.external_files import read_external_file
 from app.store.files.folder.open import open_file
 from app.store.files.memory.transaction import COUNTERS, LAST_ID
-from app.store.files.snapshot.checkpoint_file import FileRecord
 from app.store.files.snapshot.writer import publish, write_next
 from app.store.files.tools.exclusive_access import exclusive_access
 from app.store.files.tools.journal_reader import Fault, Journal, issued_numbers, replay
 from app.store.files.tools.new_folder import copy_folder, new_folder, sync_tree
 from app.store.files.tools.verify import verify
-from app.store.files.wal.format import Header, Line, encode_document
+from app.store.files.wal.format import FileRecord, Header, Line, encode_document
 from app.store.files.wal.segment import create_segment, remove_segments, segment_numbers
 
 NUMBERS_SKIPPED = 1_000
@@ -70,7 +69,10 @@ def repair_journal(folder: Path, collections: Iterable[Collection]) -> RepairRep
     if not any(each.file.startswith("journal/") and not each.heals for each in faults):
         return None
     collections = (*collections, COUNTERS)
-    with reporting("repairing the journal"), exclusive_access(folder, "repair the journal"):
+    with (
+        translating_os_errors("repairing the journal"),
+        exclusive_access(folder, "repair the journal"),
+    ):
         journal = _read_all(Journal(folder, collections))
         seqs = [line["seq"] for line in journal.transactions]
         last = max([0, *seqs, *(header.after for header in journal.headers)])
@@ -182,7 +184,7 @@ def _raise_counters(
     issued = issued_numbers(journal.transactions, collections)
     for each in collections:
         for raw in documents[each.name].values():
-            issued.trust(each, orjson.loads(raw))
+            issued.add(each, orjson.loads(raw))
     counters = [*map(orjson.loads, issued.counters().values())]
     counters += map(orjson.loads, documents[COUNTERS.name].values())
     for line in journal.transactions:

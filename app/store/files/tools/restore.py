@@ -11,7 +11,7 @@ from typing import NamedTuple
 from app.kernel.disk import make_folder
 from app.kernel.errors import Conflict, Damaged, Invalid, Problem
 from app.store import Collection
-from app.store.files.disk.filesystem import reporting
+from app.store.files.disk.filesystem import translating_os_errors
 from app.store.files.folder.open import is_data_folder, read_headers
 from app.store.files.memory.transaction import COUNTERS
 from app.store.files.snapshot.checkpoint_file import path_of
@@ -40,7 +40,7 @@ def restore(backup: Path, folder: Path, collections: Iterable[Collection]) -> Re
     """
     names = {path_of(folder, each.name).name for each in (*collections, COUNTERS)}
     _refuse_other_folders(backup, (*collections, COUNTERS))
-    with reporting(f"restoring {backup.name}"):
+    with translating_os_errors(f"restoring {backup.name}"):
         _refuse_filled(folder, names)
         place = folder.resolve()
         make_folder(place.parent)

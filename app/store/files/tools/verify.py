@@ -12,10 +12,10 @@ import orjson
 
 from app.kernel.errors import Damaged, Invalid, Unavailable
 from app.store import Collection
-from app.store.files.disk.filesystem import reporting
+from app.store.files.disk.filesystem import translating_os_errors
 from app.store.files.disk.locks import ProcessLock
 from app.store.files.folder.external_files import read_external_file
-from app.store.files.folder.open import open_file, recorded
+from app.store.files.folder.open import find_record, open_file
 from app.store.files.memory.transaction import COUNTERS
 from app.store.files.snapshot.checkpoint_file import HEAD, CheckpointFile, path_of
 from app.store.files.tools.journal_reader import Fault, Journal
@@ -48,7 +48,7 @@ def verify(
     collections = (*collections, COUNTERS)
     faults: list[Fault] = []
     documents = 0
-    with reporting("reading the data folder"):
+    with translating_os_errors("reading the data folder"):
         with nullcontext() if is_locked else _without_writers(folder, lock_timeout_s):
             journal = Journal(folder, collections)
             known = {name for header in journal.headers for name in header.files}
@@ -91,7 +91,7 @@ def _verify_file(
     name = file.collection.name
     try:
         if any(name in header.files for header in headers):
-            return recorded(headers, name, file).documents
+            return find_record(headers, name, file).documents
     except Damaged as error:
         faults.append(Fault(f"{name}.json", _first_foreign_line(file), str(error)))
     try:

@@ -1,6 +1,6 @@
-"""The journal: the book of first entry. A transaction counts once its line is in here, and synced.
+"""The format of the write-ahead log. A transaction counts once its line is in the log and synced.
 
-The journal is a chain of segments, data/journal/00000001.ndjson and on. Each is UTF-8, one JSON
+The log is a sequence of segments, data/journal/00000001.ndjson and on. Each is UTF-8, one JSON
 object a line, and each line begins with the CRC-32C (RFC 3720) of what follows the first comma:
 
     {"crc":"5c3a9f01","segment":7,"format":1,"schema":1,"after":4711,"files":{"orders":{…},…}}
@@ -9,29 +9,30 @@ object a line, and each line begins with the CRC-32C (RFC 3720) of what follows 
     {"crc":"77ab0e34","seq":4713,"durable":4711,"put":{…},"delete":{"orders":["0193…"]}}
     {"crc":"e9d0c5aa","next":8}
 
-* The first line is the header. `schema`: the version of the documents (upgrading.py); 0 where an
-  older Daybook did not say. `after`: the last sequence number before this segment; everything
-  up to it is on disk. `files`: what is on record about each checkpoint file, such as
-  {"covers":4690,"documents":1200,"bytes":841022,"crc32c":"9a0c71ee"}; the file has in it every
+* The header is the first line. `schema`: the version of the documents (tools/migrate.py); 0 where
+  an older Daybook did not write it. `after`: the last sequence number before this segment;
+  everything up to it is on disk. `files`: a record of each checkpoint file, such as
+  {"covers":4690,"documents":1200,"bytes":841022,"crc32c":"9a0c71ee"}; the file contains every
   transaction up to `covers`.
-* A transaction carries its sequence number, whole documents to put, and keys to delete; so reading
-  a transaction twice does no harm. `durable` is the last transaction its writer knew to be on disk.
-* `published: N` says that the files named in this segment's header are now in place and that
-  segments up to N are gone (none, where N is 0).
-* `next: N` says that the segment ends here. The next segment exists before this line is written;
-  where a crash came between, the next writer adds the line before it writes anything else, so that
-  no reader stays behind.
+* A transaction carries its sequence number, whole documents to put, and keys to delete; so applying
+  it twice does no harm. `durable` is the last transaction its writer knew to be on disk.
+* `published: N` means that the files named in this segment's header are in place and that the
+  segments up to N are removed (none, where N is 0).
+* `next: N` ends the segment. Segment N exists before this line is written. After a crash in
+  between, the next writer adds the line before it writes anything else, so that no reader is left
+  behind.
 
-Torn or damaged? A line that fails its checksum, with nothing valid after it, is a torn tail: a
-write that a crash cut short. It is kept aside and cut off. So is a bad line followed only by lines
-that were written before the bad one was known to be durable: a crash may keep the later blocks of
-one unsynced stretch and lose the earlier ones, and nobody was told that any of them was safe.
-A bad line followed by a line whose `durable` reaches it is damage, and the store refuses to write.
+Torn or damaged. A line that fails its checksum, with no valid line after it, is a torn tail: a
+write that a crash cut short. It is set aside and cut off. The same holds for a bad line followed
+only by lines that were written before the bad one was known to be durable: a crash may keep the
+later blocks of an unsynced range and lose the earlier ones, and none of them was acknowledged.
+A bad line followed by a line whose `durable` reaches it is damage; the store refuses to write.
 
-Which sync can be believed? After a failed fsync Linux takes the lost pages for clean, and a second
-one says yes; so does the first one of whoever opens the file later. Hence a process believes the
-syncs of a descriptor only if it wrote through it everything that is in doubt (not known to be on
-disk): once when it comes to write to a segment, and again, through a new one, after each failure.
+Which sync can be trusted. After a failed fsync Linux marks the lost pages as clean, and a second
+fsync succeeds; so does the first one of a process that opens the file later. Hence a process trusts
+the syncs of a descriptor only if it has written through it everything that is in doubt (not known
+to be on disk): once before it first writes to a segment, and again, through a new descriptor, after
+each failure.
 """
 
 import re
@@ -41,14 +42,34 @@ from typing import Any, NamedTuple
 import google_crc32c
 import orjson
 
-from app.store.files.snapshot.checkpoint_file import FileRecord
-
 FORMAT = 1
-_BEGIN = re.compile(rb'\{"crc":"')
-"""What no line has inside it: there the quotation marks are escaped. A lost newline is no end."""
+_LINE_START = re.compile(rb'\{"crc":"')
+"""Occurs only at the start of a line: inside strings quotation marks are escaped. It finds lines
+even where a newline is lost."""
 _CRC_END = len(b'{"crc":"01234567",')
 
 Line = dict[str, Any]
+
+
+class Fingerprint(NamedTuple):
+    """Identifies the content of a file: its length, and its CRC-32C (RFC 3720) in hexadecimal."""
+
+    bytes: int
+    crc32c: str
+
+
+class FileRecord(NamedTuple):
+    """What a header says about a checkpoint file; it contains every transaction up to `covers`."""
+
+    covers: int
+    documents: int
+    bytes: int
+    crc32c: str
+
+    @property
+    def fingerprint(self) -> Fingerprint:
+        """The length and checksum that the file must have."""
+        return Fingerprint(self.bytes, self.crc32c)
 
 
 class Header(NamedTuple):
@@ -61,14 +82,14 @@ class Header(NamedTuple):
 
 
 def encode(members: Mapping[str, Any]) -> bytes:
-    """One line of the journal."""
+    """One line of the log."""
     return _with_crc(orjson.dumps(members)[1:] + b"\n")
 
 
 def encode_document(document: Mapping[str, Any]) -> bytes:
-    """The JSON of a document as it is stored, in memory of its own length.
+    """The JSON of a document as it is stored, in a buffer of its exact length.
 
-    What orjson returns holds the 4 KiB in which it was written, and documents are kept for long.
+    orjson's result keeps the 4 KiB buffer it was written to; stored documents live long.
     """
     return bytes(memoryview(orjson.dumps(document)))
 
@@ -76,7 +97,7 @@ def encode_document(document: Mapping[str, Any]) -> bytes:
 def encode_transaction(
     seq: int, durable: int, put: Mapping[str, list[bytes]], delete: Mapping[str, list[str]]
 ) -> bytes:
-    """The line of one transaction; documents come as the JSON they are stored as."""
+    """The line of one transaction; `put` holds documents as stored JSON."""
     puts = b",".join(
         orjson.dumps(name) + b":[" + b",".join(raws) + b"]" for name, raws in put.items()
     )
@@ -110,7 +131,7 @@ def encode_header(header: Header) -> bytes:
 
 
 def decode_header(text: bytes, segment: int) -> Header | None:
-    """The header of segment `segment`; None when this line is not it."""
+    """The header of segment number `segment`; None when this line is something else."""
     line = decode(text)
     if line is None or line.get("segment") != segment or line.get("format") != FORMAT:
         return None
@@ -119,12 +140,12 @@ def decode_header(text: bytes, segment: int) -> Header | None:
 
 
 def is_torn(tail: bytes, seq: int) -> bool:
-    """Whether `tail`, which begins with a bad line, is what a crash leaves (see the module's text).
+    """Whether `tail`, which begins with a bad line, is a torn tail (see the module's text).
 
-    `seq` is the sequence number that the bad line would have had. The bad line itself says nothing:
-    it may be whole but for its newline.
+    `seq` is the sequence number of the bad line. The bad line itself is ignored: it may be
+    complete but for its newline.
     """
-    lines = (_line_at(tail, match.start()) for match in _BEGIN.finditer(tail, 1))
+    lines = (_line_at(tail, match.start()) for match in _LINE_START.finditer(tail, 1))
     return not any(line and line.get("durable", seq) >= seq for line in lines)
 
 

@@ -1,4 +1,4 @@
-"""The journal's segments as one log: read on, append, sync, and go to the next segment.
+"""The write-ahead log over all its segments: read on, append, sync, switch to the next segment.
 
 `seq` is the last transaction this process has read or written, `durable` the last it knows to be
 on disk. Unless a method says otherwise, its caller holds the memory lock, and to write all locks.
@@ -12,37 +12,40 @@ from time import monotonic
 
 from app.kernel.disk import sync_folder
 from app.kernel.errors import Damaged, Unavailable
-from app.store.files.disk.filesystem import is_full, reporting
-from app.store.files.snapshot.checkpoint_file import FileRecord
-from app.store.files.wal.format import Header, Line, encode, encode_transaction, is_torn
+from app.store.files.disk.filesystem import is_full, translating_os_errors
+from app.store.files.wal.format import FileRecord, Header, Line, encode, encode_transaction, is_torn
 from app.store.files.wal.segment import Segment, create_segment, segment_path
 from app.store.observer import NULL_OBSERVER, Observer
 
 
 class LogTruncated(Exception):
-    """The segment to read next is gone: this process slept through two checkpoints."""
+    """The next segment was removed: two checkpoints were written since this process last read."""
 
 
 class WriteAheadLog:
-    """The log from one segment on. `observer` hears of each sync."""
+    """The log from one segment on. `observer` is called after each sync."""
 
     def __init__(self, folder: Path, segment: Segment) -> None:
         self._folder = folder
         self.observer: Observer = NULL_OBSERVER
-        self._syncing = threading.Lock()
+        self._sync_lock = threading.Lock()
         self.segment = segment
         self.seq = self.durable = segment.header.after
 
-    def news(self) -> Iterator[Line]:
-        """Every line not read yet, over all segments; {"segment": N} stands for a step to the next.
+    def has_new_entries(self) -> bool:
+        """Whether another process has appended something; one fstat."""
+        return self.segment.has_unread()
+
+    def new_entries(self) -> Iterator[Line]:
+        """Every line not read yet, over all segments; {"segment": N} marks the switch to the next.
 
         A line counts as read when the next one is asked for. Raises LogTruncated, Damaged or
         OSError.
         """
-        while self.segment.grown():
+        while self.segment.has_unread():
             for line in self.segment.lines():
                 if "next" in line:
-                    self._step_to(self._open(line["next"]))
+                    self._use(self._open(line["next"]))
                     yield {"segment": self.segment.number}
                     break
                 if "seq" not in line:
@@ -50,153 +53,151 @@ class WriteAheadLog:
                 elif line["seq"] == self.seq + 1:
                     yield line
                     self.seq = line["seq"]
-                    self._known_durable(line["durable"])
+                    self._mark_durable(line["durable"])
                 else:
-                    raise self._damage(f"transaction {line['seq']} follows {self.seq}")
+                    raise self._damaged(f"transaction {line['seq']} follows {self.seq}")
             else:
                 return
 
-    def has_news(self) -> bool:
-        """Whether somebody has appended; one fstat."""
-        return self.segment.grown()
+    def recover_tail(self) -> Iterator[Line]:
+        """Yield the new entries, then make the end of the log safe to append to.
 
-    def settle(self) -> Iterator[Line]:
-        """Make the end of the log fit to append to; the lines met on the way are yielded.
-
-        Raises as `news` does.
+        Cuts a torn tail, finishes a switch of segments that a crash interrupted, and writes again
+        what is in doubt. Raises as `new_entries` does.
         """
-        yield from self.news()
+        yield from self.new_entries()
         while self.has_next():
-            self._renew()
-            sync_folder(self._folder)  # whoever created it may have died before its name was safe
-            self.lead_to(self._open(self.segment.number + 1))
+            self._ensure_trusted()
+            sync_folder(self._folder)  # its creator may have died before the name was durable
+            self.switch_to(self._open(self.segment.number + 1))
             yield {"segment": self.segment.number}
-            yield from self.news()
+            yield from self.new_entries()
         if not self.segment.is_intact():
             raise Damaged(
                 f"journal/{self.segment.path.name} was replaced, cut short or removed while the "
                 "service ran; stop it, then restore a backup."
             )
-        if self.segment.grown():
+        if self.segment.has_unread():
             if not is_torn(self.segment.tail(), self.seq + 1):
-                raise self._damage("a later entry is intact, this one is not")
-            self.segment.cut()
-        self._renew()
+                raise self._damaged("a later entry is intact, this one is not")
+            self.segment.cut_tail()
+        self._ensure_trusted()
 
     def append(self, put: Mapping[str, list[bytes]], delete: Mapping[str, list[str]]) -> None:
         """Write a transaction at the end. Raises StorageFull or Unavailable; nothing is changed."""
         line = encode_transaction(self.seq + 1, self.durable, put, delete)
-        with reporting("writing the journal"):
+        with translating_os_errors("writing the journal"):
             self.segment.append(line, self.seq + 1)
         self.seq += 1
-        self._known_durable(self.durable)
+        self._mark_durable(self.durable)
 
-    def announce(self, published: int) -> None:
-        """Tell readers that the files of this segment's header are in place. Raises Unavailable."""
-        with reporting("writing the journal"):
-            self.segment.append(encode({"published": published}))
+    def append_published(self, last_segment: int) -> None:
+        """Write that the files of this segment's header are in place. Raises Unavailable.
+
+        `last_segment` is the last segment that was removed.
+        """
+        with translating_os_errors("writing the journal"):
+            self.segment.append(encode({"published": last_segment}))
 
     def sync(self, seq: int) -> None:
-        """Return once transaction `seq` is on disk; whoever comes first syncs for all who wait.
+        """Return once transaction `seq` is on disk; one sync serves all threads that wait for it.
 
         Needs no lock. Raises Unavailable when the disk fails; whether the change was kept is then
-        not known.
+        unknown.
         """
         while self.durable < seq:
-            with self._syncing:
+            with self._sync_lock:
                 if self.durable >= seq:
                     return
                 if not self.segment.trusted:
-                    raise Unavailable(_unsynced("The disk failed"))
+                    raise Unavailable(_unknown_outcome("The disk failed"))
                 target, began = self.seq, monotonic()
                 try:
                     self.segment.sync()
                 except OSError as error:
                     cause = "The disk is full" if is_full(error) else "The disk failed"
-                    raise Unavailable(_unsynced(cause)) from error
+                    raise Unavailable(_unknown_outcome(cause)) from error
                 self.durable = max(self.durable, target)
                 self.observer.synced(monotonic() - began)
 
-    def wait_for_disk(self, longest_s: float) -> None:
-        """Return when no sync of this process is under way, or the time is over; needs no lock."""
-        if self._syncing.acquire(timeout=longest_s):
-            self._syncing.release()
+    def wait_for_sync(self, timeout_s: float) -> None:
+        """Wait until no thread of this process is syncing, or for `timeout_s`; needs no lock."""
+        if self._sync_lock.acquire(timeout=timeout_s):
+            self._sync_lock.release()
 
-    def begin_next(self, files: dict[str, FileRecord]) -> Segment:
-        """Sync this segment and create the next one, whose header says this, but stay on this one.
+    def create_next(self, files: dict[str, FileRecord]) -> Segment:
+        """Sync this segment and create the next one with `files` in its header; do not switch yet.
 
-        Takes the disk's time, and needs no memory lock. Raises Unavailable.
+        Slow, because it syncs; needs no memory lock. Raises Unavailable.
         """
         self.sync(self.seq)
-        following = Header(self.segment.number + 1, self.seq, files, self.segment.header.schema)
-        with reporting("beginning a journal segment"):
-            return create_segment(self._folder, following)
+        header = Header(self.segment.number + 1, self.seq, files, self.segment.header.schema)
+        with translating_os_errors("beginning a journal segment"):
+            return create_segment(self._folder, header)
 
-    def lead_to(self, following: Segment) -> None:
-        """Write the line that leads every reader to the next segment, and go there.
+    def switch_to(self, following: Segment) -> None:
+        """Write the line that sends every reader to the next segment, and go on there.
 
-        Raises StorageFull or Unavailable; the next writer then does it.
+        Raises StorageFull or Unavailable; then the next writer switches.
         """
         try:
-            with reporting("going to the next journal segment"):
-                if self.segment.grown():
-                    self.segment.cut()
+            with translating_os_errors("going to the next journal segment"):
+                if self.segment.has_unread():
+                    self.segment.cut_tail()
                 self.segment.append(encode({"next": following.number}))
         except Unavailable:
             following.close()
             raise
-        self._step_to(following)
+        self._use(following)
 
     def has_next(self) -> bool:
         """Whether a segment exists after the open one."""
         return segment_path(self._folder, self.segment.number + 1).exists()
 
     def close(self) -> None:
-        """Sync what is left to sync, and close. Who still waits learns it when that fails."""
+        """Sync what is not synced, and close. If that fails, waiting threads get Unavailable."""
         with suppress(Unavailable):
             self.sync(self.seq)
-        with self._syncing:
+        with self._sync_lock:
             self.segment.trusted = False
             self.segment.close()
 
-    def _renew(self) -> None:
+    def _ensure_trusted(self) -> None:
         if not self.segment.trusted:
-            with self._syncing:
-                self.segment.renew()
+            with self._sync_lock:
+                self.segment.reopen()
 
     def _open(self, number: int) -> Segment:
-        """Open the next segment. Raises LogTruncated, or Damaged when this one is not at its
-        end.
-        """
+        """Open the next segment. Raises LogTruncated, or Damaged when entries before it miss."""
         try:
             following = Segment(self._folder, number)
         except FileNotFoundError:
             raise LogTruncated from None
         if following.header.after != self.seq:
             following.close()
-            raise self._damage(f"it must reach transaction {following.header.after}")
+            raise self._damaged(f"it must reach transaction {following.header.after}")
         return following
 
-    def _step_to(self, following: Segment) -> None:
-        """All that was written to the segment left behind was synced before the next one began."""
-        with self._syncing:
+    def _use(self, following: Segment) -> None:
+        """Replace the open segment. All of the old one was synced before the next was created."""
+        with self._sync_lock:
             self.durable = max(self.durable, following.header.after)
             left, self.segment = self.segment, following
             left.close()
 
-    def _known_durable(self, seq: int) -> None:
+    def _mark_durable(self, seq: int) -> None:
         self.durable = max(self.durable, seq)
-        self.segment.forget(self.durable)
+        self.segment.mark_durable(self.durable)
 
-    def _damage(self, what: str) -> Damaged:
+    def _damaged(self, reason: str) -> Damaged:
         return Damaged(
-            f"journal/{self.segment.path.name} is damaged at byte {self.segment.end}: {what}. "
+            f"journal/{self.segment.path.name} is damaged at byte {self.segment.end}: {reason}. "
             "Restore a backup, or stop the service and run `flask check --repair`, which keeps "
             "what can be read and lists what is lost."
         )
 
 
-def _unsynced(cause: str) -> str:
+def _unknown_outcome(cause: str) -> str:
     return (
         f"{cause} while the journal was synced; whether the change was kept is not known. "
         "Look before you repeat it."

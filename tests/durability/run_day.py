@@ -1,4 +1,4 @@
-"""`python -m tests.durability.living FOLDER`: the day in the shop, "done" for each operation."""
+"""`python -m tests.durability.run_day FOLDER`: runs the day; prints "done" per operation."""
 
 import os
 import sys
@@ -8,7 +8,7 @@ from tests.durability.day import Shop, a_day
 
 
 def main(folder: str) -> None:
-    """Live the day; each line is written at once, so it was acknowledged before."""
+    """Run the day; each line is written after its operation was acknowledged."""
     shop = Shop(Path(folder))
     for operation in a_day():
         shop.do(operation)

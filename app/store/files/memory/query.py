@@ -1,0 +1,50 @@
+"""The arguments of View.find and View.count as one value, and what they select."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from app.store import Collection, IndexValue
+from app.store.files.memory.index import AFTER_SEPARATOR, ALL, IndexEntry, Term
+
+_MAX_SORT_KEY = "\U0010ffff"
+
+
+class Selection(NamedTuple):
+    """All index entries that have all `terms` and a sort key >= `start` and < `stop`."""
+
+    terms: frozenset[Term]
+    start: str
+    stop: str
+
+    def matches(self, entry: IndexEntry) -> bool:
+        """Whether the entry is selected."""
+        return self.terms <= entry.terms and self.start <= entry.sort_key < self.stop
+
+
+class Query(NamedTuple):
+    """See View.find."""
+
+    where: Mapping[str, IndexValue] | None = None
+    low: str = ""
+    high: str | None = None
+    after: str | None = None
+    limit: int | None = None
+    descending: bool = False
+
+    def select(self, collection: Collection) -> Selection:
+        """What the query selects. Raises ValueError for a filter that is not indexed."""
+        where = self.where or {}
+        if not where and not collection.listed:
+            raise ValueError(
+                f"{collection.name} is not listed; it can be read by key or by an index"
+            )
+        if unknown := where.keys() - collection.indexes.keys():
+            raise ValueError(f"{collection.name} has no index {', '.join(sorted(unknown))}")
+        terms = frozenset(where.items()) or frozenset({(ALL, ALL)})
+        start = self.low
+        stop = _MAX_SORT_KEY if self.high is None else self.high + AFTER_SEPARATOR
+        if self.after is not None and self.descending:
+            stop = min(stop, self.after)
+        elif self.after is not None:
+            start = max(start, self.after + AFTER_SEPARATOR)
+        return Selection(terms, start, stop)
