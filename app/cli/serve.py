@@ -2,7 +2,7 @@
 
 import click
 
-from app.auth.guard import refuse_open_house
+from app.auth.guard import refuse_unprotected_remote_access
 from app.cli.command import Command, with_runtime
 from app.imports.sample import add_sample
 from app.server import run, tls
@@ -18,7 +18,7 @@ def serve(runtime: Runtime) -> None:
     listeners = run.bind(config)
     tls.refuse_unusable(config)
     runtime.upgrade()  # before there are workers, which would all want to
-    refuse_open_house(runtime, config)
+    refuse_unprotected_remote_access(runtime, config)
     # a new shop gets the sample. A large folder is none, and left to the workers, which open the
     # store anyhow, each after its fork: what is wrong with it comes from there
     added = add_sample(runtime, config.currency) if is_small(config.data) else 0

@@ -15,8 +15,8 @@ from app.auth.users import (
     change_role,
     create_user,
     find_user,
+    parse_user_name,
     remove_user,
-    user_name,
 )
 from app.cli.command import Command, with_runtime
 from app.http.security.identity import STAFF_ROLES
@@ -39,7 +39,7 @@ def users() -> None:
 @with_runtime
 def create(runtime: Runtime, name: str, role: str) -> None:
     """Add the user NAME, with a password from a prompt or from standard input."""
-    name = user_name(name)
+    name = parse_user_name(name)
     password_hash = _asked(name)
     with runtime.transaction() as tx:
         create_user(tx, name, role, password_hash)
@@ -95,7 +95,7 @@ def _asked(name: str) -> str:
     """The hash of the password that somebody types or pipes in. Raises Invalid for a weak one."""
     password = _typed() if sys.stdin.isatty() else _piped()
     passwords.refuse_weak(password, name)
-    return passwords.hashed(password)
+    return passwords.hash_password(password)
 
 
 def _typed() -> str:

@@ -10,8 +10,8 @@ from marshmallow import fields
 from app.events.dispatch.retry import FaultInjected
 from app.events.types import Envelope
 from app.kernel.errors import DaybookError, Invalid, Problem, Unavailable
-from app.schema.fields import Choice, Count
-from app.schema.validation import kept
+from app.schema.fields import Choice, Integer
+from app.schema.validation import stored_document_check
 from app.store import Collection, Document, Store, Transaction, View
 
 FAIL, REJECT, DOWN, SLOW = "fail", "reject", "down", "slow"
@@ -26,10 +26,10 @@ FAULTS = Collection(
     name="faults",
     key="handler",
     listed=True,
-    check=kept(
+    check=stored_document_check(
         mode=Choice(*MODES, required=True),
-        times=Count(least=1, most=1_000_000, required=True, allow_none=True),
-        delay_s=Count(least=1, most=60, required=True),
+        times=Integer(minimum=1, maximum=1_000_000, required=True, allow_none=True),
+        delay_s=Integer(minimum=1, maximum=60, required=True),
         order=fields.String(required=True, allow_none=True),
     ),
 )

@@ -11,7 +11,14 @@ from app.events.replay import plan
 from app.events.types import EVENT_TYPES
 from app.http.operation import Operation
 from app.http.requests.body import json_object
-from app.http.requests.paging import decoded, encoded, list_schema, page_response, paging, query
+from app.http.requests.paging import (
+    decode_cursor,
+    encode_cursor,
+    list_schema,
+    load_query,
+    page_request,
+    page_response,
+)
 from app.http.responses.json_response import json_response
 from app.http.security.identity import current
 from app.kernel import clock
@@ -39,30 +46,30 @@ def blueprint(
         {
             "handler": Choice(*sorted(handlers)),
             "type": Choice(*(event.type for event in EVENT_TYPES)),
-            "order": Text(longest=40, metadata={"description": "an order's id or number"}),
+            "order": Text(max_length=40, metadata={"description": "an order's id or number"}),
         }
     )
 
     @routes.get("/event")
-    @Operation(schemas.NewsSchema, query=schemas.FEED_QUERY)
+    @Operation(schemas.NewsSchema, query_schema=schemas.FEED_QUERY)
     def list_events() -> Response:
         """What happened since `after`, oldest first: each event once, in the order of commits."""
-        wanted = query(schemas.FEED_QUERY)
+        wanted = load_query(schemas.FEED_QUERY)
         position = _position(wanted)
         with store.read() as view:
             found = event_feed.news(view, position, wanted["limit"], wanted.get("type"))
         if found.position != position:
             # what is told must not be taken back by a power cut
             store.make_durable()
-        cursor = encoded(found.position, _FEED)
+        cursor = encode_cursor(found.position, _FEED)
         return json_response({"events": found.events, "next": cursor, "more": found.has_more})
 
     @routes.get("/failure")
-    @Operation(schemas.FailurePageSchema, query=list_query)
+    @Operation(schemas.FailurePageSchema, query_schema=list_query)
     def list_failures() -> Response:
         """A page of deliveries that failed for good, oldest failure first."""
-        wanted = query(list_query)
-        limit, after = paging(wanted)
+        wanted = load_query(list_query)
+        limit, after = page_request(wanted)
         with store.read() as view:
             wanted = _with_order_id(view, wanted)
             where: dict[str, IndexValue] = {
@@ -75,8 +82,8 @@ def blueprint(
     @Operation(
         schemas.ReplayedSchema,
         202,
-        takes=(schemas.SelectionSchema(),),
-        otherwise=(200, schemas.PlanSchema),
+        request_schemas=(schemas.SelectionSchema(),),
+        other_response=(200, schemas.PlanSchema),
     )
     def replay() -> Response:
         """Set failed deliveries going again; with dry_run, tell what would be done (200)."""
@@ -91,7 +98,9 @@ def blueprint(
         return json_response({"replayed": failures.replay_all(store, keys, current().name)}, 202)
 
     @routes.post("/failure/<key>/discard")
-    @Operation(schemas.DiscardedSchema, takes=(schemas.DiscardSchema(),), refuses=(409,))
+    @Operation(
+        schemas.DiscardedSchema, request_schemas=(schemas.DiscardSchema(),), error_statuses=(409,)
+    )
     def discard(key: str) -> Response:
         """Give a failed delivery up for good."""
         reason = load(schemas.DiscardSchema(), json_object())["reason"]
@@ -100,7 +109,7 @@ def blueprint(
         return json_response({"id": key, "discarded": True})
 
     @routes.get("/fault")
-    @Operation(schemas.FaultListSchema, refuses=(403,))
+    @Operation(schemas.FaultListSchema, error_statuses=(403,))
     def list_faults() -> Response:
         """The fault switches that are set."""
         _only_where_allowed()
@@ -108,7 +117,9 @@ def blueprint(
             return json_response({"faults": view.find(FAULTS.name).documents})
 
     @routes.put("/fault/<handler>")
-    @Operation(schemas.SetFaultSchema, takes=(schemas.FaultSchema(),), refuses=(403,))
+    @Operation(
+        schemas.SetFaultSchema, request_schemas=(schemas.FaultSchema(),), error_statuses=(403,)
+    )
     def set_fault(handler: str) -> Response:
         """Make a handler fail, refuse, be down or be slow."""
         _only_where_allowed()
@@ -123,7 +134,7 @@ def blueprint(
         return json_response(fault)
 
     @routes.delete("/fault/<handler>")
-    @Operation(schemas.ClearedSchema, refuses=(403,))
+    @Operation(schemas.ClearedSchema, error_statuses=(403,))
     def clear_fault(handler: str) -> Response:
         """Clear a fault switch."""
         _only_where_allowed()
@@ -151,4 +162,4 @@ def _position(wanted: Mapping[str, Any]) -> str:
         raise Malformed("Give `after` or `since`, not both: a cursor says where to begin.")
     if "since" in wanted:
         return event_feed.position_at(clock.parsed(wanted["since"]))
-    return decoded(wanted["after"], _FEED) if "after" in wanted else event_feed.BEGINNING
+    return decode_cursor(wanted["after"], _FEED) if "after" in wanted else event_feed.BEGINNING

@@ -9,17 +9,17 @@ from app.events.outbox import DEAD, DISCARDED, DONE, PENDING
 from app.events.replay import RUN, SKIP, WAIT
 from app.events.types import EVENT_TYPES
 from app.http.requests.paging import Limit
-from app.schema.fields import Choice, Count, Flag, Moment, Text
-from app.schema.validation import Strict
+from app.schema.fields import Choice, Flag, Integer, Text, Timestamp
+from app.schema.validation import StrictSchema
 
 WAITING = "waiting"
 """How a timeline shows a pending delivery that stands behind a dead one."""
 
 
-FEED_QUERY = Strict.from_dict(
+FEED_QUERY = StrictSchema.from_dict(
     {
-        "after": Text(longest=200, metadata={"description": "`next` of the answer before"}),
-        "since": Moment(metadata={"description": "instead of `after`, to begin with"}),
+        "after": Text(max_length=200, metadata={"description": "`next` of the answer before"}),
+        "since": Timestamp(metadata={"description": "instead of `after`, to begin with"}),
         "type": Choice(*(event.type for event in EVENT_TYPES)),
         "limit": Limit(),
     },
@@ -27,22 +27,22 @@ FEED_QUERY = Strict.from_dict(
 )()
 
 
-class SelectionSchema(Strict):
+class SelectionSchema(StrictSchema):
     """Which failures are meant; one without filters means all of them, and has to say so."""
 
-    across: ClassVar[dict[str, Any]] = {
+    cross_field_rules: ClassVar[dict[str, Any]] = {
         "not": {
             "propertyNames": {"enum": ["all", "dry_run"]},
             "properties": {"all": {"const": False}},
         }
     }
 
-    id = Text(longest=120, metadata={"description": "of a failure, or of an event"})
-    handler = Text(longest=40, metadata={"examples": ["billing"]})
-    type = Text(longest=60)
-    order = Text(longest=40, metadata={"description": "an order's id or number"})
-    error = Text(longest=200, metadata={"description": "a part of the error, in any case"})
-    since = Moment()
+    id = Text(max_length=120, metadata={"description": "of a failure, or of an event"})
+    handler = Text(max_length=40, metadata={"examples": ["billing"]})
+    type = Text(max_length=60)
+    order = Text(max_length=40, metadata={"description": "an order's id or number"})
+    error = Text(max_length=200, metadata={"description": "a part of the error, in any case"})
+    since = Timestamp()
     all = Flag()
     dry_run = Flag()
 
@@ -54,41 +54,41 @@ class SelectionSchema(Strict):
         return wanted
 
 
-class DiscardSchema(Strict):
+class DiscardSchema(StrictSchema):
     """Giving a failure up."""
 
-    reason = Text(longest=500, required=True, metadata={"examples": ["the customer was called"]})
+    reason = Text(max_length=500, required=True, metadata={"examples": ["the customer was called"]})
 
 
-class FaultSchema(Strict):
+class FaultSchema(StrictSchema):
     """A fault switch. `times` and `delay_s` belong to their modes; `order` limits it to one."""
 
     mode = Choice(*faults.MODES, required=True)
-    times = Count(least=1, most=1_000_000, allow_none=True, load_default=None)
-    delay_s = Count(least=1, most=60, load_default=1)
-    order = Text(longest=40, allow_none=True, load_default=None)
+    times = Integer(minimum=1, maximum=1_000_000, allow_none=True, load_default=None)
+    delay_s = Integer(minimum=1, maximum=60, load_default=1)
+    order = Text(max_length=40, allow_none=True, load_default=None)
 
 
 class SetFaultSchema(FaultSchema):
     """A fault switch that is set."""
 
-    handler = Text(longest=40, required=True)
+    handler = Text(max_length=40, required=True)
 
 
-class FaultListSchema(Strict):
+class FaultListSchema(StrictSchema):
     """The switches that are set."""
 
     faults = fields.List(fields.Nested(SetFaultSchema), required=True)
 
 
-class ClearedSchema(Strict):
+class ClearedSchema(StrictSchema):
     """A switch was cleared."""
 
     handler = fields.String(required=True)
     cleared = fields.Boolean(required=True)
 
 
-class CloudEventSchema(Strict):
+class CloudEventSchema(StrictSchema):
     """An event: CloudEvents 1.0 in JSON. `subject` is the order's id."""
 
     specversion = Choice("1.0", required=True)
@@ -102,7 +102,7 @@ class CloudEventSchema(Strict):
     data = fields.Dict(required=True)
 
 
-class NewsSchema(Strict):
+class NewsSchema(StrictSchema):
     """What happened; `next` is where the next answer begins, and `more` says to ask at once."""
 
     events = fields.List(fields.Nested(CloudEventSchema), required=True)
@@ -110,16 +110,16 @@ class NewsSchema(Strict):
     more = fields.Boolean(required=True)
 
 
-class DeliverySchema(Strict):
+class DeliverySchema(StrictSchema):
     """How far one handler is with one event; `log` has failed attempts, replays and discards.
 
     `note` says why the handler had nothing to do.
     """
 
     state = Choice(PENDING, WAITING, DONE, DEAD, DISCARDED, required=True)
-    attempts = Count(least=0, most=10**6, required=True)
-    before_replay = Count(
-        least=0, most=10**6, metadata={"description": "attempts before the last replay"}
+    attempts = Integer(minimum=0, maximum=10**6, required=True)
+    before_replay = Integer(
+        minimum=0, maximum=10**6, metadata={"description": "attempts before the last replay"}
     )
     at = fields.String(metadata={"format": "date-time"})
     error = fields.String()
@@ -129,7 +129,7 @@ class DeliverySchema(Strict):
     log = fields.List(fields.Dict())
 
 
-class EventRecordSchema(Strict):
+class EventRecordSchema(StrictSchema):
     """An event with its deliveries, by handler."""
 
     id = fields.String(required=True)
@@ -139,13 +139,13 @@ class EventRecordSchema(Strict):
     )
 
 
-class TimelineSchema(Strict):
+class TimelineSchema(StrictSchema):
     """Every event of an order, oldest first."""
 
     events = fields.List(fields.Nested(EventRecordSchema), required=True)
 
 
-class FailureSchema(Strict):
+class FailureSchema(StrictSchema):
     """One entry of data/failure.json."""
 
     id = fields.String(required=True)
@@ -153,18 +153,18 @@ class FailureSchema(Strict):
     state = Choice(failures.FAILED, failures.REPLAYING, required=True)
     error = fields.String(required=True)
     failed_at = fields.String(required=True, metadata={"format": "date-time"})
-    replays = Count(least=0, most=10**6, required=True)
+    replays = Integer(minimum=0, maximum=10**6, required=True)
     event = fields.Nested(CloudEventSchema, required=True)
 
 
-class FailurePageSchema(Strict):
+class FailurePageSchema(StrictSchema):
     """A page of failures, and the cursor of the next one."""
 
     failures = fields.List(fields.Nested(FailureSchema), required=True)
     next = fields.String(required=True, allow_none=True)
 
 
-class StepSchema(Strict):
+class StepSchema(StrictSchema):
     """What a replay would do with one failure."""
 
     id = fields.String(required=True)
@@ -175,19 +175,19 @@ class StepSchema(Strict):
     error = fields.String(required=True)
 
 
-class ReplayedSchema(Strict):
+class ReplayedSchema(StrictSchema):
     """How many deliveries were set going."""
 
-    replayed = Count(least=0, most=10**9, required=True)
+    replayed = Integer(minimum=0, maximum=10**9, required=True)
 
 
-class PlanSchema(Strict):
+class PlanSchema(StrictSchema):
     """What a replay would do, in the order in which it would."""
 
     plan = fields.List(fields.Nested(StepSchema), required=True)
 
 
-class DiscardedSchema(Strict):
+class DiscardedSchema(StrictSchema):
     """A failure was given up."""
 
     id = fields.String(required=True)

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from app.http.responses.csv_response import disarmed
+from app.http.responses.csv_response import escape_formula
 from app.imports.tables import Row, Table
 from app.kernel.disk import write_new
 from app.kernel.errors import Problem
@@ -73,4 +73,4 @@ def rejected_text(table: Table, refusals: Iterable[Refusal]) -> str:
 def _cell(value: Any) -> str:
     if value is None:
         return ""
-    return disarmed(value if isinstance(value, str) else orjson.dumps(value).decode())
+    return escape_formula(value if isinstance(value, str) else orjson.dumps(value).decode())

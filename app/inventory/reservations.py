@@ -21,8 +21,8 @@ from app.inventory.stock import LEDGER, PRODUCTS, book, keep, product_of
 from app.kernel import clock
 from app.kernel.errors import Conflict
 from app.kernel.quantities import quantities
-from app.schema.fields import Count
-from app.schema.validation import Strict, kept
+from app.schema.fields import Integer
+from app.schema.validation import StrictSchema, stored_document_check
 from app.store import Collection, Document, IndexValue, Transaction, View
 
 HOLDING = frozenset({"placed", "confirmed", "backordered"})
@@ -51,16 +51,16 @@ def waits_for(reservation: Document) -> Sequence[IndexValue]:
 
 _LINE: dict[str, fields.Field[Any]] = {
     "product": fields.String(required=True),
-    "quantity": Count(least=1, most=10**12, required=True),
+    "quantity": Integer(minimum=1, maximum=10**12, required=True),
 }
 
 RESERVATIONS = Collection(
     name="reservations",
     key="order_id",
     indexes={"waiting_for": waits_for},
-    check=kept(
-        version=Count(least=0, most=10**12, required=True),
-        lines=fields.List(fields.Nested(Strict.from_dict(_LINE)), required=True),
+    check=stored_document_check(
+        version=Integer(minimum=0, maximum=10**12, required=True),
+        lines=fields.List(fields.Nested(StrictSchema.from_dict(_LINE)), required=True),
     ),
 )
 """Sorted by order id, which is by age."""

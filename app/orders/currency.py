@@ -12,10 +12,12 @@ from marshmallow import fields
 
 from app.kernel.errors import Invalid, Problem, Unavailable
 from app.kernel.money import Currency
-from app.schema.validation import kept
+from app.schema.validation import stored_document_check
 from app.store import Collection, Document, Store, View
 
-SHOP = Collection(name="shop", key="name", check=kept(value=fields.String(required=True)))
+SHOP = Collection(
+    name="shop", key="name", check=stored_document_check(value=fields.String(required=True))
+)
 
 _CURRENCY = "currency"
 

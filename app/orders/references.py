@@ -4,13 +4,15 @@ from marshmallow import fields
 
 from app.kernel import clock
 from app.orders.service import Rules, place_order
-from app.schema.validation import kept
+from app.schema.validation import stored_document_check
 from app.store import Collection, Document, Transaction, View
 
 REFERENCES = Collection(
     name="references",
     key="reference",
-    check=kept(order_id=fields.String(required=True), at=fields.String(required=True)),
+    check=stored_document_check(
+        order_id=fields.String(required=True), at=fields.String(required=True)
+    ),
 )
 """Each with the order it became; kept when that is deleted, so that it is not imported again."""
 

@@ -7,8 +7,9 @@ from flask import Blueprint, Response
 from app.http.operation import IDEMPOTENCY_KEY, IF_MATCH, IF_NONE_MATCH, Operation
 from app.http.requests import idempotency
 from app.http.requests.body import json_object
-from app.http.requests.paging import page_response, paging, query
-from app.http.responses.json_response import expected_versions, versioned
+from app.http.requests.conditions import expected_versions
+from app.http.requests.paging import load_query, page_request, page_response
+from app.http.responses.json_response import versioned_response
 from app.http.security.identity import current
 from app.schema.validation import load
 from app.shipping import schemas, service
@@ -27,52 +28,52 @@ def blueprint(
     handover, arrival = schemas.HandoverSchema(), schemas.ArrivalSchema()
 
     @routes.get("/shipment")
-    @Operation(schemas.ShipmentPageSchema, query=schemas.LIST_QUERY)
+    @Operation(schemas.ShipmentPageSchema, query_schema=schemas.LIST_QUERY)
     def list_shipments() -> Response:
         """A page of shipments, oldest order first; state=ready is what is to be packed."""
-        wanted = query(schemas.LIST_QUERY)
-        limit, after = paging(wanted)
+        wanted = load_query(schemas.LIST_QUERY)
+        limit, after = page_request(wanted)
         where: dict[str, IndexValue] = {"state": wanted["state"]} if "state" in wanted else {}
         with store.read() as view:
             page = view.find(service.SHIPMENTS.name, where, after=after, limit=limit)
         return page_response("shipments", page, page.documents)
 
     @routes.get("/shipment/<order_id>")
-    @Operation(schemas.ShipmentSchema, reads=(IF_NONE_MATCH,), versioned=True)
+    @Operation(schemas.ShipmentSchema, request_headers=(IF_NONE_MATCH,), has_etag=True)
     def get_shipment(order_id: str) -> Response:
         """The shipment of an order."""
         with store.read() as view:
             found = service.find_shipment(view, order_id_of(view, order_id))
-        return versioned(found)
+        return versioned_response(found)
 
     @routes.post("/shipment/<order_id>/ship")
     @Operation(
         schemas.ShipmentSchema,
-        takes=(handover,),
-        reads=(IDEMPOTENCY_KEY, IF_MATCH, IF_NONE_MATCH),
-        refuses=(409,),
-        versioned=True,
+        request_schemas=(handover,),
+        request_headers=(IDEMPOTENCY_KEY, IF_MATCH, IF_NONE_MATCH),
+        error_statuses=(409,),
+        has_etag=True,
     )
     def ship(order_id: str) -> Response:
         """Hand a ready shipment to the carrier: from then on its order stays as it is."""
-        key, expected = idempotency.requested_key(), expected_versions()
+        key, expected = idempotency.request_key(), expected_versions()
         wanted = load(handover, json_object())
         who = current().name
 
         def hand_over(tx: Transaction) -> Response:
             shipment_id = order_id_of(tx, order_id)
             shipped = service.ship(tx, rules, shipment_id, **wanted, expected=expected, by=who)
-            return versioned(shipped)
+            return versioned_response(shipped)
 
-        return idempotency.once(store, key, hand_over)
+        return idempotency.execute_once(store, key, hand_over)
 
     @routes.post("/shipment/<order_id>/delivered")
     @Operation(
         schemas.ShipmentSchema,
-        takes=(arrival,),
-        reads=WEBHOOK_HEADERS,
-        refuses=(409,),
-        versioned=True,
+        request_schemas=(arrival,),
+        request_headers=WEBHOOK_HEADERS,
+        error_statuses=(409,),
+        has_etag=True,
     )
     def delivered(order_id: str) -> Response:
         """The carrier's call-back, signed by the Standard Webhooks scheme; again does no harm."""
@@ -80,6 +81,6 @@ def blueprint(
         wanted = load(arrival, json_object())
         with store.transaction() as tx:
             shipment_id = order_id_of(tx, order_id)
-            return versioned(service.deliver(tx, shipment_id, **wanted))
+            return versioned_response(service.deliver(tx, shipment_id, **wanted))
 
     return routes

@@ -5,7 +5,7 @@ from functools import cache
 from flask import Flask
 from flask.testing import FlaskClient
 
-from app.auth.passwords import hashed
+from app.auth.passwords import hash_password
 from app.auth.users import create_user
 from app.server.runtime import Runtime
 from tests.web.page import Page, send
@@ -37,4 +37,4 @@ def signed_in(app: Flask, name: str, role: str) -> FlaskClient:
 
 @cache
 def _hash() -> str:
-    return hashed(PASSWORD)
+    return hash_password(PASSWORD)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
-from app.auth.guard import FORWARDED, is_loopback, refuse_open_house
+from app.auth.guard import PROXY_HEADERS, is_loopback, refuse_unprotected_remote_access
 from app.auth.keys import create_key
 from app.config import Config
 from app.http.security.identity import ROLES, Identity
@@ -45,7 +45,7 @@ def test_a_shop_without_keys_serves_no_other_machine(client: FlaskClient, addres
     assert _get(client, address).status_code == 401
 
 
-@pytest.mark.parametrize("name", FORWARDED)
+@pytest.mark.parametrize("name", PROXY_HEADERS)
 def test_what_came_through_a_proxy_is_not_local(client: FlaskClient, name: str) -> None:
     """A proxy on this machine forwards what comes from anywhere."""
     assert client.get("/order", headers={name: "for=127.0.0.1"}).status_code == 401
@@ -83,16 +83,18 @@ def test_a_shop_that_others_can_reach_needs_keys_and_a_name(
     """It refuses to start without, and says what to do."""
     reachable = replace(config, host=host)
     with pytest.raises(Unavailable, match="flask key create"):
-        refuse_open_house(runtime, reachable)
+        refuse_unprotected_remote_access(runtime, reachable)
     with runtime.transaction() as tx:
         create_key(tx, "till-1", "clerk")
     with pytest.raises(Unavailable, match="DAYBOOK_TRUSTED_HOSTS"):
-        refuse_open_house(runtime, reachable)
-    refuse_open_house(runtime, replace(reachable, trusted_hosts=frozenset({"shop.example"})))
+        refuse_unprotected_remote_access(runtime, reachable)
+    refuse_unprotected_remote_access(
+        runtime, replace(reachable, trusted_hosts=frozenset({"shop.example"}))
+    )
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.8.8.8", "::1", "localhost"])
 def test_this_machine_alone_needs_no_keys(runtime: Runtime, config: Config, host: str) -> None:
     """Nobody else can reach it."""
     assert is_loopback(host)
-    refuse_open_house(runtime, replace(config, host=host))
+    refuse_unprotected_remote_access(runtime, replace(config, host=host))

@@ -239,7 +239,7 @@ def test_a_provider_that_is_down_is_told_in_words(config: Config) -> None:
     make_user(app, "ada", "clerk")
     client = app.test_client()
     answer = client.get("/sign-in/provider")
-    assert answer.status_code == 503 and "does not answer as it should" in answer.text
+    assert answer.status_code == 503 and "does not respond as it should" in answer.text
     assert "password" in Page(client.get("/sign-in")).fields
     app.extensions["daybook"].close()
 

@@ -23,7 +23,7 @@ def test_a_name_is_guessed_ten_times_and_then_waits(app: Flask, client: FlaskCli
     """429 with Retry-After, for the right password too; after a quarter of an hour it goes on."""
     make_user(app, "ada", "clerk")
     with freeze_time(START) as clock:
-        for _ in range(sign_in_throttle.MOST_BY_NAME):
+        for _ in range(sign_in_throttle.MAX_ATTEMPTS_PER_NAME):
             assert sign_in(client, "ada", "wrong password").status == 401
         form = Page(client.get("/sign-in")).form("/sign-in").filled(name="ada", password=PASSWORD)
         answer = client.post("/sign-in", data=form)
@@ -36,25 +36,25 @@ def test_a_name_is_guessed_ten_times_and_then_waits(app: Flask, client: FlaskCli
 
 def test_nothing_is_written_beyond_the_limit(runtime: Runtime) -> None:
     """So who guesses cannot fill the journal either."""
-    for _ in range(sign_in_throttle.MOST_BY_NAME):
+    for _ in range(sign_in_throttle.MAX_ATTEMPTS_PER_NAME):
         with runtime.transaction() as tx:
-            sign_in_throttle.count(tx, "ada", "192.0.2.1")
+            sign_in_throttle.count_attempt(tx, "ada", "192.0.2.1")
     before = runtime.position()
     for _ in range(5):
         with pytest.raises(TooMany), runtime.transaction() as tx:
-            sign_in_throttle.count(tx, "ada", "192.0.2.2")
+            sign_in_throttle.count_attempt(tx, "ada", "192.0.2.2")
     assert runtime.position() == before
 
 
 def test_an_address_tries_many_names_and_then_waits(runtime: Runtime) -> None:
     """A hundred; another address goes on, the rest of its IPv6 network does not."""
     with runtime.transaction() as tx:
-        for n in range(sign_in_throttle.MOST_BY_ADDRESS):
-            sign_in_throttle.count(tx, f"name-{n}", f"2001:db8::{n:x}")
+        for n in range(sign_in_throttle.MAX_ATTEMPTS_PER_ADDRESS):
+            sign_in_throttle.count_attempt(tx, f"name-{n}", f"2001:db8::{n:x}")
     with pytest.raises(TooMany), runtime.transaction() as tx:
-        sign_in_throttle.count(tx, "one-more", "2001:db8::ffff")
+        sign_in_throttle.count_attempt(tx, "one-more", "2001:db8::ffff")
     with runtime.transaction() as tx:
-        sign_in_throttle.count(tx, "one-more", "2001:db8:0:1::1")
+        sign_in_throttle.count_attempt(tx, "one-more", "2001:db8:0:1::1")
 
 
 def test_who_signs_in_begins_anew(app: Flask, client: FlaskClient, runtime: Runtime) -> None:
@@ -75,7 +75,7 @@ def test_every_process_counts_together(app: Flask, client: FlaskClient, config: 
     """Two applications on one folder, as two workers are."""
     make_user(app, "ada", "clerk")
     other = create_app(replace(config, threads=8))
-    for n in range(sign_in_throttle.MOST_BY_NAME):
+    for n in range(sign_in_throttle.MAX_ATTEMPTS_PER_NAME):
         sign_in((client, other.test_client())[n % 2], "ada", "wrong password")
     assert [sign_in(each.test_client(), "ada").status for each in (app, other)] == [429, 429]
     other.extensions["daybook"].close()
@@ -101,10 +101,10 @@ def test_windows_that_are_over_are_swept(runtime: Runtime) -> None:
     with freeze_time(START) as clock:
         for n in range(30):
             with runtime.transaction() as tx:
-                sign_in_throttle.count(tx, f"name-{n}", "192.0.2.1")
+                sign_in_throttle.count_attempt(tx, f"name-{n}", "192.0.2.1")
         clock.tick(timedelta(seconds=901))
         for _ in range(4):
             with runtime.transaction() as tx:
-                sign_in_throttle.count(tx, "ada", "192.0.2.1")
+                sign_in_throttle.count_attempt(tx, "ada", "192.0.2.1")
         with runtime.read() as view:
             assert view.count(sign_in_throttle.ATTEMPTS.name) == 2

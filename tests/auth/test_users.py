@@ -9,7 +9,7 @@ from flask.testing import FlaskClient
 from app.auth import passwords
 from app.auth.keys import KEYS
 from app.auth.sessions import SESSIONS, begin
-from app.auth.users import USERS, check_user, user_name
+from app.auth.users import USERS, check_user, parse_user_name
 from app.http.security.identity import Identity
 from app.kernel.errors import Invalid
 from app.server.runtime import Runtime
@@ -45,8 +45,8 @@ def test_a_user_is_made_listed_changed_and_removed(app: Flask, runtime: Runtime)
     assert flask(app, "password", "ada", given="another long password\n").exit_code == 0
     [second] = kept(runtime)
     assert (second["role"], second["created"]) == ("manager", first["created"])
-    assert not passwords.is_right(second["hash"], PASSWORD)
-    assert passwords.is_right(second["hash"], "another long password")
+    assert not passwords.verify_password(second["hash"], PASSWORD)
+    assert passwords.verify_password(second["hash"], "another long password")
     assert flask(app, "remove", "ada").exit_code == 0
     assert "no users" in flask(app, "list").output
 
@@ -107,13 +107,15 @@ def test_wrong_commands_say_what_is_wrong(
 
 def test_names_are_unique_over_users_and_keys(app: Flask, runtime: Runtime, ada: str) -> None:
     """What somebody did is written down under their name, so it means one of them."""
-    assert "user ada already" in flask(app, "create", "ADA", "--role", "clerk").stderr
+    assert "already a user ada" in flask(app, "create", "ADA", "--role", "clerk").stderr
     make = app.test_cli_runner().invoke
     for name in ("ada", "Ada", "local"):
         refused = make(args=["key", "create", "--role", "clerk", "--name", name])
         assert (refused.exit_code, refused.stdout) == (2, "")
     assert make(args=["key", "create", "--role", "clerk", "--name", "Till-1"]).exit_code == 0
-    assert "key of the name till-1" in flask(app, "create", "till-1", "--role", "clerk").stderr
+    assert (
+        "API key with the name till-1" in flask(app, "create", "till-1", "--role", "clerk").stderr
+    )
     with runtime.read() as view:
         assert (view.count(USERS.name), view.count(KEYS.name)) == (1, 1)
 
@@ -146,10 +148,10 @@ def test_with_the_first_user_everybody_has_to_show_who_they_are(
 
 def test_a_password_is_the_same_however_it_was_typed() -> None:
     """Accents in one piece or two; capitals count."""
-    kept = passwords.hashed("caf\u00e9 au lait, s'il vous")
-    assert passwords.is_right(kept, "cafe\u0301 au lait, s'il vous")
-    assert not passwords.is_right(kept, "CAF\u00c9 au lait, s'il vous")
-    assert not passwords.is_right(kept, "\udcff" * 20)
+    kept = passwords.hash_password("caf\u00e9 au lait, s'il vous")
+    assert passwords.verify_password(kept, "cafe\u0301 au lait, s'il vous")
+    assert not passwords.verify_password(kept, "CAF\u00c9 au lait, s'il vous")
+    assert not passwords.verify_password(kept, "\udcff" * 20)
 
 
 def test_an_unknown_name_costs_a_hash_too(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -162,10 +164,10 @@ def test_an_unknown_name_costs_a_hash_too(monkeypatch: pytest.MonkeyPatch) -> No
         return bool(verify(self, kept, password))
 
     monkeypatch.setattr(PasswordHasher, "verify", counted)
-    right = passwords.hashed(PASSWORD)
-    assert passwords.is_right(right, PASSWORD)
-    assert not passwords.is_right(right, "another long password")
-    assert not passwords.is_right(None, PASSWORD)
+    right = passwords.hash_password(PASSWORD)
+    assert passwords.verify_password(right, PASSWORD)
+    assert not passwords.verify_password(right, "another long password")
+    assert not passwords.verify_password(None, PASSWORD)
     assert len(runs) == 3
     assert all(each.startswith("$argon2id$v=19$m=65536,t=3,p=4$") for each in runs)
 
@@ -185,4 +187,4 @@ def test_a_user_that_a_person_wrote_is_judged(
 
 
 def test_a_name_is_in_small_letters() -> None:
-    assert user_name(" Ada@Example.org ") == "ada@example.org"
+    assert parse_user_name(" Ada@Example.org ") == "ada@example.org"

@@ -16,7 +16,7 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from app.config import Config
-from app.openapi.document import document
+from app.openapi.document import openapi_document
 from tests.http.test_refusals import everything
 from tests.over_http import body, place
 
@@ -61,7 +61,7 @@ def config(config: Config) -> Config:
 def routes(app: Flask) -> list[Route]:
     """Every operation, at the example's address."""
     found = []
-    for path, operations in document(app)["paths"].items():
+    for path, operations in openapi_document(app)["paths"].items():
         for method, told in operations.items():
             examples = {
                 each["name"]: each["example"]

@@ -12,7 +12,13 @@ from freezegun import freeze_time
 from werkzeug.test import TestResponse
 
 from app.config import Config
-from app.http.requests.idempotency import FORGOTTEN_AT_ONCE, IDEMPOTENCY, key_of, once, remember
+from app.http.requests.idempotency import (
+    IDEMPOTENCY,
+    MAX_EXPIRED_PER_REQUEST,
+    execute_once,
+    scoped_key,
+    store_response,
+)
 from app.kernel.errors import Conflict
 from tests.over_http import body, read, request_for
 
@@ -123,10 +129,10 @@ def test_a_duplicate_is_put_off_while_the_first_still_waits(
 
 def test_a_first_request_that_died_waiting_has_its_answer_repeated_later(app: Flask) -> None:
     """What was stored with the order counts once the wait must be over."""
-    store, key = app.extensions["daybook"], key_of("POST /order", "9f1c", b"{}")
+    store, key = app.extensions["daybook"], scoped_key("POST /order", "9f1c", b"{}")
 
     def ask() -> Response:
-        return once(store, key, lambda tx: Response("placed", 201), under_way_s=10)
+        return execute_once(store, key, lambda tx: Response("placed", 201), in_progress_s=10)
 
     ask()
     with pytest.raises(Conflict):
@@ -139,8 +145,10 @@ def test_a_pile_of_old_keys_goes_soon(app: Flask, client: FlaskClient) -> None:
     """A busy day's keys do not stay for ever in a shop that has become quiet."""
     store = app.extensions["daybook"]
     with freeze_time(timedelta(hours=-25)), store.transaction() as tx:
-        for n in range(FORGOTTEN_AT_ONCE + 10):
-            remember(tx, key_of("POST /order", f"old-{n}", b"{}"), Response("placed", 201))
+        for n in range(MAX_EXPIRED_PER_REQUEST + 10):
+            store_response(
+                tx, scoped_key("POST /order", f"old-{n}", b"{}"), Response("placed", 201)
+            )
     for left in (11, 2):
         client.post("/order", json=request_for(tea=1), headers={"Idempotency-Key": f"new-{left}"})
         with store.read() as view:

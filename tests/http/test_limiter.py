@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from werkzeug.test import Client, EnvironBuilder, run_wsgi_app
 
-from app.http.requests.body import READ_AT_MOST_BYTES
+from app.http.requests.body import MAX_READ_BYTES
 from app.http.requests.limiter import RequestLimiter
 
 PATIENCE_S = 20.0
@@ -44,10 +44,10 @@ def app(bodies: list[bytes]) -> Callable[..., Any]:
     return app
 
 
-def post(arrival: RequestLimiter, body: Any, address: str = "192.0.2.1") -> int:
+def post(limiter: RequestLimiter, body: Any, address: str = "192.0.2.1") -> int:
     environ = EnvironBuilder(method="POST").get_environ()
     environ |= {"wsgi.input": body, "REMOTE_ADDR": address}
-    return int(run_wsgi_app(arrival, environ)[1].split()[0])
+    return int(run_wsgi_app(limiter, environ)[1].split()[0])
 
 
 @pytest.fixture
@@ -56,10 +56,10 @@ def slow() -> Iterable[Callable[[RequestLimiter, int], list[SlowBody]]]:
     threads: list[threading.Thread] = []
     bodies: list[SlowBody] = []
 
-    def begin(arrival: RequestLimiter, count: int) -> list[SlowBody]:
+    def begin(limiter: RequestLimiter, count: int) -> list[SlowBody]:
         begun = [SlowBody() for _ in range(count)]
         for body in begun:
-            threads.append(threading.Thread(target=post, args=(arrival, body)))
+            threads.append(threading.Thread(target=post, args=(limiter, body)))
             threads[-1].start()
             assert body.is_awaited.wait(PATIENCE_S)
         bodies.extend(begun)
@@ -77,20 +77,20 @@ Slow = Callable[[RequestLimiter, int], list[SlowBody]]
 
 def test_slow_bodies_hold_no_place(app: Any, slow: Slow, bodies: list[bytes]) -> None:
     """Five are on their way where one request is worked on at a time, and others pass by."""
-    arrival = RequestLimiter(app, at_once=1)
-    slow(arrival, 5)
-    assert post(arrival, BytesIO(b"quick")) == 200
-    assert Client(arrival).get("/").status_code == 200
+    limiter = RequestLimiter(app, max_running=1)
+    slow(limiter, 5)
+    assert post(limiter, BytesIO(b"quick")) == 200
+    assert Client(limiter).get("/").status_code == 200
     assert bodies == [b"quick", b""]
 
 
 def test_one_address_gets_a_part_of_the_room(app: Any, slow: Slow) -> None:
     """Others are still served; and so is it, once its bodies have come."""
-    arrival = RequestLimiter(app, at_once=1, from_one_address=2)
-    first, second = slow(arrival, 2)
-    assert post(arrival, BytesIO(b"third")) == 429
-    assert post(arrival, BytesIO(b"from elsewhere"), "192.0.2.2") == 200
-    assert Client(arrival).get("/", environ_overrides={"REMOTE_ADDR": "192.0.2.1"}).text == "done"
+    limiter = RequestLimiter(app, max_running=1, max_uploads_per_address=2)
+    first, second = slow(limiter, 2)
+    assert post(limiter, BytesIO(b"third")) == 429
+    assert post(limiter, BytesIO(b"from elsewhere"), "192.0.2.2") == 200
+    assert Client(limiter).get("/", environ_overrides={"REMOTE_ADDR": "192.0.2.1"}).text == "done"
     for body in (first, second):
         body.goes_on.set()
 
@@ -113,9 +113,9 @@ def test_no_more_than_so_many_are_worked_on_at_once() -> None:
 
     def give() -> None:
         with pytest.raises(ValueError):
-            post(arrival, BytesIO(b""))
+            post(limiter, BytesIO(b""))
 
-    arrival = RequestLimiter(app, at_once=2)
+    limiter = RequestLimiter(app, max_running=2)
     threads = [threading.Thread(target=give) for _ in range(8)]
     for thread in threads:
         thread.start()
@@ -127,7 +127,7 @@ def test_no_more_than_so_many_are_worked_on_at_once() -> None:
 
 def test_what_is_too_large_is_taken_in_but_not_kept(app: Any, bodies: list[bytes]) -> None:
     """One byte more than may be, so that it is seen."""
-    stream = BytesIO(bytes(READ_AT_MOST_BYTES + 100_000))
+    stream = BytesIO(bytes(MAX_READ_BYTES + 100_000))
     assert post(RequestLimiter(app, 1), stream) == 200
-    assert [len(body) for body in bodies] == [READ_AT_MOST_BYTES]
+    assert [len(body) for body in bodies] == [MAX_READ_BYTES]
     assert stream.read() == b""

@@ -7,7 +7,7 @@ from flask.testing import FlaskClient
 
 from app import create_app
 from app.config import Config
-from app.http.security.origin import HEADERS
+from app.http.security.origin import SECURITY_HEADERS
 
 
 @pytest.mark.parametrize(
@@ -54,7 +54,7 @@ def test_a_shop_answers_to_the_names_that_are_set(config: Config) -> None:
 def test_answers_tell_browsers_to_be_careful(client: FlaskClient, path: str) -> None:
     """Errors too."""
     headers = client.get(path).headers
-    assert {name: headers[name] for name in HEADERS} == HEADERS
+    assert {name: headers[name] for name in SECURITY_HEADERS} == SECURITY_HEADERS
 
 
 def test_pages_say_themselves_what_they_load(client: FlaskClient) -> None:

@@ -9,7 +9,7 @@ from flask import Flask, request
 from flask.testing import FlaskClient
 
 from app import create_app
-from app.auth.guard import is_local_request, refuse_open_house
+from app.auth.guard import is_local_request, refuse_unprotected_remote_access
 from app.auth.keys import create_key
 from app.config import Config, from_environment
 from app.kernel.errors import Invalid, Unavailable
@@ -65,12 +65,14 @@ def test_a_shop_behind_a_proxy_demands_keys_and_names(config: Config, app: Flask
     """It listens on this machine's address only, and is reached from everywhere."""
     runtime = app.extensions["daybook"]
     with pytest.raises(Unavailable, match=r"127\.0\.0\.1 through a proxy, and this shop has nei"):
-        refuse_open_house(runtime, config)
+        refuse_unprotected_remote_access(runtime, config)
     with runtime.transaction() as tx:
         create_key(tx, "till-1", "clerk")
     with pytest.raises(Unavailable, match="Set DAYBOOK_TRUSTED_HOSTS"):
-        refuse_open_house(runtime, config)
-    refuse_open_house(runtime, replace(config, trusted_hosts=frozenset({"shop.example"})))
+        refuse_unprotected_remote_access(runtime, config)
+    refuse_unprotected_remote_access(
+        runtime, replace(config, trusted_hosts=frozenset({"shop.example"}))
+    )
 
 
 def test_without_declared_proxies_nothing_is_believed(config: Config) -> None:

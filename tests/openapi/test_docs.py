@@ -7,13 +7,13 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from app.openapi.document import document
+from app.openapi.document import openapi_document
 from tests.over_http import read
 
 
 def test_openapi_json_is_the_contract_at_its_own_address(app: Flask, client: FlaskClient) -> None:
     """The same as openapi.yaml, but for the address: a relative one fits wherever it is served."""
-    assert read(client, "/openapi.json") == document(app) | {"servers": [{"url": "/"}]}
+    assert read(client, "/openapi.json") == openapi_document(app) | {"servers": [{"url": "/"}]}
 
 
 @pytest.mark.parametrize("path", ["/docs", "/docs/"])

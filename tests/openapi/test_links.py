@@ -2,12 +2,12 @@
 
 from flask import Flask
 
-from app.openapi.document import document
+from app.openapi.document import openapi_document
 
 
 def test_a_created_order_leads_to_its_own_operations(app: Flask) -> None:
     """What POST /order answers names the parameter of every operation on that order."""
-    paths = document(app)["paths"]
+    paths = openapi_document(app)["paths"]
     links = paths["/order"]["post"]["responses"]["201"]["links"]
     own = {
         operation["operationId"]
@@ -20,7 +20,7 @@ def test_a_created_order_leads_to_its_own_operations(app: Flask) -> None:
 
 def test_every_answer_201_leads_somewhere(app: Flask) -> None:
     """Whatever can be created can be read, by what the answer says."""
-    for path, operations in document(app)["paths"].items():
+    for path, operations in openapi_document(app)["paths"].items():
         if created := operations.get("post", {}).get("responses", {}).get("201"):
             reads = {link["operationId"] for link in created["links"].values()}
             assert any(name.startswith("get_") for name in reads), path

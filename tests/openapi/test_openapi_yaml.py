@@ -18,10 +18,10 @@ from app import create_app
 from app.config import Config
 from app.events import schemas as event_schemas
 from app.http.operation import OPERATIONS
-from app.http.security.origin import HEADERS
+from app.http.security.origin import SECURITY_HEADERS
 from app.inventory import schemas as product_schemas
 from app.kernel.money import Currency
-from app.openapi.document import as_yaml, document
+from app.openapi.document import as_yaml, openapi_document
 from app.orders import schemas as order_schemas
 from app.shipping import schemas as shipping_schemas
 from tests.over_http import body, place, request_for
@@ -40,7 +40,7 @@ def config(config: Config) -> Config:
 @pytest.fixture
 def contract(app: Flask) -> dict[str, Any]:
     """The contract, as a document."""
-    return document(app)
+    return openapi_document(app)
 
 
 def test_the_file_is_fresh() -> None:
@@ -247,5 +247,5 @@ def ask(
 
 def headers(answer: TestResponse) -> set[str]:
     """The headers that need telling: not those that only tell browsers to be careful."""
-    plain = {"Content-Type", "Content-Length", "Vary", "X-Request-Id"} | HEADERS.keys()
+    plain = {"Content-Type", "Content-Length", "Vary", "X-Request-Id"} | SECURITY_HEADERS.keys()
     return {name for name, _ in answer.headers} - plain

@@ -7,7 +7,7 @@ from typing import Any
 from flask import Flask
 from flask.testing import FlaskClient
 
-from app.openapi.document import document
+from app.openapi.document import openapi_document
 from tests.over_http import read
 
 
@@ -20,7 +20,7 @@ def requests(folder: dict[str, Any]) -> Iterator[dict[str, Any]]:
 def test_every_operation_is_there_with_every_example(app: Flask, client: FlaskClient) -> None:
     """A request for each example of a body, and one for what takes none."""
     expected = []
-    for operations in document(app)["paths"].values():
+    for operations in openapi_document(app)["paths"].values():
         for operation in operations.values():
             contents = list(operation.get("requestBody", {}).get("content", {}).values())
             examples = contents[0]["examples"] if contents else {}

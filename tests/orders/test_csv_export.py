@@ -63,7 +63,7 @@ def test_filters_and_sorting_count_and_pages_do_not(client: FlaskClient) -> None
 
 def test_a_sheet_is_whole_however_long(client: FlaskClient) -> None:
     """Over several batches every order is there once, as in the list by pages."""
-    for _ in range(csv_response.BATCH + 5):
+    for _ in range(csv_response.BATCH_DOCUMENTS + 5):
         place(client, tea=1)
     listed = [str(order["number"]) for order in read(client, "/order?limit=200")["orders"]]
     assert [row["order"] for row in sheet(client)] == listed
@@ -71,7 +71,7 @@ def test_a_sheet_is_whole_however_long(client: FlaskClient) -> None:
 
 def test_a_sheet_is_sent_while_it_is_read(client: FlaskClient) -> None:
     """What is not sent yet is not read yet: an order placed meanwhile may still come."""
-    for _ in range(csv_response.BATCH * 2):
+    for _ in range(csv_response.BATCH_DOCUMENTS * 2):
         place(client, "A" * 200, pot=1)
     answer = client.get("/order?sort=date", headers=CSV, buffered=False)
     pieces = iter(answer.iter_encoded())

@@ -6,7 +6,7 @@ import pytest
 from marshmallow import ValidationError
 
 from app.kernel.money import Currency
-from app.schema.fields import Choice, Count, EmailAddress, Flag, Moment, Money, Text
+from app.schema.fields import Choice, EmailAddress, Flag, Integer, Money, Text, Timestamp
 
 
 @pytest.mark.parametrize(
@@ -21,7 +21,7 @@ from app.schema.fields import Choice, Count, EmailAddress, Flag, Moment, Money, 
 )
 def test_text_is_kept_in_nfc_without_spaces_around_it(sent: str, read: str) -> None:
     """Whatever people write with; joiners inside stay."""
-    assert Text(longest=20).deserialize(sent) == read
+    assert Text(max_length=20).deserialize(sent) == read
 
 
 @pytest.mark.parametrize(
@@ -85,23 +85,23 @@ def test_the_reason_says_what_is_wrong_with_the_money(sent: str, reason: str) ->
 )
 def test_a_day_or_moment_is_read_as_utc(sent: str, end_of_day: bool, read: str) -> None:
     """In the form in which times are stored, so that text order is time order."""
-    assert Moment(end_of_day=end_of_day).deserialize(sent) == read
+    assert Timestamp(end_of_day=end_of_day).deserialize(sent) == read
 
 
 @pytest.mark.parametrize(
     ("field", "sent"),
     [
-        (Count(least=1, most=3), 4),
-        (Count(least=1, most=3), "2"),
-        (Count(least=1, most=3), True),
+        (Integer(minimum=1, maximum=3), 4),
+        (Integer(minimum=1, maximum=3), "2"),
+        (Integer(minimum=1, maximum=3), True),
         (Flag(), 1),
         (Flag(), "true"),
         (Choice("a", "b"), "c"),
         (Choice("a", "b"), ["a"]),
-        (Moment(), 20261121),
-        (Moment(), "20261121"),
-        (Moment(), "2026-11-21 08:00:00Z"),
-        (Moment(), "2026-11-21T25:00:00Z"),
+        (Timestamp(), 20261121),
+        (Timestamp(), "20261121"),
+        (Timestamp(), "2026-11-21 08:00:00Z"),
+        (Timestamp(), "2026-11-21T25:00:00Z"),
     ],
 )
 def test_what_only_looks_alike_is_refused(field: Any, sent: object) -> None:
