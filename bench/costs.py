@@ -22,7 +22,7 @@ from app.config import Config
 from app.http.requests.body import json_object
 from app.http.requests.idempotency import request_key
 from app.http.requests.long_poll import requested_wait_s
-from app.http.responses.json_response import versioned_response
+from app.http.responses.json_response import etag_response
 from app.orders.schemas import request_schema
 from app.orders.service import Rules, place_order
 from app.schema import strict_json
@@ -118,7 +118,7 @@ def _without_the_order(app: Flask, store: JsonFileStore, config: Config) -> Flas
         request_key()
         load(schema, json_object())
         requested_wait_s()
-        return versioned_response(order, 201, Location=f"/order/{order['order_id']}")
+        return etag_response(order, 201, Location=f"/order/{order['order_id']}")
 
     app.view_functions["orders.post_order"] = answer_only
     return app

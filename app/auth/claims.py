@@ -1,25 +1,13 @@
 """Claims of an ID token: the user's name, and their role by a mapping in the settings."""
 
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any
 
 from app.http.security.identity import ROLES
 from app.kernel.errors import Forbidden
 
 _NAME_CLAIMS = ("preferred_username", "email", "sub")
 _MAX_NAME_LENGTH = 60
-
-
-class RoleMapping(Protocol):
-    """The claim that has a person's roles at the provider, and the role here of each value."""
-
-    @property
-    def role_claim(self) -> str:
-        """The claim's name; dots lead into nested claims, as Keycloak has them."""
-
-    @property
-    def roles(self) -> Mapping[str, str]:
-        """Role by value of the claim."""
 
 
 def name_from(claims: Mapping[str, Any]) -> str:
@@ -31,15 +19,19 @@ def name_from(claims: Mapping[str, Any]) -> str:
     raise Forbidden(f"The identity provider sent no name for you ({', '.join(_NAME_CLAIMS)}).")
 
 
-def role_from(claims: Mapping[str, Any], name: str, mapping: RoleMapping) -> str:
-    """The highest role that the claim gives. Raises Forbidden when it gives none."""
-    roles = {mapping.roles.get(value) for value in _values(claims, mapping.role_claim)}
+def role_from(claims: Mapping[str, Any], claim: str, roles: Mapping[str, str]) -> str:
+    """The highest role that a claim gives; `roles` is the role by value of the claim.
+
+    Dots in the name `claim` lead into nested claims, as Keycloak has them. Raises Forbidden when
+    no value has a role.
+    """
+    given = {roles.get(value) for value in _values(claims, claim)}
     for role in reversed(ROLES):
-        if role in roles:
+        if role in given:
             return role
     raise Forbidden(
-        f"You are signed in at the identity provider as {name}, but have no role in this shop. The "
-        "provider's administrator can give you one."
+        f"The identity provider gives {name_from(claims)} no role in this shop; its administrator "
+        "can give you one."
     )
 
 

@@ -73,7 +73,9 @@ class Guard:
             return identity
         with self._store.read() as view:
             if is_bearer:
-                return _key_identity(view, token.strip())
+                if identity := keys.identity_of(view, token.strip()):
+                    return identity
+                raise Unauthenticated("This API key is unknown or revoked.")
             if requires_authentication(view, self._issuer):
                 return PUBLIC
         return LOCAL if is_local_request() else PUBLIC
@@ -156,10 +158,3 @@ def _is_loopback_address(address: str) -> bool:
         return ipaddress.ip_address(address).is_loopback
     except ValueError:
         return False
-
-
-def _key_identity(view: View, key: str) -> Identity:
-    identity = keys.identity_of(view, key)
-    if identity is None:
-        raise Unauthenticated("This API key is unknown or revoked.")
-    return identity

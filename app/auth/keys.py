@@ -20,12 +20,11 @@ _HASH = re.compile(r"[0-9a-f]{64}")
 
 def check_key(key: Document) -> None:
     """Raise Invalid when a stored document is not an API key."""
-    texts = [key.get(name) for name in ("prefix", "name", "created")]
+    texts = [key.get(name) for name in ("prefix", "name", "created", "hash")]
     is_valid = (
         all(isinstance(text, str) and text for text in texts)
         and key.get("role") in KEY_ROLES
-        and isinstance(key.get("hash"), str)
-        and _HASH.fullmatch(key["hash"]) is not None
+        and _HASH.fullmatch(key["hash"])
     )
     if not is_valid:
         raise Invalid([Problem("", "is not an API key as `flask key create` makes it")])
@@ -40,16 +39,8 @@ def create_key(tx: Transaction, name: str, role: str) -> str:
     """Create and return a key, which cannot be read again. `role` is one of KEY_ROLES."""
     prefix, secret = secrets.token_hex(4), secrets.token_urlsafe(32)
     key = f"daybook_{prefix}_{secret}"
-    tx.put(
-        KEYS.name,
-        {
-            "prefix": prefix,
-            "name": name,
-            "role": role,
-            "created": clock.now(),
-            "hash": _hash(key),
-        },
-    )
+    document = {"prefix": prefix, "name": name, "role": role, "created": clock.now()}
+    tx.put(KEYS.name, document | {"hash": _hash(key)})
     return key
 
 

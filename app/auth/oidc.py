@@ -96,8 +96,9 @@ class OidcProvider:
             raise _refused(f"the provider reports {parameters.get('error', 'no error')[:60]!r}")
         with self._client() as client:
             claims = self._claims(client, secret, redirect_uri, parameters["code"])
-        name = name_from(claims)
-        return Identity(name, role_from(claims, name, self._registration))
+        registration = self._registration
+        role = role_from(claims, registration.role_claim, registration.roles)
+        return Identity(name_from(claims), role)
 
     def _claims(self, client: OAuth2Session, secret: str, redirect_uri: str, code: str) -> Json:
         """The claims of the validated ID token (OpenID Connect Core 1.0, 3.1.3.7)."""

@@ -20,12 +20,10 @@ _HASH = re.compile(r"\$argon2id\$v=19\$m=\d+,t=\d+,p=\d+\$[A-Za-z0-9+/]+\$[A-Za-
 def check_user(user: Document) -> None:
     """Raise Invalid when a stored document is not a user."""
     is_valid = (
-        isinstance(user.get("name"), str)
-        and _NAME.fullmatch(user["name"]) is not None
+        all(isinstance(user.get(name), str) for name in ("name", "created", "hash"))
+        and _NAME.fullmatch(user["name"])
         and user.get("role") in STAFF_ROLES
-        and isinstance(user.get("created"), str)
-        and isinstance(user.get("hash"), str)
-        and _HASH.fullmatch(user["hash"]) is not None
+        and _HASH.fullmatch(user["hash"])
     )
     if not is_valid:
         raise Invalid([Problem("", "is not a user as `flask user create` makes it")])
@@ -69,21 +67,17 @@ def find_user(view: View, name: str) -> Document:
 
 def refuse_taken_name(view: View, name: str) -> None:
     """Raise Conflict when the name is reserved, or a user or a key has it."""
-    folded = name.lower()
-    if folded in RESERVED_NAMES:
-        raise Conflict(f"The name {name} is reserved; use another name.")
-    if view.get(USERS.name, folded) is not None:
-        raise Conflict(f"There is already a user {name}.")
-    if any(key["name"].lower() == folded for key in view.find(KEYS.name).documents):
+    refuse_key_name(view, name)
+    if any(key["name"].lower() == name.lower() for key in view.find(KEYS.name).documents):
         raise Conflict(f"There is already an API key with the name {name}; use another name.")
 
 
 def refuse_key_name(view: View, name: str) -> None:
     """Raise Conflict when the name is reserved or a user's: records could not tell them apart."""
-    if name.lower() in RESERVED_NAMES or view.get(USERS.name, name.lower()) is not None:
-        raise Conflict(
-            f"The name {name} is reserved, or that of a user; give the key another name."
-        )
+    if name.lower() in RESERVED_NAMES:
+        raise Conflict(f"The name {name} is reserved; use another name.")
+    if view.get(USERS.name, name.lower()) is not None:
+        raise Conflict(f"There is already a user {name}; use another name.")
 
 
 def create_user(tx: Transaction, name: str, role: str, password_hash: str) -> None:

@@ -17,7 +17,7 @@ def blueprint(store: Store, order_id_of: Callable[[View, str], str], shop: Shop)
     routes = Blueprint("billing", __name__)
 
     @routes.get("/order/<order_id>/receipt.pdf")
-    @Operation(None, other_media_types=(PDF,), error_statuses=(409,))
+    @Operation(None, other_media_types=(PDF,), errors=(409,))
     def get_receipt(order_id: str) -> Response:
         """The receipt of the last payment; of a deleted order by its id. 409 when none was made."""
         with store.read() as view:

@@ -51,7 +51,7 @@ def blueprint(
     )
 
     @routes.get("/event")
-    @Operation(schemas.NewsSchema, query_schema=schemas.FEED_QUERY)
+    @Operation(schemas.NewsSchema, query=schemas.FEED_QUERY)
     def list_events() -> Response:
         """What happened since `after`, oldest first: each event once, in the order of commits."""
         wanted = load_query(schemas.FEED_QUERY)
@@ -65,7 +65,7 @@ def blueprint(
         return json_response({"events": found.events, "next": cursor, "more": found.has_more})
 
     @routes.get("/failure")
-    @Operation(schemas.FailurePageSchema, query_schema=list_query)
+    @Operation(schemas.FailurePageSchema, query=list_query)
     def list_failures() -> Response:
         """A page of deliveries that failed for good, oldest failure first."""
         wanted = load_query(list_query)
@@ -82,7 +82,7 @@ def blueprint(
     @Operation(
         schemas.ReplayedSchema,
         202,
-        request_schemas=(schemas.SelectionSchema(),),
+        body=(schemas.SelectionSchema(),),
         other_response=(200, schemas.PlanSchema),
     )
     def replay() -> Response:
@@ -98,9 +98,7 @@ def blueprint(
         return json_response({"replayed": failures.replay_all(store, keys, current().name)}, 202)
 
     @routes.post("/failure/<key>/discard")
-    @Operation(
-        schemas.DiscardedSchema, request_schemas=(schemas.DiscardSchema(),), error_statuses=(409,)
-    )
+    @Operation(schemas.DiscardedSchema, body=(schemas.DiscardSchema(),), errors=(409,))
     def discard(key: str) -> Response:
         """Give a failed delivery up for good."""
         reason = load(schemas.DiscardSchema(), json_object())["reason"]
@@ -109,7 +107,7 @@ def blueprint(
         return json_response({"id": key, "discarded": True})
 
     @routes.get("/fault")
-    @Operation(schemas.FaultListSchema, error_statuses=(403,))
+    @Operation(schemas.FaultListSchema, errors=(403,))
     def list_faults() -> Response:
         """The fault switches that are set."""
         _only_where_allowed()
@@ -117,9 +115,7 @@ def blueprint(
             return json_response({"faults": view.find(FAULTS.name).documents})
 
     @routes.put("/fault/<handler>")
-    @Operation(
-        schemas.SetFaultSchema, request_schemas=(schemas.FaultSchema(),), error_statuses=(403,)
-    )
+    @Operation(schemas.SetFaultSchema, body=(schemas.FaultSchema(),), errors=(403,))
     def set_fault(handler: str) -> Response:
         """Make a handler fail, refuse, be down or be slow."""
         _only_where_allowed()
@@ -134,7 +130,7 @@ def blueprint(
         return json_response(fault)
 
     @routes.delete("/fault/<handler>")
-    @Operation(schemas.ClearedSchema, error_statuses=(403,))
+    @Operation(schemas.ClearedSchema, errors=(403,))
     def clear_fault(handler: str) -> Response:
         """Clear a fault switch."""
         _only_where_allowed()

@@ -24,29 +24,30 @@ class Operation:
     """One method of one route; a decorator of its view.
 
     A success has the JSON document `response_schema` and `status`, or those of `other_response`.
-    It may also come in `other_media_types`, and only in them where `response_schema` is None.
-    The body is one of `request_schemas`, in one of `request_media_types`. `request_headers` are
-    those that the view reads. `error_statuses` are added to those that follow from all this.
+    It may also have one of `other_media_types`; only these where `response_schema` is None.
+    The request's body is one of the schemas `body`, in one of the media types `consumes`; `headers`
+    are the request headers that the view reads. `errors` are statuses besides those that follow
+    from all this. `etag`: a success has an ETag.
     """
 
     response_schema: SchemaLike | None
     status: int = 200
     other_response: tuple[int, SchemaLike] | None = None
     other_media_types: tuple[str, ...] = ()
-    request_schemas: tuple[SchemaLike, ...] = ()
-    request_media_types: tuple[str, ...] = (JSON,)
+    body: tuple[SchemaLike, ...] = ()
+    consumes: tuple[str, ...] = (JSON,)
     body_required: bool = True
-    query_schema: Schema | None = None
-    request_headers: tuple[str, ...] = ()
-    error_statuses: tuple[int, ...] = ()
-    has_etag: bool = False
+    query: Schema | None = None
+    headers: tuple[str, ...] = ()
+    errors: tuple[int, ...] = ()
+    etag: bool = False
 
     def __call__(self, view: View) -> View:
         """Register the view under this description, and refuse a query where none is declared."""
 
         @wraps(view)
         def checked_view(**path: str) -> Response:
-            if self.query_schema is None and request.query_string:
+            if self.query is None and request.query_string:
                 raise Malformed("This address takes no query parameters.")
             return view(**path)
 

@@ -11,7 +11,7 @@ from app.http.requests import idempotency
 from app.http.requests.body import PATCH_TYPES, json_object
 from app.http.requests.conditions import expected_versions
 from app.http.requests.paging import load_query, page_request, page_response
-from app.http.responses.json_response import versioned_response
+from app.http.responses.json_response import etag_response
 from app.http.security.identity import current
 from app.inventory import schemas, service
 from app.inventory.search import has_words, search
@@ -44,10 +44,10 @@ def blueprint(store: Store, currency: Currency) -> Blueprint:
     @Operation(
         product,
         201,
-        request_schemas=(product_request,),
-        request_headers=(IDEMPOTENCY_KEY,),
-        error_statuses=(409,),
-        has_etag=True,
+        body=(product_request,),
+        headers=(IDEMPOTENCY_KEY,),
+        errors=(409,),
+        etag=True,
     )
     def post_product() -> Response:
         """Add a product to the catalogue."""
@@ -56,12 +56,12 @@ def blueprint(store: Store, currency: Currency) -> Blueprint:
 
         def add(tx: Transaction) -> Response:
             added = service.create_product(tx, wanted, current().name)
-            return versioned_response(added, 201, Location=f"/product/{quote(added['sku'])}")
+            return etag_response(added, 201, Location=f"/product/{quote(added['sku'])}")
 
         return idempotency.execute_once(store, key, add)
 
     @routes.get("/product")
-    @Operation(schemas.ProductPageSchema, query_schema=schemas.LIST_QUERY)
+    @Operation(schemas.ProductPageSchema, query=schemas.LIST_QUERY)
     def list_products() -> Response:
         """A page of products with their stock, by sku; with `q` it may be short, see `next`."""
         wanted = load_query(schemas.LIST_QUERY)
@@ -70,48 +70,46 @@ def blueprint(store: Store, currency: Currency) -> Blueprint:
         return page_response("products", page, page.documents)
 
     @routes.get("/product/<sku:sku>")
-    @Operation(product, request_headers=(IF_NONE_MATCH,), has_etag=True)
+    @Operation(product, headers=(IF_NONE_MATCH,), etag=True)
     def get_product(sku: str) -> Response:
         """One product with its stock, archived or not."""
         with store.read() as view:
             found = service.find_product(view, sku)
-        return versioned_response(found)
+        return etag_response(found)
 
     @routes.patch("/product/<sku:sku>")
     @Operation(
         product,
-        request_schemas=(product_change,),
-        request_media_types=PATCH_TYPES,
-        request_headers=(IF_MATCH, IF_NONE_MATCH),
-        error_statuses=(409,),
-        has_etag=True,
+        body=(product_change,),
+        consumes=PATCH_TYPES,
+        headers=(IF_MATCH, IF_NONE_MATCH),
+        errors=(409,),
+        etag=True,
     )
     def patch_product(sku: str) -> Response:
         """Change a product by a merge patch (RFC 7396); the stock has its own address."""
         patch, expected = load(product_change, json_object(*PATCH_TYPES)), expected_versions()
         with store.transaction() as tx:
             changed = service.change_product(tx, sku, patch, expected, who=current().name)
-        return versioned_response(changed)
+        return etag_response(changed)
 
     @routes.delete("/product/<sku:sku>")
-    @Operation(
-        product, request_headers=(IF_MATCH, IF_NONE_MATCH), error_statuses=(409,), has_etag=True
-    )
+    @Operation(product, headers=(IF_MATCH, IF_NONE_MATCH), errors=(409,), etag=True)
     def delete_product(sku: str) -> Response:
         """Archive a product: it can no longer be ordered, and is listed only when asked for."""
         expected = expected_versions()
         with store.transaction() as tx:
             archived = service.archive_product(tx, sku, expected, who=current().name)
-        return versioned_response(archived)
+        return etag_response(archived)
 
     @routes.post("/product/<path:sku>/stock")
     @routes.post("/product/<path:sku>/stock/")
     @Operation(
         product,
-        request_schemas=(stock_change, stock_count),
-        request_headers=(IDEMPOTENCY_KEY, IF_MATCH, IF_NONE_MATCH),
-        error_statuses=(409,),
-        has_etag=True,
+        body=(stock_change, stock_count),
+        headers=(IDEMPOTENCY_KEY, IF_MATCH, IF_NONE_MATCH),
+        errors=(409,),
+        etag=True,
     )
     def post_stock(sku: str) -> Response:
         """Book a change of what is on hand, or what was counted; answers the product."""
@@ -119,7 +117,7 @@ def blueprint(store: Store, currency: Currency) -> Blueprint:
         adjustment = _adjustment(json_object(), stock_change, stock_count)
 
         def adjust(tx: Transaction) -> Response:
-            return versioned_response(
+            return etag_response(
                 service.change_stock(tx, sku, adjustment, current().name, expected)
             )
 
@@ -127,7 +125,7 @@ def blueprint(store: Store, currency: Currency) -> Blueprint:
 
     @routes.get("/product/<path:sku>/stock")
     @routes.get("/product/<path:sku>/stock/")
-    @Operation(schemas.StockPageSchema, query_schema=schemas.LEDGER_QUERY)
+    @Operation(schemas.StockPageSchema, query=schemas.LEDGER_QUERY)
     def list_stock(sku: str) -> Response:
         """The stock ledger of a product, newest line first."""
         limit, after = page_request(load_query(schemas.LEDGER_QUERY))

@@ -8,21 +8,14 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from flask import (
-    Blueprint,
-    Response,
-    abort,
-    current_app,
-    render_template,
-    request,
-    send_from_directory,
-)
+from flask import Blueprint, Response, current_app, render_template, request, send_from_directory
+from werkzeug.exceptions import NotFound
 
 from app.http.responses.json_response import json_response
 from app.openapi.document import openapi_document
 from app.openapi.postman import postman_collection
 
-SWAGGER_UI = frozenset({"swagger-ui.css", "swagger-ui-bundle.js", "favicon-32x32.png"})
+SWAGGER_UI = "swagger-ui.css", "swagger-ui-bundle.js", "favicon-32x32.png"
 """The files of Swagger UI that the page needs."""
 
 _PAGE_HEADERS = {
@@ -67,7 +60,7 @@ def blueprint() -> Blueprint:
     @docs.get("/docs/<path:file>")
     def get_file(file: str) -> Response:
         if file not in SWAGGER_UI:
-            abort(404)
+            raise NotFound
         # no ETag: it would have to differ for a compressed response
         return send_from_directory(str(files("flask_swagger_ui") / "dist"), file, etag=False)
 

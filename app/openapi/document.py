@@ -24,8 +24,8 @@ from app.http.operation import (
 )
 from app.http.requests.idempotency import KEY_PATTERN
 from app.http.responses.problems import ProblemSchema
-from app.openapi import responses
 from app.openapi.links import add_links
+from app.openapi.responses import ERROR_DESCRIPTIONS, class_of, error, operation_responses, text
 from app.shipping.carrier import WEBHOOK_HEADERS
 
 Json = dict[str, Any]
@@ -48,40 +48,27 @@ KEY_SCHEME = {
 }
 
 PATH_PARAMETERS = {
-    "order_id": ("An order's id, or its number.", "1001"),
-    "sku": ("A product's sku, percent-encoded; it may contain slashes.", "notebook-a5"),
-    "key": ("The id of a failure.", "01890a5d-ac96-774b-bcce-b302099a8057:billing"),
-    "handler": ("The service that handles events.", "billing"),
+    "order_id": text("An order's id, or its number.", example="1001"),
+    "sku": text("A product's sku, percent-encoded; it may contain slashes.", example="notebook-a5"),
+    "key": text("The id of a failure.", example="01890a5d-ac96-774b-bcce-b302099a8057:billing"),
+    "handler": text("The service that handles events.", example="billing"),
 }
 
+_WEBHOOK = "A header of the Standard Webhooks specification."
+_WEBHOOK_EXAMPLES = "msg_27UHCyBj7sK", "1795240669", "v1,bm90IHNpZ25lZA=="
+
 HEADER_PARAMETERS: dict[str, Json] = {
-    IF_MATCH: {
-        "description": 'Only change a document with one of these ETags, such as "3"; else 412.',
-        "schema": {"type": "string"},
+    IF_MATCH: text('Only change a document with one of these ETags, such as "3"; else 412.'),
+    IF_NONE_MATCH: text("If the document has one of these ETags: 304 to a GET, 412 to a change."),
+    IDEMPOTENCY_KEY: text(
+        "The same key and body get the first response again, for 24 hours.",
+        pattern=f"^({KEY_PATTERN})$",
+    ),
+    PREFER: text("wait=N: wait for the event handlers, for at most N seconds (up to 10)."),
+    **{
+        name: {"description": _WEBHOOK, "required": True} | text(_WEBHOOK, example=example)
+        for name, example in zip(WEBHOOK_HEADERS, _WEBHOOK_EXAMPLES, strict=True)
     },
-    IF_NONE_MATCH: {
-        "description": "If the document has one of these ETags: 304 to a GET, 412 to a change.",
-        "schema": {"type": "string"},
-    },
-    IDEMPOTENCY_KEY: {
-        "description": "The same key and body get the first response again, for 24 hours.",
-        "schema": {"type": "string", "pattern": f"^({KEY_PATTERN})$"},
-    },
-    PREFER: {
-        "description": "wait=N: wait for the event handlers, for at most N seconds (up to 10).",
-        "schema": {"type": "string"},
-    },
-}
-HEADER_PARAMETERS |= {
-    name: {
-        "description": "A header of the Standard Webhooks specification.",
-        "required": True,
-        "schema": {"type": "string"},
-        "example": example,
-    }
-    for name, example in zip(
-        WEBHOOK_HEADERS, ("msg_27UHCyBj7sK", "1795240669", "v1,bm90IHNpZ25lZA=="), strict=True
-    )
 }
 
 
@@ -107,8 +94,8 @@ def openapi_document(app: Flask) -> Json:
     )
     spec.components.schema("Problem", schema=ProblemSchema)
     spec.components.security_scheme(KEY, KEY_SCHEME)
-    for status, description in responses.ERROR_DESCRIPTIONS.items():
-        spec.components.response(f"Problem{status}", responses.problem(status, description))
+    for status, description in ERROR_DESCRIPTIONS.items():
+        spec.components.response(f"Problem{status}", error(status, description))
     for rule in sorted(app.url_map.iter_rules(), key=lambda rule: rule.rule):
         view = app.view_functions[rule.endpoint]
         if operation := OPERATIONS.get(view):
@@ -120,8 +107,8 @@ def openapi_document(app: Flask) -> Json:
                 "tags": [rule.endpoint.partition(".")[0]],
                 "summary": (view.__doc__ or "").strip(),
                 **_request(operation, sorted(rule.arguments)),
-                "responses": responses.operation_responses(
-                    operation, method, sorted(rule.arguments), is_public=is_public
+                "responses": operation_responses(
+                    operation, method, rule.arguments, is_public=is_public
                 ),
                 **({"security": []} if is_public else {}),
             }
@@ -150,31 +137,22 @@ def _tags(app: Flask) -> list[Json]:
 
 def name_of(schema: SchemaLike) -> str:
     """The name of a schema in the contract."""
-    return responses.class_of(schema).__name__.removesuffix("Schema")
+    return class_of(schema).__name__.removesuffix("Schema")
 
 
 def _request(operation: Operation, arguments: list[str]) -> Json:
     """The parameters and the body of an operation whose path has `arguments`."""
     parameters: list[Json] = [
-        {
-            "name": name,
-            "in": "path",
-            "required": True,
-            "description": PATH_PARAMETERS[name][0],
-            "schema": {"type": "string"},
-            "example": PATH_PARAMETERS[name][1],
-        }
-        for name in arguments
+        {"name": name, "in": "path", "required": True} | PATH_PARAMETERS[name] for name in arguments
     ]
-    if operation.query_schema:
-        parameters.append({"in": "query", "schema": operation.query_schema})
+    if operation.query:
+        parameters.append({"in": "query", "schema": operation.query})
     parameters += [
-        {"name": name, "in": "header"} | HEADER_PARAMETERS[name]
-        for name in operation.request_headers
+        {"name": name, "in": "header"} | HEADER_PARAMETERS[name] for name in operation.headers
     ]
     request: Json = {"parameters": parameters} if parameters else {}
-    if operation.request_schemas:
-        schemas, media_types = operation.request_schemas, operation.request_media_types
+    if operation.body:
+        schemas, media_types = operation.body, operation.consumes
         request["requestBody"] = {
             "required": operation.body_required,
             "content": {media_type: _body(schemas) for media_type in media_types},

@@ -7,7 +7,6 @@ its status is in the contract and is no error of form (FORM_ERRORS).
 
 import json
 from collections.abc import Iterator
-from itertools import groupby
 from typing import Any
 
 Json = dict[str, Any]
@@ -23,9 +22,6 @@ _METHOD_ORDER = ("post", "get", "put", "patch", "delete")
 def postman_collection(contract: Json) -> Json:
     """The collection, with a folder for each tag."""
     ordered = sorted(_operations(contract), key=_sort_key)
-    folders = {
-        tag: list(group) for tag, group in groupby(ordered, key=lambda each: each[2]["tags"][0])
-    }
     return {
         "info": {
             "name": contract["info"]["title"],
@@ -45,7 +41,12 @@ def postman_collection(contract: Json) -> Json:
             {
                 "name": tag["name"],
                 "description": tag["description"],
-                "item": [item for each in folders[tag["name"]] for item in _items(*each)],
+                "item": [
+                    item
+                    for path, method, operation in ordered
+                    if operation["tags"][0] == tag["name"]
+                    for item in _items(path, method, operation)
+                ],
             }
             for tag in contract["tags"]
         ],
@@ -58,11 +59,10 @@ def _operations(contract: Json) -> Iterator[tuple[str, str, Json]]:
             yield path, method, operation
 
 
-def _sort_key(described: tuple[str, str, Json]) -> tuple[str, int, str]:
-    """By tag; then requests that create, read, change and delete, in this order."""
-    path, method, operation = described
-    place = _METHOD_ORDER.index("patch" if method == "post" and "{" in path else method)
-    return operation["tags"][0], place, path
+def _sort_key(described: tuple[str, str, Json]) -> tuple[int, str]:
+    """Requests that create, read, change and delete, in this order; then by path."""
+    path, method, _ = described
+    return _METHOD_ORDER.index("patch" if method == "post" and "{" in path else method), path
 
 
 def _examples(contract: Json) -> dict[str, str]:

@@ -1,5 +1,6 @@
 """The responses of an operation: its successes, and the errors that follow from its description."""
 
+from collections.abc import Collection
 from dataclasses import replace
 from typing import Any
 
@@ -41,19 +42,53 @@ def class_of(schema: SchemaLike) -> type[Schema]:
     return schema if isinstance(schema, type) else type(schema)
 
 
+def text(description: str, *, pattern: str = "", example: str = "") -> Json:
+    """A header or a parameter that is a string."""
+    schema = {"type": "string"} | ({"pattern": pattern} if pattern else {})
+    return {"description": description, "schema": schema} | (
+        {"example": example} if example else {}
+    )
+
+
+RESPONSE_HEADERS = {
+    "ETag": text("The version of the document, quoted.", example='"1"'),
+    "Location": text("The path of the new document.", example="/order/1001"),
+    "Link": text('The next page, as rel="next".'),
+    "Idempotency-Replayed": text(
+        "true when this is the stored response of an earlier request.", example="true"
+    ),
+    "Content-Disposition": text("The file name under which a browser saves the response."),
+    "Preference-Applied": text("The wait granted.", example="wait=5"),
+}
+
+_ACCEPT = text(f"The accepted media types; for a patch in Accept-Patch: {', '.join(PATCH_TYPES)}.")
+_RETRY_AFTER = text("Seconds to wait.", pattern="^[0-9]+$")
+ERROR_HEADERS = {
+    401: {"WWW-Authenticate": text("The authentication scheme.")},
+    415: {"Accept": _ACCEPT},
+    **{status: {"Retry-After": _RETRY_AFTER} for status in (409, 429, 503, 507)},
+}
+
+
 def operation_responses(
-    operation: Operation, method: str, parameters: list[str], *, is_public: bool
+    operation: Operation, method: str, path_parameters: Collection[str], *, is_public: bool
 ) -> Json:
-    """The Responses Object of an operation; `parameters` are those of its path."""
+    """The Responses Object of an operation."""
     result: Json = {str(operation.status): _success(operation)}
     if operation.other_response:
         status, schema = operation.other_response
         other = replace(operation, response_schema=schema, other_media_types=())
         result[str(status)] = _success(other)
-    if method == "GET" and IF_NONE_MATCH in operation.request_headers:
+    if method == "GET" and IF_NONE_MATCH in operation.headers:
         result["304"] = {"description": "The document still has the ETag in If-None-Match."}
-    for status in _error_statuses(operation, method, parameters, is_public=is_public):
-        result[str(status)] = f"Problem{status}"
+    statuses = {400, 429, 500, 503, *operation.errors}
+    statuses |= set() if is_public else {401, 403}
+    statuses |= {404} if path_parameters else set()
+    statuses |= {403, 507} if method != "GET" else set()
+    statuses |= {413, 415, 422} if operation.body else set()
+    statuses |= {412} if IF_MATCH in operation.headers else set()
+    statuses |= {409, 422} if IDEMPOTENCY_KEY in operation.headers else set()
+    result |= {str(status): f"Problem{status}" for status in statuses}
     return dict(sorted(result.items()))
 
 
@@ -65,70 +100,20 @@ def _success(operation: Operation) -> Json:
         content[JSON] = {"schema": schema}
     # without a schema: any content of this media type (OpenAPI 3.1, 4.8.14.3)
     content |= {media_type: {} for media_type in operation.other_media_types}
+    present = {
+        "ETag": operation.etag,
+        "Location": operation.status == 201,
+        "Link": operation.query,
+        "Idempotency-Replayed": IDEMPOTENCY_KEY in operation.headers,
+        "Content-Disposition": operation.other_media_types,
+        "Preference-Applied": PREFER in operation.headers,
+    }
+    headers = {name: header for name, header in RESPONSE_HEADERS.items() if present[name]}
     result: Json = {"description": description, "content": content}
-    headers = _headers(operation)
     return result | ({"headers": headers} if headers else {})
 
 
-def _error_statuses(
-    operation: Operation, method: str, parameters: list[str], *, is_public: bool
-) -> set[int]:
-    """The statuses that follow from method, path, body and headers, and those that are listed."""
-    statuses = {400, 429, 500, 503, *operation.error_statuses}
-    for applies, further in (
-        (not is_public, {401, 403}),
-        (parameters, {404}),
-        (method != "GET", {403, 507}),
-        (operation.request_schemas, {413, 415, 422}),
-        (IF_MATCH in operation.request_headers, {412}),
-        (IDEMPOTENCY_KEY in operation.request_headers, {409, 422}),
-    ):
-        statuses |= further if applies else set()
-    return statuses
-
-
-def _headers(operation: Operation) -> Json:
-    request_headers = operation.request_headers
-    return {
-        name: _header(description, **({"example": example} if example else {}))
-        for name, applies, description, example in (
-            ("ETag", operation.has_etag, "The version of the document, quoted.", '"1"'),
-            ("Location", operation.status == 201, "The path of the new document.", "/order/1001"),
-            ("Link", operation.query_schema, 'The next page, as rel="next".', None),
-            (
-                "Idempotency-Replayed",
-                IDEMPOTENCY_KEY in request_headers,
-                "true when this is the stored response of an earlier request.",
-                "true",
-            ),
-            (
-                "Content-Disposition",
-                operation.other_media_types,
-                "The file name under which a browser saves the response.",
-                None,
-            ),
-            ("Preference-Applied", PREFER in request_headers, "The wait granted.", "wait=5"),
-        )
-        if applies
-    }
-
-
-def problem(status: int, description: str) -> Json:
-    """The Response Object of an error status, with the header that comes with it."""
+def error(status: int, description: str) -> Json:
+    """The Response Object of an error status."""
     result: Json = {"description": description, "content": {PROBLEM: {"schema": "Problem"}}}
-    if status == 401:
-        result["headers"] = {"WWW-Authenticate": _header("The authentication scheme.")}
-    if status in (409, 429, 503, 507):
-        retry_after = _header("Seconds to wait.")
-        retry_after["schema"]["pattern"] = "^[0-9]+$"
-        result["headers"] = {"Retry-After": retry_after}
-    if status == 415:
-        description = (
-            f"The accepted media types; for a patch in Accept-Patch: {', '.join(PATCH_TYPES)}."
-        )
-        result["headers"] = {"Accept": _header(description)}
-    return result
-
-
-def _header(description: str, **members: str) -> Json:
-    return {"description": description, "schema": {"type": "string"}} | members
+    return result | ({"headers": ERROR_HEADERS[status]} if status in ERROR_HEADERS else {})

@@ -16,7 +16,7 @@ from app.http.requests.conditions import expected_versions
 from app.http.requests.long_poll import LongPollSlots, requested_wait_s
 from app.http.requests.paging import load_query, page_request, page_response
 from app.http.responses import csv_response
-from app.http.responses.json_response import json_response, versioned_response
+from app.http.responses.json_response import etag_response, json_response
 from app.http.security.identity import current
 from app.kernel.errors import NotFound
 from app.kernel.payment_methods import INVOICE
@@ -43,10 +43,10 @@ def blueprint(store: Store, rules: service.Rules, long_poll_slots: LongPollSlots
     @Operation(
         order,
         201,
-        request_schemas=(order_request,),
-        request_headers=(IDEMPOTENCY_KEY, PREFER),
-        error_statuses=(409,),
-        has_etag=True,
+        body=(order_request,),
+        headers=(IDEMPOTENCY_KEY, PREFER),
+        errors=(409,),
+        etag=True,
     )
     def post_order() -> Response:
         """Place an order. The order and its events are on disk when the answer comes."""
@@ -57,7 +57,7 @@ def blueprint(store: Store, rules: service.Rules, long_poll_slots: LongPollSlots
 
         def place(tx: Transaction) -> Response:
             placed = service.place_order(tx, rules, wanted, by=who)
-            return versioned_response(placed, 201, Location=f"/order/{placed['order_id']}")
+            return etag_response(placed, 201, Location=f"/order/{placed['order_id']}")
 
         response = idempotency.execute_once(store, key, place, wait_s)
         if not wait_s or idempotency.is_repeated(response):
@@ -73,7 +73,7 @@ def blueprint(store: Store, rules: service.Rules, long_poll_slots: LongPollSlots
     @routes.get("/order")
     @Operation(
         schemas.OrderPageSchema,
-        query_schema=schemas.LIST_QUERY,
+        query=schemas.LIST_QUERY,
         other_media_types=(csv_response.MEDIA_TYPE,),
     )
     def list_orders() -> Response:
@@ -93,7 +93,7 @@ def blueprint(store: Store, rules: service.Rules, long_poll_slots: LongPollSlots
             )
 
         if csv_response.is_preferred():
-            orders = csv_response.all_documents(store, find)
+            orders = csv_response.read_all(store, find)
             response = csv_response.csv_response(
                 "orders.csv", csv_export.HEADINGS, csv_export.rows(orders)
             )
@@ -105,21 +105,21 @@ def blueprint(store: Store, rules: service.Rules, long_poll_slots: LongPollSlots
         return response
 
     @routes.get("/order/<order_id>")
-    @Operation(order, request_headers=(IF_NONE_MATCH,), has_etag=True)
+    @Operation(order, headers=(IF_NONE_MATCH,), etag=True)
     def get_order(order_id: str) -> Response:
         """One order."""
         with store.read() as view:
             found = service.find_order(view, order_id)
-        return versioned_response(found)
+        return etag_response(found)
 
     @routes.patch("/order/<order_id>")
     @Operation(
         order,
-        request_schemas=(order_change, cancel_patch),
-        request_media_types=PATCH_TYPES,
-        request_headers=(IF_MATCH, IF_NONE_MATCH),
-        error_statuses=(409,),
-        has_etag=True,
+        body=(order_change, cancel_patch),
+        consumes=PATCH_TYPES,
+        headers=(IF_MATCH, IF_NONE_MATCH),
+        errors=(409,),
+        etag=True,
     )
     def patch_order(order_id: str) -> Response:
         """Change customer or lines by a merge patch (RFC 7396), or cancel by the status alone."""
@@ -128,19 +128,13 @@ def blueprint(store: Store, rules: service.Rules, long_poll_slots: LongPollSlots
         if "status" in body or "reason" in body:
             reason = load(cancel_patch, body).get("reason", "")
             with store.transaction() as tx:
-                return versioned_response(
-                    service.cancel_order(tx, order_id, reason, expected, by=who)
-                )
+                return etag_response(service.cancel_order(tx, order_id, reason, expected, by=who))
         patch = load(order_change, body)
         with store.transaction() as tx:
-            return versioned_response(
-                service.change_order(tx, rules, order_id, patch, expected, by=who)
-            )
+            return etag_response(service.change_order(tx, rules, order_id, patch, expected, by=who))
 
     @routes.delete("/order/<order_id>")
-    @Operation(
-        schemas.DeletedSchema, request_headers=(IF_MATCH, IF_NONE_MATCH), error_statuses=(409,)
-    )
+    @Operation(schemas.DeletedSchema, headers=(IF_MATCH, IF_NONE_MATCH), errors=(409,))
     def delete_order(order_id: str) -> Response:
         """Remove an order, unless its goods have left."""
         expected = expected_versions()
@@ -151,11 +145,11 @@ def blueprint(store: Store, rules: service.Rules, long_poll_slots: LongPollSlots
     @routes.post("/order/<order_id>/cancel")
     @Operation(
         order,
-        request_schemas=(cancellation,),
+        body=(cancellation,),
         body_required=False,
-        request_headers=(IF_MATCH, IF_NONE_MATCH),
-        error_statuses=(409,),
-        has_etag=True,
+        headers=(IF_MATCH, IF_NONE_MATCH),
+        errors=(409,),
+        etag=True,
     )
     def cancel_order(order_id: str) -> Response:
         """Cancel an order and keep it; once more changes nothing."""
@@ -163,7 +157,7 @@ def blueprint(store: Store, rules: service.Rules, long_poll_slots: LongPollSlots
         reason = load(cancellation, json_object_if_any()).get("reason", "")
         expected = expected_versions()
         with store.transaction() as tx:
-            return versioned_response(service.cancel_order(tx, order_id, reason, expected, by=who))
+            return etag_response(service.cancel_order(tx, order_id, reason, expected, by=who))
 
     @routes.get("/order/<order_id>/events")
     @Operation(TimelineSchema)

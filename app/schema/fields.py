@@ -32,18 +32,11 @@ class Text(fields.String):
     Its length is in characters, and the limit counts the surrounding spaces.
     """
 
-    def __init__(
-        self,
-        *,
-        max_length: int,
-        min_length: int = 1,
-        metadata: dict[str, Any] | None = None,
-        **options: Any,
-    ) -> None:
+    def __init__(self, *, max_length: int, min_length: int = 1, **options: Any) -> None:
         self._min_length, self._max_length = min_length, max_length
-        limits = {"minLength": min_length, "maxLength": max_length}
-        pattern = {"pattern": _NOT_BLANK if min_length else _ANY_TEXT}
-        super().__init__(metadata=limits | pattern | (metadata or {}), **options)
+        pattern = _NOT_BLANK if min_length else _ANY_TEXT
+        limits = {"minLength": min_length, "maxLength": max_length, "pattern": pattern}
+        super().__init__(**_with_metadata(options, limits))
 
     def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> str:
         if not isinstance(value, str):
@@ -61,9 +54,9 @@ class EmailAddress(Text):
 
     _check = validate.Email(error="is not a valid e-mail address")
 
-    def __init__(self, metadata: dict[str, Any] | None = None, **options: Any) -> None:
+    def __init__(self, **options: Any) -> None:
         shape = {"format": "email", "pattern": r"^\s*\S+@[^\s@]+\s*$"}
-        super().__init__(max_length=254, metadata=shape | (metadata or {}), **options)
+        super().__init__(max_length=254, **_with_metadata(options, shape))
 
     def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> str:
         return self._check(super()._deserialize(value))
@@ -72,12 +65,9 @@ class EmailAddress(Text):
 class Integer(fields.Integer):
     """A whole number in a range, both ends included."""
 
-    def __init__(
-        self, *, minimum: int, maximum: int, metadata: dict[str, Any] | None = None, **options: Any
-    ) -> None:
+    def __init__(self, *, minimum: int, maximum: int, **options: Any) -> None:
         self._minimum, self._maximum = minimum, maximum
-        limits = {"minimum": minimum, "maximum": maximum}
-        super().__init__(metadata=limits | (metadata or {}), **options)
+        super().__init__(**_with_metadata(options, {"minimum": minimum, "maximum": maximum}))
 
     def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> int:
         if type(value) is not int:
@@ -99,11 +89,9 @@ class Flag(fields.Boolean):
 class Choice(fields.String):
     """One of a set of strings."""
 
-    def __init__(
-        self, *choices: str, metadata: dict[str, Any] | None = None, **options: Any
-    ) -> None:
+    def __init__(self, *choices: str, **options: Any) -> None:
         self._choices = choices
-        super().__init__(metadata={"enum": list(choices)} | (metadata or {}), **options)
+        super().__init__(**_with_metadata(options, {"enum": list(choices)}))
 
     def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> str:
         if not isinstance(value, str) or value not in self._choices:
@@ -114,12 +102,9 @@ class Choice(fields.String):
 class Money(fields.String):
     """An amount as a decimal string with the currency's digits; "4.5" becomes "4.50"."""
 
-    def __init__(
-        self, currency: Currency, metadata: dict[str, Any] | None = None, **options: Any
-    ) -> None:
+    def __init__(self, currency: Currency, **options: Any) -> None:
         self.currency = currency
-        pattern = {"pattern": f"^{currency.pattern}$"}
-        super().__init__(metadata=pattern | (metadata or {}), **options)
+        super().__init__(**_with_metadata(options, {"pattern": f"^{currency.pattern}$"}))
 
     def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> str:
         if not isinstance(value, str):
@@ -136,15 +121,11 @@ class Timestamp(fields.String):
     A date means its first millisecond, or with `end_of_day` its last.
     """
 
-    def __init__(
-        self, *, end_of_day: bool = False, metadata: dict[str, Any] | None = None, **options: Any
-    ) -> None:
+    def __init__(self, *, end_of_day: bool = False, **options: Any) -> None:
         self._end_of_day = end_of_day
-        shape = {
-            "pattern": f"^{_DAY}({_TIME})?$",
-            "anyOf": [{"format": "date"}, {"format": "date-time"}],
-        }
-        super().__init__(metadata=shape | (metadata or {}), **options)
+        formats = [{"format": "date"}, {"format": "date-time"}]
+        shape = {"pattern": f"^{_DAY}({_TIME})?$", "anyOf": formats}
+        super().__init__(**_with_metadata(options, shape))
 
     def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> str:
         try:
@@ -161,3 +142,8 @@ class Timestamp(fields.String):
         if not re.fullmatch(_DAY + _TIME, text):
             raise ValueError("not RFC 3339")
         return clock.parsed(text.upper())
+
+
+def _with_metadata(options: dict[str, Any], json_schema: dict[str, Any]) -> dict[str, Any]:
+    """The options of a field, with `json_schema` in its metadata unless they say otherwise."""
+    return options | {"metadata": json_schema | options.get("metadata", {})}

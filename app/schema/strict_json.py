@@ -9,8 +9,9 @@ Malformed; valid JSON with a value that cannot be stored is Invalid.
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator
-from itertools import islice
+from collections.abc import Iterator
+from functools import partial
+from itertools import chain, islice
 from typing import Any, NoReturn
 
 from app.kernel.errors import MAX_PROBLEMS, Invalid, Malformed, Problem, pointer_step
@@ -22,6 +23,7 @@ MIN_INTEGER, MAX_INTEGER = -(2**63), 2**64 - 1
 _LONE_SURROGATE = "must not have a lone surrogate; write both halves of the pair"
 _SPACE = re.compile(r"[ \t\r\n]*")
 _BRACKETS = re.compile(r"[\[\]{}]")
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def loads(data: bytes) -> Any:
@@ -99,15 +101,11 @@ def _check_depth(text: str) -> None:
     if text.count("[") + text.count("{") <= MAX_DEPTH:
         return
     depth = 0
-    for piece in _outside_strings(text):
-        for bracket in _BRACKETS.findall(piece):
-            depth += 1 if bracket in "[{" else -1
-            if depth > MAX_DEPTH:
-                raise Malformed(f"The JSON text is nested more than {MAX_DEPTH} levels deep.")
-
-
-def _outside_strings(text: str) -> list[str]:
-    return text.replace("\\\\", "").replace('\\"', "").split('"')[::2]
+    outside_strings = text.replace("\\\\", "").replace('\\"', "").split('"')[::2]
+    for bracket in chain.from_iterable(map(_BRACKETS.findall, outside_strings)):
+        depth += 1 if bracket in "[{" else -1
+        if depth > MAX_DEPTH:
+            raise Malformed(f"The JSON text is nested more than {MAX_DEPTH} levels deep.")
 
 
 def _value_at(text: str, place: int) -> tuple[Any, int]:
@@ -115,9 +113,8 @@ def _value_at(text: str, place: int) -> tuple[Any, int]:
     try:
         value, end = _DECODER.raw_decode(text, place)
         # a lone surrogate can only be written as an escape
-        is_storable = text.find("\\u", place, end) < 0 or _is_encodable(
-            json.dumps(value, ensure_ascii=False)
-        )
+        has_escape = text.find("\\u", place, end) >= 0
+        is_storable = not (has_escape and _SURROGATE.search(json.dumps(value, ensure_ascii=False)))
     except _TooManyBits:
         value, end = _DECODER_OF_ANY_SIZE.raw_decode(text, place)
         is_storable = False
@@ -130,24 +127,16 @@ def _problems(value: Any, pointer: str = "") -> Iterator[Problem]:
     """The values that cannot be stored, anywhere in `value`."""
     if isinstance(value, dict):
         for name, inner in value.items():
-            if not _is_encodable(name):
+            if _SURROGATE.search(name):
                 yield Problem(pointer + pointer_step(name), _LONE_SURROGATE)
             yield from _problems(inner, pointer + pointer_step(name))
     elif isinstance(value, list):
         for place, inner in enumerate(value):
             yield from _problems(inner, f"{pointer}/{place}")
-    elif isinstance(value, str) and not _is_encodable(value):
+    elif isinstance(value, str) and _SURROGATE.search(value):
         yield Problem(pointer, _LONE_SURROGATE)
     elif isinstance(value, int) and not MIN_INTEGER <= value <= MAX_INTEGER:
         yield Problem(pointer, "must be an integer of at most 64 bits")
-
-
-def _is_encodable(text: str) -> bool:
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def _syntax(error: json.JSONDecodeError) -> Malformed:
@@ -190,14 +179,11 @@ def _fraction(digits: str) -> float:
     return value
 
 
-def _decoder(parse_int: Callable[[str], int]) -> json.JSONDecoder:
-    return json.JSONDecoder(
-        object_pairs_hook=_unique,
-        parse_constant=_no_constant,
-        parse_int=parse_int,
-        parse_float=_fraction,
-    )
-
-
-_DECODER = _decoder(_integer)
-_DECODER_OF_ANY_SIZE = _decoder(_integer_of_any_size)
+_decoder = partial(
+    json.JSONDecoder,
+    object_pairs_hook=_unique,
+    parse_constant=_no_constant,
+    parse_float=_fraction,
+)
+_DECODER = _decoder(parse_int=_integer)
+_DECODER_OF_ANY_SIZE = _decoder(parse_int=_integer_of_any_size)

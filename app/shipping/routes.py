@@ -9,7 +9,7 @@ from app.http.requests import idempotency
 from app.http.requests.body import json_object
 from app.http.requests.conditions import expected_versions
 from app.http.requests.paging import load_query, page_request, page_response
-from app.http.responses.json_response import versioned_response
+from app.http.responses.json_response import etag_response
 from app.http.security.identity import current
 from app.schema.validation import load
 from app.shipping import schemas, service
@@ -28,7 +28,7 @@ def blueprint(
     handover, arrival = schemas.HandoverSchema(), schemas.ArrivalSchema()
 
     @routes.get("/shipment")
-    @Operation(schemas.ShipmentPageSchema, query_schema=schemas.LIST_QUERY)
+    @Operation(schemas.ShipmentPageSchema, query=schemas.LIST_QUERY)
     def list_shipments() -> Response:
         """A page of shipments, oldest order first; state=ready is what is to be packed."""
         wanted = load_query(schemas.LIST_QUERY)
@@ -39,20 +39,20 @@ def blueprint(
         return page_response("shipments", page, page.documents)
 
     @routes.get("/shipment/<order_id>")
-    @Operation(schemas.ShipmentSchema, request_headers=(IF_NONE_MATCH,), has_etag=True)
+    @Operation(schemas.ShipmentSchema, headers=(IF_NONE_MATCH,), etag=True)
     def get_shipment(order_id: str) -> Response:
         """The shipment of an order."""
         with store.read() as view:
             found = service.find_shipment(view, order_id_of(view, order_id))
-        return versioned_response(found)
+        return etag_response(found)
 
     @routes.post("/shipment/<order_id>/ship")
     @Operation(
         schemas.ShipmentSchema,
-        request_schemas=(handover,),
-        request_headers=(IDEMPOTENCY_KEY, IF_MATCH, IF_NONE_MATCH),
-        error_statuses=(409,),
-        has_etag=True,
+        body=(handover,),
+        headers=(IDEMPOTENCY_KEY, IF_MATCH, IF_NONE_MATCH),
+        errors=(409,),
+        etag=True,
     )
     def ship(order_id: str) -> Response:
         """Hand a ready shipment to the carrier: from then on its order stays as it is."""
@@ -63,17 +63,17 @@ def blueprint(
         def hand_over(tx: Transaction) -> Response:
             shipment_id = order_id_of(tx, order_id)
             shipped = service.ship(tx, rules, shipment_id, **wanted, expected=expected, by=who)
-            return versioned_response(shipped)
+            return etag_response(shipped)
 
         return idempotency.execute_once(store, key, hand_over)
 
     @routes.post("/shipment/<order_id>/delivered")
     @Operation(
         schemas.ShipmentSchema,
-        request_schemas=(arrival,),
-        request_headers=WEBHOOK_HEADERS,
-        error_statuses=(409,),
-        has_etag=True,
+        body=(arrival,),
+        headers=WEBHOOK_HEADERS,
+        errors=(409,),
+        etag=True,
     )
     def delivered(order_id: str) -> Response:
         """The carrier's call-back, signed by the Standard Webhooks scheme; again does no harm."""
@@ -81,6 +81,6 @@ def blueprint(
         wanted = load(arrival, json_object())
         with store.transaction() as tx:
             shipment_id = order_id_of(tx, order_id)
-            return versioned_response(service.deliver(tx, shipment_id, **wanted))
+            return etag_response(service.deliver(tx, shipment_id, **wanted))
 
     return routes

@@ -14,7 +14,7 @@ from werkzeug.test import TestResponse
 from app.config import Config
 from app.http.requests.idempotency import (
     IDEMPOTENCY,
-    MAX_EXPIRED_PER_REQUEST,
+    MAX_EXPIRED_DELETED,
     execute_once,
     scoped_key,
     store_response,
@@ -132,7 +132,7 @@ def test_a_first_request_that_died_waiting_has_its_answer_repeated_later(app: Fl
     store, key = app.extensions["daybook"], scoped_key("POST /order", "9f1c", b"{}")
 
     def ask() -> Response:
-        return execute_once(store, key, lambda tx: Response("placed", 201), in_progress_s=10)
+        return execute_once(store, key, lambda tx: Response("placed", 201), pending_s=10)
 
     ask()
     with pytest.raises(Conflict):
@@ -145,7 +145,7 @@ def test_a_pile_of_old_keys_goes_soon(app: Flask, client: FlaskClient) -> None:
     """A busy day's keys do not stay for ever in a shop that has become quiet."""
     store = app.extensions["daybook"]
     with freeze_time(timedelta(hours=-25)), store.transaction() as tx:
-        for n in range(MAX_EXPIRED_PER_REQUEST + 10):
+        for n in range(MAX_EXPIRED_DELETED + 10):
             store_response(
                 tx, scoped_key("POST /order", f"old-{n}", b"{}"), Response("placed", 201)
             )

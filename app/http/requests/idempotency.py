@@ -21,7 +21,7 @@ from app.schema.validation import stored_document_check
 from app.store import Collection, Document, Store, Transaction
 
 RETENTION_S = 24 * 60 * 60
-MAX_EXPIRED_PER_REQUEST = 50
+MAX_EXPIRED_DELETED = 50
 """Expired keys that a request with a key deletes at most: about a millisecond of work. It is far
 more than the one that it adds, so a backlog soon goes."""
 HEADER = "Idempotency-Key"
@@ -76,12 +76,12 @@ def execute_once(
     store: Store,
     key: Key | None,
     respond: Callable[[Transaction], Response],
-    in_progress_s: float = 0.0,
+    pending_s: float = 0.0,
 ) -> Response:
     """The response of `respond`, durable; or the stored one, where the key was used before.
 
     A caller that completes the response after the transaction passes how long that takes at most
-    as `in_progress_s`, and ends it with `store_response`. Raises Invalid when the key was used
+    as `pending_s`, and ends it with `store_response`. Raises Invalid when the key was used
     with other content, and Conflict while the first request is in progress.
     """
     with store.transaction() as tx:
@@ -89,17 +89,15 @@ def execute_once(
         if key is None or first is None or first["at"] < clock.ago(RETENTION_S):
             response = respond(tx)
             if key:
-                store_response(tx, key, response, in_progress_s)
+                store_response(tx, key, response, pending_s)
             return response
     store.make_durable()
     return _stored_response(key, first)
 
 
-def store_response(
-    tx: Transaction, key: Key, response: Response, in_progress_s: float = 0.0
-) -> None:
+def store_response(tx: Transaction, key: Key, response: Response, pending_s: float = 0.0) -> None:
     """Store the response under `key`, and delete expired keys."""
-    expired = tx.find(IDEMPOTENCY.name, high=clock.ago(RETENTION_S), limit=MAX_EXPIRED_PER_REQUEST)
+    expired = tx.find(IDEMPOTENCY.name, high=clock.ago(RETENTION_S), limit=MAX_EXPIRED_DELETED)
     for old in expired.documents:
         tx.delete(IDEMPOTENCY.name, old["key"])
     headers = {name: response.headers[name] for name in _STORED_HEADERS if name in response.headers}
@@ -111,8 +109,8 @@ def store_response(
         "headers": headers,
         "body": response.get_data(as_text=True),
     }
-    if in_progress_s:
-        entry["under_way_until"] = clock.ago(-in_progress_s)
+    if pending_s:
+        entry["under_way_until"] = clock.ago(-pending_s)
     tx.put(IDEMPOTENCY.name, entry)
 
 
@@ -126,9 +124,7 @@ def _stored_response(key: Key, first: Document) -> Response:
         detail = f"This {HEADER} was used with another body; use a new key for a new request."
         raise Invalid([Problem("", detail)])
     if first.get("under_way_until", "") > clock.now():
-        raise Conflict(
-            f"The first request with this {HEADER} is still in progress.", retry_after_s=1
-        )
+        raise Conflict(f"The first request with this {HEADER} is in progress.", retry_after_s=1)
     response = Response(first["body"], first["status"], first["headers"])
     response.headers[REPLAYED] = "true"
     return response

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from flask import Response, request
 from werkzeug.http import parse_dict_header
 
-from app.http.responses.json_response import versioned_response
+from app.http.responses.json_response import etag_response
 from app.store import Document
 
 MAX_WAIT_S = 10.0
@@ -43,6 +43,6 @@ class LongPollSlots:
             self._slots.release()
         if document is not None:
             location = response.headers["Location"]
-            response = versioned_response(document, response.status_code, Location=location)
+            response = etag_response(document, response.status_code, Location=location)
         response.headers["Preference-Applied"] = f"wait={wait_s:g}"
         return response

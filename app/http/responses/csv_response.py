@@ -31,9 +31,7 @@ def is_preferred() -> bool:
     return request.accept_mimetypes.best_match((JSON, MEDIA_TYPE)) == MEDIA_TYPE
 
 
-def all_documents(
-    store: Store, find: Callable[[View, str | None, int], Page]
-) -> Iterator[Document]:
+def read_all(store: Store, find: Callable[[View, str | None, int], Page]) -> Iterator[Document]:
     """All documents of a list, batch by batch; `find` returns the page after a cursor."""
     after = None
     while True:

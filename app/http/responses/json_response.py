@@ -40,7 +40,7 @@ def see_other(location: str) -> Response:
     return Response(status=303, headers={"Location": location})
 
 
-def versioned_response(document: Document, status: int = 200, **headers: str) -> Response:
+def etag_response(document: Document, status: int = 200, **headers: str) -> Response:
     """A document with its version as a strong ETag (RFC 9110, 8.8.3).
 
     A GET gets 304 without a body when If-None-Match names that version (weak comparison).

@@ -82,11 +82,9 @@ def problem_response(status: int, title: str, detail: str, **members: Any) -> Re
 def _daybook_error(error: errors.DaybookError) -> Response:
     status, title = _status_and_title(error)
     members = dict(error.members)
-    retry_after_s = members.pop("retry_after_s", None)
+    retry_after_s = members.pop("retry_after_s", getattr(error, "retry_after_s", None))
     if isinstance(error, errors.Invalid):
         members["errors"] = [each._asdict() for each in error.problems]
-    if isinstance(error, errors.Unavailable):
-        retry_after_s = error.retry_after_s
     response = problem_response(status, title, str(error), **members)
     if isinstance(error, errors.Unauthenticated):
         response.headers["WWW-Authenticate"] = 'Bearer realm="Daybook"'  # RFC 9110, 11.6.1

@@ -26,12 +26,11 @@ def trust_proxies(proxies: Collection[Network], app: "WSGIApplication") -> "WSGI
     """WSGI middleware that takes the client's address and scheme from requests of `proxies`."""
     if not proxies:
         return app
-    networks = tuple(proxies)
     proxy_fix = ProxyFix(app, x_for=1, x_proto=1)
 
     @lru_cache(maxsize=64)
     def is_trusted(address: str) -> bool:
-        return any(ipaddress.ip_address(address) in network for network in networks)
+        return any(ipaddress.ip_address(address) in network for network in proxies)
 
     def middleware(environ: "WSGIEnvironment", start: "StartResponse") -> Iterable[bytes]:
         if not is_trusted(environ["REMOTE_ADDR"]):
