@@ -1,4 +1,4 @@
-"""People who sign in, as tests need them."""
+"""Users for tests, and how they sign in."""
 
 from functools import cache
 
@@ -23,12 +23,12 @@ def make_user(app: Flask, name: str, role: str) -> None:
 def sign_in(
     client: FlaskClient, name: str, password: str = PASSWORD, path: str = "/sign-in"
 ) -> Page:
-    """The page that follows when name and password are typed in."""
+    """Fill the sign-in form; returns the page that follows."""
     return send(client, Page(client.get(path)), "/sign-in", name=name, password=password)
 
 
 def signed_in(app: Flask, name: str, role: str) -> FlaskClient:
-    """A browser in which a new user of that role has signed in."""
+    """A browser in which a new user with that role has signed in."""
     make_user(app, name, role)
     client = app.test_client()
     assert f"{name} {role}" in sign_in(client, name).text

@@ -80,6 +80,11 @@ class FifoSemaphore:
         self._waiters: deque[threading.Lock] = deque()
         self._lock = threading.Lock()
 
+    @property
+    def waiting(self) -> int:
+        """The number of threads that wait."""
+        return len(self._waiters)
+
     def __enter__(self) -> None:
         with self._lock:
             if self._value:
