@@ -47,7 +47,7 @@ class SelectionSchema(StrictSchema):
     dry_run = Flag()
 
     def load(self, data: Any, **options: Any) -> dict[str, Any]:
-        """See Strict."""
+        """See StrictSchema."""
         wanted = super().load(data, **options)
         if not wanted.get("all") and wanted.keys() <= {"all", "dry_run"}:
             raise ValidationError('say which failures, or "all": true', "_schema")

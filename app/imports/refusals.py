@@ -59,7 +59,7 @@ def write_rejected(path: Path, table: Table, refusals: Iterable[Refusal]) -> Non
 
 
 def rejected_text(table: Table, refusals: Iterable[Refusal]) -> str:
-    """The refused rows as CSV; cells that a spreadsheet would run as formulas are disarmed."""
+    """The refused rows as CSV; formulas of spreadsheets are escaped."""
     kept = [heading for heading in table.headings if heading not in OWN_HEADINGS]
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
