@@ -9,8 +9,8 @@ from flask import Flask
 from app import cli
 from app.auth.guard import Guard
 from app.auth.keys import KEYS
-from app.auth.provider import Provider
-from app.auth.rates import Rates
+from app.auth.provider import IdentityProvider
+from app.auth.rates import RateLimiter
 from app.auth.sessions import SESSIONS
 from app.auth.sign_in_throttle import ATTEMPTS
 from app.auth.users import USERS
@@ -45,14 +45,19 @@ from app.events.types import (
     ProductLowStockDigest,
     StockFreed,
 )
-from app.http.requests.body import READ_AT_MOST_BYTES, announce_patch
+from app.http.requests.body import MAX_READ_BYTES, announce_patch
 from app.http.requests.idempotency import IDEMPOTENCY
 from app.http.requests.limiter import RequestLimiter
 from app.http.requests.long_poll import LongPollSlots
 from app.http.responses import problems
-from app.http.responses.compression import compressed
-from app.http.security.origin import THIS_MACHINE, host_check, refuse_other_sites, with_headers
-from app.http.security.proxies import behind
+from app.http.responses.compression import compress
+from app.http.security.origin import (
+    LOCAL_HOSTS,
+    refuse_cross_site_requests,
+    trusted_host_check,
+    with_security_headers,
+)
+from app.http.security.proxies import trust_proxies
 from app.inventory import routes as inventory_routes
 from app.inventory.documents import LEDGER, PRODUCTS, RESERVATIONS
 from app.inventory.handlers import on_fulfilled, on_stock_freed
@@ -142,16 +147,18 @@ def create_app(config: Config | None = None, *, delivers: bool = True) -> Flask:
     app.url_map.strict_slashes = app.url_map.merge_slashes = False
     app.extensions["daybook"] = runtime
     app.config["PREFERRED_URL_SCHEME"] = urlsplit(config.url or "http:").scheme
-    app.config["MAX_CONTENT_LENGTH"] = READ_AT_MOST_BYTES
+    app.config["MAX_CONTENT_LENGTH"] = MAX_READ_BYTES
     app.extensions["daybook_spans"] = spans
     watch(app, metrics, spans)
-    app.before_request(host_check(config.trusted_hosts or THIS_MACHINE | {config.host.lower()}))
-    app.before_request(refuse_other_sites)
+    app.before_request(
+        trusted_host_check(config.trusted_hosts or LOCAL_HOSTS | {config.host.lower()})
+    )
+    app.before_request(refuse_cross_site_requests)
     app.before_request(runtime.start)
-    rates = Rates(config.caller_rate, config.address_rate)
-    app.before_request(rates.around(Guard(runtime, config.oidc_issuer or "").admit))
+    rate_limiter = RateLimiter(config.caller_rate, config.address_rate)
+    app.before_request(rate_limiter.limit(Guard(runtime, config.oidc_issuer or "").authorize))
     app.after_request(announce_patch)
-    app.after_request(compressed)
+    app.after_request(compress)
     rules = OrderPolicy(config.currency, config.unlisted_products, config.payment_method)
     long_poll_slots = LongPollSlots(config.threads // 4)
     app.register_blueprint(order_routes.blueprint(runtime, rules, long_poll_slots))
@@ -185,8 +192,8 @@ def create_app(config: Config | None = None, *, delivers: bool = True) -> Flask:
     pages.install(app, site)
     problems.install(app)
     cli.install(app)
-    served = RequestLimiter(behind(config.trusted_proxies, app.wsgi_app), config.threads)
-    app.wsgi_app = with_headers(served)  # type: ignore[assignment]  # (as Flask documents)
+    served = RequestLimiter(trust_proxies(config.trusted_proxies, app.wsgi_app), config.threads)
+    app.wsgi_app = with_security_headers(served)  # type: ignore[assignment]  # (as Flask documents)
     return app
 
 
@@ -247,7 +254,7 @@ def _notifier(config: Config) -> Notifier:
     )
 
 
-def _provider(config: Config) -> Provider | None:
+def _provider(config: Config) -> IdentityProvider | None:
     """Who signs people in besides this shop; the settings are all there or none is."""
     if not (config.oidc_issuer and config.oidc_client_id and config.oidc_client_secret):
         return None

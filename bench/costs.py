@@ -20,9 +20,9 @@ from werkzeug.test import run_wsgi_app
 from app import create_app
 from app.config import Config
 from app.http.requests.body import json_object
-from app.http.requests.idempotency import requested_key
-from app.http.requests.long_poll import preferred_wait_s
-from app.http.responses.json_response import versioned
+from app.http.requests.idempotency import request_key
+from app.http.requests.long_poll import requested_wait_s
+from app.http.responses.json_response import etag_response
 from app.orders.schemas import request_schema
 from app.orders.service import OrderPolicy, place_order
 from app.schema import strict_json
@@ -115,10 +115,10 @@ def _without_the_order(app: Flask, store: JsonFileStore, config: Config) -> Flas
         [order] = view.find("orders", limit=1).documents
 
     def answer_only() -> Response:
-        requested_key()
+        request_key()
         load(schema, json_object())
-        preferred_wait_s()
-        return versioned(order, 201, Location=f"/order/{order['order_id']}")
+        requested_wait_s()
+        return etag_response(order, 201, Location=f"/order/{order['order_id']}")
 
     app.view_functions["orders.post_order"] = answer_only
     return app

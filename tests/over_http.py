@@ -1,4 +1,4 @@
-"""What many tests say to the service."""
+"""Helpers of many tests that send requests to the service."""
 
 import json
 from typing import Any
@@ -7,9 +7,9 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 
-def body(answer: TestResponse) -> Any:
-    """The JSON document of an answer."""
-    return json.loads(answer.data)
+def body(response: TestResponse) -> Any:
+    """The JSON document of a response."""
+    return json.loads(response.data)
 
 
 def request_for(name: str = "Ada", /, **quantities: int) -> dict[str, Any]:
@@ -19,15 +19,15 @@ def request_for(name: str = "Ada", /, **quantities: int) -> dict[str, Any]:
 
 
 def place(client: FlaskClient, name: str = "Ada", /, **quantities: int) -> dict[str, Any]:
-    """Place an order, and return it as it was answered: place(client, tea=2)."""
-    answer = client.post("/order", json=request_for(name, **quantities))
-    assert answer.status_code == 201, answer.text
-    order: dict[str, Any] = body(answer)
+    """Place an order and return its document: place(client, tea=2)."""
+    response = client.post("/order", json=request_for(name, **quantities))
+    assert response.status_code == 201, response.text
+    order: dict[str, Any] = body(response)
     return order
 
 
 def read(client: FlaskClient, path: str) -> Any:
     """The document at `path`."""
-    answer = client.get(path)
-    assert answer.status_code == 200, answer.text
-    return body(answer)
+    response = client.get(path)
+    assert response.status_code == 200, response.text
+    return body(response)

@@ -1,1 +1,1 @@
-"""Who may do what: API keys, people who sign in, and the table of permissions."""
+"""Authentication and authorization: API keys, users, OpenID Connect, sessions, permissions."""

@@ -1,45 +1,37 @@
-"""What a provider says of a person: their name, and from one claim the role that they have here."""
+"""Claims of an ID token: the user's name, and their role by a mapping in the settings."""
 
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any
 
 from app.kernel.errors import Forbidden
 from app.kernel.identity import ROLES
 
-_NAMES = ("preferred_username", "email", "sub")
-_LONGEST_NAME = 60
+_NAME_CLAIMS = ("preferred_username", "email", "sub")
+_MAX_NAME_LENGTH = 60
 
 
-class Mapped(Protocol):
-    """Which claim tells the role, and which of its values mean which."""
-
-    @property
-    def role_claim(self) -> str:
-        """The claim's name; dots lead into claims within claims, as Keycloak has them."""
-
-    @property
-    def roles(self) -> Mapping[str, str]:
-        """Role by value."""
-
-
-def name_in(claims: Mapping[str, Any]) -> str:
-    """The name under which the books keep what this person does. Raises Forbidden without one."""
-    for claim in _NAMES:
+def name_from(claims: Mapping[str, Any]) -> str:
+    """The name under which a person's actions are recorded. Raises Forbidden without one."""
+    for claim in _NAME_CLAIMS:
         name = claims.get(claim)
         if isinstance(name, str) and name.strip() and name.isprintable():
-            return name.strip()[:_LONGEST_NAME]
-    raise Forbidden("The provider does not say who you are: it sends no name.")
+            return name.strip()[:_MAX_NAME_LENGTH]
+    raise Forbidden(f"The identity provider sent no name for you ({', '.join(_NAME_CLAIMS)}).")
 
 
-def role_in(claims: Mapping[str, Any], name: str, mapped: Mapped) -> str:
-    """The highest role that the claim gives. Raises Forbidden when it gives none."""
-    roles = {mapped.roles.get(value) for value in _values(claims, mapped.role_claim)}
+def role_from(claims: Mapping[str, Any], claim: str, roles: Mapping[str, str]) -> str:
+    """The highest role that a claim gives; `roles` is the role by value of the claim.
+
+    Dots in the name `claim` lead into nested claims, as Keycloak has them. Raises Forbidden when
+    no value has a role.
+    """
+    given = {roles.get(value) for value in _values(claims, claim)}
     for role in reversed(ROLES):
-        if role in roles:
+        if role in given:
             return role
     raise Forbidden(
-        f"The provider knows {name}, but gives no role in this shop. Whoever runs the provider "
-        "can give one."
+        f"The identity provider gives {name_from(claims)} no role in this shop; its administrator "
+        "can give you one."
     )
 
 
@@ -48,7 +40,7 @@ def _values(claims: Mapping[str, Any], path: str) -> list[str]:
     found: Any = claims.get(path)
     if found is None:
         found = claims
-        for step in path.split("."):
-            found = found.get(step) if isinstance(found, Mapping) else None
+        for name in path.split("."):
+            found = found.get(name) if isinstance(found, Mapping) else None
     values = found if isinstance(found, list) else [found]
     return [value for value in values if isinstance(value, str)]

@@ -1,8 +1,7 @@
-"""Lets a request pass, or refuses it, before any route runs.
+"""Authenticates and authorizes each request before its view runs.
 
-A shop without keys and users serves its own machine only: whoever sits there may do everything. A
-request that came through a proxy may come from anywhere, so it never counts as one of this machine.
-As soon as there is a key or a user, everybody has to show who they are.
+A shop without keys, users and identity provider serves local requests only, as an operator. A
+request that came through a proxy may come from anywhere, so it never counts as local.
 """
 
 import ipaddress
@@ -16,7 +15,7 @@ from app.auth import keys, sessions, users
 from app.auth.permissions import PERMISSIONS, PROBES, PUBLIC_ENDPOINTS
 from app.config import Config
 from app.http.security.identity import identify
-from app.http.security.origin import SAFE
+from app.http.security.origin import SAFE_METHODS
 from app.http.security.proxies import PROXIED
 from app.kernel.errors import Forbidden, Unauthenticated, Unavailable
 from app.kernel.identity import LOCAL, OPERATOR, PUBLIC, Identity
@@ -25,113 +24,119 @@ from app.store import Store, View
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
-FORWARDED = (
+PROXY_HEADERS = (
     *("Forwarded", "Via", "X-Real-Ip", "X-Client-Ip", "X-Cluster-Client-Ip", "True-Client-Ip"),
     *("X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Forwarded-Port"),
     *("X-Forwarded-Server", "X-Forwarded-Prefix", "X-Original-Forwarded-For", "Cf-Connecting-Ip"),
 )
-"""What proxies add to a request (RFC 7239, RFC 9110 section 7.6.3, their forerunners, and what some
-makers have of their own)."""
-_FORWARDED = frozenset(f"HTTP_{name.upper().replace('-', '_')}" for name in FORWARDED)
-"""The same, as WSGI names headers."""
+"""Headers that proxies add (RFC 7239, RFC 9110, 7.6.3, and headers of some vendors)."""
+_PROXY_HEADERS_IN_ENVIRON = frozenset(
+    f"HTTP_{name.upper().replace('-', '_')}" for name in PROXY_HEADERS
+)
 
 
 class Guard:
-    """Tells who sends each request to one shop, and whether they may."""
+    """Authentication and authorization of the requests to one shop."""
 
     def __init__(self, store: Store, issuer: str = "") -> None:
         self._store = store
         self._issuer = issuer
-        """The provider that answers for people; "" when there is none."""
+        """The issuer of the identity provider; "" when there is none."""
 
-    def admit(self) -> None:
-        """Say who sends the request. Raises Unauthenticated or Forbidden when they may not."""
+    def authorize(self) -> None:
+        """Set the identity of the request. Raises Unauthenticated, or Forbidden without its role.
+
+        Nothing is checked at an unknown address, which becomes a 404, nor for a probe, which has to
+        work while the store fails.
+        """
         endpoint = request.endpoint
         if endpoint is None or endpoint in PROBES:
-            return  # no such address: whoever asks is told so. Probes ask when the store fails, too
+            return
         identity = self._identity(request.environ)
         identify(identity)
-        if endpoint in PUBLIC_ENDPOINTS:
-            return
-        wanted = PERMISSIONS.get(endpoint, OPERATOR)
-        if identity.may(wanted):
+        needed = PERMISSIONS.get(endpoint, OPERATOR)
+        if endpoint in PUBLIC_ENDPOINTS or identity.may(needed):
             return
         if identity is PUBLIC:
             raise Unauthenticated(
-                "Show who you are: send an API key as `Authorization: Bearer KEY` "
-                "(`flask key create` makes one), or sign in on the page /sign-in."
+                "Send an API key as `Authorization: Bearer KEY` (`flask key create` makes one), or "
+                "sign in on the page /sign-in."
             )
         raise Forbidden(
-            f"This takes the role {wanted}; {identity.name} has the role {identity.role}."
+            f"You need the {needed} role for this; you are signed in as {identity.name} "
+            f"({identity.role})."
         )
 
     def _identity(self, environ: "WSGIEnvironment") -> Identity:
-        kind, _, given = environ.get("HTTP_AUTHORIZATION", "").partition(" ")
-        if "HTTP_COOKIE" in environ and kind.lower() != "bearer" and (who := self._signed_in()):
-            return who
+        scheme, _, token = environ.get("HTTP_AUTHORIZATION", "").partition(" ")
+        is_bearer = scheme.lower() == "bearer"
+        if "HTTP_COOKIE" in environ and not is_bearer and (identity := self._session_identity()):
+            return identity
         with self._store.read() as view:
-            if kind.lower() == "bearer":
-                return _known(view, given.strip())
-            if is_guarded(view, self._issuer):
+            if is_bearer:
+                if identity := keys.identity_of(view, token.strip()):
+                    return identity
+                raise Unauthenticated("This API key is unknown or revoked.")
+            if requires_authentication(view, self._issuer):
                 return PUBLIC
         return LOCAL if is_local_request() else PUBLIC
 
-    def _signed_in(self) -> Identity | None:
-        """Whose browser it is, where a cookie counts: everywhere to read, to write on pages only.
+    def _session_identity(self) -> Identity | None:
+        """The identity of the session cookie, which counts on pages, and in the API for reading.
 
-        Their forms carry a token besides (app/web/layout/csrf.py), which requests to the API do
-        not.
+        Forms of pages carry a CSRF token as well (app/web/layout/csrf.py); API requests have none.
         """
-        token = sessions.sent_token()
+        token = sessions.cookie_token()
         is_page = (request.endpoint or "").startswith("web.")
-        if not token or not (is_page or request.method in SAFE):
+        if not token or not (is_page or request.method in SAFE_METHODS):
             return None
         with self._store.read() as view:
             session = sessions.find(view, token)
             identity = users.identity_of(view, session, self._issuer) if session else None
         if session and identity:
-            sessions.remember(session)
-            self._note_use(session)
+            sessions.set_current_session(session)
+            self._record_use(session)
         return identity
 
-    def _note_use(self, session: sessions.Session) -> None:
-        """Write down that the session is used, now and then, when it is by a person.
+    def _record_use(self, session: sessions.Session) -> None:
+        """Record that a person uses the session, when that is due.
 
-        An open page that asks for itself anew does not keep its session alive.
+        Requests of scripts do not count, so an open page that refreshes does not keep its session
+        alive. While the store cannot be written, requests that read still succeed.
         """
         is_by_script = request.headers.get("Sec-Fetch-Dest", "document") == "empty"
-        if is_by_script or not sessions.is_due(session):
+        if is_by_script or not sessions.is_use_due(session):
             return
-        # a shop that cannot write for the moment can still be read
         with suppress(Unavailable), self._store.transaction() as tx:
-            sessions.touch(tx, session)
+            sessions.record_use(tx, session)
 
 
-def is_guarded(view: View, issuer: str = "") -> bool:
-    """Whether everybody has to show who they are: there is a key, a user or a provider."""
+def requires_authentication(view: View, issuer: str = "") -> bool:
+    """Whether the shop has a key, a user or an identity provider."""
     return bool(issuer) or view.count(keys.KEYS.name) > 0 or view.count(users.USERS.name) > 0
 
 
 def is_local_request() -> bool:
-    """Whether the request was made on this machine, and came straight from there."""
+    """Whether the request comes from this machine, and through no proxy."""
     environ = request.environ
-    if PROXIED in environ or not _FORWARDED.isdisjoint(environ):
+    if PROXIED in environ or not _PROXY_HEADERS_IN_ENVIRON.isdisjoint(environ):
         return False
     return _is_loopback_address(environ.get("REMOTE_ADDR", ""))
 
 
-def refuse_open_house(store: Store, config: Config) -> None:
-    """Raise Unavailable when other machines could reach a shop that asks nobody who they are.
+def refuse_unprotected_remote_access(store: Store, config: Config) -> None:
+    """Raise Unavailable when other machines could reach a shop without authentication.
 
-    Also when nobody has said by which names they may call it.
+    Also when DAYBOOK_TRUSTED_HOSTS does not name the hosts by which they reach it.
     """
     if is_loopback(config.host) and not config.trusted_proxies:
         return
     with store.read() as view:
-        is_open = not is_guarded(view, config.oidc_issuer or "")
+        is_open = not requires_authentication(view, config.oidc_issuer or "")
     if is_open:
+        proxied = " through a proxy" if is_loopback(config.host) else ""
         raise Unavailable(
-            f"Other machines can reach {_reached_by(config)}, and this shop has neither keys nor "
+            f"Other machines can reach {config.host}{proxied}, and this shop has neither keys nor "
             "users: anybody could do anything. Make one with `flask key create --role operator "
             "--name NAME` or `flask user create NAME --role operator`, or leave DAYBOOK_HOST at "
             "127.0.0.1 and DAYBOOK_TRUSTED_PROXIES unset."
@@ -141,10 +146,6 @@ def refuse_open_house(store: Store, config: Config) -> None:
             "Set DAYBOOK_TRUSTED_HOSTS to the names and addresses by which other machines call "
             "this shop, such as shop.example,192.0.2.7."
         )
-
-
-def _reached_by(config: Config) -> str:
-    return f"{config.host} through a proxy" if is_loopback(config.host) else config.host
 
 
 def is_loopback(host: str) -> bool:
@@ -158,10 +159,3 @@ def _is_loopback_address(address: str) -> bool:
         return ipaddress.ip_address(address).is_loopback
     except ValueError:
         return False
-
-
-def _known(view: View, key: str) -> Identity:
-    identity = keys.identity_of(view, key)
-    if identity is None:
-        raise Unauthenticated("This API key is not known here, or was revoked.")
-    return identity

@@ -1,7 +1,7 @@
-"""API keys: made by an operator, sent as a Bearer token (RFC 6750), kept as a hash only.
+"""API keys: created by an operator, sent as a Bearer token (RFC 6750), stored as a hash only.
 
-A key reads `daybook_PREFIX_SECRET`. The prefix, 8 characters, names it in lists and in the log; the
-secret has 256 bits from the system's random source, so a plain SHA-256 of it cannot be searched.
+A key is `daybook_PREFIX_SECRET`. The prefix, 8 characters, names it in lists and in the log. The
+secret has 256 random bits, so a plain SHA-256 of it is safe from guessing.
 """
 
 import hashlib
@@ -19,15 +19,14 @@ _HASH = re.compile(r"[0-9a-f]{64}")
 
 
 def check_key(key: Document) -> None:
-    """Raise Invalid when a stored key that a person wrote is none."""
-    texts = [key.get(name) for name in ("prefix", "name", "created")]
-    is_sound = (
+    """Raise Invalid when a stored document is not an API key."""
+    texts = [key.get(name) for name in ("prefix", "name", "created", "hash")]
+    is_valid = (
         all(isinstance(text, str) and text for text in texts)
         and key.get("role") in KEY_ROLES
-        and isinstance(key.get("hash"), str)
-        and _HASH.fullmatch(key["hash"]) is not None
+        and _HASH.fullmatch(key["hash"])
     )
-    if not is_sound:
+    if not is_valid:
         raise Invalid([Problem("", "is not an API key as `flask key create` makes it")])
 
 
@@ -37,38 +36,30 @@ KEYS = Collection(
 
 
 def create_key(tx: Transaction, name: str, role: str) -> str:
-    """Make a key and return it; nobody can see it again. `role` is one of KEY_ROLES."""
+    """Create and return a key, which cannot be read again. `role` is one of KEY_ROLES."""
     prefix, secret = secrets.token_hex(4), secrets.token_urlsafe(32)
     key = f"daybook_{prefix}_{secret}"
-    tx.put(
-        KEYS.name,
-        {
-            "prefix": prefix,
-            "name": name,
-            "role": role,
-            "created": clock.now(),
-            "hash": _hash(key),
-        },
-    )
+    document = {"prefix": prefix, "name": name, "role": role, "created": clock.now()}
+    tx.put(KEYS.name, document | {"hash": _hash(key)})
     return key
 
 
 def revoke_key(tx: Transaction, prefix: str) -> Document:
-    """End a key, from the next request on; returns what it was. Raises NotFound."""
+    """Revoke a key from the next request on; returns its document. Raises NotFound."""
     key = tx.get(KEYS.name, prefix)
     if key is None:
-        raise NotFound(f"There is no key {prefix[:40]}; `flask key list` shows them.")
+        raise NotFound(f"There is no key {prefix[:40]}; `flask key list` lists the keys.")
     tx.delete(KEYS.name, prefix)
     return key
 
 
-def identity_of(view: View, given: str) -> Identity | None:
-    """Whose key this is; None for one that was never made, or is revoked."""
-    match = _KEY.fullmatch(given)
-    key = view.get(KEYS.name, match[1]) if match else None
-    if key is None or not hmac.compare_digest(key["hash"], _hash(given)):
+def identity_of(view: View, key: str) -> Identity | None:
+    """The identity of a key; None when it is unknown or revoked."""
+    match = _KEY.fullmatch(key)
+    stored = view.get(KEYS.name, match[1]) if match else None
+    if stored is None or not hmac.compare_digest(stored["hash"], _hash(key)):
         return None
-    return Identity(key["name"], key["role"])
+    return Identity(stored["name"], stored["role"])
 
 
 def _hash(key: str) -> str:

@@ -1,13 +1,11 @@
-"""Sign-in with a provider that speaks OpenID Connect: Entra ID, Cognito, Keycloak and the like.
+"""Sign-in with an OpenID Connect provider: Entra ID, Cognito, Keycloak and the like.
 
 The authorization code flow (OpenID Connect Core 1.0, 3.1) with PKCE (RFC 7636), state and nonce, by
-Authlib. All three are made from one secret in a cookie of the browser that began, so a code that
-was caught elsewhere, or that somebody else's browser is made to bring, is worth nothing; and
-nothing has to be written down before a person is known.
+Authlib. State, nonce and PKCE verifier are derived from one secret in a cookie of the browser, so a
+stolen code, or one that another browser is made to bring, is useless; and nothing is stored before
+a person is authenticated.
 """
 
-import base64
-import hashlib
 import hmac
 import logging
 from collections.abc import Iterator, Mapping
@@ -25,19 +23,19 @@ from joserfc.errors import JoseError
 from joserfc.jwk import KeySet, KeySetSerialization
 from requests import RequestException, Session
 
-from app.auth.claims import name_in, role_in
+from app.auth.claims import name_from, role_from
+from app.http.security.derived_secret import derived_secret
 from app.kernel.errors import Unauthenticated, Unavailable
 from app.kernel.identity import Identity
 
 ALGORITHMS = ["RS256", "PS256", "ES256"]
-"""Signatures by a key that only the provider has: neither `none`, nor HS256 with our own secret."""
+"""Signatures with the provider's private key; neither `none`, nor HS256 with the client secret."""
 
 TIMEOUT_S = 5.0
 LEEWAY_S = 60
-KNOWN_FOR_S = 3600.0
-"""How long the provider's description of itself is believed, before it is asked for again."""
+METADATA_MAX_AGE_S = 3600.0
 
-_AT_ONCE = 4
+_MAX_CONCURRENT_SIGN_INS = 4
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +44,7 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True)
 class Registration:
-    """What shop and provider know of each other; `roles` is role by value of the claim."""
+    """The registration of this shop as a client; `roles` is the role by value of the claim."""
 
     issuer: str
     client_id: str
@@ -56,59 +54,63 @@ class Registration:
 
 
 class OidcProvider:
-    """One provider, as one process knows it; see app.auth.provider.Provider."""
+    """An OpenID Connect provider; see app.auth.provider.IdentityProvider."""
 
     def __init__(self, registration: Registration) -> None:
         self._registration = registration
-        self._places = BoundedSemaphore(_AT_ONCE)
+        self._slots = BoundedSemaphore(_MAX_CONCURRENT_SIGN_INS)
         self._metadata: Json = {}
-        self._known_at = 0.0
+        self._metadata_read_at = 0.0
 
     @property
     def issuer(self) -> str:
-        """By which sessions name it."""
+        """The provider's identifier, stored in sessions."""
         return self._registration.issuer
 
-    def question(self, secret: str, redirect_uri: str) -> str:
-        """Where to send the browser that keeps `secret`. Raises Unavailable."""
-        with self._asking() as session:
-            address, _ = session.create_authorization_url(
-                self._described()["authorization_endpoint"],
+    def authorization_url(self, secret: str, redirect_uri: str) -> str:
+        """The provider's page for a browser that keeps `secret` in a cookie. Raises Unavailable."""
+        with self._client() as client:
+            url, _ = client.create_authorization_url(
+                self._provider_metadata()["authorization_endpoint"],
                 redirect_uri=redirect_uri,
-                state=_part(secret, "state"),
-                nonce=_part(secret, "nonce"),
-                code_verifier=_part(secret, "verifier"),
+                state=derived_secret(secret, "state"),
+                nonce=derived_secret(secret, "nonce"),
+                code_verifier=derived_secret(secret, "verifier"),
             )
-        return str(address)
+        return str(url)
 
-    def answered(self, secret: str, redirect_uri: str, answer: Mapping[str, str]) -> Identity:
-        """Who the browser that keeps `secret` brings back, by the provider's `answer`.
+    def handle_callback(
+        self, secret: str, redirect_uri: str, parameters: Mapping[str, str]
+    ) -> Identity:
+        """The person whom the provider sent back to `redirect_uri` with these query parameters.
 
-        Raises Unauthenticated when anything about it is not right, Forbidden for a person who has
-        no role here, and Unavailable when the provider cannot be asked.
+        Raises Unauthenticated when the parameters or the ID token are not valid for `secret`,
+        Forbidden for a person without a role here, Unavailable when the provider does not respond.
         """
-        given = answer.get("state", "").encode("utf-8", "replace")
-        if not hmac.compare_digest(given, _part(secret, "state").encode()):
+        state = parameters.get("state", "").encode("utf-8", "replace")
+        if not hmac.compare_digest(state, derived_secret(secret, "state").encode()):
             raise _refused("the state is not that of this browser")
-        if answer.get("iss", self.issuer) != self.issuer:  # RFC 9207
-            raise _refused("another provider answers")
-        if "code" not in answer:
-            raise _refused(f"the provider says {answer.get('error', 'nothing')[:60]!r}")
-        with self._asking() as session:
-            claims = self._claims(session, secret, redirect_uri, answer["code"])
-        name = name_in(claims)
-        return Identity(name, role_in(claims, name, self._registration))
+        if parameters.get("iss", self.issuer) != self.issuer:  # RFC 9207
+            raise _refused("the response is from another issuer")
+        if "code" not in parameters:
+            raise _refused(f"the provider reports {parameters.get('error', 'no error')[:60]!r}")
+        with self._client() as client:
+            claims = self._claims(client, secret, redirect_uri, parameters["code"])
+        registration = self._registration
+        role = role_from(claims, registration.role_claim, registration.roles)
+        return Identity(name_from(claims), role)
 
-    def _claims(self, session: OAuth2Session, secret: str, redirect_uri: str, code: str) -> Json:
-        """What the ID token says, once it was checked (OpenID Connect Core 1.0, 3.1.3.7)."""
-        token = session.fetch_token(
-            self._described()["token_endpoint"],
+    def _claims(self, client: OAuth2Session, secret: str, redirect_uri: str, code: str) -> Json:
+        """The claims of the validated ID token (OpenID Connect Core 1.0, 3.1.3.7)."""
+        metadata = self._provider_metadata()
+        token = client.fetch_token(
+            metadata["token_endpoint"],
             code=code,
             redirect_uri=redirect_uri,
-            code_verifier=_part(secret, "verifier"),
+            code_verifier=derived_secret(secret, "verifier"),
         )
-        described: KeySetSerialization = _read(session, self._described()["jwks_uri"])
-        keys = KeySet.import_key_set(described)
+        key_set: KeySetSerialization = _get_json(client, metadata["jwks_uri"])
+        keys = KeySet.import_key_set(key_set)
         signed = jwt.decode(str(token["id_token"]), keys, algorithms=ALGORITHMS)
         client_id = self._registration.client_id
         CodeIDToken(
@@ -119,73 +121,64 @@ class OidcProvider:
                 "aud": {"essential": True, "value": client_id},
             },
             {
-                "nonce": _part(secret, "nonce"),
+                "nonce": derived_secret(secret, "nonce"),
                 "client_id": client_id,
                 "access_token": token.get("access_token"),
             },
         ).validate(leeway=LEEWAY_S)
         return dict(signed.claims)
 
-    def _described(self) -> Json:
-        """The provider's description of itself (OpenID Connect Discovery 1.0, 4)."""
-        if not self._metadata or monotonic() - self._known_at > KNOWN_FOR_S:
+    def _provider_metadata(self) -> Json:
+        """The provider's metadata, cached (OpenID Connect Discovery 1.0, 4)."""
+        if not self._metadata or monotonic() - self._metadata_read_at > METADATA_MAX_AGE_S:
+            url = f"{self.issuer.rstrip('/')}/.well-known/openid-configuration"
             with Session() as session:
-                place = f"{self.issuer.rstrip('/')}/.well-known/openid-configuration"
-                found = _read(session, place)
-            if found.get("issuer") != self.issuer:
-                raise ValueError("its description is of another issuer")
-            self._metadata, self._known_at = found, monotonic()
+                metadata = _get_json(session, url)
+            if metadata.get("issuer") != self.issuer:
+                raise ValueError("the metadata names another issuer")
+            self._metadata, self._metadata_read_at = metadata, monotonic()
         return self._metadata
 
     @contextmanager
-    def _asking(self) -> Iterator[OAuth2Session]:
-        """A connection to the provider; what goes wrong with it is told in our words."""
-        if not self._places.acquire(timeout=TIMEOUT_S):
+    def _client(self) -> Iterator[OAuth2Session]:
+        """An OAuth client of the provider; its errors become Unauthenticated or Unavailable."""
+        if not self._slots.acquire(timeout=TIMEOUT_S):
             raise Unavailable("Too many people are signing in at this moment; try again.")
         try:
-            with self._session() as session:
-                yield session
+            with OAuth2Session(
+                self._registration.client_id,
+                self._registration.client_secret,
+                scope="openid profile email",
+                code_challenge_method="S256",
+                token_endpoint_auth_method=_token_auth_method(self._provider_metadata()),
+                default_timeout=TIMEOUT_S,
+            ) as client:
+                yield client
         except (AuthlibBaseError, JoseError) as error:
             raise _refused(f"{type(error).__name__}: {error}") from None
         except (RequestException, ValueError, KeyError, TypeError) as error:
-            log.warning("the sign-in provider: %s: %s", type(error).__name__, error)
+            log.warning("the identity provider: %s: %s", type(error).__name__, error)
             raise Unavailable(
-                "The provider that signs people in does not answer as it should; try again."
+                "The identity provider does not respond as it should; try again."
             ) from None
         finally:
-            self._places.release()
-
-    def _session(self) -> OAuth2Session:
-        return OAuth2Session(
-            self._registration.client_id,
-            self._registration.client_secret,
-            scope="openid profile email",
-            code_challenge_method="S256",
-            token_endpoint_auth_method=_way_in(self._described()),
-            default_timeout=TIMEOUT_S,
-        )
+            self._slots.release()
 
 
-def _way_in(metadata: Json) -> str:
-    """How this shop shows the provider its secret; a header where nothing else is said."""
-    ways = metadata.get("token_endpoint_auth_methods_supported", ["client_secret_basic"])
-    return "client_secret_basic" if "client_secret_basic" in ways else "client_secret_post"
+def _token_auth_method(metadata: Json) -> str:
+    """How to send the client secret: in a header unless the provider takes it only in the body."""
+    methods = metadata.get("token_endpoint_auth_methods_supported", ["client_secret_basic"])
+    return "client_secret_basic" if "client_secret_basic" in methods else "client_secret_post"
 
 
-def _read(session: Session, address: str) -> Any:
-    answer = session.get(
-        address, timeout=TIMEOUT_S, allow_redirects=False, headers={"Accept": "application/json"}
+def _get_json(session: Session, url: str) -> Any:
+    response = session.get(
+        url, timeout=TIMEOUT_S, allow_redirects=False, headers={"Accept": "application/json"}
     )
-    answer.raise_for_status()
-    return answer.json()
+    response.raise_for_status()
+    return response.json()
 
 
-def _part(secret: str, use: str) -> str:
-    """256 bits for one use; who learns them learns neither the secret nor the others."""
-    digest = hmac.digest(secret.encode(), use.encode(), hashlib.sha256)
-    return base64.urlsafe_b64encode(digest).decode().rstrip("=")
-
-
-def _refused(why: str) -> Unauthenticated:
-    log.warning("a sign-in by the provider was refused: %s", ascii(why))
-    return Unauthenticated("The provider's answer was not accepted; please sign in once more.")
+def _refused(reason: str) -> Unauthenticated:
+    log.warning("a sign-in by the identity provider was refused: %s", ascii(reason))
+    return Unauthenticated("The identity provider's response was not accepted; sign in again.")

@@ -1,6 +1,6 @@
-"""Passwords: kept as an argon2id hash (RFC 9106) with argon2-cffi's defaults, and nowhere else.
+"""Passwords, stored only as argon2id hashes (RFC 9106) with the defaults of argon2-cffi.
 
-A hash takes 64 MiB and some hundredths of a second, so only a few are worked out at a time.
+A hash takes 64 MiB and some hundredths of a second, so only a few are computed at the same time.
 """
 
 import secrets
@@ -15,74 +15,74 @@ from argon2.exceptions import VerifyMismatchError
 
 from app.kernel.errors import Invalid, Problem, Unavailable
 
-LEAST_CHARACTERS = 12
-MOST_CHARACTERS = 200
-LEAST_DIFFERENT = 5
-_TELLING = 4
-"""A shorter name stands in many a good password by chance."""
+MIN_CHARACTERS = 12
+MAX_CHARACTERS = 200
+MIN_DISTINCT_CHARACTERS = 5
+_MIN_NAME_CHARACTERS = 4
+"""A shorter user name may occur in a password by chance."""
 
-_AT_ONCE = 2
-_PATIENCE_S = 5.0
+_MAX_CONCURRENT_HASHES = 2
+_SLOT_TIMEOUT_S = 5.0
 
 _hasher = PasswordHasher()
-_places = BoundedSemaphore(_AT_ONCE)
+_slots = BoundedSemaphore(_MAX_CONCURRENT_HASHES)
 
 
 def refuse_weak(password: str, name: str) -> None:
-    """Raise Invalid for a password of user `name` that is soon guessed, or cannot be typed."""
-    fault = _fault(_normal(password), name)
+    """Raise Invalid when user `name` may not have this password: easy to guess, or untypable."""
+    fault = _fault(_normalized(password), name)
     if fault:
         raise Invalid([Problem("", f"The password {fault}.")])
 
 
-def hashed(password: str) -> str:
-    """What is kept of a password. Raises Unavailable while too many are worked out."""
-    with _place():
-        return _hasher.hash(_normal(password))
+def hash_password(password: str) -> str:
+    """The hash to store. Raises Unavailable when no slot for hashing is free in time."""
+    with _slot():
+        return _hasher.hash(_normalized(password))
 
 
-def is_right(kept: str | None, password: str) -> bool:
-    """Whether `password` is the one of which `kept` is the hash; never, when that is None.
+def verify_password(password_hash: str | None, password: str) -> bool:
+    """Whether `password` has this hash; False when the hash is None (an unknown user).
 
-    It takes the same time for a name that nobody has, so nobody learns which names there are.
-    Raises Unavailable while too many passwords are worked out.
+    It takes the same time for an unknown user, so that the time does not reveal which users exist.
+    Raises Unavailable when no slot for hashing is free in time.
     """
-    with _place():
+    with _slot():
         try:
-            is_match = _hasher.verify(kept or _nobodys(), _normal(password)[:MOST_CHARACTERS])
+            _hasher.verify(password_hash or _dummy_hash(), _normalized(password)[:MAX_CHARACTERS])
         except VerifyMismatchError:
             return False
-    return is_match and kept is not None
+    return password_hash is not None
 
 
 def _fault(password: str, name: str) -> str:
-    if not LEAST_CHARACTERS <= len(password) <= MOST_CHARACTERS:
-        return f"must have {LEAST_CHARACTERS} to {MOST_CHARACTERS} characters"
+    if not MIN_CHARACTERS <= len(password) <= MAX_CHARACTERS:
+        return f"must have {MIN_CHARACTERS} to {MAX_CHARACTERS} characters"
     if not password.isprintable():
-        return "must not have control characters or half characters"
-    if len(set(password)) < LEAST_DIFFERENT:
-        return f"must have {LEAST_DIFFERENT} different characters or more"
-    if len(name) >= _TELLING and name in password.casefold():
+        return "must not have control characters or lone surrogates"
+    if len(set(password)) < MIN_DISTINCT_CHARACTERS:
+        return f"must have {MIN_DISTINCT_CHARACTERS} different characters or more"
+    if len(name) >= _MIN_NAME_CHARACTERS and name in password.casefold():
         return "must not have the user's name in it"
     return ""
 
 
-def _normal(password: str) -> str:
-    """The same for every keyboard: accents may be typed in one piece or in two (NIST 800-63B)."""
+def _normalized(password: str) -> str:
+    """NFKC (NIST 800-63B): keyboards send an accented letter as one or as two characters."""
     return unicodedata.normalize("NFKC", password.encode("utf-8", "replace").decode())
 
 
 @cache
-def _nobodys() -> str:
-    """The hash of a password that nobody has."""
+def _dummy_hash() -> str:
+    """The hash of a random password, verified for unknown users."""
     return _hasher.hash(secrets.token_urlsafe(32))
 
 
 @contextmanager
-def _place() -> Iterator[None]:
-    if not _places.acquire(timeout=_PATIENCE_S):
+def _slot() -> Iterator[None]:
+    if not _slots.acquire(timeout=_SLOT_TIMEOUT_S):
         raise Unavailable("Too many people are signing in at this moment; try again.")
     try:
         yield
     finally:
-        _places.release()
+        _slots.release()

@@ -1,12 +1,12 @@
-"""The table of permissions: for each route, the least role that may use it.
+"""Permissions: the public endpoints, and the lowest role that may use each other endpoint.
 
-A test fails when a route stands in neither; until then it is for operators alone.
+A test fails when an endpoint is in neither table; the guard allows it to operators only.
 """
 
 from app.kernel.identity import CLERK, MANAGER, METRICS, OPERATOR
 
 PROBES = frozenset({"watching.livez", "watching.readyz"})
-"""What asks whether the service is well: without a key, and though the store may fail."""
+"""Health checks: they need no key, and work while the store fails."""
 
 PUBLIC_ENDPOINTS = PROBES | frozenset(
     {
@@ -32,8 +32,8 @@ PUBLIC_ENDPOINTS = PROBES | frozenset(
         "docs.static",
     }
 )
-"""Besides, what customers use, who see no order but those whose link they have; carriers, who
-sign; whoever is about to sign in; and whoever wants to know what the API is like."""
+"""Endpoints without authentication: health checks; pages of customers, who see only the orders
+whose secret link they have; call-backs of carriers, which are signed; sign-in; the API contract."""
 
 PERMISSIONS = {
     "orders.post_order": CLERK,

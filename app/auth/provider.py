@@ -1,4 +1,4 @@
-"""A provider: another system that says who somebody is. oidc.py is the one there is."""
+"""The interface of an identity provider, by which people sign in; oidc.py implements it."""
 
 from collections.abc import Mapping
 from typing import Protocol
@@ -6,19 +6,21 @@ from typing import Protocol
 from app.kernel.identity import Identity
 
 
-class Provider(Protocol):
-    """What the door has to know of it."""
+class IdentityProvider(Protocol):
+    """Another system that authenticates people, as the sign-in pages use it."""
 
     @property
     def issuer(self) -> str:
-        """By which sessions name it."""
+        """The provider's identifier, stored in sessions."""
 
-    def question(self, secret: str, redirect_uri: str) -> str:
-        """Where to send the browser that keeps `secret`. Raises Unavailable."""
+    def authorization_url(self, secret: str, redirect_uri: str) -> str:
+        """The provider's page for a browser that keeps `secret` in a cookie. Raises Unavailable."""
 
-    def answered(self, secret: str, redirect_uri: str, answer: Mapping[str, str]) -> Identity:
-        """Who the browser that keeps `secret` brings back, by the provider's `answer`.
+    def handle_callback(
+        self, secret: str, redirect_uri: str, parameters: Mapping[str, str]
+    ) -> Identity:
+        """The person whom the provider sent back to `redirect_uri` with these query parameters.
 
-        Raises Unauthenticated when anything about it is not right, Forbidden for a person who has
-        no role here, and Unavailable when the provider cannot be asked.
+        Raises Unauthenticated when the parameters or the ID token are not valid for `secret`,
+        Forbidden for a person without a role here, Unavailable when the provider does not respond.
         """

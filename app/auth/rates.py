@@ -1,10 +1,9 @@
-"""How many requests a minute one caller may send: a guard against programs that have gone wild.
+"""Rate limits: requests a minute of one caller, against programs out of control.
 
-A key or a person is counted by name, anybody else by address; whoever sits at the machine of a shop
-without keys is not counted, and pays nothing. Each process counts for itself, so with W workers up
-to W times as many may pass: enough to keep one caller from holding up the others, and it costs
-neither a lock between processes nor a write. Attempts to sign in are counted for all processes
-together (attempts.py).
+A key or a user counts by name, other callers by address; local requests to a shop without keys are
+not counted. Each process counts for itself, so with W workers up to W times as many requests may
+pass. That is enough to keep one caller from starving the others, and needs neither a lock between
+processes nor a write. Sign-in attempts are counted exactly (sign_in_throttle.py).
 """
 
 import threading
@@ -27,76 +26,75 @@ WINDOW_S = 60
 EXCEEDED = "https://iana.org/assignments/http-problem-types#quota-exceeded"
 """The problem type of draft-ietf-httpapi-ratelimit-headers-10, as are the header fields."""
 
-
-_UNCOUNTED = PROBES | {"web.static"}
+_UNLIMITED_ENDPOINTS = PROBES | {"web.static"}
 
 
 class Policy(NamedTuple):
-    """So many requests in each minute; 0 is no limit."""
+    """The number of requests allowed in each window; 0 is no limit."""
 
     name: str
     quota: int
 
 
-class Rates:
-    """Counts the requests of each caller of one process. `by_name` and `by_address` are quotas."""
+class RateLimiter:
+    """Counts the requests of each caller to one process in fixed windows of a minute."""
 
-    def __init__(self, by_name: int, by_address: int) -> None:
-        self._by_name = Policy("caller", by_name)
-        self._by_address = Policy("address", by_address)
-        self._counting = threading.Lock()
+    def __init__(self, quota_by_name: int, quota_by_address: int) -> None:
+        self._by_name = Policy("caller", quota_by_name)
+        self._by_address = Policy("address", quota_by_address)
+        self._lock = threading.Lock()
         self._window = 0
         self._counts: Counter[str] = Counter()
 
-    def around(self, admit: Callable[[], None]) -> Callable[[], None]:
-        """`admit`, with whoever it admits or refuses counted; that raises TooMany."""
+    def limit(self, authorize: Callable[[], None]) -> Callable[[], None]:
+        """`authorize` that also counts the caller, authorized or not, and raises TooMany."""
 
-        def admit_and_count() -> None:
+        def authorize_and_count() -> None:
             try:
-                admit()
+                authorize()
             finally:
                 if current() is not LOCAL:
                     self._count_caller()
 
-        return admit_and_count
+        return authorize_and_count
 
     def _count_caller(self) -> None:
         identity = current()
         if identity is not PUBLIC:
             self._count(self._by_name, f"{identity.role} {identity.name}")
         elif request.endpoint is None and is_local_request():
-            return  # no such address: nobody has asked yet whether this shop has keys
-        elif request.endpoint not in _UNCOUNTED:
+            return  # at an unknown address `authorize` does not find out whether the shop has keys
+        elif request.endpoint not in _UNLIMITED_ENDPOINTS:
             self._count(self._by_address, network_of(request.remote_addr or ""))
 
-    def _count(self, policy: Policy, subject: str) -> None:
+    def _count(self, policy: Policy, caller: str) -> None:
         if not policy.quota:
             return
         now = monotonic()
-        used = self._used(int(now // WINDOW_S), subject)
-        left_s = ceil(WINDOW_S - now % WINDOW_S)
+        used = self._increment(int(now // WINDOW_S), caller)
+        reset_s = ceil(WINDOW_S - now % WINDOW_S)
 
         @after_this_request
-        def tell(answer: Response) -> Response:
+        def add_headers(response: Response) -> Response:
             left = max(0, policy.quota - used)
-            answer.headers["RateLimit-Policy"] = f'"{policy.name}";q={policy.quota};w={WINDOW_S}'
-            answer.headers["RateLimit"] = f'"{policy.name}";r={left};t={left_s}'
-            return answer
+            response.headers["RateLimit-Policy"] = f'"{policy.name}";q={policy.quota};w={WINDOW_S}'
+            response.headers["RateLimit"] = f'"{policy.name}";r={left};t={reset_s}'
+            return response
 
         if used > policy.quota:
             raise TooMany(
-                f"This {policy.name} sends more than {policy.quota} requests a minute; wait, and "
-                "go on more slowly.",
-                retry_after_s=left_s,
+                f"This {policy.name} sent more than {policy.quota} requests in a minute; wait, and "
+                "send fewer.",
+                retry_after_s=reset_s,
                 type=EXCEEDED,
                 **{"violated-policies": [policy.name]},
             )
 
-    def _used(self, window: int, subject: str) -> int:
-        """How many requests that makes in this window; those of the ones before are forgotten."""
-        with self._counting:
+    def _increment(self, window: int, caller: str) -> int:
+        """Count a request of the caller in this window, and drop the counts of earlier windows."""
+        with self._lock:
             if window != self._window:
                 self._window = window
                 self._counts.clear()
-            self._counts[subject] += 1
-            return self._counts[subject]
+            self._counts[caller] += 1
+            return self._counts[caller]

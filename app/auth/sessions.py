@@ -1,8 +1,8 @@
-"""Sessions of people who signed in: a random token in their cookie, its hash in the store.
+"""Sessions of people who signed in: a random token in a cookie, its hash in the store.
 
-A session ends when its user signs out, is removed, or is given another password or role; when
-nobody has used it for IDLE_S; and LONGEST_S after it began, whatever happens. When it was last used
-is written down every TOUCH_S at most, so reading pages costs the journal next to nothing.
+A session ends when its user signs out, is removed, or gets another password or role; after IDLE_S
+without use; and in any case after MAX_AGE_S. Its use is recorded every USE_RECORD_INTERVAL_S at
+most, so reading pages writes next to nothing.
 """
 
 import hashlib
@@ -16,18 +16,18 @@ from app.http.security import cookies
 from app.kernel import clock
 from app.kernel.identity import STAFF_ROLES, Identity
 from app.schema.fields import Choice
-from app.schema.validation import kept
+from app.schema.validation import stored_document_check
 from app.store import Collection, Document, Transaction, View
 
 COOKIE = "daybook_session"
 
 IDLE_S = 2 * 3600.0
-LONGEST_S = 12 * 3600.0
-TOUCH_S = 300.0
-MOST_PER_USER = 20
-"""Who signs in more often loses the oldest session."""
+MAX_AGE_S = 12 * 3600.0
+USE_RECORD_INTERVAL_S = 300.0
+MAX_PER_USER = 20
+"""A further sign-in ends the oldest session."""
 
-_SWEPT = 20
+_MAX_EXPIRED_PER_SIGN_IN = 20
 _TOKEN_BYTES = 32
 
 SESSIONS = Collection(
@@ -36,7 +36,7 @@ SESSIONS = Collection(
     sort=lambda session: str(session["began"]),
     indexes={"user": lambda session: [session["user"]]},
     listed=True,
-    check=kept(
+    check=stored_document_check(
         user=fields.String(required=True),
         role=Choice(*STAFF_ROLES, required=True),
         issuer=fields.String(required=True),
@@ -47,7 +47,7 @@ SESSIONS = Collection(
 
 
 class Session(NamedTuple):
-    """The session that the present request belongs to."""
+    """A session: the token of its cookie, and its stored document."""
 
     token: str
     document: Document
@@ -56,9 +56,9 @@ class Session(NamedTuple):
 def begin(tx: Transaction, identity: Identity, issuer: str = "") -> str:
     """Begin a session and return its token, 256 random bits.
 
-    `issuer` is the provider that answers for the person; "" for a user of this shop.
+    `issuer` is the provider that authenticated the person; "" for a user of this shop.
     """
-    _sweep(tx, identity.name)
+    _end_expired(tx, identity.name)
     token = secrets.token_urlsafe(_TOKEN_BYTES)
     now = clock.now()
     session = {"session": _hash(token), "user": identity.name, "role": identity.role}
@@ -67,66 +67,66 @@ def begin(tx: Transaction, identity: Identity, issuer: str = "") -> str:
 
 
 def find(view: View, token: str) -> Session | None:
-    """The session of this token; None when there is none, or its time is over."""
+    """The session of this token; None when there is none, or it has expired."""
     session = view.get(SESSIONS.name, _hash(token))
-    if session is None or _is_over(session):
+    if session is None or _is_expired(session):
         return None
     return Session(token, session)
 
 
-def is_due(session: Session) -> bool:
-    """Whether its use has to be written down."""
-    return bool(session.document["seen"] < clock.ago(TOUCH_S))
+def is_use_due(session: Session) -> bool:
+    """Whether the use of the session has to be recorded again."""
+    return bool(session.document["seen"] < clock.ago(USE_RECORD_INTERVAL_S))
 
 
-def touch(tx: Transaction, session: Session) -> None:
-    """The session was used just now; nothing happens when it has ended meanwhile."""
-    found = tx.get(SESSIONS.name, session.document["session"])
-    if found is not None:
-        tx.put(SESSIONS.name, found | {"seen": clock.now()})
+def record_use(tx: Transaction, session: Session) -> None:
+    """Record that the session is used now; no effect when it has ended meanwhile."""
+    stored = tx.get(SESSIONS.name, session.document["session"])
+    if stored is not None:
+        tx.put(SESSIONS.name, stored | {"seen": clock.now()})
 
 
 def end(tx: Transaction, token: str) -> None:
-    """Sign out here."""
+    """End the session of this token, if there is one."""
     tx.delete(SESSIONS.name, _hash(token))
 
 
 def end_all(tx: Transaction, user: str) -> int:
-    """Sign the user out everywhere; returns in how many places that was."""
+    """End all sessions of a user; returns how many there were."""
     sessions = tx.find(SESSIONS.name, {"user": user}).documents
     for session in sessions:
         tx.delete(SESSIONS.name, session["session"])
     return len(sessions)
 
 
-def sent_token() -> str:
-    """The token in the cookie of the request that is being answered; "" without one."""
-    return cookies.read_cookie(COOKIE)
+def cookie_token() -> str:
+    """The token in the session cookie of this request; "" without one."""
+    return cookies.get_cookie(COOKIE)
 
 
-def remember(session: Session | None) -> None:
-    """The request that is being answered belongs to `session`."""
+def set_current_session(session: Session | None) -> None:
+    """Set the session of this request."""
     g.session = session
 
 
 def current_session() -> Session | None:
-    """The session of the request that is being answered."""
+    """The session of this request."""
     session: Session | None = g.get("session")
     return session
 
 
-def _is_over(session: Document) -> bool:
-    return bool(session["seen"] < clock.ago(IDLE_S) or session["began"] < clock.ago(LONGEST_S))
+def _is_expired(session: Document) -> bool:
+    return bool(session["seen"] < clock.ago(IDLE_S) or session["began"] < clock.ago(MAX_AGE_S))
 
 
-def _sweep(tx: Transaction, user: str) -> None:
-    """Remove what nobody can use any more, and what is too much of this user."""
-    oldest = tx.find(SESSIONS.name, limit=_SWEPT).documents
+def _end_expired(tx: Transaction, user: str) -> None:
+    """Delete some expired sessions, and the oldest of this user over MAX_PER_USER."""
+    oldest = tx.find(SESSIONS.name, limit=_MAX_EXPIRED_PER_SIGN_IN).documents
     own = tx.find(SESSIONS.name, {"user": user}).documents
-    for session in [each for each in oldest if _is_over(each)] + own[: 1 - MOST_PER_USER]:
+    for session in [each for each in oldest if _is_expired(each)] + own[: 1 - MAX_PER_USER]:
         tx.delete(SESSIONS.name, session["session"])
 
 
 def _hash(token: str) -> str:
-    """What the store knows of a token; so neither a copy of it nor its timing tells a token."""
+    """The hash by which a token is stored: neither a copy of the store nor timing reveals it."""
     return hashlib.sha256(token.encode("utf-8", "replace")).hexdigest()

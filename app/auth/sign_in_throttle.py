@@ -1,9 +1,9 @@
-"""How often somebody may try to sign in: counted in the store, so for all processes together.
+"""Throttle of sign-in attempts, by user name and by address, for all processes together.
 
-An attempt is counted before its password is looked at, so many at once are counted too. Beyond a
-limit nothing is written and nothing is worked out. The limit of a name is what stands between a
-guesser and one password; that of an address, which many people may share behind a router, between
-a guesser and many names. Only hashes of both are kept: people type passwords into the name's field.
+An attempt is counted in the store before its password is verified, so concurrent ones count too.
+Over a limit nothing is written and no hash is computed. The limit of a name protects one password
+from guessing; that of an address, which many people may share behind a router, protects many names.
+Names and addresses are stored as hashes only: people type passwords into the field of the name.
 """
 
 import hashlib
@@ -15,50 +15,55 @@ from marshmallow import fields
 from app.http.security.network import network_of
 from app.kernel import clock
 from app.kernel.errors import TooMany
-from app.schema.fields import Count
-from app.schema.validation import kept
+from app.schema.fields import Integer
+from app.schema.validation import stored_document_check
 from app.store import Collection, Document, Transaction
 
 WINDOW_S = 900.0
-MOST_BY_NAME = 10
-MOST_BY_ADDRESS = 100
+MAX_ATTEMPTS_PER_NAME = 10
+MAX_ATTEMPTS_PER_ADDRESS = 100
 
-_SWEPT = 10
+_MAX_EXPIRED_PER_ATTEMPT = 10
 
 ATTEMPTS = Collection(
     name="attempts",
     key="of",
     sort=lambda attempts: str(attempts["ends"]),
     listed=True,
-    check=kept(count=Count(least=0, most=10**9, required=True), ends=fields.String(required=True)),
+    check=stored_document_check(
+        count=Integer(minimum=0, maximum=10**9, required=True), ends=fields.String(required=True)
+    ),
 )
 
 
-def count(tx: Transaction, name: str, address: str) -> None:
-    """Note an attempt of `name` from `address`. Raises TooMany when it is one too many."""
-    _sweep(tx)
-    for key, most in _limits(name, address).items():
-        found = _window(tx, key)
-        if found["count"] >= most:
+def count_attempt(tx: Transaction, name: str, address: str) -> None:
+    """Count an attempt of `name` from `address`. Raises TooMany when it exceeds a limit."""
+    expired = tx.find(ATTEMPTS.name, high=clock.now(), limit=_MAX_EXPIRED_PER_ATTEMPT)
+    for window in expired.documents:
+        tx.delete(ATTEMPTS.name, window["of"])
+    for key, limit in (
+        (_key("name", name), MAX_ATTEMPTS_PER_NAME),
+        (_address_key(address), MAX_ATTEMPTS_PER_ADDRESS),
+    ):
+        window = _window(tx, key)
+        if window["count"] >= limit:
+            left = clock.parse_time(window["ends"]) - datetime.now(UTC)
             raise TooMany(
-                "There were too many attempts to sign in; wait a while, and try again.",
-                retry_after_s=_seconds_to(found["ends"]),
+                "There were too many attempts to sign in; wait before you try again.",
+                retry_after_s=max(1, ceil(left.total_seconds())),
             )
-        tx.put(ATTEMPTS.name, found | {"count": found["count"] + 1})
+        tx.put(ATTEMPTS.name, window | {"count": window["count"] + 1})
 
 
-def forgive(tx: Transaction, name: str, address: str) -> None:
-    """The attempt was right: the name begins anew, and the address has one attempt less."""
+def record_success(tx: Transaction, name: str, address: str) -> None:
+    """Reset the count of the name, and take the successful attempt off that of the address."""
     tx.delete(ATTEMPTS.name, _key("name", name))
-    found = _window(tx, _key("address", network_of(address)))
-    tx.put(ATTEMPTS.name, found | {"count": max(0, found["count"] - 1)})
+    window = _window(tx, _address_key(address))
+    tx.put(ATTEMPTS.name, window | {"count": max(0, window["count"] - 1)})
 
 
-def _limits(name: str, address: str) -> dict[str, int]:
-    return {
-        _key("name", name): MOST_BY_NAME,
-        _key("address", network_of(address)): MOST_BY_ADDRESS,
-    }
+def _address_key(address: str) -> str:
+    return _key("address", network_of(address))
 
 
 def _key(kind: str, text: str) -> str:
@@ -67,18 +72,8 @@ def _key(kind: str, text: str) -> str:
 
 
 def _window(tx: Transaction, key: str) -> Document:
-    """The attempts that still count, or a new window of them."""
-    found = tx.get(ATTEMPTS.name, key)
-    if found is None or found["ends"] <= clock.now():
+    """The current window of a name or an address, or a new one."""
+    window = tx.get(ATTEMPTS.name, key)
+    if window is None or window["ends"] <= clock.now():
         return {"of": key, "count": 0, "ends": clock.ago(-WINDOW_S)}
-    return found
-
-
-def _sweep(tx: Transaction) -> None:
-    """Remove windows that are over; the oldest stand first."""
-    for each in tx.find(ATTEMPTS.name, high=clock.now(), limit=_SWEPT).documents:
-        tx.delete(ATTEMPTS.name, each["of"])
-
-
-def _seconds_to(moment: str) -> int:
-    return max(1, ceil((clock.parse_time(moment) - datetime.now(UTC)).total_seconds()))
+    return window

@@ -1,7 +1,7 @@
-"""People who sign in with a password; an operator makes them with `flask user`.
+"""Users, who sign in with a password; an operator creates them with `flask user`.
 
-A name is small letters, digits and . _ @ + -, so that two names that look the same are the same.
-What somebody does is written down under it.
+A name has lower-case letters, digits and . _ @ + - only, so that two names that look the same are
+the same. A user's actions are recorded under it.
 """
 
 import re
@@ -18,85 +18,83 @@ _HASH = re.compile(r"\$argon2id\$v=19\$m=\d+,t=\d+,p=\d+\$[A-Za-z0-9+/]+\$[A-Za-
 
 
 def check_user(user: Document) -> None:
-    """Raise Invalid when a stored user that a person wrote is none."""
-    is_sound = (
-        isinstance(user.get("name"), str)
-        and _NAME.fullmatch(user["name"]) is not None
+    """Raise Invalid when a stored document is not a user."""
+    is_valid = (
+        all(isinstance(user.get(name), str) for name in ("name", "created", "hash"))
+        and _NAME.fullmatch(user["name"])
         and user.get("role") in STAFF_ROLES
-        and isinstance(user.get("created"), str)
-        and isinstance(user.get("hash"), str)
-        and _HASH.fullmatch(user["hash"]) is not None
+        and _HASH.fullmatch(user["hash"])
     )
-    if not is_sound:
+    if not is_valid:
         raise Invalid([Problem("", "is not a user as `flask user create` makes it")])
 
 
 USERS = Collection(name="users", key="name", listed=True, check=check_user)
 
 
-def user_name(text: str) -> str:
-    """`text` as a name, in small letters. Raises Invalid when it cannot be one."""
+def parse_user_name(text: str) -> str:
+    """`text` as a user name, in lower case. Raises Invalid when it cannot be one."""
     name = text.strip().lower()
     if _NAME.fullmatch(name) is None:
-        told = "must be 1 to 60 letters a-z, digits and . _ @ + -, beginning with a letter or digit"
-        raise Invalid([Problem("/name", told)])
+        rule = "must be 1 to 60 letters a-z, digits and . _ @ + -, beginning with a letter or digit"
+        raise Invalid([Problem("/name", rule)])
     if name in RESERVED_NAMES:
-        raise Invalid([Problem("/name", f"must not be {name}: the books use that word themselves")])
+        raise Invalid([Problem("/name", f"must not be {name}: that name is reserved")])
     return name
 
 
 def identity_of(view: View, session: Session, issuer: str) -> Identity | None:
-    """Whose session this is; None when its user is gone or has another role.
+    """The identity of a session; None when its user was removed or has another role.
 
-    Sessions end with either; but users.json may have been edited by hand. Nor does a session count
-    that another provider has answered for than `issuer`.
+    Sessions end with either change, but users.json may have been edited by hand. A session by
+    another provider than `issuer` has no identity either.
     """
-    kept = session.document
-    who = Identity(kept["user"], kept["role"])
-    if kept["issuer"]:
-        return who if kept["issuer"] == issuer else None
-    user = view.get(USERS.name, who.name)
-    return who if user is not None and user["role"] == who.role else None
+    document = session.document
+    identity = Identity(document["user"], document["role"])
+    if document["issuer"]:
+        return identity if document["issuer"] == issuer else None
+    user = view.get(USERS.name, identity.name)
+    return identity if user is not None and user["role"] == identity.role else None
 
 
 def find_user(view: View, name: str) -> Document:
     """The user of this name. Raises NotFound."""
     user = view.get(USERS.name, name)
     if user is None:
-        raise NotFound(f"There is no user {name[:60]}; `flask user list` shows them.")
+        raise NotFound(f"There is no user {name[:60]}; `flask user list` lists the users.")
     return user
 
 
-def refuse_taken(view: View, name: str) -> None:
-    """Raise Conflict when a user, a key or a word of the books has this name already."""
-    small = name.lower()
-    if small in RESERVED_NAMES or view.get(USERS.name, small) is not None:
-        raise Conflict(f"There is a user {name} already.")
-    if any(key["name"].lower() == small for key in view.find(KEYS.name).documents):
-        raise Conflict(f"There is a key of the name {name}; one of the two needs another name.")
+def refuse_taken_name(view: View, name: str) -> None:
+    """Raise Conflict when the name is reserved, or a user or a key has it."""
+    refuse_key_name(view, name)
+    if any(key["name"].lower() == name.lower() for key in view.find(KEYS.name).documents):
+        raise Conflict(f"There is already an API key with the name {name}; use another name.")
 
 
-def refuse_as_key_name(view: View, name: str) -> None:
-    """Raise Conflict when a key may not be called so: the books could not tell who did what."""
-    if name.lower() in RESERVED_NAMES or view.get(USERS.name, name.lower()) is not None:
-        raise Conflict(f"{name} is a user, or a word of the books; name the key otherwise.")
+def refuse_key_name(view: View, name: str) -> None:
+    """Raise Conflict when the name is reserved or a user's: records could not tell them apart."""
+    if name.lower() in RESERVED_NAMES:
+        raise Conflict(f"The name {name} is reserved; use another name.")
+    if view.get(USERS.name, name.lower()) is not None:
+        raise Conflict(f"There is already a user {name}; use another name.")
 
 
 def create_user(tx: Transaction, name: str, role: str, password_hash: str) -> None:
-    """Add a user; `name` is one of `user_name`. Raises Conflict when a user or a key has it."""
-    refuse_taken(tx, name)
+    """Add a user; `name` comes from `parse_user_name`. Raises Conflict when it is taken."""
+    refuse_taken_name(tx, name)
     user = {"name": name, "role": role, "created": clock.now(), "hash": password_hash}
     tx.put(USERS.name, user)
 
 
 def change_password(tx: Transaction, name: str, password_hash: str) -> None:
-    """Set another password, and sign the user out everywhere. Raises NotFound."""
+    """Set another password, and end all sessions of the user. Raises NotFound."""
     tx.put(USERS.name, find_user(tx, name) | {"hash": password_hash})
     end_all(tx, name)
 
 
 def change_role(tx: Transaction, name: str, role: str) -> None:
-    """Set another role, and sign the user out everywhere. Raises NotFound."""
+    """Set another role, and end all sessions of the user. Raises NotFound."""
     tx.put(USERS.name, find_user(tx, name) | {"role": role})
     end_all(tx, name)
 

@@ -17,7 +17,7 @@ def blueprint(store: Store, issuer: ReceiptIssuer) -> Blueprint:
     routes = Blueprint("billing", __name__)
 
     @routes.get("/order/<order_id>/receipt.pdf")
-    @Operation(None, also=(PDF,), refuses=(409,))
+    @Operation(None, other_media_types=(PDF,), errors=(409,))
     def get_receipt(order_id: str) -> Response:
         """The receipt of the last payment or refund; 409 when nothing has been paid."""
         with store.read() as view:

@@ -3,18 +3,18 @@
 import click
 
 from app.auth.keys import KEYS, create_key, revoke_key
-from app.auth.users import refuse_as_key_name
+from app.auth.users import refuse_key_name
 from app.cli.command import Command, with_runtime
 from app.kernel.identity import KEY_ROLES
 from app.schema.fields import Text
-from app.schema.validation import Strict, load
+from app.schema.validation import StrictSchema, load
 from app.server.runtime import Runtime
 
 
-class KeySchema(Strict):
+class KeySchema(StrictSchema):
     """The name of a key."""
 
-    name = Text(longest=60, required=True)
+    name = Text(max_length=60, required=True)
 
 
 @click.group("key")
@@ -30,7 +30,7 @@ def create(runtime: Runtime, role: str, name: str) -> None:
     """Make a key and print it, once: it is kept as a hash only."""
     name = load(KeySchema(), {"name": name})["name"]
     with runtime.transaction() as tx:
-        refuse_as_key_name(tx, name)
+        refuse_key_name(tx, name)
         key = create_key(tx, name, role)
     click.echo("Send it as `Authorization: Bearer KEY`. It will not be shown again:", err=True)
     click.echo(key)

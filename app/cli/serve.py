@@ -2,7 +2,7 @@
 
 import click
 
-from app.auth.guard import refuse_open_house
+from app.auth.guard import refuse_unprotected_remote_access
 from app.cli.command import Command, with_runtime
 from app.imports.sample import add_sample
 from app.server import run, tls
@@ -18,7 +18,7 @@ def serve(runtime: Runtime) -> None:
     listeners = run.bind(config)
     tls.refuse_unusable(config)
     runtime.upgrade()  # once, before each worker would start it
-    refuse_open_house(runtime, config)
+    refuse_unprotected_remote_access(runtime, config)
     # A new shop gets the sample products. A large folder is no new shop, and the workers open it
     # anyway, each after its fork, and report what is wrong with it.
     added = add_sample(runtime, config.currency) if is_small(config.data) else 0

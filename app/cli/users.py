@@ -15,8 +15,8 @@ from app.auth.users import (
     change_role,
     create_user,
     find_user,
+    parse_user_name,
     remove_user,
-    user_name,
 )
 from app.cli.command import Command, with_runtime
 from app.kernel.errors import Invalid, Problem
@@ -39,7 +39,7 @@ def users() -> None:
 @with_runtime
 def create(runtime: Runtime, name: str, role: str) -> None:
     """Add the user NAME, with a password from a prompt or from standard input."""
-    name = user_name(name)
+    name = parse_user_name(name)
     password_hash = _read_password(name)
     with runtime.transaction() as tx:
         create_user(tx, name, role, password_hash)
@@ -95,7 +95,7 @@ def _read_password(name: str) -> str:
     """The hash of a password from the terminal or standard input. Raises Invalid for a weak one."""
     password = _read_terminal() if sys.stdin.isatty() else _read_stdin()
     passwords.refuse_weak(password, name)
-    return passwords.hashed(password)
+    return passwords.hash_password(password)
 
 
 def _read_terminal() -> str:

@@ -14,8 +14,8 @@ from app.events import outbox
 from app.events.types import Envelope
 from app.kernel import clock
 from app.kernel.errors import Conflict, NotFound
-from app.schema.fields import Choice, Count
-from app.schema.validation import kept
+from app.schema.fields import Choice, Integer
+from app.schema.validation import stored_document_check
 from app.store import Collection, Document, Store, Transaction, View
 
 FAILED, REPLAYING = "failed", "replaying"
@@ -31,12 +31,12 @@ FAILURES = Collection(
         "state": lambda failure: [failure["state"]],
     },
     listed=True,
-    check=kept(
+    check=stored_document_check(
         handler=fields.String(required=True),
         state=Choice(FAILED, REPLAYING, required=True),
         error=fields.String(required=True),
         failed_at=fields.String(required=True),
-        replays=Count(least=0, most=10**6, required=True),
+        replays=Integer(minimum=0, maximum=10**6, required=True),
         event=fields.Dict(required=True),
     ),
 )

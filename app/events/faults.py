@@ -9,8 +9,8 @@ from marshmallow import fields
 
 from app.events.types import Envelope
 from app.kernel.errors import DaybookError, Invalid, Problem, Unavailable
-from app.schema.fields import Choice, Count
-from app.schema.validation import kept
+from app.schema.fields import Choice, Integer
+from app.schema.validation import stored_document_check
 from app.store import Collection, Document, Store, Transaction, View
 
 FAIL, REJECT, DOWN, SLOW = "fail", "reject", "down", "slow"
@@ -25,10 +25,10 @@ FAULTS = Collection(
     name="faults",
     key="handler",
     listed=True,
-    check=kept(
+    check=stored_document_check(
         mode=Choice(*MODES, required=True),
-        times=Count(least=1, most=1_000_000, required=True, allow_none=True),
-        delay_s=Count(least=1, most=60, required=True),
+        times=Integer(minimum=1, maximum=1_000_000, required=True, allow_none=True),
+        delay_s=Integer(minimum=1, maximum=60, required=True),
         order=fields.String(required=True, allow_none=True),
     ),
 )
@@ -45,7 +45,7 @@ def injected_delay_s(view: View, handler: str, event: Envelope) -> float:
 
 
 def inject_fault(tx: Transaction, handler: str, event: Envelope) -> None:
-    """Count the handler's switch down and raise its error; do nothing when none is set.
+    """Integer the handler's switch down and raise its error; do nothing when none is set.
 
     Raises FaultInjected, Invalid or Unavailable, by the mode of the switch.
     """

@@ -17,7 +17,7 @@ from marshmallow import fields
 from app.events.types import Envelope, Event
 from app.kernel import clock, trace
 from app.kernel.errors import Invalid, Problem
-from app.schema.validation import kept
+from app.schema.validation import stored_document_check
 from app.store import Collection, Document, IssuedNumber, Transaction, View
 
 PENDING, DONE, DEAD, DISCARDED = "pending", "done", "dead", "discarded"
@@ -56,7 +56,7 @@ EVENTS = Collection(name="events", key="id", check=check_record, issued_numbers=
 TIMELINES = Collection(
     name="timelines",
     key="subject",
-    check=kept(events=fields.List(fields.String(), required=True)),
+    check=stored_document_check(events=fields.List(fields.String(), required=True)),
 )
 
 

@@ -11,7 +11,13 @@ from app.events.replay import plan_replay
 from app.events.types import EVENT_TYPES
 from app.http.operation import Operation
 from app.http.requests.body import json_object
-from app.http.requests.paging import decoded, encoded, page_response, paging, query
+from app.http.requests.paging import (
+    decode_cursor,
+    encode_cursor,
+    load_query,
+    page_request,
+    page_response,
+)
 from app.http.responses.json_response import json_response
 from app.http.security.identity import current
 from app.kernel import clock
@@ -40,7 +46,7 @@ def blueprint(
         {
             "handler": Choice(*sorted(handlers)),
             "type": Choice(*(event.type for event in EVENT_TYPES)),
-            "order": Text(longest=40, metadata={"description": "an order's id or number"}),
+            "order": Text(max_length=40, metadata={"description": "an order's id or number"}),
         }
     )
 
@@ -48,22 +54,22 @@ def blueprint(
     @Operation(schemas.NewsSchema, query=schemas.FEED_QUERY)
     def list_events() -> Response:
         """The events after a cursor or time, oldest first: each event once, in commit order."""
-        wanted = query(schemas.FEED_QUERY)
+        wanted = load_query(schemas.FEED_QUERY)
         position = _position(wanted)
         with store.read() as view:
             found = event_feed.read_page(view, position, wanted["limit"], wanted.get("type"))
         if found.position != position:
             # a power cut must not undo an event that a client has seen
             store.make_durable()
-        cursor = encoded(found.position, _FEED)
+        cursor = encode_cursor(found.position, _FEED)
         return json_response({"events": found.events, "next": cursor, "more": found.has_more})
 
     @routes.get("/failure")
     @Operation(schemas.FailurePageSchema, query=list_query)
     def list_failures() -> Response:
         """A page of dead deliveries, oldest failure first."""
-        wanted = query(list_query)
-        limit, after = paging(wanted)
+        wanted = load_query(list_query)
+        limit, after = page_request(wanted)
         with store.read() as view:
             wanted = _with_order_id(view, wanted)
             where: dict[str, IndexValue] = {
@@ -76,8 +82,8 @@ def blueprint(
     @Operation(
         schemas.ReplayedSchema,
         202,
-        takes=(schemas.SelectionSchema(),),
-        otherwise=(200, schemas.PlanSchema),
+        body=(schemas.SelectionSchema(),),
+        other_response=(200, schemas.PlanSchema),
     )
     def replay() -> Response:
         """Replay failed deliveries (202); with dry_run, respond with the plan instead (200)."""
@@ -92,7 +98,7 @@ def blueprint(
         return json_response({"replayed": failures.replay_all(store, keys, current().name)}, 202)
 
     @routes.post("/failure/<key>/discard")
-    @Operation(schemas.DiscardedSchema, takes=(schemas.DiscardSchema(),), refuses=(409,))
+    @Operation(schemas.DiscardedSchema, body=(schemas.DiscardSchema(),), errors=(409,))
     def discard(key: str) -> Response:
         """Discard a dead delivery: it is not tried again."""
         reason = load(schemas.DiscardSchema(), json_object())["reason"]
@@ -101,7 +107,7 @@ def blueprint(
         return json_response({"id": key, "discarded": True})
 
     @routes.get("/fault")
-    @Operation(schemas.FaultListSchema, refuses=(403,))
+    @Operation(schemas.FaultListSchema, errors=(403,))
     def list_faults() -> Response:
         """The fault switches that are set."""
         _require_faults()
@@ -109,7 +115,7 @@ def blueprint(
             return json_response({"faults": view.find(FAULTS.name).documents})
 
     @routes.put("/fault/<handler>")
-    @Operation(schemas.SetFaultSchema, takes=(schemas.FaultSchema(),), refuses=(403,))
+    @Operation(schemas.SetFaultSchema, body=(schemas.FaultSchema(),), errors=(403,))
     def set_fault(handler: str) -> Response:
         """Make a handler fail, refuse, be down or be slow."""
         _require_faults()
@@ -124,7 +130,7 @@ def blueprint(
         return json_response(fault)
 
     @routes.delete("/fault/<handler>")
-    @Operation(schemas.ClearedSchema, refuses=(403,))
+    @Operation(schemas.ClearedSchema, errors=(403,))
     def clear_fault(handler: str) -> Response:
         """Clear a fault switch."""
         _require_faults()
@@ -152,4 +158,4 @@ def _position(wanted: Mapping[str, Any]) -> str:
         raise Malformed("Give `after` or `since`, not both: either says where the page begins.")
     if "since" in wanted:
         return event_feed.position_at(clock.parse_time(wanted["since"]))
-    return decoded(wanted["after"], _FEED) if "after" in wanted else event_feed.BEGINNING
+    return decode_cursor(wanted["after"], _FEED) if "after" in wanted else event_feed.BEGINNING

@@ -8,14 +8,14 @@ from app.events import failures, faults
 from app.events.outbox import DEAD, DISCARDED, DONE, PENDING, WAITING
 from app.events.replay import RUN, SKIP, WAIT
 from app.events.types import EVENT_TYPES
-from app.schema.fields import Choice, Count, Flag, Moment, Text
+from app.schema.fields import Choice, Flag, Integer, Text, Timestamp
 from app.schema.paging import Limit
-from app.schema.validation import Strict
+from app.schema.validation import StrictSchema
 
-FEED_QUERY = Strict.from_dict(
+FEED_QUERY = StrictSchema.from_dict(
     {
-        "after": Text(longest=200, metadata={"description": "`next` of the page before"}),
-        "since": Moment(metadata={"description": "instead of `after`, for the first page"}),
+        "after": Text(max_length=200, metadata={"description": "`next` of the page before"}),
+        "since": Timestamp(metadata={"description": "instead of `after`, for the first page"}),
         "type": Choice(*(event.type for event in EVENT_TYPES)),
         "limit": Limit(),
     },
@@ -23,68 +23,68 @@ FEED_QUERY = Strict.from_dict(
 )()
 
 
-class SelectionSchema(Strict):
+class SelectionSchema(StrictSchema):
     """Filters over the failures; without any, `all` must be true."""
 
-    across: ClassVar[dict[str, Any]] = {
+    cross_field_rules: ClassVar[dict[str, Any]] = {
         "not": {
             "propertyNames": {"enum": ["all", "dry_run"]},
             "properties": {"all": {"const": False}},
         }
     }
 
-    id = Text(longest=120, metadata={"description": "of a failure, or of an event"})
-    handler = Text(longest=40, metadata={"examples": ["billing"]})
-    type = Text(longest=60)
-    order = Text(longest=40, metadata={"description": "an order's id or number"})
-    error = Text(longest=200, metadata={"description": "a part of the error, in any case"})
-    since = Moment()
+    id = Text(max_length=120, metadata={"description": "of a failure, or of an event"})
+    handler = Text(max_length=40, metadata={"examples": ["billing"]})
+    type = Text(max_length=60)
+    order = Text(max_length=40, metadata={"description": "an order's id or number"})
+    error = Text(max_length=200, metadata={"description": "a part of the error, in any case"})
+    since = Timestamp()
     all = Flag()
     dry_run = Flag()
 
     def load(self, data: Any, **options: Any) -> dict[str, Any]:
-        """See Strict."""
+        """See StrictSchema."""
         wanted = super().load(data, **options)
         if not wanted.get("all") and wanted.keys() <= {"all", "dry_run"}:
             raise ValidationError('say which failures, or "all": true', "_schema")
         return wanted
 
 
-class DiscardSchema(Strict):
+class DiscardSchema(StrictSchema):
     """The reason for discarding a failure."""
 
-    reason = Text(longest=500, required=True, metadata={"examples": ["the customer was called"]})
+    reason = Text(max_length=500, required=True, metadata={"examples": ["the customer was called"]})
 
 
-class FaultSchema(Strict):
+class FaultSchema(StrictSchema):
     """A fault switch: `times` limits how often it fails, `delay_s` is for mode slow."""
 
     mode = Choice(*faults.MODES, required=True)
-    times = Count(least=1, most=1_000_000, allow_none=True, load_default=None)
-    delay_s = Count(least=1, most=60, load_default=1)
-    order = Text(longest=40, allow_none=True, load_default=None)
+    times = Integer(minimum=1, maximum=1_000_000, allow_none=True, load_default=None)
+    delay_s = Integer(minimum=1, maximum=60, load_default=1)
+    order = Text(max_length=40, allow_none=True, load_default=None)
 
 
 class SetFaultSchema(FaultSchema):
     """A fault switch that is set."""
 
-    handler = Text(longest=40, required=True)
+    handler = Text(max_length=40, required=True)
 
 
-class FaultListSchema(Strict):
+class FaultListSchema(StrictSchema):
     """The fault switches that are set."""
 
     faults = fields.List(fields.Nested(SetFaultSchema), required=True)
 
 
-class ClearedSchema(Strict):
+class ClearedSchema(StrictSchema):
     """A fault switch was cleared."""
 
     handler = fields.String(required=True)
     cleared = fields.Boolean(required=True)
 
 
-class CloudEventSchema(Strict):
+class CloudEventSchema(StrictSchema):
     """An event: CloudEvents 1.0 in JSON. `subject` is the order's id."""
 
     specversion = Choice("1.0", required=True)
@@ -100,7 +100,7 @@ class CloudEventSchema(Strict):
     data = fields.Dict(required=True)
 
 
-class NewsSchema(Strict):
+class NewsSchema(StrictSchema):
     """A page of the event feed; `next` is the cursor of the next one, `more` says to get it now."""
 
     events = fields.List(fields.Nested(CloudEventSchema), required=True)
@@ -108,16 +108,16 @@ class NewsSchema(Strict):
     more = fields.Boolean(required=True)
 
 
-class DeliverySchema(Strict):
+class DeliverySchema(StrictSchema):
     """The delivery of an event to one handler; `log` has failed attempts, replays and discards.
 
     `note` says why the handler had nothing to do.
     """
 
     state = Choice(PENDING, WAITING, DONE, DEAD, DISCARDED, required=True)
-    attempts = Count(least=0, most=10**6, required=True)
-    before_replay = Count(
-        least=0, most=10**6, metadata={"description": "attempts before the last replay"}
+    attempts = Integer(minimum=0, maximum=10**6, required=True)
+    before_replay = Integer(
+        minimum=0, maximum=10**6, metadata={"description": "attempts before the last replay"}
     )
     at = fields.String(metadata={"format": "date-time"})
     error = fields.String()
@@ -129,7 +129,7 @@ class DeliverySchema(Strict):
     log = fields.List(fields.Dict())
 
 
-class EventRecordSchema(Strict):
+class EventRecordSchema(StrictSchema):
     """An event with its deliveries, by handler."""
 
     id = fields.String(required=True)
@@ -139,13 +139,13 @@ class EventRecordSchema(Strict):
     )
 
 
-class TimelineSchema(Strict):
+class TimelineSchema(StrictSchema):
     """Every event of an order, oldest first."""
 
     events = fields.List(fields.Nested(EventRecordSchema), required=True)
 
 
-class FailureSchema(Strict):
+class FailureSchema(StrictSchema):
     """One entry of data/failure.json."""
 
     id = fields.String(required=True)
@@ -153,18 +153,18 @@ class FailureSchema(Strict):
     state = Choice(failures.FAILED, failures.REPLAYING, required=True)
     error = fields.String(required=True)
     failed_at = fields.String(required=True, metadata={"format": "date-time"})
-    replays = Count(least=0, most=10**6, required=True)
+    replays = Integer(minimum=0, maximum=10**6, required=True)
     event = fields.Nested(CloudEventSchema, required=True)
 
 
-class FailurePageSchema(Strict):
+class FailurePageSchema(StrictSchema):
     """A page of failures, and the cursor of the next page."""
 
     failures = fields.List(fields.Nested(FailureSchema), required=True)
     next = fields.String(required=True, allow_none=True)
 
 
-class StepSchema(Strict):
+class StepSchema(StrictSchema):
     """What a replay would do with one failure."""
 
     id = fields.String(required=True)
@@ -175,19 +175,19 @@ class StepSchema(Strict):
     error = fields.String(required=True)
 
 
-class ReplayedSchema(Strict):
+class ReplayedSchema(StrictSchema):
     """How many deliveries are being replayed."""
 
-    replayed = Count(least=0, most=10**9, required=True)
+    replayed = Integer(minimum=0, maximum=10**9, required=True)
 
 
-class PlanSchema(Strict):
+class PlanSchema(StrictSchema):
     """What a replay would do, in order of delivery."""
 
     plan = fields.List(fields.Nested(StepSchema), required=True)
 
 
-class DiscardedSchema(Strict):
+class DiscardedSchema(StrictSchema):
     """A failure was discarded."""
 
     id = fields.String(required=True)

@@ -1,5 +1,5 @@
-"""What every route shares.
+"""HTTP parts that all routes share: errors, bodies, conditional requests, paging, idempotency.
 
-Problem details, strict bodies, conditional requests, paging, idempotency, and what a route says of
-itself. No route repeats any of it.
+Imports go one way (held by import-linter): operation, requests/, responses/, security/. No module
+here knows a route or a domain service.
 """

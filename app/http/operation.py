@@ -1,4 +1,4 @@
-"""What a route takes and answers, said once, beside it; app/openapi/ tells it to clients."""
+"""Description of a route, kept beside its view; app/openapi/ generates the contract from it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from weakref import WeakKeyDictionary
 from flask import Response, request
 from marshmallow import Schema
 
-from app.http.requests.body import JSON
+from app.http.responses.json_response import JSON
 from app.kernel.errors import Malformed
 
 IF_MATCH, IF_NONE_MATCH = "If-Match", "If-None-Match"
@@ -21,38 +21,38 @@ View = Callable[..., Response]
 
 @dataclass(frozen=True)
 class Operation:
-    """One method of one route.
+    """One method of one route; a decorator of its view.
 
-    `answers` is the document of a success, with `status`, and `otherwise` another such pair; `also`
-    are other media types of a success than JSON (its only ones where `answers` is None).
-    `takes` are the bodies it accepts (one of them) in the media types `accepts`; `query` are its
-    query parameters; `reads` are the request headers that count; `refuses` are statuses besides
-    those that follow from all this; `versioned` says that the answer has an ETag.
+    A success has the JSON document `response_schema` and `status`, or those of `other_response`.
+    It may also have one of `other_media_types`; only these where `response_schema` is None.
+    The request's body is one of the schemas `body`, in one of the media types `consumes`; `headers`
+    are the request headers that the view reads. `errors` are statuses besides those that follow
+    from all this. `etag`: a success has an ETag.
     """
 
-    answers: SchemaLike | None
+    response_schema: SchemaLike | None
     status: int = 200
-    otherwise: tuple[int, SchemaLike] | None = None
-    also: tuple[str, ...] = ()
-    takes: tuple[SchemaLike, ...] = ()
-    accepts: tuple[str, ...] = (JSON,)
+    other_response: tuple[int, SchemaLike] | None = None
+    other_media_types: tuple[str, ...] = ()
+    body: tuple[SchemaLike, ...] = ()
+    consumes: tuple[str, ...] = (JSON,)
     body_required: bool = True
     query: Schema | None = None
-    reads: tuple[str, ...] = ()
-    refuses: tuple[int, ...] = ()
-    versioned: bool = False
+    headers: tuple[str, ...] = ()
+    errors: tuple[int, ...] = ()
+    etag: bool = False
 
     def __call__(self, view: View) -> View:
-        """The view, tied to this description, and refusing a query where none is declared."""
+        """Register the view under this description, and refuse a query where none is declared."""
 
         @wraps(view)
-        def described(**path: str) -> Response:
+        def checked_view(**path: str) -> Response:
             if self.query is None and request.query_string:
                 raise Malformed("This address takes no query parameters.")
             return view(**path)
 
-        OPERATIONS[described] = self
-        return described
+        OPERATIONS[checked_view] = self
+        return checked_view
 
 
 OPERATIONS: WeakKeyDictionary[Callable[..., Any], Operation] = WeakKeyDictionary()

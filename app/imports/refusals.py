@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from app.http.responses.csv_response import disarmed
+from app.http.responses.csv_response import escape_formula
 from app.imports.tables import Row, Table
 from app.kernel.disk import write_new
 from app.kernel.errors import Problem
@@ -59,7 +59,7 @@ def write_rejected(path: Path, table: Table, refusals: Iterable[Refusal]) -> Non
 
 
 def rejected_text(table: Table, refusals: Iterable[Refusal]) -> str:
-    """The refused rows as CSV; cells that a spreadsheet would run as formulas are disarmed."""
+    """The refused rows as CSV; formulas of spreadsheets are escaped."""
     kept = [heading for heading in table.headings if heading not in OWN_HEADINGS]
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
@@ -73,4 +73,4 @@ def rejected_text(table: Table, refusals: Iterable[Refusal]) -> str:
 def _cell(value: Any) -> str:
     if value is None:
         return ""
-    return disarmed(value if isinstance(value, str) else orjson.dumps(value).decode())
+    return escape_formula(value if isinstance(value, str) else orjson.dumps(value).decode())

@@ -6,8 +6,8 @@ from typing import Any
 from marshmallow import fields
 
 from app.inventory.schemas import check_ledger_line, check_product
-from app.schema.fields import Count
-from app.schema.validation import Strict, kept
+from app.schema.fields import Integer
+from app.schema.validation import StrictSchema, stored_document_check
 from app.store import Collection, Document, IndexValue
 
 
@@ -25,7 +25,7 @@ def _unless_archived(product: Document, value: str) -> list[str]:
 
 _RESERVED_LINE: dict[str, fields.Field[Any]] = {
     "product": fields.String(required=True),
-    "quantity": Count(least=1, most=10**12, required=True),
+    "quantity": Integer(minimum=1, maximum=10**12, required=True),
 }
 
 PRODUCTS = Collection(
@@ -54,9 +54,9 @@ RESERVATIONS = Collection(
     name="reservations",
     key="order_id",
     indexes={"waiting_for": backordered_skus},
-    check=kept(
-        version=Count(least=0, most=10**12, required=True),
-        lines=fields.List(fields.Nested(Strict.from_dict(_RESERVED_LINE)), required=True),
+    check=stored_document_check(
+        version=Integer(minimum=0, maximum=10**12, required=True),
+        lines=fields.List(fields.Nested(StrictSchema.from_dict(_RESERVED_LINE)), required=True),
     ),
 )
 """One reservation for each order, in the order of order ids, which is by age.

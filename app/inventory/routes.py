@@ -9,8 +9,9 @@ from werkzeug.routing import PathConverter
 from app.http.operation import IDEMPOTENCY_KEY, IF_MATCH, IF_NONE_MATCH, Operation
 from app.http.requests import idempotency
 from app.http.requests.body import PATCH_TYPES, json_object
-from app.http.requests.paging import page_response, paging, query
-from app.http.responses.json_response import expected_versions, versioned
+from app.http.requests.conditions import expected_versions
+from app.http.requests.paging import load_query, page_request, page_response
+from app.http.responses.json_response import etag_response
 from app.http.security.identity import current
 from app.inventory import schemas, service
 from app.inventory.documents import LEDGER, PRODUCTS
@@ -44,57 +45,57 @@ def blueprint(store: Store, currency: Currency) -> Blueprint:
     @Operation(
         product,
         201,
-        takes=(product_request,),
-        reads=(IDEMPOTENCY_KEY,),
-        refuses=(409,),
-        versioned=True,
+        body=(product_request,),
+        headers=(IDEMPOTENCY_KEY,),
+        errors=(409,),
+        etag=True,
     )
     def post_product() -> Response:
         """Add a product to the catalogue."""
-        key = idempotency.requested_key()
+        key = idempotency.request_key()
         wanted = load(product_request, json_object())
 
         def add(tx: Transaction) -> Response:
             added = service.create_product(tx, wanted, current().name)
-            return versioned(added, 201, Location=f"/product/{quote(added['sku'])}")
+            return etag_response(added, 201, Location=f"/product/{quote(added['sku'])}")
 
-        return idempotency.once(store, key, add)
+        return idempotency.execute_once(store, key, add)
 
     @routes.get("/product")
     @Operation(schemas.ProductPageSchema, query=schemas.LIST_QUERY)
     def list_products() -> Response:
         """A page of products by sku. With `q` a page may be short and still have a `next`."""
-        wanted = query(schemas.LIST_QUERY)
-        limit, after = paging(wanted)
+        wanted = load_query(schemas.LIST_QUERY)
+        limit, after = page_request(wanted)
         page = _page(store, wanted, after, limit)
         return page_response("products", page, page.documents)
 
     @routes.get("/product/<sku:sku>")
-    @Operation(product, reads=(IF_NONE_MATCH,), versioned=True)
+    @Operation(product, headers=(IF_NONE_MATCH,), etag=True)
     def get_product(sku: str) -> Response:
         """One product with its stock, archived or not."""
         with store.read() as view:
             found = find_product(view, sku)
-        return versioned(found)
+        return etag_response(found)
 
     @routes.patch("/product/<sku:sku>")
     @Operation(
         product,
-        takes=(product_change,),
-        accepts=PATCH_TYPES,
-        reads=(IF_MATCH, IF_NONE_MATCH),
-        refuses=(409,),
-        versioned=True,
+        body=(product_change,),
+        consumes=PATCH_TYPES,
+        headers=(IF_MATCH, IF_NONE_MATCH),
+        errors=(409,),
+        etag=True,
     )
     def patch_product(sku: str) -> Response:
         """Change a product by a merge patch (RFC 7396). The stock has its own resource."""
         patch, expected = load(product_change, json_object(*PATCH_TYPES)), expected_versions()
         with store.transaction() as tx:
             changed = service.change_product(tx, sku, patch, expected, by=current().name)
-        return versioned(changed)
+        return etag_response(changed)
 
     @routes.delete("/product/<sku:sku>")
-    @Operation(product, reads=(IF_MATCH, IF_NONE_MATCH), refuses=(409,), versioned=True)
+    @Operation(product, headers=(IF_MATCH, IF_NONE_MATCH), errors=(409,), etag=True)
     def delete_product(sku: str) -> Response:
         """Archive a product. It can no longer be ordered, and only `archived=true` lists it."""
         expected = expected_versions()
@@ -102,33 +103,35 @@ def blueprint(store: Store, currency: Currency) -> Blueprint:
             archived = service.change_product(
                 tx, sku, {"archived": True}, expected, by=current().name
             )
-        return versioned(archived)
+        return etag_response(archived)
 
     @routes.post("/product/<path:sku>/stock")
     @routes.post("/product/<path:sku>/stock/")
     @Operation(
         product,
-        takes=(stock_change, stock_count),
-        reads=(IDEMPOTENCY_KEY, IF_MATCH, IF_NONE_MATCH),
-        refuses=(409,),
-        versioned=True,
+        body=(stock_change, stock_count),
+        headers=(IDEMPOTENCY_KEY, IF_MATCH, IF_NONE_MATCH),
+        errors=(409,),
+        etag=True,
     )
     def post_stock(sku: str) -> Response:
         """Record a change or a count of the quantity on hand; returns the product."""
-        key, expected = idempotency.requested_key(), expected_versions()
+        key, expected = idempotency.request_key(), expected_versions()
         adjustment = _adjustment(json_object(), stock_change, stock_count)
 
         def adjust(tx: Transaction) -> Response:
-            return versioned(service.change_stock(tx, sku, adjustment, current().name, expected))
+            return etag_response(
+                service.change_stock(tx, sku, adjustment, current().name, expected)
+            )
 
-        return idempotency.once(store, key, adjust)
+        return idempotency.execute_once(store, key, adjust)
 
     @routes.get("/product/<path:sku>/stock")
     @routes.get("/product/<path:sku>/stock/")
     @Operation(schemas.StockPageSchema, query=schemas.LEDGER_QUERY)
     def list_stock(sku: str) -> Response:
         """The stock ledger of a product, newest line first."""
-        limit, after = paging(query(schemas.LEDGER_QUERY))
+        limit, after = page_request(load_query(schemas.LEDGER_QUERY))
         with store.read() as view:
             where = {"sku": find_product(view, sku)["sku"]}
             page = view.find(LEDGER.name, where, after=after, limit=limit, descending=True)

@@ -7,9 +7,9 @@ from marshmallow import Schema, ValidationError, fields, validate
 
 from app.kernel.errors import Invalid, Problem
 from app.kernel.money import Currency
-from app.schema.fields import Choice, Count, Flag, Money, Text
+from app.schema.fields import Choice, Flag, Integer, Money, Text
 from app.schema.paging import list_schema
-from app.schema.validation import Strict, load
+from app.schema.validation import StrictSchema, load
 from app.store import Document
 
 MAX_QUANTITY = 10**9
@@ -20,9 +20,9 @@ class Sku(Text):
     """A product's key: any text that the paths of the API can contain."""
 
     def __init__(self, **options: Any) -> None:
-        pattern = r"^(?!\s*/)(?!.*/stock[\s/]*$)" + Text(longest=64).metadata["pattern"][1:]
+        pattern = r"^(?!\s*/)(?!.*/stock[\s/]*$)" + Text(max_length=64).metadata["pattern"][1:]
         examples = {"pattern": pattern, "examples": ["pen-blue"]}
-        super().__init__(longest=64, metadata=examples, **options)
+        super().__init__(max_length=64, metadata=examples, **options)
 
     def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> str:
         sku = super()._deserialize(value, *args, **kwargs)
@@ -34,55 +34,55 @@ class Sku(Text):
 def product_request_schema(currency: Currency) -> Schema:
     """POST /product, or a row of a file."""
     settable = {"sku": Sku(required=True)} | _settable(currency, required=True)
-    quantity = Count(least=0, most=MAX_QUANTITY, metadata={"examples": [40]})
-    return Strict.from_dict(settable | {"quantity": quantity}, name="ProductRequest")()
+    quantity = Integer(minimum=0, maximum=MAX_QUANTITY, metadata={"examples": [40]})
+    return StrictSchema.from_dict(settable | {"quantity": quantity}, name="ProductRequest")()
 
 
 def product_change_schema(currency: Currency) -> Schema:
     """PATCH /product/{sku}: any of the settable fields; the stock has its own resource."""
     archived = Flag(metadata={"description": "false brings an archived product back"})
     settable = _settable(currency, required=False) | {"archived": archived}
-    return Strict.from_dict(settable, name="ProductChange")()
+    return StrictSchema.from_dict(settable, name="ProductChange")()
 
 
-class StockChangeSchema(Strict):
+class StockChangeSchema(StrictSchema):
     """POST /product/{sku}/stock: the number of pieces added, or removed when negative."""
 
-    change = Count(
-        least=-MAX_QUANTITY, most=MAX_QUANTITY, required=True, metadata={"examples": [12]}
+    change = Integer(
+        minimum=-MAX_QUANTITY, maximum=MAX_QUANTITY, required=True, metadata={"examples": [12]}
     )
-    reason = Text(longest=200, required=True, metadata={"examples": ["delivery"]})
+    reason = Text(max_length=200, required=True, metadata={"examples": ["delivery"]})
 
 
-class StockCountSchema(Strict):
+class StockCountSchema(StrictSchema):
     """POST /product/{sku}/stock: the number of pieces counted in a stock-take."""
 
-    count = Count(least=0, most=MAX_QUANTITY, required=True, metadata={"examples": [40]})
-    reason = Text(longest=200, metadata={"examples": ["stock-take"]})
+    count = Integer(minimum=0, maximum=MAX_QUANTITY, required=True, metadata={"examples": [40]})
+    reason = Text(max_length=200, metadata={"examples": ["stock-take"]})
 
 
 LIST_QUERY = list_schema(
     {
-        "category": Text(longest=100),
+        "category": Text(max_length=100),
         "stock_status": Choice(*STOCK_STATUSES),
-        "q": Text(longest=200, metadata={"description": "words in name or sku, in any case"}),
+        "q": Text(max_length=200, metadata={"description": "words in name or sku, in any case"}),
         "archived": Choice("true", "false", load_default="false"),
     }
 )
 LEDGER_QUERY = list_schema({})
 
 
-class ProductSchema(Strict):
+class ProductSchema(StrictSchema):
     """A product, as in responses and in data/products.json."""
 
-    sku = Text(longest=64, required=True)
-    name = Text(longest=200, required=True)
-    category = Text(longest=100, shortest=0, required=True)
+    sku = Text(max_length=64, required=True)
+    name = Text(max_length=200, required=True)
+    category = Text(max_length=100, min_length=0, required=True)
     price = fields.String(required=True, validate=validate.Regexp(r"^[0-9]{1,12}(\.[0-9]{2,3})?$"))
-    quantity = Count(least=0, most=MAX_QUANTITY, required=True)
-    reserved = Count(least=0, most=10**15, required=True)
-    available = Count(least=-(10**15), most=MAX_QUANTITY, required=True)
-    low_stock_threshold = Count(least=0, most=MAX_QUANTITY, required=True)
+    quantity = Integer(minimum=0, maximum=MAX_QUANTITY, required=True)
+    reserved = Integer(minimum=0, maximum=10**15, required=True)
+    available = Integer(minimum=-(10**15), maximum=MAX_QUANTITY, required=True)
+    low_stock_threshold = Integer(minimum=0, maximum=MAX_QUANTITY, required=True)
     backorder = Flag(required=True)
     stock_status = Choice(*STOCK_STATUSES, required=True)
     archived = Flag(required=True)
@@ -90,32 +90,32 @@ class ProductSchema(Strict):
         metadata={"description": "the caller who last changed anything but the stock"}
     )
     updated = fields.String(required=True, metadata={"format": "date-time"})
-    version = Count(least=1, most=10**12, required=True)
+    version = Integer(minimum=1, maximum=10**12, required=True)
 
 
-class ProductPageSchema(Strict):
+class ProductPageSchema(StrictSchema):
     """A page of products, and the cursor of the next one."""
 
     products = fields.List(fields.Nested(ProductSchema), required=True)
     next = fields.String(required=True, allow_none=True)
 
 
-class StockLineSchema(Strict):
+class StockLineSchema(StrictSchema):
     """A line of the stock ledger: one change of a quantity on hand."""
 
     id = fields.String(required=True)
-    sku = Text(longest=64, required=True)
-    line = Count(least=1, most=10**12, required=True)
+    sku = Text(max_length=64, required=True)
+    line = Integer(minimum=1, maximum=10**12, required=True)
     at = fields.String(required=True, metadata={"format": "date-time"})
     who = fields.String(required=True)
-    reason = Text(longest=200, required=True)
+    reason = Text(max_length=200, required=True)
     order_id = fields.String(required=True, allow_none=True)
-    change = Count(least=-MAX_QUANTITY, most=MAX_QUANTITY, required=True)
-    before = Count(least=0, most=MAX_QUANTITY, required=True)
-    after = Count(least=0, most=MAX_QUANTITY, required=True)
+    change = Integer(minimum=-MAX_QUANTITY, maximum=MAX_QUANTITY, required=True)
+    before = Integer(minimum=0, maximum=MAX_QUANTITY, required=True)
+    after = Integer(minimum=0, maximum=MAX_QUANTITY, required=True)
 
 
-class StockPageSchema(Strict):
+class StockPageSchema(StrictSchema):
     """A page of a product's stock ledger, newest line first, and the cursor of the next one."""
 
     stock = fields.List(fields.Nested(StockLineSchema), required=True)
@@ -142,9 +142,9 @@ def check_product(product: Document) -> None:
 def _settable(currency: Currency, *, required: bool) -> dict[str, fields.Field[Any]]:
     """The fields that a caller sets; name and price are required if `required`."""
     return {
-        "name": Text(longest=200, required=required, metadata={"examples": ["Ballpoint, blue"]}),
+        "name": Text(max_length=200, required=required, metadata={"examples": ["Ballpoint, blue"]}),
         "price": Money(currency, required=required, metadata={"examples": ["1.20"]}),
-        "category": Text(longest=100, shortest=0, metadata={"examples": ["pens"]}),
-        "low_stock_threshold": Count(least=0, most=MAX_QUANTITY, metadata={"examples": [5]}),
+        "category": Text(max_length=100, min_length=0, metadata={"examples": ["pens"]}),
+        "low_stock_threshold": Integer(minimum=0, maximum=MAX_QUANTITY, metadata={"examples": [5]}),
         "backorder": Flag(metadata={"description": "true: sell when out of stock, and wait"}),
     }

@@ -12,17 +12,17 @@ from app.http.responses.json_response import json_response
 from app.observability.metrics import Metrics
 from app.observability.readiness import checks, refuse_unready
 from app.observability.store_metrics import StoreMetrics
-from app.schema.validation import Strict
+from app.schema.validation import StrictSchema
 from app.store import Store
 
 
-class LiveSchema(Strict):
+class LiveSchema(StrictSchema):
     """The process answers."""
 
     live = fields.Boolean(required=True)
 
 
-class CheckSchema(Strict):
+class CheckSchema(StrictSchema):
     """What one check found."""
 
     name = fields.String(required=True)
@@ -30,7 +30,7 @@ class CheckSchema(Strict):
     detail = fields.String(required=True)
 
 
-class ReadySchema(Strict):
+class ReadySchema(StrictSchema):
     """The process can do its work. If it cannot, the 503 has `checks`, too."""
 
     ready = fields.Boolean(required=True)
@@ -49,13 +49,13 @@ def blueprint(
     @routes.get("/livez")
     @Operation(LiveSchema)
     def livez() -> Response:
-        """Whether the process answers at all; one that does not should be started again."""
+        """Liveness probe: 200 while the process serves requests."""
         return json_response({"live": True})
 
     @routes.get("/readyz")
     @Operation(ReadySchema)
     def readyz() -> Response:
-        """Whether orders should be sent here: the disk takes them, and deliveries are in time."""
+        """Readiness probe: 200 while the disk accepts writes and deliveries are on time."""
         found = checks(store, counted.heartbeat, ready_delay_s)
         refuse_unready(found)
         return json_response({"ready": True, "checks": [asdict(each) for each in found]})

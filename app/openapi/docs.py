@@ -1,33 +1,24 @@
-"""/docs: the contract as a page where it can be tried out; /openapi.json and /postman.json.
+"""The API documentation: /docs (Swagger UI), /openapi.json and /postman.json.
 
-The page is Swagger UI, from the package flask-swagger-ui, which brings its files along; only they
-are used, because that package's own page needs inline scripts. Here nothing is inline, and the
-browser is told to ask no other host.
+The files of Swagger UI come from the package flask-swagger-ui. Its page is not used, because it
+needs inline scripts; this page has none, and its policy allows no other host.
 """
 
 from functools import cache
 from importlib.resources import files
-from pathlib import Path
 from typing import Any
 
-from flask import (
-    Blueprint,
-    Response,
-    abort,
-    current_app,
-    render_template,
-    request,
-    send_from_directory,
-)
+from flask import Blueprint, Response, current_app, render_template, request, send_from_directory
+from werkzeug.exceptions import NotFound
 
 from app.http.responses.json_response import json_response
-from app.openapi.document import document
-from app.openapi.postman import collection
+from app.openapi.document import openapi_document
+from app.openapi.postman import postman_collection
 
-SWAGGER_UI = frozenset({"swagger-ui.css", "swagger-ui-bundle.js", "favicon-32x32.png"})
-"""What the page needs of Swagger UI."""
+SWAGGER_UI = "swagger-ui.css", "swagger-ui-bundle.js", "favicon-32x32.png"
+"""The files of Swagger UI that the page needs."""
 
-_GUARD = {
+_PAGE_HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
     "img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; "
     "frame-ancestors 'none'",
@@ -37,7 +28,7 @@ _GUARD = {
 
 
 def blueprint() -> Blueprint:
-    """The routes. They tell of whatever the application has when they are first asked."""
+    """The routes; the contract is generated at the first request for it."""
     docs = Blueprint(
         "docs",
         __name__,
@@ -48,8 +39,8 @@ def blueprint() -> Blueprint:
 
     @cache
     def contract() -> dict[str, Any]:
-        # whatever the address: the page tries out the service that it came from
-        return document(current_app) | {"servers": [{"url": "/"}]}
+        # a relative URL: the page sends its requests to the service that served it
+        return openapi_document(current_app) | {"servers": [{"url": "/"}]}
 
     @docs.get("/openapi.json")
     def get_contract() -> Response:
@@ -57,25 +48,20 @@ def blueprint() -> Blueprint:
 
     @docs.get("/postman.json")
     def get_collection() -> Response:
-        return json_response(
-            collection(contract() | {"servers": [{"url": request.url_root.rstrip("/")}]})
-        )
+        servers = [{"url": request.url_root.rstrip("/")}]
+        return json_response(postman_collection(contract() | {"servers": servers}))
 
     @docs.get("/docs")
     def show_docs() -> Response:
         page = Response(render_template("docs.html"))
-        page.headers.update(_GUARD)
+        page.headers.update(_PAGE_HEADERS)
         return page
 
     @docs.get("/docs/<path:file>")
     def get_file(file: str) -> Response:
         if file not in SWAGGER_UI:
-            abort(404)
-        # without an ETag, which would have to differ for each coding
-        return send_from_directory(_folder(), file, etag=False)
+            raise NotFound
+        # no ETag: it would have to differ for a compressed response
+        return send_from_directory(str(files("flask_swagger_ui") / "dist"), file, etag=False)
 
     return docs
-
-
-def _folder() -> Path:
-    return Path(str(files("flask_swagger_ui"))) / "dist"

@@ -1,8 +1,7 @@
-"""The contract as an OpenAPI 3.1 document."""
+"""Generator of the OpenAPI 3.1 document."""
 
 import re
 import sys
-from types import ModuleType
 from typing import Any
 
 import yaml
@@ -25,8 +24,8 @@ from app.http.operation import (
 )
 from app.http.requests.idempotency import KEY_PATTERN
 from app.http.responses.problems import ProblemSchema
-from app.openapi import responses
 from app.openapi.links import add_links
+from app.openapi.responses import ERROR_DESCRIPTIONS, class_of, error, operation_responses, text
 from app.shipping.carrier import WEBHOOK_HEADERS
 
 Json = dict[str, Any]
@@ -36,9 +35,9 @@ INFO = """\
 Orders, products, and the events that follow from them.
 
 Errors are problem details (RFC 9457); `errors` lists each fault with a JSON pointer. Bodies are
-strict JSON: unknown fields are refused. Every GET answers HEAD as well; OPTIONS and a 405 name the
-methods in Allow. An unknown query parameter is a 400. Lists are read by following Link rel="next".
-Every answer has X-Request-Id, by which the log tells of it.
+strict JSON: unknown fields are refused. HEAD is allowed wherever GET is; OPTIONS and a 405 list
+the methods in Allow. An unknown query parameter is a 400. The next page of a list is in Link
+rel="next". Every response has X-Request-Id, which the log has too.
 """
 
 KEY = "key"
@@ -49,145 +48,126 @@ KEY_SCHEME = {
 }
 
 PATH_PARAMETERS = {
-    "order_id": ("An order's id, or its number.", "1001"),
-    "sku": ("A product's sku, percent-encoded; it may contain slashes.", "notebook-a5"),
-    "key": ("The id of a failure.", "01890a5d-ac96-774b-bcce-b302099a8057:billing"),
-    "handler": ("The service that handles events.", "billing"),
+    "order_id": text("An order's id, or its number.", example="1001"),
+    "sku": text("A product's sku, percent-encoded; it may contain slashes.", example="notebook-a5"),
+    "key": text("The id of a failure.", example="01890a5d-ac96-774b-bcce-b302099a8057:billing"),
+    "handler": text("The service that handles events.", example="billing"),
 }
 
+_WEBHOOK = "A header of the Standard Webhooks specification."
+_WEBHOOK_EXAMPLES = "msg_27UHCyBj7sK", "1795240669", "v1,bm90IHNpZ25lZA=="
+
 HEADER_PARAMETERS: dict[str, Json] = {
-    IF_MATCH: {
-        "description": 'Change only a version with one of these ETags, such as "3"; else 412.',
-        "schema": {"type": "string"},
+    IF_MATCH: text('Only change a document with one of these ETags, such as "3"; else 412.'),
+    IF_NONE_MATCH: text("If the document has one of these ETags: 304 to a GET, 412 to a change."),
+    IDEMPOTENCY_KEY: text(
+        "The same key and body get the first response again, for 24 hours.",
+        pattern=f"^({KEY_PATTERN})$",
+    ),
+    PREFER: text("wait=N: wait for the event handlers, for at most N seconds (up to 10)."),
+    **{
+        name: {"description": _WEBHOOK, "required": True} | text(_WEBHOOK, example=example)
+        for name, example in zip(WEBHOOK_HEADERS, _WEBHOOK_EXAMPLES, strict=True)
     },
-    IF_NONE_MATCH: {
-        "description": "GET: 304 when the version has one of these ETags. Changes: 412 then.",
-        "schema": {"type": "string"},
-    },
-    IDEMPOTENCY_KEY: {
-        "description": "The same key with the same body repeats the first answer, for 24 hours.",
-        "schema": {"type": "string", "pattern": f"^({KEY_PATTERN})$"},
-    },
-    PREFER: {
-        "description": "wait=N: answer when the handlers are through; N seconds, 10 at most.",
-        "schema": {"type": "string"},
-    },
-}
-HEADER_PARAMETERS |= {
-    name: {
-        "description": "By the Standard Webhooks scheme.",
-        "required": True,
-        "schema": {"type": "string"},
-        "example": example,
-    }
-    for name, example in zip(
-        WEBHOOK_HEADERS, ("msg_27UHCyBj7sK", "1795240669", "v1,bm90IHNpZ25lZA=="), strict=True
-    )
 }
 
 
 def as_yaml(app: Flask) -> str:
-    """The contract of `app`, as it stands in openapi.yaml."""
-    return yaml.dump(document(app), Dumper=_Plain, sort_keys=False, allow_unicode=True, width=100)
+    """The contract of `app`, as openapi.yaml has it."""
+    return yaml.dump(
+        openapi_document(app), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100
+    )
 
 
-def document(app: Flask) -> Json:
-    """The contract of `app`: every route that has a description."""
+def openapi_document(app: Flask) -> Json:
+    """The contract of `app`: every route that has an `Operation`."""
     spec = APISpec(
         title="Daybook",
         version=VERSION,
         openapi_version="3.1.0",
         info={"description": INFO},
         servers=[{"url": "http://127.0.0.1:8000"}],
-        # a shop without keys serves its own machine, and asks for none
+        # a shop without keys serves local requests, and needs none
         security=[{}, {KEY: []}],
         tags=_tags(app),
         plugins=[_Plugin(schema_name_resolver=name_of)],
     )
     spec.components.schema("Problem", schema=ProblemSchema)
     spec.components.security_scheme(KEY, KEY_SCHEME)
-    for status, description in responses.REFUSALS.items():
-        spec.components.response(f"Problem{status}", responses.problem(status, description))
+    for status, description in ERROR_DESCRIPTIONS.items():
+        spec.components.response(f"Problem{status}", error(status, description))
     for rule in sorted(app.url_map.iter_rules(), key=lambda rule: rule.rule):
         view = app.view_functions[rule.endpoint]
         if operation := OPERATIONS.get(view):
             path = re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule).rstrip("/")
             is_public = rule.endpoint in PUBLIC_ENDPOINTS
             (method,) = (rule.methods or set()) - {"HEAD", "OPTIONS"}
-            told = {
+            operation_object = {
                 "operationId": view.__name__,
                 "tags": [rule.endpoint.partition(".")[0]],
                 "summary": (view.__doc__ or "").strip(),
                 **_request(operation, sorted(rule.arguments)),
-                "responses": responses.responses(
-                    operation, method, sorted(rule.arguments), is_public=is_public
+                "responses": operation_responses(
+                    operation, method, rule.arguments, is_public=is_public
                 ),
+                **({"security": []} if is_public else {}),
             }
-            told |= {"security": []} if is_public else {}
-            spec.path(path, operations={method.lower(): told})
-    described: Json = spec.to_dict()
-    add_links(described["paths"], described["components"]["schemas"])
-    return {"openapi": described.pop("openapi")} | described
+            spec.path(path, operations={method.lower(): operation_object})
+    document: Json = spec.to_dict()
+    add_links(document["paths"], document["components"]["schemas"])
+    return {"openapi": document.pop("openapi")} | document
 
 
 def _tags(app: Flask) -> list[Json]:
-    """Each service with described routes, in the order in which they were taken in."""
+    """A tag for each blueprint that has an `Operation`, with its module's first line."""
     described = {
-        rule.endpoint.partition(".")[0]
-        for rule in app.url_map.iter_rules()
-        if app.view_functions[rule.endpoint] in OPERATIONS
+        endpoint.partition(".")[0]
+        for endpoint, view in app.view_functions.items()
+        if view in OPERATIONS
     }
     return [
-        {"name": name, "description": _first_line(sys.modules[blueprint.import_name])}
+        {
+            "name": name,
+            "description": (sys.modules[blueprint.import_name].__doc__ or "").partition("\n")[0],
+        }
         for name, blueprint in app.blueprints.items()
         if name in described
     ]
 
 
-def _first_line(module: ModuleType) -> str:
-    return (module.__doc__ or "").partition("\n")[0]
-
-
 def name_of(schema: SchemaLike) -> str:
-    """The name of a schema's document in the contract."""
-    return responses.class_of(schema).__name__.removesuffix("Schema")
+    """The name of a schema in the contract."""
+    return class_of(schema).__name__.removesuffix("Schema")
 
 
 def _request(operation: Operation, arguments: list[str]) -> Json:
-    """Parameters and body."""
+    """The parameters and the body of an operation whose path has `arguments`."""
     parameters: list[Json] = [
-        {
-            "name": name,
-            "in": "path",
-            "required": True,
-            "description": PATH_PARAMETERS[name][0],
-            "schema": {"type": "string"},
-            "example": PATH_PARAMETERS[name][1],
-        }
-        for name in arguments
+        {"name": name, "in": "path", "required": True} | PATH_PARAMETERS[name] for name in arguments
     ]
     if operation.query:
         parameters.append({"in": "query", "schema": operation.query})
     parameters += [
-        {"name": name, "in": "header"} | HEADER_PARAMETERS[name] for name in operation.reads
+        {"name": name, "in": "header"} | HEADER_PARAMETERS[name] for name in operation.headers
     ]
-    told: Json = {"parameters": parameters} if parameters else {}
-    if operation.takes:
-        told["requestBody"] = {
+    request: Json = {"parameters": parameters} if parameters else {}
+    if operation.body:
+        schemas, media_types = operation.body, operation.consumes
+        request["requestBody"] = {
             "required": operation.body_required,
-            "content": {media_type: _body(operation.takes) for media_type in operation.accepts},
+            "content": {media_type: _body(schemas) for media_type in media_types},
         }
-    return told
+    return request
 
 
-def _body(takes: tuple[SchemaLike, ...]) -> Json:
-    examples = {name_of(schema): {"value": example_of(schema)} for schema in takes}
-    schema = takes[0] if len(takes) == 1 else {"anyOf": list(takes)}
+def _body(schemas: tuple[SchemaLike, ...]) -> Json:
+    examples = {name_of(schema): {"value": example_of(schema)} for schema in schemas}
+    schema = schemas[0] if len(schemas) == 1 else {"anyOf": list(schemas)}
     return {"schema": schema, "examples": examples}
 
 
 def example_of(schema: SchemaLike) -> Json:
-    """A document that the schema takes: its fields that have an example."""
+    """A document that the schema accepts: its fields that have an example."""
     declared: dict[str, Any] = resolve_schema_instance(schema).fields
     return {
         name: example
@@ -207,12 +187,12 @@ _NUMBER = re.compile(r"[-+]?[0-9]+(\.[0-9]*)?([eE][-+]?[0-9]+)?")
 
 
 class _Converter(OpenAPIConverter):
-    """Tells the rules over several fields too; see Strict.across."""
+    """Adds the rules over several fields; see StrictSchema.cross_field_rules."""
 
     def schema2jsonschema(self, schema: Schema) -> Json:
         """See OpenAPIConverter."""
-        told: Json = super().schema2jsonschema(schema)  # type: ignore[no-untyped-call]  # theirs
-        return told | getattr(schema, "across", {})
+        fields: Json = super().schema2jsonschema(schema)  # type: ignore[no-untyped-call]  # apispec
+        return fields | getattr(schema, "cross_field_rules", {})
 
 
 class _Plugin(MarshmallowPlugin):
@@ -221,17 +201,17 @@ class _Plugin(MarshmallowPlugin):
     Converter = _Converter
 
 
-class _Plain(yaml.SafeDumper):
-    """YAML for readers: without anchors, and with long texts as they were written."""
+class _Dumper(yaml.SafeDumper):
+    """Dumps YAML without anchors, and texts of several lines as blocks."""
 
     def ignore_aliases(self, data: Any) -> bool:
         """See yaml.SafeDumper."""
         return True
 
     def represent_str(self, data: str) -> yaml.ScalarNode:
-        """See yaml.SafeDumper; a text that YAML 1.2 might take for a number is quoted."""
+        """See yaml.SafeDumper; quotes a text that YAML 1.2 could read as a number."""
         style = "|" if "\n" in data else "'" if _NUMBER.fullmatch(data) else None
         return self.represent_scalar("tag:yaml.org,2002:str", data, style)
 
 
-_Plain.add_representer(str, _Plain.represent_str)
+_Dumper.add_representer(str, _Dumper.represent_str)

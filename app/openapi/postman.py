@@ -1,29 +1,27 @@
-"""The contract as a collection for Postman (format 2.1), and for its runner, newman.
+"""Generator of a Postman collection (format 2.1) from the contract, also for its runner newman.
 
-One request for each example of each operation. Run from top to bottom they tell a story: what one
-answer says goes into the next request, by the contract's links, and each request tests that its
-answer is one that the contract has and is no complaint about its form.
+It has one request for each example of each operation. They can be run from top to bottom: by the
+contract's links, values of a response become variables of later requests. Each request tests that
+its status is in the contract and is no error of form (FORM_ERRORS).
 """
 
 import json
 from collections.abc import Iterator
-from itertools import groupby
 from typing import Any
 
 Json = dict[str, Any]
 
 FORMAT = "https://schema.getpostman.com/json/collection/v2.1.0/collection.json"
-REFUSED_FOR_FORM = frozenset({400, 413, 415, 422})
+FORM_ERRORS = frozenset({400, 413, 415, 422})
 
-API_KEY = "The key of a shop that has keys; nothing is sent while it is empty."
+API_KEY = "An API key, for a shop that has keys; none is sent while this is empty."
 
-_STORY = ("post", "get", "put", "patch", "delete")
+_METHOD_ORDER = ("post", "get", "put", "patch", "delete")
 
 
-def collection(contract: Json) -> Json:
-    """The collection, with a folder for each service."""
-    told = sorted(_operations(contract), key=_place_in_story)
-    folders = {tag: list(each) for tag, each in groupby(told, key=lambda each: each[2]["tags"][0])}
+def postman_collection(contract: Json) -> Json:
+    """The collection, with a folder for each tag."""
+    ordered = sorted(_operations(contract), key=_sort_key)
     return {
         "info": {
             "name": contract["info"]["title"],
@@ -43,7 +41,12 @@ def collection(contract: Json) -> Json:
             {
                 "name": tag["name"],
                 "description": tag["description"],
-                "item": [item for each in folders[tag["name"]] for item in _items(*each)],
+                "item": [
+                    item
+                    for path, method, operation in ordered
+                    if operation["tags"][0] == tag["name"]
+                    for item in _items(path, method, operation)
+                ],
             }
             for tag in contract["tags"]
         ],
@@ -56,15 +59,14 @@ def _operations(contract: Json) -> Iterator[tuple[str, str, Json]]:
             yield path, method, operation
 
 
-def _place_in_story(told: tuple[str, str, Json]) -> tuple[str, int, str]:
-    """By service; what creates comes first, what is done to it next, and its end last."""
-    path, method, operation = told
-    place = _STORY.index("patch" if method == "post" and "{" in path else method)
-    return operation["tags"][0], place, path
+def _sort_key(described: tuple[str, str, Json]) -> tuple[int, str]:
+    """Requests that create, read, change and delete, in this order; then by path."""
+    path, method, _ = described
+    return _METHOD_ORDER.index("patch" if method == "post" and "{" in path else method), path
 
 
 def _examples(contract: Json) -> dict[str, str]:
-    """The variables of all paths, until an answer gives better ones."""
+    """The initial values of the path variables, which responses replace."""
     return {
         parameter["name"]: parameter["example"]
         for _, _, operation in _operations(contract)
@@ -74,7 +76,7 @@ def _examples(contract: Json) -> dict[str, str]:
 
 
 def _items(path: str, method: str, operation: Json) -> Iterator[Json]:
-    """A request for each example of the body, or one without."""
+    """A request for each example of the body; one for an operation without a body."""
     bodies = next(iter(operation.get("requestBody", {}).get("content", {}).items()), None)
     if bodies is None:
         yield _item(operation["operationId"], path, method, operation)
@@ -94,24 +96,24 @@ def _items(path: str, method: str, operation: Json) -> Iterator[Json]:
 
 
 def _item(title: str, path: str, method: str, operation: Json) -> Json:
-    placed: dict[str, list[Json]] = {"path": [], "query": [], "header": []}
+    parameters: dict[str, list[Json]] = {"path": [], "query": [], "header": []}
     for parameter in operation.get("parameters", []):
-        placed[parameter["in"]].append(parameter)
-    steps = [step.replace("{", ":").rstrip("}") for step in path.strip("/").split("/")]
+        parameters[parameter["in"]].append(parameter)
+    segments = [segment.replace("{", ":").rstrip("}") for segment in path.strip("/").split("/")]
     return {
         "name": title,
         "request": {
             "method": method.upper(),
             "description": operation["summary"],
-            "header": [_told(each) for each in placed["header"]],
+            "header": [_parameter(each) for each in parameters["header"]],
             "url": {
-                "raw": "{{base_url}}/" + "/".join(steps),
+                "raw": "{{base_url}}/" + "/".join(segments),
                 "host": ["{{base_url}}"],
-                "path": steps,
-                "query": [_told(each) for each in placed["query"]],
+                "path": segments,
+                "query": [_parameter(each) for each in parameters["query"]],
                 "variable": [
                     {"key": each["name"], "value": "{{" + each["name"] + "}}"}
-                    for each in placed["path"]
+                    for each in parameters["path"]
                 ],
             },
         },
@@ -121,8 +123,8 @@ def _item(title: str, path: str, method: str, operation: Json) -> Json:
     }
 
 
-def _told(parameter: Json) -> Json:
-    """A parameter with its example; an optional one is there to be switched on."""
+def _parameter(parameter: Json) -> Json:
+    """A parameter with its example; an optional one is disabled."""
     return {
         "key": parameter["name"],
         "value": parameter.get("example", ""),
@@ -132,28 +134,28 @@ def _told(parameter: Json) -> Json:
 
 
 def _test(operation: Json) -> list[str]:
-    """The lines of the test: the status, and what the next requests need."""
+    """The lines of the test script: check the status, set variables for later requests."""
     statuses = sorted(
         int(status)
         for status in operation["responses"]
-        if int(status) < 500 and int(status) not in REFUSED_FOR_FORM
+        if int(status) < 500 and int(status) not in FORM_ERRORS
     )
     return [
-        'pm.test("the answer is one of the contract", () => {',
+        'pm.test("the status is one that the contract lists", () => {',
         f"  pm.expect({statuses}, pm.response.text()).to.include(pm.response.code);",
         "});",
-        *_learnt(operation),
+        *_set_variables(operation),
     ]
 
 
-def _learnt(operation: Json) -> Iterator[str]:
-    """Keep what the links take from the answer, such as `$response.body#/order_id`."""
-    for status, answer in operation["responses"].items():
-        taken = {
+def _set_variables(operation: Json) -> Iterator[str]:
+    """Set the variables that links take from a response, such as `$response.body#/order_id`."""
+    for status, response in operation["responses"].items():
+        variables = {
             name: expression.rpartition("/")[2]
-            for link in answer.get("links", {}).values()
+            for link in response.get("links", {}).values()
             for name, expression in link["parameters"].items()
         }
-        for name, member in taken.items():
+        for name, member in variables.items():
             yield f"if (pm.response.code === {status})"
             yield f'  pm.collectionVariables.set("{name}", pm.response.json()["{member}"]);'

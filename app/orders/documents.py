@@ -3,7 +3,7 @@
 from marshmallow import fields
 
 from app.orders.schemas import check_order
-from app.schema.validation import kept
+from app.schema.validation import stored_document_check
 from app.store import Collection, Document, IndexValue, IssuedNumber
 
 
@@ -31,10 +31,14 @@ ORDERS = Collection(
 REFERENCES = Collection(
     name="references",
     key="reference",
-    check=kept(order_id=fields.String(required=True), at=fields.String(required=True)),
+    check=stored_document_check(
+        order_id=fields.String(required=True), at=fields.String(required=True)
+    ),
 )
 """Reference in another system → the order imported from it. A reference outlives its order, so that
 a deleted order is not imported again."""
 
-SHOP = Collection(name="shop", key="name", check=kept(value=fields.String(required=True)))
+SHOP = Collection(
+    name="shop", key="name", check=stored_document_check(value=fields.String(required=True))
+)
 """Settings of the shop that never change after the first start."""

@@ -10,10 +10,11 @@ from app.events.schemas import TimelineSchema
 from app.http.operation import IDEMPOTENCY_KEY, IF_MATCH, IF_NONE_MATCH, PREFER, Operation
 from app.http.requests import idempotency
 from app.http.requests.body import PATCH_TYPES, json_object, json_object_if_any
-from app.http.requests.long_poll import LongPollSlots, preferred_wait_s
-from app.http.requests.paging import page_response, paging, query
+from app.http.requests.conditions import expected_versions
+from app.http.requests.long_poll import LongPollSlots, requested_wait_s
+from app.http.requests.paging import load_query, page_request, page_response
 from app.http.responses import csv_response
-from app.http.responses.json_response import expected_versions, json_response, versioned
+from app.http.responses.json_response import etag_response, json_response
 from app.http.security.identity import current
 from app.kernel.errors import NotFound
 from app.kernel.order_states import OPEN, PLACED
@@ -45,41 +46,45 @@ def blueprint(
     @Operation(
         order,
         201,
-        takes=(order_request,),
-        reads=(IDEMPOTENCY_KEY, PREFER),
-        refuses=(409,),
-        versioned=True,
+        body=(order_request,),
+        headers=(IDEMPOTENCY_KEY, PREFER),
+        errors=(409,),
+        etag=True,
     )
     def post_order() -> Response:
         """Place an order. The order and its events are on disk before the response is sent."""
-        key = idempotency.requested_key()
+        key = idempotency.request_key()
         wanted = load(order_request, json_object())
-        wait_s = preferred_wait_s()
+        wait_s = requested_wait_s()
         who = current().name
 
         def place(tx: Transaction) -> Response:
             placed = service.place_order(tx, policy, wanted, by=who)
-            return versioned(placed, 201, Location=f"/order/{placed['order_id']}")
+            return etag_response(placed, 201, Location=f"/order/{placed['order_id']}")
 
-        response = idempotency.once(store, key, place, wait_s)
+        response = idempotency.execute_once(store, key, place, wait_s)
         if not wait_s or idempotency.is_repeated(response):
             return response
-        response = long_poll_slots.waited(
+        response = long_poll_slots.wait_for_update(
             response,
             wait_s,
             lambda wait_s: _wait_until_handled(store, response.headers["Location"], wait_s),
         )
         if key:
             with store.transaction() as tx:
-                idempotency.remember(tx, key, response)
+                idempotency.store_response(tx, key, response)
         return response
 
     @routes.get("/order")
-    @Operation(schemas.OrderPageSchema, query=schemas.LIST_QUERY, also=(csv_response.MEDIA_TYPE,))
+    @Operation(
+        schemas.OrderPageSchema,
+        query=schemas.LIST_QUERY,
+        other_media_types=(csv_response.MEDIA_TYPE,),
+    )
     def list_orders() -> Response:
         """A page of orders, newest first unless sorted otherwise; all of them as CSV."""
-        wanted = query(schemas.LIST_QUERY)
-        limit, cursor = paging(wanted)
+        wanted = load_query(schemas.LIST_QUERY)
+        limit, cursor = page_request(wanted)
 
         def find(view: View, after: str | None, limit: int) -> Page:
             return view.find(
@@ -92,8 +97,8 @@ def blueprint(
                 descending=wanted["sort"] == "-date",
             )
 
-        if csv_response.is_wanted():
-            orders = csv_response.every(store, find)
+        if csv_response.is_preferred():
+            orders = csv_response.read_all(store, find)
             response = csv_response.csv_response(
                 "orders.csv", csv_export.HEADINGS, csv_export.rows(orders)
             )
@@ -105,21 +110,21 @@ def blueprint(
         return response
 
     @routes.get("/order/<order_id>")
-    @Operation(order, reads=(IF_NONE_MATCH,), versioned=True)
+    @Operation(order, headers=(IF_NONE_MATCH,), etag=True)
     def get_order(order_id: str) -> Response:
         """One order."""
         with store.read() as view:
             found = find_order(view, order_id)
-        return versioned(found)
+        return etag_response(found)
 
     @routes.patch("/order/<order_id>")
     @Operation(
         order,
-        takes=(order_change, cancel_patch),
-        accepts=PATCH_TYPES,
-        reads=(IF_MATCH, IF_NONE_MATCH),
-        refuses=(409,),
-        versioned=True,
+        body=(order_change, cancel_patch),
+        consumes=PATCH_TYPES,
+        headers=(IF_MATCH, IF_NONE_MATCH),
+        errors=(409,),
+        etag=True,
     )
     def patch_order(order_id: str) -> Response:
         """Change customer or lines by a merge patch (RFC 7396), or cancel with the status alone."""
@@ -128,13 +133,15 @@ def blueprint(
         if "status" in body or "reason" in body:
             reason = load(cancel_patch, body).get("reason", "")
             with store.transaction() as tx:
-                return versioned(service.cancel_order(tx, order_id, reason, expected, by=who))
+                return etag_response(service.cancel_order(tx, order_id, reason, expected, by=who))
         patch = load(order_change, body)
         with store.transaction() as tx:
-            return versioned(service.change_order(tx, policy, order_id, patch, expected, by=who))
+            return etag_response(
+                service.change_order(tx, policy, order_id, patch, expected, by=who)
+            )
 
     @routes.delete("/order/<order_id>")
-    @Operation(schemas.DeletedSchema, reads=(IF_MATCH, IF_NONE_MATCH), refuses=(409,))
+    @Operation(schemas.DeletedSchema, headers=(IF_MATCH, IF_NONE_MATCH), errors=(409,))
     def delete_order(order_id: str) -> Response:
         """Delete an order, unless the carrier has its goods."""
         expected = expected_versions()
@@ -148,11 +155,11 @@ def blueprint(
     @routes.post("/order/<order_id>/cancel")
     @Operation(
         order,
-        takes=(cancellation,),
+        body=(cancellation,),
         body_required=False,
-        reads=(IF_MATCH, IF_NONE_MATCH),
-        refuses=(409,),
-        versioned=True,
+        headers=(IF_MATCH, IF_NONE_MATCH),
+        errors=(409,),
+        etag=True,
     )
     def cancel_order(order_id: str) -> Response:
         """Cancel an order and keep it. Cancelling it again changes nothing."""
@@ -160,7 +167,7 @@ def blueprint(
         reason = load(cancellation, json_object_if_any()).get("reason", "")
         expected = expected_versions()
         with store.transaction() as tx:
-            return versioned(service.cancel_order(tx, order_id, reason, expected, by=who))
+            return etag_response(service.cancel_order(tx, order_id, reason, expected, by=who))
 
     @routes.get("/order/<order_id>/events")
     @Operation(TimelineSchema)

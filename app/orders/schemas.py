@@ -10,9 +10,9 @@ from app.kernel import order_states
 from app.kernel.errors import Invalid, Problem
 from app.kernel.money import Currency
 from app.kernel.payment_methods import APPROVE, METHODS
-from app.schema.fields import Choice, Count, EmailAddress, Moment, Money, Text
+from app.schema.fields import Choice, EmailAddress, Integer, Money, Text, Timestamp
 from app.schema.paging import list_schema
-from app.schema.validation import Strict, load
+from app.schema.validation import StrictSchema, load
 from app.store import Document
 
 MAX_LINES = 2000
@@ -28,34 +28,34 @@ _AMOUNT = r"^[0-9]{1,24}(\.[0-9]{1,3})?$"
 
 def request_schema(currency: Currency) -> Schema:
     """POST /order."""
-    return Strict.from_dict(_settable_fields(currency, required=True), name="OrderRequest")()
+    return StrictSchema.from_dict(_settable_fields(currency, required=True), name="OrderRequest")()
 
 
 def change_schema(currency: Currency) -> Schema:
     """PATCH /order/{id}: any of the request's fields."""
-    return Strict.from_dict(_settable_fields(currency, required=False), name="OrderChange")()
+    return StrictSchema.from_dict(_settable_fields(currency, required=False), name="OrderChange")()
 
 
-class CancelPatchSchema(Strict):
+class CancelPatchSchema(StrictSchema):
     """PATCH /order/{id}: the status alone, to cancel."""
 
     status = Choice(order_states.CANCELLED, required=True)
-    reason = Text(longest=500, metadata={"examples": ["ordered twice"]})
+    reason = Text(max_length=500, metadata={"examples": ["ordered twice"]})
 
 
-class CancellationSchema(Strict):
+class CancellationSchema(StrictSchema):
     """POST /order/{id}/cancel."""
 
-    reason = Text(longest=500, metadata={"examples": ["ordered twice"]})
+    reason = Text(max_length=500, metadata={"examples": ["ordered twice"]})
 
 
 LIST_QUERY = list_schema(
     {
         "status": Choice(*order_states.STATUSES),
-        "customer": Text(longest=254, metadata={"description": "name or e-mail, in any case"}),
-        "product": Text(longest=64, metadata={"description": "a sku"}),
-        "from": Moment(metadata={"description": "order_date from this day or moment on"}),
-        "to": Moment(
+        "customer": Text(max_length=254, metadata={"description": "name or e-mail, in any case"}),
+        "product": Text(max_length=64, metadata={"description": "a sku"}),
+        "from": Timestamp(metadata={"description": "order_date from this day or moment on"}),
+        "to": Timestamp(
             end_of_day=True, metadata={"description": "order_date up to this day or moment"}
         ),
         "sort": Choice("-date", "date", load_default="-date"),
@@ -63,7 +63,7 @@ LIST_QUERY = list_schema(
 )
 
 
-class HistorySchema(Strict):
+class HistorySchema(StrictSchema):
     """One change of an order."""
 
     at = fields.String(required=True, metadata={"format": "date-time"})
@@ -74,28 +74,28 @@ class HistorySchema(Strict):
     )
 
 
-class OrderLineSchema(Strict):
+class OrderLineSchema(StrictSchema):
     """One line of a stored order."""
 
-    product = Text(longest=64, required=True)
-    name = Text(longest=200, required=True)
-    quantity = Count(least=1, most=MAX_QUANTITY, required=True)
+    product = Text(max_length=64, required=True)
+    name = Text(max_length=200, required=True)
+    quantity = Integer(minimum=1, maximum=MAX_QUANTITY, required=True)
     amount = fields.String(required=True, validate=validate.Regexp(_AMOUNT))
     line_total = fields.String(required=True, validate=validate.Regexp(_AMOUNT))
 
 
-class OrderSchema(Strict):
+class OrderSchema(StrictSchema):
     """An order, as in responses and in data/orders.json."""
 
     order_id = fields.String(
         required=True, validate=validate.Regexp(_UUID), metadata={"format": "uuid"}
     )
-    number = Count(least=1, most=_MAX_NUMBER, required=True)
+    number = Integer(minimum=1, maximum=_MAX_NUMBER, required=True)
     link = fields.String(
         validate=validate.Regexp(_LINK),
         metadata={"description": "/orders/{link} is the customer's own page of the order"},
     )
-    customer_name = Text(longest=200, required=True)
+    customer_name = Text(max_length=200, required=True)
     customer_email = EmailAddress(required=True, allow_none=True)
     items = fields.List(
         fields.Nested(OrderLineSchema), required=True, validate=validate.Length(1, MAX_LINES)
@@ -111,18 +111,18 @@ class OrderSchema(Strict):
     order_update = fields.String(
         required=True, validate=validate.Regexp(_TIMESTAMP), metadata={"format": "date-time"}
     )
-    version = Count(least=1, most=_MAX_NUMBER, required=True)
+    version = Integer(minimum=1, maximum=_MAX_NUMBER, required=True)
     history = fields.List(fields.Nested(HistorySchema), required=True)
 
 
-class OrderPageSchema(Strict):
+class OrderPageSchema(StrictSchema):
     """A page of orders, and the cursor of the next one."""
 
     orders = fields.List(fields.Nested(OrderSchema), required=True)
     next = fields.String(required=True, allow_none=True)
 
 
-class DeletedSchema(Strict):
+class DeletedSchema(StrictSchema):
     """The order is deleted."""
 
     order_id = fields.String(required=True, metadata={"format": "uuid"})
@@ -158,7 +158,7 @@ def _settable_fields(currency: Currency, *, required: bool) -> dict[str, fields.
     """The fields that a client sets; all are optional unless `required`."""
     return {
         "customer_name": Text(
-            longest=200, required=required, metadata={"examples": ["Ada Lovelace"]}
+            max_length=200, required=required, metadata={"examples": ["Ada Lovelace"]}
         ),
         "customer_email": EmailAddress(allow_none=True, metadata={"examples": ["ada@example.org"]}),
         "items": fields.List(
@@ -174,15 +174,15 @@ def _settable_fields(currency: Currency, *, required: bool) -> dict[str, fields.
 
 @cache
 def _line_schema(currency: Currency) -> type[Schema]:
-    return Strict.from_dict(
+    return StrictSchema.from_dict(
         {
             "product": Text(
-                longest=64,
+                max_length=64,
                 required=True,
                 metadata={"description": "a sku", "examples": ["notebook-a5"]},
             ),
-            "quantity": Count(
-                least=1, most=MAX_QUANTITY, required=True, metadata={"examples": [2]}
+            "quantity": Integer(
+                minimum=1, maximum=MAX_QUANTITY, required=True, metadata={"examples": [2]}
             ),
             "amount": Money(
                 currency, metadata={"description": "price of one unit; else the product's price"}

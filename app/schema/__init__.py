@@ -1,1 +1,1 @@
-"""Fields, validation and strict JSON; stored documents are checked by them too."""
+"""Schemas of requests and of stored documents: field types, validation, strict JSON."""

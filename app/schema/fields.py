@@ -1,7 +1,7 @@
-"""marshmallow fields that take JSON at its word: "1", 1.0 and true are not integers.
+"""marshmallow fields without type coercion: "1", 1.0 and true are not integers.
 
-Each field checks its own limits while it reads, in one call, because requests go through here by
-the thousand; the same limits stand in its metadata, from where app/openapi/ takes them.
+Each field checks its limits in the same call that reads the value, which is faster than
+marshmallow's validators. Its metadata has the same limits, for the OpenAPI contract.
 """
 
 import re
@@ -15,72 +15,65 @@ from app.kernel import clock
 from app.kernel.money import Currency
 
 _FORBIDDEN = frozenset({"Cc", "Cs", "Zl", "Zp"})
-"""Categories of Unicode: controls, lone surrogates, separators of lines and of paragraphs."""
+"""Unicode categories: controls, lone surrogates, line and paragraph separators."""
 
 _CONTROLS = r"\x00-\x1f\x7f-\x9f\u2028\u2029"
 _ANY_TEXT = f"^[^{_CONTROLS}]*$"
 _NOT_BLANK = rf"^[^{_CONTROLS}]*[^{_CONTROLS}\s][^{_CONTROLS}]*$"
 
 _DAY = "[0-9]{4}-[0-9]{2}-[0-9]{2}"
-_CLOCK = r"[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?([Zz]|[+-][0-9]{2}:[0-9]{2})"
-"""RFC 3339, 5.6; more than Python's fromisoformat would take is refused."""
+_TIME = r"[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?([Zz]|[+-][0-9]{2}:[0-9]{2})"
+"""RFC 3339, 5.6, at most six digits of a second; Python's fromisoformat accepts more forms."""
 
 
 class Text(fields.String):
-    """Text in NFC, without control characters; spaces around it are dropped."""
+    """Text in Unicode NFC, without control characters; surrounding spaces are removed.
 
-    def __init__(
-        self,
-        *,
-        longest: int,
-        shortest: int = 1,
-        metadata: dict[str, Any] | None = None,
-        **options: Any,
-    ) -> None:
-        self._shortest, self._longest = shortest, longest
-        limits = {"minLength": shortest, "maxLength": longest}
-        pattern = {"pattern": _NOT_BLANK if shortest else _ANY_TEXT}
-        super().__init__(metadata=limits | pattern | (metadata or {}), **options)
+    Its length is in characters, and the limit counts the surrounding spaces.
+    """
+
+    def __init__(self, *, max_length: int, min_length: int = 1, **options: Any) -> None:
+        self._min_length, self._max_length = min_length, max_length
+        pattern = _NOT_BLANK if min_length else _ANY_TEXT
+        limits = {"minLength": min_length, "maxLength": max_length, "pattern": pattern}
+        super().__init__(**_with_metadata(options, limits))
 
     def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> str:
         if not isinstance(value, str):
             raise ValidationError("must be text")
         if not value.isprintable() and any(unicodedata.category(c) in _FORBIDDEN for c in value):
-            raise ValidationError("must not have control characters or half characters")
+            raise ValidationError("must not have control characters or lone surrogates")
         text = unicodedata.normalize("NFC", value).strip()
-        if len(text) < self._shortest or max(len(text), len(value)) > self._longest:
-            raise ValidationError(f"must have {self._shortest} to {self._longest} characters")
+        if len(text) < self._min_length or max(len(text), len(value)) > self._max_length:
+            raise ValidationError(f"must have {self._min_length} to {self._max_length} characters")
         return text
 
 
 class EmailAddress(Text):
-    """An e-mail address; as `Text`, and at most 254 characters (RFC 5321)."""
+    """An e-mail address of at most 254 characters (RFC 5321)."""
 
     _check = validate.Email(error="is not a valid e-mail address")
 
-    def __init__(self, metadata: dict[str, Any] | None = None, **options: Any) -> None:
+    def __init__(self, **options: Any) -> None:
         shape = {"format": "email", "pattern": r"^\s*\S+@[^\s@]+\s*$"}
-        super().__init__(longest=254, metadata=shape | (metadata or {}), **options)
+        super().__init__(max_length=254, **_with_metadata(options, shape))
 
     def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> str:
         return self._check(super()._deserialize(value))
 
 
-class Count(fields.Integer):
-    """A whole number in a range."""
+class Integer(fields.Integer):
+    """A whole number in a range, both ends included."""
 
-    def __init__(
-        self, *, least: int, most: int, metadata: dict[str, Any] | None = None, **options: Any
-    ) -> None:
-        self._least, self._most = least, most
-        limits = {"minimum": least, "maximum": most}
-        super().__init__(metadata=limits | (metadata or {}), **options)
+    def __init__(self, *, minimum: int, maximum: int, **options: Any) -> None:
+        self._minimum, self._maximum = minimum, maximum
+        super().__init__(**_with_metadata(options, {"minimum": minimum, "maximum": maximum}))
 
     def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> int:
         if type(value) is not int:
             raise ValidationError("must be a whole number")
-        if not self._least <= value <= self._most:
-            raise ValidationError(f"must be from {self._least} to {self._most}")
+        if not self._minimum <= value <= self._maximum:
+            raise ValidationError(f"must be from {self._minimum} to {self._maximum}")
         return value
 
 
@@ -94,13 +87,11 @@ class Flag(fields.Boolean):
 
 
 class Choice(fields.String):
-    """One of a few words."""
+    """One of a set of strings."""
 
-    def __init__(
-        self, *choices: str, metadata: dict[str, Any] | None = None, **options: Any
-    ) -> None:
+    def __init__(self, *choices: str, **options: Any) -> None:
         self._choices = choices
-        super().__init__(metadata={"enum": list(choices)} | (metadata or {}), **options)
+        super().__init__(**_with_metadata(options, {"enum": list(choices)}))
 
     def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> str:
         if not isinstance(value, str) or value not in self._choices:
@@ -109,14 +100,11 @@ class Choice(fields.String):
 
 
 class Money(fields.String):
-    """An amount as decimal text with the currency's digits; "4.5" is kept as "4.50"."""
+    """An amount as a decimal string with the currency's digits; "4.5" becomes "4.50"."""
 
-    def __init__(
-        self, currency: Currency, metadata: dict[str, Any] | None = None, **options: Any
-    ) -> None:
+    def __init__(self, currency: Currency, **options: Any) -> None:
         self.currency = currency
-        pattern = {"pattern": f"^{currency.pattern}$"}
-        super().__init__(metadata=pattern | (metadata or {}), **options)
+        super().__init__(**_with_metadata(options, {"pattern": f"^{currency.pattern}$"}))
 
     def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> str:
         if not isinstance(value, str):
@@ -127,34 +115,35 @@ class Money(fields.String):
             raise ValidationError(str(error)) from None
 
 
-class Moment(fields.String):
-    """A day or a moment with its zone (RFC 3339), read as clock.format_time writes it.
+class Timestamp(fields.String):
+    """A date, or a date and time with its zone (RFC 3339); read as UTC, as clock.format_time writes it.
 
-    A day means its first moment, or with `end_of_day` its last.
+    A date means its first millisecond, or with `end_of_day` its last.
     """
 
-    def __init__(
-        self, *, end_of_day: bool = False, metadata: dict[str, Any] | None = None, **options: Any
-    ) -> None:
+    def __init__(self, *, end_of_day: bool = False, **options: Any) -> None:
         self._end_of_day = end_of_day
-        shape = {
-            "pattern": f"^{_DAY}({_CLOCK})?$",
-            "anyOf": [{"format": "date"}, {"format": "date-time"}],
-        }
-        super().__init__(metadata=shape | (metadata or {}), **options)
+        formats = [{"format": "date"}, {"format": "date-time"}]
+        shape = {"pattern": f"^{_DAY}({_TIME})?$", "anyOf": formats}
+        super().__init__(**_with_metadata(options, shape))
 
     def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> str:
         try:
-            return clock.format_time(self._moment(value))
+            return clock.format_time(self._parse(value))
         except (TypeError, ValueError, OverflowError):
             raise ValidationError(
-                "must be a day (2026-11-21) or a moment (2026-11-21T08:00:00Z)"
+                "must be a date (2026-11-21) or a date and time (2026-11-21T08:00:00Z)"
             ) from None
 
-    def _moment(self, text: str) -> datetime:
+    def _parse(self, text: str) -> datetime:
         if re.fullmatch(_DAY, text):
             day = datetime.combine(date.fromisoformat(text), time(), clock.UTC)
             return day + timedelta(days=1, milliseconds=-1) if self._end_of_day else day
-        if not re.fullmatch(_DAY + _CLOCK, text):
-            raise ValueError("not a moment")
+        if not re.fullmatch(_DAY + _TIME, text):
+            raise ValueError("not RFC 3339")
         return clock.parse_time(text.upper())
+
+
+def _with_metadata(options: dict[str, Any], json_schema: dict[str, Any]) -> dict[str, Any]:
+    """The options of a field, with `json_schema` in its metadata unless they say otherwise."""
+    return options | {"metadata": json_schema | options.get("metadata", {})}

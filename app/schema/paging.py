@@ -9,7 +9,7 @@ from typing import Any
 from marshmallow import Schema, ValidationError, fields
 
 from app.schema.fields import Text
-from app.schema.validation import Strict
+from app.schema.validation import StrictSchema
 
 DEFAULT_LIMIT = 50
 MAX_LIMIT = 200
@@ -35,7 +35,9 @@ class Limit(fields.Integer):
 def list_schema(filters: Mapping[str, fields.Field[Any]]) -> Schema:
     """The schema of a list's query: its own `filters`, and `limit` and `cursor`."""
     cursor = Text(
-        longest=2000,
+        max_length=2000,
         metadata={"pattern": "^[A-Za-z0-9_-]+$", "description": "`next` of the page before"},
     )
-    return Strict.from_dict({**filters, "limit": Limit(), "cursor": cursor}, name="ListQuery")()
+    return StrictSchema.from_dict(
+        {**filters, "limit": Limit(), "cursor": cursor}, name="ListQuery"
+    )()

@@ -1,34 +1,36 @@
-"""The one JSON reader for everything that comes from outside: requests, imports, edited data files.
+"""Strict JSON parser for all outside data: requests, imports, edited data files.
 
-Python's own reader keeps the last of two equal keys, takes NaN and Infinity, and lets lone
+Python's json module keeps the last of two equal keys, accepts NaN and Infinity, and lets lone
 surrogates through (RFC 8259 calls all of these unpredictable). Here they are errors, and so are
-numbers that cannot be kept as they are. What is no JSON text, or costs too much to read, is
-Malformed; what is a sound text with a value in it that cannot be kept is Invalid.
+numbers that cannot be stored exactly. A text that is not JSON, or is too costly to parse, is
+Malformed; valid JSON with a value that cannot be stored is Invalid.
 """
 
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator
-from itertools import islice
+from collections.abc import Iterator
+from functools import partial
+from itertools import chain, islice
 from typing import Any, NoReturn
 
 from app.kernel.errors import MAX_PROBLEMS, Invalid, Malformed, Problem, pointer_step
 
 MAX_DEPTH = 32
 MAX_DIGITS = 64
-LEAST_INTEGER, GREATEST_INTEGER = -(2**63), 2**64 - 1
+MIN_INTEGER, MAX_INTEGER = -(2**63), 2**64 - 1
 
-_HALF = "must not have half a character (a lone surrogate); write both halves of the pair"
+_LONE_SURROGATE = "must not have a lone surrogate; write both halves of the pair"
 _SPACE = re.compile(r"[ \t\r\n]*")
 _BRACKETS = re.compile(r"[\[\]{}]")
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def loads(data: bytes) -> Any:
-    """Read one JSON text in UTF-8.
+    """Parse one JSON text in UTF-8.
 
-    Raises Malformed, with a sentence that says what to change, and Invalid, with a pointer to each,
-    for lone surrogates and for integers of more than 64 bits.
+    Raises Malformed, and Invalid with a pointer to each lone surrogate and to each integer of more
+    than 64 bits.
     """
     text = _text(data)
     try:
@@ -41,9 +43,9 @@ def loads(data: bytes) -> Any:
 
 
 def elements(data: bytes) -> Iterator[tuple[int, Any]]:
-    """The elements of one JSON array in UTF-8, each with the line on which it begins.
+    """Parse a JSON array in UTF-8 element by element; each comes with the line on which it begins.
 
-    Raises Malformed for all that `loads` refuses, once it has come to it, and for another value.
+    Raises Malformed for whatever `loads` refuses, on reaching it, and for a text without an array.
     """
     text = _text(data)
     try:
@@ -90,64 +92,51 @@ def _text(data: bytes) -> str:
         raise Malformed("The JSON text begins with a byte order mark; send plain UTF-8.")
     if not text.strip(" \t\r\n"):
         raise Malformed("The JSON text is empty; a document is required.")
-    _refuse_deep(text)
+    _check_depth(text)
     return text
 
 
-def _refuse_deep(text: str) -> None:
-    """Count brackets outside strings; only a text with many brackets is walked at all."""
+def _check_depth(text: str) -> None:
+    """Raise Malformed over MAX_DEPTH levels; only a text with many brackets is scanned."""
     if text.count("[") + text.count("{") <= MAX_DEPTH:
         return
     depth = 0
-    for piece in _outside_strings(text):
-        for bracket in _BRACKETS.findall(piece):
-            depth += 1 if bracket in "[{" else -1
-            if depth > MAX_DEPTH:
-                raise Malformed(f"The JSON text is nested more than {MAX_DEPTH} levels deep.")
-
-
-def _outside_strings(text: str) -> list[str]:
-    return text.replace("\\\\", "").replace('\\"', "").split('"')[::2]
+    outside_strings = text.replace("\\\\", "").replace('\\"', "").split('"')[::2]
+    for bracket in chain.from_iterable(map(_BRACKETS.findall, outside_strings)):
+        depth += 1 if bracket in "[{" else -1
+        if depth > MAX_DEPTH:
+            raise Malformed(f"The JSON text is nested more than {MAX_DEPTH} levels deep.")
 
 
 def _value_at(text: str, place: int) -> tuple[Any, int]:
-    """The value that begins at `place`, and where it ends."""
+    """The value that begins at `place`, and the place after it. Raises Invalid."""
     try:
         value, end = _DECODER.raw_decode(text, place)
-        # half a surrogate pair can only be written as an escape
-        can_be_kept = text.find("\\u", place, end) < 0 or _is_whole(
-            json.dumps(value, ensure_ascii=False)
-        )
+        # a lone surrogate can only be written as an escape
+        has_escape = text.find("\\u", place, end) >= 0
+        is_storable = not (has_escape and _SURROGATE.search(json.dumps(value, ensure_ascii=False)))
     except _TooManyBits:
         value, end = _DECODER_OF_ANY_SIZE.raw_decode(text, place)
-        can_be_kept = False
-    if not can_be_kept:
-        raise Invalid(list(islice(_faults(value), MAX_PROBLEMS)))
+        is_storable = False
+    if not is_storable:
+        raise Invalid(list(islice(_problems(value), MAX_PROBLEMS)))
     return value, end
 
 
-def _faults(value: Any, pointer: str = "") -> Iterator[Problem]:
-    """What cannot be kept, wherever it stands in `value`."""
+def _problems(value: Any, pointer: str = "") -> Iterator[Problem]:
+    """The values that cannot be stored, anywhere in `value`."""
     if isinstance(value, dict):
         for name, inner in value.items():
-            if not _is_whole(name):
-                yield Problem(pointer + pointer_step(name), _HALF)
-            yield from _faults(inner, pointer + pointer_step(name))
+            if _SURROGATE.search(name):
+                yield Problem(pointer + pointer_step(name), _LONE_SURROGATE)
+            yield from _problems(inner, pointer + pointer_step(name))
     elif isinstance(value, list):
         for place, inner in enumerate(value):
-            yield from _faults(inner, f"{pointer}/{place}")
-    elif isinstance(value, str) and not _is_whole(value):
-        yield Problem(pointer, _HALF)
-    elif isinstance(value, int) and not LEAST_INTEGER <= value <= GREATEST_INTEGER:
+            yield from _problems(inner, f"{pointer}/{place}")
+    elif isinstance(value, str) and _SURROGATE.search(value):
+        yield Problem(pointer, _LONE_SURROGATE)
+    elif isinstance(value, int) and not MIN_INTEGER <= value <= MAX_INTEGER:
         yield Problem(pointer, "must be an integer of at most 64 bits")
-
-
-def _is_whole(text: str) -> bool:
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def _syntax(error: json.JSONDecodeError) -> Malformed:
@@ -158,7 +147,7 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     members = dict(pairs)
     if len(members) != len(pairs):
         (twice, _), *_ = Counter(name for name, _ in pairs).most_common(1)
-        raise Malformed(f"The member {twice[:80]!r} stands twice in one object.")
+        raise Malformed(f"The member {twice[:80]!r} occurs twice in one object.")
     return members
 
 
@@ -167,7 +156,7 @@ def _no_constant(name: str) -> NoReturn:
 
 
 class _TooManyBits(Exception):
-    """The fast decoder met an integer that cannot be kept."""
+    """An integer has more than 64 bits; a second pass with _DECODER_OF_ANY_SIZE locates it."""
 
 
 def _integer_of_any_size(digits: str) -> int:
@@ -178,7 +167,7 @@ def _integer_of_any_size(digits: str) -> int:
 
 def _integer(digits: str) -> int:
     value = _integer_of_any_size(digits)
-    if not LEAST_INTEGER <= value <= GREATEST_INTEGER:
+    if not MIN_INTEGER <= value <= MAX_INTEGER:
         raise _TooManyBits
     return value
 
@@ -190,14 +179,11 @@ def _fraction(digits: str) -> float:
     return value
 
 
-def _decoder(parse_int: Callable[[str], int]) -> json.JSONDecoder:
-    return json.JSONDecoder(
-        object_pairs_hook=_unique,
-        parse_constant=_no_constant,
-        parse_int=parse_int,
-        parse_float=_fraction,
-    )
-
-
-_DECODER = _decoder(_integer)
-_DECODER_OF_ANY_SIZE = _decoder(_integer_of_any_size)
+_decoder = partial(
+    json.JSONDecoder,
+    object_pairs_hook=_unique,
+    parse_constant=_no_constant,
+    parse_float=_fraction,
+)
+_DECODER = _decoder(parse_int=_integer)
+_DECODER_OF_ANY_SIZE = _decoder(parse_int=_integer_of_any_size)

@@ -1,4 +1,4 @@
-"""Schemas, and the way from marshmallow's errors to ours."""
+"""Validation by marshmallow schemas; its errors become `Invalid` with a JSON pointer each."""
 
 from collections.abc import Callable, Iterator
 from itertools import islice
@@ -9,11 +9,11 @@ from marshmallow import INCLUDE, RAISE, Schema, ValidationError, fields, missing
 from app.kernel.errors import MAX_PROBLEMS, Invalid, Problem, pointer_step
 
 
-class Strict(Schema):
+class StrictSchema(Schema):
     """A schema that refuses unknown fields.
 
-    `load` is marshmallow's, without what no schema here uses (hooks, renamed fields, partial
-    loading): it takes half the time, and most of what a POST spends on validation goes there.
+    Its `load` leaves out what no schema here uses (hooks, renamed fields, partial loading), so it
+    takes half the time of marshmallow's, which would be most of the validation of a POST.
     """
 
     class Meta:
@@ -21,11 +21,11 @@ class Strict(Schema):
 
         unknown = RAISE
 
-    across: ClassVar[dict[str, Any]] = {}
-    """What a rule over several fields, which an own `load` checks, is in JSON Schema."""
+    cross_field_rules: ClassVar[dict[str, Any]] = {}
+    """The JSON Schema of rules over several fields, which a `load` of the subclass checks."""
 
     def load(self, data: Any, **_options: Any) -> dict[str, Any]:
-        """The document as the fields read it. Raises ValidationError with every fault found."""
+        """The document as its fields read it. Raises ValidationError with every fault."""
         if not isinstance(data, dict):
             raise ValidationError("must be an object", "_schema")
         loaded: dict[str, Any] = {}
@@ -46,7 +46,7 @@ class Strict(Schema):
 
 
 def load(schema: Schema, document: Any) -> dict[str, Any]:
-    """The document as the schema reads it. Raises Invalid with every problem found."""
+    """The document as the schema reads it. Raises Invalid with at most MAX_PROBLEMS problems."""
     try:
         loaded: dict[str, Any] = schema.load(document)
     except ValidationError as error:
@@ -54,8 +54,8 @@ def load(schema: Schema, document: Any) -> dict[str, Any]:
     return loaded
 
 
-def kept(**members: fields.Field[Any]) -> Callable[[dict[str, Any]], None]:
-    """A check of stored documents, which raises Invalid: `members` must be sound, others may be."""
+def stored_document_check(**members: fields.Field[Any]) -> Callable[[dict[str, Any]], None]:
+    """A check of stored documents: raises Invalid for wrong `members`, and allows further ones."""
     schema = Schema.from_dict(members)(unknown=INCLUDE)
 
     def check(document: dict[str, Any]) -> None:
@@ -65,7 +65,7 @@ def kept(**members: fields.Field[Any]) -> Callable[[dict[str, Any]], None]:
 
 
 def problems(messages: Any, pointer: str = "") -> Iterator[Problem]:
-    """The nested messages of marshmallow, each with the JSON pointer to what it is about."""
+    """The nested messages of marshmallow, each with the JSON pointer to its value."""
     if isinstance(messages, dict):
         for name, inner in messages.items():
             step = "" if name == "_schema" else pointer_step(str(name))
@@ -74,10 +74,10 @@ def problems(messages: Any, pointer: str = "") -> Iterator[Problem]:
         for message in messages:
             yield from problems(message, pointer)
     else:
-        yield Problem(pointer, _WORDS.get(messages, messages))
+        yield Problem(pointer, _MESSAGES.get(messages, messages))
 
 
-_WORDS = {
+_MESSAGES = {
     "Missing data for required field.": "is required",
     "Field may not be null.": "must not be null",
     "Not a valid list.": "must be a list",

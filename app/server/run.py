@@ -19,7 +19,7 @@ from granian.http import HTTP1Settings, HTTP2Settings
 from granian.server.mp import MPServer, WorkerProcess
 
 from app.config import Config
-from app.http.requests.limiter import CONNECTIONS
+from app.http.requests.limiter import MAX_CONNECTIONS
 from app.kernel.errors import Unavailable
 from app.observability import log
 from app.observability.multiprocess import forget, shared_figures
@@ -93,8 +93,8 @@ def run(config: Config, listeners: Sequence[socket.socket]) -> None:
         interface=Interfaces.WSGI,
         workers=config.workers,
         # more than work at once: see app/http/requests/limiter.py
-        blocking_threads=config.threads + CONNECTIONS,
-        backpressure=CONNECTIONS,
+        blocking_threads=config.threads + MAX_CONNECTIONS,
+        backpressure=MAX_CONNECTIONS,
         respawn_failed_workers=True,
         workers_kill_timeout=STOP_S,
         # to tell HTTP/2 from 1.1 without TLS, Granian waits for the first bytes, and a stop would

@@ -5,8 +5,9 @@ from flask import Blueprint, Response, request
 from app.http.operation import IDEMPOTENCY_KEY, IF_MATCH, IF_NONE_MATCH, Operation
 from app.http.requests import idempotency
 from app.http.requests.body import body_bytes, json_object
-from app.http.requests.paging import page_response, paging, query
-from app.http.responses.json_response import expected_versions, versioned
+from app.http.requests.conditions import expected_versions
+from app.http.requests.paging import load_query, page_request, page_response
+from app.http.responses.json_response import etag_response
 from app.http.security.identity import current
 from app.orders.queries import resolve_order_id
 from app.schema.validation import load
@@ -28,49 +29,49 @@ def blueprint(
     @Operation(schemas.ShipmentPageSchema, query=schemas.LIST_QUERY)
     def list_shipments() -> Response:
         """A page of shipments, oldest order first; `state=ready` lists those to pack."""
-        wanted = query(schemas.LIST_QUERY)
-        limit, after = paging(wanted)
+        wanted = load_query(schemas.LIST_QUERY)
+        limit, after = page_request(wanted)
         where: dict[str, IndexValue] = {"state": wanted["state"]} if "state" in wanted else {}
         with store.read() as view:
             page = view.find(SHIPMENTS.name, where, after=after, limit=limit)
         return page_response("shipments", page, page.documents)
 
     @routes.get("/shipment/<order_id>")
-    @Operation(schemas.ShipmentSchema, reads=(IF_NONE_MATCH,), versioned=True)
+    @Operation(schemas.ShipmentSchema, headers=(IF_NONE_MATCH,), etag=True)
     def get_shipment(order_id: str) -> Response:
         """The shipment of an order."""
         with store.read() as view:
             found = find_shipment(view, resolve_order_id(view, order_id))
-        return versioned(found)
+        return etag_response(found)
 
     @routes.post("/shipment/<order_id>/ship")
     @Operation(
         schemas.ShipmentSchema,
-        takes=(handover,),
-        reads=(IDEMPOTENCY_KEY, IF_MATCH, IF_NONE_MATCH),
-        refuses=(409,),
-        versioned=True,
+        body=(handover,),
+        headers=(IDEMPOTENCY_KEY, IF_MATCH, IF_NONE_MATCH),
+        errors=(409,),
+        etag=True,
     )
     def ship(order_id: str) -> Response:
         """Hand a ready shipment to the carrier. Its order can no longer be changed after that."""
-        key, expected = idempotency.requested_key(), expected_versions()
+        key, expected = idempotency.request_key(), expected_versions()
         wanted = load(handover, json_object())
         who = current().name
 
         def hand_over(tx: Transaction) -> Response:
             shipment_id = resolve_order_id(tx, order_id)
             shipped = service.ship(tx, policy, shipment_id, **wanted, expected=expected, by=who)
-            return versioned(shipped)
+            return etag_response(shipped)
 
-        return idempotency.once(store, key, hand_over)
+        return idempotency.execute_once(store, key, hand_over)
 
     @routes.post("/shipment/<order_id>/delivered")
     @Operation(
         schemas.ShipmentSchema,
-        takes=(arrival,),
-        reads=WEBHOOK_HEADERS,
-        refuses=(409,),
-        versioned=True,
+        body=(arrival,),
+        headers=WEBHOOK_HEADERS,
+        errors=(409,),
+        etag=True,
     )
     def delivered(order_id: str) -> Response:
         """The carrier's call-back that a shipment has arrived, signed as a Standard Webhook."""
@@ -78,6 +79,6 @@ def blueprint(
         wanted = load(arrival, json_object())
         with store.transaction() as tx:
             shipment_id = resolve_order_id(tx, order_id)
-            return versioned(service.record_delivery(tx, shipment_id, **wanted))
+            return etag_response(service.record_delivery(tx, shipment_id, **wanted))
 
     return routes

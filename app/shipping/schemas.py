@@ -2,65 +2,65 @@
 
 from marshmallow import fields, validate
 
-from app.schema.fields import Choice, Count, Moment, Text
+from app.schema.fields import Choice, Integer, Text, Timestamp
 from app.schema.paging import list_schema
-from app.schema.validation import Strict, load
+from app.schema.validation import StrictSchema, load
 from app.shipping.states import STATES
 from app.store import Document
 
 LIST_QUERY = list_schema({"state": Choice(*STATES)})
 
 
-class HandoverSchema(Strict):
+class HandoverSchema(StrictSchema):
     """POST /shipment/{order_id}/ship."""
 
-    carrier = Text(longest=100, required=True, metadata={"examples": ["DHL"]})
+    carrier = Text(max_length=100, required=True, metadata={"examples": ["DHL"]})
     tracking_number = Text(
-        longest=100, required=True, metadata={"examples": ["00340434161094042557"]}
+        max_length=100, required=True, metadata={"examples": ["00340434161094042557"]}
     )
 
 
-class ArrivalSchema(Strict):
+class ArrivalSchema(StrictSchema):
     """POST /shipment/{order_id}/delivered, by the carrier."""
 
     tracking_number = Text(
-        longest=100, required=True, metadata={"examples": ["00340434161094042557"]}
+        max_length=100, required=True, metadata={"examples": ["00340434161094042557"]}
     )
-    delivered_at = Moment(metadata={"examples": ["2026-11-24T09:30:00Z"]})
+    delivered_at = Timestamp(metadata={"examples": ["2026-11-24T09:30:00Z"]})
 
 
-class ShipmentLineSchema(Strict):
+class ShipmentLineSchema(StrictSchema):
     """One line of a shipment."""
 
-    product = Text(longest=64, required=True)
-    name = Text(longest=200, required=True)
-    quantity = Count(least=1, most=10**6, required=True)
+    product = Text(max_length=64, required=True)
+    name = Text(max_length=200, required=True)
+    quantity = Integer(minimum=1, maximum=10**6, required=True)
 
 
-class ShipmentSchema(Strict):
+class ShipmentSchema(StrictSchema):
     """A shipment, as in responses and in the store; `shipment_id` is the id of its order.
 
     `waits_for` has the reasons why a waiting shipment is not ready.
     """
 
     shipment_id = fields.String(required=True, metadata={"format": "uuid"})
-    order_number = Count(least=1, most=10**12, required=True)
+    order_number = Integer(minimum=1, maximum=10**12, required=True)
     state = Choice(*STATES, required=True)
     waits_for = fields.List(Choice("stock", "payment"), required=True)
-    customer_name = Text(longest=200, required=True)
+    customer_name = Text(max_length=200, required=True)
     lines = fields.List(
         fields.Nested(ShipmentLineSchema), required=True, validate=validate.Length(1)
     )
-    carrier = Text(longest=100, required=True, allow_none=True)
-    tracking_number = Text(longest=100, required=True, allow_none=True)
+    carrier = Text(max_length=100, required=True, allow_none=True)
+    tracking_number = Text(max_length=100, required=True, allow_none=True)
     shipped_at = fields.String(required=True, allow_none=True, metadata={"format": "date-time"})
     shipped_by = fields.String(metadata={"description": "the caller who handed it to the carrier"})
     delivered_at = fields.String(required=True, allow_none=True, metadata={"format": "date-time"})
     updated = fields.String(required=True, metadata={"format": "date-time"})
-    version = Count(least=1, most=10**12, required=True)
+    version = Integer(minimum=1, maximum=10**12, required=True)
 
 
-class ShipmentPageSchema(Strict):
+class ShipmentPageSchema(StrictSchema):
     """A page of shipments, and the cursor of the next one."""
 
     shipments = fields.List(fields.Nested(ShipmentSchema), required=True)

@@ -33,7 +33,7 @@ CARRIER_SECRET = "whsec_" + "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 
 @dataclass
 class Scene:
-    """A shop with keys, users, products and an order; `client` keeps no cookies."""
+    """A shop with keys, users, products and an order; `client` has no cookie jar."""
 
     app: Flask
     client: FlaskClient
@@ -43,30 +43,30 @@ class Scene:
 
     @property
     def runtime(self) -> Runtime:
-        """What lives in the process."""
+        """The runtime of the application."""
         found: Runtime = self.app.extensions["daybook"]
         return found
 
     def as_key(self, role: str) -> dict[str, str]:
-        """The headers of a key in this role."""
+        """The headers of a key with this role."""
         return {"Authorization": f"Bearer {self.keys[role]}"}
 
     def as_user(self, role: str) -> dict[str, str]:
-        """The headers of a browser in which a user of this role is signed in."""
+        """The headers of a browser with a user of this role."""
         return {"Cookie": f"{sessions.COOKIE}={self.tokens[role]}"}
 
     def form_of(self, role: str) -> str:
-        """What the forms of that browser carry against forgery."""
+        """The CSRF token of that browser's forms."""
         page = Page(self.client.get("/sign-in", headers=self.as_user(role)))
         return page.fields["forgery"]["value"]
 
     def send(self, role: str, path: str, **fields: str) -> TestResponse:
-        """A form that this user sends, with what it carries against forgery."""
+        """Send a form as this user, with its CSRF token."""
         sent = {"forgery": self.form_of(role)} | fields
         return self.client.post(path, data=sent, headers=self.as_user(role), content_type=FORM)
 
     def call(self, role: str, method: str, path: str, document: object = None) -> TestResponse:
-        """A request to the API by the key of this role."""
+        """Send an API request with the key of this role."""
         return self.client.open(path, method=method, json=document, headers=self.as_key(role))
 
 
@@ -75,13 +75,13 @@ Attack = Callable[[Scene], TestResponse]
 
 @pytest.fixture
 def config(config: Config) -> Config:
-    """With what is optional, so that it can be attacked too."""
+    """With all optional parts, so that they can be attacked."""
     return replace(config, carrier_secret=CARRIER_SECRET, faults=True)
 
 
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
-    """One shop for all attacks of a module: each leaves it as it was."""
+    """One shop for all attacks of a module: each leaves it unchanged."""
     settings = Config(
         data=tmp_path_factory.mktemp("shop") / "data",
         retry_wait=0.001,
@@ -112,18 +112,18 @@ def opened(app: Flask) -> Scene:
 
 
 def refused(shop: Scene, attack: Attack, *statuses: int) -> TestResponse:
-    """Run an attack; it is answered with one of `statuses`, gives nothing away, changes nothing."""
+    """Run an attack: one of `statuses`, nothing revealed, nothing changed."""
     settle(shop)
     before = everything(shop.app)
-    answer = attack(shop)
-    assert answer.status_code in statuses, (answer.status_code, answer.text[:500])
-    assert_nothing_given_away(shop, answer)
+    response = attack(shop)
+    assert response.status_code in statuses, (response.status_code, response.text[:500])
+    assert_nothing_revealed(shop, response)
     assert everything(shop.app) == before
-    return answer
+    return response
 
 
 def settle(shop: Scene) -> None:
-    """Wait until what earlier requests began is through."""
+    """Wait until all deliveries of earlier requests have ended."""
     feed = shop.runtime.change_feed("outbox")
     for _ in range(600):
         with shop.runtime.read() as view:
@@ -133,9 +133,9 @@ def settle(shop: Scene) -> None:
     raise AssertionError("events are still on their way")
 
 
-def assert_nothing_given_away(shop: Scene, answer: TestResponse) -> None:
-    """No secret, no path of the machine, no trace of the program in what was answered."""
-    said = answer.get_data(as_text=True) + str(answer.headers)
+def assert_nothing_revealed(shop: Scene, response: TestResponse) -> None:
+    """Fail when the response has a secret, a path or a stack trace."""
+    said = response.get_data(as_text=True) + str(response.headers)
     for secret in (*shop.keys.values(), *shop.tokens.values(), CARRIER_SECRET):
         assert secret not in said
     assert str(shop.runtime.config.data) not in said

@@ -1,4 +1,4 @@
-"""What a body may say: nothing that the service sets itself, and not too much of anything."""
+"""Attacks by request bodies: mass assignment, forged actors, excessive size."""
 
 import json
 from typing import Any
@@ -27,12 +27,12 @@ OWN_FIELDS: dict[str, Any] = {
 
 @pytest.mark.parametrize("field", OWN_FIELDS)
 @pytest.mark.parametrize("method", ["POST", "PATCH"])
-def test_what_the_service_sets_nobody_else_sets(shop: Scene, field: str, method: str) -> None:
-    """Mass assignment: 422 with a pointer to the field; 409 where an order cannot become that."""
+def test_fields_of_the_service_cannot_be_set(shop: Scene, field: str, method: str) -> None:
+    """Mass assignment: 422 with a pointer, or 409 where the order cannot have that status."""
     wanted = (request_for(tea=1) if method == "POST" else {}) | {field: OWN_FIELDS[field]}
     path = "/order" if method == "POST" else "/order/1001"
-    answer = refused(shop, lambda shop: shop.call("operator", method, path, wanted), 422)
-    assert any(each["pointer"].startswith("/") for each in body(answer)["errors"])
+    response = refused(shop, lambda shop: shop.call("operator", method, path, wanted), 422)
+    assert any(each["pointer"].startswith("/") for each in body(response)["errors"])
 
 
 @pytest.mark.parametrize(
@@ -48,8 +48,8 @@ def test_what_the_service_sets_nobody_else_sets(shop: Scene, field: str, method:
         ("/failure/replay", {"all": True, "by": "x"}),
     ],
 )
-def test_nobody_signs_for_another(shop: Scene, path: str, document: dict[str, Any]) -> None:
-    """Who, and what follows from something else, is set by the service."""
+def test_the_actor_cannot_be_set(shop: Scene, path: str, document: dict[str, Any]) -> None:
+    """The actor, and values that follow from others, are set by the service."""
     refused(shop, lambda shop: shop.call("operator", "POST", path, document), 422)
 
 
@@ -69,8 +69,8 @@ TOO_MUCH: dict[str, tuple[bytes, tuple[int, ...]]] = {
 
 
 @pytest.mark.parametrize("title", TOO_MUCH)
-def test_what_is_too_much_is_refused(shop: Scene, title: str) -> None:
-    """With a 4xx, before it costs anything."""
+def test_excessive_requests_are_refused(shop: Scene, title: str) -> None:
+    """They get a 4xx before they cost much."""
     content, statuses = TOO_MUCH[title]
     headers = shop.as_key("clerk") | {"Content-Type": "application/json"}
     refused(shop, lambda shop: shop.client.post("/order", data=content, headers=headers), *statuses)

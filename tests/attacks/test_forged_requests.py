@@ -1,4 +1,4 @@
-"""What other sites, names and proxies make a browser do: CSRF, rebinding, forwarded headers."""
+"""Attacks through a browser: CSRF, DNS rebinding, forwarded headers."""
 
 from dataclasses import replace
 from ipaddress import ip_network
@@ -34,7 +34,7 @@ FORMS = {
 
 
 def test_every_form_is_attacked(shop: Scene) -> None:
-    """A new form has to stand in the table."""
+    """A new form needs an entry in the table."""
     forms = {
         rule.endpoint
         for rule in shop.app.url_map.iter_rules()
@@ -49,7 +49,7 @@ def test_every_form_is_attacked(shop: Scene) -> None:
     "forgery", ["left out", "empty", "of another browser", "of a clerk", "planted with a cookie"]
 )
 def test_a_forged_form_changes_nothing(shop: Scene, path: str, forgery: str) -> None:
-    """The operator's browser sends its cookie; the form does not carry what belongs to it."""
+    """The browser sends the operator's cookie, but the form has no valid CSRF token."""
     sent = (
         FORMS[path]
         | {
@@ -85,8 +85,8 @@ FROM_ELSEWHERE = {
 
 @pytest.mark.parametrize("where", FROM_ELSEWHERE)
 @pytest.mark.parametrize("path", ["/desk/1001/cancel", "/stock", "/sign-out/everywhere"])
-def test_what_comes_from_elsewhere_changes_nothing(shop: Scene, where: str, path: str) -> None:
-    """Even with everything that the form has to carry."""
+def test_a_form_of_another_origin_changes_nothing(shop: Scene, where: str, path: str) -> None:
+    """This holds even with a valid CSRF token."""
     sent = FORMS[path] | {"forgery": shop.form_of("operator")}
     headers = shop.as_user("operator") | FROM_ELSEWHERE[where]
     refused(
@@ -97,14 +97,14 @@ def test_what_comes_from_elsewhere_changes_nothing(shop: Scene, where: str, path
 
 
 @pytest.mark.parametrize("media_type", ["text/plain", FORM, "multipart/form-data; boundary=x", ""])
-def test_the_api_takes_no_form_of_another_site(shop: Scene, media_type: str) -> None:
-    """What a page can send without asking first (no preflight) is no JSON, whatever is in it."""
+def test_the_api_accepts_no_form_of_another_site(shop: Scene, media_type: str) -> None:
+    """What a page can send without a preflight request is not JSON."""
     body = b'{"customer_name": "Eve", "items": [{"product": "tea", "quantity": 1}]}'
     headers = shop.as_key("clerk") | {"Content-Type": media_type}
     refused(shop, lambda shop: shop.client.post("/order", data=body, headers=headers), 415)
 
 
-def test_a_read_by_link_changes_nothing(shop: Scene) -> None:
+def test_a_get_changes_nothing(shop: Scene) -> None:
     """No GET deletes, cancels, ships or signs out."""
     settle(shop)
     for path in FORMS:
@@ -128,8 +128,8 @@ HOSTS: dict[str, str] = {
 
 
 @pytest.mark.parametrize("host", HOSTS)
-def test_other_hosts_are_not_ours(shop: Scene, host: str) -> None:
-    """With a good key and the right method: 421, or 400 where it is no host at all."""
+def test_other_hosts_are_refused(shop: Scene, host: str) -> None:
+    """With a valid key: 421, or 400 for a malformed host."""
     headers = shop.as_key("clerk") | {"Host": HOSTS[host]}
     refused(
         shop,
@@ -157,24 +157,24 @@ FORWARDED: dict[str, dict[str, str]] = {
 
 @pytest.mark.parametrize("header", FORWARDED)
 @pytest.mark.parametrize("is_declared", [False, True], ids=["undeclared", "declared"])
-def test_what_came_through_a_proxy_is_never_local(
+def test_a_request_through_a_proxy_is_never_local(
     config: Config, header: str, *, is_declared: bool
 ) -> None:
-    """In a shop without keys, where this machine may do everything; declared or not."""
+    """In a shop without keys, where local requests may do everything."""
     proxies = frozenset({ip_network("127.0.0.1")}) if is_declared else frozenset()
     app = create_app(replace(config, trusted_proxies=proxies))
     client = app.test_client()
     if not is_declared:
         assert client.get("/order").status_code == 200
-    answer = client.post("/order", json=request_for(tea=1), headers=FORWARDED[header])
-    assert answer.status_code == 401
+    response = client.post("/order", json=request_for(tea=1), headers=FORWARDED[header])
+    assert response.status_code == 401
     assert everything(app)["orders"] == {}
     app.extensions["daybook"].close()
 
 
 @pytest.mark.parametrize("header", FORWARDED)
-def test_forwarded_headers_open_nothing(shop: Scene, header: str) -> None:
-    """Nor do they count in a shop with keys."""
+def test_forwarded_headers_give_no_access(shop: Scene, header: str) -> None:
+    """They do not count in a shop with keys either."""
     attack: Attack = lambda shop: shop.client.get("/order", headers=FORWARDED[header])  # noqa: E731
     refused(shop, attack, 401)
 

@@ -1,4 +1,4 @@
-"""What stands in names, ids and headers stays what it is: text. And paths lead nowhere else."""
+"""Injection: names, ids and headers stay text, and paths lead nowhere else."""
 
 import csv
 import io
@@ -46,12 +46,12 @@ PATHS: dict[str, str] = {
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_no_path_leads_out_of_the_shop(shop: Scene, path: str) -> None:
-    """404 as for anything unknown, for who may see everything; 405 where only POST is known."""
+def test_no_path_leads_out_of_the_data_folder(shop: Scene, path: str) -> None:
+    """404 as for any unknown path, for an operator; 405 where only POST is allowed."""
     headers = shop.as_key("operator")
-    answer = refused(shop, lambda shop: shop.client.get(PATHS[path], headers=headers), 404, 405)
-    assert "root:" not in answer.text and "$argon2id" not in answer.text
-    assert "a=b" not in answer.headers.get("Set-Cookie", "")
+    response = refused(shop, lambda shop: shop.client.get(PATHS[path], headers=headers), 404, 405)
+    assert "root:" not in response.text and "$argon2id" not in response.text
+    assert "a=b" not in response.headers.get("Set-Cookie", "")
 
 
 NAMES = {
@@ -78,26 +78,26 @@ NAMES = {
 
 @pytest.fixture(scope="module")
 def named(shop: Scene) -> dict[str, dict[str, Any]]:
-    """An order of each name, as it was answered."""
+    """An order for each name, as the response has it."""
     orders = {}
     for title, name in NAMES.items():
         wanted = request_for(name, tea=1) | {"customer_email": "ada@example.org"}
-        answer = shop.call("clerk", "POST", "/order", wanted)
-        assert answer.status_code == 201, answer.text
-        orders[title] = answer.get_json()
+        response = shop.call("clerk", "POST", "/order", wanted)
+        assert response.status_code == 201, response.text
+        orders[title] = response.get_json()
     return orders
 
 
 @pytest.mark.parametrize("title", NAMES)
 def test_a_name_is_text_in_json(shop: Scene, named: dict[str, Any], title: str) -> None:
-    """It comes back letter for letter."""
+    """It comes back letter by letter."""
     got = body(shop.call("clerk", "GET", f"/order/{named[title]['number']}"))
     assert got["customer_name"] == NAMES[title]
 
 
 @pytest.mark.parametrize("title", NAMES)
 def test_a_name_is_text_in_pages(shop: Scene, named: dict[str, Any], title: str) -> None:
-    """At the desk and on the customer's page: escaped, so it is no markup."""
+    """It is escaped at the desk and on the customer's page."""
     for path in (f"/desk/{named[title]['number']}", f"/orders/{named[title]['link']}"):
         page = shop.client.get(path, headers=shop.as_user("clerk")).text
         for part in ("<script>alert", "<img src=x", ' onmouseover="alert', "<style>body"):
@@ -107,7 +107,7 @@ def test_a_name_is_text_in_pages(shop: Scene, named: dict[str, Any], title: str)
 
 @pytest.mark.parametrize("title", NAMES)
 def test_a_name_is_text_in_a_spreadsheet(shop: Scene, named: dict[str, Any], title: str) -> None:
-    """One cell, and never a formula."""
+    """It is one cell, and never a formula."""
     headers = shop.as_key("clerk") | {"Accept": "text/csv"}
     lines = list(csv.reader(io.StringIO(shop.client.get("/order", headers=headers).text)))
     place = lines[0].index("customer_name")
@@ -120,7 +120,7 @@ def test_a_name_is_text_in_a_spreadsheet(shop: Scene, named: dict[str, Any], tit
 
 @pytest.mark.parametrize("title", NAMES)
 def test_a_name_is_text_in_a_receipt(shop: Scene, named: dict[str, Any], title: str) -> None:
-    """No link, no script, no action in the PDF."""
+    """The PDF has no link, script or action."""
     number = named[title]["number"]
     _wait_for_payment(shop, number)
     pdf = shop.call("clerk", "GET", f"/order/{number}/receipt.pdf").data
@@ -134,7 +134,7 @@ def test_a_name_is_text_in_a_receipt(shop: Scene, named: dict[str, Any], title: 
 
 @pytest.mark.parametrize("title", NAMES)
 def test_a_name_is_text_in_mail(shop: Scene, named: dict[str, Any], title: str) -> None:
-    """It makes no header and no further addressee, and is escaped in the HTML part."""
+    """It adds no header and no recipient, and is escaped in the HTML part."""
     _wait_for_payment(shop, named[title]["number"])
     messages = [
         BytesParser(policy=policy.default).parsebytes(path.read_bytes())
@@ -180,8 +180,8 @@ HEADERS_IN_FIELDS: dict[str, Attack] = {
 
 
 @pytest.mark.parametrize("attack", HEADERS_IN_FIELDS)
-def test_no_field_takes_more_than_one_line(shop: Scene, attack: str) -> None:
-    """422: what could be a header, a line of the log or a terminal's command never gets in."""
+def test_no_field_accepts_more_than_one_line(shop: Scene, attack: str) -> None:
+    """422 for line breaks, which could become a header, a log line or a terminal command."""
     refused(shop, HEADERS_IN_FIELDS[attack], 422)
 
 
@@ -189,10 +189,10 @@ def test_no_field_takes_more_than_one_line(shop: Scene, attack: str) -> None:
     "path",
     ["/order/%0d%0aERROR%20forged", "/desk/%1b%5b31m", "/order/\u2028x", "/orders/%0aforged%0a"],
 )
-def test_nothing_that_is_asked_makes_a_line_in_the_log(
+def test_no_request_adds_a_line_to_the_log(
     shop: Scene, caplog: pytest.LogCaptureFixture, path: str
 ) -> None:
-    """One record stays one line, whatever stands in address and headers."""
+    """A log record stays one line, whatever the path and the headers have."""
     with caplog.at_level(logging.DEBUG):
         shop.client.get(path, headers=shop.as_key("clerk") | {"User-Agent": "a\tb\x1b[31m"})
     for record in caplog.records:

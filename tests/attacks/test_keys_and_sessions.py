@@ -1,4 +1,4 @@
-"""Forged, revoked, stolen and guessed keys and sessions; who one is not."""
+"""Forged, revoked, stolen and guessed keys and sessions, and roles exceeded."""
 
 import hashlib
 import inspect
@@ -19,24 +19,24 @@ from tests.over_http import request_for
 
 
 def shown(value: str) -> Attack:
-    """An order is placed by whoever shows this in Authorization."""
+    """An attack that places an order with this Authorization header."""
     return lambda shop: shop.client.post(
         "/order", json=request_for(tea=1), headers={"Authorization": value}
     )
 
 
 def cookie(value: str) -> Attack:
-    """The desk is opened by a browser with this cookie."""
+    """An attack that opens the desk with this cookie."""
     return lambda shop: shop.client.get("/desk", headers={"Cookie": value})
 
 
 def opens(path: str) -> Attack:
-    """A clerk opens this page."""
+    """An attack in which a clerk opens this page."""
     return lambda shop: shop.client.get(path, headers=shop.as_user("clerk"))
 
 
 def sends(path: str) -> Attack:
-    """A clerk sends a form there."""
+    """An attack in which a clerk sends a form there."""
     return lambda shop: shop.send("clerk", path, id="x", mode="reject")
 
 
@@ -111,19 +111,19 @@ SESSIONS: dict[str, Attack] = {
 
 
 @pytest.mark.parametrize("attack", KEYS)
-def test_who_has_no_key_is_nobody(shop: Scene, attack: str) -> None:
+def test_an_invalid_key_is_refused(shop: Scene, attack: str) -> None:
     """401, and nothing that helps to guess better."""
     refused(shop, KEYS[attack], 400, 401)
 
 
 @pytest.mark.parametrize("attack", SESSIONS)
-def test_who_has_no_session_is_nobody(shop: Scene, attack: str) -> None:
-    """401 or 403; 405 where there is no such method."""
+def test_an_invalid_session_is_refused(shop: Scene, attack: str) -> None:
+    """401 or 403; 405 where the method does not exist."""
     refused(shop, SESSIONS[attack], 401, 403, 405)
 
 
 def test_a_revoked_key_is_refused_at_once(shop: Scene) -> None:
-    """Though it worked a moment ago."""
+    """It worked before."""
     with shop.runtime.transaction() as tx:
         key = create_key(tx, "till-2", "clerk")
     headers = {"Authorization": f"Bearer {key}"}
@@ -138,7 +138,7 @@ def test_a_revoked_key_is_refused_at_once(shop: Scene) -> None:
     [("not used for two hours", timedelta(hours=2, minutes=1)), ("long over", timedelta(days=400))],
 )
 def test_an_expired_session_is_refused(shop: Scene, title: str, later: timedelta) -> None:
-    """The cookie is still in the browser; the session is not."""
+    """The browser still sends its cookie."""
     with freeze_time("2026-11-21T08:00:00Z") as clock:
         with shop.runtime.transaction() as tx:
             token = sessions.begin(tx, Identity("user-operator", "operator"))
@@ -149,7 +149,7 @@ def test_an_expired_session_is_refused(shop: Scene, title: str, later: timedelta
 
 @pytest.mark.parametrize("way", ["out", "everywhere", "password", "role", "removed"])
 def test_a_stolen_session_ends_with_the_real_one(shop: Scene, way: str) -> None:
-    """Signing out, here or everywhere, and whatever changes the user."""
+    """Signing out, here or everywhere, and any change of the user end it."""
     name = f"robbed-{way}"
     make_user(shop.app, name, "manager")
     with shop.runtime.transaction() as tx:
@@ -174,19 +174,19 @@ def _change(tx: Transaction, name: str, what: str) -> None:
         users.remove_user(tx, name)
 
 
-def test_a_planted_session_is_not_taken(shop: Scene) -> None:
-    """Session fixation: the token after signing in is another, and the planted one none."""
+def test_a_planted_session_is_not_accepted(shop: Scene) -> None:
+    """Session fixation: signing in creates another token, and the planted one is invalid."""
     planted = "planted-by-an-attacker-0123456789abcdefghijk"
     first = shop.client.get("/sign-in", headers={"Cookie": f"{sessions.COOKIE}={planted}"})
     form_cookie = first.headers["Set-Cookie"].partition(";")[0]
     forgery = form_cookie.partition("=")[2]
-    answer = shop.client.post(
+    response = shop.client.post(
         "/sign-in",
         data={"forgery": forgery, "name": "user-clerk", "password": PASSWORD},
         headers={"Cookie": f"{form_cookie}; {sessions.COOKIE}={planted}"},
         content_type=FORM,
     )
-    assert answer.status_code == 303 and planted not in answer.headers["Set-Cookie"]
+    assert response.status_code == 303 and planted not in response.headers["Set-Cookie"]
     refused(shop, cookie(f"{sessions.COOKIE}={planted}"), 401)
 
 
@@ -208,20 +208,20 @@ def test_a_planted_session_is_not_taken(shop: Scene) -> None:
         ("key-operator", PASSWORD),
     ],
 )
-def test_a_wrong_password_opens_nothing(shop: Scene, name: str, password: str) -> None:
-    """No cookie; and only the attempt is written down."""
+def test_a_wrong_password_gives_no_access(shop: Scene, name: str, password: str) -> None:
+    """No cookie is set, and only the attempt is recorded."""
     first = shop.client.get("/sign-in")
     form_cookie = first.headers["Set-Cookie"].partition(";")[0]
     settle(shop)
     before = everything(shop.app)
-    answer = shop.client.post(
+    response = shop.client.post(
         "/sign-in",
         data={"forgery": form_cookie.partition("=")[2], "name": name, "password": password},
         headers={"Cookie": form_cookie},
         content_type=FORM,
     )
-    assert answer.status_code in (401, 429)
-    assert "Set-Cookie" not in answer.headers
+    assert response.status_code in (401, 429)
+    assert "Set-Cookie" not in response.headers
     assert everything(shop.app) | {"attempts": {}} == before | {"attempts": {}}
 
 
@@ -249,8 +249,8 @@ CLOSED_TO_CLERKS: dict[str, Attack] = {
 
 
 @pytest.mark.parametrize("attack", CLOSED_TO_CLERKS)
-def test_what_the_bar_does_not_show_is_closed(shop: Scene, attack: str) -> None:
-    """By address too; and by forms of pages that they cannot open, with what their own carry."""
+def test_pages_outside_the_navigation_are_refused(shop: Scene, attack: str) -> None:
+    """By address, and by forms of such pages with a valid CSRF token."""
     refused(shop, CLOSED_TO_CLERKS[attack], 403)
 
 

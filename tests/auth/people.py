@@ -1,11 +1,11 @@
-"""People who sign in, as tests need them."""
+"""Users for tests, and how they sign in."""
 
 from functools import cache
 
 from flask import Flask
 from flask.testing import FlaskClient
 
-from app.auth.passwords import hashed
+from app.auth.passwords import hash_password
 from app.auth.users import create_user
 from app.server.runtime import Runtime
 from tests.web.page import Page, send
@@ -23,12 +23,12 @@ def make_user(app: Flask, name: str, role: str) -> None:
 def sign_in(
     client: FlaskClient, name: str, password: str = PASSWORD, path: str = "/sign-in"
 ) -> Page:
-    """The page that follows when name and password are typed in."""
+    """Fill the sign-in form; returns the page that follows."""
     return send(client, Page(client.get(path)), "/sign-in", name=name, password=password)
 
 
 def signed_in(app: Flask, name: str, role: str) -> FlaskClient:
-    """A browser in which a new user of that role has signed in."""
+    """A browser in which a new user with that role has signed in."""
     make_user(app, name, role)
     client = app.test_client()
     assert f"{name} {role}" in sign_in(client, name).text
@@ -37,4 +37,4 @@ def signed_in(app: Flask, name: str, role: str) -> FlaskClient:
 
 @cache
 def _hash() -> str:
-    return hashed(PASSWORD)
+    return hash_password(PASSWORD)

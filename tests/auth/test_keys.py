@@ -1,4 +1,4 @@
-"""API keys: shown once, kept as a hash, good until they are revoked."""
+"""API keys: shown once, stored as a hash, valid until revoked."""
 
 import pytest
 from flask import Flask
@@ -17,14 +17,14 @@ def key(runtime: Runtime) -> str:
         return create_key(tx, "till-1", "clerk")
 
 
-def test_a_key_tells_who_sends_it(runtime: Runtime, key: str) -> None:
-    """The name and the role that it was made with."""
+def test_a_key_has_an_identity(runtime: Runtime, key: str) -> None:
+    """It has the name and the role with which it was created."""
     with runtime.read() as view:
         assert identity_of(view, key) == Identity("till-1", "clerk")
 
 
-def test_the_secret_is_not_kept(runtime: Runtime, key: str) -> None:
-    """Whoever reads the data folder cannot use what stands there."""
+def test_the_secret_is_not_stored(runtime: Runtime, key: str) -> None:
+    """No file of the data folder has it."""
     runtime.close()
     kept = b"".join(path.read_bytes() for path in runtime.config.data.rglob("*") if path.is_file())
     assert key.rpartition("_")[2].encode() not in kept
@@ -32,10 +32,10 @@ def test_the_secret_is_not_kept(runtime: Runtime, key: str) -> None:
 
 
 @pytest.mark.parametrize("position", range(8, 60, 3))
-def test_a_key_that_differs_in_one_character_is_none(
+def test_a_key_that_differs_in_one_character_is_invalid(
     runtime: Runtime, key: str, position: int
 ) -> None:
-    """Neither its prefix nor its secret may be guessed at."""
+    """This holds for its prefix and for its secret."""
     other = "0" if key[position] != "0" else "1"
     forged = key[:position] + other + key[position + 1 :]
     with runtime.read() as view:
@@ -43,14 +43,14 @@ def test_a_key_that_differs_in_one_character_is_none(
 
 
 @pytest.mark.parametrize("given", ["", "daybook_", "x" * 5000, "daybook_00000000_" + "A" * 43])
-def test_what_is_no_key_is_nobody(runtime: Runtime, key: str, given: str) -> None:
-    """Whatever its shape."""
+def test_a_text_that_is_no_key_has_no_identity(runtime: Runtime, key: str, given: str) -> None:
+    """This holds for any shape of text."""
     with runtime.read() as view:
         assert identity_of(view, given) is None
 
 
 def test_a_revoked_key_is_refused_at_once(runtime: Runtime, key: str) -> None:
-    """It is gone, and revoking it again says so."""
+    """A second revocation raises NotFound."""
     prefix = key.split("_")[1]
     with runtime.transaction() as tx:
         revoke_key(tx, prefix)
@@ -60,8 +60,8 @@ def test_a_revoked_key_is_refused_at_once(runtime: Runtime, key: str) -> None:
         assert identity_of(view, key) is None
 
 
-def test_commands_make_list_and_revoke(app: Flask, client: FlaskClient, runtime: Runtime) -> None:
-    """The key is the only line on standard output, so a script can take it."""
+def test_commands_create_list_and_revoke(app: Flask, client: FlaskClient, runtime: Runtime) -> None:
+    """The key is the only line on standard output, so that a script can read it."""
     flask = app.test_cli_runner()
     made = flask.invoke(args=["key", "create", "--role", "manager", "--name", "office"])
     key = made.stdout.strip()
@@ -86,9 +86,9 @@ def test_commands_make_list_and_revoke(app: Flask, client: FlaskClient, runtime:
 def test_wrong_commands_say_what_is_wrong(
     app: Flask, runtime: Runtime, words: tuple[str, ...], reason: str
 ) -> None:
-    """And make nothing."""
-    answer = app.test_cli_runner().invoke(args=["key", *words])
-    assert answer.exit_code == 2
-    assert reason in answer.output
+    """They create nothing."""
+    response = app.test_cli_runner().invoke(args=["key", *words])
+    assert response.exit_code == 2
+    assert reason in response.output
     with runtime.read() as view:
         assert view.count(KEYS.name) == 0

@@ -1,4 +1,4 @@
-"""The matrix: every route, every caller, own and foreign things. Exactly the allowed ones pass."""
+"""The permission matrix: every route for every caller, with own and foreign documents."""
 
 import re
 from collections.abc import Callable
@@ -24,7 +24,7 @@ SAFE = ("GET", "HEAD", "OPTIONS")
 
 
 class Caller(NamedTuple):
-    """Who asks: what they show, and which role they should be found to have."""
+    """A caller: the credentials it sends, and the role it has."""
 
     title: str
     role: str
@@ -34,7 +34,7 @@ class Caller(NamedTuple):
 
 @pytest.fixture
 def config(config: Config) -> Config:
-    """With all that is optional: fault switches, and a provider (that nobody can reach)."""
+    """With all optional parts: fault switches, and a provider that cannot be reached."""
     return replace(
         config,
         faults=True,
@@ -47,7 +47,7 @@ def config(config: Config) -> Config:
 
 @pytest.fixture
 def callers(app: Flask, runtime: Runtime) -> list[Caller]:
-    """A key and a browser in each role, and those who have nothing that counts."""
+    """A key and a browser for each role, and callers without valid credentials."""
     found = [Caller("nobody", CUSTOMER, {})]
     for role in STAFF_ROLES:
         make_user(app, f"user-{role}", role)
@@ -69,28 +69,28 @@ def callers(app: Flask, runtime: Runtime) -> list[Caller]:
 
 @pytest.fixture
 def client(app: Flask) -> FlaskClient:
-    """One that keeps no cookies: callers bring theirs."""
+    """A client without a cookie jar: callers send their own cookies."""
     return app.test_client(use_cookies=False)
 
 
 def test_every_route_is_in_exactly_one_table(app: Flask) -> None:
-    """A new route has to say who may use it."""
+    """A new route needs an entry in the permissions."""
     endpoints = {rule.endpoint for rule in app.url_map.iter_rules()}
     assert endpoints == PERMISSIONS.keys() | PUBLIC_ENDPOINTS
     assert not PERMISSIONS.keys() & PUBLIC_ENDPOINTS
 
 
-def test_every_route_admits_exactly_who_may_use_it(
+def test_every_route_authorizes_exactly_the_permitted_callers(
     app: Flask, client: FlaskClient, callers: list[Caller], catalogue: dict[str, str]
 ) -> None:
-    """Each route, each method, each caller; over things that exist where that changes nothing."""
+    """Each caller tries each route and method, on existing documents where nothing changes."""
     things = _things(client, callers)
     wrong = [
         (method, rule.rule, caller.title, status)
         for rule, method in _operations(app)
         if rule.endpoint != "web.door.come_back"  # without a provider's answer it refuses everybody
         for caller in callers
-        for status in [_asked(client, rule, method, caller, things)]
+        for status in [_status(client, rule, method, caller, things)]
         if (status not in (401, 403)) != _may(rule.endpoint, method, caller)
     ]
     assert wrong == []
@@ -100,12 +100,12 @@ def test_the_matrix_is_not_one_of_404s(
     app: Flask, client: FlaskClient, callers: list[Caller], catalogue: dict[str, str],
     settled: Callable[[], None],
 ) -> None:  # fmt: skip
-    """What exists is answered with 200 to who may see it."""
+    """A permitted caller gets 200 for an existing document."""
     things = _things(client, callers)
     settled()
     operator = next(each for each in callers if each.title == "key of a operator")
     statuses = {
-        rule.rule: _asked(client, rule, "GET", operator, things)
+        rule.rule: _status(client, rule, "GET", operator, things)
         for rule, method in _operations(app)
         if method == "GET" and set(rule.arguments) <= {"name", "order_id", "sku", "shipment_id"}
         and not rule.endpoint.startswith(("docs.", "web.static", "web.door", "web.clerk.show_mail"))
@@ -115,10 +115,10 @@ def test_the_matrix_is_not_one_of_404s(
 
 
 def _things(client: FlaskClient, callers: list[Caller]) -> dict[str, str]:
-    """What stands in a path that is only read: an order that exists, and a product."""
+    """The values of path parameters: an existing order and a product."""
     clerk = next(each for each in callers if each.title == "key of a clerk")
-    answer = client.post("/order", json=request_for(tea=1), headers=clerk.headers)
-    order_id = answer.get_json()["order_id"]
+    response = client.post("/order", json=request_for(tea=1), headers=clerk.headers)
+    order_id = response.get_json()["order_id"]
     return {"order_id": order_id, "name": "1001", "sku": "tea", "shipment_id": order_id}
 
 
@@ -130,10 +130,10 @@ def _operations(app: Flask) -> list[tuple[Rule, str]]:
     ]
 
 
-def _asked(
+def _status(
     client: FlaskClient, rule: Rule, method: str, caller: Caller, things: dict[str, str]
 ) -> int:
-    """The status; a change is asked without a body and of nothing, so that it does none."""
+    """The status; a change is sent without a body and for nothing, so that it has no effect."""
     known = things if method in SAFE else {}
     path = re.sub(r"<(?:\w+:)?(\w+)>", lambda part: known.get(part[1], "none-such"), rule.rule)
     return client.open(path, method=method, headers=caller.headers).status_code
@@ -158,11 +158,11 @@ CUSTOMERS_ROUTES = (
 
 
 @pytest.mark.parametrize(("method", "path"), CUSTOMERS_ROUTES)
-def test_foreign_orders_answer_as_unknown_ones(
+def test_foreign_orders_look_like_unknown_ones(
     client: FlaskClient, callers: list[Caller], catalogue: dict[str, str],
     settled: Callable[[], None], method: str, path: str,
 ) -> None:  # fmt: skip
-    """A customer's link opens one order; what is near it opens none, nor tells that it exists."""
+    """A customer's link opens one order; similar links open none, and reveal none."""
     clerk = next(each for each in callers if each.title == "key of a clerk")
     own, foreign = (
         client.post("/order", json=request_for(name, tea=1), headers=clerk.headers).get_json()
@@ -185,8 +185,8 @@ def test_foreign_orders_answer_as_unknown_ones(
 
     def asked(link: str) -> tuple[int, bytes]:
         data = form if method == "POST" else None
-        with client.open(path.format(link), method=method, data=data, headers=cookie) as answer:
-            return answer.status_code, answer.data if answer.status_code == 404 else b""
+        with client.open(path.format(link), method=method, data=data, headers=cookie) as response:
+            return response.status_code, response.data if response.status_code == 404 else b""
 
     unknown = asked(f"999999-{secret}")
     assert unknown[0] == 404
@@ -201,7 +201,7 @@ def test_foreign_orders_answer_as_unknown_ones(
 def test_a_customers_link_opens_nothing_else(
     client: FlaskClient, callers: list[Caller], catalogue: dict[str, str], page: str
 ) -> None:
-    """Neither the API nor the staff's pages."""
+    """It opens neither the API nor the pages of staff."""
     clerk = next(each for each in callers if each.title == "key of a clerk")
     link = client.post("/order", json=request_for(tea=1), headers=clerk.headers).get_json()["link"]
     assert client.get(page.format(link)).status_code == 401

@@ -1,4 +1,4 @@
-"""Sign-in by a provider, against a real one in a process of its own that also misbehaves."""
+"""Sign-in by OpenID Connect, against a provider process that can misbehave on demand."""
 
 import subprocess
 import sys
@@ -33,7 +33,7 @@ ROLES = {"helpers": "clerk", "buyers": "manager", "owners": "operator"}
 
 @pytest.fixture(scope="module")
 def issuer() -> Iterator[str]:
-    """The address of a running provider."""
+    """The issuer of a running provider."""
     process = subprocess.Popen(
         [sys.executable, "-m", "tests.auth.provider_process"],
         cwd=ROOT,
@@ -49,7 +49,7 @@ def issuer() -> Iterator[str]:
 
 @pytest.fixture
 def misbehave(issuer: str) -> Iterator[Misbehave]:
-    """A function that says what the provider does otherwise: misbehave(claims={"aud": "x"})."""
+    """A function that changes the provider's next responses: misbehave(claims={"aud": "x"})."""
 
     def say(**otherwise: Any) -> None:
         requests.post(f"{issuer}/next", json=otherwise, timeout=10).raise_for_status()
@@ -60,7 +60,7 @@ def misbehave(issuer: str) -> Iterator[Misbehave]:
 
 @pytest.fixture
 def config(config: Config, issuer: str) -> Config:
-    """A shop that has this provider."""
+    """A shop with this provider."""
     return replace(
         config,
         oidc_issuer=issuer,
@@ -71,41 +71,41 @@ def config(config: Config, issuer: str) -> Config:
 
 
 def begin(client: FlaskClient, path: str = "/sign-in/provider") -> str:
-    """Where the browser is sent when somebody begins."""
-    answer = client.get(path)
-    assert answer.status_code == 303
-    return answer.location
+    """The authorization URL to which a sign-in redirects."""
+    response = client.get(path)
+    assert response.status_code == 303
+    return response.location
 
 
-def way_back(question: str) -> str:
-    """Path and query under which the provider sends the browser back."""
-    answer = requests.get(question, allow_redirects=False, timeout=10)
-    assert answer.status_code == 302, answer.text
-    parts = urlsplit(answer.headers["Location"])
+def callback(question: str) -> str:
+    """The path and query to which the provider redirects the browser back."""
+    response = requests.get(question, allow_redirects=False, timeout=10)
+    assert response.status_code == 302, response.text
+    parts = urlsplit(response.headers["Location"])
     return f"{parts.path}?{parts.query}"
 
 
 def sign_in(client: FlaskClient, path: str = "/sign-in/provider") -> TestResponse:
-    """The whole way there and back."""
-    return client.get(way_back(begin(client, path)))
+    """Sign in by the provider; returns the response to the callback."""
+    return client.get(callback(begin(client, path)))
 
 
-def is_in(client: FlaskClient) -> bool:
-    """Whether the desk opens."""
+def is_signed_in(client: FlaskClient) -> bool:
+    """Whether the browser can open the desk."""
     return client.get("/desk").status_code == 200
 
 
 def test_a_person_signs_in_by_the_provider(client: FlaskClient) -> None:
-    """There and back to the page that was wanted, under the name that the provider gives."""
+    """The browser returns to the page it asked for, under the name from the claims."""
     assert "Sign in with your organisation" in Page(client.get("/sign-in?next=/events")).text
-    answer = sign_in(client, "/sign-in/provider?next=/events")
-    assert (answer.status_code, answer.location) == (303, "/events")
+    response = sign_in(client, "/sign-in/provider?next=/events")
+    assert (response.status_code, response.location) == (303, "/events")
     assert "grace operator" in Page(client.get("/events")).text
     assert client.get_cookie("daybook_provider") is None
 
 
-def test_the_question_is_one_that_nobody_else_can_answer(client: FlaskClient, app: Flask) -> None:
-    """Code flow, PKCE with S256; state and nonce of 256 bits, new each time, not in the cookie."""
+def test_the_authorization_request_is_bound_to_the_browser(client: FlaskClient, app: Flask) -> None:
+    """PKCE with S256; state and nonce have 256 bits, are new each time, and not in the cookie."""
     asked = [parse_qs(urlsplit(begin(each)).query) for each in (client, app.test_client(), client)]
     for name in ("state", "nonce", "code_challenge"):
         values = [each[name][0] for each in asked]
@@ -136,15 +136,15 @@ def test_the_question_is_one_that_nobody_else_can_answer(client: FlaskClient, ap
 def test_the_role_comes_from_the_claim(
     client: FlaskClient, misbehave: Misbehave, claims: Json, role: str | None
 ) -> None:
-    """The highest that is mapped; a person without one is refused, and told so."""
+    """The highest mapped role counts; a person without one is refused with the reason."""
     misbehave(claims=claims)
-    answer = sign_in(client)
-    assert answer.status_code == (303 if role else 403)
-    assert is_in(client) == bool(role)
+    response = sign_in(client)
+    assert response.status_code == (303 if role else 403)
+    assert is_signed_in(client) == bool(role)
     if role:
         assert f"grace {role}" in Page(client.get("/desk")).text
     else:
-        assert "no role in this shop" in answer.text
+        assert "no role in this shop" in response.text
 
 
 @pytest.mark.parametrize(
@@ -155,10 +155,10 @@ def test_the_role_comes_from_the_claim(
         ("https://shop.example/role", {"https://shop.example/role": "helpers"}),
     ],
 )
-def test_makers_put_the_role_in_different_places(
+def test_the_role_claim_may_be_nested_or_a_url(
     config: Config, misbehave: Misbehave, claim: str, claims: Json
 ) -> None:
-    """Keycloak within another claim, Cognito under a name with a colon, others under a URL."""
+    """Keycloak nests the claim, Cognito has a colon in its name, others use a URL."""
     app = create_app(replace(config, oidc_role_claim=claim))
     misbehave(claims=claims)
     client = app.test_client()
@@ -199,95 +199,101 @@ WRONG_TOKENS: dict[str, Json] = {
 
 
 @pytest.mark.parametrize("fault", WRONG_TOKENS)
-def test_what_is_not_right_signs_nobody_in(
+def test_an_invalid_callback_or_token_is_refused(
     client: FlaskClient, runtime: Runtime, misbehave: Misbehave, fault: str
 ) -> None:
-    """401, and nothing is written."""
+    """401, and nothing is stored."""
     begun = begin(client)
     before = runtime.position()
     misbehave(**WRONG_TOKENS[fault])
-    answer = client.get(way_back(begun))
-    assert answer.status_code == 401, answer.text
+    response = client.get(callback(begun))
+    assert response.status_code == 401, response.text
     assert client.get_cookie("daybook_session") is None
     assert runtime.position() == before
 
 
-def test_an_answer_is_good_once_and_in_one_browser(app: Flask, client: FlaskClient) -> None:
-    """Who steals the way back cannot use it, nor can somebody be made to come back as another."""
-    back = way_back(begin(client))
+def test_a_callback_is_valid_once_and_in_one_browser(app: Flask, client: FlaskClient) -> None:
+    """A stolen callback is useless, and cannot be planted in another browser."""
+    back = callback(begin(client))
     thief = app.test_client()
     assert thief.get(back).status_code == 401
     begin(thief)
     assert thief.get(back).status_code == 401
     assert client.get(back).status_code == 303
     assert client.get(back).status_code == 401
-    assert not is_in(thief)
+    assert not is_signed_in(thief)
 
 
-def test_a_code_of_one_way_does_not_fit_another(client: FlaskClient) -> None:
-    """PKCE: a caught code does not fit the verifier of the browser that it is brought to."""
-    caught = parse_qs(urlsplit(way_back(begin(client))).query)["code"][0]
-    own = urlsplit(way_back(begin(client)))
+def test_a_code_of_another_sign_in_is_refused(client: FlaskClient) -> None:
+    """PKCE: a stolen code does not match the verifier of another browser."""
+    caught = parse_qs(urlsplit(callback(begin(client))).query)["code"][0]
+    own = urlsplit(callback(begin(client)))
     query = parse_qs(own.query) | {"code": [caught]}
     asked = client.get(own.path, query_string={name: value[0] for name, value in query.items()})
     assert asked.status_code == 401
 
 
-def test_a_provider_that_is_down_is_told_in_words(config: Config) -> None:
-    """503, and a password still works."""
+def test_a_provider_that_is_down_is_reported(config: Config) -> None:
+    """503 with a sentence; signing in with a password still works."""
     app = create_app(replace(config, oidc_issuer="http://127.0.0.1:9"))
     make_user(app, "ada", "clerk")
     client = app.test_client()
-    answer = client.get("/sign-in/provider")
-    assert answer.status_code == 503 and "does not answer as it should" in answer.text
+    response = client.get("/sign-in/provider")
+    assert response.status_code == 503 and "does not respond as it should" in response.text
     assert "password" in Page(client.get("/sign-in")).fields
     app.extensions["daybook"].close()
 
 
-@pytest.mark.parametrize("answer", [{}, {"access_token": "x"}, {"id_token": 7}, {"id_token": "x"}])
-def test_half_an_answer_is_none(client: FlaskClient, misbehave: Misbehave, answer: Json) -> None:
-    """Whatever the provider sends, nobody meets a 500."""
-    misbehave(token=answer)
+@pytest.mark.parametrize(
+    "response", [{}, {"access_token": "x"}, {"id_token": 7}, {"id_token": "x"}]
+)
+def test_an_incomplete_token_response_is_refused(
+    client: FlaskClient, misbehave: Misbehave, response: Json
+) -> None:
+    """It never causes a 500."""
+    misbehave(token=response)
     assert sign_in(client).status_code in (401, 503)
-    assert not is_in(client)
+    assert not is_signed_in(client)
 
 
 @pytest.mark.parametrize("name", ["ada", "Ada", "local", "till-1"])
-def test_a_person_of_the_provider_is_not_taken_for_another(
+def test_a_provider_name_that_is_taken_is_refused(
     app: Flask, client: FlaskClient, runtime: Runtime, misbehave: Misbehave, name: str
 ) -> None:
-    """Names of users, of keys and of the books are taken: the books could not tell them apart."""
+    """Names of users and keys, and reserved names, would make records ambiguous."""
     make_user(app, "ada", "clerk")
     with runtime.transaction() as tx:
         create_key(tx, "till-1", "clerk")
     misbehave(claims={"preferred_username": name})
     assert sign_in(client).status_code == 409
-    assert not is_in(client)
+    assert not is_signed_in(client)
 
 
 def test_a_name_is_one_line_of_text(client: FlaskClient, misbehave: Misbehave) -> None:
-    """Else the next claim counts, at last the subject."""
+    """Otherwise the next claim counts, at last the subject."""
     misbehave(claims={"preferred_username": "a\nb", "email": 7})
     sign_in(client)
     assert "4711 operator" in Page(client.get("/desk")).text
 
 
 def test_sessions_end_with_the_provider(client: FlaskClient, config: Config) -> None:
-    """Who answers for these people is no longer asked, so they are not let in any more."""
+    """A session of a provider that is no longer set is refused."""
     sign_in(client)
     token = client.get_cookie("daybook_session")
-    assert token is not None and is_in(client)
+    assert token is not None and is_signed_in(client)
     for issuer in (None, "https://other.example"):
         app = create_app(replace(config, oidc_issuer=issuer))
         make_user(app, f"ada-{len(issuer or '')}", "clerk")
         other = app.test_client()
         other.set_cookie("daybook_session", token.value)
-        assert not is_in(other)
+        assert not is_signed_in(other)
         app.extensions["daybook"].close()
 
 
-def test_a_shop_with_a_provider_asks_everybody(client: FlaskClient, runtime: Runtime) -> None:
-    """Though it has neither keys nor users."""
+def test_a_shop_with_a_provider_requires_authentication(
+    client: FlaskClient, runtime: Runtime
+) -> None:
+    """It does so without keys and users."""
     assert client.get("/order").status_code == 401
     assert "flask user create" not in client.get("/sign-in").text
     with runtime.read() as view:
@@ -303,7 +309,7 @@ SETTINGS = {
 
 
 def test_the_settings_of_a_provider() -> None:
-    """The issuer stays as it is, letter for letter; a value may have an equals sign in it."""
+    """The issuer is kept letter by letter; a claim value may have an equals sign."""
     config = from_environment(SETTINGS)
     assert config.oidc_issuer == "https://login.example.org/shop/"
     assert config.oidc_roles == {"helpers": "clerk", "a=b": "manager", "owners": "operator"}
@@ -324,7 +330,7 @@ def test_the_settings_of_a_provider() -> None:
     ],
 )
 def test_wrong_settings_are_refused(change: dict[str, str | None], reason: str) -> None:
-    """At the start, with what to change, and without the secret."""
+    """The error names the setting to change, and not the secret."""
     given = {name: value for name, value in (SETTINGS | change).items() if value is not None}
     with pytest.raises(Invalid, match=reason) as refused:
         from_environment(given)

@@ -1,4 +1,4 @@
-"""Limits: each caller has their own, and is told where they stand."""
+"""Rate limits: each caller has a quota of its own, shown in the response headers."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -25,7 +25,7 @@ def config(config: Config) -> Config:
 
 @pytest.fixture
 def clock() -> Iterator[FrozenDateTimeFactory]:
-    """The clock stands at the begin of a minute, as far as the limits go."""
+    """A frozen clock at the start of a rate limit window."""
     with freeze_time("2026-11-21 10:00:00") as clock:
         assert isinstance(clock, FrozenDateTimeFactory)
         yield clock
@@ -33,7 +33,7 @@ def clock() -> Iterator[FrozenDateTimeFactory]:
 
 @pytest.fixture
 def key(runtime: Runtime) -> Callable[[str], Headers]:
-    """A function that gives the headers of a new key."""
+    """A function that returns the headers of a new key."""
 
     def make(name: str) -> Headers:
         with runtime.transaction() as tx:
@@ -44,12 +44,12 @@ def key(runtime: Runtime) -> Callable[[str], Headers]:
 
 @pytest.mark.usefixtures("clock")
 class TestWithinAMinute:
-    def test_a_key_has_its_limit(self, client: FlaskClient, key: Callable[[str], Headers]) -> None:
-        """The fourth request is refused, and changes nothing; another key goes on."""
+    def test_a_key_has_a_quota(self, client: FlaskClient, key: Callable[[str], Headers]) -> None:
+        """The fourth request is refused and changes nothing; another key goes on."""
         till = key("till-1")
-        answers = [client.get("/order", headers=till) for _ in range(3)]
-        assert [each.status_code for each in answers] == [200, 200, 200]
-        assert [each.headers["RateLimit"].split(";")[1] for each in answers] == [
+        responses = [client.get("/order", headers=till) for _ in range(3)]
+        assert [each.status_code for each in responses] == [200, 200, 200]
+        assert [each.headers["RateLimit"].split(";")[1] for each in responses] == [
             "r=2",
             "r=1",
             "r=0",
@@ -58,10 +58,10 @@ class TestWithinAMinute:
         assert refused.status_code == 429
         assert client.get("/order", headers=key("till-2")).status_code == 200
 
-    def test_a_refusal_says_when_to_go_on(
+    def test_a_refusal_has_retry_after(
         self, client: FlaskClient, key: Callable[[str], Headers]
     ) -> None:
-        """As a problem of its own type, and in the fields of the draft."""
+        """It has the problem type and the header fields of the draft."""
         till = key("till-1")
         refused = [client.get("/order", headers=till) for _ in range(4)][-1]
         told = refused.get_json()
@@ -72,10 +72,10 @@ class TestWithinAMinute:
         assert refused.headers["RateLimit"] == f'"caller";r=0;t={wait_s}'
         assert 1 <= int(wait_s) <= 60
 
-    def test_who_shows_no_key_is_counted_by_address(
+    def test_a_caller_without_a_key_is_counted_by_address(
         self, client: FlaskClient, key: Callable[[str], Headers]
     ) -> None:
-        """A wrong key counts the same; addresses that do not exist do, too."""
+        """So are requests with a wrong key, and for unknown addresses."""
         key("till-1")
         wrong = {"Authorization": "Bearer x"}
         statuses = [
@@ -86,21 +86,23 @@ class TestWithinAMinute:
         ]
         assert statuses == [401, 404, 429, 401]
 
-    def test_a_shop_without_keys_does_not_count_its_own_machine(self, client: FlaskClient) -> None:
-        answers = [client.get("/order") for _ in range(10)]
-        assert {each.status_code for each in answers} == {200}
-        assert "RateLimit" not in answers[0].headers
+    def test_a_shop_without_keys_does_not_count_local_requests(self, client: FlaskClient) -> None:
+        """This holds for unknown addresses too."""
+        responses = [client.get("/order") for _ in range(10)]
+        assert {each.status_code for each in responses} == {200}
+        assert "RateLimit" not in responses[0].headers
         assert {client.get("/none").status_code for _ in range(10)} == {404}
 
     def test_probes_are_not_counted(self, client: FlaskClient) -> None:
-        """Whoever watches the shop must not be shut out by a customer at the same address."""
-        answers = [client.get("/livez", environ_overrides=ELSEWHERE) for _ in range(10)]
-        assert {each.status_code for each in answers} == {200}
+        """Other callers at the address of the monitoring must not cause a 429."""
+        responses = [client.get("/livez", environ_overrides=ELSEWHERE) for _ in range(10)]
+        assert {each.status_code for each in responses} == {200}
 
 
-def test_the_next_minute_begins_anew(
+def test_the_next_minute_has_a_new_quota(
     client: FlaskClient, key: Callable[[str], Headers], clock: FrozenDateTimeFactory
 ) -> None:
+    """A refused key may send again."""
     till = key("till-1")
     assert [client.get("/order", headers=till).status_code for _ in range(4)][-1] == 429
     clock.tick(60)
@@ -113,6 +115,6 @@ class TestUnlimited:
         return replace(config, caller_rate=0, address_rate=0)
 
     def test_zero_is_no_limit(self, client: FlaskClient, app: Flask) -> None:
-        answers = [client.get("/none", environ_overrides=ELSEWHERE) for _ in range(10)]
-        assert {each.status_code for each in answers} == {404}
-        assert "RateLimit" not in answers[0].headers
+        responses = [client.get("/none", environ_overrides=ELSEWHERE) for _ in range(10)]
+        assert {each.status_code for each in responses} == {404}
+        assert "RateLimit" not in responses[0].headers

@@ -1,4 +1,4 @@
-"""How often somebody may try: by name and by address, for all processes together."""
+"""The sign-in throttle: limits by name and by address, for all processes together."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -19,46 +19,48 @@ from tests.web.page import Page
 START = "2026-11-21T08:00:00Z"
 
 
-def test_a_name_is_guessed_ten_times_and_then_waits(app: Flask, client: FlaskClient) -> None:
-    """429 with Retry-After, for the right password too; after a quarter of an hour it goes on."""
+def test_a_name_has_ten_attempts(app: Flask, client: FlaskClient) -> None:
+    """Then 429 with Retry-After, for the right password too, until fifteen minutes are over."""
     make_user(app, "ada", "clerk")
     with freeze_time(START) as clock:
-        for _ in range(sign_in_throttle.MOST_BY_NAME):
+        for _ in range(sign_in_throttle.MAX_ATTEMPTS_PER_NAME):
             assert sign_in(client, "ada", "wrong password").status == 401
         form = Page(client.get("/sign-in")).form("/sign-in").filled(name="ada", password=PASSWORD)
-        answer = client.post("/sign-in", data=form)
-        assert answer.status_code == 429
-        assert 890 <= int(answer.headers["Retry-After"]) <= 900
-        assert "too many attempts" in answer.text
+        response = client.post("/sign-in", data=form)
+        assert response.status_code == 429
+        assert 890 <= int(response.headers["Retry-After"]) <= 900
+        assert "too many attempts" in response.text
         clock.tick(timedelta(seconds=901))
         assert "ada clerk" in sign_in(client, "ada").text
 
 
 def test_nothing_is_written_beyond_the_limit(runtime: Runtime) -> None:
-    """So who guesses cannot fill the journal either."""
-    for _ in range(sign_in_throttle.MOST_BY_NAME):
+    """Guessing does not fill the journal."""
+    for _ in range(sign_in_throttle.MAX_ATTEMPTS_PER_NAME):
         with runtime.transaction() as tx:
-            sign_in_throttle.count(tx, "ada", "192.0.2.1")
+            sign_in_throttle.count_attempt(tx, "ada", "192.0.2.1")
     before = runtime.position()
     for _ in range(5):
         with pytest.raises(TooMany), runtime.transaction() as tx:
-            sign_in_throttle.count(tx, "ada", "192.0.2.2")
+            sign_in_throttle.count_attempt(tx, "ada", "192.0.2.2")
     assert runtime.position() == before
 
 
-def test_an_address_tries_many_names_and_then_waits(runtime: Runtime) -> None:
-    """A hundred; another address goes on, the rest of its IPv6 network does not."""
+def test_an_address_has_a_hundred_attempts(runtime: Runtime) -> None:
+    """Another address goes on; the rest of its IPv6 network does not."""
     with runtime.transaction() as tx:
-        for n in range(sign_in_throttle.MOST_BY_ADDRESS):
-            sign_in_throttle.count(tx, f"name-{n}", f"2001:db8::{n:x}")
+        for n in range(sign_in_throttle.MAX_ATTEMPTS_PER_ADDRESS):
+            sign_in_throttle.count_attempt(tx, f"name-{n}", f"2001:db8::{n:x}")
     with pytest.raises(TooMany), runtime.transaction() as tx:
-        sign_in_throttle.count(tx, "one-more", "2001:db8::ffff")
+        sign_in_throttle.count_attempt(tx, "one-more", "2001:db8::ffff")
     with runtime.transaction() as tx:
-        sign_in_throttle.count(tx, "one-more", "2001:db8:0:1::1")
+        sign_in_throttle.count_attempt(tx, "one-more", "2001:db8:0:1::1")
 
 
-def test_who_signs_in_begins_anew(app: Flask, client: FlaskClient, runtime: Runtime) -> None:
-    """A slip of the finger is forgotten; the address keeps the wrong attempts."""
+def test_a_successful_sign_in_resets_the_count_of_the_name(
+    app: Flask, client: FlaskClient, runtime: Runtime
+) -> None:
+    """The count of the address keeps the failed attempts."""
     make_user(app, "ada", "clerk")
     for _ in range(3):
         sign_in(client, "ada", "wrong password")
@@ -71,20 +73,20 @@ def test_who_signs_in_begins_anew(app: Flask, client: FlaskClient, runtime: Runt
     assert counts == {"address": 3}
 
 
-def test_every_process_counts_together(app: Flask, client: FlaskClient, config: Config) -> None:
-    """Two applications on one folder, as two workers are."""
+def test_all_processes_count_together(app: Flask, client: FlaskClient, config: Config) -> None:
+    """Two applications on one folder share the count, as two workers do."""
     make_user(app, "ada", "clerk")
     other = create_app(replace(config, threads=8))
-    for n in range(sign_in_throttle.MOST_BY_NAME):
+    for n in range(sign_in_throttle.MAX_ATTEMPTS_PER_NAME):
         sign_in((client, other.test_client())[n % 2], "ada", "wrong password")
     assert [sign_in(each.test_client(), "ada").status for each in (app, other)] == [429, 429]
     other.extensions["daybook"].close()
 
 
-def test_what_is_typed_into_the_name_is_not_kept(
+def test_the_typed_name_is_not_recorded(
     app: Flask, client: FlaskClient, runtime: Runtime, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """People type their password there: neither the store has it nor the log."""
+    """Neither the store nor the log has it, because people type passwords there."""
     make_user(app, "ada", "clerk")
     sign_in(client, PASSWORD, "ada")
     assert [each.getMessage() for each in caplog.records if "sign-in" in each.getMessage()] == [
@@ -96,15 +98,15 @@ def test_what_is_typed_into_the_name_is_not_kept(
     assert not any(PASSWORD.encode() in content for content in files)
 
 
-def test_windows_that_are_over_are_swept(runtime: Runtime) -> None:
-    """Nobody fills the store by inventing names."""
+def test_expired_windows_are_deleted(runtime: Runtime) -> None:
+    """Inventing names does not fill the store."""
     with freeze_time(START) as clock:
         for n in range(30):
             with runtime.transaction() as tx:
-                sign_in_throttle.count(tx, f"name-{n}", "192.0.2.1")
+                sign_in_throttle.count_attempt(tx, f"name-{n}", "192.0.2.1")
         clock.tick(timedelta(seconds=901))
         for _ in range(4):
             with runtime.transaction() as tx:
-                sign_in_throttle.count(tx, "ada", "192.0.2.1")
+                sign_in_throttle.count_attempt(tx, "ada", "192.0.2.1")
         with runtime.read() as view:
             assert view.count(sign_in_throttle.ATTEMPTS.name) == 2

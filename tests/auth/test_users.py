@@ -1,4 +1,4 @@
-"""People who sign in: made by an operator, their passwords kept as argon2id hashes only."""
+"""Users: created by an operator, their passwords stored as argon2id hashes only."""
 
 import pytest
 from argon2 import PasswordHasher
@@ -9,7 +9,7 @@ from flask.testing import FlaskClient
 from app.auth import passwords
 from app.auth.keys import KEYS
 from app.auth.sessions import SESSIONS, begin
-from app.auth.users import USERS, check_user, user_name
+from app.auth.users import USERS, check_user, parse_user_name
 from app.kernel.errors import Invalid
 from app.kernel.identity import Identity
 from app.server.runtime import Runtime
@@ -19,7 +19,7 @@ PASSWORD = "correct horse battery"
 
 
 def flask(app: Flask, *words: str, given: str = f"{PASSWORD}\n") -> Result:
-    """`flask user …` with this standard input."""
+    """Run `flask user …` with this standard input."""
     return app.test_cli_runner().invoke(args=["user", *words], input=given)
 
 
@@ -30,32 +30,32 @@ def ada(app: Flask) -> str:
     return "ada"
 
 
-def kept(runtime: Runtime) -> list[Document]:
+def stored_users(runtime: Runtime) -> list[Document]:
     """The users in the store."""
     with runtime.read() as view:
         return view.find(USERS.name).documents
 
 
-def test_a_user_is_made_listed_changed_and_removed(app: Flask, runtime: Runtime) -> None:
-    """The whole life of one, by the commands; a name is the same in capitals."""
+def test_a_user_is_created_listed_changed_and_removed(app: Flask, runtime: Runtime) -> None:
+    """All by commands; a name is the same in upper case."""
     assert "the role clerk" in flask(app, "create", "Ada", "--role", "clerk").output
     assert "clerk" in flask(app, "list").output and "ada" in flask(app, "list").output
     assert flask(app, "role", "ADA", "--role", "manager").exit_code == 0
-    first = kept(runtime)[0]
+    first = stored_users(runtime)[0]
     assert flask(app, "password", "ada", given="another long password\n").exit_code == 0
-    [second] = kept(runtime)
+    [second] = stored_users(runtime)
     assert (second["role"], second["created"]) == ("manager", first["created"])
-    assert not passwords.is_right(second["hash"], PASSWORD)
-    assert passwords.is_right(second["hash"], "another long password")
+    assert not passwords.verify_password(second["hash"], PASSWORD)
+    assert passwords.verify_password(second["hash"], "another long password")
     assert flask(app, "remove", "ada").exit_code == 0
     assert "no users" in flask(app, "list").output
 
 
-def test_the_password_is_kept_as_an_argon2id_hash_only(
+def test_the_password_is_stored_as_an_argon2id_hash_only(
     app: Flask, runtime: Runtime, ada: str
 ) -> None:
-    """In no file of the data folder, which nobody but its owner reads; nor is it ever shown."""
-    [user] = kept(runtime)
+    """No file of the data folder and no output has it."""
+    [user] = stored_users(runtime)
     assert user["hash"].startswith("$argon2id$v=19$m=65536,t=3,p=4$")
     runtime.close()
     files = [path for path in runtime.config.data.rglob("*") if path.is_file()]
@@ -97,23 +97,25 @@ def test_the_password_is_kept_as_an_argon2id_hash_only(
 def test_wrong_commands_say_what_is_wrong(
     app: Flask, runtime: Runtime, words: tuple[str, ...], given: str, reason: str
 ) -> None:
-    """On standard error, with exit code 2; nobody is made."""
-    answer = flask(app, *words, given=given)
-    assert answer.exit_code == 2
-    assert reason in answer.stderr
-    assert "Traceback" not in answer.output
-    assert kept(runtime) == []
+    """They print to standard error, exit with 2 and create nothing."""
+    response = flask(app, *words, given=given)
+    assert response.exit_code == 2
+    assert reason in response.stderr
+    assert "Traceback" not in response.output
+    assert stored_users(runtime) == []
 
 
 def test_names_are_unique_over_users_and_keys(app: Flask, runtime: Runtime, ada: str) -> None:
-    """What somebody did is written down under their name, so it means one of them."""
-    assert "user ada already" in flask(app, "create", "ADA", "--role", "clerk").stderr
+    """Actions are recorded under a name, so it must mean one of them."""
+    assert "already a user ada" in flask(app, "create", "ADA", "--role", "clerk").stderr
     make = app.test_cli_runner().invoke
     for name in ("ada", "Ada", "local"):
         refused = make(args=["key", "create", "--role", "clerk", "--name", name])
         assert (refused.exit_code, refused.stdout) == (2, "")
     assert make(args=["key", "create", "--role", "clerk", "--name", "Till-1"]).exit_code == 0
-    assert "key of the name till-1" in flask(app, "create", "till-1", "--role", "clerk").stderr
+    assert (
+        "API key with the name till-1" in flask(app, "create", "till-1", "--role", "clerk").stderr
+    )
     with runtime.read() as view:
         assert (view.count(USERS.name), view.count(KEYS.name)) == (1, 1)
 
@@ -121,10 +123,10 @@ def test_names_are_unique_over_users_and_keys(app: Flask, runtime: Runtime, ada:
 @pytest.mark.parametrize(
     "change", [("password", "ada"), ("role", "ada", "--role", "operator"), ("remove", "ada")]
 )
-def test_whoever_is_changed_is_signed_out_everywhere(
+def test_a_changed_user_is_signed_out_everywhere(
     app: Flask, runtime: Runtime, ada: str, change: tuple[str, ...]
 ) -> None:
-    """In the same transaction; others stay signed in."""
+    """This happens in the same transaction; other users stay signed in."""
     with runtime.transaction() as tx:
         for name in ("ada", "ada", "bo"):
             begin(tx, Identity(name, "clerk"))
@@ -133,10 +135,8 @@ def test_whoever_is_changed_is_signed_out_everywhere(
         assert [each["user"] for each in view.find(SESSIONS.name).documents] == ["bo"]
 
 
-def test_with_the_first_user_everybody_has_to_show_who_they_are(
-    client: FlaskClient, app: Flask
-) -> None:
-    """As with the first key; and on this machine too."""
+def test_the_first_user_makes_authentication_required(client: FlaskClient, app: Flask) -> None:
+    """As the first key does; for local requests too."""
     assert client.get("/order").status_code == 200
     assert flask(app, "create", "ada", "--role", "clerk").exit_code == 0
     assert client.get("/order").status_code == 401
@@ -144,28 +144,28 @@ def test_with_the_first_user_everybody_has_to_show_who_they_are(
     assert client.get("/order").status_code == 200
 
 
-def test_a_password_is_the_same_however_it_was_typed() -> None:
-    """Accents in one piece or two; capitals count."""
-    kept = passwords.hashed("caf\u00e9 au lait, s'il vous")
-    assert passwords.is_right(kept, "cafe\u0301 au lait, s'il vous")
-    assert not passwords.is_right(kept, "CAF\u00c9 au lait, s'il vous")
-    assert not passwords.is_right(kept, "\udcff" * 20)
+def test_a_password_is_normalised() -> None:
+    """Accents may be one character or two; upper case counts."""
+    password_hash = passwords.hash_password("caf\u00e9 au lait, s'il vous")
+    assert passwords.verify_password(password_hash, "cafe\u0301 au lait, s'il vous")
+    assert not passwords.verify_password(password_hash, "CAF\u00c9 au lait, s'il vous")
+    assert not passwords.verify_password(password_hash, "\udcff" * 20)
 
 
-def test_an_unknown_name_costs_a_hash_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    """So the time tells nobody which names there are: argon2 runs once for each try."""
+def test_an_unknown_name_costs_a_hash(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The time does not reveal which names exist: argon2 runs once for each attempt."""
     runs: list[str] = []
     verify = PasswordHasher.verify
 
-    def counted(self: PasswordHasher, kept: str, password: str) -> bool:
-        runs.append(kept)
-        return bool(verify(self, kept, password))
+    def counted(self: PasswordHasher, password_hash: str, password: str) -> bool:
+        runs.append(password_hash)
+        return bool(verify(self, password_hash, password))
 
     monkeypatch.setattr(PasswordHasher, "verify", counted)
-    right = passwords.hashed(PASSWORD)
-    assert passwords.is_right(right, PASSWORD)
-    assert not passwords.is_right(right, "another long password")
-    assert not passwords.is_right(None, PASSWORD)
+    right = passwords.hash_password(PASSWORD)
+    assert passwords.verify_password(right, PASSWORD)
+    assert not passwords.verify_password(right, "another long password")
+    assert not passwords.verify_password(None, PASSWORD)
     assert len(runs) == 3
     assert all(each.startswith("$argon2id$v=19$m=65536,t=3,p=4$") for each in runs)
 
@@ -174,15 +174,16 @@ def test_an_unknown_name_costs_a_hash_too(monkeypatch: pytest.MonkeyPatch) -> No
     "change",
     [{"name": "A da"}, {"role": "king"}, {"role": "customer"}, {"hash": "secret"}, {"hash": None}],
 )
-def test_a_user_that_a_person_wrote_is_judged(
+def test_a_user_edited_by_hand_is_validated(
     app: Flask, runtime: Runtime, ada: str, change: Document
 ) -> None:
     """As `flask check --accept` does."""
-    [user] = kept(runtime)
+    [user] = stored_users(runtime)
     check_user(user)
     with pytest.raises(Invalid, match="flask user create"):
         check_user(user | change)
 
 
-def test_a_name_is_in_small_letters() -> None:
-    assert user_name(" Ada@Example.org ") == "ada@example.org"
+def test_a_name_is_in_lower_case() -> None:
+    """Upper case and surrounding spaces are removed."""
+    assert parse_user_name(" Ada@Example.org ") == "ada@example.org"

@@ -49,7 +49,7 @@ def test_a_clerk_signs_in_works_and_signs_out(shop: Server, person: Open) -> Non
     page = person("/desk/1001")
     expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
     sign_in(page, "ada", "a wrong password")
-    expect(page.get_by_role("alert")).to_have_text("Name or password is not right.")
+    expect(page.get_by_role("alert")).to_have_text("The name or the password is wrong.")
     expect(page.get_by_label("Name")).to_have_value("ada")
     sign_in(page, "ada")
     expect(page.get_by_role("heading", level=1)).to_contain_text("Order 1001")
@@ -63,7 +63,7 @@ def test_a_clerk_signs_in_works_and_signs_out(shop: Server, person: Open) -> Non
     )
     page.goto("/events")
     expect(page.get_by_role("heading", name="Forbidden")).to_be_visible()
-    expect(page.get_by_text("ada has the role clerk")).to_be_visible()
+    expect(page.get_by_text("you are signed in as ada (clerk)")).to_be_visible()
     page.get_by_role("link", name="To the desk").click()
     expect(page.get_by_role("heading", name="Desk")).to_be_visible()
 

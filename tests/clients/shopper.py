@@ -18,10 +18,10 @@ from app.schema.fields import Text
 SKUS = ("paper-clips", "daybook-2027")
 """Of the sample catalogue: one that is plentiful, and one that may be back-ordered."""
 
-SKU = Text(longest=64)
+SKU = Text(max_length=64)
 CURSORS: dict[str, Field[Any]] = {
     "cursor": String(validate=Regexp("^[A-Za-z0-9_-]{1,2000}$")),
-    "after": Text(longest=200),
+    "after": Text(max_length=200),
 }
 """Parameters that only an answer can give, and what the contract says of them."""
 

@@ -1,4 +1,4 @@
-"""ETag, If-Match and If-None-Match, as RFC 9110 has them."""
+"""Conditional requests: ETag, If-Match and If-None-Match (RFC 9110, 13)."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -13,7 +13,7 @@ from tests.over_http import place, read
 
 @pytest.fixture
 def config(config: Config) -> Config:
-    """Nobody is charged, so no payment makes a version of its own."""
+    """Payment by invoice, so that no payment makes another version."""
     return replace(config, payment_method=INVOICE)
 
 
@@ -26,7 +26,7 @@ def order(client: FlaskClient, catalogue: dict[str, str], settled: Callable[[], 
 
 
 def test_an_order_carries_its_version_as_a_strong_etag(client: FlaskClient, order: str) -> None:
-    """What If-Match will have to say stands in every answer that has the order."""
+    """Every response with an order has the ETag that If-Match accepts."""
     assert client.get(order).headers["ETag"] == '"2"'
     assert client.patch(order, json={"customer_name": "Eva"}).headers["ETag"] == '"3"'
     assert client.post(f"{order}/cancel").headers["ETag"] == '"4"'
@@ -34,14 +34,14 @@ def test_an_order_carries_its_version_as_a_strong_etag(client: FlaskClient, orde
 
 @pytest.mark.parametrize("known", ['"2"', 'W/"2"', "*", '"1", W/"2"', '"1" , "2","3"'])
 def test_a_known_version_is_not_sent_again(client: FlaskClient, order: str, known: str) -> None:
-    """If-None-Match is compared weakly: 304, the ETag, and no body."""
-    answer = client.get(order, headers={"If-None-Match": known})
-    assert (answer.status_code, answer.data, answer.headers["ETag"]) == (304, b"", '"2"')
+    """If-None-Match is compared weakly: 304 with the ETag and without a body."""
+    response = client.get(order, headers={"If-None-Match": known})
+    assert (response.status_code, response.data, response.headers["ETag"]) == (304, b"", '"2"')
 
 
 @pytest.mark.parametrize("known", ['"1"', 'W/"1"', '"22"', "", '"'])
 def test_another_version_is_sent(client: FlaskClient, order: str, known: str) -> None:
-    """A version that is not the present one, or no version at all, gets the order."""
+    """If-None-Match with another version, or with none, gets the order."""
     assert client.get(order, headers={"If-None-Match": known}).status_code == 200
 
 
@@ -49,7 +49,7 @@ def test_another_version_is_sent(client: FlaskClient, order: str, known: str) ->
 def test_a_change_of_the_expected_version_is_made(
     client: FlaskClient, order: str, expected: str
 ) -> None:
-    """If-Match with the present version, a list that has it, or a star."""
+    """If-Match may have the present version, a list with it, or a star."""
     patch = {"customer_name": "Eva"}
     assert client.patch(order, json=patch, headers={"If-Match": expected}).status_code == 200
 
@@ -70,14 +70,14 @@ def test_a_change_of_the_expected_version_is_made(
 def test_a_change_of_an_unexpected_version_is_refused(
     client: FlaskClient, order: str, method: str, header: str, versions: str
 ) -> None:
-    """412 with the present version, and the order stays; If-Match is compared strongly."""
+    """412 with the present version and no change; If-Match is compared strongly."""
     path = f"{order}/cancel" if method == "POST" else order
-    answer = client.open(path, method=method, json={}, headers={header: versions})
-    assert (answer.status_code, answer.get_json()["version"]) == (412, 2)
+    response = client.open(path, method=method, json={}, headers={header: versions})
+    assert (response.status_code, response.get_json()["version"]) == (412, 2)
     assert read(client, order)["version"] == 2
 
 
 def test_an_unknown_order_is_not_found_whatever_the_condition(client: FlaskClient) -> None:
     """Conditions count only where the request would succeed without them (RFC 9110, 13.2.1)."""
-    answer = client.delete("/order/1", headers={"If-Match": '"1"'})
-    assert answer.status_code == 404
+    response = client.delete("/order/1", headers={"If-Match": '"1"'})
+    assert response.status_code == 404

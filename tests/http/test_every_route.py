@@ -1,6 +1,6 @@
-"""What holds for every route that the contract has, whoever wrote it.
+"""What holds for every route of the contract.
 
-The routes are read from the contract, so a new one is tested as soon as it is there.
+The routes are read from the contract, so a new one is tested without a change here.
 """
 
 import copy
@@ -16,7 +16,7 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from app.config import Config
-from app.openapi.document import document
+from app.openapi.document import openapi_document
 from tests.http.test_refusals import everything
 from tests.over_http import body, place
 
@@ -25,7 +25,7 @@ TYPES = "application/json", "application/merge-patch+json"
 
 
 class Route(NamedTuple):
-    """An operation of the contract, with an address that fits its path."""
+    """An operation of the contract, with the path of its example."""
 
     path: str
     method: str
@@ -33,35 +33,35 @@ class Route(NamedTuple):
 
     @property
     def is_signed(self) -> bool:
-        """Whether its caller has to sign, so that nothing else is looked at before."""
+        """Whether the caller has to sign the request, which is verified before anything else."""
         return any(each.get("required") for each in self.parameters("header"))
 
     @property
     def example(self) -> Any:
-        """The first example of its body."""
+        """The first example of the body."""
         (content, *_) = self.told["requestBody"]["content"].values()
         return copy.deepcopy(next(iter(content["examples"].values()))["value"])
 
     def parameters(self, place: str) -> list[dict[str, Any]]:
-        """Its parameters in path, query or header."""
+        """The parameters in path, query or header."""
         return [each for each in self.told.get("parameters", []) if each["in"] == place]
 
     def send(self, client: FlaskClient, **options: Any) -> TestResponse:
-        """A request to it."""
+        """Send a request to the operation."""
         return client.open(self.path, method=self.method, **options)
 
 
 @pytest.fixture
 def config(config: Config) -> Config:
-    """With fault switches: else all that their routes say is 403."""
+    """With fault switches: otherwise their routes only respond with 403."""
     return replace(config, faults=True)
 
 
 @pytest.fixture
 def routes(app: Flask) -> list[Route]:
-    """Every operation, at the example's address."""
+    """Every operation, at the path of its example."""
     found = []
-    for path, operations in document(app)["paths"].items():
+    for path, operations in openapi_document(app)["paths"].items():
         for method, told in operations.items():
             examples = {
                 each["name"]: each["example"]
@@ -74,7 +74,7 @@ def routes(app: Flask) -> list[Route]:
 
 @pytest.fixture(autouse=True)
 def shop(client: FlaskClient, settled: Callable[[], None]) -> None:
-    """The product and the order that the contract's examples speak of."""
+    """The product and the order that the contract's examples name."""
     product = {"sku": "notebook-a5", "name": "Notebook", "price": "7.90", "quantity": 100}
     assert client.post("/product", json=product).status_code == 201
     place(client, **{"notebook-a5": 1})
@@ -83,7 +83,7 @@ def shop(client: FlaskClient, settled: Callable[[], None]) -> None:
 
 @pytest.fixture
 def unchanged(app: Flask, shop: None) -> Iterator[None]:
-    """Every document is as it was when the test ends."""
+    """Fails when any stored document differs at the end of the test."""
     before = everything(app)
     yield
     assert everything(app) == before
@@ -91,17 +91,17 @@ def unchanged(app: Flask, shop: None) -> Iterator[None]:
 
 @pytest.mark.usefixtures("unchanged")
 def test_an_unknown_query_parameter_is_refused(client: FlaskClient, routes: list[Route]) -> None:
-    """400 at every address, also where there are no parameters at all."""
+    """400 at every path, also where no parameter exists."""
     for route in routes:
         sent = {"json": route.example} if "requestBody" in route.told else {}
-        answer = route.send(client, query_string={"unheard_of": "1"}, **sent)
-        assert answer.status_code == 400, route
-        assert_problem(answer)
+        response = route.send(client, query_string={"unheard_of": "1"}, **sent)
+        assert response.status_code == 400, route
+        assert_problem(response)
 
 
 @pytest.mark.usefixtures("unchanged")
-def test_head_is_what_get_is(client: FlaskClient, routes: list[Route]) -> None:
-    """The same status, headers and length, without a body."""
+def test_head_is_get_without_a_body(client: FlaskClient, routes: list[Route]) -> None:
+    """HEAD has the status, headers and length of GET."""
     for route in routes:
         if route.method == "get":
             same = {"X-Request-Id": "1"}
@@ -113,7 +113,7 @@ def test_head_is_what_get_is(client: FlaskClient, routes: list[Route]) -> None:
 
 @pytest.mark.usefixtures("unchanged")
 def test_other_methods_are_refused_with_allow(client: FlaskClient, routes: list[Route]) -> None:
-    """405 names what there is, and so does OPTIONS; with Accept-Patch where there is PATCH."""
+    """405 and OPTIONS have Allow; OPTIONS has Accept-Patch where PATCH is allowed."""
     for path in {route.path for route in routes}:
         there = {route.method for route in routes if route.path == path}
         options = client.options(path)
@@ -128,8 +128,8 @@ def test_other_methods_are_refused_with_allow(client: FlaskClient, routes: list[
 
 
 @pytest.mark.usefixtures("unchanged")
-def test_a_trailing_slash_is_no_surprise(client: FlaskClient, routes: list[Route]) -> None:
-    """The same answer as without one, and never a redirect."""
+def test_a_trailing_slash_makes_no_difference(client: FlaskClient, routes: list[Route]) -> None:
+    """The same response as without one, and never a redirect."""
     for route in routes:
         if route.method == "get":
             without, with_slash = client.get(route.path), client.get(f"{route.path}/")
@@ -158,20 +158,22 @@ WRONG_BODIES: dict[str, tuple[bytes, int]] = {
 @pytest.mark.usefixtures("unchanged")
 @pytest.mark.parametrize("fault", WRONG_BODIES)
 def test_a_wrong_body_is_refused(client: FlaskClient, routes: list[Route], fault: str) -> None:
-    """The same reader for every body, whatever is asked for."""
+    """Every route reads its body with the same strict parser."""
     data, status = WRONG_BODIES[fault]
     for route in with_body(routes):
         if not data and not route.told["requestBody"]["required"]:
             continue
         (media_type, *_) = route.told["requestBody"]["content"]
-        answer = route.send(client, data=data, content_type=media_type)
-        assert answer.status_code == status, (route.method, route.path, answer.text)
-        assert_problem(answer)
+        response = route.send(client, data=data, content_type=media_type)
+        assert response.status_code == status, (route.method, route.path, response.text)
+        assert_problem(response)
 
 
 @pytest.mark.usefixtures("unchanged")
-def test_a_wrong_media_type_is_told_the_right_one(client: FlaskClient, routes: list[Route]) -> None:
-    """415 with Accept, or Accept-Patch, and the types of the contract in it."""
+def test_a_wrong_media_type_is_refused_with_the_accepted_ones(
+    client: FlaskClient, routes: list[Route]
+) -> None:
+    """415 lists the contract's media types in Accept or Accept-Patch."""
     for route in with_body(routes):
         data = json.dumps(route.example)
         header = "Accept-Patch" if route.method == "patch" else "Accept"
@@ -185,8 +187,8 @@ def test_a_wrong_media_type_is_told_the_right_one(client: FlaskClient, routes: l
 
 
 @pytest.mark.usefixtures("unchanged")
-def test_every_field_of_every_body_is_judged(client: FlaskClient, routes: list[Route]) -> None:
-    """An object stands for no field: each is refused, and pointed at."""
+def test_every_field_of_every_body_is_validated(client: FlaskClient, routes: list[Route]) -> None:
+    """An object is no valid value of any field: 422 points at each field."""
     for route in with_body(routes):
         (media_type, *_) = route.told["requestBody"]["content"]
         for field in route.example:
@@ -198,23 +200,23 @@ def test_every_field_of_every_body_is_judged(client: FlaskClient, routes: list[R
 
 
 def with_body(routes: list[Route]) -> list[Route]:
-    """Those that take a body, and look at it before anything else."""
+    """The operations that validate a body before anything else."""
     return [each for each in routes if "requestBody" in each.told and not each.is_signed]
 
 
-def assert_problem(answer: TestResponse) -> None:
-    """The answer is a problem that says what it is."""
-    assert answer.mimetype == "application/problem+json"
-    problem = body(answer)
-    assert problem["status"] == answer.status_code
+def assert_problem(response: TestResponse) -> None:
+    """Fail unless the response is a well-formed problem with this status."""
+    assert response.mimetype == "application/problem+json"
+    problem = body(response)
+    assert problem["status"] == response.status_code
     assert problem["detail"]
     assert isinstance(problem["errors"], list)
 
 
-def test_whatever_creates_takes_a_key(
+def test_every_creating_post_accepts_an_idempotency_key(
     client: FlaskClient, routes: list[Route], settled: Callable[[], None]
 ) -> None:
-    """The same request again gets the same answer and changes nothing; another one is 422."""
+    """The same request again gets the same response and changes nothing; another body is 422."""
     creating = [each for each in routes if "201" in each.told["responses"]]
     assert {"/order", "/product"} <= {each.path for each in creating}
     for route in creating:
@@ -234,6 +236,6 @@ def test_whatever_creates_takes_a_key(
 
 
 def renamed(document: dict[str, Any]) -> dict[str, Any]:
-    """The same with other names in it, as far as it has a name of its own."""
+    """The same example with another name, where it has a name of its own."""
     names = [name for name in document if re.fullmatch("sku|name|customer_name", name)]
     return document | {name: f"{document[name]}-other" for name in names}

@@ -1,4 +1,4 @@
-"""Idempotency-Key: a POST may be sent again without ordering again."""
+"""Idempotency-Key: a POST sent again does not order again."""
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -12,7 +12,13 @@ from freezegun import freeze_time
 from werkzeug.test import TestResponse
 
 from app.config import Config
-from app.http.requests.idempotency import FORGOTTEN_AT_ONCE, IDEMPOTENCY, key_of, once, remember
+from app.http.requests.idempotency import (
+    IDEMPOTENCY,
+    MAX_EXPIRED_DELETED,
+    execute_once,
+    scoped_key,
+    store_response,
+)
 from app.kernel.errors import Conflict
 from tests.over_http import body, read, request_for
 
@@ -21,7 +27,7 @@ KEY = {"Idempotency-Key": '"9f1c"'}
 
 @pytest.fixture
 def config(config: Config) -> Config:
-    """With fault switches, to have a handler take its time."""
+    """With fault switches, to slow a handler down."""
     return replace(config, faults=True)
 
 
@@ -32,14 +38,14 @@ def shop(catalogue: dict[str, str]) -> Iterator[None]:
 
 
 def orders(client: FlaskClient) -> int:
-    """How many orders there are."""
+    """The number of orders."""
     return len(read(client, "/order")["orders"])
 
 
-def test_the_same_key_repeats_the_first_answer_byte_for_byte(
+def test_the_same_key_gets_the_first_response_byte_for_byte(
     client: FlaskClient, settled: Callable[[], None]
 ) -> None:
-    """The repeated answer is the first one, even when the order has moved on; one order exists."""
+    """The first response comes again even after the order has changed; one order exists."""
     first = client.post("/order", json=request_for(tea=1), headers=KEY)
     settled()
     again = client.post("/order", json=request_for(tea=1), headers=KEY)
@@ -56,14 +62,14 @@ def test_the_same_key_repeats_the_first_answer_byte_for_byte(
 def test_quotes_and_trailing_slash_do_not_make_another_key(
     client: FlaskClient, path: str, key: str
 ) -> None:
-    """A bare key is the same as a quoted one, and the address is the same with a slash."""
+    """A bare key equals a quoted one, and a trailing slash does not change the scope."""
     client.post("/order", json=request_for(tea=1), headers=KEY)
     client.post(path, json=request_for(tea=1), headers={"Idempotency-Key": key})
     assert orders(client) == 1
 
 
 def test_the_same_key_with_another_body_is_refused(client: FlaskClient) -> None:
-    """422, and nothing is ordered: the client has mixed up two requests."""
+    """422, and nothing is ordered."""
     client.post("/order", json=request_for(tea=1), headers=KEY)
     assert client.post("/order", json=request_for(tea=2), headers=KEY).status_code == 422
     assert orders(client) == 1
@@ -73,26 +79,26 @@ def test_the_same_key_with_another_body_is_refused(client: FlaskClient) -> None:
 def test_a_refused_request_does_not_use_its_key_up(
     client: FlaskClient, refused: dict[str, object]
 ) -> None:
-    """After a 4xx the corrected request may carry the same key."""
+    """After a 4xx the corrected request may use the same key."""
     assert client.post("/order", json=refused, headers=KEY).status_code in (409, 422)
     assert client.post("/order", json=request_for(tea=1), headers=KEY).status_code == 201
 
 
 def test_parallel_duplicates_make_one_order(app: Flask, client: FlaskClient) -> None:
-    """Fifty at once with one key: one order, and fifty times its answer."""
+    """Fifty concurrent requests with one key make one order and get its response fifty times."""
 
     def order(_: int) -> bytes:
-        answer = app.test_client().post("/order", json=request_for(tea=1), headers=KEY)
-        return bytes(answer.data)
+        response = app.test_client().post("/order", json=request_for(tea=1), headers=KEY)
+        return bytes(response.data)
 
     with ThreadPoolExecutor(8) as pool:
-        answers = set(pool.map(order, range(50)))
-    assert len(answers) == 1
+        responses = set(pool.map(order, range(50)))
+    assert len(responses) == 1
     assert orders(client) == 1
 
 
-def test_an_answer_that_waited_is_the_one_that_is_repeated(client: FlaskClient) -> None:
-    """With Prefer: wait the first answer says confirmed, and so does its repetition."""
+def test_the_response_after_a_wait_is_the_stored_one(client: FlaskClient) -> None:
+    """With Prefer: wait the first response says confirmed, and so does the repeated one."""
     headers = KEY | {"Prefer": "wait=10"}
     first = client.post("/order", json=request_for(tea=1), headers=headers)
     again = client.post("/order", json=request_for(tea=1), headers=headers)
@@ -101,10 +107,10 @@ def test_an_answer_that_waited_is_the_one_that_is_repeated(client: FlaskClient) 
     assert again.headers["Preference-Applied"] == first.headers["Preference-Applied"]
 
 
-def test_a_duplicate_is_put_off_while_the_first_still_waits(
+def test_a_duplicate_gets_409_while_the_first_request_waits(
     app: Flask, client: FlaskClient
 ) -> None:
-    """409 with Retry-After: what the first answer will be is not known yet."""
+    """409 with Retry-After, because the first response is not complete."""
     client.put("/fault/inventory", json={"mode": "slow", "delay_s": 1})
     headers = KEY | {"Prefer": "wait=10"}
 
@@ -121,12 +127,12 @@ def test_a_duplicate_is_put_off_while_the_first_still_waits(
     assert order(client).data == first.result().data
 
 
-def test_a_first_request_that_died_waiting_has_its_answer_repeated_later(app: Flask) -> None:
-    """What was stored with the order counts once the wait must be over."""
-    store, key = app.extensions["daybook"], key_of("POST /order", "9f1c", b"{}")
+def test_the_response_of_a_request_that_died_waiting_is_repeated(app: Flask) -> None:
+    """The response stored with the order counts once the wait must be over."""
+    store, key = app.extensions["daybook"], scoped_key("POST /order", "9f1c", b"{}")
 
     def ask() -> Response:
-        return once(store, key, lambda tx: Response("placed", 201), under_way_s=10)
+        return execute_once(store, key, lambda tx: Response("placed", 201), pending_s=10)
 
     ask()
     with pytest.raises(Conflict):
@@ -135,20 +141,22 @@ def test_a_first_request_that_died_waiting_has_its_answer_repeated_later(app: Fl
         assert ask().get_data() == b"placed"
 
 
-def test_a_pile_of_old_keys_goes_soon(app: Flask, client: FlaskClient) -> None:
-    """A busy day's keys do not stay for ever in a shop that has become quiet."""
+def test_many_expired_keys_are_deleted_by_few_requests(app: Flask, client: FlaskClient) -> None:
+    """Keys of a busy day do not stay when few requests follow."""
     store = app.extensions["daybook"]
     with freeze_time(timedelta(hours=-25)), store.transaction() as tx:
-        for n in range(FORGOTTEN_AT_ONCE + 10):
-            remember(tx, key_of("POST /order", f"old-{n}", b"{}"), Response("placed", 201))
+        for n in range(MAX_EXPIRED_DELETED + 10):
+            store_response(
+                tx, scoped_key("POST /order", f"old-{n}", b"{}"), Response("placed", 201)
+            )
     for left in (11, 2):
         client.post("/order", json=request_for(tea=1), headers={"Idempotency-Key": f"new-{left}"})
         with store.read() as view:
             assert view.count(IDEMPOTENCY.name) == left
 
 
-def test_a_key_is_forgotten_after_a_day(app: Flask, client: FlaskClient) -> None:
-    """24 hours later the key orders again, and old keys leave the file."""
+def test_a_key_expires_after_24_hours(app: Flask, client: FlaskClient) -> None:
+    """The key then orders again, and expired keys leave the file."""
     client.post("/order", json=request_for(tea=1), headers={"Idempotency-Key": "old-1"})
     client.post("/order", json=request_for(tea=1), headers={"Idempotency-Key": "old-2"})
     with freeze_time(timedelta(hours=25), tick=True):

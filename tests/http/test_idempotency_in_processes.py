@@ -1,4 +1,4 @@
-"""One Idempotency-Key, many requests, several processes, and a process that dies."""
+"""Idempotency-Key across several processes, and when a process is killed."""
 
 import json
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ ORDER = {"customer_name": "Ada", "items": [{"product": "notebook-a5", "quantity"
 
 
 class Answer(NamedTuple):
-    """What a client sees of an answer."""
+    """What a client sees of a response."""
 
     status: int
     is_repeated: bool
@@ -25,7 +25,7 @@ class Answer(NamedTuple):
 
 @pytest.fixture
 def servers(tmp_path: Path) -> Iterator[list[Server]]:
-    """Two servers of two workers each on one data folder, the sample catalogue in it."""
+    """Two servers with two workers each on one data folder with the sample catalogue."""
     servers = [Server(tmp_path / "data", FAULTS="on") for _ in range(2)]
     for server in servers:
         server.start()
@@ -35,40 +35,40 @@ def servers(tmp_path: Path) -> Iterator[list[Server]]:
 
 
 def order(server: Server, key: str, **headers: str) -> Answer:
-    """Place the order under `key`. Raises OSError or HTTPException when no answer comes."""
+    """Place the order under `key`. Raises OSError or HTTPException when there is no response."""
     connection = HTTPConnection("127.0.0.1", server.port, timeout=PATIENCE_S)
     try:
         own = {"Content-Type": "application/json", "Idempotency-Key": key}
         connection.request("POST", "/order", json.dumps(ORDER), own | headers)
-        answer = connection.getresponse()
+        response = connection.getresponse()
         return Answer(
-            answer.status, answer.headers["Idempotency-Replayed"] == "true", answer.read()
+            response.status, response.headers["Idempotency-Replayed"] == "true", response.read()
         )
     finally:
         connection.close()
 
 
 def count(server: Server) -> int:
-    """How many orders there are."""
+    """The number of orders."""
     return len(server.request("GET", "/order")[1]["orders"])
 
 
 @pytest.mark.deep
 def test_two_hundred_at_once_make_one_order(servers: list[Server]) -> None:
-    """Over two servers with four processes: one first answer, and 199 times the same again."""
+    """Over four processes, one request gets the first response and 199 get it repeated."""
     with ThreadPoolExecutor(40) as pool:
         asked = chain.from_iterable(repeat(servers, 100))
-        answers = list(pool.map(lambda server: order(server, "one-key"), asked))
-    assert len(answers) == 200
-    assert {answer.status for answer in answers} == {201}
-    assert len({answer.body for answer in answers}) == 1
-    assert [answer.is_repeated for answer in answers].count(False) == 1
+        responses = list(pool.map(lambda server: order(server, "one-key"), asked))
+    assert len(responses) == 200
+    assert {response.status for response in responses} == {201}
+    assert len({response.body for response in responses}) == 1
+    assert [response.is_repeated for response in responses].count(False) == 1
     assert [count(server) for server in servers] == [1, 1]
 
 
 @pytest.mark.deep
-def test_the_answer_outlives_the_process_that_gave_it(servers: list[Server]) -> None:
-    """kill -9 between the first request and the second: the same answer, from other processes."""
+def test_the_response_survives_a_kill(servers: list[Server]) -> None:
+    """After kill -9 other processes repeat the same response."""
     first = order(servers[0], "one-key")
     servers[0].kill()
     elsewhere = order(servers[1], "one-key")
@@ -81,8 +81,8 @@ def test_the_answer_outlives_the_process_that_gave_it(servers: list[Server]) -> 
 
 
 @pytest.mark.deep
-def test_a_client_whose_request_died_gets_its_order_by_trying_again(servers: list[Server]) -> None:
-    """Killed after the order was stored and before it was answered: put off, then answered."""
+def test_a_retry_after_a_kill_gets_the_stored_response(servers: list[Server]) -> None:
+    """Killed between storing the order and responding: 409 at first, then the response."""
     first, second = servers
     first.request("PUT", "/fault/inventory", {"mode": "slow", "delay_s": 60})
     with ThreadPoolExecutor(1) as pool:
@@ -92,13 +92,13 @@ def test_a_client_whose_request_died_gets_its_order_by_trying_again(servers: lis
         with pytest.raises((OSError, HTTPException)):
             lost.result()
     assert order(second, "one-key").status == 409
-    answers: list[Answer] = []
+    responses: list[Answer] = []
 
     def is_answered() -> bool:
-        answers.append(order(second, "one-key"))
-        return answers[-1].status != 409
+        responses.append(order(second, "one-key"))
+        return responses[-1].status != 409
 
     wait_for("the first request counts as ended", is_answered)
-    assert (answers[-1].status, answers[-1].is_repeated) == (201, True)
-    assert json.loads(answers[-1].body)["number"] == 1001
+    assert (responses[-1].status, responses[-1].is_repeated) == (201, True)
+    assert json.loads(responses[-1].body)["number"] == 1001
     assert count(second) == 1

@@ -1,21 +1,22 @@
-"""Bodies are waited for outside of the places where requests are worked on."""
+"""RequestLimiter: slow bodies take no slot of running requests."""
 
 import threading
 from collections.abc import Callable, Iterable
 from io import BytesIO
+from time import monotonic
 from typing import Any
 
 import pytest
 from werkzeug.test import Client, EnvironBuilder, run_wsgi_app
 
-from app.http.requests.body import READ_AT_MOST_BYTES
-from app.http.requests.limiter import RequestLimiter
+from app.http.requests.body import MAX_READ_BYTES
+from app.http.requests.limiter import FifoSemaphore, RequestLimiter
 
 PATIENCE_S = 20.0
 
 
 class SlowBody:
-    """A body whose client sends nothing until it is told to."""
+    """A body whose client sends nothing until the test sets `goes_on`."""
 
     def __init__(self) -> None:
         self.is_awaited = threading.Event()
@@ -30,7 +31,7 @@ class SlowBody:
 
 @pytest.fixture
 def bodies() -> list[bytes]:
-    """The bodies that have been worked on."""
+    """The bodies that the application has read."""
     return []
 
 
@@ -44,22 +45,22 @@ def app(bodies: list[bytes]) -> Callable[..., Any]:
     return app
 
 
-def post(arrival: RequestLimiter, body: Any, address: str = "192.0.2.1") -> int:
+def post(limiter: RequestLimiter, body: Any, address: str = "192.0.2.1") -> int:
     environ = EnvironBuilder(method="POST").get_environ()
     environ |= {"wsgi.input": body, "REMOTE_ADDR": address}
-    return int(run_wsgi_app(arrival, environ)[1].split()[0])
+    return int(run_wsgi_app(limiter, environ)[1].split()[0])
 
 
 @pytest.fixture
 def slow() -> Iterable[Callable[[RequestLimiter, int], list[SlowBody]]]:
-    """A function that has so many slow clients begin to send to an application."""
+    """A function that starts some slow uploads to a limiter."""
     threads: list[threading.Thread] = []
     bodies: list[SlowBody] = []
 
-    def begin(arrival: RequestLimiter, count: int) -> list[SlowBody]:
+    def begin(limiter: RequestLimiter, count: int) -> list[SlowBody]:
         begun = [SlowBody() for _ in range(count)]
         for body in begun:
-            threads.append(threading.Thread(target=post, args=(arrival, body)))
+            threads.append(threading.Thread(target=post, args=(limiter, body)))
             threads[-1].start()
             assert body.is_awaited.wait(PATIENCE_S)
         bodies.extend(begun)
@@ -75,28 +76,28 @@ def slow() -> Iterable[Callable[[RequestLimiter, int], list[SlowBody]]]:
 Slow = Callable[[RequestLimiter, int], list[SlowBody]]
 
 
-def test_slow_bodies_hold_no_place(app: Any, slow: Slow, bodies: list[bytes]) -> None:
-    """Five are on their way where one request is worked on at a time, and others pass by."""
-    arrival = RequestLimiter(app, at_once=1)
-    slow(arrival, 5)
-    assert post(arrival, BytesIO(b"quick")) == 200
-    assert Client(arrival).get("/").status_code == 200
+def test_slow_uploads_take_no_slot(app: Any, slow: Slow, bodies: list[bytes]) -> None:
+    """With five slow uploads and one slot, other requests are served."""
+    limiter = RequestLimiter(app, max_running=1)
+    slow(limiter, 5)
+    assert post(limiter, BytesIO(b"quick")) == 200
+    assert Client(limiter).get("/").status_code == 200
     assert bodies == [b"quick", b""]
 
 
-def test_one_address_gets_a_part_of_the_room(app: Any, slow: Slow) -> None:
-    """Others are still served; and so is it, once its bodies have come."""
-    arrival = RequestLimiter(app, at_once=1, from_one_address=2)
-    first, second = slow(arrival, 2)
-    assert post(arrival, BytesIO(b"third")) == 429
-    assert post(arrival, BytesIO(b"from elsewhere"), "192.0.2.2") == 200
-    assert Client(arrival).get("/", environ_overrides={"REMOTE_ADDR": "192.0.2.1"}).text == "done"
+def test_uploads_of_one_address_are_limited(app: Any, slow: Slow) -> None:
+    """Over its limit an address gets 429; other addresses, and its GET requests, are served."""
+    limiter = RequestLimiter(app, max_running=1, max_uploads_per_address=2)
+    first, second = slow(limiter, 2)
+    assert post(limiter, BytesIO(b"third")) == 429
+    assert post(limiter, BytesIO(b"from elsewhere"), "192.0.2.2") == 200
+    assert Client(limiter).get("/", environ_overrides={"REMOTE_ADDR": "192.0.2.1"}).text == "done"
     for body in (first, second):
         body.goes_on.set()
 
 
-def test_no_more_than_so_many_are_worked_on_at_once() -> None:
-    """The rest wait for a place, and get one, also after an application that failed."""
+def test_running_requests_are_limited() -> None:
+    """The others wait for a slot, which an application that raises releases too."""
     inside, most, lock = 0, 0, threading.Lock()
     both = threading.Barrier(2, timeout=PATIENCE_S)
 
@@ -113,9 +114,9 @@ def test_no_more_than_so_many_are_worked_on_at_once() -> None:
 
     def give() -> None:
         with pytest.raises(ValueError):
-            post(arrival, BytesIO(b""))
+            post(limiter, BytesIO(b""))
 
-    arrival = RequestLimiter(app, at_once=2)
+    limiter = RequestLimiter(app, max_running=2)
     threads = [threading.Thread(target=give) for _ in range(8)]
     for thread in threads:
         thread.start()
@@ -125,9 +126,29 @@ def test_no_more_than_so_many_are_worked_on_at_once() -> None:
     assert most == 2
 
 
-def test_what_is_too_large_is_taken_in_but_not_kept(app: Any, bodies: list[bytes]) -> None:
-    """One byte more than may be, so that it is seen."""
-    stream = BytesIO(bytes(READ_AT_MOST_BYTES + 100_000))
+def test_a_semaphore_serves_its_waiters_first_in_first_out() -> None:
+    """The threads enter in the order in which they began to wait."""
+    semaphore, entered = FifoSemaphore(1), []
+
+    def enter(number: int) -> None:
+        with semaphore:
+            entered.append(number)
+
+    threads = [threading.Thread(target=enter, args=(number,)) for number in range(20)]
+    with semaphore:
+        for number, thread in enumerate(threads, 1):
+            thread.start()
+            deadline = monotonic() + PATIENCE_S
+            while semaphore.waiting < number:
+                assert monotonic() < deadline
+    for thread in threads:
+        thread.join(PATIENCE_S)
+    assert entered == list(range(20))
+
+
+def test_a_body_over_the_limit_is_read_and_discarded(app: Any, bodies: list[bytes]) -> None:
+    """The application gets one byte over the limit, by which it refuses the body."""
+    stream = BytesIO(bytes(MAX_READ_BYTES + 100_000))
     assert post(RequestLimiter(app, 1), stream) == 200
-    assert [len(body) for body in bodies] == [READ_AT_MOST_BYTES]
+    assert [len(body) for body in bodies] == [MAX_READ_BYTES]
     assert stream.read() == b""

@@ -1,4 +1,4 @@
-"""Prefer: wait=N on POST /order."""
+"""Long polling: Prefer: wait=N on POST /order."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -16,7 +16,7 @@ from tests.over_http import body, read, request_for
 
 @pytest.fixture
 def config(config: Config) -> Config:
-    """With fault switches, to have a handler take its time."""
+    """With fault switches, to slow a handler down."""
     return replace(config, faults=True)
 
 
@@ -27,52 +27,50 @@ def shop(catalogue: dict[str, str]) -> Iterator[None]:
 
 
 @pytest.mark.parametrize(("sku", "status"), [("mug", "confirmed"), ("pot", "backordered")])
-def test_an_answer_that_waited_says_what_became_of_the_order(
+def test_the_response_after_a_wait_has_the_handled_order(
     client: FlaskClient, sku: str, status: str
 ) -> None:
-    """The answer is the order as the handlers left it, with the ETag of that version."""
-    answer = client.post("/order", json=request_for(**{sku: 3}), headers={"Prefer": "wait=10"})
-    assert (answer.status_code, body(answer)["status"]) == (201, status)
-    assert answer.headers["ETag"] == f'"{body(answer)["version"]}"'
-    assert answer.headers["Location"] == f"/order/{body(answer)['order_id']}"
-    assert answer.headers["Preference-Applied"] == "wait=10"
+    """It is the order after its handlers, with the ETag of that version."""
+    response = client.post("/order", json=request_for(**{sku: 3}), headers={"Prefer": "wait=10"})
+    assert (response.status_code, body(response)["status"]) == (201, status)
+    assert response.headers["ETag"] == f'"{body(response)["version"]}"'
+    assert response.headers["Location"] == f"/order/{body(response)['order_id']}"
+    assert response.headers["Preference-Applied"] == "wait=10"
 
 
 def test_a_wait_ends_after_its_time(client: FlaskClient) -> None:
-    """The order is placed and answered as it is, whatever the handlers do."""
+    """The response then has the order as it was placed."""
     client.put("/fault/inventory", json={"mode": "slow", "delay_s": 60})
-    answer = client.post("/order", json=request_for(tea=1), headers={"Prefer": "wait=1"})
-    assert (answer.status_code, body(answer)["status"]) == (201, "placed")
-    assert answer.headers["Preference-Applied"] == "wait=1"
+    response = client.post("/order", json=request_for(tea=1), headers={"Prefer": "wait=1"})
+    assert (response.status_code, body(response)["status"]) == (201, "placed")
+    assert response.headers["Preference-Applied"] == "wait=1"
 
 
 @pytest.mark.parametrize(
     "preference", ["wait", "wait=0", "wait=-1", "wait=soon", "wait=\u00b2", "respond-async", ""]
 )
-def test_a_preference_that_is_not_understood_is_ignored(
-    client: FlaskClient, preference: str
-) -> None:
-    """As RFC 7240 asks: answered at once, and without Preference-Applied."""
-    answer = client.post("/order", json=request_for(tea=1), headers={"Prefer": preference})
-    assert (answer.status_code, body(answer)["status"]) == (201, "placed")
-    assert "Preference-Applied" not in answer.headers
+def test_a_malformed_preference_is_ignored(client: FlaskClient, preference: str) -> None:
+    """As RFC 7240 asks: the response comes at once, without Preference-Applied."""
+    response = client.post("/order", json=request_for(tea=1), headers={"Prefer": preference})
+    assert (response.status_code, body(response)["status"]) == (201, "placed")
+    assert "Preference-Applied" not in response.headers
 
 
 @pytest.mark.parametrize("preference", ["Wait=10", "respond-async, wait=10", 'wait="10"'])
-def test_a_preference_is_found_however_it_is_written(client: FlaskClient, preference: str) -> None:
-    """Names are in any case, values may be quoted, and there may be others beside it."""
-    answer = client.post("/order", json=request_for(tea=1), headers={"Prefer": preference})
-    assert (body(answer)["status"], answer.headers["Preference-Applied"]) == (
+def test_a_preference_is_read_in_any_form(client: FlaskClient, preference: str) -> None:
+    """Names are case-insensitive, values may be quoted, and other preferences may come first."""
+    response = client.post("/order", json=request_for(tea=1), headers={"Prefer": preference})
+    assert (body(response)["status"], response.headers["Preference-Applied"]) == (
         "confirmed",
         "wait=10",
     )
 
 
 @pytest.mark.parametrize(("threads", "places"), [(1, 0), (4, 1), (16, 4)])
-def test_those_who_wait_leave_threads_to_the_others(
+def test_only_a_quarter_of_the_threads_may_wait(
     config: Config, catalogue: dict[str, str], threads: int, places: int
 ) -> None:
-    """A quarter of the threads may wait; whoever comes after that is answered at once."""
+    """A request over that limit gets its response at once."""
     app = create_app(replace(config, threads=threads))
     headers = {"Prefer": "wait=10"}
 
@@ -99,7 +97,7 @@ def test_those_who_wait_leave_threads_to_the_others(
 def test_a_wait_for_an_order_that_is_deleted_meanwhile_ends(
     app: Flask, client: FlaskClient
 ) -> None:
-    """There is nothing left to wait for: the answer is the order as it was placed."""
+    """The response has the order as it was placed."""
     client.put("/fault/inventory", json={"mode": "slow", "delay_s": 60})
 
     def order() -> TestResponse:

@@ -1,4 +1,4 @@
-"""What counts as one address."""
+"""Client networks: which addresses count as one."""
 
 import pytest
 
@@ -16,6 +16,6 @@ from app.http.security.network import network_of
         ("unix:", "unix:"),
     ],
 )
-def test_a_customer_s_network_counts_as_one_address(address: str, network: str) -> None:
-    """Whether requests or attempts to sign in are counted."""
+def test_an_ipv6_network_of_64_bits_counts_as_one_address(address: str, network: str) -> None:
+    """An IPv4 address counts by itself, an IPv6 address by its /64."""
     assert network_of(address) == network

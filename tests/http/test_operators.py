@@ -1,4 +1,4 @@
-"""What operators do over HTTP: failures, replay, discard, fault switches."""
+"""The API of operators: failures, replay, discard, fault switches."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -23,7 +23,7 @@ def config(config: Config) -> Config:
 def failed(
     client: FlaskClient, catalogue: dict[str, str], settled: Callable[[], None]
 ) -> dict[str, Any]:
-    """Order 1001, whose bill failed; 1002 is fine."""
+    """Order 1001, whose billing failed; 1002 has no failure."""
     client.put("/fault/billing", json={"mode": "reject", "order": None, "times": 1})
     order = place(client, tea=1)
     settled()
@@ -49,30 +49,32 @@ def failed(
 def test_failures_are_listed(
     client: FlaskClient, failed: dict[str, Any], query: str, found: int
 ) -> None:
-    """By handler, by type and by order; an order is named by its id or its number."""
+    """They are filtered by handler, type and order; an order is named by id or number."""
     listed = read(client, f"/failure?{query}")["failures"]
     assert len(listed) == found
     assert all(failure["event"]["subject"] == failed["order_id"] for failure in listed)
     assert len(read(client, f"/failure?order={failed['order_id']}")["failures"]) == 1
 
 
-def test_a_dry_run_tells_and_does_nothing(client: FlaskClient, failed: dict[str, Any]) -> None:
-    """What a replay of the selected failures would do; here selected by the order's number."""
+def test_a_dry_run_lists_the_steps_and_changes_nothing(
+    client: FlaskClient, failed: dict[str, Any]
+) -> None:
+    """It lists what a replay of the selected failures would do."""
     before = read(client, "/failure")
-    answer = client.post("/failure/replay", json={"order": "1001", "dry_run": True})
-    assert answer.status_code == 200
-    assert [(step["what"], step["handler"]) for step in body(answer)["plan"]] == [
+    response = client.post("/failure/replay", json={"order": "1001", "dry_run": True})
+    assert response.status_code == 200
+    assert [(step["what"], step["handler"]) for step in body(response)["plan"]] == [
         ("run", "billing")
     ]
     assert read(client, "/failure") == before
 
 
-def test_a_replay_makes_good_what_failed(
+def test_a_replay_removes_the_failure(
     client: FlaskClient, failed: dict[str, Any], settled: Callable[[], None]
 ) -> None:
-    """202 with how many were set going; then the entry is gone, and a second replay finds none."""
-    answer = client.post("/failure/replay", json={"all": True})
-    assert (answer.status_code, body(answer)) == (202, {"replayed": 1})
+    """202 has the number of started deliveries; afterwards a second replay finds none."""
+    response = client.post("/failure/replay", json={"all": True})
+    assert (response.status_code, body(response)) == (202, {"replayed": 1})
     settled()
     assert read(client, "/failure")["failures"] == []
     assert body(client.post("/failure/replay", json={"all": True})) == {"replayed": 0}
@@ -88,21 +90,21 @@ def test_a_replay_makes_good_what_failed(
         ({"handler": "billing", "order": "1002"}, 0),
     ],
 )
-def test_a_replay_takes_what_is_selected(
+def test_a_replay_is_selected_by_time_and_error(
     client: FlaskClient, failed: dict[str, Any], selection: dict[str, str], count: int
 ) -> None:
-    """By time, by a part of the error, and by all of it together."""
+    """Time, a part of the error, and both together select failures."""
     assert body(client.post("/failure/replay", json=selection)) == {"replayed": count}
 
 
 def test_a_discarded_failure_stays_in_the_timeline(
     client: FlaskClient, failed: dict[str, Any]
 ) -> None:
-    """Gone from the failures, with the reason kept where the order's story is told."""
+    """It leaves the failures; the order's timeline has the reason."""
     (failure,) = read(client, "/failure")["failures"]
     path = f"/failure/{failure['id']}/discard"
-    answer = client.post(path, json={"reason": "paid in cash"})
-    assert body(answer) == {"id": failure["id"], "discarded": True}
+    response = client.post(path, json={"reason": "paid in cash"})
+    assert body(response) == {"id": failure["id"], "discarded": True}
     (placed, *_) = read(client, "/order/1001/events")["events"]
     delivery = placed["deliveries"]["billing"]
     assert (delivery["state"], delivery["log"][-1]["reason"]) == ("discarded", "paid in cash")
@@ -112,7 +114,7 @@ def test_a_discarded_failure_stays_in_the_timeline(
 def test_a_fault_switch_is_set_read_and_cleared(
     client: FlaskClient, catalogue: dict[str, str]
 ) -> None:
-    """For one order it may be named by its number; the switch keeps the id."""
+    """The order may be named by its number; the switch stores its id."""
     order = place(client, tea=1)
     switch = body(client.put("/fault/billing", json={"mode": "slow", "order": "1001"}))
     assert switch == {
@@ -127,15 +129,15 @@ def test_a_fault_switch_is_set_read_and_cleared(
     assert client.delete("/fault/billing").status_code == 404
 
 
-def test_a_fault_switch_needs_a_handler_that_there_is(client: FlaskClient) -> None:
-    """404 names those there are."""
-    answer = client.put("/fault/kitchen", json={"mode": "fail"})
-    assert answer.status_code == 404
-    assert "billing, inventory, notification, orders" in body(answer)["detail"]
+def test_a_fault_switch_of_an_unknown_handler_is_refused(client: FlaskClient) -> None:
+    """404 lists the handlers."""
+    response = client.put("/fault/kitchen", json={"mode": "fail"})
+    assert response.status_code == 404
+    assert "billing, inventory, notification, orders" in body(response)["detail"]
 
 
 def test_fault_switches_are_off_unless_allowed(config: Config) -> None:
-    """403 for each of the three, in a shop without DAYBOOK_FAULTS=on."""
+    """Without DAYBOOK_FAULTS=on each of the three operations is 403."""
     app: Flask = create_app(replace(config, faults=False))
     client = app.test_client()
     statuses = {

@@ -1,4 +1,4 @@
-"""What other web sites may not do through a visitor's browser."""
+"""Origin and host checks, and security headers."""
 
 from dataclasses import replace
 
@@ -7,15 +7,15 @@ from flask.testing import FlaskClient
 
 from app import create_app
 from app.config import Config
-from app.http.security.origin import HEADERS
+from app.http.security.origin import SECURITY_HEADERS
 
 
 @pytest.mark.parametrize(
     "host",
     ["localhost", "localhost:8000", "LOCALHOST", "127.0.0.1:8000", "[::1]", "[::1]:8000"],
 )
-def test_this_machine_answers_to_its_own_names(client: FlaskClient, host: str) -> None:
-    """Without a setting these, and the name it listens on, are its names."""
+def test_local_host_names_are_trusted_by_default(client: FlaskClient, host: str) -> None:
+    """They are the local names and the address on which the server listens."""
     assert client.get("/order", headers={"Host": host}).status_code == 200
 
 
@@ -35,14 +35,14 @@ def test_this_machine_answers_to_its_own_names(client: FlaskClient, host: str) -
     ],
 )
 def test_other_host_names_are_refused(client: FlaskClient, host: str) -> None:
-    """So a site whose name points here (DNS rebinding) reads and changes nothing."""
-    answer = client.get("/order", headers={"Host": host})
-    assert answer.status_code in (400, 421)
-    assert answer.mimetype == "application/problem+json"
+    """A site whose name resolves to this machine (DNS rebinding) reads and changes nothing."""
+    response = client.get("/order", headers={"Host": host})
+    assert response.status_code in (400, 421)
+    assert response.mimetype == "application/problem+json"
 
 
-def test_a_shop_answers_to_the_names_that_are_set(config: Config) -> None:
-    """Only to these."""
+def test_only_the_trusted_hosts_of_the_setting_count(config: Config) -> None:
+    """The local names are then refused."""
     app = create_app(replace(config, trusted_hosts=frozenset({"shop.example"})))
     client = app.test_client()
     assert client.get("/order", headers={"Host": "shop.example"}).status_code == 200
@@ -51,13 +51,13 @@ def test_a_shop_answers_to_the_names_that_are_set(config: Config) -> None:
 
 
 @pytest.mark.parametrize("path", ["/order", "/order/none", "/none"])
-def test_answers_tell_browsers_to_be_careful(client: FlaskClient, path: str) -> None:
-    """Errors too."""
+def test_responses_have_the_security_headers(client: FlaskClient, path: str) -> None:
+    """Errors have them too."""
     headers = client.get(path).headers
-    assert {name: headers[name] for name in HEADERS} == HEADERS
+    assert {name: headers[name] for name in SECURITY_HEADERS} == SECURITY_HEADERS
 
 
-def test_pages_say_themselves_what_they_load(client: FlaskClient) -> None:
-    """A page keeps its own policy, which allows its own style."""
+def test_pages_keep_their_own_content_security_policy(client: FlaskClient) -> None:
+    """It allows the style sheet of the pages."""
     policy = client.get("/").headers["Content-Security-Policy"]
     assert "style-src 'self'" in policy

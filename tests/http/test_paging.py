@@ -15,7 +15,7 @@ from tests.over_http import body, place, read
 
 @pytest.fixture
 def numbers(client: FlaskClient, catalogue: dict[str, str]) -> list[int]:
-    """The numbers of seven orders, three of them in the same millisecond; oldest first."""
+    """The numbers of seven orders, oldest first; three are of the same millisecond."""
     early = [place(client, tea=1)["number"] for _ in range(2)]
     with freeze_time("2031-05-01T12:00:00Z"):
         together = [place(client, tea=1)["number"] for _ in range(3)]
@@ -25,14 +25,14 @@ def numbers(client: FlaskClient, catalogue: dict[str, str]) -> list[int]:
 
 
 def walk(client: FlaskClient, path: str, between: Callable[[], object] = int) -> Iterator[int]:
-    """The order numbers from page to page, by Link; `between` pages something may happen."""
+    """The order numbers of all pages by Link; `between` runs after each page."""
     for page in count():
-        answer = client.get(path)
-        yield from (order["number"] for order in body(answer)["orders"])
-        if "Link" not in answer.headers:
-            assert body(answer)["next"] is None
+        response = client.get(path)
+        yield from (order["number"] for order in body(response)["orders"])
+        if "Link" not in response.headers:
+            assert body(response)["next"] is None
             return
-        target, options = parse_options_header(answer.headers["Link"])
+        target, options = parse_options_header(response.headers["Link"])
         assert options == {"rel": "next"}
         assert page < 20
         path = target.strip("<>")
@@ -43,13 +43,13 @@ def walk(client: FlaskClient, path: str, between: Callable[[], object] = int) ->
 def test_pages_put_together_are_the_whole_list(
     client: FlaskClient, numbers: list[int], limit: int
 ) -> None:
-    """Each order once, newest first or oldest first, whatever the length of the pages."""
+    """Each order occurs once, newest or oldest first, with any page length."""
     assert list(walk(client, f"/order?limit={limit}&sort=date")) == numbers
     assert list(walk(client, f"/order?limit={limit}")) == numbers[::-1]
 
 
 def test_pages_stay_put_while_orders_come_and_go(client: FlaskClient, numbers: list[int]) -> None:
-    """An order placed meanwhile shifts nothing; one that is deleted is missing, and only that."""
+    """An order placed meanwhile shifts nothing; a deleted one is the only one missing."""
 
     def happen() -> None:
         with freeze_time("2031-06-01T12:00:00Z"):
@@ -62,7 +62,7 @@ def test_pages_stay_put_while_orders_come_and_go(client: FlaskClient, numbers: l
 def test_a_page_has_fifty_entries_and_never_over_two_hundred(
     app: Flask, client: FlaskClient
 ) -> None:
-    """Unless fewer are asked for; a limit over 200 counts as 200."""
+    """Fifty is the default; a limit over 200 counts as 200."""
     with app.extensions["daybook"].transaction() as tx:
         for number in range(205):
             add_product(tx, {"sku": f"{number:03}", "name": "Pen", "price": "1.00"})
@@ -71,7 +71,7 @@ def test_a_page_has_fifty_entries_and_never_over_two_hundred(
 
 
 def test_the_next_page_may_be_longer(client: FlaskClient, numbers: list[int]) -> None:
-    """A cursor marks a place in a list, not a length."""
+    """A cursor has a position, not a page length."""
     cursor = read(client, "/order?limit=2")["next"]
     assert len(read(client, f"/order?limit=5&cursor={cursor}")["orders"]) == 5
 
@@ -82,7 +82,7 @@ def test_the_next_page_may_be_longer(client: FlaskClient, numbers: list[int]) ->
 def test_a_cursor_of_another_list_is_refused(
     client: FlaskClient, numbers: list[int], other: str
 ) -> None:
-    """400, because a place in one list means nothing in another."""
+    """400, because a position is meaningless in another list."""
     cursor = read(client, "/order?limit=2")["next"]
     assert client.get(f"{other}&cursor={cursor}").status_code == 400
 
@@ -90,7 +90,7 @@ def test_a_cursor_of_another_list_is_refused(
 def test_a_cursor_that_was_tampered_with_is_refused(
     client: FlaskClient, numbers: list[int]
 ) -> None:
-    """Whichever character is changed."""
+    """400, whichever character is changed."""
     cursor = read(client, "/order?limit=2")["next"]
     for place_ in range(len(cursor) - 1):
         other = "A" if cursor[place_] != "A" else "B"
@@ -99,7 +99,7 @@ def test_a_cursor_that_was_tampered_with_is_refused(
 
 
 def test_products_are_paged_too(app: Flask, client: FlaskClient, catalogue: dict[str, str]) -> None:
-    """By sku, with the same cursor and Link."""
+    """They are sorted by sku, with the same cursor and Link."""
     first = client.get("/product?limit=3")
     assert [product["sku"] for product in body(first)["products"]] == ["mug", "pot", "tea"]
     rest = read(client, f"/product?limit=3&cursor={body(first)['next']}")

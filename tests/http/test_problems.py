@@ -1,4 +1,4 @@
-"""Errors as problem details, and the one table from error to status."""
+"""Error responses as problem details, and the table from error class to status."""
 
 import pytest
 from flask import Flask
@@ -12,7 +12,7 @@ SECRET = "/home/shop/secret"
 
 
 def raising(error: Exception) -> Flask:
-    """An application whose one route meets `error`."""
+    """An application whose one route raises `error`."""
     app = Flask(__name__)
     problems.install(app)
 
@@ -43,36 +43,38 @@ def raising(error: Exception) -> Flask:
 def test_each_kind_of_error_has_its_status(
     error: Exception, status: int, retry_after: str | None
 ) -> None:
-    """A problem in the right media type; with Retry-After where trying again may help."""
-    answer = raising(error).test_client().get("/")
-    problem = answer.get_json()
-    assert (answer.status_code, answer.mimetype) == (status, "application/problem+json")
+    """It is a problem in its media type, with Retry-After where a retry may help."""
+    response = raising(error).test_client().get("/")
+    problem = response.get_json()
+    assert (response.status_code, response.mimetype) == (status, "application/problem+json")
     assert (problem["status"], problem["type"]) == (status, "about:blank")
-    assert answer.headers.get("Retry-After") == retry_after
+    assert response.headers.get("Retry-After") == retry_after
     if isinstance(error, errors.DaybookError):
         assert problem["detail"] == str(error)
 
 
-def test_members_of_an_error_stand_in_the_problem() -> None:
-    """For programs: what the sentence tells people."""
+def test_members_of_an_error_are_in_the_problem() -> None:
+    """Programs read them instead of the sentence."""
     error = errors.Conflict("The shelf is short.", short=[{"product": "mug"}])
     problem = raising(error).test_client().get("/").get_json()
     assert (problem["short"], problem["errors"]) == ([{"product": "mug"}], [])
 
 
-def test_every_error_of_ours_is_in_the_table() -> None:
-    """By itself, so that a new one gets its status on purpose."""
+def test_every_daybook_error_is_in_the_table() -> None:
+    """A new class has its own entry and does not inherit a status by accident."""
     kinds = {kind for kind in vars(errors).values() if isinstance(kind, type)}
     ours = {kind for kind in kinds if issubclass(kind, errors.DaybookError)}
     assert ours == problems.STATUS.keys()
 
 
-def test_a_defect_is_told_by_a_number_that_the_log_has(caplog: pytest.LogCaptureFixture) -> None:
-    """500 without a word of what went wrong; the log has the error with its stack."""
-    answer = raising(RuntimeError(SECRET)).test_client().get("/")
-    problem = answer.get_json()
-    assert answer.status_code == 500
-    assert SECRET not in answer.text
+def test_a_defect_is_reported_by_a_trace_id_that_the_log_has(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """500 reveals nothing of the error; the log has it with its stack."""
+    response = raising(RuntimeError(SECRET)).test_client().get("/")
+    problem = response.get_json()
+    assert response.status_code == 500
+    assert SECRET not in response.text
     (record,) = caplog.records
     assert problem["trace_id"] in record.getMessage()
     assert record.exc_info and SECRET in str(record.exc_info[1])

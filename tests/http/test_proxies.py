@@ -1,4 +1,4 @@
-"""What proxies say of a client: believed where they are declared, and from nobody else."""
+"""Trusted proxies: their X-Forwarded headers count, and those of other clients do not."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -9,7 +9,7 @@ from flask import Flask, request
 from flask.testing import FlaskClient
 
 from app import create_app
-from app.auth.guard import is_local_request, refuse_open_house
+from app.auth.guard import is_local_request, refuse_unprotected_remote_access
 from app.auth.keys import create_key
 from app.config import Config, from_environment
 from app.kernel.errors import Invalid, Unavailable
@@ -20,13 +20,13 @@ SAID = {"X-Forwarded-For": "198.51.100.9, 203.0.113.7", "X-Forwarded-Proto": "ht
 
 @pytest.fixture
 def config(config: Config) -> Config:
-    """With proxies in one network, at this machine's address, and at one of IPv6."""
+    """With trusted proxies in a network, at a local address, and at an IPv6 address."""
     return replace(config, trusted_proxies=PROXIES)
 
 
 @pytest.fixture
 def seen(app: Flask, client: FlaskClient) -> Callable[..., tuple[str | None, str, bool]]:
-    """A function that sends a request from an address; returns client, scheme, is local."""
+    """A function that sends a request from an address; returns client, scheme and is-local."""
     found: list[tuple[str | None, str, bool]] = []
     app.before_request_funcs.setdefault(None, []).insert(
         0, lambda: found.append((request.remote_addr, request.scheme, is_local_request()))
@@ -44,36 +44,39 @@ def seen(app: Flask, client: FlaskClient) -> Callable[..., tuple[str | None, str
 
 
 @pytest.mark.parametrize("address", ["10.0.0.7", "127.0.0.1", "fd00::1"])
-def test_a_declared_proxy_is_believed(seen: Callable[..., object], address: str) -> None:
-    """The last entry, which it has added itself: those before it may be the client's invention."""
+def test_headers_of_a_trusted_proxy_count(seen: Callable[..., object], address: str) -> None:
+    """The last entry counts, which the proxy added; the client may have invented the others."""
     assert seen(address, **SAID) == ("203.0.113.7", "https", False)
 
 
 @pytest.mark.parametrize("address", ["10.0.1.7", "127.0.0.2", "203.0.113.5", "fd00::2"])
-def test_nobody_else_is_believed(seen: Callable[..., object], address: str) -> None:
-    """Nor does who sends such a header count as local."""
+def test_headers_of_other_clients_do_not_count(seen: Callable[..., object], address: str) -> None:
+    """A client that sends such a header is not local either."""
     assert seen(address, **SAID) == (address, "http", False)
 
 
-def test_who_comes_through_a_proxy_is_never_local(seen: Callable[..., object]) -> None:
-    """Whatever the proxy says, or fails to say."""
+def test_a_request_through_a_proxy_is_never_local(seen: Callable[..., object]) -> None:
+    """The content of the headers, or their absence, does not matter."""
     assert seen("127.0.0.1") == ("127.0.0.1", "http", False)
     assert seen("127.0.0.1", X_Forwarded_For="127.0.0.1") == ("127.0.0.1", "http", False)
 
 
-def test_a_shop_behind_a_proxy_demands_keys_and_names(config: Config, app: Flask) -> None:
-    """It listens on this machine's address only, and is reached from everywhere."""
+def test_a_shop_behind_a_proxy_needs_keys_and_trusted_hosts(config: Config, app: Flask) -> None:
+    """It listens on a local address, but can be reached from anywhere."""
     runtime = app.extensions["daybook"]
     with pytest.raises(Unavailable, match=r"127\.0\.0\.1 through a proxy, and this shop has nei"):
-        refuse_open_house(runtime, config)
+        refuse_unprotected_remote_access(runtime, config)
     with runtime.transaction() as tx:
         create_key(tx, "till-1", "clerk")
     with pytest.raises(Unavailable, match="Set DAYBOOK_TRUSTED_HOSTS"):
-        refuse_open_house(runtime, config)
-    refuse_open_house(runtime, replace(config, trusted_hosts=frozenset({"shop.example"})))
+        refuse_unprotected_remote_access(runtime, config)
+    refuse_unprotected_remote_access(
+        runtime, replace(config, trusted_hosts=frozenset({"shop.example"}))
+    )
 
 
-def test_without_declared_proxies_nothing_is_believed(config: Config) -> None:
+def test_without_trusted_proxies_no_header_counts(config: Config) -> None:
+    """Every client is seen with its own address."""
     app = create_app(replace(config, trusted_proxies=frozenset()))
     found = []
     app.before_request_funcs.setdefault(None, []).insert(
@@ -85,11 +88,13 @@ def test_without_declared_proxies_nothing_is_believed(config: Config) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "proxy.example", "10.0.0.1/24", "10.0.0.1,", "10.0.0.0/33"])
-def test_what_is_no_address_is_refused(text: str) -> None:
+def test_a_setting_that_is_no_address_is_refused(text: str) -> None:
+    """The error names the setting."""
     with pytest.raises(Invalid, match="must be addresses or networks with commas between"):
         from_environment({"DAYBOOK_TRUSTED_PROXIES": text})
 
 
-def test_addresses_and_networks_are_taken() -> None:
+def test_addresses_and_networks_are_accepted() -> None:
+    """Both IPv4 and IPv6 are."""
     config = from_environment({"DAYBOOK_TRUSTED_PROXIES": "127.0.0.1, 10.0.0.0/24,fd00::1"})
     assert config.trusted_proxies == PROXIES

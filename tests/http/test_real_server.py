@@ -1,4 +1,4 @@
-"""What only a real server shows: chunked bodies, raw paths, odd request lines."""
+"""Behaviour of a real server process: chunked bodies, raw paths, malformed request lines."""
 
 import json
 import os
@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture(scope="module")
 def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
-    """The port of `flask serve`, on a folder of its own."""
+    """The port of `flask serve` on a folder of its own."""
     port = free_port()
     settings = {"DATA": str(tmp_path_factory.mktemp("data")), "PORT": str(port), "WORKERS": "1"}
     clean = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
@@ -33,15 +33,15 @@ def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
         stderr=subprocess.DEVNULL,
     )
     try:
-        wait_until_it_answers(server, port)
+        wait_until_it_accepts_connections(server, port)
         yield port
     finally:
         server.terminate()
         server.wait(PATIENCE_S)
 
 
-def wait_until_it_answers(server: "subprocess.Popen[bytes]", port: int) -> None:
-    """Return once the server takes connections."""
+def wait_until_it_accepts_connections(server: "subprocess.Popen[bytes]", port: int) -> None:
+    """Return once the server accepts connections."""
     deadline = monotonic() + PATIENCE_S
     while True:
         assert server.poll() is None, "the server ended"
@@ -54,31 +54,31 @@ def wait_until_it_answers(server: "subprocess.Popen[bytes]", port: int) -> None:
 
 
 def exchange(port: int, text: bytes) -> tuple[int, str]:
-    """Send raw bytes on a connection of their own; returns the status and the whole answer."""
+    """Send raw bytes on a new connection; returns the status and the whole response."""
     with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_S) as connection:
         connection.sendall(text)
-        answer = b""
+        response = b""
         while piece := connection.recv(65536):
-            answer += piece
-    return int(answer.split(b" ", 2)[1]), answer.decode("utf-8", "replace")
+            response += piece
+    return int(response.split(b" ", 2)[1]), response.decode("utf-8", "replace")
 
 
 @pytest.mark.parametrize("chunked", [True, False])
-def test_a_body_that_is_too_large_is_refused_however_it_comes(port: int, chunked: bool) -> None:
-    """413 as a problem that the client can read, also when it did not tell the length."""
+def test_a_body_over_the_limit_is_refused_with_or_without_length(port: int, chunked: bool) -> None:
+    """The client can read the 413, also when it sent no length."""
     connection = HTTPConnection("127.0.0.1", port, timeout=PATIENCE_S)
     body = b'{"customer_name": "' + b"a" * (1 << 20) + b'"}'
     headers = {"Content-Type": "application/json"}
     chunks = iter([body[:65536], body[65536:]]) if chunked else body
     connection.request("POST", "/order", chunks, headers, encode_chunked=chunked)
-    answer = connection.getresponse()
-    problem = json.loads(answer.read())
-    assert (answer.status, problem["status"]) == (413, 413)
+    response = connection.getresponse()
+    problem = json.loads(response.read())
+    assert (response.status, problem["status"]) == (413, 413)
     connection.close()
 
 
-def test_a_client_with_the_wrong_media_type_hears_the_answer(port: int) -> None:
-    """Also when its body is large: it is read before it is refused."""
+def test_a_client_with_the_wrong_media_type_can_read_the_response(port: int) -> None:
+    """A large body is read before it is refused."""
     connection = HTTPConnection("127.0.0.1", port, timeout=PATIENCE_S)
     connection.request("POST", "/order", b"a" * (1 << 20), {"Content-Type": "text/plain"})
     assert connection.getresponse().status == 415
@@ -86,15 +86,15 @@ def test_a_client_with_the_wrong_media_type_hears_the_answer(port: int) -> None:
 
 
 def test_a_chunked_body_is_read_like_any_other(port: int) -> None:
-    """A sound order in chunks is placed."""
+    """An order sent in chunks is placed."""
     order = {"customer_name": "Ada", "items": [{"product": "nothing-like-this", "quantity": 1}]}
     connection = HTTPConnection("127.0.0.1", port, timeout=PATIENCE_S)
     chunks = iter(json.dumps(order)[place : place + 7].encode() for place in range(0, 90, 7))
     headers = {"Content-Type": "application/json"}
     connection.request("POST", "/order", chunks, headers, encode_chunked=True)
-    answer = connection.getresponse()
-    pointers = [each["pointer"] for each in json.loads(answer.read())["errors"]]
-    assert (answer.status, pointers) == (422, ["/items/0/product"])
+    response = connection.getresponse()
+    pointers = [each["pointer"] for each in json.loads(response.read())["errors"]]
+    assert (response.status, pointers) == (422, ["/items/0/product"])
     connection.close()
 
 
@@ -114,10 +114,10 @@ def test_a_chunked_body_is_read_like_any_other(port: int) -> None:
         (b"TRACE /order HTTP/1.1", 405),
     ],
 )
-def test_odd_request_lines_are_no_errors_of_ours(
+def test_malformed_request_lines_never_cause_a_500(
     port: int, request_line: bytes, status: int
 ) -> None:
-    """Whatever the path or query has in it, the answer is never a 500."""
+    """Any path and query gets a response below 500."""
     head = request_line + b"\r\nHost: localhost\r\nConnection: close\r\n\r\n"
     assert exchange(port, head)[0] == status
 
@@ -135,19 +135,19 @@ def test_odd_request_lines_are_no_errors_of_ours(
         b"Host: localhost\r\nOrigin: http://[",
     ],
 )
-def test_odd_headers_are_no_errors_of_ours(port: int, header: bytes) -> None:
-    """A header that makes no sense is ignored or refused, never a 500."""
+def test_malformed_headers_never_cause_a_500(port: int, header: bytes) -> None:
+    """A malformed header is ignored or refused."""
     assert exchange(port, b"GET /order HTTP/1.1\r\n" + header + b"\r\nConnection: close\r\n\r\n")[
         0
     ] in (200, 400, 421)
 
 
 def test_head_sends_no_body(port: int) -> None:
-    """The length of what GET would send, and then nothing."""
+    """HEAD has the length of GET and nothing after the headers."""
     head = b"HEAD /order HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
-    status, answer = exchange(port, head)
+    status, response = exchange(port, head)
     assert status == 200
-    assert answer.endswith("\r\n\r\n")
+    assert response.endswith("\r\n\r\n")
 
 
 @pytest.mark.parametrize(
@@ -159,7 +159,7 @@ def test_head_sends_no_body(port: int) -> None:
     ],
     ids=["a long header", "a long address", "many headers"],
 )
-def test_heads_that_are_too_large_are_refused(port: int, head: bytes) -> None:
-    """More than 64 KiB and a read, or 100 headers: the server itself says so."""
+def test_headers_that_are_too_large_are_refused(port: int, head: bytes) -> None:
+    """The server itself refuses more than 64 KiB, or more than 100 headers."""
     status, _ = exchange(port, head)
     assert status in (414, 431)

@@ -1,4 +1,4 @@
-"""Wrong requests: what each is answered, and that none of them changes anything."""
+"""Refused requests: the exact error of each, and that nothing changes."""
 
 import json
 from collections.abc import Callable
@@ -17,7 +17,7 @@ MERGE = {"Content-Type": "application/merge-patch+json"}
 
 
 class Wrong(NamedTuple):
-    """A wrong request and its exact answer; `pointer` is that of the first error listed."""
+    """A wrong request and its exact response; `pointer` is that of the first error."""
 
     title: str
     status: int
@@ -41,7 +41,7 @@ def line(title: str, pointer: str, **members: Any) -> Wrong:
 
 
 def patch(title: str, status: int, pointer: str | None, body: Any) -> Wrong:
-    """A wrong PATCH of the one order there is."""
+    """A wrong PATCH of the order."""
     return Wrong(title, status, pointer, "PATCH", "/order/1001", body, MERGE)
 
 
@@ -208,7 +208,7 @@ ELSEWHERE = [
 
 @pytest.fixture
 def order(client: FlaskClient, catalogue: dict[str, str], settled: Callable[[], None]) -> None:
-    """The one order that the wrong requests are about: number 1001, confirmed, version 2."""
+    """Order 1001, confirmed, version 2, to which the wrong requests go."""
     place(client, tea=1)
     settled()
 
@@ -217,25 +217,25 @@ def order(client: FlaskClient, catalogue: dict[str, str], settled: Callable[[], 
 def test_wrong_requests_say_what_to_change_and_change_nothing(
     app: Flask, client: FlaskClient, order: None, kind: list[Wrong]
 ) -> None:
-    """Each wrong request gets its exact problem, never a 500, and the store stays as it was."""
+    """Each wrong request gets its exact problem, never a 500, and the store stays unchanged."""
     before = everything(app)
-    answers = {wrong.title: sent(client, wrong) for wrong in kind}
-    assert answers == {wrong.title: (wrong.status, wrong.pointer) for wrong in kind}
+    responses = {wrong.title: sent(client, wrong) for wrong in kind}
+    assert responses == {wrong.title: (wrong.status, wrong.pointer) for wrong in kind}
     assert everything(app) == before
 
 
 def sent(client: FlaskClient, wrong: Wrong) -> tuple[int, str | None]:
-    """Send it; returns status and first pointer, having checked that it is a sound problem."""
+    """Send the request; returns status and first pointer of a well-formed problem."""
     is_raw = wrong.body is None or isinstance(wrong.body, bytes)
     data = wrong.body if is_raw else json.dumps(wrong.body).encode()
-    answer = client.open(wrong.path, method=wrong.method, data=data, headers=wrong.headers)
-    problem = body(answer)
-    assert answer.mimetype == "application/problem+json", wrong.title
-    assert problem["status"] == answer.status_code
+    response = client.open(wrong.path, method=wrong.method, data=data, headers=wrong.headers)
+    problem = body(response)
+    assert response.mimetype == "application/problem+json", wrong.title
+    assert problem["status"] == response.status_code
     assert problem["type"] == "about:blank"
     assert problem["title"] and problem["detail"]
     assert all(each["message"] for each in problem["errors"])
-    return answer.status_code, problem["errors"][0]["pointer"] if problem["errors"] else None
+    return response.status_code, problem["errors"][0]["pointer"] if problem["errors"] else None
 
 
 def everything(app: Flask) -> dict[str, dict[str, Any]]:

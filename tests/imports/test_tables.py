@@ -84,7 +84,7 @@ def test_ndjson_is_known_by_name_or_content(tmp_path: Path, name: str) -> None:
         ('sku,name\ntea,"Assam\n', "rows.csv, line 2: not valid CSV (unexpected end of data)."),
         ('sku,name\ntea,"As"sam\n', "rows.csv, line 2: not valid CSV"),
         ('{"sku":"tea"}\n{"sku":\n', "rows.csv, line 2: Not valid JSON"),
-        ('{"sku":"tea","sku":"mug"}\n', "rows.csv, line 1: The member 'sku' stands twice"),
+        ('{"sku":"tea","sku":"mug"}\n', "rows.csv, line 1: The member 'sku' occurs twice"),
         ('{"sku":"tea"}\n["mug"]\n', "rows.csv, line 2: a JSON object is required."),
         ('[{"sku":"tea"}]', "rows.csv holds a JSON array"),
     ],

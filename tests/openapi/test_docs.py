@@ -1,4 +1,4 @@
-"""/docs and /openapi.json: the contract for people and for programs."""
+"""The API documentation: /docs, /openapi.json and the files of Swagger UI."""
 
 import re
 from pathlib import Path
@@ -7,18 +7,20 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from app.openapi.document import document
+from app.openapi.document import openapi_document
 from tests.over_http import read
 
 
-def test_openapi_json_is_the_contract_at_its_own_address(app: Flask, client: FlaskClient) -> None:
-    """The same as openapi.yaml, but for the address: a relative one fits wherever it is served."""
-    assert read(client, "/openapi.json") == document(app) | {"servers": [{"url": "/"}]}
+def test_openapi_json_is_the_contract_with_a_relative_server(
+    app: Flask, client: FlaskClient
+) -> None:
+    """It equals openapi.yaml but for the server's URL, which fits any address."""
+    assert read(client, "/openapi.json") == openapi_document(app) | {"servers": [{"url": "/"}]}
 
 
 @pytest.mark.parametrize("path", ["/docs", "/docs/"])
-def test_the_page_needs_nothing_from_elsewhere(client: FlaskClient, path: str) -> None:
-    """Every file comes from here and is there; nothing is inline; the browser is told so."""
+def test_the_page_loads_nothing_from_other_hosts(client: FlaskClient, path: str) -> None:
+    """Every file is served here, nothing is inline, and the policy says so."""
     page = client.get(path)
     links = re.findall(r'(?:src|href)="([^"]*)"', page.text)
     assert len(links) >= 4
@@ -31,15 +33,15 @@ def test_the_page_needs_nothing_from_elsewhere(client: FlaskClient, path: str) -
     assert "//" not in policy
 
 
-def test_the_script_asks_nobody_else() -> None:
-    """Swagger UI would have the contract judged by a validator of another host."""
+def test_the_script_calls_no_external_validator() -> None:
+    """Swagger UI would send the contract's address to a validator on another host."""
     script = Path(__file__).parents[2] / "app" / "openapi" / "static" / "docs.js"
     assert "validatorUrl: null" in script.read_text("utf-8")
     assert "//" not in script.read_text("utf-8").partition("\n")[2]
 
 
-def test_large_files_are_coded_and_kept_by_browsers(client: FlaskClient) -> None:
-    """A megabyte of script is sent once, as a third, and then only asked about."""
+def test_large_files_are_compressed_and_cached(client: FlaskClient) -> None:
+    """The script is sent compressed, and a conditional request gets 304."""
     gzip = {"Accept-Encoding": "gzip"}
     script = client.get("/docs/swagger-ui-bundle.js", headers=gzip, buffered=True)
     assert script.headers["Content-Encoding"] == "gzip"
@@ -51,6 +53,6 @@ def test_large_files_are_coded_and_kept_by_browsers(client: FlaskClient) -> None
 @pytest.mark.parametrize(
     "path", ["index.html", "../__init__.py", "%2e%2e/README.md", "x", "static/"]
 )
-def test_only_what_the_page_needs_is_served(client: FlaskClient, path: str) -> None:
-    """Not the package's other files, and nothing outside."""
+def test_only_the_files_of_the_page_are_served(client: FlaskClient, path: str) -> None:
+    """Other files of the package, and files outside it, are 404."""
     assert client.get(f"/docs/{path}").status_code == 404

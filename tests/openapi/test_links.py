@@ -1,13 +1,13 @@
-"""Links in the contract: from an answer to the operations that take what it says."""
+"""Links of the contract, from a created document to the operations on it."""
 
 from flask import Flask
 
-from app.openapi.document import document
+from app.openapi.document import openapi_document
 
 
-def test_a_created_order_leads_to_its_own_operations(app: Flask) -> None:
-    """What POST /order answers names the parameter of every operation on that order."""
-    paths = document(app)["paths"]
+def test_a_created_order_links_to_its_operations(app: Flask) -> None:
+    """POST /order has a link to every operation with the parameter order_id."""
+    paths = openapi_document(app)["paths"]
     links = paths["/order"]["post"]["responses"]["201"]["links"]
     own = {
         operation["operationId"]
@@ -18,9 +18,9 @@ def test_a_created_order_leads_to_its_own_operations(app: Flask) -> None:
     assert links["get_order"]["parameters"] == {"order_id": "$response.body#/order_id"}
 
 
-def test_every_answer_201_leads_somewhere(app: Flask) -> None:
-    """Whatever can be created can be read, by what the answer says."""
-    for path, operations in document(app)["paths"].items():
+def test_every_201_links_to_a_get(app: Flask) -> None:
+    """Whatever can be created can be read by a link."""
+    for path, operations in openapi_document(app)["paths"].items():
         if created := operations.get("post", {}).get("responses", {}).get("201"):
             reads = {link["operationId"] for link in created["links"].values()}
             assert any(name.startswith("get_") for name in reads), path

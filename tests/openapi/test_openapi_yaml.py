@@ -1,4 +1,4 @@
-"""openapi.yaml: it is fresh and sound, and the service keeps to it."""
+"""openapi.yaml: it is fresh and valid, and the service keeps to it."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -18,10 +18,10 @@ from app import create_app
 from app.config import Config
 from app.events import schemas as event_schemas
 from app.http.operation import OPERATIONS
-from app.http.security.origin import HEADERS
+from app.http.security.origin import SECURITY_HEADERS
 from app.inventory import schemas as product_schemas
 from app.kernel.money import Currency
-from app.openapi.document import as_yaml, document
+from app.openapi.document import as_yaml, openapi_document
 from app.orders import schemas as order_schemas
 from app.shipping import schemas as shipping_schemas
 from tests.over_http import body, place, request_for
@@ -33,14 +33,14 @@ PAGES = ("web.", "docs.", "watching.metrics")
 
 @pytest.fixture
 def config(config: Config) -> Config:
-    """With fault switches: they are in the contract too."""
+    """With fault switches, which are in the contract."""
     return replace(config, faults=True)
 
 
 @pytest.fixture
 def contract(app: Flask) -> dict[str, Any]:
-    """The contract, as a document."""
-    return document(app)
+    """The contract as a document."""
+    return openapi_document(app)
 
 
 def test_the_file_is_fresh() -> None:
@@ -48,13 +48,13 @@ def test_the_file_is_fresh() -> None:
     assert FILE.read_text("utf-8") == as_yaml(create_app(Config()))
 
 
-def test_the_file_is_openapi(contract: dict[str, Any]) -> None:
-    """By the judgement of a validator of OpenAPI 3.1."""
+def test_the_file_is_valid_openapi(contract: dict[str, Any]) -> None:
+    """It passes a validator of OpenAPI 3.1."""
     validate(contract)
 
 
 def test_every_route_is_described(app: Flask, contract: dict[str, Any]) -> None:
-    """Each method of each route, but for the pages and what Prometheus reads."""
+    """Each method of each route has an operation, except pages and metrics."""
     for rule in app.url_map.iter_rules():
         if rule.endpoint.startswith(PAGES):
             continue
@@ -113,11 +113,11 @@ def test_the_service_takes_what_the_contract_allows_and_nothing_else(
             request = example | {field: value}
             if value is missing:
                 del request[field]
-            assert takes(REQUESTS[name], request) == allowed.is_valid(request), (field, value)
+            assert accepts(REQUESTS[name], request) == allowed.is_valid(request), (field, value)
 
 
-def takes(schema: Schema, request: dict[str, Any]) -> bool:
-    """Whether the service reads it."""
+def accepts(schema: Schema, request: dict[str, Any]) -> bool:
+    """Whether the schema accepts the request."""
     try:
         schema.load(request)
     except ValidationError:
@@ -126,13 +126,13 @@ def takes(schema: Schema, request: dict[str, Any]) -> bool:
 
 
 def validator(contract: dict[str, Any], name: str) -> OAS31Validator:
-    """What judges documents by a schema of the contract."""
+    """A JSON Schema validator for a schema of the contract."""
     root = {"$ref": f"#/components/schemas/{name}", "components": contract["components"]}
     return OAS31Validator(root, format_checker=oas31_format_checker)
 
 
 def examples(contract: dict[str, Any], name: str) -> Iterator[dict[str, Any]]:
-    """The examples of a request body, wherever they stand in the contract."""
+    """All examples of a request body in the contract."""
     for path in contract["paths"].values():
         for operation in path.values():
             for media in operation.get("requestBody", {}).get("content", {}).values():
@@ -140,14 +140,14 @@ def examples(contract: dict[str, Any], name: str) -> Iterator[dict[str, Any]]:
                     yield media["examples"][name]["value"]
 
 
-class TestAnswers:
-    """Every operation, with success and with some refusals, against the contract."""
+class TestResponses:
+    """Responses of every operation, with success and with errors, against the contract."""
 
     @pytest.fixture(autouse=True)
     def shop(
         self, client: FlaskClient, catalogue: dict[str, str], settled: Callable[[], None]
     ) -> None:
-        """An order whose bill failed (1001), one that waits, one to delete, one to ship."""
+        """Order 1001 with a billing failure, one backordered, one to delete, one to ship."""
         client.put("/fault/billing", json={"mode": "reject"})
         place(client, tea=1)
         settled()
@@ -158,10 +158,10 @@ class TestAnswers:
         place(client, tea=1)
         settled()
 
-    def test_answers_keep_to_the_contract(
+    def test_responses_keep_to_the_contract(
         self, client: FlaskClient, contract: dict[str, Any]
     ) -> None:
-        """Status, media type, headers and document; every operation is tried."""
+        """Status, media type, headers and document match; every operation is tried."""
         tried = {ask(client, contract, *each) for each in self.requests(client)}
         operations = {
             o["operationId"] for path in contract["paths"].values() for o in path.values()
@@ -169,7 +169,7 @@ class TestAnswers:
         assert tried == operations
 
     def requests(self, client: FlaskClient) -> Iterator[tuple[str, str, str, int, Any]]:
-        """(method, path, its template, status, body); the headers play no part here."""
+        """Tuples of method, path, path template, status and body."""
         (failure, *_) = body(client.get("/failure"))["failures"]
         order, product = "/order/{order_id}", "/product/{sku}"
         yield "POST", "/order", "/order", 201, request_for(tea=1)
@@ -229,23 +229,23 @@ def ask(
     status: int,
     sent: Any,
 ) -> str:
-    """Send a request, hold the answer against the contract; returns the operation's name."""
+    """Send a request and check its response against the contract; returns the operationId."""
     operation: dict[str, Any] = contract["paths"][template][method.lower()]
-    answer = client.open(path, method=method, json=sent)
-    assert answer.status_code == status, answer.text
+    response = client.open(path, method=method, json=sent)
+    assert response.status_code == status, response.text
     told = operation["responses"][str(status)]
     if "$ref" in told:
         told = contract["components"]["responses"][told["$ref"].rpartition("/")[2]]
-    content = told["content"][answer.mimetype]
+    content = told["content"][response.mimetype]
     if "schema" in content:
         name = content["schema"]["$ref"].rpartition("/")[2]
-        errors = [error.message for error in validator(contract, name).iter_errors(body(answer))]
+        errors = [error.message for error in validator(contract, name).iter_errors(body(response))]
         assert errors == [], (method, path)
-    assert headers(answer) <= told.get("headers", {}).keys(), (method, path)
+    assert headers(response) <= told.get("headers", {}).keys(), (method, path)
     return str(operation["operationId"])
 
 
-def headers(answer: TestResponse) -> set[str]:
-    """The headers that need telling: not those that only tell browsers to be careful."""
-    plain = {"Content-Type", "Content-Length", "Vary", "X-Request-Id"} | HEADERS.keys()
-    return {name for name, _ in answer.headers} - plain
+def headers(response: TestResponse) -> set[str]:
+    """The headers that the contract has to list; security headers are not among them."""
+    plain = {"Content-Type", "Content-Length", "Vary", "X-Request-Id"} | SECURITY_HEADERS.keys()
+    return {name for name, _ in response.headers} - plain

@@ -1,4 +1,4 @@
-"""The collection for Postman, as it is made from the contract."""
+"""The Postman collection, generated from the contract."""
 
 import json
 from collections.abc import Iterator
@@ -7,7 +7,7 @@ from typing import Any
 from flask import Flask
 from flask.testing import FlaskClient
 
-from app.openapi.document import document
+from app.openapi.document import openapi_document
 from tests.over_http import read
 
 
@@ -18,9 +18,9 @@ def requests(folder: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def test_every_operation_is_there_with_every_example(app: Flask, client: FlaskClient) -> None:
-    """A request for each example of a body, and one for what takes none."""
+    """Each example of a body has a request; so has an operation without a body."""
     expected = []
-    for operations in document(app)["paths"].values():
+    for operations in openapi_document(app)["paths"].values():
         for operation in operations.values():
             contents = list(operation.get("requestBody", {}).get("content", {}).values())
             examples = contents[0]["examples"] if contents else {}
@@ -31,16 +31,16 @@ def test_every_operation_is_there_with_every_example(app: Flask, client: FlaskCl
     assert sorted(found) == sorted(expected)
 
 
-def test_the_collection_is_for_the_service_that_gave_it(client: FlaskClient) -> None:
-    """Under the address by which it was asked; orders begin with the first number."""
+def test_the_collection_has_the_address_of_its_service(client: FlaskClient) -> None:
+    """base_url is the address of the request; order_id begins with the first number."""
     variables = client.get("/postman.json", base_url="http://localhost:8123").get_json()["variable"]
     values = {each["key"]: each["value"] for each in variables}
     assert values["base_url"] == "http://localhost:8123"
     assert values["order_id"] == "1001"
 
 
-def test_a_key_is_asked_for_in_one_place(client: FlaskClient) -> None:
-    """Every request takes the collection's variable; an empty one sends nothing."""
+def test_the_api_key_is_one_variable(client: FlaskClient) -> None:
+    """Every request inherits the collection's bearer token; an empty one sends nothing."""
     collection = read(client, "/postman.json")
     [token] = collection["auth"]["bearer"]
     assert (collection["auth"]["type"], token["value"]) == ("bearer", "{{api_key}}")
@@ -49,7 +49,7 @@ def test_a_key_is_asked_for_in_one_place(client: FlaskClient) -> None:
 
 
 def test_an_order_is_placed_first_and_deleted_last(client: FlaskClient) -> None:
-    """So that the collection runs from top to bottom, and the new order's id is what it uses."""
+    """So the collection runs from top to bottom, and later requests use the new order's id."""
     orders = [each["name"] for each in requests(read(client, "/postman.json")["item"][0])]
     assert (orders[0], orders[-1]) == ("post_order", "delete_order")
     script = json.dumps(read(client, "/postman.json")["item"][0]["item"][0]["event"])

@@ -63,7 +63,7 @@ def test_csv_takes_filters_and_sorting_but_no_paging(client: FlaskClient) -> Non
 
 def test_a_long_csv_is_complete(client: FlaskClient) -> None:
     """A CSV of several batches has every order once, like the list by pages."""
-    for _ in range(csv_response.BATCH + 5):
+    for _ in range(csv_response.BATCH_DOCUMENTS + 5):
         place(client, tea=1)
     listed = [str(order["number"]) for order in read(client, "/order?limit=200")["orders"]]
     assert [row["order"] for row in csv_rows(client)] == listed
@@ -71,7 +71,7 @@ def test_a_long_csv_is_complete(client: FlaskClient) -> None:
 
 def test_csv_is_streamed(client: FlaskClient) -> None:
     """Rows are read as they are sent, so an order placed meanwhile may be among them."""
-    for _ in range(csv_response.BATCH * 2):
+    for _ in range(csv_response.BATCH_DOCUMENTS * 2):
         place(client, "A" * 200, pot=1)
     answer = client.get("/order?sort=date", headers=CSV, buffered=False)
     pieces = iter(answer.iter_encoded())

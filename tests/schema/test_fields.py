@@ -1,4 +1,4 @@
-"""What the fields take, and as what they read it."""
+"""The schema fields: which values they accept, and how they normalise them."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ import pytest
 from marshmallow import ValidationError
 
 from app.kernel.money import Currency
-from app.schema.fields import Choice, Count, EmailAddress, Flag, Moment, Money, Text
+from app.schema.fields import Choice, EmailAddress, Flag, Integer, Money, Text, Timestamp
 
 
 @pytest.mark.parametrize(
@@ -19,17 +19,17 @@ from app.schema.fields import Choice, Count, EmailAddress, Flag, Moment, Money, 
         ("\U0001f468\u200d\U0001f469", "\U0001f468\u200d\U0001f469"),
     ],
 )
-def test_text_is_kept_in_nfc_without_spaces_around_it(sent: str, read: str) -> None:
-    """Whatever people write with; joiners inside stay."""
-    assert Text(longest=20).deserialize(sent) == read
+def test_text_is_normalised_to_nfc_and_stripped(sent: str, read: str) -> None:
+    """Joiners within the text stay."""
+    assert Text(max_length=20).deserialize(sent) == read
 
 
 @pytest.mark.parametrize(
     "address",
     ["ada@example.org", " ada@example.org", "a.b+c@x.co", "m\u00fcller@b\u00fccher.example"],
 )
-def test_addresses_that_people_have_are_taken(address: str) -> None:
-    """Also with a tag or in other alphabets."""
+def test_real_email_addresses_are_accepted(address: str) -> None:
+    """Also with a tag, or in other alphabets."""
     assert EmailAddress().deserialize(address) == address.strip()
 
 
@@ -46,14 +46,14 @@ def test_addresses_that_people_have_are_taken(address: str) -> None:
         ("KWD", "4.505", "4.505"),
     ],
 )
-def test_money_is_kept_with_the_digits_of_its_currency(currency: str, sent: str, read: str) -> None:
-    """Missing digits are filled up; zeros too many are dropped."""
+def test_money_gets_the_digits_of_its_currency(currency: str, sent: str, read: str) -> None:
+    """Missing digits are added; superfluous zeros are dropped."""
     assert Money(Currency(currency)).deserialize(sent) == read
 
 
 @pytest.mark.parametrize(("currency", "sent"), [("JPY", "4.5"), ("KWD", "4.5055"), ("EUR", "4.")])
-def test_money_with_digits_too_many_is_refused(currency: str, sent: str) -> None:
-    """Never rounded: the sender decides about the cents."""
+def test_money_with_too_many_digits_is_refused(currency: str, sent: str) -> None:
+    """It is never rounded."""
     with pytest.raises(ValidationError):
         Money(Currency(currency)).deserialize(sent)
 
@@ -69,6 +69,7 @@ def test_money_with_digits_too_many_is_refused(currency: str, sent: str) -> None
     ],
 )
 def test_the_reason_says_what_is_wrong_with_the_money(sent: str, reason: str) -> None:
+    """The message names the rule that the text breaks."""
     with pytest.raises(ValidationError, match=reason):
         Money(Currency("EUR")).deserialize(sent)
 
@@ -83,28 +84,28 @@ def test_the_reason_says_what_is_wrong_with_the_money(sent: str, reason: str) ->
         ("0900-01-01", False, "0900-01-01T00:00:00.000Z"),
     ],
 )
-def test_a_day_or_moment_is_read_as_utc(sent: str, end_of_day: bool, read: str) -> None:
-    """In the form in which times are stored, so that text order is time order."""
-    assert Moment(end_of_day=end_of_day).deserialize(sent) == read
+def test_a_timestamp_is_read_as_utc(sent: str, end_of_day: bool, read: str) -> None:
+    """It has the stored form, in which text order is time order."""
+    assert Timestamp(end_of_day=end_of_day).deserialize(sent) == read
 
 
 @pytest.mark.parametrize(
     ("field", "sent"),
     [
-        (Count(least=1, most=3), 4),
-        (Count(least=1, most=3), "2"),
-        (Count(least=1, most=3), True),
+        (Integer(minimum=1, maximum=3), 4),
+        (Integer(minimum=1, maximum=3), "2"),
+        (Integer(minimum=1, maximum=3), True),
         (Flag(), 1),
         (Flag(), "true"),
         (Choice("a", "b"), "c"),
         (Choice("a", "b"), ["a"]),
-        (Moment(), 20261121),
-        (Moment(), "20261121"),
-        (Moment(), "2026-11-21 08:00:00Z"),
-        (Moment(), "2026-11-21T25:00:00Z"),
+        (Timestamp(), 20261121),
+        (Timestamp(), "20261121"),
+        (Timestamp(), "2026-11-21 08:00:00Z"),
+        (Timestamp(), "2026-11-21T25:00:00Z"),
     ],
 )
-def test_what_only_looks_alike_is_refused(field: Any, sent: object) -> None:
-    """JSON has types, and they count."""
+def test_values_of_another_json_type_are_refused(field: Any, sent: object) -> None:
+    """Nothing is coerced."""
     with pytest.raises(ValidationError):
         field.deserialize(sent)

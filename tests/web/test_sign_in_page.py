@@ -115,7 +115,7 @@ def test_the_bar_shows_what_the_role_may_use(app: Flask, role: str, pages: list[
         answer = client.get(path, headers=BROWSER)
         assert answer.status_code == (200 if name in pages else 403)
         if name not in pages:
-            assert f"ada has the role {role}" in Page(answer).text
+            assert f"you are signed in as ada ({role})" in Page(answer).text
             assert "/desk" in Page(answer).links
 
 

@@ -1,1 +1,1 @@
-"""What arrives: bodies, limits, idempotency keys, paging, preferences."""
+"""Reading requests: bodies, limits, conditions, idempotency keys, paging, long polls."""

@@ -1,26 +1,26 @@
-"""Request bodies: the right media type, strict JSON, an object."""
+"""Request bodies: media type, size limit, strict JSON."""
 
 from typing import Any
 
 from flask import Response, request
 from werkzeug.exceptions import RequestEntityTooLarge, UnsupportedMediaType
 
+from app.http.responses.json_response import JSON
 from app.kernel.errors import Invalid, Problem
 from app.schema import strict_json
 
-JSON = "application/json"
 MERGE_PATCH = "application/merge-patch+json"
 PATCH_TYPES = (MERGE_PATCH, JSON)
 MAX_BODY_BYTES = 1 << 20
-READ_AT_MOST_BYTES = MAX_BODY_BYTES + 1
-"""Flask's own limit cuts a chunked body off without a word: with one byte more it can be seen."""
+MAX_READ_BYTES = MAX_BODY_BYTES + 1
+"""One byte over the limit: Flask cuts a chunked body off at its limit without raising an error."""
 
 
 class WrongMediaType(UnsupportedMediaType):
-    """415, with the header that says what would be right (RFC 9110, 15.5.16; RFC 5789, 2.2)."""
+    """415, with the header that names what is accepted (RFC 9110, 15.5.16; RFC 5789, 2.2)."""
 
-    def __init__(self, sentence: str, **headers: str) -> None:
-        super().__init__(sentence)
+    def __init__(self, detail: str, **headers: str) -> None:
+        super().__init__(detail)
         self._headers = headers
 
     def get_headers(self, *args: Any, **kwargs: Any) -> list[tuple[str, str]]:
@@ -29,21 +29,24 @@ class WrongMediaType(UnsupportedMediaType):
 
 
 def body_bytes() -> bytes:
-    """The body as it was sent. Raises RequestEntityTooLarge over 1 MiB, also when it is chunked."""
+    """The raw body. Raises RequestEntityTooLarge (413) over 1 MiB, also when it is chunked."""
     try:
         body = request.get_data()
         if len(body) > MAX_BODY_BYTES:
             raise RequestEntityTooLarge
     except RequestEntityTooLarge:
-        sentence = f"The body is larger than {MAX_BODY_BYTES} bytes; send less at a time."
-        raise RequestEntityTooLarge(sentence) from None
+        detail = f"The body is larger than {MAX_BODY_BYTES} bytes; send less in one request."
+        raise RequestEntityTooLarge(detail) from None
     return body
 
 
 def json_object(*accepted: str) -> dict[str, Any]:
-    """The body as a JSON object. Raises WrongMediaType, Malformed, Invalid; 413 when too large."""
+    """The body as a JSON object, in one of the media types `accepted` (default: JSON).
+
+    Raises WrongMediaType, Malformed, Invalid, and RequestEntityTooLarge.
+    """
     data = body_bytes()
-    _refuse_other_types(accepted or (JSON,))
+    _check_media_type(accepted or (JSON,))
     body = strict_json.loads(data)
     if not isinstance(body, dict):
         raise Invalid([Problem("", "The body must be a JSON object.")])
@@ -56,20 +59,22 @@ def json_object_if_any() -> dict[str, Any]:
 
 
 def announce_patch(response: Response) -> Response:
-    """Say in answers to OPTIONS how a patch has to look (RFC 5789, 3.1)."""
+    """Add Accept-Patch to responses to OPTIONS where PATCH is allowed (RFC 5789, 3.1)."""
     if request.method == "OPTIONS" and "PATCH" in response.headers.get("Allow", ""):
         response.headers["Accept-Patch"] = ", ".join(PATCH_TYPES)
     return response
 
 
-def _refuse_other_types(accepted: tuple[str, ...]) -> None:
+def _check_media_type(accepted: tuple[str, ...]) -> None:
     coding = request.headers.get("Content-Encoding")
     if coding is None and request.content_type in accepted:
         return
     if coding not in (None, "identity"):
-        raise WrongMediaType("Send the body without a content coding.", Accept_Encoding="identity")
+        raise WrongMediaType(
+            "Send the body uncompressed, without Content-Encoding.", Accept_Encoding="identity"
+        )
     charset = request.mimetype_params.get("charset", "utf-8")
     if request.mimetype not in accepted or charset.lower() not in ("utf-8", "utf8"):
         header = "Accept_Patch" if request.method == "PATCH" else "Accept"
-        types = {header: ", ".join(accepted)}
-        raise WrongMediaType(f"Send the body as {' or '.join(accepted)}, in UTF-8.", **types)
+        detail = f"Send the body as {' or '.join(accepted)}, in UTF-8."
+        raise WrongMediaType(detail, **{header: ", ".join(accepted)})

@@ -1,9 +1,9 @@
-"""Requests arrive whole before they are worked on, so that a slow client holds up nobody else.
+"""Limits on concurrent requests, so that slow clients cannot take all threads.
 
-Granian gives each request a thread as soon as its head is there, and has no time limit for the
-body. So there are many more threads than requests that are worked on at once (DAYBOOK_THREADS): in
-the others bodies are waited for, which costs a little memory, and answers are streamed to open
-pages. One address gets a part of them only, so that no single machine can take them all.
+Granian gives each request a thread as soon as its headers are complete, and has no time limit for
+the body. The server therefore has many more threads than requests that run at once
+(DAYBOOK_THREADS): the others read bodies, which costs a little memory, and stream responses to open
+pages. One address may use only a part of them, so that no single machine can take them all.
 """
 
 import threading
@@ -12,109 +12,112 @@ from collections.abc import Iterable
 from io import BytesIO
 from typing import TYPE_CHECKING
 
-from app.http.requests.body import READ_AT_MOST_BYTES
-from app.http.responses import problems
+from app.http.requests.body import MAX_READ_BYTES
+from app.http.responses.problems import problem_response
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-CONNECTIONS = 512
-"""What one worker holds open at once; further ones wait until the system takes them to it."""
+MAX_CONNECTIONS = 512
+"""Connections that one worker holds open; further ones wait in the listen queue."""
 
-ARRIVING_FROM_ONE_ADDRESS = CONNECTIONS // 4
-"""So many bodies from one address may be on their way to one worker at once."""
+MAX_UPLOADS_PER_ADDRESS = MAX_CONNECTIONS // 4
+"""Bodies from one address that one worker reads at the same time."""
 
-_DRAINED_BYTES = 1 << 24
-_PIECE_BYTES = 1 << 16
-_WITHOUT_BODY = frozenset({"GET", "HEAD", "OPTIONS"})
+_MAX_DISCARDED_BYTES = 1 << 24
+_CHUNK_BYTES = 1 << 16
+_METHODS_WITHOUT_BODY = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 class RequestLimiter:
-    """A WSGI application around `app`: `at_once` requests are worked on at a time."""
+    """WSGI middleware that reads each body, then runs at most `max_running` requests at once."""
 
     def __init__(
         self,
         app: "WSGIApplication",
-        at_once: int,
-        from_one_address: int = ARRIVING_FROM_ONE_ADDRESS,
+        max_running: int,
+        max_uploads_per_address: int = MAX_UPLOADS_PER_ADDRESS,
     ) -> None:
         self._app = app
-        self._from_one_address = from_one_address
-        self._arriving: Counter[str] = Counter()
-        self._counting = threading.Lock()
-        self._places = _Places(at_once)
+        self._max_uploads_per_address = max_uploads_per_address
+        self._uploads: Counter[str] = Counter()
+        self._uploads_lock = threading.Lock()
+        self._running = FifoSemaphore(max_running)
 
     def __call__(self, environ: "WSGIEnvironment", start: "StartResponse") -> Iterable[bytes]:
-        """See PEP 3333; answers 429 where too many bodies from one address are on their way."""
-        if environ["REQUEST_METHOD"] not in _WITHOUT_BODY:
+        """See PEP 3333; 429 when this address already has too many uploads."""
+        if environ["REQUEST_METHOD"] not in _METHODS_WITHOUT_BODY:
             address = environ.get("REMOTE_ADDR", "")
-            if not self._may_arrive(address):
-                return _too_many()(environ, start)
+            if not self._begin_upload(address):
+                return _too_many_uploads()(environ, start)
             try:
-                environ["wsgi.input"] = _received(environ)
+                environ["wsgi.input"] = _read_body(environ)
             finally:
-                self._has_arrived(address)
-        self._places.take()
-        try:
+                self._end_upload(address)
+        with self._running:
             return self._app(environ, start)
-        finally:
-            self._places.give_back()
 
-    def _may_arrive(self, address: str) -> bool:
-        with self._counting:
-            if self._arriving[address] >= self._from_one_address:
+    def _begin_upload(self, address: str) -> bool:
+        with self._uploads_lock:
+            if self._uploads[address] >= self._max_uploads_per_address:
                 return False
-            self._arriving[address] += 1
+            self._uploads[address] += 1
             return True
 
-    def _has_arrived(self, address: str) -> None:
-        with self._counting:
-            self._arriving[address] -= 1
-            if not self._arriving[address]:
-                del self._arriving[address]
+    def _end_upload(self, address: str) -> None:
+        with self._uploads_lock:
+            self._uploads -= Counter([address])  # which drops an address at 0
 
 
-class _Places:
-    """So many may work at once; who waits gets a place in turn, as a semaphore does not promise."""
+class FifoSemaphore:
+    """A semaphore that serves its waiters first in, first out.
 
-    def __init__(self, free: int) -> None:
-        self._free = free
-        self._waiting: deque[threading.Lock] = deque()
-        self._changing = threading.Lock()
+    threading.Semaphore gives no such promise: a newcomer may overtake the threads that wait.
+    """
 
-    def take(self) -> None:
-        with self._changing:
-            if self._free:
-                self._free -= 1
+    def __init__(self, value: int) -> None:
+        self._value = value
+        self._waiters: deque[threading.Lock] = deque()
+        self._lock = threading.Lock()
+
+    @property
+    def waiting(self) -> int:
+        """The number of threads that wait."""
+        return len(self._waiters)
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if self._value:
+                self._value -= 1
                 return
-            turn = threading.Lock()
-            turn.acquire()
-            self._waiting.append(turn)
-        turn.acquire()  # which whoever gives a place back lets go
+            waiter = threading.Lock()
+            waiter.acquire()
+            self._waiters.append(waiter)
+        waiter.acquire()  # until __exit__ of another thread releases it
 
-    def give_back(self) -> None:
-        with self._changing:
-            if self._waiting:
-                self._waiting.popleft().release()
+    def __exit__(self, *_error: object) -> None:
+        with self._lock:
+            if self._waiters:
+                self._waiters.popleft().release()
             else:
-                self._free += 1
+                self._value += 1
 
 
-def _received(environ: "WSGIEnvironment") -> BytesIO:
-    """The body, or so much of it that it is seen to be too large.
+def _read_body(environ: "WSGIEnvironment") -> BytesIO:
+    """The body, cut off one byte over the limit, so that the application still refuses it.
 
-    The rest is taken in within reason: a client that still sends can't hear the answer.
+    Up to 16 MiB more are read and discarded: a client that still sends cannot read the response.
     """
     stream = environ["wsgi.input"]
-    body = stream.read(READ_AT_MOST_BYTES)
-    left = _DRAINED_BYTES if len(body) == READ_AT_MOST_BYTES else 0
-    while left > 0 and (piece := stream.read(min(left, _PIECE_BYTES))):
-        left -= len(piece)
+    body = stream.read(MAX_READ_BYTES)
+    left = _MAX_DISCARDED_BYTES if len(body) == MAX_READ_BYTES else 0
+    while left > 0 and (chunk := stream.read(min(left, _CHUNK_BYTES))):
+        left -= len(chunk)
     return BytesIO(body)
 
 
-def _too_many() -> "WSGIApplication":
-    detail = "Too many requests from this address are on their way at once; send fewer at a time."
-    answer = problems.problem(429, "Too many requests", detail)
-    answer.headers["Retry-After"] = "1"
-    return answer
+def _too_many_uploads() -> "WSGIApplication":
+    detail = "This address sends too many requests at the same time; send fewer at once."
+    response = problem_response(429, "Too many requests", detail)
+    response.headers["Retry-After"] = "1"
+    return response

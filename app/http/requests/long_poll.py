@@ -1,4 +1,4 @@
-"""Prefer: wait=N (RFC 7240): answer when the handlers are through, or after N seconds."""
+"""Long polling with Prefer: wait=N (RFC 7240): respond early when the event handlers are done."""
 
 import threading
 from collections.abc import Callable
@@ -6,43 +6,43 @@ from collections.abc import Callable
 from flask import Response, request
 from werkzeug.http import parse_dict_header
 
-from app.http.responses.json_response import versioned
+from app.http.responses.json_response import etag_response
 from app.store import Document
 
-LONGEST_WAIT_S = 10.0
+MAX_WAIT_S = 10.0
 
 
-def preferred_wait_s() -> float:
-    """At most ten seconds; a preference that is not understood is ignored, as the standard says."""
+def requested_wait_s() -> float:
+    """The wait that Prefer asks for, at most MAX_WAIT_S; 0 without one, or for a malformed one."""
     header = request.headers.get("Prefer")
     if header is None:
         return 0.0
     preferences = {name.lower(): value for name, value in parse_dict_header(header).items()}
     text = preferences.get("wait") or ""
-    return min(float(text), LONGEST_WAIT_S) if text.isascii() and text.isdigit() else 0.0
+    return min(float(text), MAX_WAIT_S) if text.isascii() and text.isdigit() else 0.0
 
 
 class LongPollSlots:
-    """Where requests of one process wait, at most `places` at once, so that others find a thread.
+    """Bounds the requests of one process that wait at once, so that others find a free thread."""
 
-    With no place left, or none at all, nobody waits.
-    """
+    def __init__(self, limit: int) -> None:
+        self._slots = threading.BoundedSemaphore(limit)
 
-    def __init__(self, places: int) -> None:
-        self._places = threading.BoundedSemaphore(places)
-
-    def waited(
+    def wait_for_update(
         self, response: Response, wait_s: float, wait: Callable[[float], Document | None]
     ) -> Response:
-        """`response`, brought up to date after the wait; as it was when there is no place."""
-        if not self._places.acquire(blocking=False):
+        """A response with the document that `wait` returns after at most `wait_s` seconds.
+
+        It is `response` itself when no slot is free, or when `wait` returns None.
+        """
+        if not self._slots.acquire(blocking=False):
             return response
         try:
             document = wait(wait_s)
         finally:
-            self._places.release()
+            self._slots.release()
         if document is not None:
             location = response.headers["Location"]
-            response = versioned(document, response.status_code, Location=location)
+            response = etag_response(document, response.status_code, Location=location)
         response.headers["Preference-Applied"] = f"wait={wait_s:g}"
         return response

@@ -1,4 +1,4 @@
-"""Lists: known query parameters only, an opaque cursor, a Link to the next page (RFC 8288)."""
+"""Pages of a list: its query parameters, opaque cursors, a Link to the next page (RFC 8288)."""
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Mapping
@@ -14,24 +14,24 @@ from app.kernel.errors import Malformed
 from app.schema.validation import problems
 from app.store import Page
 
-_MARK_BYTES = 6
+_CHECKSUM_BYTES = 6
 
 
-class Paging(NamedTuple):
-    """How much of a list is wanted, and from where."""
+class PageRequest(NamedTuple):
+    """The page that a client asks for: its length, and the position after which it begins."""
 
     limit: int
     after: str | None
 
 
-def query(schema: Schema) -> dict[str, Any]:
-    """The query parameters. Raises Malformed for one that is unknown, repeated, empty or wrong."""
+def load_query(schema: Schema) -> dict[str, Any]:
+    """The query parameters, read by `schema`. Raises Malformed for any that it does not allow."""
     for name, values in request.args.lists():
         if name not in schema.load_fields:
             known = ", ".join(schema.load_fields)
             raise Malformed(f"Unknown query parameter {name[:50]!r}; known are {known}.")
         if len(values) > 1:
-            raise Malformed(f"The query parameter {name} stands more than once.")
+            raise Malformed(f"The query parameter {name} is given more than once.")
         if not values[0]:
             raise Malformed(f"The query parameter {name} is empty; leave it out or give a value.")
     try:
@@ -42,15 +42,16 @@ def query(schema: Schema) -> dict[str, Any]:
     return loaded
 
 
-def paging(parameters: Mapping[str, Any]) -> Paging:
-    """Where the page begins, and its length. Raises Malformed for a cursor of another list."""
+def page_request(parameters: Mapping[str, Any]) -> PageRequest:
+    """The page that the query asks for. Raises Malformed for a cursor of another list."""
     cursor = parameters.get("cursor")
-    return Paging(parameters["limit"], None if cursor is None else decoded(cursor, _this_list()))
+    after = None if cursor is None else decode_cursor(cursor, _list_name())
+    return PageRequest(parameters["limit"], after)
 
 
 def page_response(name: str, page: Page, documents: list[Any]) -> Response:
-    """A page as {name: [...], "next": cursor or null}, with Link when there is a next one."""
-    cursor = None if page.next is None else encoded(page.next, _this_list())
+    """A page as {name: [...], "next": cursor or null}, with a Link when there is a next page."""
+    cursor = None if page.next is None else encode_cursor(page.next, _list_name())
     response = json_response({name: documents, "next": cursor})
     if cursor:
         link = urlencode(request.args.to_dict() | {"cursor": cursor})
@@ -58,28 +59,30 @@ def page_response(name: str, page: Page, documents: list[Any]) -> Response:
     return response
 
 
-def encoded(position: str, list_name: str) -> str:
-    """A cursor for `position` in a list; the mark ties the one to the other."""
-    return urlsafe_b64encode(_mark(position, list_name) + position.encode()).decode().rstrip("=")
+def encode_cursor(position: str, list_name: str) -> str:
+    """A cursor for `position` in a list: a checksum of both, then the position, in base64url."""
+    return (
+        urlsafe_b64encode(_checksum(position, list_name) + position.encode()).decode().rstrip("=")
+    )
 
 
-def decoded(cursor: str, list_name: str) -> str:
-    """The position. Raises Malformed when the cursor was not given out for this list."""
+def decode_cursor(cursor: str, list_name: str) -> str:
+    """The position in a cursor. Raises Malformed when `encode_cursor` made it for another list."""
     try:
-        whole = urlsafe_b64decode(cursor.encode("ascii") + b"=" * (-len(cursor) % 4))
-        position = whole[_MARK_BYTES:].decode()
+        decoded = urlsafe_b64decode(cursor.encode("ascii") + b"=" * (-len(cursor) % 4))
+        position = decoded[_CHECKSUM_BYTES:].decode()
     except ValueError:
-        position, whole = "", b""
-    if whole[:_MARK_BYTES] != _mark(position, list_name):
-        raise Malformed("The cursor is not one of this list; take it from `next` or Link.")
+        position, decoded = "", b""
+    if decoded[:_CHECKSUM_BYTES] != _checksum(position, list_name):
+        raise Malformed("This cursor does not belong to this list; take it from `next` or Link.")
     return position
 
 
-def _this_list() -> str:
-    """The list that is asked for: its path and filters; a page may be of any length."""
+def _list_name() -> str:
+    """The list that the request names: its path and filters, without cursor and limit."""
     filters = [each for each in request.args.items() if each[0] not in ("cursor", "limit")]
     return f"{request.path.rstrip('/')}?{urlencode(sorted(filters))}"
 
 
-def _mark(position: str, list_name: str) -> bytes:
-    return blake2b(f"{list_name}\n{position}".encode(), digest_size=_MARK_BYTES).digest()
+def _checksum(position: str, list_name: str) -> bytes:
+    return blake2b(f"{list_name}\n{position}".encode(), digest_size=_CHECKSUM_BYTES).digest()

@@ -1,1 +1,1 @@
-"""What is answered: JSON, problem details, CSV, compression."""
+"""Building responses: JSON, problem details, CSV, compression."""

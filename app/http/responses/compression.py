@@ -1,8 +1,9 @@
-"""gzip for answers where it pays: lists, CSV, the contract and scripts, when the client takes it.
+"""gzip for lists, CSV, the OpenAPI contract and scripts, when the client accepts it.
 
-Not for a single document: its ETag is the version, strong, as If-Match needs it, and a coded answer
-would need another (RFC 9110, 8.8.3.3). Not for HTML, whose hidden tokens a coded length gives away
-(the BREACH attack), nor for a stream of events, which must not wait for more to come.
+A single document is not compressed: its ETag is its version and strong, as If-Match needs it, and a
+compressed body would need another one (RFC 9110, 8.8.3.3). HTML is not, because the compressed
+length would leak its hidden tokens (the BREACH attack). Server-sent events are not, because gzip
+would hold messages back.
 """
 
 import zlib
@@ -10,10 +11,10 @@ from collections.abc import Iterable, Iterator
 
 from flask import Response, request
 
-LEAST_BYTES = 1400
-"""What fits into one packet anyway gains nothing."""
+MIN_BYTES = 1400
+"""A smaller body fits into one packet uncompressed."""
 
-_TYPES = frozenset(
+_MEDIA_TYPES = frozenset(
     {
         "application/javascript",
         "application/json",
@@ -25,44 +26,44 @@ _TYPES = frozenset(
     }
 )
 _LEVEL = 4
-_GZIP = 16 + zlib.MAX_WBITS
+_GZIP_WBITS = 16 + zlib.MAX_WBITS
 
 
-def compressed(response: Response) -> Response:
-    """`response`, coded with gzip where that pays and the client has asked for it."""
-    if not _would_pay(response):
+def compress(response: Response) -> Response:
+    """Compress the response with gzip when it is compressible and the client accepts gzip."""
+    if not _is_compressible(response):
         return response
     response.vary.add("Accept-Encoding")
     if not request.accept_encodings["gzip"]:
         return response
     response.headers["Content-Encoding"] = "gzip"
     response.direct_passthrough = False
-    sent, pieces = response.response, _coded(response.iter_encoded())
+    source, chunks = response.response, _gzip(response.iter_encoded())
     if not response.is_streamed:
-        response.set_data(b"".join(pieces))
+        response.set_data(b"".join(chunks))
         return response
-    response.response = pieces
+    response.response = chunks
     response.headers.pop("Content-Length", None)
-    if close := getattr(sent, "close", None):
+    if close := getattr(source, "close", None):
         response.call_on_close(close)
     return response
 
 
-def _would_pay(response: Response) -> bool:
-    if response.mimetype not in _TYPES or response.status_code != 200:
-        return False
+def _is_compressible(response: Response) -> bool:
     length = response.content_length
     return (
-        (length is None or length >= LEAST_BYTES)
+        response.mimetype in _MEDIA_TYPES
+        and response.status_code == 200
+        and (length is None or length >= MIN_BYTES)
         and "ETag" not in response.headers
         and "Content-Encoding" not in response.headers
     )
 
 
-def _coded(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    """Piece by piece, so that a stream stays one."""
-    coder = zlib.compressobj(_LEVEL, wbits=_GZIP)
-    for piece in pieces:
-        if coded := coder.compress(piece):
-            yield coded
-    yield coder.flush()
+def _gzip(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """The chunks compressed one by one, so that a stream stays a stream."""
+    compressor = zlib.compressobj(_LEVEL, wbits=_GZIP_WBITS)
+    for chunk in chunks:
+        if compressed := compressor.compress(chunk):
+            yield compressed
+    yield compressor.flush()

@@ -1,8 +1,7 @@
-"""Lists as CSV (RFC 4180), for spreadsheets: whole, streamed, and without formulas.
+"""CSV responses (RFC 4180): a whole list, streamed, safe to open in a spreadsheet.
 
-A list has two forms, JSON by pages and CSV in one; the client's Accept says which. CSV is sent
-while it is read, a batch at a time, so its length costs neither memory nor a long hold on the
-store.
+A list comes as JSON in pages or as one CSV file, by the client's Accept. CSV is sent while it is
+read, one batch at a time, so a long list takes little memory and no long read transaction.
 """
 
 import csv
@@ -13,13 +12,13 @@ from itertools import chain
 
 from flask import Response, request
 
-from app.http.requests.body import JSON
+from app.http.responses.json_response import JSON
 from app.kernel.errors import Malformed
 from app.store import Document, Page, Store, View
 
 MEDIA_TYPE = "text/csv"
-BATCH = 50
-"""How many documents are read at once: a moment for the store, and some kilobytes to send."""
+BATCH_DOCUMENTS = 50
+"""Documents that one read transaction fetches."""
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _NUMBER = re.compile(r"[+-]?[0-9]+([.,][0-9]+)*")
@@ -27,17 +26,17 @@ _NUMBER = re.compile(r"[+-]?[0-9]+([.,][0-9]+)*")
 Row = Sequence[object]
 
 
-def is_wanted() -> bool:
-    """Whether the client would rather have CSV than JSON."""
+def is_preferred() -> bool:
+    """Whether the client prefers CSV to JSON."""
     return request.accept_mimetypes.best_match((JSON, MEDIA_TYPE)) == MEDIA_TYPE
 
 
-def every(store: Store, find: Callable[[View, str | None, int], Page]) -> Iterator[Document]:
-    """All documents of a list, batch by batch; `find` gives the page after a cursor."""
+def read_all(store: Store, find: Callable[[View, str | None, int], Page]) -> Iterator[Document]:
+    """All documents of a list, batch by batch; `find` returns the page after a cursor."""
     after = None
     while True:
         with store.read() as view:
-            page = find(view, after, BATCH)
+            page = find(view, after, BATCH_DOCUMENTS)
         yield from page.documents
         if page.next is None:
             return
@@ -45,12 +44,12 @@ def every(store: Store, find: Callable[[View, str | None, int], Page]) -> Iterat
 
 
 def csv_response(name: str, headings: Row, rows: Iterable[Row]) -> Response:
-    """The rows as a download called `name`. Raises Malformed where a page was asked for.
+    """The rows as a download called `name`. Raises Malformed when the query has limit or cursor.
 
-    The first row is read before the answer begins, so that what fails at once is told as a problem.
+    The first row is read before the response begins, so an early error still becomes a problem.
     """
     if not {"limit", "cursor"}.isdisjoint(request.args):
-        raise Malformed("CSV has no pages: leave limit and cursor out, or take JSON.")
+        raise Malformed("CSV has no pages: leave limit and cursor out, or ask for JSON.")
     rows = iter(rows)
     first = list(next(rows, []))
     lines = _lines(chain([headings], [first] if first else [], rows))
@@ -60,8 +59,8 @@ def csv_response(name: str, headings: Row, rows: Iterable[Row]) -> Response:
     return response
 
 
-def disarmed(cell: object) -> str:
-    """A cell as text; what a spreadsheet would run as a formula gets an apostrophe in front."""
+def escape_formula(cell: object) -> str:
+    """A cell as text, with an apostrophe before what a spreadsheet would run as a formula."""
     text = "" if cell is None else str(cell)
     if text.startswith(_FORMULA) and not _NUMBER.fullmatch(text):
         return f"'{text}"
@@ -69,11 +68,11 @@ def disarmed(cell: object) -> str:
 
 
 def _lines(rows: Iterable[Row]) -> Iterator[str]:
-    """The rows as CSV, in pieces of some kilobytes."""
+    """The rows as CSV text, in chunks of at least io.DEFAULT_BUFFER_SIZE characters."""
     text = io.StringIO()
     writer = csv.writer(text)
     for row in rows:
-        writer.writerow([disarmed(cell) for cell in row])
+        writer.writerow([escape_formula(cell) for cell in row])
         if text.tell() > io.DEFAULT_BUFFER_SIZE:
             yield text.getvalue()
             text.seek(0)

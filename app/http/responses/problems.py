@@ -1,4 +1,4 @@
-"""Errors as RFC 9457 problem details, and the one table from error to status."""
+"""Error responses as problem details (RFC 9457); the one table from error class to HTTP status."""
 
 import logging
 from typing import Any
@@ -12,7 +12,7 @@ from app.kernel import errors, trace
 
 MEDIA_TYPE = "application/problem+json"
 
-NOWHERE = "There is nothing at this address; openapi.yaml has those of the API."
+NO_SUCH_ADDRESS = "There is nothing at this address; openapi.yaml lists those of the API."
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +40,7 @@ class ErrorSchema(Schema):
 
 
 class ProblemSchema(Schema):
-    """A problem; the members that `errors.DaybookError` carries may stand in it besides."""
+    """Problem details; further members depend on the error."""
 
     class Meta:
         """See marshmallow.Schema.Meta."""
@@ -52,19 +52,19 @@ class ProblemSchema(Schema):
     status = fields.Integer(required=True, metadata={"minimum": 400, "maximum": 599})
     detail = fields.String(required=True)
     errors = fields.List(fields.Nested(ErrorSchema), required=True)
-    trace_id = fields.String(metadata={"description": "by which the log tells of a 500"})
+    trace_id = fields.String(metadata={"description": "of a 500, to find its error in the log"})
 
 
 def install(app: Flask) -> None:
-    """Have every error of `app` answered as a problem."""
-    app.register_error_handler(Exception, answer_for)
+    """Respond to every error of `app` with problem details."""
+    app.register_error_handler(Exception, error_response)
 
 
-def answer_for(error: Exception) -> Response:
-    """The problem that tells of `error`; the log tells of those that are our own fault."""
+def error_response(error: Exception) -> Response:
+    """The problem details of `error`. Logs it unless it is a DaybookError or an HTTPException."""
     if isinstance(error, errors.DaybookError):
-        return _known(error)
-    return _http(error) if isinstance(error, HTTPException) else _unforeseen(error)
+        return _daybook_error(error)
+    return _http_error(error) if isinstance(error, HTTPException) else _unexpected_error(error)
 
 
 def status_of(error: errors.DaybookError) -> int:
@@ -72,58 +72,53 @@ def status_of(error: errors.DaybookError) -> int:
     return _status_and_title(error)[0]
 
 
-def problem(status: int, title: str, detail: str, **members: Any) -> Response:
-    """A problem details answer; `errors` is always there, empty where nothing can be pointed at."""
+def problem_response(status: int, title: str, detail: str, **members: Any) -> Response:
+    """A response with problem details; `errors` is a member even when it is empty."""
     body = {"type": "about:blank", "title": title, "status": status, "detail": detail}
     body |= {"errors": []} | members
     return Response(json_bytes(body), status, mimetype=MEDIA_TYPE)
 
 
-def _known(error: errors.DaybookError) -> Response:
+def _daybook_error(error: errors.DaybookError) -> Response:
     status, title = _status_and_title(error)
     members = dict(error.members)
-    retry_after_s = members.pop("retry_after_s", None)
+    retry_after_s = members.pop("retry_after_s", getattr(error, "retry_after_s", None))
     if isinstance(error, errors.Invalid):
         members["errors"] = [each._asdict() for each in error.problems]
-    if isinstance(error, errors.Unavailable):
-        retry_after_s = error.retry_after_s
-    answer = problem(status, title, str(error), **members)
+    response = problem_response(status, title, str(error), **members)
     if isinstance(error, errors.Unauthenticated):
-        answer.headers["WWW-Authenticate"] = 'Bearer realm="Daybook"'  # RFC 9110 section 11.6.1
+        response.headers["WWW-Authenticate"] = 'Bearer realm="Daybook"'  # RFC 9110, 11.6.1
     if retry_after_s:
-        answer.headers["Retry-After"] = str(retry_after_s)
-    return answer
+        response.headers["Retry-After"] = str(retry_after_s)
+    return response
 
 
 def _status_and_title(error: errors.DaybookError) -> tuple[int, str]:
     return next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
 
 
-def _http(error: HTTPException) -> Response:
+def _http_error(error: HTTPException) -> Response:
     status = error.code or 500
-    detail = NOWHERE if isinstance(error, NotFound) else error.description
-    allowed = ""
+    detail = NO_SUCH_ADDRESS if isinstance(error, NotFound) else error.description
+    headers = dict(error.get_headers())
     if isinstance(error, MethodNotAllowed) and error.valid_methods:
-        allowed = ", ".join(sorted(error.valid_methods))
-        detail = f"This address takes other methods: {allowed}."
-    answer = problem(status, error.name, detail or error.name)
-    if allowed:
-        answer.headers["Allow"] = allowed
-    for name, value in error.get_headers():
-        if name.lower() not in ("content-type", "allow"):
-            answer.headers[name] = value
-    return answer
+        headers["Allow"] = ", ".join(sorted(error.valid_methods))
+        detail = f"This address allows only {headers['Allow']}."
+    response = problem_response(status, error.name, detail or error.name)
+    for name, value in headers.items():
+        if name != "Content-Type":
+            response.headers[name] = value
+    return response
 
 
-def _unforeseen(error: Exception) -> Response:
-    """A defect of ours: the caller gets a number that stands in the log, and nothing else."""
-    span = trace.current() or trace.new_trace()
-    trace_id = span.trace_id
-    log.error("unforeseen error %s", trace_id, exc_info=error)
-    return problem(
+def _unexpected_error(error: Exception) -> Response:
+    """A defect of the service: logged with a trace_id, which is all that the client is told."""
+    trace_id = (trace.current() or trace.new_trace()).trace_id
+    log.error("unexpected error %s", trace_id, exc_info=error)
+    return problem_response(
         500,
         "Internal error",
-        "The service met an error of its own. Nothing was changed unless you can see the change. "
-        "Tell the operator the trace_id.",
+        "The service failed because of a defect. Check whether your change was made, and give the "
+        "operator the trace_id.",
         trace_id=trace_id,
     )

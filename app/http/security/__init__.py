@@ -1,1 +1,1 @@
-"""Origin, cookies, proxies, identity."""
+"""Security of all requests: origin and host checks, cookies, trusted proxies, identity."""

@@ -1,8 +1,8 @@
-"""Our cookies: not for scripts, not sent with other sites' forms, and over TLS for one host only.
+"""Cookies of this service: HttpOnly, SameSite=Lax, and over TLS Secure with the __Host- prefix.
 
-A name that begins with __Host- is taken by browsers only over TLS, for this host alone and all of
-its paths (RFC 6265bis, 4.1.3.2), so nobody beside us can plant one. Plain HTTP cannot have that
-prefix; it serves this machine, or a proxy that is not declared by DAYBOOK_URL.
+Browsers accept a cookie with the prefix __Host- only over TLS, for this host alone and all of its
+paths (RFC 6265bis, 4.1.3.2), so another host of the same domain cannot plant one. Plain HTTP cannot
+use the prefix; it serves this machine, or a proxy that DAYBOOK_URL does not declare.
 """
 
 from flask import Response, current_app, request
@@ -11,19 +11,19 @@ PREFIX = "__Host-"
 
 
 def is_secure() -> bool:
-    """Whether the browser speaks TLS, with us or with the proxy that DAYBOOK_URL declares."""
+    """Whether the browser uses TLS, to this service or to the proxy that DAYBOOK_URL declares."""
     return request.is_secure or current_app.config["PREFERRED_URL_SCHEME"] == "https"
 
 
-def read_cookie(name: str) -> str:
-    """What the browser has under this name; "" when it has nothing."""
-    return request.cookies.get(_full(name), "")
+def get_cookie(name: str) -> str:
+    """The value of a cookie of the request; "" without one."""
+    return request.cookies.get(_full_name(name), "")
 
 
-def give_cookie(response: Response, name: str, value: str, max_age_s: int | None = None) -> None:
-    """Have the browser keep a value: until it is closed, or `max_age_s`."""
+def set_cookie(response: Response, name: str, value: str, max_age_s: int | None = None) -> None:
+    """Set a cookie for `max_age_s`, or without it until the browser is closed."""
     response.set_cookie(
-        _full(name),
+        _full_name(name),
         value,
         max_age=max_age_s,
         secure=is_secure(),
@@ -32,10 +32,10 @@ def give_cookie(response: Response, name: str, value: str, max_age_s: int | None
     )
 
 
-def drop_cookie(response: Response, name: str) -> None:
-    """Have the browser forget a value."""
-    give_cookie(response, name, "", max_age_s=0)
+def delete_cookie(response: Response, name: str) -> None:
+    """Delete a cookie in the browser."""
+    set_cookie(response, name, "", max_age_s=0)
 
 
-def _full(name: str) -> str:
+def _full_name(name: str) -> str:
     return PREFIX + name if is_secure() else name

@@ -1,14 +1,12 @@
-"""Which addresses count as one caller's, where callers are counted by address."""
+"""Client networks: addresses that limits by address count as one caller."""
 
-import ipaddress
+from ipaddress import IPv6Network, ip_address
 
 
 def network_of(address: str) -> str:
-    """What counts as one address: in IPv6 the 64 bits that a provider gives to one customer."""
+    """The network of one client: an IPv4 address, or the /64 of an IPv6 address (one customer)."""
     try:
-        found = ipaddress.ip_address(address)
+        parsed = ip_address(address)
     except ValueError:
         return address
-    if found.version == 4:
-        return address
-    return str(ipaddress.ip_network((found, 64), strict=False))
+    return address if parsed.version == 4 else str(IPv6Network((parsed, 64), strict=False))

@@ -1,8 +1,8 @@
-"""Requests that other web sites make through a visitor's browser change and learn nothing here.
+"""Protection from other web sites: checks of origin and host, and security response headers.
 
-A browser says where a request comes from: Sec-Fetch-Site (W3C Fetch Metadata), and Origin in older
-ones. Programs send neither, and pass. A site that had its own name point to this machine (DNS
-rebinding) would count as the same origin; but its requests carry its name in Host.
+Browsers send the origin of a request in Sec-Fetch-Site (W3C Fetch Metadata), older ones in Origin.
+Other clients send neither, and are let through. A site whose name resolves to this machine (DNS
+rebinding) counts as the same origin, so the Host header is checked as well.
 """
 
 from collections.abc import Callable, Iterable
@@ -19,85 +19,82 @@ if TYPE_CHECKING:
     from _typeshed import OptExcInfo
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-THIS_MACHINE = frozenset({"localhost", "127.0.0.1", "::1"})
+LOCAL_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 
-HEADERS = {
+SECURITY_HEADERS = {
     "Cache-Control": "private, no-cache",
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
 }
-"""What every answer says to browsers, where the route does not say otherwise: this is no page, not
-for other sites, and not to be kept without asking again."""
+"""The headers of every response, unless its route sets other values."""
 
-STRICT_TRANSPORT = "max-age=31536000"
-"""Whoever came by TLS once shall not come without it for a year (RFC 6797)."""
+HSTS = "max-age=31536000"
+"""Browsers that came by TLS must use TLS for a year (RFC 6797)."""
 
-SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
-def refuse_other_sites() -> None:
-    """Raise Forbidden when a page of another origin sent this request, unless it only reads."""
-    if request.method in SAFE:
+def refuse_cross_site_requests() -> None:
+    """Raise Forbidden for an unsafe request that a page of another origin sent."""
+    if request.method in SAFE_METHODS:
         return
     site = request.headers.get("Sec-Fetch-Site")
     if site is None:
         origin = request.headers.get("Origin")
-        is_ours = origin is None or origin.partition("://")[2] == request.host
+        is_same_origin = origin is None or origin.partition("://")[2] == request.host
     else:
-        is_ours = site in ("same-origin", "none")
-    if not is_ours:
-        raise Forbidden("This request comes from a page of another site; that is not allowed.")
+        is_same_origin = site in ("same-origin", "none")
+    if not is_same_origin:
+        raise Forbidden("This request comes from a page of another site, which is not allowed.")
 
 
-def host_check(names: frozenset[str]) -> Callable[[], None]:
-    """What refuses a request for a host that is none of `names` (in small letters, no ports).
+def trusted_host_check(names: frozenset[str]) -> Callable[[], None]:
+    """A check that Host is one of `names` (lower case, without port).
 
-    It raises MisdirectedRequest: 421, RFC 9110 section 15.5.20.
+    It raises MisdirectedRequest otherwise (421, RFC 9110, 15.5.20).
     """
 
-    def refuse_other_hosts() -> None:
-        if _name_of(request.host) not in names:
+    def check_host() -> None:
+        if _host_name(request.host) not in names:
             raise MisdirectedRequest(
-                "This shop does not answer to that host name; the operator may add it to "
-                "DAYBOOK_TRUSTED_HOSTS."
+                "This host name is not trusted; the operator can add it to DAYBOOK_TRUSTED_HOSTS."
             )
 
-    return refuse_other_hosts
+    return check_host
 
 
-def with_headers(application: "WSGIApplication") -> "WSGIApplication":
-    """`application` with HEADERS in each answer, where it does not say otherwise itself.
+def with_security_headers(application: "WSGIApplication") -> "WSGIApplication":
+    """WSGI middleware that adds SECURITY_HEADERS to each response that does not set them itself.
 
-    It stands around all of Flask (PEP 3333), because there it costs a POST a tenth of what Flask's
-    own way of adding headers does.
+    Here it costs a tenth of what Flask's after_request does.
     """
 
-    def answered(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+    def middleware(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         def start(
             status: str, headers: list[tuple[str, str]], *error: "OptExcInfo | None"
         ) -> Callable[[bytes], object]:
-            said = {name.title() for name, _ in headers}
-            added = [header for header in HEADERS.items() if header[0] not in said]
+            present = {name.title() for name, _ in headers}
+            added = [header for header in SECURITY_HEADERS.items() if header[0] not in present]
             if environ["wsgi.url_scheme"] == "https":
-                added += _strict(environ)
+                added += _hsts(environ)
             return start_response(status, headers + added, *error)
 
         return application(environ, start)
 
-    return answered
+    return middleware
 
 
-def _strict(environ: "WSGIEnvironment") -> list[tuple[str, str]]:
-    """HSTS, but not for this machine's own names, which other services use too."""
-    if _name_of(environ.get("HTTP_HOST", "")) in THIS_MACHINE:
+def _hsts(environ: "WSGIEnvironment") -> list[tuple[str, str]]:
+    """HSTS, except for the local host names, which other services share."""
+    if _host_name(environ.get("HTTP_HOST", "")) in LOCAL_HOSTS:
         return []
-    return [("Strict-Transport-Security", STRICT_TRANSPORT)]
+    return [("Strict-Transport-Security", HSTS)]
 
 
 @lru_cache(maxsize=256)
-def _name_of(host: str) -> str | None:
+def _host_name(host: str) -> str | None:
     try:
         return urlsplit(f"//{host}").hostname
     except ValueError:

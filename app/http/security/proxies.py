@@ -1,8 +1,8 @@
-"""Requests through a proxy: what it says of a client counts only where the proxy is declared.
+"""Trusted proxies: the client's address and scheme from X-Forwarded-For and -Proto.
 
-Anybody can send X-Forwarded-For. It is believed from an address in DAYBOOK_TRUSTED_PROXIES, and
-only the last entry, which that proxy added itself. Whoever comes through a proxy, declared or not,
-never counts as sitting at this machine (app/auth/guard.py).
+Anybody can send these headers. They count only from an address in DAYBOOK_TRUSTED_PROXIES, and only
+their last entry, which that proxy added itself. A request through any proxy, trusted or not, never
+counts as local (app/auth/guard.py).
 """
 
 import ipaddress
@@ -19,24 +19,23 @@ if TYPE_CHECKING:
 Network = IPv4Network | IPv6Network
 
 PROXIED = "daybook.proxied"
-"""Set in the WSGI environment of requests that a declared proxy has passed on."""
+"""Key in the WSGI environment of requests from a trusted proxy."""
 
 
-def behind(proxies: Collection[Network], app: "WSGIApplication") -> "WSGIApplication":
-    """`app`, which sees the client's address and scheme where one of `proxies` tells them."""
+def trust_proxies(proxies: Collection[Network], app: "WSGIApplication") -> "WSGIApplication":
+    """WSGI middleware that takes the client's address and scheme from requests of `proxies`."""
     if not proxies:
         return app
-    networks = tuple(proxies)
-    believing = ProxyFix(app, x_for=1, x_proto=1)
+    proxy_fix = ProxyFix(app, x_for=1, x_proto=1)
 
     @lru_cache(maxsize=64)
-    def is_declared(address: str) -> bool:
-        return any(ipaddress.ip_address(address) in network for network in networks)
+    def is_trusted(address: str) -> bool:
+        return any(ipaddress.ip_address(address) in network for network in proxies)
 
-    def answer(environ: "WSGIEnvironment", start: "StartResponse") -> Iterable[bytes]:
-        if not is_declared(environ["REMOTE_ADDR"]):
+    def middleware(environ: "WSGIEnvironment", start: "StartResponse") -> Iterable[bytes]:
+        if not is_trusted(environ["REMOTE_ADDR"]):
             return app(environ, start)
         environ[PROXIED] = True
-        return believing(environ, start)
+        return proxy_fix(environ, start)
 
-    return answer
+    return middleware

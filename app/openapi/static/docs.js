@@ -1,4 +1,4 @@
-// Shows the contract of the service that sent this page; no validator of another host is asked.
+// Swagger UI for the contract of the service that served this page; no external validator.
 SwaggerUIBundle({
   dom_id: "#api",
   url: "/openapi.json",

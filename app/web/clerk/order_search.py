@@ -11,17 +11,17 @@ from urllib.parse import urlencode
 
 from marshmallow import ValidationError
 
-from app.http.requests.paging import decoded, encoded
+from app.http.requests.paging import decode_cursor, encode_cursor
 from app.kernel import order_states as states
 from app.kernel.errors import Malformed
 from app.orders.documents import ORDERS
-from app.schema.fields import Moment
+from app.schema.fields import Timestamp
 from app.store import Document, IndexValue, Store, View
 
 PAGE = 25
 LOOKED_AT = 2000
 _BATCH = 200
-_FROM, _TO = Moment(), Moment(end_of_day=True)
+_FROM, _TO = Timestamp(), Timestamp(end_of_day=True)
 
 
 @dataclass(frozen=True)
@@ -93,14 +93,14 @@ def _listed(
     store: Store, asked: Wanted, where: dict[str, IndexValue], low: str, high: str | None
 ) -> Found:
     try:
-        after = decoded(asked.cursor, asked.list_name) if asked.cursor else None
+        after = decode_cursor(asked.cursor, asked.list_name) if asked.cursor else None
     except Malformed:
         after = None
     with store.read() as view:
         page = view.find(
             ORDERS.name, where, low=low, high=high, after=after, limit=PAGE, descending=True
         )
-    return Found(page.documents, page.next and encoded(page.next, asked.list_name))
+    return Found(page.documents, page.next and encode_cursor(page.next, asked.list_name))
 
 
 def _exact(

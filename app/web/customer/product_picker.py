@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from unicodedata import normalize
 
-from app.http.requests.paging import decoded, encoded
+from app.http.requests.paging import decode_cursor, encode_cursor
 from app.inventory.documents import PRODUCTS
 from app.kernel.errors import Malformed
 from app.store import Document, Store
@@ -42,7 +42,7 @@ def shelf(store: Store, chosen: list[str], find: str, after: str) -> ProductPage
         ]
         if position is None or len(others) >= PAGE:
             break
-    more = None if position is None else encoded(position, _name(find))
+    more = None if position is None else encode_cursor(position, _name(find))
     return ProductPage([product for product in found if product], others, more)
 
 
@@ -54,7 +54,7 @@ def _has(product: Document, words: list[str]) -> bool:
 def _position(after: str, find: str) -> str | None:
     """Where the page begins; from the start again when other words are looked for."""
     try:
-        return decoded(after, _name(find)) if after else None
+        return decode_cursor(after, _name(find)) if after else None
     except Malformed:
         return None
 

@@ -2,7 +2,7 @@
 
 from flask import Blueprint, Response, request, url_for
 
-from app.http.requests.idempotency import key_of, once
+from app.http.requests.idempotency import execute_once, scoped_key
 from app.http.responses import problems
 from app.http.responses.json_response import json_bytes, see_other
 from app.http.security.identity import current
@@ -68,7 +68,7 @@ def add_to(pages: Blueprint, site: PageContext) -> None:
             location = url_for("web.customer.show_order", link=order["link"])
             return see_other(location)
 
-        return once(store, key_of("POST /", form.token, json_bytes(wanted)), respond)
+        return execute_once(store, scoped_key("POST /", form.token, json_bytes(wanted)), respond)
 
     def _form_page(form: OrderForm, faults: dict[str, str], status: int) -> Response:
         shown = shelf(store, list(form.quantities), form.find, form.after)

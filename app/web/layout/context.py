@@ -9,7 +9,7 @@ from threading import Event
 from flask import Blueprint, Flask, Response, g, render_template, request
 from werkzeug.exceptions import NotFound as NoSuchPage
 
-from app.auth.provider import Provider
+from app.auth.provider import IdentityProvider
 from app.auth.sessions import current_session
 from app.billing.issuer import ReceiptIssuer
 from app.http.responses import problems
@@ -46,7 +46,7 @@ class PageContext:
     """Whether mail goes to a server, and not into the folder `mail`."""
     streams: int = 4
     """How many live streams one process keeps open at most; each takes a thread of the server."""
-    provider: Provider | None = None
+    provider: IdentityProvider | None = None
     """Who signs people in besides this shop."""
     heartbeat_s: float = 1.0
     """After so long a quiet stream says that all is well; one whose browser left ends then."""
@@ -97,7 +97,7 @@ def told(error: Exception) -> Response:
     """
     if isinstance(error, Unauthenticated) and _is_for_a_person():
         return redirect_to_sign_in()
-    answer = problems.answer_for(error)
+    answer = problems.error_response(error)
     problem = answer.get_json()
     if isinstance(error, NoSuchPage):
         problem["detail"] = "There is no page at this address."
@@ -110,7 +110,7 @@ def _nowhere(error: NoSuchPage) -> Response:
     """An address at which there is nothing: a page for a browser, a problem for a program."""
     if _is_for_a_person():
         return _guarded(told(error))
-    return problems.answer_for(error)
+    return problems.error_response(error)
 
 
 def _is_for_a_person() -> bool:

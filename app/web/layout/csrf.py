@@ -7,8 +7,6 @@ app/http/security/origin.py, which asks the browser where a request comes from; 
 nothing is still caught here.
 """
 
-import base64
-import hashlib
 import hmac
 import re
 import secrets
@@ -16,7 +14,8 @@ import secrets
 from flask import Response, g
 
 from app.auth.sessions import current_session
-from app.http.security.cookies import give_cookie, read_cookie
+from app.http.security.cookies import get_cookie, set_cookie
+from app.http.security.derived_secret import derived_secret
 from app.kernel.errors import Forbidden
 
 COOKIE = "daybook_form"
@@ -30,22 +29,22 @@ def token() -> str:
     if session := current_session():
         return _bound_to(session.token)
     if "forgery" not in g:
-        known = read_cookie(COOKIE)
+        known = get_cookie(COOKIE)
         g.forgery = known if _TOKEN.fullmatch(known) else secrets.token_urlsafe(16)
     return str(g.forgery)
 
 
 def remembered(response: Response) -> Response:
     """The answer, with the cookie when a form in it needs one that the browser has not got."""
-    if "forgery" in g and read_cookie(COOKIE) != g.forgery:
-        give_cookie(response, COOKIE, g.forgery)
+    if "forgery" in g and get_cookie(COOKIE) != g.forgery:
+        set_cookie(response, COOKIE, g.forgery)
     return response
 
 
 def refuse(sent: str) -> None:
     """Raise Forbidden unless the form carries what the session, or else the cookie, says."""
     session = current_session()
-    known = _bound_to(session.token) if session else read_cookie(COOKIE)
+    known = _bound_to(session.token) if session else get_cookie(COOKIE)
     if not _TOKEN.fullmatch(known) or not hmac.compare_digest(known.encode(), sent.encode()):
         raise Forbidden(
             "This form was not sent from one of our pages, or cookies are switched off. Go back, "
@@ -55,5 +54,4 @@ def refuse(sent: str) -> None:
 
 def _bound_to(session_token: str) -> str:
     """128 bits that only this session's forms have; they do not tell its token."""
-    digest = hmac.digest(session_token.encode(), b"forms", hashlib.sha256)
-    return base64.urlsafe_b64encode(digest[:16]).decode().rstrip("=")
+    return derived_secret(session_token, "forms", 16)

@@ -5,8 +5,8 @@ from typing import Any
 
 from flask import Blueprint, Response, request, url_for
 
-from app.http.requests.idempotency import key_of, once
-from app.http.requests.paging import decoded, encoded
+from app.http.requests.idempotency import execute_once, scoped_key
+from app.http.requests.paging import decode_cursor, encode_cursor
 from app.http.responses import problems
 from app.http.responses.json_response import json_bytes, see_other
 from app.http.security.identity import current
@@ -94,8 +94,8 @@ def add_to(pages: Blueprint, site: PageContext) -> None:
             service.change_stock(tx, sku, wanted, current().name)
             return _to_product(sku)
 
-        return once(
-            store, key_of(f"POST /stock/{sku}", sent.get("token"), json_bytes(wanted)), respond
+        return execute_once(
+            store, scoped_key(f"POST /stock/{sku}", sent.get("token"), json_bytes(wanted)), respond
         )
 
     doings = {
@@ -121,7 +121,7 @@ def add_to(pages: Blueprint, site: PageContext) -> None:
             asked=asked,
             counts=counts,
             products=found.documents,
-            next=found.next and encoded(found.next, _list_name(asked)),
+            next=found.next and encode_cursor(found.next, _list_name(asked)),
             faults=faults_of(error, _FIELDS) if error else {},
             typed=sent.fields if sent else {},
         )
@@ -184,7 +184,7 @@ def _list_name(asked: dict[str, str]) -> str:
 def _found(site: PageContext, asked: dict[str, str]) -> Any:
     """The products of the list, a page of them."""
     try:
-        after = decoded(asked["cursor"], _list_name(asked)) if asked["cursor"] else None
+        after = decode_cursor(asked["cursor"], _list_name(asked)) if asked["cursor"] else None
     except Malformed:
         after = None
     where = _where(asked["status"])

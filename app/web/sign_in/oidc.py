@@ -10,10 +10,10 @@ from urllib.parse import quote, unquote
 from flask import Blueprint, Response, request, url_for
 
 from app.auth import sessions
-from app.auth.provider import Provider
+from app.auth.provider import IdentityProvider
 from app.auth.sign_in import sign_in_as
 from app.http.responses.json_response import see_other
-from app.http.security.cookies import drop_cookie, give_cookie, read_cookie
+from app.http.security.cookies import delete_cookie, get_cookie, set_cookie
 from app.kernel.errors import Conflict, Forbidden, Unauthenticated, Unavailable
 from app.web.layout.context import PageContext
 from app.web.layout.redirects import safe_next
@@ -29,36 +29,36 @@ def add_to(pages: Blueprint, site: PageContext) -> None:
         _add(pages, site, site.provider)
 
 
-def _add(pages: Blueprint, site: PageContext, provider: Provider) -> None:
+def _add(pages: Blueprint, site: PageContext, provider: IdentityProvider) -> None:
     @pages.get("/sign-in/provider")
     def ask_provider() -> Response:
         secret = secrets.token_urlsafe(32)
         goal = quote(safe_next(request.args.get("next", "")), safe="")
         try:
-            answer = see_other(provider.question(secret, _back(site)))
+            answer = see_other(provider.authorization_url(secret, _back(site)))
         except Unavailable as error:
             return form_page(site, unquote(goal), error)
-        give_cookie(answer, COOKIE, f"{secret}.{goal}", max_age_s=_BACK_WITHIN_S)
+        set_cookie(answer, COOKIE, f"{secret}.{goal}", max_age_s=_BACK_WITHIN_S)
         return answer
 
     @pages.get("/sign-in/back")
     def come_back() -> Response:
-        secret, _, quoted = read_cookie(COOKIE).partition(".")
+        secret, _, quoted = get_cookie(COOKIE).partition(".")
         goal = safe_next(unquote(quoted))
         try:
             answer = see_other(goal)
-            give_cookie(answer, sessions.COOKIE, _signed_in(secret))
+            set_cookie(answer, sessions.COOKIE, _signed_in(secret))
         except (Unauthenticated, Forbidden, Conflict, Unavailable) as error:
             answer = form_page(site, goal, error)
-        drop_cookie(answer, COOKIE)
+        delete_cookie(answer, COOKIE)
         return answer
 
     def _signed_in(secret: str) -> str:
         """The token of a new session for whom the provider has sent back."""
         if not secret:
             raise Unauthenticated("This took too long, or began in another browser; begin again.")
-        who = provider.answered(secret, _back(site), request.args)
-        return sign_in_as(site.store, who, provider.issuer, sessions.sent_token())
+        who = provider.handle_callback(secret, _back(site), request.args)
+        return sign_in_as(site.store, who, provider.issuer, sessions.cookie_token())
 
 
 def _back(site: PageContext) -> str:

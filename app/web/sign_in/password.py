@@ -12,7 +12,7 @@ from app.auth.sign_in import sign_in
 from app.auth.users import USERS
 from app.http.responses import problems
 from app.http.responses.json_response import see_other
-from app.http.security.cookies import drop_cookie, give_cookie, is_secure
+from app.http.security.cookies import delete_cookie, is_secure, set_cookie
 from app.http.security.identity import current
 from app.kernel.errors import DaybookError, Forbidden, TooMany, Unauthenticated, Unavailable
 from app.web.layout.context import PageContext, page
@@ -38,20 +38,20 @@ def add_to(pages: Blueprint, site: PageContext) -> None:
         _refuse_plain()
         sent = submitted_form()
         name, password = sent.get("name"), sent.fields.get("password", "")
-        address, old_token = request.remote_addr or "", sessions.sent_token()
+        address, old_token = request.remote_addr or "", sessions.cookie_token()
         try:
             token = sign_in(store, name, password, address, old_token)
         except (Unauthenticated, TooMany, Unavailable) as error:
             return form_page(site, request.args.get("next", ""), error, name)
         answer = see_other(safe_next(request.args.get("next", "")))
-        give_cookie(answer, sessions.COOKIE, token)
+        set_cookie(answer, sessions.COOKIE, token)
         return answer
 
     @pages.post("/sign-out")
     def sign_out() -> Response:
         submitted_form()
         with store.transaction() as tx:
-            sessions.end(tx, sessions.sent_token())
+            sessions.end(tx, sessions.cookie_token())
         return _gone()
 
     @pages.post("/sign-out/everywhere")
@@ -65,7 +65,7 @@ def add_to(pages: Blueprint, site: PageContext) -> None:
     def _gone() -> Response:
         location = url_for("web.door.show_sign_in", told="out")
         answer = see_other(location)
-        drop_cookie(answer, sessions.COOKIE)
+        delete_cookie(answer, sessions.COOKIE)
         return answer
 
 

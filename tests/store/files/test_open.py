@@ -128,7 +128,7 @@ def test_external_file_is_adopted(external: Path, open_store: OpenStore) -> None
         ('[\n{\n"order_id":"a","total":1}]', "line 2: order_id a: total: must be"),
         ('[{"order_id":"a","total":"1"},\n{"order_id":"a","total":"1"}]', "line 2.*a stands twice"),
         ('[{"order_id":"a","total":"1","skus":7}]', "order_id a: a member is missing or of anot"),
-        ('[{"order_id":"a","order_id":"b","total":"1"}]', "stands twice"),
+        ('[{"order_id":"a","order_id":"b","total":"1"}]', "occurs twice"),
         ('[{"order_id":"a","total":"1","n":NaN}]', "NaN"),
         ('[{"order_id":"a","total":"1","n":99999999999999999999}]', "64 bits"),
         ('[{"order_id":"a","total":"1","n":"\\ud800"}]', "surrogate"),

@@ -1,4 +1,4 @@
-"""Whatever is written says who did it: the name of a key or of a user, on every way in."""
+"""Recorded actors: each change has the name of the key or user that made it."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -21,7 +21,7 @@ HANDOVER = {"carrier": "DHL", "tracking_number": "JD0146"}
 
 @pytest.fixture
 def config(config: Config) -> Config:
-    """With fault switches, and goods that leave before they are paid."""
+    """With fault switches, and shipping before payment."""
     return replace(config, faults=True, ship_when="reserved", retry_attempts=1)
 
 
@@ -40,60 +40,60 @@ def grace(app: Flask, key: Headers) -> FlaskClient:
 
 @pytest.fixture
 def placed(app: Flask, client: FlaskClient, catalogue: dict[str, str], key: Headers) -> Any:
-    """An order that the till placed."""
+    """An order placed with the key `till-1`."""
     return body(client.post("/order", json=request_for(tea=1), headers=key))
 
 
-def doers(client: FlaskClient, key: Headers, name: str = "1001") -> dict[str, str]:
-    """Who did what to an order, by its history."""
+def actors(client: FlaskClient, key: Headers, name: str = "1001") -> dict[str, str]:
+    """The event and the actor of each entry in an order's history."""
     order = body(client.get(f"/order/{name}", headers=key))
     return {step["event"]: step["by"] for step in order["history"] if "by" in step}
 
 
-def test_a_till_is_named_in_the_history(client: FlaskClient, placed: Any, key: Headers) -> None:
-    """Placed, changed and cancelled over the API; what follows by itself names nobody."""
+def test_the_history_names_a_key(client: FlaskClient, placed: Any, key: Headers) -> None:
+    """Entries of API requests name it; entries of handlers name nobody."""
     change = {"customer_name": "Bo"}
     client.patch("/order/1001", json=change, headers=key)
     client.post("/order/1001/cancel", headers=key)
-    assert doers(client, key) == {"placed": "till-1", "changed": "till-1", "cancelled": "till-1"}
+    assert actors(client, key) == {"placed": "till-1", "changed": "till-1", "cancelled": "till-1"}
     second = body(client.post("/order", json=request_for(tea=1), headers=key))
     client.patch(f"/order/{second['number']}", json={"status": "cancelled"}, headers=key)
-    assert doers(client, key, "1002")["cancelled"] == "till-1"
+    assert actors(client, key, "1002")["cancelled"] == "till-1"
 
 
-def test_a_person_is_named_in_the_history(
+def test_the_history_names_a_user(
     client: FlaskClient, placed: Any, key: Headers, grace: FlaskClient,
     settled: Callable[[], None],
 ) -> None:  # fmt: skip
-    """Changed and cancelled at the desk, which also shows it."""
+    """Changes at the desk name the user, and the desk shows the name."""
     settled()
     send(grace, Page(grace.get("/desk/1001")), "1001", customer_name="Bo")
     page = send(grace, Page(grace.get("/desk/1001")), "/cancel", reason="ordered twice")
-    assert doers(client, key) == {"placed": "till-1", "changed": "grace", "cancelled": "grace"}
+    assert actors(client, key) == {"placed": "till-1", "changed": "grace", "cancelled": "grace"}
     assert "Cancelled by grace" in page.text
 
 
-def test_a_customer_is_told_from_the_staff(
+def test_the_history_distinguishes_customers_from_staff(
     client: FlaskClient, catalogue: dict[str, str], key: Headers, grace: FlaskClient
 ) -> None:
-    """Who orders and cancels by the pages; and the customer's page names nobody."""
+    """Orders and cancellations of customers say so; their page shows no names of staff."""
     form = Page(client.get("/")).form("/")
     data = form.filled(**{quantity("tea"): "1", "name": "Ada", "place": "1"})
     page = Page(client.post("/", data=data, follow_redirects=True))
     send(client, page, "/cancel")
-    assert doers(client, key) == {"placed": "customer", "cancelled": "customer"}
+    assert actors(client, key) == {"placed": "customer", "cancelled": "customer"}
     form = Page(grace.get("/")).form("/")
     data = form.filled(**{quantity("tea"): "1", "name": "Bo", "place": "1"})
     seen = Page(grace.post("/", data=data, follow_redirects=True))
-    assert doers(client, key, "1002")["placed"] == "grace"
+    assert actors(client, key, "1002")["placed"] == "grace"
     assert "grace" not in seen.by_id["main"]
 
 
-def test_who_deleted_an_order_stands_in_its_timeline(
+def test_the_timeline_names_the_actor_of_a_deletion(
     client: FlaskClient, placed: Any, key: Headers, grace: FlaskClient,
     settled: Callable[[], None],
 ) -> None:  # fmt: skip
-    """The order is gone, its events are not."""
+    """The events outlive the order."""
     client.post("/order", json=request_for(tea=1), headers=key)
     settled()
     client.delete("/order/1001", headers=key)
@@ -107,11 +107,11 @@ def test_who_deleted_an_order_stands_in_its_timeline(
 
 
 @pytest.mark.parametrize("by", ["till-1", "grace"])
-def test_who_shipped_stands_in_shipment_and_order(
+def test_shipment_and_order_name_who_shipped(
     client: FlaskClient, placed: Any, key: Headers, grace: FlaskClient,
     settled: Callable[[], None], by: str,
 ) -> None:  # fmt: skip
-    """Over the API and on the page."""
+    """By the API and on the page."""
     settled()
     if by == "grace":
         path = f"/shipping/{placed['order_id']}"
@@ -120,13 +120,13 @@ def test_who_shipped_stands_in_shipment_and_order(
         client.post("/shipment/1001/ship", json=HANDOVER, headers=key)
     settled()
     assert body(client.get("/shipment/1001", headers=key))["shipped_by"] == by
-    assert doers(client, key)["shipped"] == by
+    assert actors(client, key)["shipped"] == by
 
 
-def test_the_ledger_and_the_product_name_who_changed_them(
+def test_the_ledger_and_the_product_name_the_actor(
     client: FlaskClient, catalogue: dict[str, str], key: Headers, grace: FlaskClient
 ) -> None:
-    """Stock in the ledger, all else in the product; reservations change neither."""
+    """Changes of stock are in the ledger, others in the product; reservations change neither."""
     client.post("/product/tea/stock", json={"change": 5, "reason": "found"}, headers=key)
     client.patch("/product/tea", json={"price": "5.00"}, headers=key)
     client.delete("/product/tin", headers=key)
@@ -145,7 +145,7 @@ def test_the_ledger_and_the_product_name_who_changed_them(
 
 
 def _forms(client: FlaskClient, path: str) -> list[dict[str, str]]:
-    """The forms of a page that share one address, each with what the browser would send."""
+    """The forms of a page with one address, each with the values a browser would send."""
     forgery = Page(client.get(path)).fields["forgery"]["value"]
     product = client.get("/product/tea").get_json()
     return [
@@ -155,11 +155,11 @@ def _forms(client: FlaskClient, path: str) -> list[dict[str, str]]:
 
 
 @pytest.mark.parametrize("by", ["till-1", "grace"])
-def test_who_replayed_and_discarded_stands_in_the_timeline(
+def test_the_timeline_names_who_replayed_and_discarded(
     client: FlaskClient, catalogue: dict[str, str], key: Headers, grace: FlaskClient,
     settled: Callable[[], None], by: str,
 ) -> None:  # fmt: skip
-    """Over the API and on the page."""
+    """By the API and on the page."""
     client.put("/fault/billing", json={"mode": "reject"}, headers=key)
     client.post("/order", json=request_for(tea=1), headers=key)
     settled()
