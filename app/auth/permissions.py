@@ -5,7 +5,7 @@ A test fails when a route stands in neither; until then it is for operators alon
 
 from app.http.security.identity import CLERK, MANAGER, METRICS, OPERATOR
 
-PROBES = frozenset({"watching.livez", "watching.readyz"})
+PROBES = frozenset({"observability.livez", "observability.readyz"})
 """What asks whether the service is well: without a key, and though the store may fail."""
 
 PUBLIC_ENDPOINTS = PROBES | frozenset(
@@ -86,5 +86,5 @@ PERMISSIONS = {
     "events.list_faults": OPERATOR,
     "events.set_fault": OPERATOR,
     "events.clear_fault": OPERATOR,
-    "watching.metrics": METRICS,
+    "observability.metrics": METRICS,
 }

@@ -25,5 +25,5 @@ def serve(runtime: Runtime) -> None:
     runtime.close()
     if added:
         click.echo(f"This shop is new: {added} sample products were put on its shelves.")
-    click.echo(f"Daybook listens on {run.address(config)} (Ctrl-C stops it).")
+    click.echo(f"Daybook listens on {run.base_url(config)} (Ctrl-C stops it).")
     run.run(config, listeners)

@@ -1,24 +1,22 @@
-"""The lines of the log that say what became of each delivery."""
+"""Logs the outcome of each delivery."""
 
 import logging
 
 from app.events.dispatch.observer import Observer
 from app.events.dispatch.outcome import DEAD, DONE, Delivery, Verdict
-from app.observability.log import LOG, ids_of
-
-_LEVEL = {DONE: logging.INFO}
+from app.observability.log import LOG, trace_fields
 
 
 class DeliveryLog:
-    """See app.events.dispatch.observer.Observer. Of what is given up, app.events tells itself."""
+    """An app.events.dispatch.observer.Observer; app.events itself logs deliveries that are dead."""
 
     def delivered(self, delivery: Delivery, verdict: Verdict) -> None:
-        """One line, in the event's trace."""
-        level = _LEVEL.get(verdict.what, logging.WARNING)
-        if verdict.what == DEAD or not LOG.wants(level):
+        """Log one line, with the ids of the event's trace."""
+        level = logging.INFO if verdict.what == DONE else logging.WARNING
+        if verdict.what == DEAD or not LOG.is_enabled_for(level):
             return
         event, handler = delivery.event, delivery.partition.handler
-        details = {
+        fields = {
             "outcome": verdict.what,
             "attempt": delivery.attempt,
             "event": event.type,
@@ -27,16 +25,16 @@ class DeliveryLog:
             "subject": event.subject,
             "error": verdict.error or None,
             "note": verdict.note or None,
-            **ids_of(delivery.span),
+            **trace_fields(delivery.span),
         }
-        LOG.tell(level, f"{event.type} to {handler}: {verdict.what}", details)
+        LOG.log(level, f"{event.type} to {handler}: {verdict.what}", fields)
 
     def led(self, due_s: float) -> None:
-        """Nothing to log."""
+        """Log nothing."""
 
 
 class ObserverGroup:
-    """Several observers, each told the same."""
+    """An Observer that passes each call on to several others."""
 
     def __init__(self, *observers: Observer) -> None:
         self._observers = observers

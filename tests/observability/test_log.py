@@ -14,8 +14,8 @@ from flask.testing import FlaskClient
 
 from app.auth.keys import create_key
 from app.http.security.identity import PUBLIC
-from app.observability.log import LOG, MOST_WAITING, Log, LogHandler
-from app.observability.log_format import as_json
+from app.observability.log import LOG, QUEUE_MAX_ENTRIES, Log, LogHandler
+from app.observability.log_format import format_json
 from app.server.runtime import Runtime
 from tests.over_http import body, place, read, request_for
 from tests.processes.servers import wait_for
@@ -38,7 +38,7 @@ class Written(io.StringIO):
 def written() -> Iterator[Written]:
     """The log of the test's own process, in JSON, and each line at once."""
     stream, records = Written(), LogHandler(LOG)
-    LOG.open(stream, as_json, logging.INFO)
+    LOG.open(stream, format_json, logging.INFO)
     logging.getLogger().addHandler(records)
     yield stream
     logging.getLogger().removeHandler(records)
@@ -157,19 +157,19 @@ def test_a_delivery_says_why_nothing_was_to_be_done(
 
 def test_what_is_less_than_wanted_costs_nothing() -> None:
     log, stream = Log(), Written()
-    log.open(stream, as_json, logging.WARNING)
-    log.tell(logging.INFO, "nothing", {})
-    log.tell(logging.WARNING, "something", {})
+    log.open(stream, format_json, logging.WARNING)
+    log.log(logging.INFO, "nothing", {})
+    log.log(logging.WARNING, "something", {})
     assert [line["message"] for line in stream.lines()] == ["something"]
 
 
 def test_lines_that_gathered_are_written_at_the_end() -> None:
     """In the order in which they were told."""
     log, stream = Log(), Written()
-    log.open(stream, as_json, logging.INFO)
+    log.open(stream, format_json, logging.INFO)
     log.start()
     for n in range(500):
-        log.tell(logging.INFO, f"line {n}", {})
+        log.log(logging.INFO, f"line {n}", {})
     log.close()
     assert [line["message"] for line in stream.lines()] == [f"line {n}" for n in range(500)]
 
@@ -177,7 +177,7 @@ def test_lines_that_gathered_are_written_at_the_end() -> None:
 def test_a_reader_that_is_too_slow_holds_nobody_up() -> None:
     """Lines are dropped, and one says how many."""
     log, stream = Log(), Written()
-    log.open(stream, as_json, logging.INFO)
+    log.open(stream, format_json, logging.INFO)
     log.start()
     with log._lock:  # as while a write takes its time
         wait_for("some are dropped", lambda: _too_many(log))
@@ -189,8 +189,8 @@ def test_a_reader_that_is_too_slow_holds_nobody_up() -> None:
 
 def _too_many(log: Log) -> bool:
     """Whether so many were too many; not when the thread has just taken what was there."""
-    for _ in range(MOST_WAITING + 1):
-        log.tell(logging.INFO, "one more", {})
+    for _ in range(QUEUE_MAX_ENTRIES + 1):
+        log.log(logging.INFO, "one more", {})
     return log._dropped > 0
 
 
@@ -198,7 +198,6 @@ def _too_many(log: Log) -> bool:
 def test_a_process_that_was_forked_while_a_line_was_written_has_a_log() -> None:
     """In it nobody would finish the line, and let go of the log."""
     log = Log()
-    log.keep_over_forks()
     log._lock.acquire()
     threading.Timer(0.2, log._lock.release).start()  # a slow reader
     child = os.fork()
@@ -210,6 +209,6 @@ def test_a_process_that_was_forked_while_a_line_was_written_has_a_log() -> None:
 def test_a_disk_that_is_full_fails_no_order() -> None:
     """Whatever becomes of the log."""
     log, stream = Log(), Written()
-    log.open(stream, as_json, logging.INFO)
+    log.open(stream, format_json, logging.INFO)
     stream.close()
-    log.tell(logging.WARNING, "lost", {})
+    log.log(logging.WARNING, "lost", {})

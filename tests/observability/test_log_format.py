@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from app.observability.log_format import Entry, as_json, as_text, without_secrets
+from app.observability.log_format import Entry, format_json, format_text, mask_secrets
 
 DIGITS = "01011286-2255-7332-9225-923251180333"
 """An id that has no letters, as a link has none before its secret."""
@@ -24,13 +24,13 @@ NAUGHTY = [
 
 
 def entry(**changes: Any) -> Entry:
-    told: dict[str, Any] = {"at": AT, "level": "info", "message": "it is", "details": {}} | changes
+    told: dict[str, Any] = {"at": AT, "level": "info", "message": "it is", "fields": {}} | changes
     return Entry(**told)
 
 
 def test_a_line_for_programs() -> None:
     """Time in UTC, level, message, and the details that there are."""
-    line = as_json(entry(details={"status": 201, "took_ms": 1.5, "error": None}))
+    line = format_json(entry(fields={"status": 201, "took_ms": 1.5, "error": None}))
     assert line.endswith("}\n")
     assert json.loads(line) == {
         "time": "2026-11-21T09:13:10.113Z",
@@ -42,14 +42,14 @@ def test_a_line_for_programs() -> None:
 
 
 def test_a_line_for_people() -> None:
-    line = as_text(entry(details={"status": 201, "error": None, "name": "tea pot"}))
+    line = format_text(entry(fields={"status": 201, "error": None, "name": "tea pot"}))
     assert line == "2026-11-21T09:13:10.113Z info    it is status=201 name=tea pot\n"
 
 
 @pytest.mark.parametrize("text", NAUGHTY)
 def test_a_line_for_programs_stays_one_line(text: str) -> None:
     """And nothing in it moves a cursor; a program reads what was there."""
-    line = as_json(entry(message=text, details={"name": text}, trouble=text))
+    line = format_json(entry(message=text, fields={"name": text}, traceback=text))
     assert line.isascii()
     assert line.rstrip("\n").isprintable()
     read = json.loads(line)
@@ -58,14 +58,14 @@ def test_a_line_for_programs_stays_one_line(text: str) -> None:
 
 @pytest.mark.parametrize("text", NAUGHTY)
 def test_a_line_for_people_stays_one_line(text: str) -> None:
-    line = as_text(entry(message=text, details={"name": text}))
+    line = format_text(entry(message=text, fields={"name": text}))
     assert line.removesuffix("\n").isprintable()
 
 
 @pytest.mark.parametrize("text", NAUGHTY)
 def test_a_traceback_cannot_be_taken_for_lines(text: str) -> None:
     """Each of its lines is indented, so none looks like one of the log."""
-    first, *more = as_text(entry(trouble=f"Traceback\n{text}")).splitlines()
+    first, *more = format_text(entry(traceback=f"Traceback\n{text}")).splitlines()
     assert first.endswith("it is")
     assert all(line.startswith("    ") and line.isprintable() for line in more)
 
@@ -83,4 +83,4 @@ def test_a_traceback_cannot_be_taken_for_lines(text: str) -> None:
 )
 def test_what_errors_say_is_masked(text: str, kept: str) -> None:
     """Keys keep the part that names them; of a link the number stays."""
-    assert without_secrets(text) == kept
+    assert mask_secrets(text) == kept

@@ -78,4 +78,4 @@ def _is_ready(server: Server) -> bool:
 
 def _folders_of(server: Server) -> list[Path]:
     """The folders in memory that a server has for its figures."""
-    return list(Path("/dev/shm").glob(f"daybook-figures-{server.pid}-*"))
+    return list(Path("/dev/shm").glob(f"daybook-metrics-{server.pid}-*"))

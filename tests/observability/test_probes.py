@@ -10,7 +10,7 @@ from flask.testing import FlaskClient
 from app.auth.keys import create_key
 from app.http.responses.problems import MEDIA_TYPE
 from app.observability.metrics import Heartbeat
-from app.observability.readiness import checks
+from app.observability.readiness import run_checks
 from app.server.runtime import Runtime
 from tests.over_http import body, read, request_for
 from tests.processes.servers import wait_for
@@ -57,7 +57,7 @@ def test_a_full_disk_is_told_and_heals(client: FlaskClient) -> None:
 
 def test_a_shop_without_leader_is_not_ready(runtime: Runtime) -> None:
     """Orders would be taken, and nothing would become of them."""
-    found = checks(runtime, lambda: None, LIMIT_S)
+    found = run_checks(runtime, lambda: None, LIMIT_S)
     assert [each.name for each in found if not each.ok] == ["leader"]
 
 
@@ -70,7 +70,7 @@ def test_deliveries_that_are_late_are_told(
 ) -> None:
     """Also when the dispatcher says nothing any more: it gets later with every second."""
     heartbeat = Heartbeat(seen=time() - silent_s, due_s=due_s)
-    found = {each.name: each for each in checks(runtime, lambda: heartbeat, LIMIT_S)}
+    found = {each.name: each for each in run_checks(runtime, lambda: heartbeat, LIMIT_S)}
     assert found["delay"].ok != is_late
     assert ("DAYBOOK_READY_DELAY_S allows 30" in found["delay"].detail) == is_late
 

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from app.server.sockets import bind, leave, take_no_more
+from app.server.sockets import bind, stop_accepting, stop_listening
 from tests.processes.servers import free_port
 
 PATIENCE_S = 20.0
@@ -62,7 +62,7 @@ def test_a_door_that_was_left_gets_nobody(
     listeners: list[socket.socket], people: ExitStack
 ) -> None:
     """All go to the others, until somebody listens there again."""
-    leave(listeners[0])
+    stop_listening(listeners[0])
     for _ in range(MANY):
         connected(listeners[1], people)
     assert len(accepted(listeners[1], people)) == MANY
@@ -76,7 +76,7 @@ def test_leaving_where_nobody_listens_is_harmless() -> None:
     """A worker can die before it serves."""
     (listener,) = bind("127.0.0.1", free_port(), 1)
     with listener:
-        leave(listener)
+        stop_listening(listener)
         listener.listen()
 
 
@@ -103,7 +103,7 @@ def test_who_is_connected_is_served(listeners: list[socket.socket], people: Exit
         for client in (connected(listeners[0], people) for _ in range(9))
     }
     served = accepted(listeners[0], people)
-    closing = threading.Thread(target=take_no_more, args=(listeners,))
+    closing = threading.Thread(target=stop_accepting, args=(listeners,))
     closing.start()
     served += accepted(listeners[1], people)
     closing.join(PATIENCE_S)
@@ -120,7 +120,7 @@ def test_who_is_connected_is_served(listeners: list[socket.socket], people: Exit
 
 def test_nobody_else_gets_in(listeners: list[socket.socket]) -> None:
     """Not even into the system's queue; and once the doors are closed, they are told so."""
-    take_no_more(listeners)
+    stop_accepting(listeners)
     address = listeners[0].getsockname()
     with socket.socket() as client:
         client.settimeout(0.2)
@@ -135,5 +135,5 @@ def test_nobody_else_gets_in(listeners: list[socket.socket]) -> None:
 def test_it_does_not_wait_for_ever(listeners: list[socket.socket], people: ExitStack) -> None:
     """A worker that accepts nobody any more holds up no stop."""
     connected(listeners[0], people)
-    take_no_more(listeners, longest_s=0.1)
+    stop_accepting(listeners, timeout_s=0.1)
     assert sum(len(accepted(listener, people)) for listener in listeners) == 1

@@ -22,7 +22,7 @@ _FIELDS = {"/carrier": "carrier", "/tracking_number": "tracking_number"}
 def add_to(pages: Blueprint, site: PageContext) -> None:
     """The list by state, a shipment, and the packing list."""
     store = site.store
-    rules = service.rules_of(store.config)
+    rules = service.rules_of(site.config)
     shipping = HandoverSchema()
 
     @pages.get("/shipping")
