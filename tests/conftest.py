@@ -90,7 +90,7 @@ def settled(runtime: Runtime) -> Callable[[], None]:
 
     def wait() -> None:
         runtime.start()
-        feed = runtime.follow(OUTBOX.name)
+        feed = runtime.store.follow(OUTBOX.name)
         deadline = monotonic() + PATIENCE_S
         while True:
             with runtime.read() as view:

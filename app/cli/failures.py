@@ -37,7 +37,7 @@ _WHY = {
 @with_shop
 def list_failures(runtime: Runtime) -> None:
     """List the deliveries that failed for good (data/failure.json), oldest first."""
-    with runtime.read() as view:
+    with runtime.store.read() as view:
         entries = view.find(failures.FAILURES.name).documents
     for entry in entries:
         event = entry["event"]
@@ -55,7 +55,7 @@ def list_failures(runtime: Runtime) -> None:
 def discard(runtime: Runtime, failure: str, reason: str) -> None:
     """Give the delivery FAILURE (an id from `flask failures`) up for good."""
     reason = load(DiscardSchema(), {"reason": reason})["reason"]
-    with runtime.transaction() as tx:
+    with runtime.store.transaction() as tx:
         failures.discard(tx, failure, _operator(), reason)
     click.echo(f"Discarded {failure}.")
 
@@ -93,7 +93,7 @@ def replay(
     """
     if not everything and not any((handler, event_type, order, error, since, failure)):
         raise click.UsageError("Say which failures: by an option such as --handler, or --all.")
-    with runtime.read() as view:
+    with runtime.store.read() as view:
         selection = failures.Selection(
             id=failure,
             handler=handler,
@@ -140,7 +140,7 @@ def _without_log() -> Iterator[None]:
 
 
 def _replay_and_follow(runtime: Runtime, steps: list[Step], rate: float | None) -> None:
-    run = ReplayJob(runtime, steps, _operator(), rate=rate)
+    run = ReplayJob(runtime.store, steps, _operator(), rate=rate)
     runtime.start()
     is_stopped = False
     with click.progressbar(

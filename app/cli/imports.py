@@ -78,7 +78,7 @@ def import_products(
     table, columns = _read(file, products.FIELDS, products.REQUIRED, headings, defaults)
     schema = product_request_schema(runtime.config.currency)
     with _progress("products", table) as bar:
-        came = products.import_products(runtime, schema, table, columns, bar.update)
+        came = products.import_products(runtime.store, schema, table, columns, bar.update)
     click.echo(
         f"Products: {came.added} added, {came.present} already there, "
         f"{came.repeated} rows repeat a sku, {len(came.refusals)} refused."
@@ -103,7 +103,7 @@ def import_orders(
     rules = Rules(config.currency, config.unlisted_products, INVOICE)
     work = orders.OrderImport(rules, request_schema(config.currency), config.timezone)
     with _progress("orders", table) as bar:
-        came = work.run(runtime, table, columns, bar.update)
+        came = work.run(runtime.store, table, columns, bar.update)
     total = f"{config.currency.write(came.total)} {config.currency.code}"
     click.echo(
         f"Orders: {came.accepted} accepted ({came.lines} lines, {total}), "

@@ -127,7 +127,7 @@ def _compare(runtime: Runtime) -> bool:
 def _repair(runtime: Runtime) -> bool:
     """Mend what can be mended and say what that was; returns whether a difference is left."""
     found = _recompute(runtime)
-    mend(runtime, found.differences, gateway(runtime.config), rules_of(runtime.config))
+    mend(runtime.store, found.differences, gateway(runtime.config), rules_of(runtime.config))
     left = _recompute(runtime)
     _tell((each for each in found.differences if each not in left.differences), "mended: ")
     _tell(left.differences)
@@ -136,7 +136,7 @@ def _repair(runtime: Runtime) -> bool:
 
 
 def _recompute(runtime: Runtime) -> Findings:
-    with runtime.read() as view:
+    with runtime.store.read() as view:
         return recompute(view)
 
 

@@ -18,10 +18,10 @@ def serve(runtime: Runtime) -> None:
     listeners = run.bind(config)
     tls.refuse_unusable(config)
     runtime.upgrade()  # before there are workers, which would all want to
-    refuse_open_house(runtime, config)
+    refuse_open_house(runtime.store, config)
     # a new shop gets the sample. A large folder is none, and left to the workers, which open the
     # store anyhow, each after its fork: what is wrong with it comes from there
-    added = add_sample(runtime, config.currency) if is_small(config.data) else 0
+    added = add_sample(runtime.store, config.currency) if is_small(config.data) else 0
     runtime.close()
     if added:
         click.echo(f"This shop is new: {added} sample products were put on its shelves.")

@@ -17,7 +17,7 @@ from app.config import Config
 from app.events.dispatch.dispatcher import Dispatcher
 from app.orders.currency import pin_currency
 from app.server.migrations import SCHEMA, STEPS
-from app.store import ChangeFeed, Collection, Store, Transaction, View
+from app.store import Collection, Store, Transaction, View
 from app.store.files.checkpointer import Checkpointer
 from app.store.files.follower import Follower
 from app.store.files.store import JsonFileStore
@@ -125,27 +125,3 @@ class Runtime:
     def transaction(self) -> AbstractContextManager[Transaction]:
         """See Store.transaction."""
         return self.open().transaction()
-
-    def follow(self, collection: str) -> ChangeFeed:
-        """See Store.follow."""
-        return self.open().follow(collection)
-
-    def position(self) -> int:
-        """See Store.position."""
-        return self.open().position()
-
-    def make_durable(self) -> None:
-        """See Store.make_durable."""
-        self.open().make_durable()
-
-    def refuse_unwritable(self) -> None:
-        """See Store.refuse_unwritable."""
-        self.open().refuse_unwritable()
-
-    def lead(self, timeout_s: float) -> bool:
-        """See Store.lead."""
-        return self.open().lead(timeout_s)
-
-    def has_leader(self) -> bool:
-        """See Store.has_leader."""
-        return self.open().has_leader()

@@ -124,7 +124,7 @@ def refused(shop: Scene, attack: Attack, *statuses: int) -> TestResponse:
 
 def settle(shop: Scene) -> None:
     """Wait until what earlier requests began is through."""
-    feed = shop.runtime.follow("outbox")
+    feed = shop.runtime.store.follow("outbox")
     for _ in range(600):
         with shop.runtime.read() as view:
             if view.count("outbox") == 0:

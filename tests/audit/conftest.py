@@ -61,5 +61,5 @@ def told(runtime: Runtime) -> list[str]:
 def mended(runtime: Runtime) -> list[str]:
     """What is left after mending."""
     config = runtime.config
-    mend(runtime, look(runtime).differences, gateway(config), rules_of(config))
+    mend(runtime.store, look(runtime).differences, gateway(config), rules_of(config))
     return told(runtime)

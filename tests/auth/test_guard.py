@@ -83,16 +83,16 @@ def test_a_shop_that_others_can_reach_needs_keys_and_a_name(
     """It refuses to start without, and says what to do."""
     reachable = replace(config, host=host)
     with pytest.raises(Unavailable, match="flask key create"):
-        refuse_open_house(runtime, reachable)
+        refuse_open_house(runtime.store, reachable)
     with runtime.transaction() as tx:
         create_key(tx, "till-1", "clerk")
     with pytest.raises(Unavailable, match="DAYBOOK_TRUSTED_HOSTS"):
-        refuse_open_house(runtime, reachable)
-    refuse_open_house(runtime, replace(reachable, trusted_hosts=frozenset({"shop.example"})))
+        refuse_open_house(runtime.store, reachable)
+    refuse_open_house(runtime.store, replace(reachable, trusted_hosts=frozenset({"shop.example"})))
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.8.8.8", "::1", "localhost"])
 def test_this_machine_alone_needs_no_keys(runtime: Runtime, config: Config, host: str) -> None:
     """Nobody else can reach it."""
     assert is_loopback(host)
-    refuse_open_house(runtime, replace(config, host=host))
+    refuse_open_house(runtime.store, replace(config, host=host))

@@ -204,12 +204,12 @@ def test_what_is_not_right_signs_nobody_in(
 ) -> None:
     """401, and nothing is written."""
     begun = begin(client)
-    before = runtime.position()
+    before = runtime.store.position()
     misbehave(**WRONG_TOKENS[fault])
     answer = client.get(way_back(begun))
     assert answer.status_code == 401, answer.text
     assert client.get_cookie("daybook_session") is None
-    assert runtime.position() == before
+    assert runtime.store.position() == before
 
 
 def test_an_answer_is_good_once_and_in_one_browser(app: Flask, client: FlaskClient) -> None:

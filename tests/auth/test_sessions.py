@@ -188,14 +188,14 @@ def test_reading_writes_nothing_for_five_minutes(config: Config) -> None:
     with closing(runtime), freeze_time(START) as clock:
         make_user(app, "ada", "clerk")
         sign_in(client, "ada")
-        before = runtime.position()
+        before = runtime.store.position()
         for _ in range(20):
             assert is_in(client)
-        assert runtime.position() == before
+        assert runtime.store.position() == before
         clock.tick(timedelta(minutes=5, seconds=1))
         for _ in range(20):
             assert is_in(client)
-        assert runtime.position() == before + 1
+        assert runtime.store.position() == before + 1
 
 
 def test_old_sessions_are_swept_and_one_user_has_few(runtime: Runtime) -> None:

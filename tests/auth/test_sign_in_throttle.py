@@ -39,11 +39,11 @@ def test_nothing_is_written_beyond_the_limit(runtime: Runtime) -> None:
     for _ in range(sign_in_throttle.MOST_BY_NAME):
         with runtime.transaction() as tx:
             sign_in_throttle.count(tx, "ada", "192.0.2.1")
-    before = runtime.position()
+    before = runtime.store.position()
     for _ in range(5):
         with pytest.raises(TooMany), runtime.transaction() as tx:
             sign_in_throttle.count(tx, "ada", "192.0.2.2")
-    assert runtime.position() == before
+    assert runtime.store.position() == before
 
 
 def test_an_address_tries_many_names_and_then_waits(runtime: Runtime) -> None:

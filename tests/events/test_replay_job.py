@@ -41,7 +41,7 @@ def steps(
 
 def test_it_tells_as_its_entries_end(runtime: Runtime, steps: list[Step]) -> None:
     """What it tells adds up to the length of the list."""
-    run = ReplayJob(runtime, steps, "eva")
+    run = ReplayJob(runtime.store, steps, "eva")
     assert sum(run.follow()) == 4
     assert run.tally == Tally(succeeded=4)
 
@@ -50,9 +50,9 @@ def test_an_entry_that_another_run_had_meanwhile_is_skipped(
     runtime: Runtime, client: FlaskClient, steps: list[Step]
 ) -> None:
     """Even if it failed there once more: the list is that of the start."""
-    run = ReplayJob(runtime, steps, "eva")
+    run = ReplayJob(runtime.store, steps, "eva")
     client.put("/fault/billing", json={"mode": "reject"})
-    other = ReplayJob(runtime, steps[:2], "bo")
+    other = ReplayJob(runtime.store, steps[:2], "bo")
     assert sum(other.follow()) == 2
     client.delete("/fault/billing")
     assert sum(run.follow()) == 4
@@ -62,7 +62,7 @@ def test_an_entry_that_another_run_had_meanwhile_is_skipped(
 
 def test_an_entry_that_is_gone_meanwhile_is_skipped(runtime: Runtime, steps: list[Step]) -> None:
     """Somebody gave it up."""
-    run = ReplayJob(runtime, steps, "eva")
+    run = ReplayJob(runtime.store, steps, "eva")
     with runtime.transaction() as tx:
         failures.discard(tx, steps[0].id, "bo", "paid in cash")
     assert sum(run.follow()) == 4
@@ -73,7 +73,7 @@ def test_failures_that_come_later_are_not_in_the_list(
     runtime: Runtime, client: FlaskClient, steps: list[Step], settled: Callable[[], None]
 ) -> None:
     """The list is frozen."""
-    run = ReplayJob(runtime, steps, "eva")
+    run = ReplayJob(runtime.store, steps, "eva")
     client.put("/fault/billing", json={"mode": "reject", "times": 1})
     place(client, "Late", tea=1)
     settled()
@@ -85,7 +85,7 @@ def test_failures_that_come_later_are_not_in_the_list(
 def test_a_rate_spreads_the_entries(runtime: Runtime, steps: list[Step]) -> None:
     """Ten in a second: the fourth is not set going before 0.3 s have passed."""
     began = monotonic()
-    assert sum(ReplayJob(runtime, steps, "eva", rate=10).follow()) == 4
+    assert sum(ReplayJob(runtime.store, steps, "eva", rate=10).follow()) == 4
     assert monotonic() - began >= 0.3
 
 
@@ -96,7 +96,7 @@ def test_a_run_without_progress_ends(runtime: Runtime, steps: list[Step]) -> Non
             FAULTS.name,
             {"handler": "billing", "mode": "slow", "times": None, "delay_s": 60, "order": None},
         )
-    run = ReplayJob(runtime, steps, "eva", patience_s=0.5)
+    run = ReplayJob(runtime.store, steps, "eva", patience_s=0.5)
     assert sum(run.follow()) == 0
     assert run.tally == Tally(waiting=4)
     with runtime.read() as view:

@@ -123,7 +123,7 @@ def test_a_duplicate_is_put_off_while_the_first_still_waits(
 
 def test_a_first_request_that_died_waiting_has_its_answer_repeated_later(app: Flask) -> None:
     """What was stored with the order counts once the wait must be over."""
-    store, key = app.extensions["daybook"], key_of("POST /order", "9f1c", b"{}")
+    store, key = app.extensions["daybook"].store, key_of("POST /order", "9f1c", b"{}")
 
     def ask() -> Response:
         return once(store, key, lambda tx: Response("placed", 201), under_way_s=10)
@@ -137,7 +137,7 @@ def test_a_first_request_that_died_waiting_has_its_answer_repeated_later(app: Fl
 
 def test_a_pile_of_old_keys_goes_soon(app: Flask, client: FlaskClient) -> None:
     """A busy day's keys do not stay for ever in a shop that has become quiet."""
-    store = app.extensions["daybook"]
+    store = app.extensions["daybook"].store
     with freeze_time(timedelta(hours=-25)), store.transaction() as tx:
         for n in range(FORGOTTEN_AT_ONCE + 10):
             remember(tx, key_of("POST /order", f"old-{n}", b"{}"), Response("placed", 201))

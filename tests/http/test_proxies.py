@@ -65,12 +65,12 @@ def test_a_shop_behind_a_proxy_demands_keys_and_names(config: Config, app: Flask
     """It listens on this machine's address only, and is reached from everywhere."""
     runtime = app.extensions["daybook"]
     with pytest.raises(Unavailable, match=r"127\.0\.0\.1 through a proxy, and this shop has nei"):
-        refuse_open_house(runtime, config)
+        refuse_open_house(runtime.store, config)
     with runtime.transaction() as tx:
         create_key(tx, "till-1", "clerk")
     with pytest.raises(Unavailable, match="Set DAYBOOK_TRUSTED_HOSTS"):
-        refuse_open_house(runtime, config)
-    refuse_open_house(runtime, replace(config, trusted_hosts=frozenset({"shop.example"})))
+        refuse_open_house(runtime.store, config)
+    refuse_open_house(runtime.store, replace(config, trusted_hosts=frozenset({"shop.example"})))
 
 
 def test_without_declared_proxies_nothing_is_believed(config: Config) -> None:

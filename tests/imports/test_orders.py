@@ -39,7 +39,7 @@ def bring_in(
     file.write_text("\n".join([headings, *rows]), "utf-8")
     table, config = read_table(file), runtime.config
     work = OrderImport(Rules(config.currency), request_schema(config.currency), config.timezone)
-    return work.run(runtime, table, Columns(table, FIELDS, {}, defaults))
+    return work.run(runtime.store, table, Columns(table, FIELDS, {}, defaults))
 
 
 def orders(runtime: Runtime) -> list[Document]:

@@ -196,7 +196,7 @@ def test_asking_costs_the_same_however_many_orders_there_are(
     runtime: Runtime, config: Config
 ) -> None:
     """Counted in calls of functions: from 20 orders to 2,000 there are hardly more."""
-    books = StoreMetrics(runtime, frozenset({"billing"}), config.data)
+    books = StoreMetrics(runtime.store, frozenset({"billing"}), config.data)
     few = _calls_for(books, runtime, config, orders=20)
     many = _calls_for(books, runtime, config, orders=2_000)
     assert many < 1.5 * few

@@ -24,7 +24,7 @@ ALL = ["store", "leader", "delay"]
 def led(runtime: Runtime) -> None:
     """The shop's dispatcher leads."""
     runtime.start()
-    wait_for("a dispatcher leads", runtime.has_leader)
+    wait_for("a dispatcher leads", runtime.store.has_leader)
 
 
 def failed(answer: dict[str, Any]) -> list[str]:
@@ -57,7 +57,7 @@ def test_a_full_disk_is_told_and_heals(client: FlaskClient) -> None:
 
 def test_a_shop_without_leader_is_not_ready(runtime: Runtime) -> None:
     """Orders would be taken, and nothing would become of them."""
-    found = run_checks(runtime, lambda: None, LIMIT_S)
+    found = run_checks(runtime.store, lambda: None, LIMIT_S)
     assert [each.name for each in found if not each.ok] == ["leader"]
 
 
@@ -70,7 +70,7 @@ def test_deliveries_that_are_late_are_told(
 ) -> None:
     """Also when the dispatcher says nothing any more: it gets later with every second."""
     heartbeat = Heartbeat(seen=time() - silent_s, due_s=due_s)
-    found = {each.name: each for each in run_checks(runtime, lambda: heartbeat, LIMIT_S)}
+    found = {each.name: each for each in run_checks(runtime.store, lambda: heartbeat, LIMIT_S)}
     assert found["delay"].ok != is_late
     assert ("DAYBOOK_READY_DELAY_S allows 30" in found["delay"].detail) == is_late
 
@@ -90,8 +90,11 @@ def test_probes_write_nothing(
     """Somebody asks every few seconds, for years."""
     settled()
     journal = runtime.config.data / "journal"
-    position, before = runtime.position(), {file: file.stat().st_size for file in journal.iterdir()}
+    position, before = (
+        runtime.store.position(),
+        {file: file.stat().st_size for file in journal.iterdir()},
+    )
     for path in ("/livez", "/readyz", "/metrics"):
         client.get(path)
-    assert runtime.position() == position
+    assert runtime.store.position() == position
     assert {file: file.stat().st_size for file in journal.iterdir()} == before
