@@ -1,4 +1,4 @@
-"""A class sees it within a minute: retry → failure.json → replay."""
+"""The failure path of a delivery: retry → failure.json → replay."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from tests.processes.servers import wait_for
 
 
 def test_orders_whose_billing_fails_are_billed_once_by_a_replay(data: Path, serve: Serve) -> None:
-    """Three orders, three entries, all billing; the others are done; a replay makes it good."""
+    """Three orders make three entries, all for billing, and a replay empties failure.json."""
     server = serve(FAULTS="on")
     assert server.request("PUT", "/fault/billing", {"mode": "fail"})[0] == 200
     orders = [server.request("POST", "/order", ORDER)[1] for _ in range(3)]
@@ -32,5 +32,5 @@ def test_orders_whose_billing_fails_are_billed_once_by_a_replay(data: Path, serv
     wait_for("failure.json is empty", lambda: documents_in(failure_json) == [])
     assert server.request("POST", "/failure/replay", {"all": True}) == (202, {"replayed": 0})
     with opened(data) as books:
-        wait_for("all is delivered", lambda: not books.on_their_way())
+        wait_for("everything is delivered", lambda: not books.on_their_way())
         books.check_all(3)

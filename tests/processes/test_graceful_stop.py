@@ -1,4 +1,4 @@
-"""SIGTERM: what runs is finished and recorded, the rest is left to the next start."""
+"""SIGTERM: running deliveries finish and are recorded, the next start does the others."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ CLIENTS = 4
 
 
 def test_a_stop_loses_no_order_and_sends_no_mail_twice(data: Path, serve: Serve, each: int) -> None:
-    """Every mail that went out is on record as done, so the next start does not send it again."""
+    """Every sent mail is recorded as done, so the next start does not send it again."""
     server = serve()
     with Load([server], CLIENTS, each, insist=False) as load:
         wait_for("the load is under way", lambda: len(load.acknowledged) > 2 * each)
@@ -24,5 +24,5 @@ def test_a_stop_loses_no_order_and_sends_no_mail_twice(data: Path, serve: Serve,
 
     server.start()
     with opened(data) as books:
-        wait_for("all deliveries", lambda: books.on_their_way() == 0)
+        wait_for("everything is delivered", lambda: books.on_their_way() == 0)
         books.check_all(len(books.numbers()))

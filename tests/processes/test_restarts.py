@@ -1,4 +1,4 @@
-"""Restarts while clients place orders: a stop fails no request, and kill -9 loses no order."""
+"""Restarts under load: a stop fails no request, and kill -9 loses no order."""
 
 import threading
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ TIMES = [pytest.param(2, id="quick"), pytest.param(20, id="full", marks=pytest.m
 
 
 class Clients:
-    """Clients that place orders, each on a new connection, and try again only when refused one."""
+    """Clients that place each order on a new connection, and retry only a refused connection."""
 
     def __init__(self, server: Server) -> None:
         self.acknowledged: list[str] = []
@@ -40,7 +40,7 @@ class Clients:
                 thread.join(PATIENCE_S)
 
     def place_more(self) -> None:
-        """Wait until some more orders are acknowledged."""
+        """Wait until twenty more orders are acknowledged."""
         enough = len(self.acknowledged) + 20
         wait_for("orders are placed", lambda: len(self.acknowledged) > enough)
 
@@ -72,7 +72,7 @@ class Clients:
 
 @pytest.mark.parametrize("times", TIMES)
 def test_a_restart_fails_no_request(data: Path, serve: Serve, times: int) -> None:
-    """Whoever is connected is answered; the others are refused, and try again."""
+    """Connected clients are answered; other connections are refused, and the clients retry."""
     server = serve()
     with Clients(server).at_work() as clients:
         for _ in range(times):
@@ -86,7 +86,7 @@ def test_a_restart_fails_no_request(data: Path, serve: Serve, times: int) -> Non
 
 @pytest.mark.parametrize("times", TIMES)
 def test_kill_9_loses_no_order(data: Path, serve: Serve, times: int) -> None:
-    """Whatever was acknowledged is in the books, whenever the server was killed."""
+    """Every acknowledged order is stored, whenever the server was killed."""
     server = serve()
     with Clients(server).at_work() as clients:
         for _ in range(times):
