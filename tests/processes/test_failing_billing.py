@@ -4,7 +4,7 @@ from pathlib import Path
 
 from tests.processes.clients import ORDER
 from tests.processes.conftest import Serve
-from tests.processes.reconciliation import documents_in, opened
+from tests.processes.reconciliation import documents_in, open_store
 from tests.processes.servers import wait_for
 
 
@@ -31,6 +31,6 @@ def test_orders_whose_billing_fails_are_billed_once_by_a_replay(data: Path, serv
     assert server.request("POST", "/failure/replay", {"all": True}) == (202, {"replayed": 3})
     wait_for("failure.json is empty", lambda: documents_in(failure_json) == [])
     assert server.request("POST", "/failure/replay", {"all": True}) == (202, {"replayed": 0})
-    with opened(data) as books:
-        wait_for("everything is delivered", lambda: not books.on_their_way())
-        books.check_all(3)
+    with open_store(data) as store:
+        wait_for("everything is delivered", lambda: not store.open_events())
+        store.check_all(3)

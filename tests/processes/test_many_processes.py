@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tests.processes.clients import Load
 from tests.processes.conftest import Serve
-from tests.processes.reconciliation import FIRST_NUMBER, documents_in, opened
+from tests.processes.reconciliation import FIRST_NUMBER, documents_in, open_store
 from tests.processes.servers import leader_of, wait_for
 
 CLIENTS = 4
@@ -23,11 +23,11 @@ def test_two_servers_number_and_deliver_every_order_once(
     assert load.refused == []
     acknowledged = sorted(order["number"] for order in load.acknowledged)
     assert acknowledged == list(range(FIRST_NUMBER, FIRST_NUMBER + CLIENTS * each))
-    with opened(data) as books:
-        wait_for("everything is delivered", lambda: books.on_their_way() == 0)
-        books.check_all(CLIENTS * each)
+    with open_store(data) as store:
+        wait_for("everything is delivered", lambda: store.open_events() == 0)
+        store.check_all(CLIENTS * each)
         assert {path.name for path in (data / "mail/new").iterdir()} == {
-            f"{event_id}.notification" for event_id in books.mailed_events()
+            f"{event_id}.notification" for event_id in store.mailed_events()
         }
 
 
@@ -43,9 +43,9 @@ def test_another_process_leads_when_the_leader_is_killed(
         os.kill(leader, signal.SIGKILL)
         wait_for("another process leads", lambda: leader_of(data) not in (None, leader))
     assert load.refused == []
-    with opened(data) as books:
-        wait_for("everything is delivered", lambda: books.on_their_way() == 0)
-        books.check_all(CLIENTS * each)
+    with open_store(data) as store:
+        wait_for("everything is delivered", lambda: store.open_events() == 0)
+        store.check_all(CLIENTS * each)
 
 
 def test_a_worker_killed_under_load_loses_nothing(data: Path, serve: Serve, each: int) -> None:
@@ -57,9 +57,9 @@ def test_a_worker_killed_under_load_loses_nothing(data: Path, serve: Serve, each
             wait_for("the load is under way", partial(load.has_placed, until))
             os.kill(min(server.workers()), signal.SIGKILL)
     assert load.refused == []
-    with opened(data) as books:
-        wait_for("everything is delivered", lambda: books.on_their_way() == 0)
-        books.check_all(CLIENTS * each)
+    with open_store(data) as store:
+        wait_for("everything is delivered", lambda: store.open_events() == 0)
+        store.check_all(CLIENTS * each)
 
 
 def test_orders_json_is_always_valid(data: Path, serve: Serve, each: int) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from tests.processes.clients import ORDER
 from tests.processes.conftest import Serve
-from tests.processes.reconciliation import opened
+from tests.processes.reconciliation import open_store
 from tests.processes.servers import PATIENCE_S, Server, exchange, wait_for
 
 CLIENTS = 4
@@ -80,8 +80,8 @@ def test_a_restart_fails_no_request(data: Path, serve: Serve, times: int) -> Non
             assert server.stop() == 0
             server.start()
     assert clients.failed == []
-    with opened(data) as books:
-        assert set(clients.acknowledged) <= {order["order_id"] for order in books.orders()}
+    with open_store(data) as store:
+        assert set(clients.acknowledged) <= {order["order_id"] for order in store.orders()}
 
 
 @pytest.mark.parametrize("times", TIMES)
@@ -93,6 +93,6 @@ def test_kill_9_loses_no_order(data: Path, serve: Serve, times: int) -> None:
             clients.place_more()
             server.kill()
             server.start()
-    with opened(data) as books:
-        assert set(clients.acknowledged) <= {order["order_id"] for order in books.orders()}
+    with open_store(data) as store:
+        assert set(clients.acknowledged) <= {order["order_id"] for order in store.orders()}
     assert len(clients.acknowledged) > 20 * times

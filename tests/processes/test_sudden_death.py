@@ -7,7 +7,7 @@ import pytest
 
 from tests.processes.clients import Load
 from tests.processes.conftest import Serve
-from tests.processes.reconciliation import FIRST_NUMBER, opened
+from tests.processes.reconciliation import FIRST_NUMBER, open_store
 from tests.processes.servers import wait_for
 
 CLIENTS = 4
@@ -25,15 +25,15 @@ def test_no_acknowledged_order_is_lost_when_all_processes_are_killed(
     assert len(load.acknowledged) < CLIENTS * each, "the load had ended before the kill"
 
     server.start()
-    with opened(data) as books:
-        stored = books.numbers()
+    with open_store(data) as store:
+        stored = store.numbers()
         assert stored == list(range(FIRST_NUMBER, FIRST_NUMBER + len(stored)))
         acknowledged = {order["order_id"] for order in load.acknowledged}
-        assert acknowledged <= {order["order_id"] for order in books.orders()}
+        assert acknowledged <= {order["order_id"] for order in store.orders()}
         # at most the order that each client was waiting for was stored without an answer
         assert len(stored) - len(acknowledged) <= CLIENTS
-        wait_for("everything is delivered", lambda: books.on_their_way() == 0)
-        books.check_all(len(stored))
+        wait_for("everything is delivered", lambda: store.open_events() == 0)
+        store.check_all(len(stored))
 
 
 @pytest.mark.deep
@@ -51,9 +51,9 @@ def test_repeated_kills_neither_lose_nor_repeat_an_order(
             killed.start()
     assert load.refused == []
     assert len(load.acknowledged) == CLIENTS * 500
-    with opened(data) as books:
-        wait_for("everything is delivered", lambda: books.on_their_way() == 0)
-        books.check_all(CLIENTS * 500)
+    with open_store(data) as store:
+        wait_for("everything is delivered", lambda: store.open_events() == 0)
+        store.check_all(CLIENTS * 500)
         assert {path.name for path in (data / "mail/new").iterdir()} == {
-            f"{event_id}.notification" for event_id in books.mailed_events()
+            f"{event_id}.notification" for event_id in store.mailed_events()
         }
