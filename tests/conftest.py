@@ -63,7 +63,7 @@ def runtime(app: Flask) -> Runtime:
 @pytest.fixture
 def catalogue(runtime: Runtime) -> dict[str, str]:
     """Four products: 100 tea, 10 mugs, one teapot with backorder, no tins. Returns sku → price."""
-    with runtime.transaction() as tx:
+    with runtime.store.transaction() as tx:
         for product in CATALOGUE:
             add_product(tx, dict(product))
     return {str(product["sku"]): str(product["price"]) for product in CATALOGUE}
@@ -77,7 +77,7 @@ def take_out(runtime: Runtime) -> Callable[[str], None]:
     """
 
     def remove(order_id: str) -> None:
-        with runtime.transaction() as tx:
+        with runtime.store.transaction() as tx:
             tx.delete(ORDERS.name, order_id)
             tell_deletion(tx, order_id)
 
@@ -93,7 +93,7 @@ def settled(runtime: Runtime) -> Callable[[], None]:
         feed = runtime.store.follow(OUTBOX.name)
         deadline = monotonic() + PATIENCE_S
         while True:
-            with runtime.read() as view:
+            with runtime.store.read() as view:
                 pending = _pending(view)
             if not pending:
                 return

@@ -8,7 +8,6 @@ import gc
 import logging
 import threading
 from collections.abc import Callable, Iterable
-from contextlib import AbstractContextManager
 from typing import cast
 
 from werkzeug.local import LocalProxy
@@ -17,7 +16,7 @@ from app.config import Config
 from app.events.dispatch.dispatcher import Dispatcher
 from app.orders.currency import pin_currency
 from app.server.migrations import SCHEMA, STEPS
-from app.store import Collection, Store, Transaction, View
+from app.store import Collection, Store
 from app.store.files.checkpointer import Checkpointer
 from app.store.files.follower import Follower
 from app.store.files.store import JsonFileStore
@@ -117,11 +116,3 @@ class Runtime:
                 self._store.close()
             self._store = self._background = self._dispatcher = None
             self._has_started = False
-
-    def read(self) -> AbstractContextManager[View]:
-        """See Store.read."""
-        return self.open().read()
-
-    def transaction(self) -> AbstractContextManager[Transaction]:
-        """See Store.transaction."""
-        return self.open().transaction()

@@ -99,10 +99,10 @@ def opened(app: Flask) -> Scene:
     keys, tokens = {}, {}
     for role in ("clerk", "manager", "operator"):
         make_user(app, f"user-{role}", role)
-        with runtime.transaction() as tx:
+        with runtime.store.transaction() as tx:
             keys[role] = create_key(tx, f"key-{role}", role)
             tokens[role] = sessions.begin(tx, Identity(f"user-{role}", role))
-    with runtime.transaction() as tx:
+    with runtime.store.transaction() as tx:
         for product in CATALOGUE:
             add_product(tx, dict(product))
     client = app.test_client(use_cookies=False)
@@ -126,7 +126,7 @@ def settle(shop: Scene) -> None:
     """Wait until what earlier requests began is through."""
     feed = shop.runtime.store.follow("outbox")
     for _ in range(600):
-        with shop.runtime.read() as view:
+        with shop.runtime.store.read() as view:
             if view.count("outbox") == 0:
                 return
         feed.take(timeout_s=0.1)

@@ -38,7 +38,7 @@ def test_orders_on_their_way_are_no_difference(
     """Nothing is reserved and invoiced yet, and nobody has to be told."""
     client.get("/product")
     runtime.close()
-    with runtime.transaction() as tx:
+    with runtime.store.transaction() as tx:
         order = place_order(
             tx,
             Rules(Currency("EUR")),
@@ -78,7 +78,7 @@ class TestStock:
     def test_a_reservation_that_is_gone(
         self, runtime: Runtime, order: dict[str, Any], settled: Settled
     ) -> None:
-        with runtime.transaction() as tx:
+        with runtime.store.transaction() as tx:
             tx.delete(RESERVATIONS.name, order["order_id"])
         assert set(told(runtime)) == {
             "reservation of order 1001: expected 1 of mug, 2 of tea, found nothing",
@@ -112,7 +112,7 @@ class TestStock:
     ) -> None:
         client.delete("/order/1001")
         settled()
-        with runtime.transaction() as tx:
+        with runtime.store.transaction() as tx:
             tx.put(
                 RESERVATIONS.name,
                 {
@@ -159,7 +159,7 @@ class TestInvoices:
         assert mended(runtime) == []
 
     def test_an_invoice_that_is_missing(self, runtime: Runtime, order: dict[str, Any]) -> None:
-        with runtime.transaction() as tx:
+        with runtime.store.transaction() as tx:
             tx.delete(INVOICES.name, order["order_id"])
         assert told(runtime) == ["invoice of order 1001: expected one, found none"]
         assert mended(runtime) == []
@@ -213,7 +213,7 @@ class TestInvoices:
         if damage:
             edit(INVOICES.name, order["order_id"], status=damage)
         else:
-            with runtime.transaction() as tx:
+            with runtime.store.transaction() as tx:
                 tx.delete(INVOICES.name, order["order_id"])
         assert told(runtime) == [difference]
         assert mended(runtime) == []

@@ -28,7 +28,7 @@ def as_role(runtime: Runtime) -> Callable[[str], Headers]:
     """A function that gives the headers of a caller in that role."""
 
     def headers(role: str) -> Headers:
-        with runtime.transaction() as tx:
+        with runtime.store.transaction() as tx:
             return {"Authorization": f"Bearer {create_key(tx, f'a {role}', role)}"}
 
     return headers
@@ -84,7 +84,7 @@ def test_a_shop_that_others_can_reach_needs_keys_and_a_name(
     reachable = replace(config, host=host)
     with pytest.raises(Unavailable, match="flask key create"):
         refuse_open_house(runtime.store, reachable)
-    with runtime.transaction() as tx:
+    with runtime.store.transaction() as tx:
         create_key(tx, "till-1", "clerk")
     with pytest.raises(Unavailable, match="DAYBOOK_TRUSTED_HOSTS"):
         refuse_open_house(runtime.store, reachable)

@@ -258,7 +258,7 @@ def test_a_person_of_the_provider_is_not_taken_for_another(
 ) -> None:
     """Names of users, of keys and of the books are taken: the books could not tell them apart."""
     make_user(app, "ada", "clerk")
-    with runtime.transaction() as tx:
+    with runtime.store.transaction() as tx:
         create_key(tx, "till-1", "clerk")
     misbehave(claims={"preferred_username": name})
     assert sign_in(client).status_code == 409
@@ -290,7 +290,7 @@ def test_a_shop_with_a_provider_asks_everybody(client: FlaskClient, runtime: Run
     """Though it has neither keys nor users."""
     assert client.get("/order").status_code == 401
     assert "flask user create" not in client.get("/sign-in").text
-    with runtime.read() as view:
+    with runtime.store.read() as view:
         assert view.count(SESSIONS.name) == 0
 
 

@@ -26,7 +26,7 @@ START = "2026-11-21T09:00:00Z"
 
 def kept(runtime: Runtime) -> list[Document]:
     """The sessions in the store, oldest first."""
-    with runtime.read() as view:
+    with runtime.store.read() as view:
         return view.find(SESSIONS.name).documents
 
 
@@ -131,7 +131,7 @@ def test_a_change_of_the_user_ends_the_session(app: Flask, runtime: Runtime, cha
     """Also where users.json was edited by hand."""
     client = signed_in(app, "ada", "manager")
     make_user(app, "bo", "clerk")
-    with runtime.transaction() as tx:
+    with runtime.store.transaction() as tx:
         if change == "password":
             change_password(tx, "ada", "$argon2id$v=19$m=1,t=1,p=1$YQ$YQ")
         elif change == "role":
@@ -203,12 +203,12 @@ def test_old_sessions_are_swept_and_one_user_has_few(runtime: Runtime) -> None:
     with freeze_time(START) as clock:
         for n in range(25):
             clock.tick(timedelta(seconds=1))
-            with runtime.transaction() as tx:
+            with runtime.store.transaction() as tx:
                 sessions.begin(tx, Identity("ada" if n else "bo", "clerk"))
         users = [each["user"] for each in kept(runtime)]
         assert (users.count("ada"), users.count("bo")) == (20, 1)
         clock.tick(timedelta(hours=13))
-        with runtime.transaction() as tx:
+        with runtime.store.transaction() as tx:
             sessions.begin(tx, Identity("cy", "clerk"))
         assert len(kept(runtime)) <= 2
 

@@ -37,23 +37,23 @@ def test_a_name_is_guessed_ten_times_and_then_waits(app: Flask, client: FlaskCli
 def test_nothing_is_written_beyond_the_limit(runtime: Runtime) -> None:
     """So who guesses cannot fill the journal either."""
     for _ in range(sign_in_throttle.MOST_BY_NAME):
-        with runtime.transaction() as tx:
+        with runtime.store.transaction() as tx:
             sign_in_throttle.count(tx, "ada", "192.0.2.1")
     before = runtime.store.position()
     for _ in range(5):
-        with pytest.raises(TooMany), runtime.transaction() as tx:
+        with pytest.raises(TooMany), runtime.store.transaction() as tx:
             sign_in_throttle.count(tx, "ada", "192.0.2.2")
     assert runtime.store.position() == before
 
 
 def test_an_address_tries_many_names_and_then_waits(runtime: Runtime) -> None:
     """A hundred; another address goes on, the rest of its IPv6 network does not."""
-    with runtime.transaction() as tx:
+    with runtime.store.transaction() as tx:
         for n in range(sign_in_throttle.MOST_BY_ADDRESS):
             sign_in_throttle.count(tx, f"name-{n}", f"2001:db8::{n:x}")
-    with pytest.raises(TooMany), runtime.transaction() as tx:
+    with pytest.raises(TooMany), runtime.store.transaction() as tx:
         sign_in_throttle.count(tx, "one-more", "2001:db8::ffff")
-    with runtime.transaction() as tx:
+    with runtime.store.transaction() as tx:
         sign_in_throttle.count(tx, "one-more", "2001:db8:0:1::1")
 
 
@@ -63,7 +63,7 @@ def test_who_signs_in_begins_anew(app: Flask, client: FlaskClient, runtime: Runt
     for _ in range(3):
         sign_in(client, "ada", "wrong password")
     sign_in(client, "ada")
-    with runtime.read() as view:
+    with runtime.store.read() as view:
         counts = {
             each["of"].split()[0]: each["count"]
             for each in view.find(sign_in_throttle.ATTEMPTS.name).documents
@@ -100,11 +100,11 @@ def test_windows_that_are_over_are_swept(runtime: Runtime) -> None:
     """Nobody fills the store by inventing names."""
     with freeze_time(START) as clock:
         for n in range(30):
-            with runtime.transaction() as tx:
+            with runtime.store.transaction() as tx:
                 sign_in_throttle.count(tx, f"name-{n}", "192.0.2.1")
         clock.tick(timedelta(seconds=901))
         for _ in range(4):
-            with runtime.transaction() as tx:
+            with runtime.store.transaction() as tx:
                 sign_in_throttle.count(tx, "ada", "192.0.2.1")
-        with runtime.read() as view:
+        with runtime.store.read() as view:
             assert view.count(sign_in_throttle.ATTEMPTS.name) == 2

@@ -93,6 +93,6 @@ def _import_orders(runtime: Runtime, file: Path, count: int) -> None:
 
 
 def _invoices(runtime: Runtime) -> list[Document]:
-    with runtime.read() as view:
+    with runtime.store.read() as view:
         found = [view.get(INVOICES.name, key) for key in view.keys(INVOICES.name)]
     return [invoice for invoice in found if invoice]

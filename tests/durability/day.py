@@ -171,7 +171,7 @@ class Shop:
         self.runtime: Runtime = app.extensions["daybook"]
 
     def _fill_shelves(self) -> None:
-        with self.runtime.transaction() as tx:
+        with self.runtime.store.transaction() as tx:
             for sku in SKUS:
                 add_product(tx, {"sku": sku, "name": sku, "price": "4.50", "quantity": SHELF})
 
@@ -191,7 +191,7 @@ class Shop:
         return answer.get_json(force=True)
 
     def _on_their_way(self) -> list[tuple[str, str]]:
-        with self.runtime.read() as view:
+        with self.runtime.store.read() as view:
             return list(_pending(view))
 
 

@@ -40,7 +40,7 @@ def data(scratch: Path) -> Path:
 def fill_shelves(data: Path) -> None:
     """Two products, one of which is soon sold out."""
     runtime: Runtime = create_app(Config(data=data)).extensions["daybook"]
-    with runtime.transaction() as tx:
+    with runtime.store.transaction() as tx:
         for sku in SKUS:
             add_product(tx, {"sku": sku, "name": sku, "price": "1.00", "quantity": SHELF[sku]})
     runtime.close()

@@ -35,7 +35,7 @@ def steps(
         place(client, tea=1)
     settled()
     client.delete("/fault/billing")
-    with runtime.read() as view:
+    with runtime.store.read() as view:
         return plan(view, failures.Selection())
 
 
@@ -63,7 +63,7 @@ def test_an_entry_that_another_run_had_meanwhile_is_skipped(
 def test_an_entry_that_is_gone_meanwhile_is_skipped(runtime: Runtime, steps: list[Step]) -> None:
     """Somebody gave it up."""
     run = ReplayJob(runtime.store, steps, "eva")
-    with runtime.transaction() as tx:
+    with runtime.store.transaction() as tx:
         failures.discard(tx, steps[0].id, "bo", "paid in cash")
     assert sum(run.follow()) == 4
     assert run.tally == Tally(succeeded=3, skipped=1)
@@ -78,7 +78,7 @@ def test_failures_that_come_later_are_not_in_the_list(
     place(client, "Late", tea=1)
     settled()
     assert sum(run.follow()) == 4
-    with runtime.read() as view:
+    with runtime.store.read() as view:
         assert view.count(failures.FAILURES.name) == 1
 
 
@@ -91,7 +91,7 @@ def test_a_rate_spreads_the_entries(runtime: Runtime, steps: list[Step]) -> None
 
 def test_a_run_without_progress_ends(runtime: Runtime, steps: list[Step]) -> None:
     """What is slow goes on without it."""
-    with runtime.transaction() as tx:
+    with runtime.store.transaction() as tx:
         tx.put(
             FAULTS.name,
             {"handler": "billing", "mode": "slow", "times": None, "delay_s": 60, "order": None},
@@ -99,5 +99,5 @@ def test_a_run_without_progress_ends(runtime: Runtime, steps: list[Step]) -> Non
     run = ReplayJob(runtime.store, steps, "eva", patience_s=0.5)
     assert sum(run.follow()) == 0
     assert run.tally == Tally(waiting=4)
-    with runtime.read() as view:
+    with runtime.store.read() as view:
         assert view.count(failures.FAILURES.name, {"state": failures.REPLAYING}) == 4

@@ -25,7 +25,7 @@ def bring_in(runtime: Runtime, file: Path, content: str, **defaults: str) -> Pro
 
 
 def product(runtime: Runtime, sku: str) -> Document:
-    with runtime.read() as view:
+    with runtime.store.read() as view:
         found = view.get(PRODUCTS.name, sku)
     assert found is not None
     return found
@@ -136,7 +136,7 @@ def test_many_products_take_several_transactions(runtime: Runtime, file: Path) -
 def test_the_sample_is_a_small_shop(runtime: Runtime) -> None:
     """Twenty products, one of them out of stock and sold all the same."""
     assert add_sample(runtime.store, EUR) == 20
-    with runtime.read() as view:
+    with runtime.store.read() as view:
         products = view.find(PRODUCTS.name).documents
     sold_out = [each for each in products if each["stock_status"] == "out_of_stock"]
     assert [each["backorder"] for each in sold_out] == [True]

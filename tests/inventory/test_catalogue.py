@@ -19,7 +19,7 @@ def told(runtime: Runtime) -> Callable[[str], list[Document]]:
     """A function that tells what product.* events said, oldest first: type and product."""
 
     def read_events(sku: str) -> list[Document]:
-        with runtime.read() as view:
+        with runtime.store.read() as view:
             ids = sorted({*view.keys("events"), *view.keys("outbox")})
             records = [view.get("events", id_) or view.get("outbox", id_) for id_ in ids]
         events = [record["event"] for record in records if record]
@@ -276,7 +276,7 @@ class TestSearching:
         """However they are cut, and however many products lie between two matches."""
         pens = [f"{n:05d}{'-pen' if n % 77 == 0 else ''}" for n in range(search.AT_A_TIME * 2)]
         for sku in pens:
-            with runtime.transaction() as tx:
+            with runtime.store.transaction() as tx:
                 tx.put("products", read_product(runtime) | {"sku": sku})
         found, path = [], f"/product?q=PEN&limit={limit}"
         while path:
@@ -291,7 +291,7 @@ class TestSearching:
         self, client: FlaskClient, runtime: Runtime
     ) -> None:
         """Its cost is bounded: the match behind them is on the next page."""
-        with runtime.transaction() as tx:
+        with runtime.store.transaction() as tx:
             for n in range(search.MOST_LOOKED_AT):
                 tx.put("products", read_product(runtime) | {"sku": f"a{n:05d}"})
         page = read(client, "/product?q=mug")
@@ -302,7 +302,7 @@ class TestSearching:
 
 def read_product(runtime: Runtime) -> Document:
     """Any product, renamed, to make others from."""
-    with runtime.read() as view:
+    with runtime.store.read() as view:
         tea = view.get("products", "tea")
     assert tea is not None
     return tea | {"name": "Thing"}

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.usefixtures("catalogue")
 
 
 def digests(runtime: Runtime) -> list[Document]:
-    with runtime.read() as view:
+    with runtime.store.read() as view:
         keys = sorted({*view.keys("events"), *view.keys("outbox")})
         found = [view.get("events", key) or view.get("outbox", key) for key in keys]
     events = [record["event"] for record in found if record]
@@ -33,7 +33,7 @@ def test_the_digest_lists_what_is_low(
     place(client, pot=1)
     settled()
     client.delete("/product/tin")
-    with runtime.transaction() as tx:
+    with runtime.store.transaction() as tx:
         service.tell_what_is_low(tx, "2026-11-21")
     (event,) = digests(runtime)
     assert event["subject"] == "2026-11-21"
@@ -44,7 +44,7 @@ def test_the_digest_lists_what_is_low(
 
 def test_nothing_is_told_when_nothing_is_low(client: FlaskClient, runtime: Runtime) -> None:
     client.post("/product/tin/stock", json={"count": 9})
-    with runtime.transaction() as tx:
+    with runtime.store.transaction() as tx:
         service.tell_what_is_low(tx, "2026-11-21")
     assert digests(runtime) == []
 

@@ -77,7 +77,7 @@ def test_a_product_is_found_whatever_its_sku_looks_like(
     app: Flask, client: FlaskClient, sku: str
 ) -> None:
     """Percent-encoded in the path, as any text."""
-    with app.extensions["daybook"].transaction() as tx:
+    with app.extensions["daybook"].store.transaction() as tx:
         add_product(tx, {"sku": sku, "name": "Odd", "price": "1.00"})
     (listed,) = read(client, "/product")["products"]
     quoted = "".join(f"%{byte:02X}" for byte in sku.encode())

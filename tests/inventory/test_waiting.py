@@ -125,7 +125,7 @@ def test_a_long_queue_is_served_in_several_transactions(
     waiting = reservations.SERVED_AT_ONCE * 2 + 3
     rules = Rules(Currency("EUR"))
     request = {"customer_name": "Ann", "items": [{"product": "pot", "quantity": 2}]}
-    with runtime.transaction() as tx:
+    with runtime.store.transaction() as tx:
         for _ in range(waiting):
             reconcile(tx, place_order(tx, rules, request)["order_id"])
     client.get("/product")
@@ -135,7 +135,7 @@ def test_a_long_queue_is_served_in_several_transactions(
     assert product["reserved"] == 2 * reservations.SERVED_AT_ONCE
     settled()
     assert read(client, "/product/pot")["available"] == 1
-    with runtime.read() as view:
+    with runtime.store.read() as view:
         assert view.count("orders", {"status": "confirmed"}) == waiting
 
 
@@ -145,7 +145,7 @@ def test_low_stock_is_told_once_for_each_crossing(
     """Not once for each order; and again when it has been above the threshold."""
 
     def alerts() -> list[int]:
-        with runtime.read() as view:
+        with runtime.store.read() as view:
             keys = sorted({*view.keys("events"), *view.keys("outbox")})
             records = [view.get("events", key) or view.get("outbox", key) for key in keys]
         events = [record["event"] for record in records if record]

@@ -122,7 +122,7 @@ def test_no_secret_gets_into_the_log(
     client: FlaskClient, runtime: Runtime, settled: Settled, logged: LogStream
 ) -> None:
     """No key, cookie, customer or link is logged, wherever a client sends it."""
-    with runtime.transaction() as tx:
+    with runtime.store.transaction() as tx:
         key = create_key(tx, "till-1", "operator")
     headers = {"Authorization": f"Bearer {key}", "Cookie": "basket=s3cret-cookie"}
     wanted = request_for("Ann Smith", tea=1) | {"customer_email": "ann.smith@example.com"}

@@ -77,7 +77,7 @@ def test_late_deliveries_make_the_shop_unready(
 
 def test_probes_need_no_key(client: FlaskClient, runtime: Runtime) -> None:
     """A load balancer on any machine may ask, without a secret."""
-    with runtime.transaction() as tx:
+    with runtime.store.transaction() as tx:
         create_key(tx, "till-1", "clerk")
     for path in ("/livez", "/readyz"):
         answer = client.get(path, environ_overrides={"REMOTE_ADDR": "192.0.2.7"})

@@ -122,7 +122,7 @@ def test_an_order_that_is_through_cannot_be_changed(
     app: Flask, client: FlaskClient, order: dict[str, Any], status: str
 ) -> None:
     """409 tells the status; a patch that changes nothing is still answered with the order."""
-    with app.extensions["daybook"].transaction() as tx:
+    with app.extensions["daybook"].store.transaction() as tx:
         tx.put("orders", order | {"status": status})
     answer = client.patch("/order/1001", json={"customer_name": "Eva"})
     assert (answer.status_code, body(answer)["order_status"]) == (409, status)

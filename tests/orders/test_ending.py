@@ -62,7 +62,7 @@ def test_it_can_be_too_late_to_cancel(
     app: Flask, client: FlaskClient, order: dict[str, Any], status: str
 ) -> None:
     """409 tells the status, and nothing changes."""
-    with app.extensions["daybook"].transaction() as tx:
+    with app.extensions["daybook"].store.transaction() as tx:
         tx.put("orders", order | {"status": status})
     for answer in (cancel_by_patch(client), cancel_by_post(client)):
         assert (answer.status_code, body(answer)["order_status"]) == (409, status)

@@ -19,7 +19,7 @@ RULES = Rules(Currency("EUR"))
 @pytest.fixture
 def placed(app: Flask) -> Document:
     """An order of two teas; no handler is running."""
-    with app.extensions["daybook"].transaction() as tx:
+    with app.extensions["daybook"].store.transaction() as tx:
         request = {"customer_name": "Ann", "items": [{"product": "tea", "quantity": 2}]}
         return place_order(tx, RULES, request)
 
@@ -44,14 +44,14 @@ def status(tx: Transaction, order: Document) -> str:
 
 def test_a_reserved_order_is_confirmed(app: Flask, placed: Document) -> None:
     """Every line is held for it."""
-    with app.extensions["daybook"].transaction() as tx:
+    with app.extensions["daybook"].store.transaction() as tx:
         reserve(tx, placed)
         assert status(tx, placed) == states.CONFIRMED
 
 
 def test_an_answer_that_comes_twice_changes_nothing(app: Flask, placed: Document) -> None:
     """The status is set to what is held; it is that already."""
-    with app.extensions["daybook"].transaction() as tx:
+    with app.extensions["daybook"].store.transaction() as tx:
         reserve(tx, placed)
         before = find_order(tx, placed["order_id"])
         reserve(tx, placed)
@@ -70,7 +70,7 @@ def test_a_short_order_waits_only_if_all_its_short_products_may(
     app: Flask, placed: Document, may_wait: tuple[bool, ...], becomes: str
 ) -> None:
     """One product without back-order is enough to end it."""
-    with app.extensions["daybook"].transaction() as tx:
+    with app.extensions["daybook"].store.transaction() as tx:
         fall_short(tx, placed, *may_wait)
         assert status(tx, placed) == becomes
 
@@ -79,7 +79,7 @@ def test_an_order_is_served_before_it_heard_that_it_has_to_wait(
     app: Flask, placed: Document
 ) -> None:
     """Stock came between the two answers: what counts is what is held now, by the first one too."""
-    with app.extensions["daybook"].transaction() as tx:
+    with app.extensions["daybook"].store.transaction() as tx:
         _hold(tx, placed, lines=_lines(placed))
         on_inventory_event(tx, _envelope("inventory.backordered", placed))
         on_inventory_event(tx, _envelope("inventory.reserved", placed))
@@ -90,7 +90,7 @@ def test_a_confirmed_order_that_a_change_makes_short_is_cancelled(
     app: Flask, placed: Document
 ) -> None:
     """It was a sound order once, so it has not failed."""
-    with app.extensions["daybook"].transaction() as tx:
+    with app.extensions["daybook"].store.transaction() as tx:
         reserve(tx, placed)
         patch = {"items": [{"product": "tea", "quantity": 3}]}
         changed = change_order(tx, RULES, placed["order_id"], patch)
@@ -100,7 +100,7 @@ def test_a_confirmed_order_that_a_change_makes_short_is_cancelled(
 
 def test_an_answer_about_other_lines_is_not_heard(app: Flask, placed: Document) -> None:
     """The order was changed since: what counts is the answer that is on its way."""
-    with app.extensions["daybook"].transaction() as tx:
+    with app.extensions["daybook"].store.transaction() as tx:
         patch = {"items": [{"product": "tea", "quantity": 1}]}
         changed = change_order(tx, RULES, placed["order_id"], patch)
         fall_short(tx, placed, False)
@@ -112,7 +112,7 @@ def test_an_answer_about_other_lines_is_not_heard(app: Flask, placed: Document) 
 
 def test_an_answer_about_an_order_that_ended_is_not_heard(app: Flask, placed: Document) -> None:
     """A cancelled order is not revived, a deleted one is not missed."""
-    with app.extensions["daybook"].transaction() as tx:
+    with app.extensions["daybook"].store.transaction() as tx:
         cancelled = cancel_order(tx, placed["order_id"])
         reserve(tx, cancelled)
         fall_short(tx, cancelled, True)

@@ -30,7 +30,7 @@ T = TypeVar("T")
 def fill_catalogue(data: Path, catalogue: Iterable[Document] = CATALOGUE) -> None:
     """Create a data folder with products; by default two of them, a million pieces each."""
     runtime: Runtime = create_app(Config(data=data)).extensions["daybook"]
-    with runtime.transaction() as tx:
+    with runtime.store.transaction() as tx:
         for product in catalogue:
             add_product(tx, dict(product))
     runtime.close()
@@ -50,16 +50,16 @@ class StoreReader:
 
     def read(self, look: Callable[[View], T]) -> T:
         """Return what `look` returns for a view of the store."""
-        with self._runtime.read() as view:
+        with self._runtime.store.read() as view:
             return look(view)
 
     def open_events(self) -> int:
         """Return the number of events that a handler still has to process."""
-        with self._runtime.read() as view:
+        with self._runtime.store.read() as view:
             return view.count(OUTBOX.name)
 
     def orders(self) -> list[Document]:
-        with self._runtime.read() as view:
+        with self._runtime.store.read() as view:
             return view.find(ORDERS.name).documents
 
     def numbers(self) -> list[int]:
@@ -69,7 +69,7 @@ class StoreReader:
         """Count the deliveries by (event type, handler, state)."""
         count: Counter[tuple[str, str, str]] = Counter()
         for order in self.orders():
-            with self._runtime.read() as view:
+            with self._runtime.store.read() as view:
                 for record in timeline(view, order["order_id"]):
                     for handler, delivery in record["deliveries"].items():
                         count[record["event"]["type"], handler, delivery["state"]] += 1
@@ -91,7 +91,7 @@ class StoreReader:
         """Return the events whose mail was sent."""
         mailed = set()
         for order in self.orders():
-            with self._runtime.read() as view:
+            with self._runtime.store.read() as view:
                 for record in timeline(view, order["order_id"]):
                     if record["event"]["type"] == InventoryReserved.type:
                         continue
@@ -101,7 +101,7 @@ class StoreReader:
 
     def invoices(self) -> list[Document]:
         """Return every invoice, void ones too."""
-        with self._runtime.read() as view:
+        with self._runtime.store.read() as view:
             found = (view.get(INVOICES.name, key) for key in view.keys(INVOICES.name))
             return [invoice for invoice in found if invoice]
 
@@ -111,12 +111,12 @@ class StoreReader:
 
     def reserved(self) -> dict[str, int]:
         """Return the reserved pieces of each product, by the products."""
-        with self._runtime.read() as view:
+        with self._runtime.store.read() as view:
             return {each["sku"]: each["reserved"] for each in view.find(PRODUCTS.name).documents}
 
     def reserved_by_orders(self) -> dict[str, int]:
         """Return the reserved pieces of each product, by the reservations."""
-        with self._runtime.read() as view:
+        with self._runtime.store.read() as view:
             return dict(_sum_reservations(view))
 
     def check_all(self, orders: int) -> None:

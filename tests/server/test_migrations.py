@@ -70,7 +70,7 @@ def test_a_folder_of_the_first_version_opens(app: Flask, folder: Path) -> None:
     (product,) = client.get("/product").get_json()["products"]
     assert (product["sku"], product["archived"]) == ("tea", False)
     assert client.get("/order/1001").get_json()["customer_name"] == "Ada"
-    with app.extensions["daybook"].read() as view:
+    with app.extensions["daybook"].store.read() as view:
         order = view.get("orders", ORDER["order_id"])
     assert client.get(f"/orders/{order['link']}").status_code == 200
     assert (folder / "before-upgrade-to-1/orders.json").exists()

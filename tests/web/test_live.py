@@ -210,7 +210,7 @@ def test_topics_are_for_those_who_see_their_pages(
     client: FlaskClient, runtime: Runtime, role: str | None, refused: set[str]
 ) -> None:
     """Where there are keys: products for everybody, failures for operators."""
-    with runtime.transaction() as tx:
+    with runtime.store.transaction() as tx:
         keys = {each: create_key(tx, each, each) for each in ("clerk", "operator")}
     headers = {"Authorization": f"Bearer {keys[role]}"} if role else {}
     found = set()

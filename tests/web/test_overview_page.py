@@ -78,7 +78,7 @@ def test_money_is_added_up_over_the_newest_orders_only(
 ) -> None:
     """And it is said so, instead of reading a million orders for a chart."""
     stored = place(client, tea=1)
-    with runtime.transaction() as tx:
+    with runtime.store.transaction() as tx:
         for n in range(statistics.READ_AT_MOST):
             tx.put(ORDERS.name, stored | {"order_id": f"{n:05}", "number": 2000 + n})
     revenue = statistics.RevenueCache(runtime.store).revenue(statistics.last_days(config.timezone))
