@@ -107,12 +107,6 @@ def _mailbox(text: str) -> str:
     return text
 
 
-def _payment_method(text: str) -> str:
-    if text not in METHODS:
-        raise ValueError(f"must be one of {', '.join(METHODS)}")
-    return text
-
-
 def _time_zone(text: str) -> ZoneInfo:
     try:
         return ZoneInfo(text)
@@ -234,7 +228,7 @@ READERS: dict[str, Callable[[str], Any]] = {
     "ship_when": _choice(paid="paid", reserved="reserved"),
     "auto_ship": _choice(on=True, off=False),
     "carrier_secret": _webhook_secret,
-    "payment_method": _payment_method,
+    "payment_method": _choice(**{method: method for method in METHODS}),
     "low_stock_check": _time_of_day,
     "shop_name": _text,
     "shop_address": _text,

@@ -2,13 +2,13 @@
 
 import logging
 
-from app.events.dispatch.observer import Observer
+from app.events.dispatch.observer import NullObserver, Observer
 from app.events.dispatch.outcome import DEAD, DONE, Delivery, Verdict
 from app.observability.log import LOG, trace_fields
 
 
-class DeliveryLog:
-    """An app.events.dispatch.observer.Observer; app.events itself logs deliveries that are dead."""
+class DeliveryLog(NullObserver):
+    """An observer of deliveries; app.events itself logs those that are dead."""
 
     def delivered(self, delivery: Delivery, verdict: Verdict) -> None:
         """Log one line, with the ids of the event's trace."""
@@ -28,9 +28,6 @@ class DeliveryLog:
             **trace_fields(delivery.span),
         }
         LOG.log(level, f"{event.type} to {handler}: {verdict.what}", fields)
-
-    def led(self, due_s: float) -> None:
-        """Log nothing."""
 
 
 class ObserverGroup:

@@ -25,6 +25,7 @@ from opentelemetry.trace import (
     set_span_in_context,
 )
 
+from app.events.dispatch.observer import NullObserver
 from app.events.dispatch.outcome import DONE, Delivery, Verdict
 from app.kernel import trace
 from app.kernel.trace import Trace
@@ -35,7 +36,7 @@ _SERVER_ERROR = 500
 Attributes = Mapping[str, str | int]
 
 
-class Spans:
+class Spans(NullObserver):
     """Sends spans to `endpoint` (OTLP over HTTP), from a thread that starts with the first one."""
 
     def __init__(self, endpoint: str) -> None:
@@ -72,9 +73,6 @@ class Spans:
         error = verdict.error if verdict.what != DONE else ""
         name = f"{event.type} to {handler}"
         self._record(name, delivery.span, took_s, SpanKind.CONSUMER, attributes, error)
-
-    def led(self, due_s: float) -> None:
-        """Record nothing."""
 
     def flush(self) -> None:
         """Send the recorded spans now."""
