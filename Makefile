@@ -1,9 +1,9 @@
-# Two commands do it all: `make run` starts the shop, `make test` tests it.
+# `make run` starts the shop, `make test` tests it.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-# the tests that go into every corner of app/store/ and app/events/
+# the tests that cover every branch of app/store/ and app/events/
 COVERING := tests/store tests/events tests/durability/test_io_errors.py tests/cli tests/audit \
 	tests/http/test_operators.py tests/http/test_refusals.py tests/events/test_replay_job.py
 
@@ -12,7 +12,7 @@ COVERING := tests/store tests/events tests/durability/test_io_errors.py tests/cl
 run: $(VENV)/run.stamp
 	$(BIN)/flask serve
 
-# with a certificate made on the spot, which no browser trusts: for trying it out
+# for a trial only: with a generated certificate, which no browser trusts
 run-tls: $(VENV)/dev.stamp $(VENV)/tls/server.key
 	DAYBOOK_TLS_CERT=$(VENV)/tls/server.pem DAYBOOK_TLS_KEY=$(VENV)/tls/server.key $(BIN)/flask serve
 

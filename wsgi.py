@@ -1,4 +1,4 @@
-"""The server's entry point: every process of it imports `app` from here."""
+"""The WSGI entry point: every server process imports `app` from here."""
 
 import os
 
@@ -9,8 +9,8 @@ from app.server import workers
 try:
     app = create_app(delivers=workers.delivers())
     if "FLASK_RUN_FROM_CLI" not in os.environ:
-        workers.begin(app)
+        workers.start_worker(app)
 except DaybookError as error:
-    workers.refuse(error)
+    workers.exit_with_error(error)
 
-workers.serves()
+workers.report_serving()

@@ -1,6 +1,7 @@
-"""Daybook: `create_app` is the only place where the parts meet."""
+"""Daybook: `create_app` connects the parts of the application; no other module does."""
 
 import os
+from collections.abc import Callable
 from functools import partial
 from urllib.parse import urlsplit
 
@@ -24,6 +25,7 @@ from app.config import Config, from_environment
 from app.events import routes as event_routes
 from app.events.dispatch.dispatcher import Dispatcher
 from app.events.dispatch.jobs import JOB_DAYS, ScheduledJob
+from app.events.dispatch.observer import Observer
 from app.events.dispatch.retry import RetryPolicy
 from app.events.failures import FAILURES
 from app.events.faults import FAULTS
@@ -66,13 +68,12 @@ from app.inventory.service import emit_low_stock_digest
 from app.notification.handlers import Notifier
 from app.notification.maildir import Maildir
 from app.notification.smtp import Smtp
-from app.notification.transport import Transport
-from app.observability import routes as watching_routes
+from app.observability import routes as observability_routes
 from app.observability.delivery_log import DeliveryLog, ObserverGroup
 from app.observability.metrics import Metrics
-from app.observability.request_log import watch
+from app.observability.request_log import observe_requests
 from app.observability.store_metrics import StoreMetrics
-from app.observability.tracing import spans_to
+from app.observability.tracing import make_spans
 from app.openapi import docs
 from app.orders import routes as order_routes
 from app.orders.currency import with_currency_check
@@ -85,7 +86,7 @@ from app.shipping import routes as shipping_routes
 from app.shipping.documents import SHIPMENTS
 from app.shipping.handlers import on_order_event as prepare_shipment
 from app.shipping.service import shipping_policy
-from app.store import Collection
+from app.store import Collection, Store
 from app.web import routes as pages
 from app.web.layout.context import PageContext
 
@@ -115,93 +116,45 @@ HANDLERS = frozenset({"orders", "inventory", "billing", "shipping", "notificatio
 
 
 def create_app(config: Config | None = None, *, delivers: bool = True) -> Flask:
-    """The application. Opens nothing: the first request, command or `Runtime.start` does.
+    """Return the application. It opens the store at the first request, command or Runtime.start.
 
-    Without `config` the DAYBOOK_* variables count; raises Invalid when one is wrong. Without
-    `delivers`, it is another process that delivers events and writes the readable files.
+    Without `config`, reads the DAYBOOK_* variables; raises Invalid when one is wrong. Without
+    `delivers`, another process delivers events and writes the readable files.
     """
     config = config or from_environment(os.environ)
-    registry = connect_handlers(config)
-    spans = spans_to(config.otlp_endpoint)
+    spans = make_spans(config.otlp_endpoint)
     metrics = Metrics(HANDLERS, config.currency.code, on_commit=spans.committed if spans else None)
-    tracing = (spans,) if spans else ()
+    observer = ObserverGroup(metrics, DeliveryLog(), *((spans,) if spans else ()))
     runtime = Runtime(
         config,
         with_currency_check(config.currency, COLLECTIONS),
-        lambda store: Dispatcher(
-            store,
-            registry,
-            RetryPolicy(config.retry_attempts, config.retry_wait),
-            jobs=[
-                ScheduledJob(
-                    "low stock", config.low_stock_check, config.timezone, emit_low_stock_digest
-                )
-            ],
-            with_faults=config.faults,
-            observer=ObserverGroup(metrics, DeliveryLog(), *tracing),
-        ),
+        _dispatcher_factory(config, observer),
         observer=metrics,
         delivers=delivers,
     )
     app = Flask(__name__, static_folder=None)
     app.url_map.strict_slashes = app.url_map.merge_slashes = False
-    app.extensions["daybook"] = runtime
     app.config["PREFERRED_URL_SCHEME"] = urlsplit(config.url or "http:").scheme
     app.config["MAX_CONTENT_LENGTH"] = MAX_READ_BYTES
+    app.extensions["daybook"] = runtime
     app.extensions["daybook_spans"] = spans
-    watch(app, metrics, spans)
-    app.before_request(
-        trusted_host_check(config.trusted_hosts or LOCAL_HOSTS | {config.host.lower()})
-    )
-    app.before_request(refuse_cross_site_requests)
-    app.before_request(runtime.start)
-    rate_limiter = RateLimiter(config.caller_rate, config.address_rate)
-    app.before_request(rate_limiter.limit(Guard(runtime, config.oidc_issuer or "").authorize))
-    app.after_request(announce_patch)
-    app.after_request(compress)
-    rules = OrderPolicy(config.currency, config.unlisted_products, config.payment_method)
-    long_poll_slots = LongPollSlots(config.threads // 4)
-    app.register_blueprint(order_routes.blueprint(runtime, rules, long_poll_slots))
-    app.register_blueprint(inventory_routes.blueprint(runtime, config.currency))
-    app.register_blueprint(billing_routes.blueprint(runtime, _shop(config)))
-    app.register_blueprint(
-        shipping_routes.blueprint(runtime, shipping_policy(config), config.carrier_secret)
-    )
-    app.register_blueprint(
-        event_routes.blueprint(runtime, HANDLERS, resolve_order_id, with_faults=config.faults)
-    )
-    app.register_blueprint(
-        watching_routes.blueprint(
-            runtime, metrics, StoreMetrics(runtime, HANDLERS, config.data), config.ready_delay_s
-        )
-    )
-    app.register_blueprint(docs.blueprint())
-    site = PageContext(
-        runtime,
-        rules,
-        config.timezone,
-        config.data / "mail",
-        _shop(config),
-        with_faults=config.faults,
-        handlers=HANDLERS,
-        sends_by_smtp=config.smtp_url is not None,
-        streams=config.threads // 4,
-        count_streams=metrics.streams.inc,
-        provider=_provider(config),
-    )
-    pages.install(app, site)
+    observe_requests(app, metrics, spans)
+    _install_hooks(app, config, runtime)
+    _install_api(app, config, runtime.store, metrics)
+    _install_pages(app, config, runtime, metrics)
     problems.install(app)
     cli.install(app)
-    served = RequestLimiter(trust_proxies(config.trusted_proxies, app.wsgi_app), config.threads)
-    app.wsgi_app = with_security_headers(served)  # type: ignore[assignment]  # (as Flask documents)
+    limited = RequestLimiter(trust_proxies(config.trusted_proxies, app.wsgi_app), config.threads)
+    app.wsgi_app = with_security_headers(limited)  # type: ignore[assignment]  # (as Flask documents)
     return app
 
 
 def connect_handlers(config: Config) -> HandlerRegistry:
-    """Which service hears of which event."""
+    """Return the registry that says which service handles which event."""
     registry = HandlerRegistry()
     notifier = _notifier(config)
     order_events = (OrderPlaced, OrderUpdated, OrderCancelled, OrderDeleted)
+    payment_events = (PaymentCaptured, PaymentFailed, PaymentRefunded)
     registry.connect(TransactionalHandler("inventory", reserve), *order_events)
     registry.connect(TransactionalHandler("inventory", on_stock_freed), StockFreed)
     registry.connect(TransactionalHandler("inventory", on_fulfilled), OrderFulfilled)
@@ -211,9 +164,7 @@ def connect_handlers(config: Config) -> HandlerRegistry:
         *order_events,
         InventoryReserved,
         InventoryBackordered,
-        PaymentCaptured,
-        PaymentFailed,
-        PaymentRefunded,
+        *payment_events,
         OrderFulfilled,
         OrderDelivered,
         ProductLowStock,
@@ -234,16 +185,81 @@ def connect_handlers(config: Config) -> HandlerRegistry:
         InventoryBackordered,
         PaymentCaptured,
     )
-    registry.connect(
-        TransactionalHandler("orders", on_payment), PaymentCaptured, PaymentFailed, PaymentRefunded
-    )
+    registry.connect(TransactionalHandler("orders", on_payment), *payment_events)
     return registry
 
 
+def _dispatcher_factory(config: Config, observer: Observer) -> Callable[[Store], Dispatcher]:
+    registry = connect_handlers(config)
+    retries = RetryPolicy(config.retry_attempts, config.retry_wait)
+    low_stock = ScheduledJob(
+        "low stock", config.low_stock_check, config.timezone, emit_low_stock_digest
+    )
+    return lambda store: Dispatcher(
+        store,
+        registry,
+        retries,
+        jobs=[low_stock],
+        with_faults=config.faults,
+        observer=observer,
+    )
+
+
+def _install_hooks(app: Flask, config: Config, runtime: Runtime) -> None:
+    """Install the checks that run before every request, and what completes every response."""
+    rate_limiter = RateLimiter(config.caller_rate, config.address_rate)
+    guard = Guard(runtime.store, config.oidc_issuer or "")
+    app.before_request(
+        trusted_host_check(config.trusted_hosts or LOCAL_HOSTS | {config.host.lower()})
+    )
+    app.before_request(refuse_cross_site_requests)
+    app.before_request(runtime.start)
+    app.before_request(rate_limiter.limit(guard.authorize))
+    app.after_request(announce_patch)
+    app.after_request(compress)
+
+
+def _install_api(app: Flask, config: Config, store: Store, metrics: Metrics) -> None:
+    """Install the routes for programs."""
+    store_metrics = StoreMetrics(store, HANDLERS, config.data)
+    for blueprint in (
+        order_routes.blueprint(store, _order_policy(config), LongPollSlots(config.threads // 4)),
+        inventory_routes.blueprint(store, config.currency),
+        billing_routes.blueprint(store, _shop(config)),
+        shipping_routes.blueprint(store, shipping_policy(config), config.carrier_secret),
+        event_routes.blueprint(store, HANDLERS, resolve_order_id, with_faults=config.faults),
+        observability_routes.blueprint(store, metrics, store_metrics, config.ready_delay_s),
+        docs.blueprint(),
+    ):
+        app.register_blueprint(blueprint)
+
+
+def _install_pages(app: Flask, config: Config, runtime: Runtime, metrics: Metrics) -> None:
+    """Install the pages for people."""
+    context = PageContext(
+        runtime.store,
+        _order_policy(config),
+        config.timezone,
+        config.data / "mail",
+        _shop(config),
+        with_faults=config.faults,
+        handlers=HANDLERS,
+        sends_by_smtp=config.smtp_url is not None,
+        streams=config.threads // 4,
+        count_streams=metrics.streams.inc,
+        provider=_oidc_provider(config),
+        config=config,
+        stopping=runtime.stopping,
+    )
+    pages.install(app, context)
+
+
+def _order_policy(config: Config) -> OrderPolicy:
+    return OrderPolicy(config.currency, config.unlisted_products, config.payment_method)
+
+
 def _notifier(config: Config) -> Notifier:
-    transport: Transport = Maildir(config.data / "mail")
-    if config.smtp_url:
-        transport = Smtp(config.smtp_url)
+    transport = Smtp(config.smtp_url) if config.smtp_url else Maildir(config.data / "mail")
     return Notifier(
         transport,
         config.mail_from,
@@ -254,11 +270,11 @@ def _notifier(config: Config) -> Notifier:
     )
 
 
-def _provider(config: Config) -> IdentityProvider | None:
-    """Who signs people in besides this shop; the settings are all there or none is."""
+def _oidc_provider(config: Config) -> IdentityProvider | None:
+    """Return the OpenID provider for sign-in; its settings are set together or not at all."""
     if not (config.oidc_issuer and config.oidc_client_id and config.oidc_client_secret):
         return None
-    from app.auth.oidc import OidcProvider, Registration  # not for shops that have no provider
+    from app.auth.oidc import OidcProvider, Registration  # imported only where it is used: slow
 
     return OidcProvider(
         Registration(

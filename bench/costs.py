@@ -1,6 +1,6 @@
-"""Where the processor's microseconds of one POST go: `python -m bench.costs`.
+"""Measures the processor time of each part of one POST: `python -m bench.costs`.
 
-One thread, no server, so that each part can be timed by itself. The table goes to stdout and to
+One thread and no server, so that each part is timed by itself. The table goes to stdout and to
 bench/costs.md.
 """
 
@@ -34,11 +34,11 @@ from bench.peers import flask_echo
 from bench.servers import ROOT, work_folder
 from bench.workload import write_orders
 
-WHOLE = "the whole POST, in a batch of its own"
-HTTP = "of this the layer that makes HTTP safe: who and whence, body, key, headers, errors"
+WHOLE_POST = "the whole POST, in a batch of its own"
+HTTP_LAYER = "of this the HTTP layer: sign-in, proxies, body, idempotency key, headers, errors"
 RESULTS = ROOT / "bench" / "costs.md"
-SAMPLES, CALLS = 30, 50
-TOGETHER = 16
+SAMPLES, CALLS_PER_SAMPLE = 30, 50
+BATCH_ORDERS = 16
 
 
 def main() -> int:
@@ -49,12 +49,12 @@ def main() -> int:
     with work_folder(folder) as work:
         write_orders(work / "orders")
         rows = _rows(work / "data", (work / "orders").read_bytes().splitlines()[0])
-    listed = "\n".join(f"- {name}: {fact}" for name, fact in facts(folder).items())
-    told = "\n".join(f"| {name} | {microseconds:.0f} |" for name, microseconds in rows.items())
+    fact_lines = "\n".join(f"- {name}: {fact}" for name, fact in facts(folder).items())
+    table = "\n".join(f"| {name} | {microseconds:.0f} |" for name, microseconds in rows.items())
     page = (
-        "# Where the microseconds of one POST go\n\nWritten by `python -m bench.costs`; do not "
-        f"edit. Processor time, medians.\n\n{listed}\n\n| part | µs |\n| --- | ---: |\n{told}\n\n"
-        f"That layer is {rows[HTTP] / rows[WHOLE]:.0%} of the POST.\n"
+        "# The processor time of one POST\n\nWritten by `python -m bench.costs`; do not edit. "
+        f"Medians.\n\n{fact_lines}\n\n| part | µs |\n| --- | ---: |\n{table}\n\n"
+        f"The HTTP layer is {rows[HTTP_LAYER] / rows[WHOLE_POST]:.0%} of the POST.\n"
     )
     print(page)
     RESULTS.write_text(page, "utf-8")
@@ -67,20 +67,20 @@ def _rows(data: Path, body: bytes) -> dict[str, float]:
     runtime = app.extensions["daybook"]
     store: JsonFileStore = runtime.open()
     add_products(store)
-    # another one leads, so that no handler works here meanwhile
+    # another store leads, so that no handler runs in this process meanwhile
     leader = JsonFileStore(data, runtime.collections)
     leader.lead(timeout_s=1)
     schema, rules = request_schema(config.currency), OrderPolicy(config.currency)
-    wanted = load(schema, strict_json.loads(body))
+    order = load(schema, strict_json.loads(body))
 
-    def place_together() -> None:
+    def place_batch() -> None:
         with store.transaction() as tx:
-            for _ in range(TOGETHER):
-                place_order(tx, rules, wanted)
+            for _ in range(BATCH_ORDERS):
+                place_order(tx, rules, order)
 
     def place_alone() -> None:
         with store.transaction() as tx:
-            place_order(tx, rules, wanted)
+            place_order(tx, rules, order)
 
     def change_nothing() -> None:
         with store.transaction():
@@ -91,25 +91,23 @@ def _rows(data: Path, body: bytes) -> dict[str, float]:
             _poster(flask_echo.create_app(), body)
         ),
         "reading the body as strict JSON": _microseconds(lambda: strict_json.loads(body)),
-        "checking it (marshmallow)": _microseconds(lambda: load(schema, json.loads(body))),
-        "a transaction that changes nothing: turn, lock, catching up": _microseconds(
-            change_nothing
-        ),
-        f"an order in a batch of {TOGETHER}: prices, order, event, journal, indexes": (
-            _microseconds(place_together) / TOGETHER
+        "validating it (marshmallow)": _microseconds(lambda: load(schema, json.loads(body))),
+        "an empty transaction: locks, catching up": _microseconds(change_nothing),
+        f"an order in a batch of {BATCH_ORDERS}: prices, order, event, journal, indexes": (
+            _microseconds(place_batch) / BATCH_ORDERS
         ),
         "an order in a batch of its own, with its sync": _microseconds(place_alone),
-        WHOLE: _microseconds(_poster(app, body)),
+        WHOLE_POST: _microseconds(_poster(app, body)),
     }
     echo = next(iter(rows.values()))
-    rows[HTTP] = _microseconds(_poster(_without_the_order(app, store, config), body)) - echo
+    rows[HTTP_LAYER] = _microseconds(_poster(_without_the_order(app, store, config), body)) - echo
     leader.close()
     runtime.close()
     return rows
 
 
 def _without_the_order(app: Flask, store: JsonFileStore, config: Config) -> Flask:
-    """The application, but its POST /order answers with an order that is there already."""
+    """Make POST /order respond with an order that is already stored."""
     schema = request_schema(config.currency)
     with store.read() as view:
         [order] = view.find("orders", limit=1).documents
@@ -125,19 +123,19 @@ def _without_the_order(app: Flask, store: JsonFileStore, config: Config) -> Flas
 
 
 def _microseconds(call: Callable[[], object]) -> float:
-    """The median processor time of one call, in this thread: handlers work in others meanwhile."""
+    """Return the median processor time of one call in this thread; handlers run in others."""
     call()
     samples = []
     for _ in range(SAMPLES):
         began = time.thread_time()
-        for _ in range(CALLS):
+        for _ in range(CALLS_PER_SAMPLE):
             call()
-        samples.append((time.thread_time() - began) / CALLS * 1e6)
+        samples.append((time.thread_time() - began) / CALLS_PER_SAMPLE * 1e6)
     return statistics.median(samples)
 
 
 def _poster(app: Flask, body: bytes) -> Callable[[], object]:
-    """POST /order straight into the WSGI application."""
+    """Return a function that calls the WSGI application with POST /order."""
 
     def post() -> None:
         environ: dict[str, Any] = {

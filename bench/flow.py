@@ -1,11 +1,11 @@
-"""Measures what comes after the answer: `python -m bench.flow`.
+"""Measures the deliveries after the response: `python -m bench.flow`.
 
-* Full flow: orders as fast as sixteen clients can send them, until every handler is done with all.
-* Delay: two hundred orders a second; how long after each its last handler is done.
-* Replay: thousands of deliveries fail for good; how fast `flask replay --all` gets them done.
+* Full flow: sixteen clients send orders as fast as they can, until every handler has done its part.
+* Delay: at 200 orders a second, the time from each order to its last handler.
+* Replay: thousands of deliveries fail permanently; the rate of `flask replay --all`.
 
-The times are those that Daybook itself put on record in data/events.json. The page goes to stdout
-and to bench/flow.md.
+The times are those that Daybook records in data/events.json. The page goes to stdout and to
+bench/flow.md.
 """
 
 import argparse
@@ -24,12 +24,12 @@ from pathlib import Path
 
 from bench.load import Measurement, drive, render
 from bench.machine import facts
-from bench.servers import HOST, ROOT, Place, running, work_folder
+from bench.servers import HOST, ROOT, Instance, running, work_folder
 from bench.workload import write_orders
 
 RESULTS = ROOT / "bench" / "flow.md"
 EMPTY = b"[\n]\n"
-SETTLE_S = 600.0
+DELIVERY_TIMEOUT_S = 600.0
 PACE_PER_S = 200
 SENDERS = 4
 CLIENTS = 16
@@ -39,134 +39,138 @@ JSON = {"Content-Type": "application/json"}
 
 def main() -> int:
     """Measure, print, and write the page."""
-    given = _arguments()
-    with work_folder(given.folder) as work:
+    args = _arguments()
+    with work_folder(args.folder) as work:
         orders = work / "orders.ndjson"
         write_orders(orders)
         bodies = orders.read_bytes().splitlines()
-        start = partial(running, "daybook", given.workers, work)
-        with start() as place:
-            flow = full_flow(place, bodies, given.orders)
-        with start() as place:
-            delays_ms = paced(place, bodies, given.seconds)
-        with start(settings={"DAYBOOK_FAULTS": "on"}) as place:
-            replayed_per_s = replay(place, bodies, given.failures)
-    page = _page(given, flow, delays_ms, replayed_per_s)
+        start = partial(running, "daybook", args.workers, work)
+        with start() as instance:
+            flow = measure_full_flow(instance, bodies, args.orders)
+        with start() as instance:
+            delays_ms = measure_delays(instance, bodies, args.seconds)
+        with start(settings={"DAYBOOK_FAULTS": "on"}) as instance:
+            replayed_per_s = measure_replay(instance, bodies, args.failures)
+    page = _page(args, flow, delays_ms, replayed_per_s)
     print(page)
     RESULTS.write_text(page, "utf-8")
     return 0
 
 
-def full_flow(place: Place, bodies: list[bytes], orders: int) -> tuple[Measurement, float]:
-    """How fast the orders were acknowledged, and how many a second were handled to the end."""
-    _send(place, bodies, 500)
-    settle(place)
-    warm_up = _spans(place).keys()
-    acknowledged = _send(place, bodies, orders)
-    settle(place)
-    spans = [span for order, span in _spans(place).items() if order not in warm_up]
+def measure_full_flow(
+    instance: Instance, bodies: list[bytes], orders: int
+) -> tuple[Measurement, float]:
+    """Return the load driver's measurement, and the orders a second through all handlers."""
+    _send(instance, bodies, 500)
+    wait_until_delivered(instance)
+    warm_up = _spans(instance).keys()
+    acknowledged = _send(instance, bodies, orders)
+    wait_until_delivered(instance)
+    spans = [span for order, span in _spans(instance).items() if order not in warm_up]
     return acknowledged, orders / (max(end for _, end in spans) - min(begin for begin, _ in spans))
 
 
-def paced(place: Place, bodies: list[bytes], seconds: float) -> list[float]:
-    """The delay of each order from its event to its last handler, in milliseconds."""
-    _send(place, bodies, 200)
-    settle(place)
-    warm_up = _spans(place).keys()
+def measure_delays(instance: Instance, bodies: list[bytes], seconds: float) -> list[float]:
+    """Return the time of each order from its event to its last handler, in milliseconds."""
+    _send(instance, bodies, 200)
+    wait_until_delivered(instance)
+    warm_up = _spans(instance).keys()
     senders = [
-        threading.Thread(target=_send_paced, args=(place, bodies, seconds, n / PACE_PER_S))
+        threading.Thread(target=_send_paced, args=(instance, bodies, seconds, n / PACE_PER_S))
         for n in range(SENDERS)
     ]
     for sender in senders:
         sender.start()
     for sender in senders:
         sender.join()
-    settle(place)
-    spans = _spans(place).items()
+    wait_until_delivered(instance)
+    spans = _spans(instance).items()
     return [(end - begin) * 1000 for order, (begin, end) in spans if order not in warm_up]
 
 
-def replay(place: Place, bodies: list[bytes], failures: int) -> float:
-    """Entries of failure.json that a `flask replay` gets done in a second, its start included."""
-    _request(place, "PUT", "/fault/billing", b'{"mode": "reject"}')
-    _send(place, bodies, failures)
-    _wait_until(lambda: _lines(place, "failure.json") >= failures)
-    _request(place, "DELETE", "/fault/billing")
+def measure_replay(instance: Instance, bodies: list[bytes], failures: int) -> float:
+    """Return the entries of failure.json replayed a second, with the start of the command."""
+    _request(instance, "PUT", "/fault/billing", b'{"mode": "reject"}')
+    _send(instance, bodies, failures)
+    _wait_until(lambda: _lines(instance, "failure.json") >= failures)
+    _request(instance, "DELETE", "/fault/billing")
     began = time.monotonic()
     subprocess.run(
         [sys.executable, "-m", "flask", "replay", "--all"],
         cwd=ROOT,
-        env=dict(place.environment),
+        env=dict(instance.environment),
         check=True,
         capture_output=True,
     )
     took_s = time.monotonic() - began
-    settle(place)
-    if _lines(place, "failure.json"):
+    wait_until_delivered(instance)
+    if _lines(instance, "failure.json"):
         raise RuntimeError("the replay left failures behind")
     return failures / took_s
 
 
-def settle(place: Place) -> None:
-    """Wait until every event is delivered, and the readable files say so."""
-    newest = json.loads(_request(place, "GET", "/order?limit=1"))["orders"][0]["order_id"].encode()
+def wait_until_delivered(instance: Instance) -> None:
+    """Wait until every event is delivered, by the readable files."""
+    newest = json.loads(_request(instance, "GET", "/order?limit=1"))["orders"][0][
+        "order_id"
+    ].encode()
 
-    def is_settled() -> bool:
-        in_file = newest in _tail(place.data / "orders.json")
-        return in_file and (place.data / "outbox.json").read_bytes() == EMPTY
+    def is_delivered() -> bool:
+        in_file = newest in _tail(instance.data / "orders.json")
+        return in_file and (instance.data / "outbox.json").read_bytes() == EMPTY
 
-    # the files are replaced one after the other, so look again when all have been
-    _wait_until(is_settled)
+    # the files are replaced one after the other, so check again after the last one
+    _wait_until(is_delivered)
     time.sleep(0.5)
-    _wait_until(is_settled)
+    _wait_until(is_delivered)
 
 
-def _wait_until(is_so: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + SETTLE_S
-    while not is_so():
+def _wait_until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + DELIVERY_TIMEOUT_S
+    while not condition():
         if time.monotonic() > deadline:
             raise TimeoutError("the handlers did not catch up")
         time.sleep(0.05)
 
 
 def _tail(file: Path) -> bytes:
-    """The end of a readable file, where the newest document stands."""
+    """Return the end of a readable file, which has the newest document."""
     with file.open("rb") as opened:
         opened.seek(max(file.stat().st_size - TAIL_BYTES, 0))
         return opened.read()
 
 
-def _lines(place: Place, name: str) -> int:
-    """How many documents a readable file has."""
-    return (place.data / name).read_bytes().count(b"\n") - EMPTY.count(b"\n")
+def _lines(instance: Instance, name: str) -> int:
+    """Return the number of documents in a readable file."""
+    return (instance.data / name).read_bytes().count(b"\n") - EMPTY.count(b"\n")
 
 
-def _spans(place: Place) -> dict[str, tuple[float, float]]:
-    """For each order the moments of its first event and of its last finished delivery."""
+def _spans(instance: Instance) -> dict[str, tuple[float, float]]:
+    """Return for each order the times of its first event and of its last done delivery."""
     times: defaultdict[str, list[float]] = defaultdict(list)
-    with (place.data / "events.json").open("rb") as lines:
+    with (instance.data / "events.json").open("rb") as lines:
         for line in lines:
             if line.startswith(b"{"):
                 record = json.loads(line.rstrip(b",\n"))
                 done = (delivery["at"] for delivery in record["deliveries"].values())
-                moments = [record["event"]["time"], *done]
-                times[record["event"]["subject"]] += map(_moment, moments)
+                times_of_record = [record["event"]["time"], *done]
+                times[record["event"]["subject"]] += map(_timestamp, times_of_record)
     return {subject: (min(moments), max(moments)) for subject, moments in times.items()}
 
 
-def _moment(text: str) -> float:
+def _timestamp(text: str) -> float:
     return datetime.fromisoformat(text).timestamp()
 
 
-def _send(place: Place, bodies: list[bytes], orders: int) -> Measurement:
-    """Have sixteen clients send so many orders, each as soon as it has its last answer."""
-    requests = [render("POST", f"{place.url}/order", body) for body in bodies]
-    return drive(HOST, place.port, requests, clients=CLIENTS, count=orders)
+def _send(instance: Instance, bodies: list[bytes], orders: int) -> Measurement:
+    """Send `orders` orders with sixteen clients, each in a closed loop."""
+    requests = [render("POST", f"{instance.url}/order", body) for body in bodies]
+    return drive(HOST, instance.port, requests, clients=CLIENTS, count=orders)
 
 
-def _send_paced(place: Place, bodies: list[bytes], seconds: float, offset_s: float) -> None:
-    """Send this sender's share of PACE_PER_S orders a second, on time whatever the answers take."""
-    connection = http.client.HTTPConnection(HOST, place.port, timeout=30)
+def _send_paced(instance: Instance, bodies: list[bytes], seconds: float, offset_s: float) -> None:
+    """Send this sender's share of PACE_PER_S orders a second, at a fixed rate."""
+    connection = http.client.HTTPConnection(HOST, instance.port, timeout=30)
     began = time.monotonic() + offset_s
     for n in range(int(seconds * PACE_PER_S / SENDERS)):
         time.sleep(max(began + n * SENDERS / PACE_PER_S - time.monotonic(), 0))
@@ -175,8 +179,8 @@ def _send_paced(place: Place, bodies: list[bytes], seconds: float, offset_s: flo
     connection.close()
 
 
-def _request(place: Place, method: str, path: str, body: bytes = b"") -> bytes:
-    connection = http.client.HTTPConnection(HOST, place.port, timeout=30)
+def _request(instance: Instance, method: str, path: str, body: bytes = b"") -> bytes:
+    connection = http.client.HTTPConnection(HOST, instance.port, timeout=30)
     connection.request(method, path, body, JSON if body else {})
     response = connection.getresponse()
     text = response.read()
@@ -187,13 +191,13 @@ def _request(place: Place, method: str, path: str, body: bytes = b"") -> bytes:
 
 
 def _page(
-    given: argparse.Namespace,
+    args: argparse.Namespace,
     flow: tuple[Measurement, float],
     delays_ms: list[float],
     replayed_per_s: float,
 ) -> str:
     acknowledged, handled_per_s = flow
-    listed = [f"- {name}: {fact}" for name, fact in facts(given.folder).items()]
+    fact_lines = [f"- {name}: {fact}" for name, fact in facts(args.folder).items()]
     ordered = sorted(delays_ms)
     p99_ms = ordered[-(-len(ordered) * 99 // 100) - 1]
     return "\n".join(
@@ -202,18 +206,17 @@ def _page(
             "",
             "Written by `python -m bench.flow`; do not edit.",
             "",
-            *listed,
-            f"- {given.workers} workers, {CLIENTS} clients",
+            *fact_lines,
+            f"- {args.workers} workers, {CLIENTS} clients",
             "",
             "| figure | |",
             "| --- | ---: |",
-            f"| {given.orders:,} orders acknowledged, per second "
-            f"| {acknowledged.per_second:,.0f} |",
+            f"| {args.orders:,} orders acknowledged, per second | {acknowledged.per_second:,.0f} |",
             f"| the same, through all their handlers, per second | **{handled_per_s:,.0f}** |",
             f"| delay at {PACE_PER_S} orders a second, median "
             f"| **{statistics.median(ordered):.0f} ms** |",
-            f"| the same, 99 of 100 within | {p99_ms:.0f} ms |",
-            f"| {given.failures:,} failures replayed, per second | **{replayed_per_s:,.0f}** |",
+            f"| the same, 99th percentile | {p99_ms:.0f} ms |",
+            f"| {args.failures:,} failures replayed, per second | **{replayed_per_s:,.0f}** |",
             "",
         ]
     )

@@ -1,8 +1,8 @@
-"""Fills a data folder with orders that have been through all their handlers, quickly.
+"""Fills a data folder with completely handled orders, quickly.
 
 The documents are those that the service itself would have written: order, reservation, invoice,
-shipment, timeline and archived events. A generator of its own is needed because a hundred thousand
-orders through the handlers take minutes. `flask check` finds nothing wrong with the outcome.
+shipment, timeline and archived events. The service would take minutes for a hundred thousand
+orders. `flask check` finds no difference in the result.
 """
 
 import random
@@ -28,8 +28,8 @@ from app.store.files.store import JsonFileStore
 from bench.workload import PRODUCTS, STOCK
 
 BATCH = 500
-CHECKPOINT_EVERY = 250_000
-"""Orders. In memory they take some ten kilobytes each until then."""
+CHECKPOINT_INTERVAL_ORDERS = 250_000
+"""Until a checkpoint, an order takes about ten kilobytes of memory."""
 SPAN_DAYS = 365
 
 
@@ -40,7 +40,7 @@ def generate(folder: Path, orders: int, seed: int = 1) -> None:
     add_products(store)
     checkpointer = Checkpointer(store)
     for begin in range(0, orders, BATCH):
-        if begin % CHECKPOINT_EVERY == 0:
+        if begin % CHECKPOINT_INTERVAL_ORDERS == 0:
             checkpointer.checkpoint()
         with store.transaction() as tx:
             for n in range(begin, min(begin + BATCH, orders)):
@@ -50,7 +50,7 @@ def generate(folder: Path, orders: int, seed: int = 1) -> None:
 
 
 def add_products(store: Store) -> None:
-    """Fill the shelf with more than can be sold."""
+    """Add the products, with more stock than any run can sell."""
     with store.transaction() as tx:
         for n in range(1, PRODUCTS + 1):
             product = {"sku": f"sku-{n:03}", "name": f"Product {n}", "price": f"{n}.50"}

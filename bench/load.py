@@ -1,12 +1,12 @@
-"""Drives one HTTP/1.1 service with a fixed number of clients and times every answer.
+"""Loads one HTTP/1.1 service with a fixed number of clients and times every response.
 
-Closed loop: each of N keep-alive connections sends its next request when it has the whole answer
+Closed loop: each of N keep-alive connections sends its next request once it has the whole response
 to its last one. The driver shares the machine's cores with the service that it measures, so it
-must cost little: one thread, raw non-blocking sockets, requests rendered beforehand, and of an
-answer it reads no more than the status and the Content-Length.
+must cost little: one thread, raw non-blocking sockets, requests rendered beforehand; of a response
+it parses only the status and the Content-Length.
 
-bench.run starts it as a process of its own (`python -m bench.load`). It must never count an
-answer that it did not fully receive, nor report a rate for a run with an unexpected status.
+bench.run starts it as a process of its own (`python -m bench.load`). It must never count a
+response that it did not fully receive, nor report a rate for a run with an unexpected status.
 """
 
 import argparse
@@ -22,8 +22,8 @@ from itertools import cycle
 from pathlib import Path
 from urllib.parse import urljoin, urlsplit
 
-STALL_S = 30.0
-"""So long without any answer on any connection, and the run is given up."""
+STALL_TIMEOUT_S = 30.0
+"""A run without any response on any connection for this long is invalid."""
 
 
 class LoadInvalid(Exception):
@@ -34,9 +34,9 @@ class LoadInvalid(Exception):
 class Measurement:
     """One valid run.
 
-    requests are the answers that came within `seconds`, and per_second is their rate. Requests
-    under way when the time was up are still waited for: they join the percentiles, max_ms and
-    `statuses` (status to count), so a slow last answer cannot hide.
+    `requests` are the responses that came within `seconds`, and `per_second` is their rate.
+    Requests under way at the end of that time are awaited, too: they count in the percentiles, in
+    max_ms and in `statuses` (counts by status), so a slow last response is visible.
     """
 
     requests: int
@@ -61,8 +61,8 @@ def drive(
 ) -> Measurement:
     """Send `requests` in turn, over and over, for `seconds` or until `count` were answered.
 
-    Raises ValueError unless one of `seconds` and `count` is given, LoadInvalid with the first bad
-    body when any answer had another status, and OSError when a connection fails.
+    Raises ValueError unless one of `seconds` and `count` is args, LoadInvalid with the first bad
+    body when any response had another status, and OSError when a connection fails.
     """
     if (seconds is None) == (count is None):
         raise ValueError("give either seconds or count")
@@ -86,11 +86,11 @@ def render(method: str, url: str, body: bytes = b"") -> bytes:
     return "\r\n".join([*head, "", ""]).encode("ascii") + body
 
 
-def answer_length(received: bytes) -> int | None:
-    """Return how many bytes the answer at the start of `received` has; None: head incomplete.
+def response_length(received: bytes) -> int | None:
+    """Return the bytes of the response at the start of `received`; None if its head is incomplete.
 
     Raises LoadInvalid when the head gives no Content-Length (chunked, or until the end of the
-    connection): the driver does not guess where such an answer ends.
+    connection): the driver does not guess where such a response ends.
     """
     head_end = received.find(b"\r\n\r\n")
     if head_end < 0:
@@ -105,7 +105,7 @@ def answer_length(received: bytes) -> int | None:
 
 
 def _connect(host: str, port: int) -> socket.socket:
-    connected = socket.create_connection((host, port), timeout=STALL_S)
+    connected = socket.create_connection((host, port), timeout=STALL_TIMEOUT_S)
     connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     connected.setblocking(False)
     return connected
@@ -146,9 +146,9 @@ class _Run:
                 selector.register(connection.socket, selectors.EVENT_READ, connection)
                 self._send_next(connection)
             while self._waiting:
-                ready = selector.select(STALL_S)
+                ready = selector.select(STALL_TIMEOUT_S)
                 if not ready:
-                    raise LoadInvalid(f"no answer on any connection for {STALL_S:.0f} s")
+                    raise LoadInvalid(f"no response on any connection for {STALL_TIMEOUT_S:.0f} s")
                 for key, _ in ready:
                     self._receive(key.data)
         self._cpu_s = time.process_time() - cpu_before
@@ -187,9 +187,9 @@ class _Run:
     def _receive(self, connection: _Connection) -> None:
         chunk = connection.socket.recv(65536)
         if not chunk:
-            raise LoadInvalid("the service closed a connection that was waiting for its answer")
+            raise LoadInvalid("the service closed a connection before its response")
         received = connection.received = connection.received + chunk
-        length = answer_length(received)
+        length = response_length(received)
         if length is None or len(received) < length:
             return
         self._tally(connection, int(received[9:12]))
@@ -214,21 +214,21 @@ def _percentile_ms(ordered: Sequence[float], percent: int) -> float:
     return round(ordered[rank - 1] * 1000, 2)
 
 
-def _requests(given: argparse.Namespace) -> list[bytes]:
-    if given.bodies:
-        return [render("POST", given.url, body) for body in given.bodies.read_bytes().splitlines()]
-    if given.requests:
-        lines = map(json.loads, given.requests.read_text("utf-8").splitlines())
+def _requests(args: argparse.Namespace) -> list[bytes]:
+    if args.bodies:
+        return [render("POST", args.url, body) for body in args.bodies.read_bytes().splitlines()]
+    if args.requests:
+        lines = map(json.loads, args.requests.read_text("utf-8").splitlines())
         return [
             render(
-                each["method"], urljoin(given.url, each["path"]), json.dumps(each["body"]).encode()
+                each["method"], urljoin(args.url, each["path"]), json.dumps(each["body"]).encode()
             )
             for each in lines
         ]
-    if given.paths:
-        paths = given.paths.read_text("utf-8").splitlines()
-        return [render("GET", urljoin(given.url, path)) for path in paths]
-    return [render("GET", given.url)]
+    if args.paths:
+        paths = args.paths.read_text("utf-8").splitlines()
+        return [render("GET", urljoin(args.url, path)) for path in paths]
+    return [render("GET", args.url)]
 
 
 def main() -> int:
@@ -243,18 +243,18 @@ def main() -> int:
     span.add_argument("--seconds", type=float)
     span.add_argument("--count", type=int)
     parser.add_argument("--expect", type=int, help="the one good status; default 201, for GET 200")
-    given = parser.parse_args()
+    args = parser.parse_args()
 
-    address = urlsplit(given.url)
+    address = urlsplit(args.url)
     try:
         measured = drive(
             address.hostname or "127.0.0.1",
             address.port or 80,
-            _requests(given),
-            clients=given.clients,
-            seconds=given.seconds,
-            count=given.count,
-            expected_status=given.expect or (201 if given.bodies else 200),
+            _requests(args),
+            clients=args.clients,
+            seconds=args.seconds,
+            count=args.count,
+            expected_status=args.expect or (201 if args.bodies else 200),
         )
     except (LoadInvalid, OSError) as reason:
         print(f"invalid run: {reason}", file=sys.stderr)

@@ -1,4 +1,4 @@
-"""What the figures depend on besides the code: the machine, its disk, the versions installed."""
+"""Facts that results depend on besides the code: the machine, its disk, installed versions."""
 
 import os
 import platform
@@ -11,22 +11,22 @@ from importlib.metadata import version
 from pathlib import Path
 
 SYNCS = 200
-FASTEST_DISK_MS = 0.01
-"""No disk syncs faster; below this the folder is in memory, where durability costs nothing."""
+MIN_DISK_SYNC_MS = 0.01
+"""Below this time of a sync the folder must be in memory, where durability costs nothing."""
 
 
 class NotADisk(Exception):
-    """The folder is in memory, so no run in it says what a durable order costs."""
+    """The folder is in memory, so no run in it measures the cost of a durable order."""
 
 
 def facts(folder: Path | None) -> dict[str, str]:
-    """Return what to print above the figures, by name.
+    """Return the facts by name, to print above the results.
 
     `folder` is where the services keep their data (None: the system's folder for temporary
     files). Raises NotADisk when writing there is too fast to be durable.
     """
     sync_ms = measure_sync_ms(folder)
-    if sync_ms < FASTEST_DISK_MS:
+    if sync_ms < MIN_DISK_SYNC_MS:
         raise NotADisk(
             f"one fdatasync takes {sync_ms:.4f} ms, so this folder is in memory; "
             "name one on a disk with --folder"

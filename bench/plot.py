@@ -1,7 +1,7 @@
-"""Draws a series as a bar chart in SVG: a bar to the median, a line from the lowest to the highest.
+"""Draws a series as a bar chart in SVG: a bar for the median, a line from minimum to maximum.
 
-The scale is logarithmic, because the services lie up to a thousand times apart; each bar says its
-figure, so nobody has to read it off.
+The scale is logarithmic, because the rates differ by a factor of up to a thousand; each bar has its
+median as text.
 """
 
 import statistics
@@ -20,7 +20,7 @@ STYLE = (
 
 
 def plot(series: Series) -> str:
-    """The chart as an SVG document."""
+    """Return the chart as an SVG document."""
     rates = {service: [run.per_second for run in runs] for service, runs in series.rounds.items()}
     top = max(max(each) for each in rates.values())
     height = TOP + ROW * len(rates) + 10

@@ -1,4 +1,4 @@
-"""Turns the measured rounds into the tables and the page that people read."""
+"""Formats the measured rounds as tables and as the page bench/results.md."""
 
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
@@ -7,25 +7,25 @@ from bench.load import Measurement
 
 OURS = "daybook"
 
-WHAT_IT_MEANS = """\
+EXPLANATION = """\
 Every acknowledged order of Daybook, of the SQLAlchemy peers and of sqlite3 was on disk, with its
 event, before its 201. TinyDB and json-server sync nothing; json-server checks nothing either. The
 echo keeps nothing and only shows the ceiling of Flask under this server.
 
 **The work is not the same, and the difference is to Daybook's disadvantage.** Daybook's dispatcher
 runs the handlers (stock, invoices, mail, shipping) in the background on the same cores while the
-orders come in. The peers only write their outbox row, if they have one: nobody reads it. On the
-other side the rate is of orders *acknowledged*: bench/flow.md says how soon the handlers are done.
+orders come in. The peers only write their outbox row, if they have one; no dispatcher reads it.
+The rate counts orders *acknowledged*: bench/flow.md has the rate through all handlers.
 
-A ratio is taken round by round, from runs that followed each other within seconds; given are the
-median of those ratios and, in brackets, the lowest and the highest. p50 and p99 are the medians
-of the rounds' own percentiles, and the maximum is the slowest answer of all rounds.
+A ratio compares two runs of one round, seconds apart; the table has the median of these ratios and,
+in brackets, the lowest and the highest. p50 and p99 are the medians of the rounds' own percentiles,
+and the maximum is the slowest response of all rounds.
 bench/README.md says how the peers are built and how to read this.
 """
 
 
 class Series:
-    """One comparison: what is asked of which services, and their measurements, one a round."""
+    """One comparison: the request, the services, and their measurements, one for each round."""
 
     def __init__(self, title: str, method: str, workers: int, services: Iterable[str]) -> None:
         self.title = title
@@ -41,30 +41,30 @@ def table(series: Series) -> str:
     titles += ["Daybook ÷ it"] if ours else []
     lines = [titles, ["---", *["---:"] * (len(titles) - 1)]]
     for service, runs in series.rounds.items():
-        lines.append([service, *_figures(runs), *([_ratio(ours, runs)] if ours else [])])
+        lines.append([service, *_cells(runs), *([_ratio(ours, runs)] if ours else [])])
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
 
 def page(measured: Sequence[Series], facts: Mapping[str, str]) -> str:
     """Return bench/results.md: the facts, the tables, and what they mean."""
-    listed = "\n".join(f"- {name}: {fact}" for name, fact in facts.items())
+    fact_lines = "\n".join(f"- {name}: {fact}" for name, fact in facts.items())
     tables = "\n\n".join(f"## {series.title}\n\n{table(series)}" for series in measured)
     return (
         "# Daybook next to its peers\n\n"
         "Written by `make bench`; do not edit.\n\n"
-        f"{listed}\n- {driver_cost(measured)}\n\n"
-        f"![Orders acknowledged per second](results.svg)\n\n{tables}\n\n{WHAT_IT_MEANS}"
+        f"{fact_lines}\n- {driver_cost(measured)}\n\n"
+        f"![Orders acknowledged per second](results.svg)\n\n{tables}\n\n{EXPLANATION}"
     )
 
 
 def driver_cost(measured: Sequence[Series]) -> str:
-    """Return one sentence on how much of the machine the load driver took for itself."""
+    """Return one sentence on the processor time that the load driver took."""
     runs = [run for series in measured for runs in series.rounds.values() for run in runs]
     shares = [run.driver_cpu_s / run.seconds for run in runs]
     return f"Load driver: at most {max(shares):.0%} of one core"
 
 
-def _figures(runs: Sequence[Measurement]) -> list[str]:
+def _cells(runs: Sequence[Measurement]) -> list[str]:
     rates = [run.per_second for run in runs]
     return [
         f"**{statistics.median(rates):,.0f}**",

@@ -1,8 +1,8 @@
-"""Measures what more stored orders cost: `python -m bench.scale [--few 100] [--many 100000]`.
+"""Compares many stored orders with few: `python -m bench.scale [--few 100] [--many 100000]`.
 
-Two services run at once, one with few orders stored and one with many. The load goes to one and
-then to the other, round by round, so each ratio is from runs that followed each other. The table
-goes to stdout and to bench/scale.md.
+Two services run at once, one with few stored orders and one with many. The load alternates between
+them in each round, so each ratio comes from consecutive runs. The table goes to stdout and to
+bench/scale.md.
 """
 
 import argparse
@@ -17,22 +17,22 @@ from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
-from bench.flow import settle
+from bench.flow import wait_until_delivered
 from bench.generate import generate
 from bench.machine import facts, private_mib
 from bench.run import load
-from bench.servers import ROOT, Place, running, work_folder
+from bench.servers import ROOT, Instance, running, work_folder
 from bench.workload import write_orders
 
 RESULTS = ROOT / "bench" / "scale.md"
-QUIET_S = 0.6
-"""So long after the last order a checkpoint has begun."""
+CHECKPOINT_DELAY_S = 0.6
+"""A checkpoint has started by then, counted from the last order."""
 STALL_CLIENTS = 4
 
-Asked = Callable[[int, random.Random], str]
-"""A path to GET, given how many orders are stored."""
+PathFactory = Callable[[int, random.Random], str]
+"""Returns a path to GET for a number of stored orders."""
 
-READS: dict[str, Asked] = {
+READS: dict[str, PathFactory] = {
     "GET /order/{number}": lambda stored, chance: f"/order/{1000 + chance.randint(1, stored)}",
     "list, newest 50": lambda stored, chance: "/order?limit=50",
     "list, oldest 50 confirmed": lambda stored, chance: (
@@ -49,38 +49,44 @@ READS: dict[str, Asked] = {
 
 def main() -> int:
     """Measure, print, and write the page."""
-    given = _arguments()
+    args = _arguments()
     with ExitStack() as stack:
         work = stack.enter_context(work_folder(None))
-        places = {
+        instances = {
             stored: stack.enter_context(
-                running("daybook", given.workers, work, partial(_fill, stored=stored))
+                running("daybook", args.workers, work, partial(_fill, stored=stored))
             )
-            for stored in (given.few, given.many)
+            for stored in (args.few, args.many)
         }
-        started = _start_figures(places, given)
-        rows = {name: _ratios(places, _paths(work, asked), given) for name, asked in READS.items()}
-        rows["POST /order"] = _ratios(places, _orders(work), given)
-        rows["PATCH /order/{number}"] = _ratios(places, _patches(work), given)
-        later = [_stall(places[given.many], work, given), _backup(places[given.many], work)]
-    page = _page(given, rows, [*started, *later])
+        start_lines = _start_lines(instances, args)
+        rows = {
+            name: _ratios(instances, _paths(work, make_path), args)
+            for name, make_path in READS.items()
+        }
+        rows["POST /order"] = _ratios(instances, _orders(work), args)
+        rows["PATCH /order/{number}"] = _ratios(instances, _patches(work), args)
+        later_lines = [
+            _stall(instances[args.many], work, args),
+            _backup(instances[args.many], work),
+        ]
+    page = _page(args, rows, [*start_lines, *later_lines])
     print(page)
     RESULTS.write_text(page, "utf-8")
     return 0
 
 
-def _fill(place: Place, *, stored: int) -> None:
+def _fill(instance: Instance, *, stored: int) -> None:
     began = time.monotonic()
-    generate(place.data, stored)
+    generate(instance.data, stored)
     print(f"{stored} orders written in {time.monotonic() - began:.0f} s", file=sys.stderr)
 
 
-def _paths(work: Path, asked: Asked) -> Callable[[int], list[str]]:
-    """The driver's options for reading, by how many orders are stored."""
+def _paths(work: Path, make_path: PathFactory) -> Callable[[int], list[str]]:
+    """Return a function from a number of stored orders to the driver's options for reading."""
 
     def options(stored: int) -> list[str]:
         chance, file = random.Random(stored), work / "paths"
-        file.write_text("\n".join(asked(stored, chance) for _ in range(2000)), "utf-8")
+        file.write_text("\n".join(make_path(stored, chance) for _ in range(2000)), "utf-8")
         return ["--paths", str(file)]
 
     return options
@@ -92,7 +98,7 @@ def _orders(work: Path) -> Callable[[int], list[str]]:
 
 
 def _patches(work: Path) -> Callable[[int], list[str]]:
-    """Each changes the customer's name of some order."""
+    """Return the same for PATCH requests that change the customer's name of a random order."""
 
     def options(stored: int) -> list[str]:
         chance, file = random.Random(stored), work / "patches"
@@ -110,42 +116,44 @@ def _patches(work: Path) -> Callable[[int], list[str]]:
     return options
 
 
-def _start_figures(places: dict[int, Place], given: argparse.Namespace) -> list[str]:
-    few, many = (places[stored] for stored in (given.few, given.many))
+def _start_lines(instances: dict[int, Instance], args: argparse.Namespace) -> list[str]:
+    few, many = (instances[stored] for stored in (args.few, args.many))
     more_bytes = (private_mib(many.pid) - private_mib(few.pid)) * 2**20
     return [
         f"From `flask serve` to the first answer: {many.ready_after_s:.1f} s "
-        f"(with {given.few:,} orders {few.ready_after_s:.1f} s)",
+        f"(with {args.few:,} orders {few.ready_after_s:.1f} s)",
         f"Private memory of a process: {private_mib(many.pid):.0f} MiB, "
-        f"{more_bytes / (given.many - given.few) / 1000:.2f} KB for each order",
+        f"{more_bytes / (args.many - args.few) / 1000:.2f} KB for each order",
     ]
 
 
-def _stall(place: Place, work: Path, given: argparse.Namespace) -> str:
-    """The slowest POST of a load that begins with a checkpoint and outlasts it."""
+def _stall(instance: Instance, work: Path, args: argparse.Namespace) -> str:
+    """Return the slowest POST of a load that starts with a checkpoint and outlasts it."""
     orders = _orders(work)(0)
-    file = place.data / "orders.json"
+    file = instance.data / "orders.json"
     slowest_ms, took_s = 0.0, 0.0
-    load(place, orders, 1, 0.01)  # something to write; the checkpoint comes when it is quiet
+    load(
+        instance, orders, 1, 0.01
+    )  # something to write; a checkpoint follows when the service is idle
     before, began = file.stat().st_ino, time.monotonic()
-    time.sleep(QUIET_S)
+    time.sleep(CHECKPOINT_DELAY_S)
     while not took_s:
-        slowest_ms = max(slowest_ms, load(place, orders, STALL_CLIENTS, given.seconds).max_ms)
+        slowest_ms = max(slowest_ms, load(instance, orders, STALL_CLIENTS, args.seconds).max_ms)
         if file.stat().st_ino != before:
             took_s = time.monotonic() - began
-    settle(place)
+    wait_until_delivered(instance)
     return (
         f"Slowest POST of {STALL_CLIENTS} clients while a checkpoint runs (which took "
         f"{took_s:.0f} s at most): {slowest_ms:.0f} ms"
     )
 
 
-def _backup(place: Place, work: Path) -> str:
+def _backup(instance: Instance, work: Path) -> str:
     began = time.monotonic()
     subprocess.run(
         [sys.executable, "-m", "flask", "backup", str(work / "backup")],
         cwd=ROOT,
-        env=dict(place.environment),
+        env=dict(instance.environment),
         check=True,
         capture_output=True,
     )
@@ -153,48 +161,48 @@ def _backup(place: Place, work: Path) -> str:
 
 
 def _ratios(
-    places: dict[int, Place], options: Callable[[int], list[str]], given: argparse.Namespace
+    instances: dict[int, Instance], options: Callable[[int], list[str]], args: argparse.Namespace
 ) -> list[tuple[float, float]]:
-    """For each round: the rate with many stored, and its ratio to the rate with few.
+    """Return for each round the rate with many stored orders, and its ratio to the rate with few.
 
-    Who goes first changes from round to round; the first round warms up and does not count.
+    The order of the two alternates; the first round is a warm-up and is left out.
     """
     measured = []
-    for n in range(given.rounds + 1):
+    for n in range(args.rounds + 1):
         rates = {}
-        for stored in sorted(places, reverse=bool(n % 2)):
-            run = load(places[stored], options(stored), given.clients, given.seconds)
+        for stored in sorted(instances, reverse=bool(n % 2)):
+            run = load(instances[stored], options(stored), args.clients, args.seconds)
             rates[stored] = run.per_second
-            settle(places[stored])
-        measured.append((rates[given.many], rates[given.many] / rates[given.few]))
+            wait_until_delivered(instances[stored])
+        measured.append((rates[args.many], rates[args.many] / rates[args.few]))
     return measured[1:]
 
 
 def _page(
-    given: argparse.Namespace, rows: dict[str, list[tuple[float, float]]], told: list[str]
+    args: argparse.Namespace, rows: dict[str, list[tuple[float, float]]], lines: list[str]
 ) -> str:
-    listed = "\n".join(f"- {name}: {fact}" for name, fact in facts(None).items())
-    lines = [f"| {name} | {_told(measured)} |" for name, measured in rows.items()]
+    fact_lines = "\n".join(f"- {name}: {fact}" for name, fact in facts(None).items())
+    rows_text = [f"| {name} | {_format(measured)} |" for name, measured in rows.items()]
     return "\n".join(
         [
-            f"# {given.many:,} orders stored against {given.few:,}",
+            f"# {args.many:,} orders stored against {args.few:,}",
             "",
             "Written by `python -m bench.scale`; do not edit. A ratio of 1 means: no slower.",
             "",
-            listed,
-            *(f"- {line}" for line in told),
-            f"- {given.rounds} rounds of {given.seconds:g} s, {given.clients} clients, "
-            f"{given.workers} workers; medians, in brackets the lowest and highest",
+            fact_lines,
+            *(f"- {line}" for line in lines),
+            f"- {args.rounds} rounds of {args.seconds:g} s, {args.clients} clients, "
+            f"{args.workers} workers; medians, in brackets the lowest and highest",
             "",
-            f"| request | per second, {given.many:,} stored | ratio |",
+            f"| request | per second, {args.many:,} stored | ratio |",
             "| --- | ---: | ---: |",
-            *lines,
+            *rows_text,
             "",
         ]
     )
 
 
-def _told(measured: list[tuple[float, float]]) -> str:
+def _format(measured: list[tuple[float, float]]) -> str:
     ratios = [ratio for _, ratio in measured]
     median_rate = statistics.median(rate for rate, _ in measured)
     spread = f"({min(ratios):.2f} to {max(ratios):.2f})"

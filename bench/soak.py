@@ -1,10 +1,10 @@
-"""Has a shop work steadily for long, and shows that nothing piles up: `python -m bench.soak`.
+"""Runs a shop under a steady load and looks for leaks: `python -m bench.soak`.
 
-Two hundred orders a second for twenty minutes, unless told otherwise; each is deleted when it is
-the ten-thousandth before the last, so that what is kept stays the same. What grows all the same is
-a leak. Deletions send no mail. Meanwhile, every few seconds: the memory and the open files of
-all processes, the journal's size, and how late deliveries are. The page goes to stdout and to
-bench/soak.md, its plot to bench/soak.svg.
+By default 200 orders a second for twenty minutes. The newest 10,000 orders are kept and older ones
+deleted, without mail, so that the number of stored orders stays the same; whatever grows is a leak.
+Every five seconds it samples the memory and the open files of all processes, the size of the
+journal and the delay of deliveries. The page goes to stdout and to bench/soak.md, its plot to
+bench/soak.svg.
 """
 
 import argparse
@@ -26,27 +26,27 @@ from prometheus_client.parser import text_string_to_metric_families
 from app.config import Config
 from bench.flow import JSON
 from bench.machine import facts
-from bench.servers import HOST, ROOT, Place, running, work_folder
+from bench.servers import HOST, ROOT, Instance, running, work_folder
 from bench.workload import write_orders
 
 RESULTS, PLOT = ROOT / "bench" / "soak.md", ROOT / "bench" / "soak.svg"
 SENDERS = 16
-EVERY_S = 5.0
+SAMPLE_INTERVAL_S = 5.0
 WORKERS = 2
 MIB = 1 << 20
 
 SETTINGS = {"DAYBOOK_MAILS": ",".join(sorted(Config.mails - {"deleted"}))}
-"""As by default, but nobody is told of the deletions, which no shop has two hundred of a second."""
+"""The defaults without mail for deletions: no real shop deletes 200 orders a second."""
 
 
 class Sample(NamedTuple):
-    """How the shop stood, `at` seconds after the start; of all processes together."""
+    """One sample over all processes, `at` seconds after the start."""
 
     at: float
     memory_mib: float
     open_files: int
     journal_mib: float
-    late_s: float
+    due_s: float
     handled_s: float
 
 
@@ -54,28 +54,28 @@ MEASURED: tuple[tuple[str, str, Callable[[Sample], float]], ...] = (
     ("memory of all processes", "MiB", lambda sample: sample.memory_mib),
     ("open files of all processes", "", lambda sample: float(sample.open_files)),
     ("journal", "MiB", lambda sample: sample.journal_mib),
-    ("the oldest delivery waits", "s", lambda sample: sample.late_s),
-    ("from an event to its handler being done, mean", "s", lambda sample: sample.handled_s),
+    ("the oldest delivery waits", "s", lambda sample: sample.due_s),
+    ("from an event to its handler's success, mean", "s", lambda sample: sample.handled_s),
 )
 
 
 @dataclass
 class Sent:
-    """What the senders did. An answer is timed from when its request was due to leave."""
+    """The senders' results; response times count from when the request was due to be sent."""
 
-    answers_s: list[float] = field(default_factory=list)
+    response_times_s: list[float] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
 
 
 def main() -> int:
     """Measure, print, and write the page and the plot."""
-    given = _arguments()
-    with work_folder(given.folder) as work:
+    args = _arguments()
+    with work_folder(args.folder) as work:
         write_orders(work / "orders")
         bodies = (work / "orders").read_bytes().splitlines()
-        with running("daybook", WORKERS, work, settings=SETTINGS) as place:
-            sent, samples = _soak(place, bodies, given)
-    page = _page(given, sent, samples)
+        with running("daybook", WORKERS, work, settings=SETTINGS) as instance:
+            sent, samples = _soak(instance, bodies, args)
+    page = _page(args, sent, samples)
     print(page)
     RESULTS.write_text(page, "utf-8")
     PLOT.write_text(plot(samples), "utf-8")
@@ -83,89 +83,91 @@ def main() -> int:
 
 
 def _soak(
-    place: Place, bodies: list[bytes], given: argparse.Namespace
+    instance: Instance, bodies: list[bytes], args: argparse.Namespace
 ) -> tuple[Sent, list[Sample]]:
-    sent, ends_at = Sent(), time.monotonic() + given.minutes * 60
+    sent, ends_at = Sent(), time.monotonic() + args.minutes * 60
     senders = [
-        threading.Thread(target=_send, args=(place, bodies, given, n, ends_at, sent))
+        threading.Thread(target=_send, args=(instance, bodies, args, n, ends_at, sent))
         for n in range(SENDERS)
     ]
     for sender in senders:
         sender.start()
-    samples = _watch(place, ends_at)
+    samples = _sample(instance, ends_at)
     for sender in senders:
         sender.join()
     return sent, samples
 
 
 def _send(
-    place: Place,
+    instance: Instance,
     bodies: list[bytes],
-    given: argparse.Namespace,
+    args: argparse.Namespace,
     offset: int,
     ends_at: float,
     sent: Sent,
 ) -> None:
-    """Send this sender's share, on time whatever the answers take, and delete what is old."""
-    connection = http.client.HTTPConnection(HOST, place.port, timeout=30)
+    """Send this sender's share at a fixed rate, and delete old orders."""
+    connection = http.client.HTTPConnection(HOST, instance.port, timeout=30)
     kept: deque[str] = deque()
-    due, pause_s = time.monotonic() + offset / given.rate, SENDERS / given.rate
+    due, pause_s = time.monotonic() + offset / args.rate, SENDERS / args.rate
     number = offset
     while due < ends_at:
         time.sleep(max(due - time.monotonic(), 0))
         connection.request("POST", "/order", bodies[number % len(bodies)], JSON)
-        kept.append(_answered(connection, 201, sent))
-        sent.answers_s.append(time.monotonic() - due)
-        if given.keep and len(kept) > given.keep // SENDERS and (old := kept.popleft()):
+        kept.append(_receive(connection, 201, sent))
+        sent.response_times_s.append(time.monotonic() - due)
+        if args.keep and len(kept) > args.keep // SENDERS and (old := kept.popleft()):
             connection.request("DELETE", old)
-            _answered(connection, 200, sent)
+            _receive(connection, 200, sent)
         number += SENDERS
         due += pause_s
     connection.close()
 
 
-def _answered(connection: http.client.HTTPConnection, status: int, sent: Sent) -> str:
-    """Where the new order is; notes an answer with another status."""
-    answer = connection.getresponse()
-    text = answer.read()
-    if answer.status != status:
-        sent.failures.append(f"{answer.status}: {text[:200]!r}")
-    return answer.getheader("Location", "")
+def _receive(connection: http.client.HTTPConnection, status: int, sent: Sent) -> str:
+    """Return the Location of the response; record a failure for another status."""
+    response = connection.getresponse()
+    text = response.read()
+    if response.status != status:
+        sent.failures.append(f"{response.status}: {text[:200]!r}")
+    return response.getheader("Location", "")
 
 
-def _watch(place: Place, ends_at: float) -> list[Sample]:
+def _sample(instance: Instance, ends_at: float) -> list[Sample]:
     began = time.monotonic()
     samples: list[Sample] = []
-    before = _handled(place)
+    before = _delivery_totals(instance)
     while time.monotonic() < ends_at:
-        time.sleep(EVERY_S)
-        now = _handled(place)
-        (seconds, number, late_s), (seconds_before, number_before, _) = now, before
+        time.sleep(SAMPLE_INTERVAL_S)
+        now = _delivery_totals(instance)
+        (seconds, number, due_s), (seconds_before, number_before, _) = now, before
         handled_s = (seconds - seconds_before) / max(number - number_before, 1)
         before = now
-        memory, files = _of_workers(place.pid)
+        memory, files = _memory_and_files(instance.pid)
         at = time.monotonic() - began
-        samples.append(Sample(at, memory / MIB, files, _journal(place) / MIB, late_s, handled_s))
+        samples.append(
+            Sample(at, memory / MIB, files, _journal_bytes(instance) / MIB, due_s, handled_s)
+        )
     return samples
 
 
-def _handled(place: Place) -> tuple[float, float, float]:
-    """Seconds that deliveries have taken, how many there were, and how late the oldest one is."""
-    connection = http.client.HTTPConnection(HOST, place.port, timeout=30)
+def _delivery_totals(instance: Instance) -> tuple[float, float, float]:
+    """Return the summed seconds of all deliveries, their number, and the oldest one's delay."""
+    connection = http.client.HTTPConnection(HOST, instance.port, timeout=30)
     connection.request("GET", "/metrics")
     text = connection.getresponse().read().decode()
     connection.close()
-    told = [sample for each in text_string_to_metric_families(text) for sample in each.samples]
+    samples = [sample for each in text_string_to_metric_families(text) for sample in each.samples]
 
     def total(name: str) -> float:
-        return sum(sample.value for sample in told if sample.name == name)
+        return sum(sample.value for sample in samples if sample.name == name)
 
     delay = "daybook_delivery_delay_seconds"
     return total(f"{delay}_sum"), total(f"{delay}_count"), total("daybook_delivery_due_seconds")
 
 
-def _of_workers(pid: int) -> tuple[int, int]:
-    """The private memory, in bytes, and the open files of all child processes."""
+def _memory_and_files(pid: int) -> tuple[int, int]:
+    """Return the private memory in bytes and the open files, summed over all child processes."""
     workers = Path(f"/proc/{pid}/task/{pid}/children").read_text("ascii").split()
     memory = sum(_private_bytes(worker) for worker in workers)
     return memory, sum(len(list(Path(f"/proc/{worker}/fd").iterdir())) for worker in workers)
@@ -176,16 +178,16 @@ def _private_bytes(pid: str) -> int:
     return 1024 * next(int(line.split()[1]) for line in status.splitlines() if "RssAnon" in line)
 
 
-def _journal(place: Place) -> int:
+def _journal_bytes(instance: Instance) -> int:
     size = 0
-    for segment in (place.data / "journal").iterdir():
-        with suppress(FileNotFoundError):  # a checkpoint has removed it meanwhile
+    for segment in (instance.data / "journal").iterdir():
+        with suppress(FileNotFoundError):  # removed by a checkpoint meanwhile
             size += segment.stat().st_size
     return size
 
 
 def plot(samples: Sequence[Sample]) -> str:
-    """What was measured, one chart below the other, as an SVG document."""
+    """Return the charts, one below the other, as an SVG document."""
     grid = leather.Grid()
     for title, unit, of in MEASURED:
         chart = leather.Chart(f"{title}, {unit}" if unit else title)
@@ -196,20 +198,20 @@ def plot(samples: Sequence[Sample]) -> str:
     return str(grid.to_svg(width=900, height=1100))
 
 
-def _page(given: argparse.Namespace, sent: Sent, samples: Sequence[Sample]) -> str:
-    listed = "\n".join(f"- {name}: {fact}" for name, fact in facts(given.folder).items())
-    quantiles_ms = [1000 * each for each in statistics.quantiles(sent.answers_s, n=100)]
-    orders = len(sent.answers_s)
+def _page(args: argparse.Namespace, sent: Sent, samples: Sequence[Sample]) -> str:
+    fact_lines = "\n".join(f"- {name}: {fact}" for name, fact in facts(args.folder).items())
+    quantiles_ms = [1000 * each for each in statistics.quantiles(sent.response_times_s, n=100)]
+    orders = len(sent.response_times_s)
     rows = "\n".join(_row(title, unit, [*map(of, samples)]) for title, unit, of in MEASURED)
     return f"""\
 # A steady day
 
 Written by `make soak`; do not edit. The load driver shares the machine.
 
-{listed}
-- {given.minutes:g} minutes at {given.rate} orders a second: {orders:,} orders; {_told_kept(given)}
-- Answers that were no success: {len(sent.failures)} {" ".join(sent.failures[:3])}
-- From when an order was due to leave until its answer: median {quantiles_ms[49]:.1f} ms, \
+{fact_lines}
+- {args.minutes:g} minutes at {args.rate} orders a second: {orders:,} orders; {_describe_kept(args)}
+- Failed responses: {len(sent.failures)} {" ".join(sent.failures[:3])}
+- From the due time of an order to its response: median {quantiles_ms[49]:.1f} ms, \
 99th percentile {quantiles_ms[98]:.1f} ms
 
 ![Memory, open files, journal and delay over the minutes](soak.svg)
@@ -228,8 +230,8 @@ def _row(title: str, unit: str, values: list[float]) -> str:
     return f"| {name} | {' | '.join(f'{cell:.4g}' for cell in cells)} |"
 
 
-def _told_kept(given: argparse.Namespace) -> str:
-    return f"the newest {given.keep:,} are kept" if given.keep else "all are kept"
+def _describe_kept(args: argparse.Namespace) -> str:
+    return f"the newest {args.keep:,} are kept" if args.keep else "all are kept"
 
 
 def _arguments() -> argparse.Namespace:

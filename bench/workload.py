@@ -1,4 +1,4 @@
-"""What every service is asked to do: the products on its shelf and the orders it is sent."""
+"""The workload of every service: its products and the orders that it is sent."""
 
 import csv
 import json
@@ -6,7 +6,7 @@ from pathlib import Path
 
 PRODUCTS = 100
 STOCK = 1_000_000
-"""Of each product: more than any run can sell, so no order is refused or waits for goods."""
+"""Pieces of each product: more than any run can sell, so no order is refused or waits."""
 
 
 def write_products(file: Path) -> None:
@@ -19,10 +19,10 @@ def write_products(file: Path) -> None:
 
 
 def write_orders(file: Path) -> None:
-    """Write one order body a line; together they ask for every product equally often.
+    """Write one order body a line; together they order every product equally often.
 
-    Each has two lines: two of one product and one of the next. The same hundred bodies are sent
-    over and over, so no product is hotter than another.
+    Each has two lines: two pieces of one product and one of the next. The same hundred bodies are
+    sent again and again.
     """
     bodies = [_order(n) for n in range(1, PRODUCTS + 1)]
     file.write_text("\n".join(bodies) + "\n", encoding="utf-8")

@@ -1,6 +1,6 @@
-"""What every test may ask for: the real application on a folder of its own.
+"""Fixtures of every test: the real application on a data folder of its own.
 
-A module that wants other settings overrides `config`, and gets `app` and `client` to match.
+A module with other settings overrides `config`; `app` and `client` follow.
 """
 
 from collections.abc import Callable, Iterator
@@ -21,7 +21,7 @@ from app.orders.service import emit_missing_deletion
 from app.server.runtime import Runtime
 from app.store import View
 
-# what waits for locks and for changes measures real time: frozen, it would wait for ever
+# waits for locks and changes measure real time: with a frozen clock they would never end
 freezegun.configure(extend_ignore_list=["filelock", "app.store"])
 
 PATIENCE_S = 60.0
@@ -36,13 +36,13 @@ CATALOGUE = (
 
 @pytest.fixture
 def config(tmp_path: Path) -> Config:
-    """The default settings, with a fresh data folder and retries that do not dawdle."""
+    """The default settings, with a new data folder and short pauses between retries."""
     return Config(data=tmp_path / "data", retry_wait=0.001)
 
 
 @pytest.fixture
 def app(config: Config) -> Iterator[Flask]:
-    """The application as create_app makes it; its store and dispatcher end with the test."""
+    """The application from create_app; its store and dispatcher close after the test."""
     app = create_app(config)
     yield app
     app.extensions["daybook"].close()
@@ -50,21 +50,21 @@ def app(config: Config) -> Iterator[Flask]:
 
 @pytest.fixture
 def client(app: Flask) -> FlaskClient:
-    """A client of the application; its first request starts the deliveries."""
+    """A client of the application; its first request starts the dispatcher."""
     return app.test_client()
 
 
 @pytest.fixture
 def runtime(app: Flask) -> Runtime:
-    """What lives in the test's process: the store, and the dispatcher once it was started."""
+    """The runtime of the application: its store, and its dispatcher once started."""
     runtime: Runtime = app.extensions["daybook"]
     return runtime
 
 
 @pytest.fixture
 def catalogue(runtime: Runtime) -> dict[str, str]:
-    """Four products: plenty of tea, few mugs, one teapot with back-orders, no tins. Sku → price."""
-    with runtime.transaction() as tx:
+    """Four products: 100 tea, 10 mugs, one teapot with backorder, no tins. Returns sku → price."""
+    with runtime.store.transaction() as tx:
         for product in CATALOGUE:
             add_product(tx, dict(product))
     return {str(product["sku"]): str(product["price"]) for product in CATALOGUE}
@@ -72,13 +72,13 @@ def catalogue(runtime: Runtime) -> dict[str, str]:
 
 @pytest.fixture
 def take_out(runtime: Runtime) -> Callable[[str], None]:
-    """A function that takes an order out of orders.json, whatever has become of it.
+    """A function that removes an order of any status, and emits its deletion.
 
-    As a person does with an editor; `flask check --repair` then tells everybody.
+    A person who edits orders.json removes an order so; `flask check --repair` emits the event.
     """
 
     def remove(order_id: str) -> None:
-        with runtime.transaction() as tx:
+        with runtime.store.transaction() as tx:
             tx.delete(ORDERS.name, order_id)
             emit_missing_deletion(tx, order_id)
 
@@ -87,31 +87,31 @@ def take_out(runtime: Runtime) -> Callable[[str], None]:
 
 @pytest.fixture
 def settled(runtime: Runtime) -> Callable[[], None]:
-    """A function that waits until every event reached its handlers, or waits behind a failure."""
+    """A function that waits until each delivery is done, dead, or waits behind a dead one."""
 
     def wait() -> None:
         runtime.start()
-        feed = runtime.change_feed(OUTBOX.name)
+        feed = runtime.store.change_feed(OUTBOX.name)
         deadline = monotonic() + PATIENCE_S
         while True:
-            with runtime.read() as view:
-                on_their_way = _pending(view)
-            if not on_their_way:
+            with runtime.store.read() as view:
+                pending = _pending(view)
+            if not pending:
                 return
-            assert monotonic() < deadline, f"still on their way: {on_their_way[:5]}"
+            assert monotonic() < deadline, f"still pending: {pending[:5]}"
             feed.take(timeout_s=0.25)
 
     return wait
 
 
 def _pending(view: View) -> list[tuple[str, str, str]]:
-    """(subject, event type, handler) of every delivery that is not through and not held up."""
-    held_up, pending = set(), []
+    """Return (subject, event type, handler) of each pending delivery not behind a dead one."""
+    blocked, pending = set(), []
     for record in view.find(OUTBOX.name).documents:
         subject = record["event"]["subject"]
         for handler, delivery in record["deliveries"].items():
             if delivery["state"] == DEAD:
-                held_up.add((subject, handler))
-            elif delivery["state"] == PENDING and (subject, handler) not in held_up:
+                blocked.add((subject, handler))
+            elif delivery["state"] == PENDING and (subject, handler) not in blocked:
                 pending.append((subject, record["event"]["type"], handler))
     return pending

@@ -86,5 +86,5 @@ PERMISSIONS = {
     "events.list_faults": OPERATOR,
     "events.set_fault": OPERATOR,
     "events.clear_fault": OPERATOR,
-    "watching.metrics": METRICS,
+    "observability.metrics": METRICS,
 }

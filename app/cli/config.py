@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import click
 
 from app.cli.command import Command, with_runtime
-from app.config import PREFIX, SECRET, Config
+from app.config import PREFIX, SECRET_SETTINGS, Config
 from app.server.runtime import Runtime
 
 MASK = "***"
@@ -34,7 +34,7 @@ def config(runtime: Runtime) -> None:
 def format_setting(name: str, value: Any) -> str:
     """A setting as it is written in an environment variable, with secrets masked."""
     text = _format(name, value)
-    if name in SECRET and text and "://" not in text:
+    if name in SECRET_SETTINGS and text and "://" not in text:
         return MASK
     return _mask_password(text)
 

@@ -37,7 +37,7 @@ _REASONS = {
 @with_data_folder
 def list_failures(runtime: Runtime) -> None:
     """List the deliveries that failed for good (data/failure.json), oldest first."""
-    with runtime.read() as view:
+    with runtime.store.read() as view:
         entries = view.find(failures.FAILURES.name).documents
     for entry in entries:
         event = entry["event"]
@@ -55,7 +55,7 @@ def list_failures(runtime: Runtime) -> None:
 def discard(runtime: Runtime, failure: str, reason: str) -> None:
     """Give the delivery FAILURE (an id from `flask failures`) up for good."""
     reason = load(DiscardSchema(), {"reason": reason})["reason"]
-    with runtime.transaction() as tx:
+    with runtime.store.transaction() as tx:
         failures.discard(tx, failure, _operator(), reason)
     click.echo(f"Discarded {failure}.")
 
@@ -89,7 +89,7 @@ def replay(
     """
     if not everything and not any(filters.values()):
         raise click.UsageError("Say which failures: by an option such as --handler, or --all.")
-    with runtime.read() as view:
+    with runtime.store.read() as view:
         if order := filters["order"]:
             filters["order"] = _order_id(view, order)
         if since := filters["since"]:
@@ -127,7 +127,7 @@ def _muted_log() -> Iterator[None]:
 
 def _run(runtime: Runtime, steps: list[PlanEntry], rate: float | None) -> None:
     """Replay with a progress bar; exits with 1 when some failed again or the run was stopped."""
-    job = ReplayJob(runtime, steps, _operator(), rate=rate)
+    job = ReplayJob(runtime.store, steps, _operator(), rate=rate)
     is_stopped = False
     with _muted_log():
         runtime.start()

@@ -76,7 +76,7 @@ def import_products(
     table, columns = _read(file, products.FIELDS, products.REQUIRED, headings, defaults)
     schema = product_request_schema(runtime.config.currency)
     with progress_bar("products", len(table.rows)) as bar:
-        result = products.import_products(runtime, schema, table, columns, bar.update)
+        result = products.import_products(runtime.store, schema, table, columns, bar.update)
     click.echo(
         f"Products: {result.added} added, {result.present} already there, "
         f"{result.repeated} rows repeat a sku, {len(result.refusals)} refused."
@@ -101,7 +101,7 @@ def import_orders(
     rules = OrderPolicy(config.currency, config.unlisted_products, INVOICE)
     work = orders.OrderImport(rules, request_schema(config.currency), config.timezone)
     with progress_bar("orders", len(table.rows)) as bar:
-        result = work.run(runtime, table, columns, bar.update)
+        result = work.run(runtime.store, table, columns, bar.update)
     total = f"{config.currency.format(result.total)} {config.currency.code}"
     click.echo(
         f"Orders: {result.accepted} accepted ({result.lines} lines, {total}), "

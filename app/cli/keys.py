@@ -29,7 +29,7 @@ def keys() -> None:
 def create(runtime: Runtime, role: str, name: str) -> None:
     """Make a key and print it, once: it is kept as a hash only."""
     name = load(KeySchema(), {"name": name})["name"]
-    with runtime.transaction() as tx:
+    with runtime.store.transaction() as tx:
         refuse_key_name(tx, name)
         key = create_key(tx, name, role)
     click.echo("Send it as `Authorization: Bearer KEY`. It will not be shown again:", err=True)
@@ -40,7 +40,7 @@ def create(runtime: Runtime, role: str, name: str) -> None:
 @with_runtime
 def list_keys(runtime: Runtime) -> None:
     """List the keys: prefix, role, name, and when each was made."""
-    with runtime.read() as view:
+    with runtime.store.read() as view:
         found = view.find(KEYS.name).documents
     for key in found:
         click.echo(f"{key['prefix']}  {key['role']:8}  {key['created']}  {key['name']}")
@@ -52,6 +52,6 @@ def list_keys(runtime: Runtime) -> None:
 @with_runtime
 def revoke(runtime: Runtime, prefix: str) -> None:
     """End the key PREFIX (see `flask key list`), from the next request on."""
-    with runtime.transaction() as tx:
+    with runtime.store.transaction() as tx:
         key = revoke_key(tx, prefix)
     click.echo(f"Revoked {key['name']} ({key['role']}).")

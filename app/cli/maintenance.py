@@ -126,7 +126,7 @@ def _repair(runtime: Runtime) -> AuditReport:
     """Repair the differences, and print which were repaired and which are left."""
     before = _recompute(runtime)
     repair_differences(
-        runtime,
+        runtime.store,
         before.differences,
         payment_gateway(runtime.config),
         shipping_policy(runtime.config),
@@ -140,7 +140,7 @@ def _repair(runtime: Runtime) -> AuditReport:
 
 
 def _recompute(runtime: Runtime) -> AuditReport:
-    with runtime.read() as view:
+    with runtime.store.read() as view:
         return recompute(view)
 
 

@@ -17,13 +17,13 @@ def serve(runtime: Runtime) -> None:
     config = runtime.config
     listeners = run.bind(config)
     tls.refuse_unusable(config)
-    runtime.upgrade()  # once, before each worker would start it
-    refuse_unprotected_remote_access(runtime, config)
+    runtime.migrate()  # once, before each worker would start it
+    refuse_unprotected_remote_access(runtime.store, config)
     # A new shop gets the sample products. A large folder is no new shop, and the workers open it
     # anyway, each after its fork, and report what is wrong with it.
-    added = add_sample(runtime, config.currency) if is_small(config.data) else 0
+    added = add_sample(runtime.store, config.currency) if is_small(config.data) else 0
     runtime.close()
     if added:
         click.echo(f"This shop is new: {added} sample products were put on its shelves.")
-    click.echo(f"Daybook listens on {run.address(config)} (Ctrl-C stops it).")
+    click.echo(f"Daybook listens on {run.base_url(config)} (Ctrl-C stops it).")
     run.run(config, listeners)

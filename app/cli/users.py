@@ -41,7 +41,7 @@ def create(runtime: Runtime, name: str, role: str) -> None:
     """Add the user NAME, with a password from a prompt or from standard input."""
     name = parse_user_name(name)
     password_hash = _read_password(name)
-    with runtime.transaction() as tx:
+    with runtime.store.transaction() as tx:
         create_user(tx, name, role, password_hash)
     click.echo(f"{name} may sign in now, in the role {role}.")
 
@@ -50,7 +50,7 @@ def create(runtime: Runtime, name: str, role: str) -> None:
 @with_runtime
 def list_users(runtime: Runtime) -> None:
     """List the users: role, since when, and name."""
-    with runtime.read() as view:
+    with runtime.store.read() as view:
         found = view.find(USERS.name).documents
     for user in found:
         click.echo(f"{user['role']:8}  {user['created']}  {user['name']}")
@@ -62,10 +62,10 @@ def list_users(runtime: Runtime) -> None:
 @with_runtime
 def set_password(runtime: Runtime, name: str) -> None:
     """Give the user NAME another password, and sign them out everywhere."""
-    with runtime.read() as view:
+    with runtime.store.read() as view:
         name = find_user(view, name.lower())["name"]
     password_hash = _read_password(name)
-    with runtime.transaction() as tx:
+    with runtime.store.transaction() as tx:
         change_password(tx, name, password_hash)
     click.echo(f"{name} has a new password, and is signed out everywhere.")
 
@@ -76,7 +76,7 @@ def set_password(runtime: Runtime, name: str) -> None:
 @with_runtime
 def set_role(runtime: Runtime, name: str, role: str) -> None:
     """Give the user NAME another role, and sign them out everywhere."""
-    with runtime.transaction() as tx:
+    with runtime.store.transaction() as tx:
         change_role(tx, name.lower(), role)
     click.echo(f"{name.lower()} has the role {role} now, and is signed out everywhere.")
 
@@ -86,7 +86,7 @@ def set_role(runtime: Runtime, name: str, role: str) -> None:
 @with_runtime
 def remove(runtime: Runtime, name: str) -> None:
     """Remove the user NAME, and end their sessions; what they did stays written down."""
-    with runtime.transaction() as tx:
+    with runtime.store.transaction() as tx:
         remove_user(tx, name.lower())
     click.echo(f"Removed {name.lower()}.")
 

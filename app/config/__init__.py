@@ -1,4 +1,4 @@
-"""The settings, read once from DAYBOOK_* variables; a bad or unknown one is refused."""
+"""The settings, read once from the DAYBOOK_* environment variables."""
 
 import difflib
 from collections.abc import Mapping
@@ -15,15 +15,15 @@ from app.kernel.money import Currency
 from app.kernel.payment_methods import APPROVE
 
 PREFIX = "DAYBOOK_"
-_OIDC = PREFIX + "OIDC_"
+_OIDC_PREFIX = PREFIX + "OIDC_"
 
-SECRET = frozenset({"carrier_secret", "smtp_url", "oidc_client_secret"})
-"""Settings that no message may repeat."""
+SECRET_SETTINGS = frozenset({"carrier_secret", "smtp_url", "oidc_client_secret"})
+"""Settings whose values no message may show."""
 
 
 @dataclass(frozen=True)
 class Config:
-    """Every setting, by the name of its variable without DAYBOOK_, with its default."""
+    """All settings with their defaults; each is named as its variable without DAYBOOK_."""
 
     data: Path = Path("data")
     host: str = "127.0.0.1"
@@ -67,36 +67,31 @@ class Config:
 
 
 def from_environment(environment: Mapping[str, str]) -> Config:
-    """The settings in `environment`. Raises Invalid naming every variable that is wrong."""
-    known = {PREFIX + field.name.upper(): field.name for field in fields(Config)}
+    """Return the settings in `environment`. Raises Invalid, naming every variable that is wrong."""
+    names = {PREFIX + field.name.upper(): field.name for field in fields(Config)}
     values: dict[str, Any] = {}
     problems: list[Problem] = []
-    for variable in sorted(environment):
-        if not variable.startswith(PREFIX):
-            continue
-        if variable not in known:
-            problems.append(Problem(variable, _unknown(variable, list(known))))
+    for variable in sorted(each for each in environment if each.startswith(PREFIX)):
+        name, text = names.get(variable), environment[variable]
+        if name is None:
+            close = difflib.get_close_matches(variable, names, 1)
+            hint = f"; did you mean {close[0]}?" if close else ""
+            problems.append(Problem(variable, f"is not a setting{hint}"))
             continue
         try:
-            values[known[variable]] = READERS[known[variable]](environment[variable].strip())
+            values[name] = READERS[name](text.strip())
         except ValueError as error:
-            shown = "" if known[variable] in SECRET else f", not {environment[variable]!r}"
-            problems.append(Problem(variable, f"{error}{shown}"))
-    problems += _half_told(environment)
-    if problems:
+            value = "" if name in SECRET_SETTINGS else f", not {text!r}"
+            problems.append(Problem(variable, f"{error}{value}"))
+    if problems := problems + _missing_oidc_settings(environment):
         raise Invalid(problems)
     return Config(**values)
 
 
-def _half_told(environment: Mapping[str, str]) -> list[Problem]:
-    """What is missing of a provider for sign-in, when anything of it is set."""
-    if not any(variable.startswith(_OIDC) for variable in environment):
+def _missing_oidc_settings(environment: Mapping[str, str]) -> list[Problem]:
+    """Return a problem for each required OIDC setting that is missing while another one is set."""
+    if not any(variable.startswith(_OIDC_PREFIX) for variable in environment):
         return []
-    needed = (_OIDC + name for name in ("ISSUER", "CLIENT_ID", "CLIENT_SECRET", "ROLES"))
-    told = f"is needed too, with the other {_OIDC} settings"
-    return [Problem(variable, told) for variable in needed if variable not in environment]
-
-
-def _unknown(variable: str, known: list[str]) -> str:
-    close = difflib.get_close_matches(variable, known, 1)
-    return "is not a setting" + (f"; did you mean {close[0]}?" if close else "")
+    required = (_OIDC_PREFIX + name for name in ("ISSUER", "CLIENT_ID", "CLIENT_SECRET", "ROLES"))
+    message = f"is needed too, with the other {_OIDC_PREFIX} settings"
+    return [Problem(variable, message) for variable in required if variable not in environment]

@@ -1,4 +1,4 @@
-"""How the text of each variable is read; a reader raises ValueError that says what it must be."""
+"""Parsers of the settings' texts; each raises a ValueError that says what the text must be."""
 
 import re
 from base64 import b64decode
@@ -7,7 +7,7 @@ from datetime import time
 from email.message import EmailMessage
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -17,26 +17,25 @@ from marshmallow.validate import Email
 from app.kernel.money import Currency
 from app.kernel.payment_methods import METHODS
 
+T = TypeVar("T")
+
 MAILS = (
     *("placed", "changed", "cancelled", "deleted", "confirmed", "backordered", "available"),
     *("declined", "refunded", "receipt", "shipped", "delivered", "low_stock", "low_stock_digest"),
 )
-"""Everything that a mail can tell. By default nobody is told that an order is confirmed.
+"""The kinds of mail. By default no mail is sent when an order is confirmed.
 
-That it was placed has just been told, and the receipt follows in the same second.
+The mail about the placed order went out just before, and the receipt follows within a second.
 """
 
 
-def _folder(text: str) -> Path:
-    if not text:
-        raise ValueError("must be a folder")
-    return Path(text)
+def _path(kind: str) -> Callable[[str], Path]:
+    def read(text: str) -> Path:
+        if not text:
+            raise ValueError(f"must be a {kind}")
+        return Path(text)
 
-
-def _file(text: str) -> Path:
-    if not text:
-        raise ValueError("must be a file")
-    return Path(text)
+    return read
 
 
 def _text(text: str) -> str:
@@ -45,7 +44,7 @@ def _text(text: str) -> str:
     return text
 
 
-def _names(text: str) -> frozenset[str]:
+def _host_names(text: str) -> frozenset[str]:
     names = frozenset(name.strip().lower() for name in text.split(","))
     if not all(re.fullmatch(r"[a-z0-9:]([a-z0-9.:-]{0,251}[a-z0-9:])?", name) for name in names):
         raise ValueError("must be host names or addresses with commas between, without ports")
@@ -56,42 +55,35 @@ def _networks(text: str) -> frozenset[IPv4Network | IPv6Network]:
     try:
         return frozenset(ip_network(each.strip()) for each in text.split(","))
     except ValueError:
-        told = "must be addresses or networks with commas between, such as 127.0.0.1,10.0.0.0/24"
-        raise ValueError(told) from None
+        raise ValueError(
+            "must be addresses or networks with commas between, such as 127.0.0.1,10.0.0.0/24"
+        ) from None
 
 
-def _whole(least: int, most: int) -> Callable[[str], int]:
+def _integer(minimum: int, maximum: int) -> Callable[[str], int]:
     def read(text: str) -> int:
-        if not (text.isascii() and text.isdigit() and least <= int(text) <= most):
-            raise ValueError(f"must be a whole number from {least} to {most}")
+        if not (text.isascii() and text.isdigit() and minimum <= int(text) <= maximum):
+            raise ValueError(f"must be a whole number from {minimum} to {maximum}")
         return int(text)
 
     return read
 
 
-def _seconds(least: float, most: float) -> Callable[[str], float]:
+def _seconds(minimum: float, maximum: float) -> Callable[[str], float]:
     def read(text: str) -> float:
-        if not re.fullmatch(r"\d{1,6}(\.\d{1,6})?", text) or not least <= float(text) <= most:
-            raise ValueError(f"must be a number of seconds from {least:g} to {most:g}")
+        is_number = re.fullmatch(r"\d{1,6}(\.\d{1,6})?", text)
+        if not (is_number and minimum <= float(text) <= maximum):
+            raise ValueError(f"must be a number of seconds from {minimum:g} to {maximum:g}")
         return float(text)
 
     return read
 
 
-def _word(*words: str) -> Callable[[str], str]:
-    def read(text: str) -> str:
-        if text not in words:
-            raise ValueError(f"must be {' or '.join(words)}")
-        return text
-
-    return read
-
-
-def _one_of(**meanings: bool) -> Callable[[str], bool]:
-    def read(text: str) -> bool:
-        if text not in meanings:
-            raise ValueError(f"must be {' or '.join(meanings)}")
-        return meanings[text]
+def _choice(**values: T) -> Callable[[str], T]:
+    def read(text: str) -> T:
+        if text not in values:
+            raise ValueError(f"must be {' or '.join(values)}")
+        return values[text]
 
     return read
 
@@ -106,25 +98,23 @@ def _mailbox(text: str) -> str:
         if sender.defects or sender.groups[0].display_name:
             raise ValueError
         Email()(address.addr_spec)
-    except (ValueError, IndexError, ValidationError):  # IndexError: the library's, for "shop@"
+    except (
+        ValueError,
+        IndexError,
+        ValidationError,
+    ):  # IndexError: by the library, for "shop@"
         raise ValueError("must be an e-mail address, such as Daybook <shop@example.org>") from None
     return text
 
 
-def _payment_method(text: str) -> str:
-    if text not in METHODS:
-        raise ValueError(f"must be one of {', '.join(METHODS)}")
-    return text
-
-
-def _zone(text: str) -> ZoneInfo:
+def _time_zone(text: str) -> ZoneInfo:
     try:
         return ZoneInfo(text)
     except (ZoneInfoNotFoundError, ValueError, OSError):
         raise ValueError("must be a time zone such as Europe/Berlin") from None
 
 
-def _address(text: str) -> str:
+def _email(text: str) -> str:
     try:
         Email()(text)
     except ValidationError:
@@ -142,10 +132,10 @@ def _mails(text: str) -> frozenset[str]:
 def _url(text: str) -> str:
     try:
         parts = urlsplit(text)
-        is_sound = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        is_valid = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
     except ValueError:
-        is_sound = False
-    if not is_sound or not text.isprintable() or set(text) & set(" ?#@<>\"'"):
+        is_valid = False
+    if not is_valid or not text.isprintable() or set(text) & set(" ?#@<>\"'"):
         raise ValueError("must be the address of the shop, such as https://shop.example.org")
     return text.rstrip("/")
 
@@ -154,7 +144,7 @@ def _issuer(text: str) -> str:
     parts = urlsplit(_url(text))
     if parts.scheme != "https" and parts.hostname not in ("localhost", "127.0.0.1", "::1"):
         raise ValueError("must be an https address, such as https://login.example.org/shop")
-    return text  # as it is: tokens repeat it letter for letter
+    return text  # unchanged: tokens contain exactly this text
 
 
 def _role_map(text: str) -> dict[str, str]:
@@ -168,7 +158,7 @@ def _role_map(text: str) -> dict[str, str]:
     return roles
 
 
-def _collector(text: str) -> str:
+def _collector_url(text: str) -> str:
     try:
         return _url(text)
     except ValueError:
@@ -180,10 +170,10 @@ def _collector(text: str) -> str:
 def _smtp_url(text: str) -> str:
     try:
         parts = urlsplit(text)
-        is_sound = parts.port != 0 and parts.scheme in ("smtp", "smtps") and bool(parts.hostname)
+        is_valid = parts.port != 0 and parts.scheme in ("smtp", "smtps") and bool(parts.hostname)
     except ValueError:
-        is_sound = False
-    if not is_sound or parts.path.strip("/") or parts.query or parts.fragment:
+        is_valid = False
+    if not is_valid or parts.path.strip("/") or parts.query or parts.fragment:
         raise ValueError(
             "must be smtp://host:port or smtps://host:port, with user:password@ before the host "
             "where the server wants them (percent-encoded)"
@@ -208,37 +198,37 @@ def _webhook_secret(text: str) -> str:
 
 
 READERS: dict[str, Callable[[str], Any]] = {
-    "data": _folder,
+    "data": _path("folder"),
     "host": _text,
-    "port": _whole(1, 65535),
-    "workers": _whole(1, 64),
-    "threads": _whole(1, 256),
+    "port": _integer(1, 65535),
+    "workers": _integer(1, 64),
+    "threads": _integer(1, 256),
     "currency": Currency,
-    "timezone": _zone,
-    "unlisted_products": _one_of(allow=True, refuse=False),
-    "faults": _one_of(on=True, off=False),
-    "retry_attempts": _whole(1, 100),
+    "timezone": _time_zone,
+    "unlisted_products": _choice(allow=True, refuse=False),
+    "faults": _choice(on=True, off=False),
+    "retry_attempts": _integer(1, 100),
     "retry_wait": _seconds(0.001, 600),
     "lock_timeout": _seconds(0.1, 600),
     "ready_delay_s": _seconds(1, 86400),
-    "log": _word("json", "text"),
-    "log_level": _word("debug", "info", "warning"),
-    "otlp_endpoint": _collector,
-    "trusted_hosts": _names,
-    "caller_rate": _whole(0, 1_000_000),
-    "address_rate": _whole(0, 1_000_000),
+    "log": _choice(json="json", text="text"),
+    "log_level": _choice(debug="debug", info="info", warning="warning"),
+    "otlp_endpoint": _collector_url,
+    "trusted_hosts": _host_names,
+    "caller_rate": _integer(0, 1_000_000),
+    "address_rate": _integer(0, 1_000_000),
     "trusted_proxies": _networks,
-    "tls_cert": _file,
-    "tls_key": _file,
+    "tls_cert": _path("file"),
+    "tls_key": _path("file"),
     "mail_from": _mailbox,
     "mails": _mails,
-    "manager_email": _address,
+    "manager_email": _email,
     "url": _url,
     "smtp_url": _smtp_url,
-    "ship_when": _word("paid", "reserved"),
-    "auto_ship": _one_of(on=True, off=False),
+    "ship_when": _choice(paid="paid", reserved="reserved"),
+    "auto_ship": _choice(on=True, off=False),
     "carrier_secret": _webhook_secret,
-    "payment_method": _payment_method,
+    "payment_method": _choice(**{method: method for method in METHODS}),
     "low_stock_check": _time_of_day,
     "shop_name": _text,
     "shop_address": _text,

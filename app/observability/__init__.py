@@ -1,1 +1,1 @@
-"""What an operator watches: probes, figures, the log and traces. It looks, and changes nothing."""
+"""Monitoring: health probes, metrics, the log and traces. It observes and changes nothing."""

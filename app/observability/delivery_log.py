@@ -1,25 +1,23 @@
-"""The lines of the log that say what became of each delivery."""
+"""Logs the outcome of each delivery."""
 
 import logging
 
 from app.events.dispatch.delivery import Delivery
-from app.events.dispatch.observer import Observer
+from app.events.dispatch.observer import NullObserver, Observer
 from app.events.dispatch.outcome import DEAD, DONE, Outcome
-from app.observability.log import LOG, ids_of
-
-_LEVEL = {DONE: logging.INFO}
+from app.observability.log import LOG, trace_fields
 
 
-class DeliveryLog:
-    """See app.events.dispatch.observer.Observer. Of what is given up, app.events tells itself."""
+class DeliveryLog(NullObserver):
+    """An observer of deliveries; app.events itself logs those that are dead."""
 
     def record_attempt(self, delivery: Delivery, outcome: Outcome) -> None:
-        """One line, in the event's trace."""
-        level = _LEVEL.get(outcome.kind, logging.WARNING)
-        if outcome.kind == DEAD or not LOG.wants(level):
+        """Log one line, with the ids of the event's trace."""
+        level = logging.INFO if outcome.kind == DONE else logging.WARNING
+        if outcome.kind == DEAD or not LOG.is_enabled_for(level):
             return
         event, handler = delivery.event, delivery.partition.handler
-        details = {
+        fields = {
             "outcome": outcome.kind,
             "attempt": delivery.attempt,
             "event": event.type,
@@ -28,16 +26,13 @@ class DeliveryLog:
             "subject": event.subject,
             "error": outcome.error or None,
             "note": outcome.note or None,
-            **ids_of(delivery.span),
+            **trace_fields(delivery.span),
         }
-        LOG.tell(level, f"{event.type} to {handler}: {outcome.kind}", details)
-
-    def record_heartbeat(self, overdue_s: float) -> None:
-        """Nothing to log."""
+        LOG.log(level, f"{event.type} to {handler}: {outcome.kind}", fields)
 
 
 class ObserverGroup:
-    """Several observers, each told the same."""
+    """An Observer that passes each call on to several others."""
 
     def __init__(self, *observers: Observer) -> None:
         self._observers = observers

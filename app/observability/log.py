@@ -1,11 +1,11 @@
-"""The log: lines of what was asked, what was delivered and what went wrong, on standard error.
+"""The log: one line for each request, delivery and problem, on standard error.
 
-A request and a delivery only put a tuple into a queue; a thread writes what has gathered there,
-some twenty times a second. What went wrong (a warning, an error) is written at once. When whoever
-reads the lines is too slow, lines of the first kind are dropped, and a line says how many.
+A request or a delivery only puts an entry into a queue; a thread writes what has gathered there,
+about twenty times a second. Warnings and errors are written at once. When the reader of the log is
+too slow, further entries below a warning are dropped, and a line says how many.
 
-    begin(config)            in the server, which forks its workers: no thread yet
-    begin(config).start()    in each worker
+    configure(config)            in the server process, which forks its workers: starts no thread
+    configure(config).start()    in each worker
 """
 
 import logging
@@ -21,108 +21,102 @@ from flask import g, has_request_context
 
 from app.config import Config
 from app.kernel import trace
-from app.observability.log_format import FORMS, Entry, Form, as_text, without_secrets
+from app.observability.log_format import FORMATS, Entry, Format, format_text, mask_secrets
 
-GATHER_S = 0.05
-MOST_WAITING = 20_000
+FLUSH_INTERVAL_S = 0.05
+QUEUE_MAX_ENTRIES = 20_000
 
-NAMES = {level: name.lower() for name, level in logging.getLevelNamesMapping().items()}
+LEVEL_NAMES = {level: name.lower() for name, level in logging.getLevelNamesMapping().items()}
 LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING}
+_OFF = logging.CRITICAL + 1
 
 
 class Log:
-    """Where lines go. Nothing is written before `open`; `tell` may be called from any thread."""
+    """A log writer with a bounded queue. Writes nothing before `open`; safe for threads and forks.
+
+    The standard library's QueueHandler takes six to nine times the processor time for a line.
+    """
 
     def __init__(self) -> None:
         self._stream: TextIO = sys.stderr
-        self._form: Form = as_text
+        self._format: Format = format_text
         self._queue: SimpleQueue[Entry | None] | None = None
         self._thread: threading.Thread | None = None
-        self._lock = threading.Lock()
         self._dropped = 0
-        self._level = logging.CRITICAL + 1
+        self._level = _OFF
+        self._lock = lock = threading.Lock()
+        # fork only while no thread writes: in the new process no thread would release the lock
+        os.register_at_fork(
+            before=lock.acquire, after_in_parent=lock.release, after_in_child=lock.release
+        )
 
-    def open(self, stream: TextIO, form: Form, level: int) -> None:
-        """Write lines of `level` and above to `stream`, each at once until `start`."""
-        self._stream, self._form, self._level = stream, form, level
+    def open(self, stream: TextIO, line_format: Format, level: int) -> None:
+        """Write entries of `level` and above to `stream`, each at once until `start`."""
+        self._stream, self._format, self._level = stream, line_format, level
 
     def start(self) -> None:
-        """From now on have a thread of this process write what is not urgent."""
+        """Start a thread of this process that writes the entries below a warning."""
         self._queue = SimpleQueue()
-        self._thread = threading.Thread(target=self._run, name="log", daemon=True)
+        self._thread = threading.Thread(target=self._run, args=(self._queue,), name="log")
+        self._thread.daemon = True
         self._thread.start()
 
     def close(self) -> None:
-        """Write what is left, and nothing more."""
-        self._level = logging.CRITICAL + 1
+        """Write the queued entries, and ignore all later ones."""
+        self._level = _OFF
         if self._queue and self._thread:
             self._queue.put(None)
             self._thread.join()
         self._queue = self._thread = None
 
-    def wants(self, level: int) -> bool:
-        """Whether lines of `level` are written at all."""
+    def is_enabled_for(self, level: int) -> bool:
+        """Return whether entries of `level` are written."""
         return level >= self._level
 
-    def tell(self, level: int, message: str, details: dict[str, Any]) -> None:
-        """Log one line; `details` are written later, so leave them as they are."""
+    def log(self, level: int, message: str, fields: dict[str, Any]) -> None:
+        """Log one entry. `fields` are formatted later, in another thread: do not change them."""
         if level < self._level:
             return
-        entry = Entry(time(), NAMES[level], message, details)
+        entry = Entry(time(), LEVEL_NAMES[level], message, fields)
         queue = self._queue
         if queue is None or level >= logging.WARNING:
             self.write([entry])
-        elif queue.qsize() < MOST_WAITING:
+        elif queue.qsize() < QUEUE_MAX_ENTRIES:
             queue.put(entry)
         else:
             self._dropped += 1
 
     def write(self, entries: list[Entry]) -> None:
-        """Write lines now."""
-        text = "".join(map(self._form, entries))
+        """Write entries now. A full disk or a closed stream drops them, and raises nothing."""
+        text = "".join(map(self._format, entries))
         try:
             with self._lock:
                 self._stream.write(text)
                 self._stream.flush()
-        except (OSError, ValueError):  # a full disk, or nobody reads any more: no order fails of it
+        except (OSError, ValueError):
             self._dropped += len(entries)
 
-    def _run(self) -> None:
-        queue = self._queue
-        while queue and (entry := queue.get()):
-            sleep(GATHER_S)
+    def _run(self, queue: SimpleQueue[Entry | None]) -> None:
+        while entry := queue.get():
+            sleep(FLUSH_INTERVAL_S)
             entries = [entry]
-            is_last = False
-            while not queue.empty() and not is_last:
-                following = queue.get()
-                is_last = following is None
-                if following:
-                    entries.append(following)
-            self.write(entries + self._gap())
-            if is_last:
+            while not queue.empty() and (entry := queue.get()):
+                entries.append(entry)
+            if self._dropped:
+                dropped, self._dropped = self._dropped, 0
+                message = f"{dropped} lines were dropped: too many at once"
+                entries.append(Entry(time(), "warning", message, {}))
+            self.write(entries)
+            if entry is None:
                 return
-
-    def _gap(self) -> list[Entry]:
-        if not self._dropped:
-            return []
-        dropped, self._dropped = self._dropped, 0
-        return [Entry(time(), "warning", f"{dropped} lines were dropped: too many at once", {})]
-
-    def keep_over_forks(self) -> None:
-        """Fork only when no thread writes: in the new process nobody would finish that."""
-        lock = self._lock
-        os.register_at_fork(
-            before=lock.acquire, after_in_parent=lock.release, after_in_child=lock.release
-        )
 
 
 LOG = Log()
-"""The log of this process; silent until somebody opens it."""
-LOG.keep_over_forks()
+"""The log of this process; `configure` opens it."""
 
 
 class LogHandler(logging.Handler):
-    """Puts into a log what any part of the program says by the standard library's logging."""
+    """Writes records of the standard library's logging to a Log, at once."""
 
     def __init__(self, log: Log) -> None:
         super().__init__()
@@ -130,30 +124,30 @@ class LogHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """See logging.Handler."""
-        if not self._log.wants(record.levelno):
+        if not self._log.is_enabled_for(record.levelno):
             return
-        trouble = "".join(traceback.format_exception(record.exc_info[1])) if record.exc_info else ""
-        asked = g.get("asked") if has_request_context() else None
-        request_id = asked.request_id if asked else None
+        error = "".join(traceback.format_exception(record.exc_info[1])) if record.exc_info else ""
+        request_info = g.get("request_info") if has_request_context() else None
+        request_id = request_info.request_id if request_info else None
         entry = Entry(
             record.created,
             record.levelname.lower(),
-            without_secrets(record.getMessage()),
-            {"logger": record.name, "request_id": request_id} | ids_of(trace.current()),
-            without_secrets(trouble),
+            mask_secrets(record.getMessage()),
+            {"logger": record.name, "request_id": request_id} | trace_fields(trace.current()),
+            mask_secrets(error),
         )
         self._log.write([entry])
 
 
-def ids_of(span: trace.TraceContext | None) -> dict[str, str]:
-    """What names a span in a line."""
+def trace_fields(span: trace.TraceContext | None) -> dict[str, str]:
+    """Return the fields of an entry that name its span; none without a span."""
     return {"trace_id": span.trace_id, "span_id": span.span_id} if span else {}
 
 
-def begin(config: Config) -> Log:
-    """Have this process log as the settings say; text for a terminal unless they say otherwise."""
-    form = config.log or ("text" if sys.stderr.isatty() else "json")
-    LOG.open(sys.stderr, FORMS[form], LEVELS[config.log_level])
+def configure(config: Config) -> Log:
+    """Open this process's log as the settings say; the default is text on a terminal, else JSON."""
+    name = config.log or ("text" if sys.stderr.isatty() else "json")
+    LOG.open(sys.stderr, FORMATS[name], LEVELS[config.log_level])
     root = logging.getLogger()
     root.handlers = [LogHandler(LOG)]
     root.setLevel(LEVELS[config.log_level])

@@ -1,8 +1,8 @@
-"""How a line of the log is written: as JSON for programs, or as text for people.
+"""The formats of a log line: JSON for programs, text for people.
 
-Whatever stands in a field, a line stays one line, and no character in it moves a terminal's cursor:
-nobody can write a line of their own by what they send. Secrets and the names in mail addresses do
-not get there by the fields that we choose; in what errors say of themselves they are masked.
+A line stays one line whatever a field holds, and no character in it moves a terminal's cursor, so
+that a client cannot forge a line by what it sends. Log fields are chosen to hold no secrets and no
+mail addresses; error messages may hold them, and are masked.
 """
 
 import json
@@ -19,45 +19,42 @@ from app.kernel import clock
 
 
 class Entry(NamedTuple):
-    """What is to be logged: `at` in Unix time, `level` as logging names it, in small letters.
+    """One log entry: `at` in Unix time, `level` as a logging level's name in lower case.
 
-    `details` hold texts, numbers and None (which is left out); `trouble` is a traceback, or "".
+    `fields` hold strings, numbers and None (which is left out); `traceback` is "" without an error.
     """
 
     at: float
     level: str
     message: str
-    details: dict[str, Any]
-    trouble: str = ""
+    fields: dict[str, Any]
+    traceback: str = ""
 
 
-Form = Callable[[Entry], str]
-"""Writes an entry as one line, or several where there is a traceback in text; ends in a newline."""
+Format = Callable[[Entry], str]
+"""Returns an entry as one line, or several for a traceback as text, with a newline at the end."""
 
 
-def as_json(entry: Entry) -> str:
-    """One JSON object, in ASCII."""
-    told = {"time": _time(entry.at), "level": entry.level, "message": entry.message}
-    told |= entry.details
-    if entry.trouble:
-        told["trouble"] = entry.trouble
-    if None in told.values():
-        told = {name: value for name, value in told.items() if value is not None}
-    return f"{_dumped(told)}\n"
+def format_json(entry: Entry) -> str:
+    """Format an entry as one JSON object in ASCII."""
+    members = {"time": _time(entry.at), "level": entry.level, "message": entry.message}
+    members |= entry.fields
+    if entry.traceback:
+        members["trouble"] = entry.traceback
+    if None in members.values():
+        members = {name: value for name, value in members.items() if value is not None}
+    return f"{_dump_ascii(members)}\n"
 
 
-def as_text(entry: Entry) -> str:
-    """Time, level and message, then the details; a traceback stands indented below."""
-    details = "".join(
-        f" {name}={_harmless(str(value))}"
-        for name, value in entry.details.items()
-        if value is not None
-    )
-    first = f"{_time(entry.at)} {entry.level:7} {_harmless(entry.message)}{details}\n"
-    return first + "".join(f"    {_harmless(line)}\n" for line in entry.trouble.splitlines())
+def format_text(entry: Entry) -> str:
+    """Format an entry as time, level, message and fields; a traceback follows, indented."""
+    present = ((name, value) for name, value in entry.fields.items() if value is not None)
+    fields = "".join(f" {name}={_escape(str(value))}" for name, value in present)
+    first = f"{_time(entry.at)} {entry.level:7} {_escape(entry.message)}{fields}\n"
+    return first + "".join(f"    {_escape(line)}\n" for line in entry.traceback.splitlines())
 
 
-FORMS: dict[str, Form] = {"json": as_json, "text": as_text}
+FORMATS: dict[str, Format] = {"json": format_json, "text": format_text}
 
 _DELETE = b"\x7f"
 """The one control character that JSON does not escape."""
@@ -65,27 +62,25 @@ _DELETE = b"\x7f"
 _SECRETS = re.compile(
     r"(daybook_[0-9a-f]{8}_)[\w-]{43}|(?<![\w-])(\d{4,}-)[\w-]{22}(?![\w-])|(whsec_)[\w+/=]+"
 )
-"""API keys, customers' links, and the carrier's secret; what comes first names them to us."""
+"""API keys, customers' links and the carrier's secret; each group is the part that may be shown."""
 
 
-def without_secrets(text: str) -> str:
-    """`text` as it may be logged: what errors say may have been sent by anybody."""
-    return mask_addresses(_SECRETS.sub(_stars, text))
+def mask_secrets(text: str) -> str:
+    """Replace secrets and the names in mail addresses by ***; for text that a client may choose."""
+    return mask_addresses(
+        _SECRETS.sub(lambda found: f"{found[1] or found[2] or found[3]}***", text)
+    )
 
 
-def _dumped(told: dict[str, Any]) -> str:
-    """As JSON in ASCII; quickly where it is in ASCII already, which nearly every line is."""
+def _dump_ascii(members: dict[str, Any]) -> str:
+    """Serialise to JSON in ASCII; with orjson where its UTF-8 is ASCII, as in nearly every line."""
     try:
-        written = orjson.dumps(told)
-    except TypeError:  # half a character, say
-        written = b"\xff"
-    if written.isascii() and _DELETE not in written:
-        return written.decode()
-    return json.dumps(told, default=str).replace(_DELETE.decode(), "\\u007f")
-
-
-def _stars(found: re.Match[str]) -> str:
-    return f"{found[1] or found[2] or found[3]}***"
+        line = orjson.dumps(members)
+    except TypeError:  # an unpaired surrogate, say
+        line = b"\xff"
+    if line.isascii() and _DELETE not in line:
+        return line.decode()
+    return json.dumps(members, default=str).replace(_DELETE.decode(), "\\u007f")
 
 
 def _time(at: float) -> str:
@@ -95,12 +90,12 @@ def _time(at: float) -> str:
 
 @lru_cache(maxsize=4)
 def _second(at: int) -> str:
-    """The time up to its milliseconds; lines come many to a second."""
+    """Return the time up to its milliseconds; cached, as many lines share a second."""
     return clock.format_time(datetime.fromtimestamp(at, clock.UTC)).removesuffix("000Z")
 
 
-def _harmless(text: str) -> str:
-    """Everything that cannot be printed as Python would write it in a literal."""
+def _escape(text: str) -> str:
+    """Replace each character that cannot be printed by its escape in a Python string literal."""
     if text.isprintable():
         return text
     return "".join(

@@ -1,7 +1,7 @@
-"""How the processes of one server share their figures: the files of a folder, one of each process.
+"""Shares metrics between the processes of one server: a folder with files of each process.
 
-prometheus-client settles when it is imported whether figures are shared, and the `flask serve`
-command has imported it by then, so it is told again; the workers are forked after that.
+prometheus-client decides at its import whether metrics are shared. The `flask serve` command has
+imported it by then, so `shared_metrics` makes it decide again before the workers are forked.
 """
 
 import os
@@ -14,18 +14,19 @@ from pathlib import Path
 from prometheus_client import Metric, multiprocess, values
 
 FOLDER = "PROMETHEUS_MULTIPROC_DIR"
-"""The variable by which prometheus-client knows the folder. Set it for another server than ours."""
+"""The variable that names the folder to prometheus-client; another WSGI server may set it."""
 
-_PREFIX = "daybook-figures-"
+_PREFIX = "daybook-metrics-"
 _IN_MEMORY = Path("/dev/shm")  # noqa: S108  (mkdtemp makes our own)  # nosec B108
 
 
 @contextmanager
-def shared_figures() -> Iterator[None]:
-    """Have the processes that are forked within share their figures, beginning at zero."""
-    place = _place()
-    _remove_left(place)
-    folder = tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-", dir=place)
+def shared_metrics() -> Iterator[None]:
+    """Make the processes forked inside the block share their metrics, which start at zero."""
+    has_memory = _IN_MEMORY.is_dir() and os.access(_IN_MEMORY, os.W_OK)
+    parent = _IN_MEMORY if has_memory else Path(tempfile.gettempdir())
+    _remove_abandoned(parent)
+    folder = tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-", dir=parent)
     os.environ[FOLDER] = folder
     values.ValueClass = values.get_value_class()  # type: ignore[no-untyped-call]  # has no types
     try:
@@ -34,35 +35,27 @@ def shared_figures() -> Iterator[None]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def forget(pid: int) -> None:
-    """A worker has died: its gauges go, what it has counted stays."""
+def mark_worker_dead(pid: int) -> None:
+    """Remove the gauges of a worker that has died; its counters stay in the sums."""
     multiprocess.mark_process_dead(pid)  # type: ignore[no-untyped-call]  # has no types
 
 
-def files_of_all(pattern: str) -> list[str] | None:
-    """The files of all processes whose names match; None when this process is alone."""
+def metric_files(pattern: str) -> list[str] | None:
+    """Return the files of all processes that match `pattern`; None when metrics are not shared."""
     folder = os.environ.get(FOLDER)
     return [str(file) for file in Path(folder).glob(f"{pattern}.db")] if folder else None
 
 
-def merged(files: list[str]) -> Iterable[Metric]:
-    """The figures in `files`, added up."""
+def merge(files: list[str]) -> Iterable[Metric]:
+    """Return the metrics in `files`, summed over the processes."""
     metrics: Iterable[Metric] = multiprocess.MultiProcessCollector.merge(files)  # type: ignore[no-untyped-call]  # has no types
     return metrics
 
 
-def _place() -> Path:
-    is_there = _IN_MEMORY.is_dir() and os.access(_IN_MEMORY, os.W_OK)
-    return _IN_MEMORY if is_there else Path(tempfile.gettempdir())
-
-
-def _remove_left(place: Path) -> None:
-    """Remove the folders of servers that were killed: they take up memory."""
-    for folder in place.glob(f"{_PREFIX}*"):
+def _remove_abandoned(parent: Path) -> None:
+    """Remove the folders of this user's servers that were killed: they take up memory."""
+    for folder in parent.glob(f"{_PREFIX}*"):
         pid = folder.name.removeprefix(_PREFIX).partition("-")[0]
-        if pid.isdigit() and not Path(f"/proc/{pid}").exists() and _is_ours(folder):
+        is_dead = pid.isdigit() and not Path(f"/proc/{pid}").exists()
+        if is_dead and folder.lstat().st_uid == os.getuid():
             shutil.rmtree(folder, ignore_errors=True)
-
-
-def _is_ours(folder: Path) -> bool:
-    return folder.lstat().st_uid == os.getuid()

@@ -1,4 +1,4 @@
-"""Whether this process can do its work now: three checks, none of which writes to a sound disk."""
+"""Readiness checks: whether this process can work now. They write nothing to a sound disk."""
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -10,40 +10,38 @@ from app.store import Store
 
 
 class NotReady(Unavailable):
-    """Some check has failed; the member `checks` tells of all of them."""
+    """A check has failed; the problem's member `checks` lists all of them."""
 
 
 @dataclass(frozen=True)
 class Check:
-    """What one check found; `detail` says what is wrong."""
+    """The result of one check; `detail` says what is wrong."""
 
     name: str
     ok: bool
     detail: str = ""
 
 
-def checks(
-    store: Store, heartbeat: Callable[[], Heartbeat | None], delay_limit_s: float
+def run_checks(
+    store: Store, heartbeat: Callable[[], Heartbeat | None], max_delay_s: float
 ) -> list[Check]:
-    """Look at everything. Raises nothing."""
+    """Run the three checks. Raises nothing."""
     return [
-        _checked("store", store.refuse_unwritable),
-        _checked("leader", lambda: _refuse_leaderless(store)),
-        _checked("delay", lambda: _refuse_late(heartbeat(), delay_limit_s)),
+        _run("store", store.refuse_unwritable),
+        _run("leader", lambda: _refuse_leaderless(store)),
+        _run("delay", lambda: _refuse_late(heartbeat(), max_delay_s)),
     ]
 
 
-def refuse_unready(found: list[Check]) -> None:
+def refuse_unready(results: list[Check]) -> None:
     """Raise NotReady when a check has failed."""
-    failed = [each for each in found if not each.ok]
-    if failed:
-        told = " ".join(each.detail for each in failed)
-        raise NotReady(told, checks=[asdict(each) for each in found])
+    if failed := [each.detail for each in results if not each.ok]:
+        raise NotReady(" ".join(failed), checks=[asdict(each) for each in results])
 
 
-def _checked(name: str, refuse: Callable[[], None]) -> Check:
+def _run(name: str, check: Callable[[], None]) -> Check:
     try:
-        refuse()
+        check()
     except DaybookError as error:
         return Check(name, ok=False, detail=str(error))
     return Check(name, ok=True)
@@ -54,13 +52,13 @@ def _refuse_leaderless(store: Store) -> None:
         raise Unavailable("No process delivers events.")
 
 
-def _refuse_late(heartbeat: Heartbeat | None, limit_s: float) -> None:
-    """A dispatcher that is not heard of any more gets later with every second."""
+def _refuse_late(heartbeat: Heartbeat | None, max_delay_s: float) -> None:
+    """Raise Unavailable for a late delivery; the time since the last heartbeat counts as delay."""
     if heartbeat is None:
         return
-    late_s = heartbeat.due_s + max(time() - heartbeat.seen, 0.0)
-    if late_s > limit_s:
+    delay_s = heartbeat.due_s + max(time() - heartbeat.seen, 0.0)
+    if delay_s > max_delay_s:
         raise Unavailable(
-            f"The oldest delivery that could run has waited for {late_s:.0f} s; "
-            f"DAYBOOK_READY_DELAY_S allows {limit_s:g}."
+            f"The oldest delivery that could run has waited for {delay_s:.0f} s; "
+            f"DAYBOOK_READY_DELAY_S allows {max_delay_s:g}."
         )

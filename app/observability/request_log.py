@@ -1,7 +1,7 @@
-"""What is noted of every request, from before anything looks at it until its answer is made.
+"""Logs, counts and traces each request, from its first hook until its response is complete.
 
-Of the address only the route's template and the ids in it are logged: a query may name a customer,
-and a customer's link is a secret. No header is, and no body.
+Of the address, only the route's template and the ids in it are logged: a query may name a customer,
+and a customer's link is a secret. No header and no body is logged.
 """
 
 import logging
@@ -14,8 +14,8 @@ from flask import Flask, Request, Response, g, request
 from app.http.security.identity import current
 from app.kernel import trace
 from app.kernel.trace import TraceContext
-from app.observability.log import LOG, ids_of
-from app.observability.log_format import without_secrets
+from app.observability.log import LOG, trace_fields
+from app.observability.log_format import mask_secrets
 from app.observability.metrics import Metrics
 
 if TYPE_CHECKING:
@@ -24,73 +24,74 @@ if TYPE_CHECKING:
 REQUEST_ID = "X-Request-Id"
 
 _WELL_FORMED = re.compile(r"[A-Za-z0-9._:-]{1,64}")
-_IDS = ("order_id", "shipment_id", "sku", "key", "handler", "event_id")
-_BROKEN = 500
+_ID_ARGUMENTS = ("order_id", "shipment_id", "sku", "key", "handler", "event_id")
+_SERVER_ERROR = 500
 
 
-class Asked(NamedTuple):
-    """A request that is being answered: since when (perf_counter), for which trace, its id."""
+class RequestInfo(NamedTuple):
+    """A request under way: its start (perf_counter), its span and its id."""
 
-    began: float
+    started: float
     span: TraceContext
     request_id: str
 
 
-def watch(app: Flask, metrics: Metrics, spans: "Spans | None" = None) -> None:
-    """Watch the requests of `app`. Call it before anything else hooks into them.
+def observe_requests(app: Flask, metrics: Metrics, spans: "Spans | None" = None) -> None:
+    """Install the hooks. Call it before any other hook is installed.
 
-    What is asked to look at requests first, looks at answers last. `spans` are told of each.
+    Flask runs the first `before_request` hook first and the first `after_request` hook last.
     """
     app.before_request(_begin)
 
     @app.after_request
-    def end(answer: Response) -> Response:
-        # each look at Flask's proxies costs as much as a line of what follows
-        asked: Asked = g.asked
+    def end(response: Response) -> Response:
+        # each access to one of Flask's proxies costs as much as a line of the following
+        info: RequestInfo = g.request_info
         this: Request = request._get_current_object()  # type: ignore[attr-defined]  # a proxy
-        status = answer.status_code
-        took_s = perf_counter() - asked.began
-        metrics.answered(this, status, took_s)
-        answer.headers[REQUEST_ID] = asked.request_id
-        level = logging.WARNING if status >= _BROKEN else logging.INFO
-        if LOG.wants(level):
-            _log(level, this, asked, status, took_s)
+        status = response.status_code
+        took_s = perf_counter() - info.started
+        metrics.count_request(this, status, took_s)
+        response.headers[REQUEST_ID] = info.request_id
+        level = logging.WARNING if status >= _SERVER_ERROR else logging.INFO
+        if LOG.is_enabled_for(level):
+            _log(level, this, info, status, took_s)
         if spans:
-            spans.answered(asked.span, _name(this), status, took_s)
+            spans.record_request(info.span, _name(this), status, took_s)
         trace.attach(None)
-        return answer
+        return response
 
 
 def _begin() -> None:
-    """The caller's trace goes on, or a new one begins; and so with the request's id."""
+    """Continue the caller's trace and request id, or start new ones."""
     headers = request.environ
-    given = headers.get("HTTP_TRACEPARENT")
-    span = (given and trace.from_traceparent(given)) or trace.new_trace()
-    wanted: str = headers.get("HTTP_X_REQUEST_ID", "")
-    is_sound = wanted and _WELL_FORMED.fullmatch(wanted)
-    g.asked = Asked(perf_counter(), span, wanted if is_sound else span.trace_id)
+    traceparent = headers.get("HTTP_TRACEPARENT")
+    span = (traceparent and trace.from_traceparent(traceparent)) or trace.new_trace()
+    request_id: str = headers.get("HTTP_X_REQUEST_ID", "")
+    if not _WELL_FORMED.fullmatch(request_id):
+        request_id = span.trace_id
+    g.request_info = RequestInfo(perf_counter(), span, request_id)
     trace.attach(span)
 
 
-def _log(level: int, this: Request, asked: Asked, status: int, took_s: float) -> None:
+def _log(level: int, this: Request, info: RequestInfo, status: int, took_s: float) -> None:
     name = _name(this)
     method, _, route = name.partition(" ")
-    details = {
+    fields = {
         "status": status,
         "took_ms": round(took_s * 1000, 1),
         "method": method,
         "route": route,
         "who": current().name,
         "client": this.remote_addr,
-        "request_id": asked.request_id,
-        **ids_of(asked.span),
+        "request_id": info.request_id,
+        **trace_fields(info.span),
     }
     if ids := this.view_args:
-        details |= {name: without_secrets(str(ids[name])[:80]) for name in _IDS if name in ids}
-    LOG.tell(level, f"{name} {status}", details)
+        fields |= {name: mask_secrets(str(ids[name])[:80]) for name in _ID_ARGUMENTS if name in ids}
+    LOG.log(level, f"{name} {status}", fields)
 
 
 def _name(this: Request) -> str:
-    """Method and route; an address that is none has no route, and may hold anything."""
+    """Return method and route: "none" for an unknown address, whose text may be anything."""
     rule = this.url_rule
     return f"{this.method[:16]} {rule.rule if rule else 'none'}"

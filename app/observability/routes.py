@@ -1,4 +1,4 @@
-"""The addresses that machines ask: /livez, /readyz and /metrics."""
+"""The routes for monitoring: /livez, /readyz and /metrics."""
 
 from dataclasses import asdict
 
@@ -10,7 +10,7 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4 as TEXT
 from app.http.operation import Operation
 from app.http.responses.json_response import json_response
 from app.observability.metrics import Metrics
-from app.observability.readiness import checks, refuse_unready
+from app.observability.readiness import refuse_unready, run_checks
 from app.observability.store_metrics import StoreMetrics
 from app.schema.validation import StrictSchema
 from app.store import Store
@@ -23,7 +23,7 @@ class LiveSchema(StrictSchema):
 
 
 class CheckSchema(StrictSchema):
-    """What one check found."""
+    """The result of one check."""
 
     name = fields.String(required=True)
     ok = fields.Boolean(required=True)
@@ -31,38 +31,38 @@ class CheckSchema(StrictSchema):
 
 
 class ReadySchema(StrictSchema):
-    """The process can do its work. If it cannot, the 503 has `checks`, too."""
+    """The process can do its work. The 503 of one that cannot has `checks`, too."""
 
     ready = fields.Boolean(required=True)
     checks = fields.List(fields.Nested(CheckSchema), required=True)
 
 
 def blueprint(
-    store: Store, counted: Metrics, stored: StoreMetrics, ready_delay_s: float
+    store: Store, metrics: Metrics, store_metrics: StoreMetrics, max_delay_s: float
 ) -> Blueprint:
-    """The routes; who waits longer than `ready_delay_s` seconds for a delivery is not ready."""
-    routes = Blueprint("watching", __name__)
+    """Return the routes. A delivery that waits longer than `max_delay_s` makes /readyz fail."""
+    routes = Blueprint("observability", __name__)
     registry = CollectorRegistry()
-    registry.register(counted)
-    registry.register(stored)
+    registry.register(metrics)
+    registry.register(store_metrics)
 
     @routes.get("/livez")
     @Operation(LiveSchema)
     def livez() -> Response:
-        """Liveness probe: 200 while the process serves requests."""
+        """Whether the process answers at all; restart one that does not."""
         return json_response({"live": True})
 
     @routes.get("/readyz")
     @Operation(ReadySchema)
     def readyz() -> Response:
-        """Readiness probe: 200 while the disk accepts writes and deliveries are on time."""
-        found = checks(store, counted.heartbeat, ready_delay_s)
-        refuse_unready(found)
-        return json_response({"ready": True, "checks": [asdict(each) for each in found]})
+        """Whether to send orders here: the disk can be written, and deliveries are in time."""
+        results = run_checks(store, metrics.heartbeat, max_delay_s)
+        refuse_unready(results)
+        return json_response({"ready": True, "checks": [asdict(each) for each in results]})
 
-    @routes.get("/metrics")
-    def metrics() -> Response:
-        """The figures of all processes, as Prometheus reads them."""
+    @routes.get("/metrics", endpoint="metrics")
+    def read_metrics() -> Response:
+        """The metrics of all processes in the Prometheus text format."""
         return Response(generate_latest(registry), content_type=TEXT)
 
     return routes

@@ -1,7 +1,7 @@
-"""Traces for OpenTelemetry: a span for each request, its commit, and each delivery that follows.
+"""Exports OpenTelemetry spans: one for each request, its commit, and each delivery that follows.
 
-An extra: it takes what stands in requirements-otel.txt. A span is told of when it has ended, under
-the ids that app/kernel/trace.py gave it, so whoever traces has no part in the work itself.
+An optional extra that needs the packages in requirements-otel.txt. A span is recorded when it has
+ended, under the ids that app/kernel/trace.py gave it, so tracing takes no part in the work itself.
 """
 
 import threading
@@ -26,43 +26,44 @@ from opentelemetry.trace import (
 )
 
 from app.events.dispatch.delivery import Delivery
+from app.events.dispatch.observer import NullObserver
 from app.events.dispatch.outcome import DONE, Outcome
 from app.kernel import trace
 from app.kernel.trace import TraceContext
 
 _NS = 1_000_000_000
-_BROKEN = 500
+_SERVER_ERROR = 500
 
 Attributes = Mapping[str, str | int]
 
 
-class Spans:
-    """Sends spans to `endpoint` (OTLP over HTTP), from a thread that begins with the first one."""
+class Spans(NullObserver):
+    """Sends spans to `endpoint` (OTLP over HTTP), from a thread that starts with the first one."""
 
     def __init__(self, endpoint: str) -> None:
         self._endpoint = endpoint
-        self._ids = _Ids()
-        self._starting = threading.Lock()
+        self._ids = _PresetIds()
+        self._lock = threading.Lock()
         self._provider: TracerProvider | None = None
         self._is_closed = False
 
-    def answered(self, span: TraceContext, name: str, status: int, took_s: float) -> None:
-        """A request was answered; `name` is its method and route."""
-        trouble = f"answered {status}" if status >= _BROKEN else ""
-        told = {"http.response.status_code": status}
-        self._tell(name, span, took_s, SpanKind.SERVER, told, trouble)
+    def record_request(self, span: TraceContext, name: str, status: int, took_s: float) -> None:
+        """Record an answered request; `name` is its method and route."""
+        error = f"answered {status}" if status >= _SERVER_ERROR else ""
+        attributes = {"http.response.status_code": status}
+        self._record(name, span, took_s, SpanKind.SERVER, attributes, error)
 
     def committed(self, waited_s: float) -> None:
-        """The transaction of a request is durable; see app.store.observer."""
+        """Record the commit of a request's transaction; see app.store.observer."""
         if span := trace.current():
-            self._tell("commit", trace.child_of(span), waited_s, SpanKind.INTERNAL, {})
+            self._record("commit", trace.child_of(span), waited_s, SpanKind.INTERNAL, {})
 
     def record_attempt(self, delivery: Delivery, outcome: Outcome) -> None:
-        """See app.events.dispatch.observer."""
+        """Record a delivery; see app.events.dispatch.observer."""
         if delivery.span is None:
             return
         event, handler = delivery.event, delivery.partition.handler
-        told: Attributes = {
+        attributes: Attributes = {
             "messaging.message.id": event.id,
             "daybook.handler": handler,
             "daybook.outcome": outcome.kind,
@@ -70,52 +71,45 @@ class Spans:
             "daybook.subject": event.subject,
         }
         took_s = time_ns() / _NS - delivery.began
-        trouble = outcome.error if outcome.kind != DONE else ""
-        kind = SpanKind.CONSUMER
-        self._tell(f"{event.type} to {handler}", delivery.span, took_s, kind, told, trouble)
-
-    def record_heartbeat(self, overdue_s: float) -> None:
-        """Nothing to trace."""
+        error = outcome.error if outcome.kind != DONE else ""
+        name = f"{event.type} to {handler}"
+        self._record(name, delivery.span, took_s, SpanKind.CONSUMER, attributes, error)
 
     def flush(self) -> None:
-        """Send what has gathered."""
+        """Send the recorded spans now."""
         if self._provider:
             self._provider.force_flush()
 
     def close(self) -> None:
-        """Send what has gathered, and nothing after it."""
+        """Send the recorded spans, and ignore all later ones."""
         self._is_closed = True
         if self._provider:
             self._provider.shutdown()
 
-    def _tell(
+    def _record(
         self,
         name: str,
         span: TraceContext,
         took_s: float,
         kind: SpanKind,
-        told: Attributes,
-        trouble: str = "",
+        attributes: Attributes,
+        error: str = "",
     ) -> None:
         if self._is_closed:
             return
         ended = time_ns()
-        self._ids.give(span)
-        tracer = self._started().get_tracer("daybook")
+        self._ids.preset(span)
+        tracer = self._open().get_tracer("daybook")
+        started = ended - round(max(took_s, 0.0) * _NS)
         recorded = tracer.start_span(
-            name,
-            _parent(span),
-            kind,
-            told,
-            start_time=ended - round(max(took_s, 0.0) * _NS),
-            record_exception=False,
+            name, _parent(span), kind, attributes, start_time=started, record_exception=False
         )
-        if trouble:
-            recorded.set_status(Status(StatusCode.ERROR, trouble))
+        if error:
+            recorded.set_status(Status(StatusCode.ERROR, error))
         recorded.end(ended)
 
-    def _started(self) -> TracerProvider:
-        with self._starting:
+    def _open(self) -> TracerProvider:
+        with self._lock:
             if self._provider is None:
                 exporter = OTLPSpanExporter(f"{self._endpoint}/v1/traces")
                 resource = Resource.create({"service.name": "daybook"})
@@ -126,13 +120,13 @@ class Spans:
             return self._provider
 
 
-class _Ids(IdGenerator):
-    """Gives the next span of a thread the ids that it has already."""
+class _PresetIds(IdGenerator):
+    """Gives the next span of a thread the ids that it already has."""
 
     def __init__(self) -> None:
         self._next = threading.local()
 
-    def give(self, span: TraceContext) -> None:
+    def preset(self, span: TraceContext) -> None:
         self._next.span = span
 
     def generate_span_id(self) -> int:

@@ -1,10 +1,10 @@
-"""The figures that stand in the books: read from the store's indexes when somebody asks.
+"""Metrics of the stored documents, read from the store's indexes at each scrape.
 
-Each costs next to nothing, however many orders there are.
+The cost of a scrape does not grow with the number of orders.
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from pathlib import Path
 
@@ -21,7 +21,7 @@ from app.store import Store, View
 
 
 class StoreMetrics:
-    """See prometheus_client.registry.Collector. `data` is where the disk is looked at."""
+    """A prometheus_client.registry.Collector; reports free space on the disk of `data`, too."""
 
     def __init__(self, store: Store, handlers: frozenset[str], data: Path) -> None:
         self._store = store
@@ -29,40 +29,46 @@ class StoreMetrics:
         self._data = data
 
     def collect(self) -> Iterator[Metric]:
-        """The figures as they stand now."""
-        yield _one("daybook_leader", "1 while some dispatcher leads.", self._store.has_leader())
+        """Return the current values."""
+        yield _gauge("daybook_leader", "1 while a dispatcher leads.", self._store.has_leader())
         with self._store.read() as view:
             metrics = [*self._from(view)]
         yield from metrics
-        yield from _disk(self._data)
+        disk = os.statvfs(self._data)
+        free, size = disk.f_bavail * disk.f_frsize, disk.f_blocks * disk.f_frsize
+        yield _gauge("daybook_disk_free_bytes", "Free space on the disk of the data folder.", free)
+        yield _gauge("daybook_disk_size_bytes", "Size of the disk of the data folder.", size)
 
     def _from(self, view: View) -> Iterator[Metric]:
-        yield _by("daybook_orders", "Orders by status.", "status", _orders(view))
-        yield _by("daybook_products", "Products by stock status.", "stock_status", _products(view))
-        yield _by(
-            "daybook_failures_waiting",
-            "Deliveries in failure.json that wait for a person, by handler.",
-            "handler",
-            {each: view.count(FAILURES.name, {"handler": each}) for each in self._handlers},
+        yield _counts(
+            view, "daybook_orders", "Orders by status.", ORDERS.name, "status", states.STATUSES
         )
-        yield _one(
+        yield _counts(
+            view,
+            "daybook_products",
+            "Products by stock status.",
+            PRODUCTS.name,
+            "stock_status",
+            STOCK_STATUSES,
+        )
+        yield _counts(
+            view,
+            "daybook_failures_waiting",
+            "Failed deliveries in failure.json, by handler.",
+            FAILURES.name,
+            "handler",
+            self._handlers,
+        )
+        yield _gauge(
             "daybook_outbox_events",
-            "Events that some handler still has to deal with.",
+            "Events that a handler still has to process.",
             view.count(outbox.OUTBOX.name),
         )
-        yield _one(
+        yield _gauge(
             "daybook_outbox_oldest_age_seconds",
             "Age of the oldest of them, failed ones included; 0 when there is none.",
             _oldest_age_s(view),
         )
-
-
-def _orders(view: View) -> dict[str, int]:
-    return {each: view.count(ORDERS.name, {"status": each}) for each in states.STATUSES}
-
-
-def _products(view: View) -> dict[str, int]:
-    return {each: view.count(PRODUCTS.name, {"stock_status": each}) for each in STOCK_STATUSES}
 
 
 def _oldest_age_s(view: View) -> float:
@@ -73,19 +79,15 @@ def _oldest_age_s(view: View) -> float:
     return max(age.total_seconds(), 0.0)
 
 
-def _disk(folder: Path) -> Iterator[Metric]:
-    room = os.statvfs(folder)
-    free, size = room.f_bavail * room.f_frsize, room.f_blocks * room.f_frsize
-    yield _one("daybook_disk_free_bytes", "Room on the disk of the data folder.", free)
-    yield _one("daybook_disk_size_bytes", "Size of the disk of the data folder.", size)
+def _gauge(name: str, description: str, value: float) -> GaugeMetricFamily:
+    return GaugeMetricFamily(name, description, value=value)
 
 
-def _one(name: str, told: str, value: float) -> GaugeMetricFamily:
-    return GaugeMetricFamily(name, told, value=value)
-
-
-def _by(name: str, told: str, label: str, values: dict[str, int]) -> GaugeMetricFamily:
-    family = GaugeMetricFamily(name, told, labels=[label])
-    for key, value in values.items():
-        family.add_metric([key], value)
+def _counts(
+    view: View, name: str, description: str, collection: str, label: str, values: Iterable[str]
+) -> GaugeMetricFamily:
+    """Return a gauge with the number of documents for each value of the filter `label`."""
+    family = GaugeMetricFamily(name, description, labels=[label])
+    for value in values:
+        family.add_metric([value], view.count(collection, {label: value}))
     return family

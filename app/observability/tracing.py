@@ -1,4 +1,4 @@
-"""Whether spans are sent anywhere: an optional extra, see spans.py."""
+"""Creates the span exporter, an optional extra; see spans.py."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING
@@ -9,8 +9,8 @@ if TYPE_CHECKING:
     from app.observability.spans import Spans
 
 
-def spans_to(endpoint: str | None) -> "Spans | None":
-    """What sends spans to `endpoint`; None without one. Raises Unavailable without the extra."""
+def make_spans(endpoint: str | None) -> "Spans | None":
+    """Return an exporter to `endpoint`; None without one. Raises Unavailable without the extra."""
     if endpoint is None:
         return None
     try:

@@ -116,7 +116,7 @@ class Money(fields.String):
 
 
 class Timestamp(fields.String):
-    """A date, or a date and time with its zone (RFC 3339); read as UTC, as clock.format_time writes it.
+    """A date, or a date and time with its zone (RFC 3339); read as UTC text of clock.format_time.
 
     A date means its first millisecond, or with `end_of_day` its last.
     """

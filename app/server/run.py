@@ -1,6 +1,6 @@
-"""The production server: Granian, WSGI, several worker processes with several threads each.
+"""The production server: Granian with several WSGI worker processes of several threads each.
 
-One process more has no socket: it delivers (app/server/workers.py tells what the processes do).
+One more process, the delivery worker, has no socket; app/server/workers.py describes the processes.
 """
 
 import errno
@@ -22,41 +22,48 @@ from app.config import Config
 from app.http.requests.limiter import MAX_CONNECTIONS
 from app.kernel.errors import Unavailable
 from app.observability import log
-from app.observability.multiprocess import forget, shared_figures
+from app.observability.multiprocess import mark_worker_dead, shared_metrics
 from app.server import sockets
 from app.server.signals import SelfPipe, install_signal_handlers
-from app.server.workers import DELIVERY_WORKER, REFUSED, STATUS_PIPE, deliver
+from app.server.workers import (
+    DELIVERY_WORKER,
+    EXIT_CANNOT_SERVE,
+    STATUS_PIPE,
+    run_delivery_worker,
+)
 
 _log = logging.getLogger(__name__)
 
-_ITS_LOG_IS_OURS = {"formatters": {}, "handlers": {}, "loggers": {"_granian": {"propagate": True}}}
-"""In the words of logging.config: what Granian says goes where everything else does."""
+_LOG_BY_ROOT = {"formatters": {}, "handlers": {}, "loggers": {"_granian": {"propagate": True}}}
+"""A logging.config dictionary: Granian's log records go to the root logger, as all others do."""
 
-PAUSE_S = 1.0
-"""Between two tries to start a worker that could not serve while others do."""
+RESTART_PAUSE_S = 1.0
+"""Pause before a worker that could not serve is started again, while other workers serve."""
 
-LOOK_S = 0.01
-"""So often a server that starts looks whether it shall stop."""
+START_POLL_INTERVAL_S = 0.01
+"""How often the server checks, while workers start, whether it has to stop."""
 
 MAX_HEAD_BYTES = 64 << 10
-"""A request line with its headers that is not at its end by then is refused, before any of our code
-sees it. What came with the same read still counts."""
+"""Limit of a request line with its headers; Granian refuses a longer one before our code runs.
 
-STREAMS = 32
-"""Requests that one connection of HTTP/2 may have under way at once."""
+Bytes that arrive with the same read as the limit still count as within it.
+"""
 
-STOP_S = 10
-"""A worker that has not stopped by then, in seconds, is killed; what it had answered is on disk."""
+MAX_STREAMS = 32
+"""Requests that may be under way at once on one HTTP/2 connection."""
+
+WORKER_STOP_TIMEOUT_S = 10
+"""A worker that has not stopped by then is killed; what it has acknowledged is on disk."""
 
 
-def address(config: Config) -> str:
-    """Where the shop is, for a browser."""
+def base_url(config: Config) -> str:
+    """Return the URL of the shop for a browser on this machine."""
     host = f"[{config.host}]" if ":" in config.host else config.host
     return f"{'https' if config.tls_cert else 'http'}://{host}:{config.port}"
 
 
 def bind(config: Config) -> list[socket.socket]:
-    """The sockets that `run` serves. Raises Unavailable when the address cannot be had."""
+    """Return the listening sockets for `run`. Raises Unavailable when the address is not free."""
     try:
         return sockets.bind(config.host, config.port, config.workers)
     except OSError as error:
@@ -72,153 +79,151 @@ def bind(config: Config) -> list[socket.socket]:
 
 
 def run(config: Config, listeners: Sequence[socket.socket]) -> None:
-    """Serve until SIGTERM or SIGINT. A worker that dies is started again.
+    """Serve until SIGTERM or SIGINT, and restart each worker that dies.
 
-    Raises Unavailable with what a worker said when none of them could begin to serve. Ends the
-    process with 1 when workers end by themselves again and again, which is a defect.
+    Raises Unavailable with a worker's reason when none of them could start serving. Exits with
+    status 1 when workers exit by themselves again and again, which is a defect.
     """
     os.environ.pop("FLASK_RUN_FROM_CLI", None)
-    log.begin(config)
-    # Granian warns of more threads than processors; here most threads wait for the disk, together
+    log.configure(config)
+    # Granian warns of more threads than processors; here most threads wait for the disk
     logging.getLogger("_granian").addFilter(lambda record: "quite high" not in record.getMessage())
-    # the command has imported it; each worker does so anew, after its fork
+    # the command has imported it; each worker imports it again after its fork
     sys.modules.pop("wsgi", None)
-    # other ways to start a process, such as that of Python 3.14, hand on neither words nor doors
+    # other start methods (the default of Python 3.14) inherit neither status pipe nor sockets
     multiprocessing.set_start_method("fork", force=True)
     install_signal_handlers()
-    STATUS_PIPE.begin()
+    STATUS_PIPE.open()
     server = DaybookServer(
         "wsgi:app",
         listeners=listeners,
         interface=Interfaces.WSGI,
         workers=config.workers,
-        # more than work at once: see app/http/requests/limiter.py
+        # more than may work at once: see app/http/requests/limiter.py
         blocking_threads=config.threads + MAX_CONNECTIONS,
         backpressure=MAX_CONNECTIONS,
         respawn_failed_workers=True,
-        workers_kill_timeout=STOP_S,
-        # to tell HTTP/2 from 1.1 without TLS, Granian waits for the first bytes, and a stop would
-        # cut off who has not sent them yet
+        workers_kill_timeout=WORKER_STOP_TIMEOUT_S,
+        # without TLS, Granian tells HTTP/2 from 1.1 by the first bytes, and a stop would cut off
+        # clients that have not sent them yet
         http=HTTPModes.auto if config.tls_cert else HTTPModes.http1,
         websockets=False,
         http1_settings=HTTP1Settings(max_buffer_size=MAX_HEAD_BYTES),
         http2_settings=HTTP2Settings(
-            max_headers_size=MAX_HEAD_BYTES, max_concurrent_streams=STREAMS
+            max_headers_size=MAX_HEAD_BYTES, max_concurrent_streams=MAX_STREAMS
         ),
         ssl_cert=config.tls_cert,
         ssl_key=config.tls_key,
         ssl_protocol_min=SSLProtocols.tls12,
-        log_dictconfig=_ITS_LOG_IS_OURS,
+        log_dictconfig=_LOG_BY_ROOT,
     )
     try:
-        with shared_figures():
+        with shared_metrics():
             server.serve()
     except SystemExit:
-        if server.refusal:
-            raise Unavailable(server.refusal) from None
+        if server.startup_error:
+            raise Unavailable(server.startup_error) from None
         raise
 
 
 class DaybookServer(MPServer):
-    """Granian's server with another mind about workers that die.
+    """Granian's server with a socket for each worker, a delivery worker, and other restart rules.
 
-    Granian takes a worker that dies within 5.5 s of its start for a defect, and ends, so two kills
-    in a row (by the kernel that is short of memory, say) ended the shop. Here only those that end
-    by themselves are judged so. And where no worker could begin to serve, there is no use in
-    another one; `refusal` is then why. The last of the workers delivers.
+    Granian takes a worker that dies within 5.5 s of its start for a defect and exits, so that two
+    kills in a row (by the kernel's OOM killer, say) would end the shop. This server restarts killed
+    workers without limit, and counts only those that exit by themselves. When no worker could start
+    serving, it stops, with the reason in `startup_error`. The last worker is the delivery worker.
     """
 
     def __init__(self, target: str, listeners: Sequence[socket.socket], **options: Any) -> None:
         address, port = listeners[0].getsockname()[:2]
         super().__init__(target, address=address, port=port, **options)
-        self.main_loop_interrupt: Any = SelfPipe()  # all that Granian uses of an Event
+        self.main_loop_interrupt: Any = SelfPipe()  # has what Granian uses of an Event
         self._listeners = listeners
         self._has_served = False
-        self.refusal = ""
+        self.startup_error = ""
 
     def _respawn_workers(self, workers: list[int], *arguments: Any, **options: Any) -> None:
-        codes = {idx: self.wrks[idx].inner.exitcode or 0 for idx in workers}
-        said = STATUS_PIPE.heard()
-        self._has_served = self._has_served or "" in said
-        refusals = [line for line in said if line]
-        if refusals and not self._has_served:
-            self.refusal = refusals[0]
-            self._end(workers)
+        """Restart dead workers; see Granian. Stop instead when no worker has ever served."""
+        exit_codes = {idx: self.wrks[idx].inner.exitcode or 0 for idx in workers}
+        messages = STATUS_PIPE.receive()
+        self._has_served = self._has_served or "" in messages
+        errors = [message for message in messages if message]
+        if errors and not self._has_served:
+            self.startup_error = errors[0]
+            # the loop that has called this method ends the server, with an exit status of 1
+            self.interrupt_children.extend(workers)
+            self.interrupt_signal = True
+            self.main_loop_interrupt.set()
             return
-        for line in refusals:
-            _log.error("%s", line)
-        if refusals:
-            sleep(PAUSE_S)
-        served = [each.inner.exitcode is None for each in self.wrks[:-1]]
-        for listener, is_served in zip(self._listeners, served, strict=True):
-            if any(served) and not is_served:
-                sockets.leave(listener)
+        for error in errors:
+            _log.error("%s", error)
+        if errors:
+            sleep(RESTART_PAUSE_S)
+        alive = [each.inner.exitcode is None for each in self.wrks[:-1]]
+        for listener, is_alive in zip(self._listeners, alive, strict=True):
+            if any(alive) and not is_alive:
+                sockets.stop_listening(listener)
         for idx in workers:
-            forget(self.wrks[idx].inner.pid or 0)
+            mark_worker_dead(self.wrks[idx].inner.pid or 0)
         super()._respawn_workers(workers, *arguments, **options)
-        for idx, code in codes.items():
-            if code < 0 or code == REFUSED:
+        for idx, code in exit_codes.items():
+            if code < 0 or code == EXIT_CANNOT_SERVE:
                 self.respawned_wrks.pop(idx, None)
 
     def _init_shared_socket(self) -> None:
-        """Each worker has a socket of its own: see `_spawn_worker`."""
+        """Share no socket: each worker has its own, see `_spawn_worker`."""
         self._ssp = self._shd = self._sso = None
 
     def _serve_loop(self, spawn_target: Any, target_loader: Any) -> None:
-        """See Granian. When the system refuses another process, the server ends in good order."""
+        """See Granian. Stop in good order when the system refuses to start another process."""
         try:
             super()._serve_loop(spawn_target, target_loader)
         except OSError as error:
-            _log.error("no process can be started (%s): the server ends", error.strerror)
-            self.interrupt_children.append(0)  # by which its exit status is 1
+            _log.error("no process can be started (%s): the server stops", error.strerror)
+            self.interrupt_children.append(0)  # makes the exit status 1
 
     def _spawn_workers(self, spawn_target: Any, target_loader: Any) -> None:
+        """See Granian. Start the delivery worker once a request worker serves.
+
+        Until then, opening a large shop keeps every processor busy.
+        """
         try:
-            self._spawn_all(spawn_target, target_loader)
+            super()._spawn_workers(spawn_target, target_loader)
+            while not (self.interrupt_signal or self.interrupt_children):
+                if STATUS_PIPE.wait(START_POLL_INTERVAL_S):
+                    break
+            delivery_worker = self._spawn_worker(len(self._listeners), spawn_target, target_loader)
+            delivery_worker.start()
         except OSError as error:
             self.shutdown()
             raise Unavailable(f"No process can be started: {error.strerror}.") from None
-
-    def _spawn_all(self, spawn_target: Any, target_loader: Any) -> None:
-        super()._spawn_workers(spawn_target, target_loader)
-        # clerks first: until a worker serves, opening a large shop keeps every processor busy
-        while not (
-            self.interrupt_signal or self.interrupt_children or STATUS_PIPE.are_said(LOOK_S)
-        ):
-            pass
-        delivery_worker = self._spawn_worker(len(self._listeners), spawn_target, target_loader)
-        delivery_worker.start()
         self.wrks.append(delivery_worker)
 
     def _spawn_worker(  # type: ignore[override]  # as Granian's own servers do
         self, idx: int, target: Any, callback_loader: Any
     ) -> WorkerProcess:
         if idx == len(self._listeners):
-            delivery_worker = WorkerProcess(self, idx, deliver, (callback_loader, self._listeners))
+            arguments = (callback_loader, self._listeners)
+            delivery_worker = WorkerProcess(self, idx, run_delivery_worker, arguments)
             delivery_worker.inner.name = DELIVERY_WORKER
             return delivery_worker
-        holder: Any = SocketHolder  # its stub does not say what it takes
+        holder: Any = SocketHolder  # its stub does not declare its arguments
         self._shd = holder(self._listeners[idx].fileno(), False, self.backlog)
         return super()._spawn_worker(idx, target, callback_loader)
 
     def shutdown(self, exit_code: int = 0) -> None:
-        """See Granian. The workers go on until everybody who is connected is with one of them."""
+        """See Granian. The workers stop only after every queued connection was accepted."""
         for each in self.wrks:
-            each.interrupt_by_parent = True  # who ends now, by a signal to all, does so rightly
-        sockets.take_no_more(self._listeners)
+            each.interrupt_by_parent = True  # one that ends now, by a signal to all, is no failure
+        sockets.stop_accepting(self._listeners)
         for listener in self._listeners:
             listener.close()
         super().shutdown(exit_code)
 
     def _stop_workers(self) -> None:
-        """Who delivers stops last: it writes the readable files, which then have every order."""
-        self.wrks, last = self.wrks[:-1], self.wrks[-1:]
+        """Stop the delivery worker last, so that its final checkpoint has every order."""
+        self.wrks, delivery_worker = self.wrks[:-1], self.wrks[-1:]
         super()._stop_workers()
-        self.wrks = last
+        self.wrks = delivery_worker
         super()._stop_workers()
-
-    def _end(self, workers: list[int]) -> None:
-        """Have the loop that has called us end the server, with an exit status of 1."""
-        self.interrupt_children.extend(workers)
-        self.interrupt_signal = True
-        self.main_loop_interrupt.set()

@@ -1,20 +1,22 @@
-"""What lives in one process: the store and, where it delivers, its checkpointer and dispatcher.
+"""The store and the background tasks of one process.
 
-Nothing is opened before it is needed, so a server may import the application, fork its workers and
-only then have each of them open the store. A `Runtime` is the Store that the routes are given.
+Importing the application and `create_app` open nothing: a server forks its workers first, and each
+of them opens the store afterwards.
 """
 
 import gc
 import logging
 import threading
 from collections.abc import Callable, Iterable
-from contextlib import AbstractContextManager
+from typing import cast
+
+from werkzeug.local import LocalProxy
 
 from app.config import Config
 from app.events.dispatch.dispatcher import Dispatcher
 from app.orders.currency import pin_currency
 from app.server.migrations import MIGRATIONS, SCHEMA
-from app.store import ChangeFeed, Collection, Store, Transaction, View
+from app.store import Collection, Store
 from app.store.files.checkpointer import Checkpointer
 from app.store.files.follower import Follower
 from app.store.files.store import JsonFileStore
@@ -23,42 +25,47 @@ from app.store.observer import NULL_OBSERVER, Observer
 
 log = logging.getLogger(__name__)
 
-GARBAGE = 20_000
-"""So many new objects before the collector looks for cycles: requests hardly make any."""
+GC_THRESHOLD_OBJECTS = 20_000
+"""New objects before the garbage collector looks for cycles; a request makes hardly any cycle."""
 
 
 class Runtime:
-    """See app.store.Store; every method opens the store first, and raises what that raises."""
+    """Opens the store, and runs the dispatcher and the checkpointer (or a follower) on it."""
 
     def __init__(
         self,
         config: Config,
         collections: Iterable[Collection],
-        dispatcher: Callable[[Store], Dispatcher],
+        make_dispatcher: Callable[[Store], Dispatcher],
         observer: Observer = NULL_OBSERVER,
         *,
         delivers: bool = True,
     ) -> None:
-        """Without `delivers`, it is another process that delivers and writes checkpoints."""
+        """Without `delivers`, another process delivers events and writes checkpoints."""
         self.config = config
-        self._delivers = delivers
-        self._observer = observer
         self.collections = tuple(collections)
-        self._make_dispatcher = dispatcher
-        self._opening = threading.Lock()
+        self.store = cast(Store, LocalProxy(self.open))
+        """The store of this process. Each use calls `open`, which opens it at the first one."""
+        self.stopping = threading.Event()
+        """Set when the process is about to stop, so that long responses (event streams) end."""
+        self._make_dispatcher = make_dispatcher
+        self._observer = observer
+        self._delivers = delivers
+        self._lock = threading.Lock()
         self._has_started = False
         self._store: JsonFileStore | None = None
-        self._keeper: Checkpointer | Follower | None = None
+        self._background: Checkpointer | Follower | None = None
         self._dispatcher: Dispatcher | None = None
-        self.stopping = threading.Event()
-        """Set when the process is about to end, for whoever would otherwise hold that up."""
 
     def open(self) -> JsonFileStore:
-        """The store of this process."""
+        """Return the store of this process, opened and upgraded at the first call.
+
+        Raises what JsonFileStore, `migrate` and `pin_currency` raise.
+        """
         if self._store is None:
-            with self._opening:
+            with self._lock:
                 if self._store is None:
-                    self.upgrade()
+                    self.migrate()
                     store = JsonFileStore(
                         self.config.data,
                         self.collections,
@@ -71,72 +78,41 @@ class Runtime:
                     except BaseException:
                         store.close()
                         raise
-                    self._keeper = Checkpointer(store) if self._delivers else Follower(store)
+                    self._background = Checkpointer(store) if self._delivers else Follower(store)
                     self._store = store
         return self._store
 
-    def upgrade(self) -> None:
-        """Bring the documents of an older Daybook up to this version; raises what that raises."""
-        if upgraded := migrate(self.config.data, self.collections, MIGRATIONS):
-            log.warning("%s", upgraded)
+    def migrate(self) -> None:
+        """Migrate the documents of an older Daybook; raises what `migrate` raises."""
+        if migrated := migrate(self.config.data, self.collections, MIGRATIONS):
+            log.warning("%s", migrated)
 
     def start(self) -> None:
-        """Open the store; deliver events and write checkpoints from now until `close`."""
+        """Open the store, and start the background tasks. A second call does nothing."""
         if self._has_started:
             return
         store = self.open()
-        with self._opening:
-            if not self._has_started and self._keeper:
-                gc.freeze()  # the store's indexes stay: nobody need look through them for garbage
-                gc.set_threshold(GARBAGE)
+        with self._lock:
+            if not self._has_started and self._background:
+                gc.freeze()  # the store's indexes live as long as the process: never scan them
+                gc.set_threshold(GC_THRESHOLD_OBJECTS)
                 if self._delivers:
                     self._dispatcher = self._make_dispatcher(store)
                     self._dispatcher.start()
-                self._keeper.start()
+                self._background.start()
                 self._has_started = True
 
     def close(self) -> None:
-        """Finish running deliveries, bring the readable files up to date, let go of all locks."""
+        """Finish running deliveries, write a last checkpoint, and release all locks."""
         self.stopping.set()
-        with self._opening:
-            if self._keeper:
-                self._keeper.close()  # at once: who waits for a peer that hangs may be killed
+        with self._lock:
+            if self._background:
+                # before the dispatcher: a handler that hangs may have this process killed
+                self._background.close()
                 if self._dispatcher:
                     self._dispatcher.close()
-                    self._keeper.close()  # with what has ended since
+                    self._background.close()  # a checkpoint with the outcomes recorded since
             if self._store:
                 self._store.close()
-            self._store = self._keeper = self._dispatcher = None
+            self._store = self._background = self._dispatcher = None
             self._has_started = False
-
-    def read(self) -> AbstractContextManager[View]:
-        """See Store.read."""
-        return self.open().read()
-
-    def transaction(self) -> AbstractContextManager[Transaction]:
-        """See Store.transaction."""
-        return self.open().transaction()
-
-    def change_feed(self, collection: str) -> ChangeFeed:
-        """See Store.change_feed."""
-        return self.open().change_feed(collection)
-
-    def position(self) -> int:
-        """See Store.position."""
-        return self.open().position()
-
-    def make_durable(self) -> None:
-        """See Store.make_durable."""
-        self.open().make_durable()
-
-    def refuse_unwritable(self) -> None:
-        """See Store.refuse_unwritable."""
-        self.open().refuse_unwritable()
-
-    def lead(self, timeout_s: float) -> bool:
-        """See Store.lead."""
-        return self.open().lead(timeout_s)
-
-    def has_leader(self) -> bool:
-        """See Store.has_leader."""
-        return self.open().has_leader()

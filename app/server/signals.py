@@ -1,8 +1,8 @@
-"""How the processes of a server hear signals: at every moment of their lives, and none unheard.
+"""Signal handling that also works during fork and start-up.
 
-Python runs a handler in the main thread, between two steps of whatever that does. So a handler must
-take no lock that the main thread may hold, and a main thread that falls asleep at this very moment
-has to be woken, which signal.set_wakeup_fd is for.
+Python runs a signal handler in the main thread, between two bytecodes. A handler must therefore
+take no lock that the main thread may hold, and a main thread that is about to block has to be woken
+by a file descriptor (signal.set_wakeup_fd).
 """
 
 import os
@@ -11,15 +11,15 @@ import socket
 import threading
 from contextlib import suppress
 
-_MANY_BYTES = 1 << 16
+_READ_BYTES = 1 << 16
 
 
 class SelfPipe:
-    """What the main thread waits for, in place of a threading.Event: a pipe, which has no lock.
+    """A self-pipe that replaces the threading.Event on which Granian's main thread waits.
 
-    The handler that sets an Event waits for the Event's lock, and for ever when the main thread had
-    it at that moment. Each `set` ends one `wait`, now or later, and so does any signal that has a
-    handler: the caller looks what there is to do. Make it in the main thread.
+    A signal handler that sets an Event takes the Event's lock, and deadlocks when the main thread
+    held that lock. A pipe has no lock. Each `set`, and each signal that has a handler, ends one
+    `wait`, now or later; the caller then checks what there is to do. Create it in the main thread.
     """
 
     def __init__(self) -> None:
@@ -28,29 +28,30 @@ class SelfPipe:
         signal.set_wakeup_fd(self._writer, warn_on_full_buffer=False)
 
     def set(self) -> None:
-        """End a `wait`; safe in a handler of signals, and in any thread."""
-        with suppress(BlockingIOError):  # full: the next wait ends at once in any case
+        """End a `wait`. Safe in a signal handler and in any thread."""
+        with suppress(BlockingIOError):  # the pipe is full: the next wait returns at once anyway
             os.write(self._writer, b"\0")
 
     def clear(self) -> None:
-        """Nothing: `wait` has forgotten what ended it, and what came since is still to be seen."""
+        """Do nothing: `wait` has consumed what ended it, and later bytes must end the next one."""
 
     def wait(self) -> None:
-        """Return as soon as there was a `set` since the last time."""
-        os.read(self._reader, _MANY_BYTES)
+        """Block until there was a `set` or a signal since the last call."""
+        os.read(self._reader, _READ_BYTES)
 
 
 def install_signal_handlers() -> None:
-    """Have SIGTERM end a worker from its first moment on, and SIGINT and SIGHUP never.
+    """Make every process forked from now on end at SIGTERM, and ignore SIGINT and SIGHUP.
 
-    A worker is forked with the server's handlers, which do nothing in it until Granian sets others,
-    after the store was opened: a stop in between was lost, and the worker killed ten seconds later.
-    What a terminal sends reaches the workers too, and is for the server. It passes Ctrl-C on as
-    SIGTERM: a worker of Granian that gets both may never end.
+    A forked worker inherits the server's handlers, which do nothing in it. Granian installs its own
+    ones only after the store was opened; a stop in between would be lost, and the worker killed ten
+    seconds later. A terminal sends SIGINT and SIGHUP to the whole process group, but only the
+    server handles them: it turns Ctrl-C into a SIGTERM for each worker, and a Granian worker that
+    gets both signals may never end.
     """
     term = {signal.SIGTERM}
 
-    def begin() -> None:
+    def reset_in_child() -> None:
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
@@ -60,28 +61,29 @@ def install_signal_handlers() -> None:
     os.register_at_fork(
         before=lambda: signal.pthread_sigmask(signal.SIG_BLOCK, term),
         after_in_parent=lambda: signal.pthread_sigmask(signal.SIG_UNBLOCK, term),
-        after_in_child=begin,
+        after_in_child=reset_in_child,
     )
 
 
 def stop_on_sigterm(stopping: threading.Event) -> None:
-    """Have `stopping` set as soon as this worker is told to stop. Call it in the main thread.
+    """Set `stopping` as soon as this worker gets SIGTERM. Call it in the main thread.
 
-    Granian first waits for all answers that are under way, and a live stream would be one until
-    the worker is killed. Its handlers of signals stay: this only listens beside them, and sees to
-    it that they run. The system may give a signal to any thread, and Python's handlers wait for
-    the main one, which sleeps: about one stop in a hundred went unheard. Another signal wakes it.
+    Granian waits for all responses under way before it stops, and an event stream would last until
+    the worker is killed. Granian's signal handlers stay in place; a thread reads the wake-up file
+    descriptor beside them. The thread also makes sure that these handlers run: the kernel may
+    deliver a signal to any thread, while Python runs handlers in the main thread only, which
+    sleeps; about one stop in a hundred was lost. A second signal (SIGURG) wakes the main thread.
     """
-    told, telling = socket.socketpair()
-    telling.setblocking(False)
+    reader, writer = socket.socketpair()
+    writer.setblocking(False)
     signal.signal(signal.SIGURG, lambda *_: None)
-    signal.set_wakeup_fd(telling.fileno(), warn_on_full_buffer=False)
+    signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
     main = threading.get_ident()
 
-    def listen(_kept_open: socket.socket) -> None:
-        while said := told.recv(1):  # a second signal must still find it open
-            if said[0] == signal.SIGTERM:
+    def listen(_writer: socket.socket) -> None:
+        while received := reader.recv(1):  # `_writer` keeps the descriptor open for later signals
+            if received[0] == signal.SIGTERM:
                 stopping.set()
                 signal.pthread_kill(main, signal.SIGURG)
 
-    threading.Thread(target=listen, args=(telling,), name="stop", daemon=True).start()
+    threading.Thread(target=listen, args=(writer,), name="stop", daemon=True).start()

@@ -1,14 +1,15 @@
-"""The doors of a server: one listening socket for each worker, all on the same address.
+"""The listening sockets of a server: one for each worker, all on the same address.
 
-The kernel deals out those who come over all sockets at which somebody listens (SO_REUSEPORT). Were
-there one for all, the worker that looks first would take everybody who came at the same time, and
-with clients that stay connected it would work alone. The server keeps the sockets open, so who
-waits at one is not cut off when its worker is replaced.
+The kernel distributes new connections over all sockets that listen on the address (SO_REUSEPORT).
+With a single shared socket, the first worker to wake would accept all connections that arrive
+together, and with keep-alive clients it would do all the work. The server process keeps the sockets
+open, so that connections in the accept queue survive the restart of a worker.
 
-A listening socket takes connections for as long as some process has it open, and whoever came in
-without being served is cut off when the last one closes it. So at a stop the sockets first get a
-filter that drops requests to connect (the SYN of RFC 9293); those that are in are still served.
-Who is dropped asks again a second later, and is refused, or finds the next server.
+A socket accepts connections as long as any process has it open, and the kernel resets the queued
+ones when the last process closes it. At a stop, the server therefore first attaches a packet filter
+that drops connection requests (SYN, RFC 9293); connections that are already queued are served. A
+client whose SYN was dropped sends it again a second later, and is then refused, or served by the
+next server.
 """
 
 import ctypes
@@ -22,34 +23,35 @@ from time import monotonic, sleep
 log = logging.getLogger(__name__)
 
 SO_ATTACH_FILTER = 26
-"""Linux, asm-generic/socket.h; it takes a program as the Berkeley packet filter has it."""
+"""Linux, asm-generic/socket.h: attaches a classic Berkeley packet filter."""
 
 _DROP_SYN = (
-    (0x30, 0, 0, 13),  # load the byte of the TCP header that has the flags
-    (0x45, 0, 1, 0x02),  # is SYN among them? then go on here, else skip one
+    (0x30, 0, 0, 13),  # load the flags byte of the TCP header
+    (0x45, 0, 1, 0x02),  # if SYN is set, go on to the next line, else skip it
     (0x06, 0, 0, 0),  # drop
-    (0x06, 0, 0, 0xFFFFFFFF),  # let pass
+    (0x06, 0, 0, 0xFFFFFFFF),  # accept
 )
-_UNACKED = 24
-"""Where tcp_info has, for a listening socket, how many connections wait to be accepted."""
+_TCP_INFO_UNACKED_OFFSET = 24
+"""Offset of tcpi_unacked in tcp_info: for a listening socket, the length of its accept queue."""
 
 HANDSHAKE_S = 0.05
-"""For who was let in just now: their last step may still be on its way."""
+"""Time allowed for the last packet of a TCP handshake that began before the filter was attached."""
 
-LONGEST_S = 2.0
+DRAIN_TIMEOUT_S = 2.0
 
 
-def bind(host: str, port: int, number: int) -> list[socket.socket]:
-    """So many sockets on one address. Raises OSError, also when another program listens there.
+def bind(host: str, port: int, count: int) -> list[socket.socket]:
+    """Return `count` sockets bound to one address. Raises OSError, also when the port is in use.
 
-    The first is bound before it is told to share, which the system refuses when anybody is there.
+    The first socket is bound before SO_REUSEPORT is set on it, which fails when another program
+    listens on the address.
     """
     family, kind, protocol, _, address = socket.getaddrinfo(
         host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
     )[0]
     listeners: list[socket.socket] = []
     with ExitStack() as unwind:
-        for _ in range(number):
+        for _ in range(count):
             listener = unwind.enter_context(socket.socket(family, kind, protocol))
             listener.setblocking(False)
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -62,34 +64,38 @@ def bind(host: str, port: int, number: int) -> list[socket.socket]:
     return listeners
 
 
-def leave(listener: socket.socket) -> None:
-    """Have nobody sent here until somebody listens again; who waits here is cut off."""
-    with suppress(OSError):  # nobody had listened yet
+def stop_listening(listener: socket.socket) -> None:
+    """Take the socket out of the distribution until a process listens again; resets its queue."""
+    with suppress(OSError):  # no process has listened on it yet
         listener.shutdown(socket.SHUT_RDWR)
 
 
-def take_no_more(listeners: Sequence[socket.socket], longest_s: float = LONGEST_S) -> None:
-    """Let nobody else connect, and return when all who did are accepted, or after `longest_s`."""
+def stop_accepting(listeners: Sequence[socket.socket], timeout_s: float = DRAIN_TIMEOUT_S) -> None:
+    """Drop new connection requests; return when all queued connections are accepted.
+
+    Returns after `timeout_s` seconds at the latest, and at once, with a warning in the log, where
+    the kernel refuses the filter.
+    """
     try:
         for listener in listeners:
-            _attach(listener)
+            _attach_filter(listener)
     except OSError as error:
         log.warning("clients may be cut off at this stop: %s", error.strerror)
         return
-    ends_at = monotonic() + longest_s
+    deadline = monotonic() + timeout_s
     sleep(HANDSHAKE_S)
-    while any(map(_waiting, listeners)) and monotonic() < ends_at:
+    while any(map(_accept_queue_length, listeners)) and monotonic() < deadline:
         sleep(HANDSHAKE_S / 10)
 
 
-def _attach(listening: socket.socket) -> None:
-    steps = b"".join(struct.pack("@HBBI", *step) for step in _DROP_SYN)
-    program = ctypes.create_string_buffer(steps, len(steps))
-    given = struct.pack("@HP", len(_DROP_SYN), ctypes.addressof(program))
-    listening.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, given)
+def _attach_filter(listener: socket.socket) -> None:
+    instructions = b"".join(struct.pack("@HBBI", *each) for each in _DROP_SYN)
+    buffer = ctypes.create_string_buffer(instructions, len(instructions))
+    program = struct.pack("@HP", len(_DROP_SYN), ctypes.addressof(buffer))
+    listener.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, program)
 
 
-def _waiting(listening: socket.socket) -> int:
-    info = listening.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _UNACKED + 4)
-    waiting: int = struct.unpack_from("@I", info, _UNACKED)[0]
-    return waiting
+def _accept_queue_length(listener: socket.socket) -> int:
+    offset = _TCP_INFO_UNACKED_OFFSET
+    info = listener.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, offset + 4)
+    return int(struct.unpack_from("@I", info, offset)[0])

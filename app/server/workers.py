@@ -1,8 +1,7 @@
-"""What happens in the processes that the server (app/server/run.py) has started, and what they
-tell it.
+"""The worker processes that the server (app/server/run.py) forks, and their status messages.
 
-Those that serve answer requests and do nothing else. One more delivers events and writes the
-readable files: whatever that takes, no request shares a Python interpreter with it.
+Request workers only answer requests. One more process, the delivery worker, delivers events and
+writes the readable files, so that this work shares no Python interpreter with requests.
 """
 
 import os
@@ -23,55 +22,54 @@ from app.kernel.errors import DaybookError
 from app.observability import log
 from app.server.signals import stop_on_sigterm
 
-REFUSED = 2
+EXIT_CANNOT_SERVE = 2
 """The exit status of a worker that cannot serve."""
 
-DELIVERY_WORKER = "deliverer"
-"""The name of the process that delivers, among those of multiprocessing."""
+DELIVERY_WORKER = "delivery-worker"
+"""The name of the delivery worker's process, as multiprocessing knows it."""
 
-SWITCH_S = 0.0005
-"""For so long a thread of the deliverer keeps Python's lock while another one wants it, in seconds.
+SWITCH_INTERVAL_S = 0.0005
+"""How long a thread of the delivery worker keeps the interpreter lock while another one wants it.
 
-A checkpoint works for seconds, and deliveries, which ask the system for much, wait each time.
+A checkpoint computes for seconds, and each system call of a delivery would wait for it.
 """
 
-LOOK_S = 1.0
-"""So often a worker looks, in seconds, whether its server is there."""
+PARENT_POLL_INTERVAL_S = 1.0
 
-_MANY_BYTES = 1 << 20
+_READ_BYTES = 1 << 20
 
 
 class StatusPipe:
-    """What the workers tell the server, through a pipe that they inherit: one line each time.
+    """A pipe on which workers tell the server how their start went: one line for each message.
 
-    An empty line says that the worker serves, any other one why it cannot.
+    An empty line says that the worker serves; any other line is the reason why it cannot.
     """
 
     def __init__(self) -> None:
         self._reader = self._writer = -1
 
     @property
-    def has_begun(self) -> bool:
-        """Whether there is a server that listens."""
+    def is_open(self) -> bool:
+        """Whether a server process reads the pipe."""
         return self._writer >= 0
 
-    def begin(self) -> None:
-        """In the server, before there are workers: open the pipe."""
+    def open(self) -> None:
+        """Open the pipe; the server calls it before it forks workers."""
         self._reader, self._writer = os.pipe()
         os.set_blocking(self._reader, False)
 
-    def say(self, line: str) -> None:
-        """In a worker: tell the server."""
+    def send(self, line: str) -> None:
+        """Send one line from a worker to the server, cut to PIPE_BUF bytes to stay atomic."""
         os.write(self._writer, f"{line}\n".encode()[: select.PIPE_BUF])
 
-    def are_said(self, timeout_s: float) -> bool:
-        """In the server: whether `heard` has something, now or within so many seconds."""
+    def wait(self, timeout_s: float) -> bool:
+        """Return whether the server has lines to receive, now or within `timeout_s`."""
         return bool(select.select([self._reader], [], [], timeout_s)[0])
 
-    def heard(self) -> list[str]:
-        """In the server: the lines that were said since the last time."""
+    def receive(self) -> list[str]:
+        """Return the lines that were sent since the last call; never blocks."""
         try:
-            return os.read(self._reader, _MANY_BYTES).decode().splitlines()
+            return os.read(self._reader, _READ_BYTES).decode().splitlines()
         except BlockingIOError:
             return []
 
@@ -80,50 +78,51 @@ STATUS_PIPE = StatusPipe()
 
 
 def delivers() -> bool:
-    """Whether this process is to deliver: not when its server has another one for that."""
-    return not STATUS_PIPE.has_begun or current_process().name == DELIVERY_WORKER
+    """Return whether this process delivers events: the delivery worker, or a lone process."""
+    return not STATUS_PIPE.is_open or current_process().name == DELIVERY_WORKER
 
 
-def begin(app: Flask) -> None:
-    """Open the store, and begin what this process is for. Call it in the main thread.
+def start_worker(app: Flask) -> None:
+    """Open the store and start the background tasks of this process, in its main thread.
 
     Raises what opening the store raises.
     """
     runtime = app.extensions["daybook"]
-    log.begin(runtime.config).start()
-    runtime.start()  # before the first request comes
+    log.configure(runtime.config).start()
+    runtime.start()  # before the first request arrives
     # workers are children of multiprocessing, which runs finalizers, but not atexit
     Finalize(None, runtime.close, exitpriority=1)
     Finalize(None, log.LOG.close, exitpriority=0)
     if server := parent_process():
         stop_on_sigterm(runtime.stopping)
-        threading.Thread(target=_outlive_nobody, args=(server.pid,), daemon=True).start()
+        threading.Thread(target=_exit_with_parent, args=(server.pid,), daemon=True).start()
 
 
-def serves() -> None:
-    """A worker has opened the store, and begins to serve."""
+def report_serving() -> None:
+    """Tell the server that this request worker has opened the store and serves."""
     if not delivers():
-        STATUS_PIPE.say("")
+        STATUS_PIPE.send("")
 
 
-def refuse(error: DaybookError) -> NoReturn:
-    """End this process, which cannot serve; its server says why, or else it does so itself."""
-    if STATUS_PIPE.has_begun:
-        STATUS_PIPE.say(str(error).replace("\n", " "))
+def exit_with_error(error: DaybookError) -> NoReturn:
+    """Exit because this process cannot serve; the reason goes to the server, or to stderr."""
+    if STATUS_PIPE.is_open:
+        STATUS_PIPE.send(str(error).replace("\n", " "))
     else:
         sys.stderr.write(f"Error: {error}\n")
-    sys.exit(REFUSED)
+    sys.exit(EXIT_CANNOT_SERVE)
 
 
-def deliver(load: Callable[[], Flask], listeners: Iterable[socket.socket]) -> None:
-    """All that the deliverer does, until SIGTERM. `load` makes the application, and begins.
+def run_delivery_worker(load: Callable[[], Flask], listeners: Iterable[socket.socket]) -> None:
+    """Run the delivery worker until SIGTERM. `load` creates the application and starts it.
 
-    It stops in good order even when it is told so before it has begun: others may have served. The
-    server's `doors` are none of its business, and would be open for as long as it has them.
+    It stops in good order also when SIGTERM arrives during the start, because request workers may
+    have accepted orders meanwhile. It closes the inherited `listeners`, which would otherwise
+    accept connections for as long as it lives.
     """
     for listener in listeners:
         listener.close()
-    sys.setswitchinterval(SWITCH_S)
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
     early: list[int] = []
     signal.signal(signal.SIGTERM, lambda number, _: early.append(number))
     stopping = load().extensions["daybook"].stopping  # from now on set by `stop_on_sigterm`
@@ -131,8 +130,8 @@ def deliver(load: Callable[[], Flask], listeners: Iterable[socket.socket]) -> No
         stopping.wait()
 
 
-def _outlive_nobody(server: int) -> None:
-    """End this process when its server was killed: its orders would not be delivered any more."""
-    while os.getppid() == server:
-        sleep(LOOK_S)
+def _exit_with_parent(server_pid: int) -> None:
+    """End this process when its server was killed: no process would deliver its orders' events."""
+    while os.getppid() == server_pid:
+        sleep(PARENT_POLL_INTERVAL_S)
     os.kill(os.getpid(), signal.SIGTERM)

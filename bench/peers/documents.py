@@ -1,4 +1,4 @@
-"""The body that all peers accept, and the order that those without an ORM keep and answer."""
+"""The request body of all peers, and the order document of the peers without an ORM."""
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -30,7 +30,7 @@ NEW_ORDER = NewOrderSchema()
 
 
 def order_of(number: int, wanted: Mapping[str, Any], items: Sequence[Document]) -> Document:
-    """The order as it is kept and answered; `items` are from `priced`."""
+    """Return the order as stored and answered; `items` come from `priced`."""
     now = datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
     total = sum((Decimal(item["line_total"]) for item in items), Decimal("0.00"))
     return {
@@ -51,7 +51,7 @@ def order_of(number: int, wanted: Mapping[str, Any], items: Sequence[Document]) 
 
 
 def event_of(order: Document) -> Document:
-    """The event for the outbox."""
+    """Return the event for the outbox."""
     return {
         "event_id": str(uuid7()),
         "type": "order.placed",
@@ -64,7 +64,7 @@ def event_of(order: Document) -> Document:
 def priced(
     lines: Sequence[Mapping[str, Any]], products: Mapping[str, Mapping[str, Any]]
 ) -> list[Document]:
-    """The order's lines, each at its own amount or, without one, the product's price.
+    """Return the order's lines, each at its own amount or, without one, the product's price.
 
     Raises ValidationError for a product that doesn't exist.
     """

@@ -1,4 +1,4 @@
-"""The ceiling: what Flask under Granian answers when there is nothing to check and to keep.
+"""The ceiling: Flask under Granian without any checks or storage.
 
 POST /order parses the body and sends it back; GET answers a fixed order. No service built on the
 same server can acknowledge more than this on the same machine.

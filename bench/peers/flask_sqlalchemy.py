@@ -1,13 +1,12 @@
-"""The peer: an order service with an outbox as a competent team writes it with Flask,
-SQLAlchemy 2's ORM and SQLite, or PostgreSQL.
+"""The peer: an order service with an outbox on Flask, SQLAlchemy 2's ORM and SQLite or PostgreSQL.
 
-Its promise is Daybook's first one: a 201 means that the order and its event are on disk in one
+It makes Daybook's first promise: a 201 means that the order and its event are on disk in one
 transaction (WAL, synchronous=FULL). It checks the same body, prices each line from the products
 table and answers the same fields. It stops at the outbox row: no dispatcher reads it. PostgreSQL
 keeps the same promise with its own settings (fsync and synchronous_commit are on).
 
 bench.servers runs it with PEER_DATA naming the data folder, and PEER_DATABASE the URL of a
-PostgreSQL where it shall use one. `import-products` creates the tables, so it runs once before the
+PostgreSQL, if it uses one. `import-products` creates the tables, so it runs once before the
 workers start. With PEER_QUEUE=on writers queue on a file lock before
 they begin, instead of on SQLite's busy time-out, which sleeps and polls.
 """
@@ -60,7 +59,7 @@ def create_app() -> Flask:
         wanted = NEW_ORDER.load(request.get_json())
         with reading() as session:  # priced before the write lock, which is held briefly
             items = price_lines(session, wanted["items"])
-        with turn_to_write(folder) if is_queued else nullcontext(), writing.begin() as session:
+        with write_lock(folder) if is_queued else nullcontext(), writing.begin() as session:
             placed = place_order(session, wanted, items)
         return jsonify(placed), 201, {"Location": f"/order/{placed['order_id']}", "ETag": '"1"'}
 
@@ -184,7 +183,7 @@ def as_json(order: Order) -> dict[str, Any]:
 
 
 def set_first_number(session: Session) -> None:
-    """Have SQLite number orders as the table says; it takes no start value from there."""
+    """Set SQLite's first order number; it ignores the start value of the table."""
     last = FIRST_NUMBER - 1
     session.execute(text(f"INSERT INTO sqlite_sequence VALUES ('orders', {last})"))
 
@@ -196,8 +195,8 @@ def product(row: Mapping[str, str]) -> Product:
 
 
 @contextmanager
-def turn_to_write(folder: Path) -> Iterator[None]:
-    """Hold the one right to write, among this process's threads and all processes on `folder`."""
+def write_lock(folder: Path) -> Iterator[None]:
+    """Hold the write lock, among this process's threads and all processes on `folder`."""
     with IN_PROCESS, (folder / "write.lock").open("w") as queue:
         fcntl.flock(queue, fcntl.LOCK_EX)
         yield

@@ -1,8 +1,8 @@
-"""The leanest honest peer: Flask and hand-written SQL over Python's own sqlite3, without an ORM.
+"""The peer without an ORM: Flask and hand-written SQL on Python's sqlite3.
 
 The same promise and settings as the SQLAlchemy peer (WAL, synchronous=FULL, the outbox row in the
-order's transaction), and nothing that a careful hand would leave out: one connection for each
-thread, three statements for an order, the write lock taken as late as may be.
+order's transaction), with the least work for each order: one connection for each thread, three
+statements for an order, the write lock taken as late as possible.
 
 bench.servers runs it with PEER_DATA naming the data folder. `import-products` creates the tables,
 so it runs once before the workers start.

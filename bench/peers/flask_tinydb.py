@@ -1,7 +1,7 @@
-"""A peer that promises less: Flask and TinyDB, one JSON file that is written anew for every order.
+"""A peer with a weaker promise: Flask and TinyDB, which rewrites one JSON file for every order.
 
-Nothing is synced, and a crash midway loses the file; it is here because it is the usual answer to
-"orders in a JSON file". TinyDB has no locks, so a lock guards it, and it runs in one process.
+It syncs nothing, and a crash during a write loses the file; it is the usual way to keep "orders in
+a JSON file". TinyDB has no locks, so a lock guards it, and it runs in one process.
 
 bench.servers runs it with PEER_DATA naming the data folder, after `import-products`.
 """

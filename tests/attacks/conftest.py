@@ -99,10 +99,10 @@ def opened(app: Flask) -> Scene:
     keys, tokens = {}, {}
     for role in ("clerk", "manager", "operator"):
         make_user(app, f"user-{role}", role)
-        with runtime.transaction() as tx:
+        with runtime.store.transaction() as tx:
             keys[role] = create_key(tx, f"key-{role}", role)
             tokens[role] = sessions.begin(tx, Identity(f"user-{role}", role))
-    with runtime.transaction() as tx:
+    with runtime.store.transaction() as tx:
         for product in CATALOGUE:
             add_product(tx, dict(product))
     client = app.test_client(use_cookies=False)
@@ -124,9 +124,9 @@ def refused(shop: Scene, attack: Attack, *statuses: int) -> TestResponse:
 
 def settle(shop: Scene) -> None:
     """Wait until all deliveries of earlier requests have ended."""
-    feed = shop.runtime.change_feed("outbox")
+    feed = shop.runtime.store.change_feed("outbox")
     for _ in range(600):
-        with shop.runtime.read() as view:
+        with shop.runtime.store.read() as view:
             if view.count("outbox") == 0:
                 return
         feed.take(timeout_s=0.1)

@@ -124,11 +124,11 @@ def test_an_invalid_session_is_refused(shop: Scene, attack: str) -> None:
 
 def test_a_revoked_key_is_refused_at_once(shop: Scene) -> None:
     """It worked before."""
-    with shop.runtime.transaction() as tx:
+    with shop.runtime.store.transaction() as tx:
         key = create_key(tx, "till-2", "clerk")
     headers = {"Authorization": f"Bearer {key}"}
     assert shop.client.get("/order", headers=headers).status_code == 200
-    with shop.runtime.transaction() as tx:
+    with shop.runtime.store.transaction() as tx:
         revoke_key(tx, key.split("_")[1])
     refused(shop, shown(f"Bearer {key}"), 401)
 
@@ -140,7 +140,7 @@ def test_a_revoked_key_is_refused_at_once(shop: Scene) -> None:
 def test_an_expired_session_is_refused(shop: Scene, title: str, later: timedelta) -> None:
     """The browser still sends its cookie."""
     with freeze_time("2026-11-21T08:00:00Z") as clock:
-        with shop.runtime.transaction() as tx:
+        with shop.runtime.store.transaction() as tx:
             token = sessions.begin(tx, Identity("user-operator", "operator"))
         assert cookie(f"{sessions.COOKIE}={token}")(shop).status_code == 200
         clock.tick(later)
@@ -152,7 +152,7 @@ def test_a_stolen_session_ends_with_the_real_one(shop: Scene, way: str) -> None:
     """Signing out, here or everywhere, and any change of the user end it."""
     name = f"robbed-{way}"
     make_user(shop.app, name, "manager")
-    with shop.runtime.transaction() as tx:
+    with shop.runtime.store.transaction() as tx:
         token = sessions.begin(tx, Identity(name, "manager"))
     stolen = cookie(f"{sessions.COOKIE}={token}")
     assert stolen(shop).status_code == 200
@@ -160,7 +160,7 @@ def test_a_stolen_session_ends_with_the_real_one(shop: Scene, way: str) -> None:
         own = replace(shop, tokens={"manager": token})
         own.send("manager", "/sign-out" + ("/everywhere" if way == "everywhere" else ""))
     else:
-        with shop.runtime.transaction() as tx:
+        with shop.runtime.store.transaction() as tx:
             _change(tx, name, way)
     refused(shop, stolen, 401)
 

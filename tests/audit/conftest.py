@@ -32,7 +32,7 @@ def edit(runtime: Runtime) -> Edit:
     """A function that changes a document behind the services' back."""
 
     def change(collection: str, key: str, **fields: Any) -> Document:
-        with runtime.transaction() as tx:
+        with runtime.store.transaction() as tx:
             document = tx.get(collection, key)
             assert document is not None
             tx.put(collection, document | fields)
@@ -50,7 +50,7 @@ def order(client: FlaskClient, catalogue: dict[str, str], settled: Settled) -> d
 
 
 def audit(runtime: Runtime) -> AuditReport:
-    with runtime.read() as view:
+    with runtime.store.read() as view:
         return recompute(view)
 
 
@@ -61,5 +61,7 @@ def differences(runtime: Runtime) -> list[str]:
 def repaired(runtime: Runtime) -> list[str]:
     """Repair what can be repaired; the differences that are left."""
     config = runtime.config
-    repair(runtime, audit(runtime).differences, payment_gateway(config), shipping_policy(config))
+    repair(
+        runtime.store, audit(runtime).differences, payment_gateway(config), shipping_policy(config)
+    )
     return differences(runtime)

@@ -21,13 +21,13 @@ def refused(
     client.put("/fault/billing", json={"mode": "reject"})
     place(client, tea=1)
     settled()
-    with runtime.read() as view:
+    with runtime.store.read() as view:
         (entry,) = view.find(FAILURES.name).documents
     return entry
 
 
 def test_an_event_that_is_lost(runtime: Runtime, order: dict[str, Any]) -> None:
-    with runtime.transaction() as tx:
+    with runtime.store.transaction() as tx:
         timeline = tx.get(TIMELINES.name, order["order_id"])
         assert timeline is not None
         event_id = timeline["events"][0]
@@ -40,7 +40,7 @@ def test_an_event_that_is_lost(runtime: Runtime, order: dict[str, Any]) -> None:
 def test_an_event_that_no_timeline_names(
     runtime: Runtime, edit: Edit, order: dict[str, Any]
 ) -> None:
-    with runtime.read() as view:
+    with runtime.store.read() as view:
         timeline = view.get(TIMELINES.name, order["order_id"])
     assert timeline is not None
     first, *others = timeline["events"]
@@ -51,7 +51,7 @@ def test_an_event_that_no_timeline_names(
 
 
 def test_a_finished_event_in_the_outbox(runtime: Runtime, order: dict[str, Any]) -> None:
-    with runtime.transaction() as tx:
+    with runtime.store.transaction() as tx:
         event_id = (tx.get(TIMELINES.name, order["order_id"]) or {})["events"][0]
         record = tx.get(EVENTS.name, event_id)
         assert record is not None
@@ -61,7 +61,7 @@ def test_a_finished_event_in_the_outbox(runtime: Runtime, order: dict[str, Any])
 
 
 def test_a_dead_delivery_without_its_failure(runtime: Runtime, refused: Document) -> None:
-    with runtime.transaction() as tx:
+    with runtime.store.transaction() as tx:
         tx.delete(FAILURES.name, refused["id"])
     assert differences(runtime) == [f"failure of {refused['id']}: expected an entry, found none"]
 
@@ -83,7 +83,7 @@ def test_a_failure_is_no_difference(runtime: Runtime, refused: Document) -> None
 
 def test_a_discarded_delivery_is_no_difference(runtime: Runtime, refused: Document) -> None:
     """A person said that there shall be no invoice."""
-    with runtime.transaction() as tx:
+    with runtime.store.transaction() as tx:
         discard(tx, refused["id"], by="eva", reason="paid in cash")
     assert audit(runtime).differences == []
     assert audit(runtime).discarded == {refused["event"]["subject"]}

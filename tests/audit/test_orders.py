@@ -62,7 +62,7 @@ class TestOrders:
         self, runtime: Runtime, order: dict[str, Any]
     ) -> None:
         """There is no order.deleted event for it."""
-        with runtime.transaction() as tx:
+        with runtime.store.transaction() as tx:
             tx.delete(ORDERS.name, order["order_id"])
         assert f"document of order {order['order_id']}: expected an order, by its events, " in (
             " ".join(differences(runtime))
@@ -72,12 +72,12 @@ class TestOrders:
         self, runtime: Runtime, client: FlaskClient, order: dict[str, Any], settled: Settled
     ) -> None:
         """order.deleted says that it should not be there."""
-        with runtime.read() as view:
+        with runtime.store.read() as view:
             before = view.get(ORDERS.name, order["order_id"])
         assert before is not None
         client.delete("/order/1001")
         settled()
-        with runtime.transaction() as tx:
+        with runtime.store.transaction() as tx:
             tx.put(ORDERS.name, before)
         assert "document of order 1001: expected none, by its events, found an order" in (
             differences(runtime)

@@ -38,7 +38,7 @@ def test_orders_in_progress_are_no_difference(
     """Nothing is reserved or invoiced yet, and no difference is reported."""
     client.get("/product")
     runtime.close()
-    with runtime.transaction() as tx:
+    with runtime.store.transaction() as tx:
         order = place_order(
             tx,
             OrderPolicy(Currency("EUR")),
@@ -79,7 +79,7 @@ class TestStock:
     def test_a_reservation_that_is_gone(
         self, runtime: Runtime, order: dict[str, Any], settled: Settled
     ) -> None:
-        with runtime.transaction() as tx:
+        with runtime.store.transaction() as tx:
             tx.delete(RESERVATIONS.name, order["order_id"])
         assert set(differences(runtime)) == {
             "reservation of order 1001: expected 1 of mug, 2 of tea, found nothing",
@@ -113,7 +113,7 @@ class TestStock:
     ) -> None:
         client.delete("/order/1001")
         settled()
-        with runtime.transaction() as tx:
+        with runtime.store.transaction() as tx:
             tx.put(
                 RESERVATIONS.name,
                 {
@@ -160,7 +160,7 @@ class TestInvoices:
         assert repaired(runtime) == []
 
     def test_an_invoice_that_is_missing(self, runtime: Runtime, order: dict[str, Any]) -> None:
-        with runtime.transaction() as tx:
+        with runtime.store.transaction() as tx:
             tx.delete(INVOICES.name, order["order_id"])
         assert differences(runtime) == ["invoice of order 1001: expected one, found none"]
         assert repaired(runtime) == []
@@ -214,7 +214,7 @@ class TestInvoices:
         if damage:
             edit(INVOICES.name, order["order_id"], status=damage)
         else:
-            with runtime.transaction() as tx:
+            with runtime.store.transaction() as tx:
                 tx.delete(INVOICES.name, order["order_id"])
         assert differences(runtime) == [difference]
         assert repaired(runtime) == []

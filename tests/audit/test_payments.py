@@ -58,7 +58,7 @@ def test_an_invoice_that_is_lost_with_its_payments(
     runtime: Runtime, order: dict[str, Any], gateway: Simulator, settled: Settled
 ) -> None:
     """It is made anew under a new number; the customer pays nothing again."""
-    with runtime.transaction() as tx:
+    with runtime.store.transaction() as tx:
         tx.delete(INVOICES.name, order["order_id"])
     assert repaired(runtime) == []
     settled()

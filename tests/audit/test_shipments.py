@@ -39,13 +39,13 @@ def test_shipments_at_work_agree_with_their_orders(
 
 def test_a_shipment_that_was_lost_is_made_anew(runtime: Runtime, order: dict[str, Any]) -> None:
     """The goods are reserved, and without a shipment they would not be packed."""
-    with runtime.transaction() as tx:
+    with runtime.store.transaction() as tx:
         tx.delete(SHIPMENTS.name, order["order_id"])
     assert _shipment_differences(runtime) == [
         "shipment of order 1001: expected waiting or ready, found none"
     ]
     assert _repaired(runtime) == []
-    with runtime.read() as view:
+    with runtime.store.read() as view:
         assert (view.get(SHIPMENTS.name, order["order_id"]) or {})["state"] == "ready"
 
 
@@ -53,16 +53,16 @@ def test_a_shipment_that_should_not_be_packed_is_removed(
     runtime: Runtime, client: FlaskClient, order: dict[str, Any], settled: Settled
 ) -> None:
     """Of an order that was cancelled, and of one that is gone."""
-    with runtime.read() as view:
+    with runtime.store.read() as view:
         shipment = view.get(SHIPMENTS.name, order["order_id"]) or {}
     client.post("/order/1001/cancel")
     settled()
-    with runtime.transaction() as tx:
+    with runtime.store.transaction() as tx:
         tx.put(SHIPMENTS.name, shipment)
     assert _shipment_differences(runtime) == ["shipment of order 1001: expected none, found ready"]
     client.delete("/order/1001")
     settled()
-    with runtime.transaction() as tx:
+    with runtime.store.transaction() as tx:
         tx.put(SHIPMENTS.name, shipment)
     assert _shipment_differences(runtime) == [
         "shipment of order 1001, which is gone: expected none, found ready"

@@ -28,7 +28,7 @@ def shop(client: FlaskClient, order: dict[str, Any], settled: Settled) -> FlaskC
 
 def ledger(runtime: Runtime, sku: str = "mug") -> list[Document]:
     """Its lines, oldest first."""
-    with runtime.read() as view:
+    with runtime.store.read() as view:
         return view.find(LEDGER.name, {"sku": sku}).documents
 
 
@@ -82,7 +82,7 @@ def test_a_damaged_line(
 def test_a_line_that_is_lost(runtime: Runtime, shop: FlaskClient, number: int) -> None:
     """One is made that fits between its neighbours, and says so."""
     before = changes(runtime)
-    with runtime.transaction() as tx:
+    with runtime.store.transaction() as tx:
         tx.delete(LEDGER.name, ledger(runtime)[number - 1]["id"])
     assert repaired(runtime) == []
     assert changes(runtime) == before
@@ -93,7 +93,7 @@ def test_a_shipment_that_was_not_booked_out(
     runtime: Runtime, edit: Edit, shop: FlaskClient
 ) -> None:
     """It is, once more."""
-    with runtime.transaction() as tx:
+    with runtime.store.transaction() as tx:
         tx.delete(LEDGER.name, ledger(runtime)[-1]["id"])
     found = differences(runtime)
     assert "mug booked out of shipment of order 1001: expected 1, found 0" in found
@@ -107,7 +107,7 @@ def test_a_shipped_order_that_holds_stock(
 ) -> None:
     """It holds nothing any more."""
     lines = [{"product": "mug", "quantity": 1}]
-    with runtime.transaction() as tx:
+    with runtime.store.transaction() as tx:
         tx.put(RESERVATIONS.name, {"order_id": order["order_id"], "version": 2, "lines": lines})
     edit(PRODUCTS.name, "mug", reserved=1, available=19)
     assert differences(runtime) == ["reservation of order 1001: expected nothing, found 1 of mug"]

@@ -16,7 +16,7 @@ PASSWORD = "correct horse battery"
 def make_user(app: Flask, name: str, role: str) -> None:
     """A user with PASSWORD."""
     runtime: Runtime = app.extensions["daybook"]
-    with runtime.transaction() as tx:
+    with runtime.store.transaction() as tx:
         create_user(tx, name, role, _hash())
 
 

@@ -28,7 +28,7 @@ def as_role(runtime: Runtime) -> Callable[[str], Headers]:
     """A function that returns the headers of a caller with that role."""
 
     def headers(role: str) -> Headers:
-        with runtime.transaction() as tx:
+        with runtime.store.transaction() as tx:
             return {"Authorization": f"Bearer {create_key(tx, f'a {role}', role)}"}
 
     return headers
@@ -83,13 +83,13 @@ def test_a_shop_that_others_can_reach_needs_keys_and_trusted_hosts(
     """It refuses to start without them, and says what to do."""
     reachable = replace(config, host=host)
     with pytest.raises(Unavailable, match="flask key create"):
-        refuse_unprotected_remote_access(runtime, reachable)
-    with runtime.transaction() as tx:
+        refuse_unprotected_remote_access(runtime.store, reachable)
+    with runtime.store.transaction() as tx:
         create_key(tx, "till-1", "clerk")
     with pytest.raises(Unavailable, match="DAYBOOK_TRUSTED_HOSTS"):
-        refuse_unprotected_remote_access(runtime, reachable)
+        refuse_unprotected_remote_access(runtime.store, reachable)
     refuse_unprotected_remote_access(
-        runtime, replace(reachable, trusted_hosts=frozenset({"shop.example"}))
+        runtime.store, replace(reachable, trusted_hosts=frozenset({"shop.example"}))
     )
 
 
@@ -99,4 +99,4 @@ def test_a_shop_on_a_loopback_address_needs_no_keys(
 ) -> None:
     """No other machine can reach it."""
     assert is_loopback(host)
-    refuse_unprotected_remote_access(runtime, replace(config, host=host))
+    refuse_unprotected_remote_access(runtime.store, replace(config, host=host))

@@ -13,13 +13,13 @@ from app.server.runtime import Runtime
 @pytest.fixture
 def key(runtime: Runtime) -> str:
     """The key of a till."""
-    with runtime.transaction() as tx:
+    with runtime.store.transaction() as tx:
         return create_key(tx, "till-1", "clerk")
 
 
 def test_a_key_has_an_identity(runtime: Runtime, key: str) -> None:
     """It has the name and the role with which it was created."""
-    with runtime.read() as view:
+    with runtime.store.read() as view:
         assert identity_of(view, key) == Identity("till-1", "clerk")
 
 
@@ -38,25 +38,25 @@ def test_a_key_that_differs_in_one_character_is_invalid(
     """This holds for its prefix and for its secret."""
     other = "0" if key[position] != "0" else "1"
     forged = key[:position] + other + key[position + 1 :]
-    with runtime.read() as view:
+    with runtime.store.read() as view:
         assert identity_of(view, forged) is None
 
 
 @pytest.mark.parametrize("given", ["", "daybook_", "x" * 5000, "daybook_00000000_" + "A" * 43])
 def test_a_text_that_is_no_key_has_no_identity(runtime: Runtime, key: str, given: str) -> None:
     """This holds for any shape of text."""
-    with runtime.read() as view:
+    with runtime.store.read() as view:
         assert identity_of(view, given) is None
 
 
 def test_a_revoked_key_is_refused_at_once(runtime: Runtime, key: str) -> None:
     """A second revocation raises NotFound."""
     prefix = key.split("_")[1]
-    with runtime.transaction() as tx:
+    with runtime.store.transaction() as tx:
         revoke_key(tx, prefix)
         with pytest.raises(NotFound):
             revoke_key(tx, prefix)
-    with runtime.read() as view:
+    with runtime.store.read() as view:
         assert identity_of(view, key) is None
 
 
@@ -90,5 +90,5 @@ def test_wrong_commands_say_what_is_wrong(
     response = app.test_cli_runner().invoke(args=["key", *words])
     assert response.exit_code == 2
     assert reason in response.output
-    with runtime.read() as view:
+    with runtime.store.read() as view:
         assert view.count(KEYS.name) == 0

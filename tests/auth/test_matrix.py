@@ -51,13 +51,13 @@ def callers(app: Flask, runtime: Runtime) -> list[Caller]:
     found = [Caller("nobody", CUSTOMER, {})]
     for role in STAFF_ROLES:
         make_user(app, f"user-{role}", role)
-        with runtime.transaction() as tx:
+        with runtime.store.transaction() as tx:
             key = create_key(tx, f"key-{role}", role)
             token = begin(tx, Identity(f"user-{role}", role))
         found.append(Caller(f"key of a {role}", role, {"Authorization": f"Bearer {key}"}))
         cookie = {"Cookie": f"{COOKIE}={token}"}
         found.append(Caller(f"browser of a {role}", role, cookie, by_cookie=True))
-    with runtime.transaction() as tx:
+    with runtime.store.transaction() as tx:
         revoked = create_key(tx, "revoked", "operator")
         revoke_key(tx, revoked.split("_")[1])
         ended = begin(tx, Identity("user-operator", "operator"))

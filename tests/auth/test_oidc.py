@@ -204,12 +204,12 @@ def test_an_invalid_callback_or_token_is_refused(
 ) -> None:
     """401, and nothing is stored."""
     begun = begin(client)
-    before = runtime.position()
+    before = runtime.store.position()
     misbehave(**WRONG_TOKENS[fault])
     response = client.get(callback(begun))
     assert response.status_code == 401, response.text
     assert client.get_cookie("daybook_session") is None
-    assert runtime.position() == before
+    assert runtime.store.position() == before
 
 
 def test_a_callback_is_valid_once_and_in_one_browser(app: Flask, client: FlaskClient) -> None:
@@ -262,7 +262,7 @@ def test_a_provider_name_that_is_taken_is_refused(
 ) -> None:
     """Names of users and keys, and reserved names, would make records ambiguous."""
     make_user(app, "ada", "clerk")
-    with runtime.transaction() as tx:
+    with runtime.store.transaction() as tx:
         create_key(tx, "till-1", "clerk")
     misbehave(claims={"preferred_username": name})
     assert sign_in(client).status_code == 409
@@ -296,7 +296,7 @@ def test_a_shop_with_a_provider_requires_authentication(
     """It does so without keys and users."""
     assert client.get("/order").status_code == 401
     assert "flask user create" not in client.get("/sign-in").text
-    with runtime.read() as view:
+    with runtime.store.read() as view:
         assert view.count(SESSIONS.name) == 0
 
 

@@ -36,7 +36,7 @@ def key(runtime: Runtime) -> Callable[[str], Headers]:
     """A function that returns the headers of a new key."""
 
     def make(name: str) -> Headers:
-        with runtime.transaction() as tx:
+        with runtime.store.transaction() as tx:
             return {"Authorization": f"Bearer {create_key(tx, name, 'clerk')}"}
 
     return make

@@ -28,7 +28,7 @@ def config(config: Config) -> Config:
 @pytest.fixture
 def key(runtime: Runtime) -> Headers:
     """The headers of the key `till-1`."""
-    with runtime.transaction() as tx:
+    with runtime.store.transaction() as tx:
         return {"Authorization": f"Bearer {create_key(tx, 'till-1', 'operator')}"}
 
 

@@ -26,7 +26,7 @@ START = "2026-11-21T09:00:00Z"
 
 def stored_sessions(runtime: Runtime) -> list[Document]:
     """The sessions in the store, oldest first."""
-    with runtime.read() as view:
+    with runtime.store.read() as view:
         return view.find(SESSIONS.name).documents
 
 
@@ -131,7 +131,7 @@ def test_a_change_of_the_user_ends_the_session(app: Flask, runtime: Runtime, cha
     """This holds for hand edits of users.json too."""
     client = signed_in(app, "ada", "manager")
     make_user(app, "bo", "clerk")
-    with runtime.transaction() as tx:
+    with runtime.store.transaction() as tx:
         if change == "password":
             change_password(tx, "ada", "$argon2id$v=19$m=1,t=1,p=1$YQ$YQ")
         elif change == "role":
@@ -188,14 +188,14 @@ def test_reading_writes_nothing_for_five_minutes(config: Config) -> None:
     with closing(runtime), freeze_time(START) as clock:
         make_user(app, "ada", "clerk")
         sign_in(client, "ada")
-        before = runtime.position()
+        before = runtime.store.position()
         for _ in range(20):
             assert is_signed_in(client)
-        assert runtime.position() == before
+        assert runtime.store.position() == before
         clock.tick(timedelta(minutes=5, seconds=1))
         for _ in range(20):
             assert is_signed_in(client)
-        assert runtime.position() == before + 1
+        assert runtime.store.position() == before + 1
 
 
 def test_expired_and_surplus_sessions_are_deleted(runtime: Runtime) -> None:
@@ -203,12 +203,12 @@ def test_expired_and_surplus_sessions_are_deleted(runtime: Runtime) -> None:
     with freeze_time(START) as clock:
         for n in range(25):
             clock.tick(timedelta(seconds=1))
-            with runtime.transaction() as tx:
+            with runtime.store.transaction() as tx:
                 sessions.begin(tx, Identity("ada" if n else "bo", "clerk"))
         users = [each["user"] for each in stored_sessions(runtime)]
         assert (users.count("ada"), users.count("bo")) == (20, 1)
         clock.tick(timedelta(hours=13))
-        with runtime.transaction() as tx:
+        with runtime.store.transaction() as tx:
             sessions.begin(tx, Identity("cy", "clerk"))
         assert len(stored_sessions(runtime)) <= 2
 

@@ -37,23 +37,23 @@ def test_a_name_has_ten_attempts(app: Flask, client: FlaskClient) -> None:
 def test_nothing_is_written_beyond_the_limit(runtime: Runtime) -> None:
     """Guessing does not fill the journal."""
     for _ in range(sign_in_throttle.MAX_ATTEMPTS_PER_NAME):
-        with runtime.transaction() as tx:
+        with runtime.store.transaction() as tx:
             sign_in_throttle.count_attempt(tx, "ada", "192.0.2.1")
-    before = runtime.position()
+    before = runtime.store.position()
     for _ in range(5):
-        with pytest.raises(TooMany), runtime.transaction() as tx:
+        with pytest.raises(TooMany), runtime.store.transaction() as tx:
             sign_in_throttle.count_attempt(tx, "ada", "192.0.2.2")
-    assert runtime.position() == before
+    assert runtime.store.position() == before
 
 
 def test_an_address_has_a_hundred_attempts(runtime: Runtime) -> None:
     """Another address goes on; the rest of its IPv6 network does not."""
-    with runtime.transaction() as tx:
+    with runtime.store.transaction() as tx:
         for n in range(sign_in_throttle.MAX_ATTEMPTS_PER_ADDRESS):
             sign_in_throttle.count_attempt(tx, f"name-{n}", f"2001:db8::{n:x}")
-    with pytest.raises(TooMany), runtime.transaction() as tx:
+    with pytest.raises(TooMany), runtime.store.transaction() as tx:
         sign_in_throttle.count_attempt(tx, "one-more", "2001:db8::ffff")
-    with runtime.transaction() as tx:
+    with runtime.store.transaction() as tx:
         sign_in_throttle.count_attempt(tx, "one-more", "2001:db8:0:1::1")
 
 
@@ -65,7 +65,7 @@ def test_a_successful_sign_in_resets_the_count_of_the_name(
     for _ in range(3):
         sign_in(client, "ada", "wrong password")
     sign_in(client, "ada")
-    with runtime.read() as view:
+    with runtime.store.read() as view:
         counts = {
             each["of"].split()[0]: each["count"]
             for each in view.find(sign_in_throttle.ATTEMPTS.name).documents
@@ -102,11 +102,11 @@ def test_expired_windows_are_deleted(runtime: Runtime) -> None:
     """Inventing names does not fill the store."""
     with freeze_time(START) as clock:
         for n in range(30):
-            with runtime.transaction() as tx:
+            with runtime.store.transaction() as tx:
                 sign_in_throttle.count_attempt(tx, f"name-{n}", "192.0.2.1")
         clock.tick(timedelta(seconds=901))
         for _ in range(4):
-            with runtime.transaction() as tx:
+            with runtime.store.transaction() as tx:
                 sign_in_throttle.count_attempt(tx, "ada", "192.0.2.1")
-        with runtime.read() as view:
+        with runtime.store.read() as view:
             assert view.count(sign_in_throttle.ATTEMPTS.name) == 2

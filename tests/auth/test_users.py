@@ -32,7 +32,7 @@ def ada(app: Flask) -> str:
 
 def stored_users(runtime: Runtime) -> list[Document]:
     """The users in the store."""
-    with runtime.read() as view:
+    with runtime.store.read() as view:
         return view.find(USERS.name).documents
 
 
@@ -116,7 +116,7 @@ def test_names_are_unique_over_users_and_keys(app: Flask, runtime: Runtime, ada:
     assert (
         "API key with the name till-1" in flask(app, "create", "till-1", "--role", "clerk").stderr
     )
-    with runtime.read() as view:
+    with runtime.store.read() as view:
         assert (view.count(USERS.name), view.count(KEYS.name)) == (1, 1)
 
 
@@ -127,11 +127,11 @@ def test_a_changed_user_is_signed_out_everywhere(
     app: Flask, runtime: Runtime, ada: str, change: tuple[str, ...]
 ) -> None:
     """This happens in the same transaction; other users stay signed in."""
-    with runtime.transaction() as tx:
+    with runtime.store.transaction() as tx:
         for name in ("ada", "ada", "bo"):
             begin(tx, Identity(name, "clerk"))
     assert flask(app, *change).exit_code == 0
-    with runtime.read() as view:
+    with runtime.store.read() as view:
         assert [each["user"] for each in view.find(SESSIONS.name).documents] == ["bo"]
 
 

@@ -30,7 +30,7 @@ def invoices(app: Flask, settled: Settled) -> Invoices:
 
     def read() -> list[Document]:
         settled()
-        with runtime.read() as view:
+        with runtime.store.read() as view:
             found = (view.get(INVOICES.name, key) for key in view.keys(INVOICES.name))
             return sorted(filter(None, found), key=lambda invoice: invoice["invoice_number"])
 

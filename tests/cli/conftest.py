@@ -39,7 +39,7 @@ def failures(runtime: Runtime) -> Failures:
     """A function that reads the entries of failure.json."""
 
     def read() -> list[Document]:
-        with runtime.read() as view:
+        with runtime.store.read() as view:
             return view.find(FAILURES.name).documents
 
     return read

@@ -17,7 +17,7 @@ OPERATOR = pwd.getpwuid(os.getuid()).pw_name
 
 
 def invoices(runtime: Runtime) -> list[Document]:
-    with runtime.read() as view:
+    with runtime.store.read() as view:
         found = [view.get(INVOICES.name, key) for key in view.keys(INVOICES.name)]
     return [invoice for invoice in found if invoice]
 

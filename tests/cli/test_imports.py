@@ -48,7 +48,7 @@ def file(tmp_path: Path) -> Path:
 
 
 def orders(runtime: Runtime) -> list[Document]:
-    with runtime.read() as view:
+    with runtime.store.read() as view:
         return view.find(ORDERS.name).documents
 
 

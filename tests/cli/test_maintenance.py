@@ -38,7 +38,7 @@ def shop(
 
 def miscount(runtime: Runtime) -> None:
     """Make a product say that more of it is reserved than there is."""
-    with runtime.transaction() as tx:
+    with runtime.store.transaction() as tx:
         product = tx.get(PRODUCTS.name, "tea")
         assert product is not None
         tx.put(PRODUCTS.name, product | {"reserved": 5, "available": 95})
@@ -96,7 +96,7 @@ class TestCheck:
         result = flask("check", "--accept")
         assert result.exit_code == 0
         assert result.stdout.startswith("products.json is taken as true: 4 documents, 4 before.\n")
-        with runtime.read() as view:
+        with runtime.store.read() as view:
             product = view.get(PRODUCTS.name, "tea")
         assert product is not None
         assert product["name"] == "Darjeeling, 100 g"
@@ -184,7 +184,7 @@ class TestCheck:
         result = flask("check", "--repair")
         assert (result.exit_code, "expected an order, by its events" in result.stdout) == (0, True)
         settled()
-        with runtime.read() as view:
+        with runtime.store.read() as view:
             product = view.get(PRODUCTS.name, "tea")
             (invoice,) = [view.get(INVOICES.name, key) for key in view.keys(INVOICES.name)]
         assert product is not None

@@ -67,7 +67,7 @@ def test_a_killed_replay_loses_nothing(
     data = runtime.config.data
     runtime.close()
     process = shell.start(data, "replay", "--all", "--rate", "40")
-    watch = runtime.change_feed(failing.FAILURES.name)
+    watch = runtime.store.change_feed(failing.FAILURES.name)
     while process.poll() is None and len(failures()) > 50:
         watch.take(timeout_s=0.05)
     shell.end(process)
@@ -89,10 +89,10 @@ def _import_orders(runtime: Runtime, file: Path, count: int) -> None:
     file.write_text("\n".join(["order,customer_name,product,quantity", *rows]))
     table, currency = read_table(file), runtime.config.currency
     work = OrderImport(OrderPolicy(currency), request_schema(currency), runtime.config.timezone)
-    work.run(runtime, table, Columns(table, FIELDS, {}, {}))
+    work.run(runtime.store, table, Columns(table, FIELDS, {}, {}))
 
 
 def _invoices(runtime: Runtime) -> list[Document]:
-    with runtime.read() as view:
+    with runtime.store.read() as view:
         found = [view.get(INVOICES.name, key) for key in view.keys(INVOICES.name)]
     return [invoice for invoice in found if invoice]

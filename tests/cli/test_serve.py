@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from app.server.run import STOP_S
+from app.server.run import WORKER_STOP_TIMEOUT_S
 from tests.cli import shell
 from tests.processes.servers import Server, children, free_port, leader_of, wait_for
 
@@ -108,7 +108,7 @@ def test_a_stop_while_workers_start_ends_them_at_once(tmp_path: Path) -> None:
     said_at = {line["message"]: datetime.fromisoformat(line["time"]) for line in lines}
     took = said_at["Stopped worker-3"] - said_at["Shutting down granian"]
     # Granian may take one that has ended for alive, and say that it kills it (decision 0019)
-    assert took < timedelta(seconds=STOP_S)
+    assert took < timedelta(seconds=WORKER_STOP_TIMEOUT_S)
 
 
 def test_workers_that_are_killed_again_and_again_are_replaced(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""DAYBOOK_* variables: what is wrong with one is said before anything is opened."""
+"""DAYBOOK_* variables: a wrong one is refused before anything is opened."""
 
 import pytest
 
@@ -9,7 +9,7 @@ from app.kernel.errors import Invalid
 @pytest.mark.parametrize(
     "sender", ["Daybook <shop@localhost>", "shop@example.org", "Caf\u00e9 <a@example.org>"]
 )
-def test_a_sender_is_taken_as_it_is(sender: str) -> None:
+def test_a_valid_sender_is_accepted_unchanged(sender: str) -> None:
     assert from_environment({"DAYBOOK_MAIL_FROM": sender}).mail_from == sender
 
 
@@ -25,18 +25,18 @@ def test_a_sender_is_taken_as_it_is(sender: str) -> None:
         "A <a b@example.org>",
     ],
 )
-def test_a_sender_that_is_no_address_is_refused(sender: str) -> None:
-    """Better now than with the first mail."""
+def test_an_invalid_sender_is_refused(sender: str) -> None:
+    """The error comes at the start, and not with the first mail."""
     with pytest.raises(Invalid, match="DAYBOOK_MAIL_FROM: must be an e-mail address"):
         from_environment({"DAYBOOK_MAIL_FROM": sender})
 
 
 @pytest.mark.parametrize("code", ["EUZ", "eur", "XXX", "XAU", "CLF", ""])
-def test_a_currency_is_one_that_exists(code: str) -> None:
-    """And that one can sell in: no metal, no testing code, no unit of account."""
+def test_a_currency_that_nobody_pays_with_is_refused(code: str) -> None:
+    """Unknown codes, metals, test codes and units of account are refused."""
     with pytest.raises(Invalid, match="DAYBOOK_CURRENCY: must be the code of a currency"):
         from_environment({"DAYBOOK_CURRENCY": code})
 
 
-def test_a_currency_of_today_is_taken() -> None:
+def test_a_recent_currency_is_accepted() -> None:
     assert from_environment({"DAYBOOK_CURRENCY": "SLE"}).currency.digits == 2

@@ -1,4 +1,4 @@
-"""docs/configuration.md: every setting is in it, none that is gone, and the defaults are true."""
+"""docs/configuration.md lists every setting, no removed one, and the true defaults."""
 
 import re
 from dataclasses import fields
@@ -17,12 +17,12 @@ ROWS = {
 VARIABLES = {PREFIX + field.name.upper(): field.name for field in fields(Config)}
 
 
-def test_every_setting_is_explained_and_none_that_is_gone() -> None:
-    """In the order of the settings in app/config/."""
+def test_every_setting_is_documented_and_no_removed_one() -> None:
+    """The order is that of the settings in app/config/."""
     assert list(ROWS) == list(VARIABLES)
 
 
-def test_every_default_is_the_one_in_force() -> None:
+def test_documented_defaults_are_true() -> None:
     for variable, (_, meaning, _, _, default) in ROWS.items():
         assert meaning
         if variable != "DAYBOOK_MAILS":
@@ -31,8 +31,8 @@ def test_every_default_is_the_one_in_force() -> None:
     assert set(MAILS) - Config().mails == set(re.findall("`(.+)`", ROWS["DAYBOOK_MAILS"][-1]))
 
 
-def test_no_other_page_speaks_of_a_setting_that_is_gone() -> None:
-    """The README, the pages in docs/ and what stands in deploy/."""
+def test_no_other_page_names_a_removed_setting() -> None:
+    """Checks the README, the pages in docs/ and the files in deploy/."""
     pages = [ROOT / "README.md", *(ROOT / "docs").rglob("*.md"), *(ROOT / "deploy").rglob("*")]
     for page in (page for page in pages if page.is_file()):
         named = set(re.findall(rf"{PREFIX}[A-Z]+(?:_[A-Z]+)*\b", page.read_text("utf-8")))

@@ -1,6 +1,6 @@
-"""The unit, the image and the compose file, read by systemd, hadolint, and Daybook itself.
+"""The systemd unit, the image and the compose file, checked by systemd, hadolint and Daybook.
 
-Nothing here starts a container: that takes a docker daemon.
+No test starts a container, which would take a docker daemon.
 """
 
 import os
@@ -17,8 +17,8 @@ from app.config import from_environment
 from tests.processes.servers import ROOT
 
 DEPLOY = ROOT / "deploy"
-MOST_EXPOSED = 2.0
-"""Of 10, by the count of systemd-analyze; a service without any of the options has 9.6."""
+MAX_EXPOSURE = 2.0
+"""On the scale of systemd-analyze, 0 to 10; a service without hardening options has 9.6."""
 
 
 @pytest.fixture
@@ -32,60 +32,62 @@ def systemd_analyze() -> str:
 
 @pytest.fixture
 def unit(tmp_path: Path) -> Path:
-    """The unit, with a program and a user that are there."""
+    """The unit with the paths of this machine."""
     text = (DEPLOY / "daybook.service").read_text("utf-8")
-    for given, here in (
+    for original, local in (
         ("/opt/daybook/.venv/bin/flask", sys.executable),
         ("WorkingDirectory=/opt/daybook", f"WorkingDirectory={ROOT}"),
     ):
-        assert given in text
-        text = text.replace(given, here)
+        assert original in text
+        text = text.replace(original, local)
     copy = tmp_path / "daybook.service"
     copy.write_text(text)
     return copy
 
 
-def test_systemd_understands_the_unit(systemd_analyze: str, unit: Path) -> None:
-    """Every option and value; an unknown one is only warned of, and then does nothing."""
-    told = subprocess.run(
+def test_systemd_accepts_the_unit(systemd_analyze: str, unit: Path) -> None:
+    """systemd only warns of an unknown option or value, and ignores it; here it is an error."""
+    result = subprocess.run(
         [systemd_analyze, "verify", "--man=no", str(unit)], capture_output=True, text=True
     )
-    assert (told.returncode, told.stderr) == (0, "")
+    assert (result.returncode, result.stderr) == (0, "")
 
 
-def test_the_unit_shuts_the_service_in(systemd_analyze: str, unit: Path) -> None:
-    told = subprocess.run(
+def test_the_unit_confines_the_service(systemd_analyze: str, unit: Path) -> None:
+    result = subprocess.run(
         [systemd_analyze, "security", "--offline=true", "--no-pager", str(unit)],
         capture_output=True,
         text=True,
     )
-    (exposed,) = re.findall(r"Overall exposure level for \S+: ([\d.]+)", told.stdout)
-    assert float(exposed) <= MOST_EXPOSED
+    (exposed,) = re.findall(r"Overall exposure level for \S+: ([\d.]+)", result.stdout)
+    assert float(exposed) <= MAX_EXPOSURE
 
 
-def test_the_image_is_built_as_it_should_be() -> None:
-    """By the rules of hadolint, which reads what is run in it as well."""
+def test_the_dockerfile_passes_hadolint() -> None:
+    """hadolint also checks the shell commands in it."""
     hadolint = Path(sys.executable).with_name("hadolint")
-    told = subprocess.run([hadolint, DEPLOY / "Dockerfile"], capture_output=True, text=True)
-    assert (told.returncode, told.stdout) == (0, "")
+    result = subprocess.run([hadolint, DEPLOY / "Dockerfile"], capture_output=True, text=True)
+    assert (result.returncode, result.stdout) == (0, "")
 
 
-def test_the_image_has_what_it_needs() -> None:
-    """Whatever is copied is in the repository, and not shut out by .dockerignore."""
+def test_every_copied_path_is_available_to_the_image() -> None:
+    """Each path is in the repository, and not excluded by .dockerignore."""
     lines = (DEPLOY / "Dockerfile").read_text("utf-8").splitlines()
     copied = [name for line in lines if line.startswith("COPY ") for name in line.split()[1:-1]]
-    shown = {line.removeprefix("!") for line in (ROOT / ".dockerignore").read_text().splitlines()}
+    included = {
+        line.removeprefix("!") for line in (ROOT / ".dockerignore").read_text().splitlines()
+    }
     for name in copied:
         if not name.startswith("--from"):
             assert (ROOT / name).exists() or name == "/opt/daybook/.venv"
-            assert name in shown or name == "/opt/daybook/.venv"
+            assert name in included or name == "/opt/daybook/.venv"
 
 
-def test_the_settings_of_the_compose_file_are_taken() -> None:
-    """By the name of each, and its value."""
+def test_the_settings_of_the_compose_file_are_valid() -> None:
+    """Daybook accepts each name and value, and trusts the address of nginx."""
     services = yaml.safe_load((DEPLOY / "compose.yaml").read_text("utf-8"))["services"]
     config = from_environment(services["daybook"]["environment"])
     address = services["nginx"]["networks"]["inside"]["ipv4_address"]
     assert [str(each) for each in config.trusted_proxies] == [f"{address}/32"]
     assert config.host == "0.0.0.0"
-    assert "127.0.0.1" in config.trusted_hosts  # the health check asks there
+    assert "127.0.0.1" in config.trusted_hosts  # the address of the health check

@@ -1,6 +1,6 @@
 """deploy/nginx.conf in a real nginx, with a shop behind it.
 
-Without nginx these tests are skipped, but for CI, which sets DEPLOY_TESTS=required.
+Without nginx these tests are skipped, or fail where DEPLOY_TESTS=required (in CI).
 """
 
 import getpass
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.deep
 
 NAME = "shop.example"
 ORDER = {"customer_name": "Ada", "items": [{"product": "notebook-a5", "quantity": 1}]}
-AROUND = """
+NGINX_CONF = """
 user {user};
 worker_processes 1;
 daemon off;
@@ -45,8 +45,8 @@ http {{
 """
 
 
-class Front:
-    """nginx with a shop behind it; `client` speaks to it by TLS as shop.example."""
+class Proxy:
+    """nginx with a shop behind it; `client` connects to it by TLS as shop.example."""
 
     def __init__(self, folder: Path, program: str) -> None:
         self.authority = trustme.CA()
@@ -67,7 +67,7 @@ class Front:
         issued.private_key_pem.write_to_path(folder / "key.pem")
         issued.cert_chain_pems[0].write_to_path(folder / "cert.pem")
         text = (ROOT / "deploy/nginx.conf").read_text("utf-8")
-        for given, here in (
+        for original, local in (
             ("listen 443 ", f"listen 127.0.0.1:{self.port} "),
             ("listen 80;", f"listen 127.0.0.1:{self.plain_port};"),
             ("    listen [::]:443 ssl http2;\n", ""),
@@ -75,10 +75,10 @@ class Front:
             ("/etc/ssl/daybook", str(folder)),
             ("server 127.0.0.1:8000;", f"server 127.0.0.1:{shop_port};"),
         ):
-            assert given in text
-            text = text.replace(given, here)
+            assert original in text
+            text = text.replace(original, local)
         (folder / "daybook.conf").write_text(text)
-        (folder / "nginx.conf").write_text(AROUND.format(folder=folder, user=getpass.getuser()))
+        (folder / "nginx.conf").write_text(NGINX_CONF.format(folder=folder, user=getpass.getuser()))
 
     @property
     def context(self) -> ssl.SSLContext:
@@ -87,7 +87,7 @@ class Front:
         return context
 
     def client(self) -> httpx.Client:
-        """It resolves shop.example by itself: the address stands in the URL, the name in TLS."""
+        """Return a client whose URL has the address, and whose TLS and Host have the name."""
         return httpx.Client(
             base_url=f"https://127.0.0.1:{self.port}",
             headers={"Host": NAME},
@@ -107,109 +107,109 @@ class Front:
             return client.post(path, json=body, headers=headers, extensions=extensions)
 
     def raw(self) -> ssl.SSLSocket:
-        """A connection by HTTP/1.1."""
+        """Open a TLS connection for HTTP/1.1."""
         plain = socket.create_connection(("127.0.0.1", self.port), timeout=shell.PATIENCE_S)
         return self.context.wrap_socket(plain, server_hostname=NAME)
 
-    def end(self) -> None:
+    def stop(self) -> None:
         self.nginx.terminate()
         self.nginx.wait(shell.PATIENCE_S)
         shell.end(self.shop)
 
 
 @pytest.fixture(scope="module")
-def front(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Front]:
+def proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxy]:
     program = shutil.which("nginx") or shutil.which("/usr/sbin/nginx")
     if program is None:
         assert os.environ.get("DEPLOY_TESTS") != "required", "there is no nginx"
         pytest.skip("there is no nginx")
-    front = Front(tmp_path_factory.mktemp("front"), program)
+    proxy = Proxy(tmp_path_factory.mktemp("proxy"), program)
 
     def answers() -> bool:
         try:
-            return front.get("/product", **front.key).status_code == 200
+            return proxy.get("/product", **proxy.key).status_code == 200
         except httpx.TransportError:
             return False
 
     try:
         wait_for("the shop answers through nginx", answers)
-        yield front
+        yield proxy
     finally:
-        front.end()
+        proxy.stop()
 
 
-def test_orders_are_placed_through_it(front: Front) -> None:
-    """By HTTP/2, with what the shop says of TLS."""
-    answer = front.post("/order", ORDER, **front.key)
+def test_orders_are_placed_through_the_proxy(proxy: Proxy) -> None:
+    """By HTTP/2, with the shop's Strict-Transport-Security."""
+    answer = proxy.post("/order", ORDER, **proxy.key)
     assert (answer.status_code, answer.http_version) == (201, "HTTP/2")
     assert answer.headers["Strict-Transport-Security"] == "max-age=31536000"
 
 
-def test_who_comes_through_it_is_not_local(front: Front) -> None:
-    """It runs on the shop's own machine; still everybody has to show a key."""
-    assert front.get("/order").status_code == 401
-    assert front.get("/failure", **front.key).status_code == 200
+def test_a_client_of_the_proxy_is_not_local(proxy: Proxy) -> None:
+    """nginx runs on the shop's own machine, but its clients need a key."""
+    assert proxy.get("/order").status_code == 401
+    assert proxy.get("/failure", **proxy.key).status_code == 200
 
 
-def test_what_clients_say_of_themselves_is_dropped(front: Front) -> None:
-    """The limit of addresses counts the client's own, whatever it claims to be."""
+def test_forwarding_headers_of_clients_are_dropped(proxy: Proxy) -> None:
+    """The rate limit by address counts the real address, not the claimed one."""
     claims = {"X-Forwarded-For": "198.51.100.9", "Forwarded": "for=198.51.100.9"}
-    answers = [front.get("/order", **headers) for headers in ({}, claims, {}, claims)]
+    answers = [proxy.get("/order", **headers) for headers in ({}, claims, {}, claims)]
     left = [int(each.headers["RateLimit"].split(";")[1][2:]) for each in answers]
     steps = [before - after for before, after in pairwise(left)]
     assert steps.count(1) >= 2, left  # not all three, where a minute begins between
     assert {each.status_code for each in answers} == {401}
 
 
-def test_plain_http_leads_to_tls(front: Front) -> None:
-    url = f"http://127.0.0.1:{front.plain_port}/desk?x=1"
+def test_plain_http_redirects_to_tls(proxy: Proxy) -> None:
+    url = f"http://127.0.0.1:{proxy.plain_port}/desk?x=1"
     answer = httpx.get(url, headers={"Host": NAME}, trust_env=False)
     assert (answer.status_code, answer.headers["Location"]) == (308, f"https://{NAME}/desk?x=1")
 
 
 @pytest.mark.parametrize("path", ["/livez", "/readyz", "/metrics"])
-def test_what_watches_the_shop_is_not_for_the_world(front: Front, path: str) -> None:
-    assert front.get(path, **front.key).status_code == 404
+def test_monitoring_routes_are_not_public(proxy: Proxy, path: str) -> None:
+    assert proxy.get(path, **proxy.key).status_code == 404
 
 
-def test_slow_clients_reach_no_thread(front: Front) -> None:
-    """A hundred and fifty stop in the middle of a body; the shop does not even hear of them."""
+def test_slow_clients_take_no_thread(proxy: Proxy) -> None:
+    """150 clients stop half-way in a body; nginx does not pass their requests on."""
     body = json.dumps(ORDER).encode()
     head = (
-        f"POST /order HTTP/1.1\r\nHost: {NAME}\r\nAuthorization: {front.key['Authorization']}\r\n"
+        f"POST /order HTTP/1.1\r\nHost: {NAME}\r\nAuthorization: {proxy.key['Authorization']}\r\n"
         f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
     ).encode()
     with ExitStack() as stack:
-        slow = [stack.enter_context(closing(front.raw())) for _ in range(150)]
+        slow = [stack.enter_context(closing(proxy.raw())) for _ in range(150)]
         for connection in slow:
             connection.sendall(head + body[:10])
         for _ in range(20):
-            assert front.post("/order", ORDER, **front.key).status_code == 201
-        # and nginx ends them, after client_body_timeout
+            assert proxy.post("/order", ORDER, **proxy.key).status_code == 201
+        # nginx ends them after client_body_timeout
         for connection in slow:
             assert connection.recv(12) in (b"", b"HTTP/1.1 408")
 
 
-def test_open_pages_are_told_at_once(front: Front) -> None:
-    """Nothing keeps the messages of a stream back until there are more."""
-    with closing(front.raw()) as connection:
+def test_events_reach_open_pages_at_once(proxy: Proxy) -> None:
+    """nginx does not buffer the messages of an event stream."""
+    with closing(proxy.raw()) as connection:
         connection.sendall(
             f"GET /live?on=orders&after=0 HTTP/1.1\r\nHost: {NAME}\r\n"
-            f"Authorization: {front.key['Authorization']}\r\n\r\n".encode()
+            f"Authorization: {proxy.key['Authorization']}\r\n\r\n".encode()
         )
-        heard = b""
-        while b"event: change" not in heard:
+        received = b""
+        while b"event: change" not in received:
             piece = connection.recv(4096)
-            assert piece, heard
-            heard += piece
+            assert piece, received
+            received += piece
 
 
-def test_a_body_that_is_too_large_is_told_by_the_shop(front: Front) -> None:
-    """As problem+json; what is far beyond is cut off by nginx."""
+def test_a_body_over_the_limit_is_refused_by_the_shop(proxy: Proxy) -> None:
+    """The 413 is problem+json; nginx refuses a body far over the limit itself."""
     large = {"customer_name": "a" * (1 << 20)}
-    answer = front.post("/order", large, **front.key)
+    answer = proxy.post("/order", large, **proxy.key)
     assert (answer.status_code, answer.json()["status"]) == (413, 413)
-    with closing(front.raw()) as connection:
+    with closing(proxy.raw()) as connection:
         head = f"POST /order HTTP/1.1\r\nHost: {NAME}\r\nContent-Length: {3 << 20}\r\n\r\n"
         connection.sendall(head.encode())
         assert connection.recv(12) == b"HTTP/1.1 413"

@@ -1,4 +1,4 @@
-"""What the README says is run and compared here."""
+"""Runs the commands of the README."""
 
 import json
 import os
@@ -19,7 +19,7 @@ PATIENCE_S = 30.0
 
 
 def test_the_first_lines_work_as_pasted(tmp_path: Path) -> None:
-    """A newcomer starts the shop, pastes the curl lines, and sees an order come and go."""
+    """The curl lines place, read, change and delete an order of a new shop."""
     port = str(free_port())
     environment = os.environ | {"DAYBOOK_DATA": str(tmp_path / "data"), "DAYBOOK_PORT": port}
     shop = subprocess.Popen(
@@ -45,8 +45,8 @@ def test_the_first_lines_work_as_pasted(tmp_path: Path) -> None:
     assert deleted == {"order_id": placed["order_id"], "deleted": True}
 
 
-def test_every_command_is_told(app: Flask) -> None:
-    """No command of ours is missing from the README."""
+def test_every_command_is_documented(app: Flask) -> None:
+    """The README names every command."""
     missing = [name for name in app.cli.commands if f"`flask {name}" not in README]
     assert not missing
 

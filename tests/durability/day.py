@@ -173,7 +173,7 @@ class Shop:
         self.runtime: Runtime = app.extensions["daybook"]
 
     def _add_products(self) -> None:
-        with self.runtime.transaction() as tx:
+        with self.runtime.store.transaction() as tx:
             for sku in SKUS:
                 add_product(tx, {"sku": sku, "name": sku, "price": "4.50", "quantity": SHELF})
 
@@ -193,7 +193,7 @@ class Shop:
         return answer.get_json(force=True)
 
     def _undelivered(self) -> list[tuple[str, str]]:
-        with self.runtime.read() as view:
+        with self.runtime.store.read() as view:
             return list(_pending(view))
 
 

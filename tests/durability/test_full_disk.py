@@ -11,7 +11,7 @@ import pytest
 
 from tests.processes.clients import ORDER
 from tests.processes.conftest import Serve, serve
-from tests.processes.reconciliation import FIRST_NUMBER, fill_catalogue, opened
+from tests.processes.reconciliation import FIRST_NUMBER, fill_catalogue, open_store
 from tests.processes.servers import Server, wait_for
 
 __all__ = ["serve"]
@@ -134,6 +134,6 @@ def test_full_disk_refuses_orders_and_heals(
     placed += [server.request("POST", "/order", ORDER)[1]["number"] for _ in range(AFTER)]
     assert placed == list(range(FIRST_NUMBER, FIRST_NUMBER + len(placed)))
     server.request("POST", "/failure/replay", {"all": True})
-    with opened(data) as books:
-        wait_for("all is delivered", lambda: not books.on_their_way())
+    with open_store(data) as books:
+        wait_for("all is delivered", lambda: not books.open_events())
         books.check_all(len(placed))

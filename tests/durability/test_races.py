@@ -18,7 +18,7 @@ from tests.durability.conftest import EVERYTHING, SEED, Report
 from tests.durability.history import SKUS, Act, contradictions, run_clients
 from tests.processes.clients import Load
 from tests.processes.conftest import Serve, serve
-from tests.processes.reconciliation import FIRST_NUMBER, fill_catalogue, opened
+from tests.processes.reconciliation import FIRST_NUMBER, fill_catalogue, open_store
 from tests.processes.servers import leader_of, wait_for
 
 __all__ = ["serve"]
@@ -40,7 +40,7 @@ def data(scratch: Path) -> Path:
 def add_products(data: Path) -> None:
     """Two products, one of which is soon sold out."""
     runtime: Runtime = create_app(Config(data=data)).extensions["daybook"]
-    with runtime.transaction() as tx:
+    with runtime.store.transaction() as tx:
         for sku in SKUS:
             add_product(tx, {"sku": sku, "name": sku, "price": "1.00", "quantity": SHELF[sku]})
     runtime.close()
@@ -62,8 +62,8 @@ def check_history(data: Path, serve: Serve, acts: int) -> list[Act]:
     assert list(contradictions(history)) == []
     placed = sorted(act.number for act in history if act.what == "POST")
     assert placed == list(range(FIRST_NUMBER, FIRST_NUMBER + len(placed)))
-    with opened(data) as books:
-        wait_for("all deliveries", lambda: books.on_their_way() == 0)
+    with open_store(data) as books:
+        wait_for("all deliveries", lambda: books.open_events() == 0)
         assert books.read(differences) == []
     return history
 
@@ -117,9 +117,9 @@ def test_chaos_loses_nothing_and_doubles_nothing(data: Path, serve: Serve, repor
             kills += 1
     assert load.refused == []
     assert len(load.acknowledged) == CLIENTS * IN_CHAOS
-    with opened(data) as books:
-        wait_for("all deliveries", lambda: books.on_their_way() == 0)
+    with open_store(data) as books:
+        wait_for("all deliveries", lambda: books.open_events() == 0)
         books.check_all(CLIENTS * IN_CHAOS)
-        assert books.out_of_turn() == []
+        assert books.out_of_order() == []
     report(kills, "kills under load")
     report(len(load.acknowledged), "orders placed under these kills")

@@ -32,7 +32,7 @@ def judge(data: Path, acceptable: list[Orders]) -> Verdict:
     orders = events = 0
     try:
         _finish_the_deliveries(shop)
-        with shop.runtime.read() as view:
+        with shop.runtime.store.read() as view:
             problems += _judge_orders(view, acceptable)
             problems += [str(each) for each in recompute(view).differences]
             orders, events = view.count(ORDERS.name), sum(1 for _ in view.keys(EVENTS.name))

@@ -35,7 +35,7 @@ def follow(client: FlaskClient, query: str = "limit=3", cursor: str | None = Non
 
 def change_price(runtime: Runtime, *prices: str) -> None:
     """The price of tea changes."""
-    with runtime.transaction() as tx:
+    with runtime.store.transaction() as tx:
         for price in prices:
             emit(tx, ProductUpdated("tea", {"product": {"sku": "tea", "price": price}}))
 
@@ -197,5 +197,5 @@ def _checkpoint(store: JsonFileStore, is_over: threading.Event) -> None:
 
 def place_one(runtime: Runtime) -> None:
     """Emit order.placed without delivering it."""
-    with runtime.transaction() as tx:
+    with runtime.store.transaction() as tx:
         emit(tx, OrderPlaced("order-1", {"order": {"number": 1001}}))

@@ -116,7 +116,7 @@ def test_it_is_sent_and_handled(
     event = events[-1]
     assert event["source"] == f"/{row.sent_by}"
     assert len(events) == (1 if row.type != "product.updated" else 5)
-    with runtime.read() as view:
+    with runtime.store.read() as view:
         record = find_event(view, event["id"])
     assert record is not None
     states = {handler: each["state"] for handler, each in record["deliveries"].items()}

@@ -162,7 +162,7 @@ def test_a_key_expires_after_24_hours(app: Flask, client: FlaskClient) -> None:
     with freeze_time(timedelta(hours=25), tick=True):
         again = client.post("/order", json=request_for(tea=1), headers={"Idempotency-Key": "old-1"})
     assert "Idempotency-Replayed" not in again.headers
-    with app.extensions["daybook"].read() as view:
+    with app.extensions["daybook"].store.read() as view:
         assert [entry["key"] for entry in view.find(IDEMPOTENCY.name).documents] == [
             "POST /order old-1"
         ]

@@ -63,7 +63,7 @@ def test_a_page_has_fifty_entries_and_never_over_two_hundred(
     app: Flask, client: FlaskClient
 ) -> None:
     """Fifty is the default; a limit over 200 counts as 200."""
-    with app.extensions["daybook"].transaction() as tx:
+    with app.extensions["daybook"].store.transaction() as tx:
         for number in range(205):
             add_product(tx, {"sku": f"{number:03}", "name": "Pen", "price": "1.00"})
     assert len(read(client, "/product")["products"]) == 50

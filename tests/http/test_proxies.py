@@ -66,7 +66,7 @@ def test_a_shop_behind_a_proxy_needs_keys_and_trusted_hosts(config: Config, app:
     runtime = app.extensions["daybook"]
     with pytest.raises(Unavailable, match=r"127\.0\.0\.1 through a proxy, and this shop has nei"):
         refuse_unprotected_remote_access(runtime, config)
-    with runtime.transaction() as tx:
+    with runtime.store.transaction() as tx:
         create_key(tx, "till-1", "clerk")
     with pytest.raises(Unavailable, match="Set DAYBOOK_TRUSTED_HOSTS"):
         refuse_unprotected_remote_access(runtime, config)

@@ -241,7 +241,7 @@ def sent(client: FlaskClient, wrong: Wrong) -> tuple[int, str | None]:
 def everything(app: Flask) -> dict[str, dict[str, Any]]:
     """Every document of every collection, by name and key."""
     runtime = app.extensions["daybook"]
-    with runtime.read() as view:
+    with runtime.store.read() as view:
         return {
             each.name: {key: view.get(each.name, key) for key in view.keys(each.name)}
             for each in runtime.collections

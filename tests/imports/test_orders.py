@@ -41,11 +41,11 @@ def bring_in(
     work = OrderImport(
         OrderPolicy(config.currency), request_schema(config.currency), config.timezone
     )
-    return work.run(runtime, table, Columns(table, FIELDS, {}, defaults))
+    return work.run(runtime.store, table, Columns(table, FIELDS, {}, defaults))
 
 
 def orders(runtime: Runtime) -> list[Document]:
-    with runtime.read() as view:
+    with runtime.store.read() as view:
         return view.find(ORDERS.name).documents
 
 
@@ -69,7 +69,7 @@ def test_an_imported_order_says_where_it_comes_from(runtime: Runtime, file: Path
     bring_in(runtime, file, "A1,Ada,tea,2,,")
     (order,) = orders(runtime)
     assert order["history"][0]["detail"] == "imported, reference A1"
-    with runtime.read() as view:
+    with runtime.store.read() as view:
         reference = view.get(REFERENCES.name, "A1")
         (event,) = timeline(view, order["order_id"])
     assert reference is not None
@@ -105,7 +105,7 @@ def test_the_first_row_says_customer_and_date(runtime: Runtime, file: Path) -> N
 def test_a_second_import_brings_in_nothing(runtime: Runtime, file: Path) -> None:
     """Not even an order that was deleted since, or that the file now tells otherwise."""
     bring_in(runtime, file, "A1,Ada,tea,1,,", "B2,Bo,tea,1,,")
-    with runtime.transaction() as tx:
+    with runtime.store.transaction() as tx:
         delete_order(tx, "1001")
     came = bring_in(runtime, file, "A1,Ada,tea,1,,", "B2,Bo,nonsense,-1,,", "C3,Cy,tea,1,,")
     assert came == OrdersImported(accepted=1, lines=1, total=Decimal("4.50"), present=2)

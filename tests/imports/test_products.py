@@ -21,11 +21,11 @@ def bring_in(runtime: Runtime, file: Path, content: str, **defaults: str) -> Pro
     file.write_text(content, "utf-8")
     table = read_table(file)
     columns = Columns(table, FIELDS, {}, defaults)
-    return import_products(runtime, product_request_schema(EUR), table, columns)
+    return import_products(runtime.store, product_request_schema(EUR), table, columns)
 
 
 def product(runtime: Runtime, sku: str) -> Document:
-    with runtime.read() as view:
+    with runtime.store.read() as view:
         found = view.get(PRODUCTS.name, sku)
     assert found is not None
     return found
@@ -128,15 +128,15 @@ def test_many_products_take_several_transactions(runtime: Runtime, file: Path) -
     file.write_text(f"sku,price\n{rows}", "utf-8")
     table, told = read_table(file), list[int]()
     columns = Columns(table, FIELDS, {}, {})
-    came = import_products(runtime, product_request_schema(EUR), table, columns, told.append)
+    came = import_products(runtime.store, product_request_schema(EUR), table, columns, told.append)
     assert came.added == sum(told) == 600
     assert len(told) > 1
 
 
 def test_the_sample_is_a_small_shop(runtime: Runtime) -> None:
     """Twenty products, one of them out of stock and sold all the same."""
-    assert add_sample(runtime, EUR) == 20
-    with runtime.read() as view:
+    assert add_sample(runtime.store, EUR) == 20
+    with runtime.store.read() as view:
         products = view.find(PRODUCTS.name).documents
     sold_out = [each for each in products if each["stock_status"] == "out_of_stock"]
     assert [each["backorder"] for each in sold_out] == [True]
@@ -147,4 +147,4 @@ def test_only_an_empty_shop_gets_the_sample(runtime: Runtime, file: Path) -> Non
     """What a shop sells is its own affair."""
     bring_in(runtime, file, "sku,price\ntea,4.50\n")
     assert SAMPLE.exists()
-    assert add_sample(runtime, EUR) == 0
+    assert add_sample(runtime.store, EUR) == 0

@@ -19,7 +19,7 @@ def product_events(runtime: Runtime) -> Callable[[str], list[Document]]:
     """A function that reads the product.* events of a sku, oldest first: type and product."""
 
     def read_events(sku: str) -> list[Document]:
-        with runtime.read() as view:
+        with runtime.store.read() as view:
             ids = sorted({*view.keys("events"), *view.keys("outbox")})
             records = [view.get("events", id_) or view.get("outbox", id_) for id_ in ids]
         events = [record["event"] for record in records if record]
@@ -283,7 +283,7 @@ class TestSearching:
         """Pages of any size have every match once, however far apart the matches are."""
         pens = [f"{n:05d}{'-pen' if n % 77 == 0 else ''}" for n in range(search.SCAN_BATCH * 2)]
         for sku in pens:
-            with runtime.transaction() as tx:
+            with runtime.store.transaction() as tx:
                 tx.put("products", read_product(runtime) | {"sku": sku})
         found, path = [], f"/product?q=PEN&limit={limit}"
         while path:
@@ -298,7 +298,7 @@ class TestSearching:
         self, client: FlaskClient, runtime: Runtime
     ) -> None:
         """A match beyond the bound is on the next page."""
-        with runtime.transaction() as tx:
+        with runtime.store.transaction() as tx:
             for n in range(search.MAX_SCANNED):
                 tx.put("products", read_product(runtime) | {"sku": f"a{n:05d}"})
         page = read(client, "/product?q=mug")
@@ -309,7 +309,7 @@ class TestSearching:
 
 def read_product(runtime: Runtime) -> Document:
     """A renamed copy of a stored product, as a template for others."""
-    with runtime.read() as view:
+    with runtime.store.read() as view:
         tea = view.get("products", "tea")
     assert tea is not None
     return tea | {"name": "Thing"}

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.usefixtures("catalogue")
 
 def digests(runtime: Runtime) -> list[Document]:
     """The data of the digests emitted so far."""
-    with runtime.read() as view:
+    with runtime.store.read() as view:
         keys = sorted({*view.keys("events"), *view.keys("outbox")})
         found = [view.get("events", key) or view.get("outbox", key) for key in keys]
     events = [record["event"] for record in found if record]
@@ -34,7 +34,7 @@ def test_the_digest_lists_low_products(
     place(client, pot=1)
     settled()
     client.delete("/product/tin")
-    with runtime.transaction() as tx:
+    with runtime.store.transaction() as tx:
         service.emit_low_stock_digest(tx, "2026-11-21")
     (event,) = digests(runtime)
     assert event["subject"] == "2026-11-21"
@@ -45,7 +45,7 @@ def test_the_digest_lists_low_products(
 
 def test_no_digest_without_low_products(client: FlaskClient, runtime: Runtime) -> None:
     client.post("/product/tin/stock", json={"count": 9})
-    with runtime.transaction() as tx:
+    with runtime.store.transaction() as tx:
         service.emit_low_stock_digest(tx, "2026-11-21")
     assert digests(runtime) == []
 

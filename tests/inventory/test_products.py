@@ -73,7 +73,7 @@ def test_filters_select_products(
 @pytest.mark.parametrize("sku", ["a/b", "a b", "caf\u00e9", "100%", "..", "a/"])
 def test_any_sku_can_be_addressed(app: Flask, client: FlaskClient, sku: str) -> None:
     """A sku with special characters is addressed percent-encoded."""
-    with app.extensions["daybook"].transaction() as tx:
+    with app.extensions["daybook"].store.transaction() as tx:
         add_product(tx, {"sku": sku, "name": "Odd", "price": "1.00"})
     (listed,) = read(client, "/product")["products"]
     quoted = "".join(f"%{byte:02X}" for byte in sku.encode())

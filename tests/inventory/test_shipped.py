@@ -41,7 +41,7 @@ def test_a_shipment_is_deducted_from_stock_and_reservation(
         *("shipped", "shipping", -2, 100, 98),
         shipped["order_id"],
     ]
-    with runtime.read() as view:
+    with runtime.store.read() as view:
         assert view.get(RESERVATIONS.name, shipped["order_id"]) is None
 
 
@@ -61,7 +61,7 @@ def test_a_shipment_is_deducted_once(
     parcel = {"shipment_id": shipped["order_id"]} | PARCEL
     lines = [{"product": "tea", "quantity": 2}, {"product": "mug", "quantity": 1}]
     data = {"order": shipped, "shipment": parcel | {"lines": lines}}
-    with runtime.transaction() as tx:
+    with runtime.store.transaction() as tx:
         emit(tx, OrderFulfilled(shipped["order_id"], data))
     settled()
     assert read(client, "/product/tea")["quantity"] == 98
@@ -98,7 +98,7 @@ def test_an_order_that_has_left_is_not_reserved_again(
     order = place(client, mug=1)
     settled()
     runtime.close()
-    with runtime.transaction() as tx:
+    with runtime.store.transaction() as tx:
         shipment = tx.get("shipments", order["order_id"])
         assert shipment is not None
         tx.put("shipments", shipment | {"state": "shipped"})

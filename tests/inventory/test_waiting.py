@@ -123,7 +123,7 @@ def test_a_long_queue_is_served_in_several_transactions(
     waiting = reservations.BACKORDERS_PER_TRANSACTION * 2 + 3
     rules = OrderPolicy(Currency("EUR"))
     request = {"customer_name": "Ann", "items": [{"product": "pot", "quantity": 2}]}
-    with runtime.transaction() as tx:
+    with runtime.store.transaction() as tx:
         for _ in range(waiting):
             reconcile_reservation(tx, place_order(tx, rules, request)["order_id"])
     client.get("/product")
@@ -133,7 +133,7 @@ def test_a_long_queue_is_served_in_several_transactions(
     assert product["reserved"] == 2 * reservations.BACKORDERS_PER_TRANSACTION
     settled()
     assert read(client, "/product/pot")["available"] == 1
-    with runtime.read() as view:
+    with runtime.store.read() as view:
         assert view.count("orders", {"status": "confirmed"}) == waiting
 
 
@@ -143,7 +143,7 @@ def test_low_stock_is_emitted_once_for_each_crossing(
     """Further orders emit nothing; the next crossing from above the threshold does."""
 
     def alerts() -> list[int]:
-        with runtime.read() as view:
+        with runtime.store.read() as view:
             keys = sorted({*view.keys("events"), *view.keys("outbox")})
             records = [view.get("events", key) or view.get("outbox", key) for key in keys]
         events = [record["event"] for record in records if record]

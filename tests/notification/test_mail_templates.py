@@ -125,7 +125,7 @@ class TestManager:
 
     def run_low(self, runtime: Runtime, settled: Settled) -> None:
         product = {"sku": "mug", "name": "Mug", "available": 2, "low_stock_threshold": 3}
-        with runtime.transaction() as tx:
+        with runtime.store.transaction() as tx:
             emit(tx, ProductLowStock("mug", {"product": product}))
         settled()
 
@@ -136,7 +136,7 @@ def test_without_a_manager_nobody_is_told_of_low_stock(
     """The delivery's record says what to set."""
     TestManager().run_low(runtime, settled)
     assert not (config.data / "mail").exists()
-    with runtime.read() as view:
+    with runtime.store.read() as view:
         [event_id] = view.keys("events")
         delivery = (view.get("events", event_id) or {})["deliveries"]["notification"]
     assert delivery["note"] == "no mail: DAYBOOK_MANAGER_EMAIL is not set"

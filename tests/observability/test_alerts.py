@@ -1,4 +1,4 @@
-"""What lies in deploy/ speaks of figures that there are, and says what to do."""
+"""The alerts and the dashboard in deploy/ use existing metrics and are documented."""
 
 import json
 import os
@@ -12,7 +12,7 @@ import pytest
 import yaml
 from flask.testing import FlaskClient
 
-from tests.observability.conftest import Read
+from tests.observability.conftest import ReadMetrics
 
 ROOT = Path(__file__).parents[2]
 ALERTS = ROOT / "deploy" / "prometheus" / "alerts.yml"
@@ -23,7 +23,7 @@ OPERATIONS = (ROOT / "docs" / "operations.md").read_text("utf-8")
 
 @pytest.fixture
 def promtool() -> str:
-    """Prometheus' own checker; CI, which sets PROMTOOL_TESTS=required, fails without it."""
+    """Prometheus' checker; with PROMTOOL_TESTS=required (in CI) the tests fail without it."""
     program = shutil.which("promtool")
     if program is None:
         assert os.environ.get("PROMTOOL_TESTS") != "required", "there is no promtool"
@@ -32,10 +32,10 @@ def promtool() -> str:
 
 
 @pytest.fixture
-def exposed(client: FlaskClient, figures: Read) -> set[str]:
-    """The names of all figures. A request has been counted, so each has a series."""
+def exposed(client: FlaskClient, read_metrics: ReadMetrics) -> set[str]:
+    """The names of all metrics; after one counted request, each has a series."""
     client.get("/livez")
-    return {name.partition("{")[0] for name in figures()}
+    return {name.partition("{")[0] for name in read_metrics()}
 
 
 def alerts() -> list[dict[str, Any]]:
@@ -53,43 +53,43 @@ def names_in(query: str) -> set[str]:
     return set(re.findall(r"\bdaybook_\w+", query))
 
 
-def test_alerts_and_dashboard_ask_for_figures_that_there_are(exposed: set[str]) -> None:
-    """A figure that was renamed would leave an alert that never fires."""
-    asked = [*queries(), *(alert["expr"] for alert in alerts())]
-    assert len(asked) > 30
-    unknown = {name for query in asked for name in names_in(query)} - exposed
+def test_alerts_and_dashboard_use_existing_metrics(exposed: set[str]) -> None:
+    """An alert on a renamed metric would never fire."""
+    expressions = [*queries(), *(alert["expr"] for alert in alerts())]
+    assert len(expressions) > 30
+    unknown = {name for query in expressions for name in names_in(query)} - exposed
     assert unknown == set()
 
 
-def test_every_figure_is_told(exposed: set[str]) -> None:
-    """docs/operations.md says what each one means."""
+def test_every_metric_is_documented(exposed: set[str]) -> None:
+    """docs/operations.md describes each one."""
     names = {re.sub(r"_(bucket|sum|count)$", "", name) for name in exposed}
     assert {name for name in names if f"`{name}`" not in OPERATIONS} == set()
 
 
-def test_every_alert_is_told() -> None:
-    """And what to do when it comes."""
+def test_every_alert_is_documented() -> None:
+    """docs/operations.md has a section for each one."""
     assert {alert["alert"] for alert in alerts()} == set(
         re.findall(r"^### (Daybook\w+)$", OPERATIONS, re.MULTILINE)
     )
 
 
-def test_every_alert_is_made_to_fire() -> None:
-    """With its summary, in the file that promtool runs; and once it is shown not to."""
+def test_every_alert_has_a_promtool_test() -> None:
+    """The file that promtool runs makes each alert fire, and shows it silent."""
     fired: set[str] = set()
-    calm: set[str] = set()
+    silent: set[str] = set()
     for test in yaml.safe_load(FIRED.read_text("utf-8"))["tests"]:
         for each in test["alert_rule_test"]:
-            (fired if each["exp_alerts"] else calm).add(each["alertname"])
-    assert fired == calm == {alert["alert"] for alert in alerts()}
+            (fired if each["exp_alerts"] else silent).add(each["alertname"])
+    assert fired == silent == {alert["alert"] for alert in alerts()}
 
 
 @pytest.mark.deep
 @pytest.mark.usefixtures("catalogue")
-def test_promtool_accepts_the_figures(client: FlaskClient, promtool: str) -> None:
-    """As Prometheus reads them, and as it wants them named."""
-    told = client.get("/metrics").data
-    done = subprocess.run([promtool, "check", "metrics"], input=told, capture_output=True)
+def test_promtool_accepts_the_metrics(client: FlaskClient, promtool: str) -> None:
+    """Their format and their names are as Prometheus demands."""
+    exposition = client.get("/metrics").data
+    done = subprocess.run([promtool, "check", "metrics"], input=exposition, capture_output=True)
     assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
 
 
@@ -104,6 +104,6 @@ def test_promtool_accepts_the_figures(client: FlaskClient, promtool: str) -> Non
     ids=["rules", "config", "alerts fire"],
 )
 def test_promtool_accepts_what_is_deployed(promtool: str, command: tuple[str, ...]) -> None:
-    """The rules, the configuration that names them, and that each alert fires."""
+    """The rules and the configuration are valid, and each alert fires."""
     done = subprocess.run([promtool, *command], capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -1,16 +1,16 @@
-"""A line of the log: one line whatever is in it, and no secret in it."""
+"""The formats of log lines: one line whatever the fields hold, and no secret in it."""
 
 import json
 from typing import Any
 
 import pytest
 
-from app.observability.log_format import Entry, as_json, as_text, without_secrets
+from app.observability.log_format import Entry, format_json, format_text, mask_secrets
 
 DIGITS = "01011286-2255-7332-9225-923251180333"
-"""An id that has no letters, as a link has none before its secret."""
+"""An id without letters, which looks like the start of a customer's link."""
 AT = 1795252390.113
-NAUGHTY = [
+HOSTILE = [
     "a\nb",
     "a\r\n2026-01-01T00:00:00.000Z info    forged",
     '"}\n{"level":"error"',
@@ -24,13 +24,13 @@ NAUGHTY = [
 
 
 def entry(**changes: Any) -> Entry:
-    told: dict[str, Any] = {"at": AT, "level": "info", "message": "it is", "details": {}} | changes
-    return Entry(**told)
+    values: dict[str, Any] = {"at": AT, "level": "info", "message": "it is", "fields": {}} | changes
+    return Entry(**values)
 
 
-def test_a_line_for_programs() -> None:
-    """Time in UTC, level, message, and the details that there are."""
-    line = as_json(entry(details={"status": 201, "took_ms": 1.5, "error": None}))
+def test_a_json_line_has_time_level_message_and_fields() -> None:
+    """The time is in UTC; fields that are None are left out."""
+    line = format_json(entry(fields={"status": 201, "took_ms": 1.5, "error": None}))
     assert line.endswith("}\n")
     assert json.loads(line) == {
         "time": "2026-11-21T09:13:10.113Z",
@@ -41,37 +41,37 @@ def test_a_line_for_programs() -> None:
     }
 
 
-def test_a_line_for_people() -> None:
-    line = as_text(entry(details={"status": 201, "error": None, "name": "tea pot"}))
+def test_a_text_line_has_time_level_message_and_fields() -> None:
+    line = format_text(entry(fields={"status": 201, "error": None, "name": "tea pot"}))
     assert line == "2026-11-21T09:13:10.113Z info    it is status=201 name=tea pot\n"
 
 
-@pytest.mark.parametrize("text", NAUGHTY)
-def test_a_line_for_programs_stays_one_line(text: str) -> None:
-    """And nothing in it moves a cursor; a program reads what was there."""
-    line = as_json(entry(message=text, details={"name": text}, trouble=text))
+@pytest.mark.parametrize("text", HOSTILE)
+def test_a_json_line_stays_one_line(text: str) -> None:
+    """It holds no control character, and parses to the original text."""
+    line = format_json(entry(message=text, fields={"name": text}, traceback=text))
     assert line.isascii()
     assert line.rstrip("\n").isprintable()
     read = json.loads(line)
     assert read["message"] == read["name"] == read["trouble"] == text
 
 
-@pytest.mark.parametrize("text", NAUGHTY)
-def test_a_line_for_people_stays_one_line(text: str) -> None:
-    line = as_text(entry(message=text, details={"name": text}))
+@pytest.mark.parametrize("text", HOSTILE)
+def test_a_text_line_stays_one_line(text: str) -> None:
+    line = format_text(entry(message=text, fields={"name": text}))
     assert line.removesuffix("\n").isprintable()
 
 
-@pytest.mark.parametrize("text", NAUGHTY)
-def test_a_traceback_cannot_be_taken_for_lines(text: str) -> None:
-    """Each of its lines is indented, so none looks like one of the log."""
-    first, *more = as_text(entry(trouble=f"Traceback\n{text}")).splitlines()
+@pytest.mark.parametrize("text", HOSTILE)
+def test_a_traceback_cannot_be_mistaken_for_log_lines(text: str) -> None:
+    """Each line of a traceback is indented."""
+    first, *more = format_text(entry(traceback=f"Traceback\n{text}")).splitlines()
     assert first.endswith("it is")
     assert all(line.startswith("    ") and line.isprintable() for line in more)
 
 
 @pytest.mark.parametrize(
-    ("text", "kept"),
+    ("text", "masked"),
     [
         ("ann.smith@example.com is unknown", "***@example.com is unknown"),
         (f"key daybook_0123abcd_{'A1-_' * 10}xyz", "key daybook_0123abcd_***"),
@@ -81,6 +81,6 @@ def test_a_traceback_cannot_be_taken_for_lines(text: str) -> None:
         (f"order {DIGITS}", f"order {DIGITS}"),
     ],
 )
-def test_what_errors_say_is_masked(text: str, kept: str) -> None:
-    """Keys keep the part that names them; of a link the number stays."""
-    assert without_secrets(text) == kept
+def test_secrets_in_text_are_masked(text: str, masked: str) -> None:
+    """The public part stays: a key's prefix, a link's order number, an address's host."""
+    assert mask_secrets(text) == masked

@@ -1,4 +1,4 @@
-"""/metrics: what is counted, what stands in the books, and that asking stays cheap."""
+"""/metrics: counted and stored values, and a cost that does not grow with the orders."""
 
 import sys
 from collections.abc import Callable
@@ -21,7 +21,7 @@ from app.observability.store_metrics import StoreMetrics
 from app.orders.service import OrderPolicy, place_order
 from app.server.runtime import Runtime
 from app.store.files.checkpointer import Checkpointer
-from tests.observability.conftest import Read
+from tests.observability.conftest import ReadMetrics
 from tests.over_http import place, request_for
 from tests.processes.servers import wait_for
 
@@ -34,19 +34,19 @@ def config(config: Config) -> Config:
     return replace(config, faults=True)
 
 
-def request_series(what: str, route: str, method: str, status: int) -> str:
+def request_series(suffix: str, route: str, method: str, status: int) -> str:
     labels = f'method="{method}",route="{route}",status="{status}"'
-    return f"daybook_http_request_duration_seconds_{what}{{{labels}}}"
+    return f"daybook_http_request_duration_seconds_{suffix}{{{labels}}}"
 
 
 def test_a_delivery_to_a_handler_of_another_version_is_counted() -> None:
-    """It is dead at once; counting it must not fail as well, after it was put on record."""
+    """A delivery to a handler that no longer exists is dead, and counting it does not fail."""
     metrics = Metrics(("billing",), "EUR")
     event = Envelope("e", "/orders", "order.placed", now(), "o", {})
-    gone = Delivery(
+    unknown = Delivery(
         Partition("o", "gone"), event, SideEffectHandler("gone", lambda _event: None), 1
     )
-    metrics.record_attempt(gone, Outcome(DEAD))
+    metrics.record_attempt(unknown, Outcome(DEAD))
     (counted,) = (
         sample.value
         for metric in metrics.collect()
@@ -58,27 +58,29 @@ def test_a_delivery_to_a_handler_of_another_version_is_counted() -> None:
 
 @pytest.mark.usefixtures("catalogue")
 def test_requests_are_counted_by_route_method_and_status(
-    client: FlaskClient, figures: Read
+    client: FlaskClient, read_metrics: ReadMetrics
 ) -> None:
-    """By the route's template: there are few of them, and an order's number says nothing."""
+    """Series are labelled by route template, so their number stays small."""
     place(client, tea=1)
     client.get("/order/1001")
     client.get("/order/4711")
     client.get("/order/4712")
-    found = figures()
+    found = read_metrics()
     assert found[request_series("count", "/order", "POST", 201)] == 1
     assert found[request_series("count", "/order/<order_id>", "GET", 200)] == 1
     assert found[request_series("count", "/order/<order_id>", "GET", 404)] == 2
     assert 0 < found[request_series("sum", "/order", "POST", 201)] < 60
 
 
-def test_what_others_make_up_does_not_make_series(client: FlaskClient, figures: Read) -> None:
-    """An unknown address or method would else fill the memory."""
-    before = figures()
+def test_unknown_addresses_and_methods_create_no_series(
+    client: FlaskClient, read_metrics: ReadMetrics
+) -> None:
+    """Otherwise a client could fill the memory with made-up addresses or methods."""
+    before = read_metrics()
     for n in range(50):
         assert client.get(f"/nowhere/{n}").status_code == 404
         assert client.open("/order", method=f"MAKE{n}").status_code == 405
-    grown = [name for name in figures().keys() - before.keys() if "_count{" in name]
+    grown = [name for name in read_metrics().keys() - before.keys() if "_count{" in name]
     assert sorted(grown) == [
         request_series("count", "/metrics", "GET", 200),
         request_series("count", "none", "GET", 404),
@@ -87,22 +89,20 @@ def test_what_others_make_up_does_not_make_series(client: FlaskClient, figures: 
 
 
 @pytest.mark.usefixtures("catalogue")
-def test_requests_that_are_refused_at_the_door_are_counted(
-    client: FlaskClient, figures: Read
-) -> None:
-    """A wrong host, another site, no key: whoever watches wants to see those."""
+def test_refused_requests_are_counted(client: FlaskClient, read_metrics: ReadMetrics) -> None:
+    """A request for a wrong host is refused before its route runs, and counted."""
     client.get("/order", headers={"Host": "evil.example"})
-    assert figures()[request_series("count", "/order", "GET", 421)] == 1
+    assert read_metrics()[request_series("count", "/order", "GET", 421)] == 1
 
 
 @pytest.mark.usefixtures("catalogue")
-def test_orders_and_stock_are_told_by_status(
-    client: FlaskClient, settled: Settled, figures: Read
+def test_orders_and_products_are_counted_by_status(
+    client: FlaskClient, settled: Settled, read_metrics: ReadMetrics
 ) -> None:
     place(client, tea=1)
     place(client, pot=2)
     settled()
-    found = figures()
+    found = read_metrics()
     assert found['daybook_orders{status="confirmed"}'] == 1
     assert found['daybook_orders{status="backordered"}'] == 1
     assert found['daybook_orders{status="failed"}'] == 0
@@ -110,41 +110,41 @@ def test_orders_and_stock_are_told_by_status(
 
 
 @pytest.mark.usefixtures("catalogue")
-def test_money_is_counted_when_it_moves(
-    client: FlaskClient, settled: Settled, figures: Read
+def test_captured_and_refunded_money_is_counted(
+    client: FlaskClient, settled: Settled, read_metrics: ReadMetrics
 ) -> None:
-    """Each capture and each refund once, whatever is told of them how often."""
+    """Each capture and each refund counts once, however often its event is delivered."""
     captured, refunded = (
         f'daybook_payments_amount_total{{currency="EUR",kind="{kind}"}}'
         for kind in ("captured", "refunded")
     )
-    assert (figures()[captured], figures()[refunded]) == (0, 0)
+    assert (read_metrics()[captured], read_metrics()[refunded]) == (0, 0)
     place(client, tea=3)
     settled()
     client.patch("/order/1001", json=request_for(tea=1))
-    wait_for("the refund is counted", lambda: figures()[refunded] == 9)
+    wait_for("the refund is counted", lambda: read_metrics()[refunded] == 9)
     change = request_for(tea=2) | {"payment_method": "decline"}
     client.patch("/order/1001", json=change)
     settled()
-    client.patch("/order/1001", json=request_for(tea=1))  # told again, by the payment of before
+    client.patch("/order/1001", json=request_for(tea=1))  # the event repeats the earlier payment
     settled()
     place(client, mug=1)
-    wait_for("the next one is counted", lambda: figures()[captured] > 13.5)
-    assert (figures()[captured], figures()[refunded]) == (25.5, 9)
+    wait_for("the next one is counted", lambda: read_metrics()[captured] > 13.5)
+    assert (read_metrics()[captured], read_metrics()[refunded]) == (25.5, 9)
 
 
 @pytest.mark.usefixtures("catalogue")
-def test_deliveries_and_failures_are_told_by_handler(
-    client: FlaskClient, settled: Settled, figures: Read
+def test_deliveries_and_failures_are_counted_by_handler(
+    client: FlaskClient, settled: Settled, read_metrics: ReadMetrics
 ) -> None:
-    """What was tried again, what was given up, and what waits for a person."""
+    """Retried, dead and done deliveries, and the entries of failure.json."""
     dead = 'daybook_deliveries_total{handler="billing",outcome="dead"}'
-    assert figures()[dead] == 0
+    assert read_metrics()[dead] == 0
     client.put("/fault/billing", json={"mode": "fail"})
     place(client, tea=1)
     settled()
-    wait_for("it is given up", lambda: figures()[dead] == 1)
-    found = figures()
+    wait_for("the delivery is dead", lambda: read_metrics()[dead] == 1)
+    found = read_metrics()
     assert found['daybook_deliveries_total{handler="billing",outcome="retry"}'] == 4
     assert found['daybook_deliveries_total{handler="inventory",outcome="done"}'] == 1
     assert found['daybook_delivery_delay_seconds_count{handler="inventory"}'] == 1
@@ -154,13 +154,13 @@ def test_deliveries_and_failures_are_told_by_handler(
 
 
 @pytest.mark.usefixtures("catalogue")
-def test_the_disk_and_the_journal_are_told_of(
-    client: FlaskClient, runtime: Runtime, figures: Read
+def test_the_disk_and_the_journal_are_measured(
+    client: FlaskClient, runtime: Runtime, read_metrics: ReadMetrics
 ) -> None:
-    """How many share a line, how long a sync takes, and a checkpoint."""
+    """Transactions in a batch, the time of a sync and of a checkpoint, and free space."""
     place(client, tea=1)
     Checkpointer(runtime.open()).close()
-    found = figures()
+    found = read_metrics()
     assert found["daybook_commit_batch_transactions_count"] >= 1
     assert found["daybook_journal_sync_duration_seconds_count"] >= 1
     assert found["daybook_checkpoint_duration_seconds_count"] >= 1
@@ -169,18 +169,18 @@ def test_the_disk_and_the_journal_are_told_of(
     assert found["daybook_leader"] == 1
 
 
-def test_open_streams_are_told(client: FlaskClient, figures: Read) -> None:
-    assert figures()["daybook_live_streams"] == 0
+def test_open_streams_are_counted(client: FlaskClient, read_metrics: ReadMetrics) -> None:
+    assert read_metrics()["daybook_live_streams"] == 0
     stream = client.get("/live?on=products")
-    assert figures()["daybook_live_streams"] == 1
+    assert read_metrics()["daybook_live_streams"] == 1
     stream.close()
-    assert figures()["daybook_live_streams"] == 0
+    assert read_metrics()["daybook_live_streams"] == 0
 
 
-def test_who_may_read_them(client: FlaskClient, runtime: Runtime) -> None:
-    """This machine where there are no keys; else an operator, or a key for just that."""
+def test_metrics_need_a_role_once_there_are_keys(client: FlaskClient, runtime: Runtime) -> None:
+    """Without keys, this machine may read them; else the roles operator and metrics."""
     assert client.get("/metrics").status_code == 200
-    with runtime.transaction() as tx:
+    with runtime.store.transaction() as tx:
         keys = {role: create_key(tx, role, role) for role in ("manager", "metrics", "operator")}
     assert client.get("/metrics").status_code == 401
     for role, status in (("manager", 403), ("metrics", 200), ("operator", 200)):
@@ -192,18 +192,20 @@ def test_who_may_read_them(client: FlaskClient, runtime: Runtime) -> None:
 
 
 @pytest.mark.usefixtures("catalogue")
-def test_asking_costs_the_same_however_many_orders_there_are(
+def test_the_cost_of_a_scrape_does_not_grow_with_the_orders(
     runtime: Runtime, config: Config
 ) -> None:
-    """Counted in calls of functions: from 20 orders to 2,000 there are hardly more."""
-    books = StoreMetrics(runtime, frozenset({"billing"}), config.data)
-    few = _calls_for(books, runtime, config, orders=20)
-    many = _calls_for(books, runtime, config, orders=2_000)
+    """Measured in function calls: 2,000 orders take at most 1.5 times as many as 20 do."""
+    store_metrics = StoreMetrics(runtime.store, frozenset({"billing"}), config.data)
+    few = _calls_for(store_metrics, runtime, config, orders=20)
+    many = _calls_for(store_metrics, runtime, config, orders=2_000)
     assert many < 1.5 * few
 
 
-def _calls_for(books: StoreMetrics, runtime: Runtime, config: Config, *, orders: int) -> int:
-    with runtime.transaction() as tx:
+def _calls_for(
+    store_metrics: StoreMetrics, runtime: Runtime, config: Config, *, orders: int
+) -> int:
+    with runtime.store.transaction() as tx:
         for _ in range(orders):
             place_order(tx, OrderPolicy(config.currency), request_for(tea=1), order_date=ago(0))
     calls = 0
@@ -214,7 +216,7 @@ def _calls_for(books: StoreMetrics, runtime: Runtime, config: Config, *, orders:
 
     sys.setprofile(count)
     try:
-        list(books.collect())
+        list(store_metrics.collect())
     finally:
         sys.setprofile(None)
     return calls

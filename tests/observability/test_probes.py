@@ -1,4 +1,4 @@
-"""/livez and /readyz: what a load balancer may rely on."""
+"""/livez and /readyz: the probes of a load balancer."""
 
 from collections.abc import Callable
 from time import time
@@ -10,7 +10,7 @@ from flask.testing import FlaskClient
 from app.auth.keys import create_key
 from app.http.responses.problems import MEDIA_TYPE
 from app.observability.metrics import Heartbeat
-from app.observability.readiness import checks
+from app.observability.readiness import run_checks
 from app.server.runtime import Runtime
 from tests.over_http import body, read, request_for
 from tests.processes.servers import wait_for
@@ -21,19 +21,19 @@ ALL = ["store", "leader", "delay"]
 
 
 @pytest.fixture
-def led(runtime: Runtime) -> None:
-    """The shop's dispatcher leads."""
+def leading(runtime: Runtime) -> None:
+    """The dispatcher of the test's application leads."""
     runtime.start()
-    wait_for("a dispatcher leads", runtime.has_leader)
+    wait_for("a dispatcher leads", runtime.store.has_leader)
 
 
 def failed(answer: dict[str, Any]) -> list[str]:
-    """The checks that failed."""
+    """Return the names of the failed checks."""
     return [each["name"] for each in answer["checks"] if not each["ok"]]
 
 
-@pytest.mark.usefixtures("led")
-def test_a_shop_that_works_is_live_and_ready(client: FlaskClient) -> None:
+@pytest.mark.usefixtures("leading")
+def test_a_working_shop_is_live_and_ready(client: FlaskClient) -> None:
     assert read(client, "/livez") == {"live": True}
     answer = read(client, "/readyz")
     assert answer["ready"]
@@ -41,9 +41,9 @@ def test_a_shop_that_works_is_live_and_ready(client: FlaskClient) -> None:
     assert failed(answer) == []
 
 
-@pytest.mark.usefixtures("catalogue", "led")
-def test_a_full_disk_is_told_and_heals(client: FlaskClient) -> None:
-    """503 names the check and the reason; the process lives all the while."""
+@pytest.mark.usefixtures("catalogue", "leading")
+def test_a_full_disk_makes_the_shop_unready_until_there_is_room(client: FlaskClient) -> None:
+    """The 503 names the check and the reason; the process stays live."""
     with full_disk(1000):
         assert client.post("/order", json=request_for(tea=1)).status_code == 507
         refused = client.get("/readyz")
@@ -56,8 +56,8 @@ def test_a_full_disk_is_told_and_heals(client: FlaskClient) -> None:
 
 
 def test_a_shop_without_leader_is_not_ready(runtime: Runtime) -> None:
-    """Orders would be taken, and nothing would become of them."""
-    found = checks(runtime, lambda: None, LIMIT_S)
+    """It would accept orders and deliver none of their events."""
+    found = run_checks(runtime.store, lambda: None, LIMIT_S)
     assert [each.name for each in found if not each.ok] == ["leader"]
 
 
@@ -65,19 +65,19 @@ def test_a_shop_without_leader_is_not_ready(runtime: Runtime) -> None:
     ("silent_s", "due_s", "is_late"),
     [(0.0, 0.0, False), (0.0, 25.0, False), (0.0, 31.0, True), (31.0, 0.0, True), (16, 16, True)],
 )
-def test_deliveries_that_are_late_are_told(
+def test_late_deliveries_make_the_shop_unready(
     runtime: Runtime, silent_s: float, due_s: float, is_late: bool
 ) -> None:
-    """Also when the dispatcher says nothing any more: it gets later with every second."""
+    """The time since the last heartbeat counts as delay."""
     heartbeat = Heartbeat(seen=time() - silent_s, due_s=due_s)
-    found = {each.name: each for each in checks(runtime, lambda: heartbeat, LIMIT_S)}
+    found = {each.name: each for each in run_checks(runtime.store, lambda: heartbeat, LIMIT_S)}
     assert found["delay"].ok != is_late
     assert ("DAYBOOK_READY_DELAY_S allows 30" in found["delay"].detail) == is_late
 
 
 def test_probes_need_no_key(client: FlaskClient, runtime: Runtime) -> None:
-    """From whatever machine: who asks whether all is well has no secret to show."""
-    with runtime.transaction() as tx:
+    """A load balancer on any machine may ask, without a secret."""
+    with runtime.store.transaction() as tx:
         create_key(tx, "till-1", "clerk")
     for path in ("/livez", "/readyz"):
         answer = client.get(path, environ_overrides={"REMOTE_ADDR": "192.0.2.7"})
@@ -87,11 +87,12 @@ def test_probes_need_no_key(client: FlaskClient, runtime: Runtime) -> None:
 def test_probes_write_nothing(
     client: FlaskClient, runtime: Runtime, settled: Callable[[], None]
 ) -> None:
-    """Somebody asks every few seconds, for years."""
+    """Probes and scrapes run every few seconds, for years."""
     settled()
     journal = runtime.config.data / "journal"
-    position, before = runtime.position(), {file: file.stat().st_size for file in journal.iterdir()}
+    position = runtime.store.position()
+    before = {file: file.stat().st_size for file in journal.iterdir()}
     for path in ("/livez", "/readyz", "/metrics"):
         client.get(path)
-    assert runtime.position() == position
+    assert runtime.store.position() == position
     assert {file: file.stat().st_size for file in journal.iterdir()} == before

@@ -1,4 +1,4 @@
-"""Traces for OpenTelemetry, as a receiver of OTLP gets them."""
+"""OpenTelemetry spans, as an OTLP receiver gets them."""
 
 import subprocess
 import sys
@@ -27,7 +27,7 @@ TRACE_ID, SPAN_ID = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 
 
 class Receiver(ThreadingHTTPServer):
-    """Takes what a collector would, and keeps the spans."""
+    """An OTLP receiver that keeps the spans it gets."""
 
     def __init__(self) -> None:
         self.spans: list[Span] = []
@@ -58,7 +58,7 @@ class _Take(BaseHTTPRequestHandler):
         self.wfile.write(answer)
 
     def log_message(self, format: str, *args: object) -> None:
-        """Say nothing."""
+        """Print nothing."""
 
 
 @pytest.fixture
@@ -79,7 +79,7 @@ def config(config: Config, receiver: Receiver) -> Config:
 
 @pytest.fixture
 def spans(app: Flask) -> Iterator[Spans]:
-    """What sends the spans of the test's application."""
+    """The exporter of the test's application."""
     spans: Spans = app.extensions["daybook_spans"]
     yield spans
     spans.close()
@@ -89,25 +89,25 @@ def spans(app: Flask) -> Iterator[Spans]:
 def test_a_trace_leads_from_the_request_to_every_handler(
     client: FlaskClient, settled: Callable[[], None], receiver: Receiver, spans: Spans
 ) -> None:
-    """The caller's span, the request, its commit, and the deliveries of what followed."""
+    """The caller's span, the request, its commit and the deliveries form one trace."""
     headers = {"traceparent": f"00-{TRACE_ID}-{SPAN_ID}-01"}
     assert client.post("/order", json=request_for(tea=1), headers=headers).status_code == 201
     settled()
     wait_for("the spans are sent", lambda: _sent(receiver, spans, "payment.captured to orders"))
-    (asked,), (commit, *_) = receiver.named("POST /order"), receiver.named("commit")
+    (posted,), (commit, *_) = receiver.named("POST /order"), receiver.named("commit")
     (placed,) = receiver.named("order.placed to inventory")
     (reserved,) = receiver.named("inventory.reserved to orders")
-    assert {span.trace_id.hex() for span in (asked, commit, placed, reserved)} == {TRACE_ID}
-    assert asked.parent_span_id.hex() == SPAN_ID
-    assert commit.parent_span_id == placed.parent_span_id == asked.span_id
+    assert {span.trace_id.hex() for span in (posted, commit, placed, reserved)} == {TRACE_ID}
+    assert posted.parent_span_id.hex() == SPAN_ID
+    assert commit.parent_span_id == placed.parent_span_id == posted.span_id
     assert reserved.parent_span_id == placed.span_id
-    assert (asked.kind, placed.kind) == (Span.SPAN_KIND_SERVER, Span.SPAN_KIND_CONSUMER)
+    assert (posted.kind, placed.kind) == (Span.SPAN_KIND_SERVER, Span.SPAN_KIND_CONSUMER)
     for span in receiver.spans:
         assert span.start_time_unix_nano <= span.end_time_unix_nano
 
 
 @pytest.mark.usefixtures("catalogue")
-def test_a_delivery_that_fails_is_told_as_an_error(
+def test_a_failed_delivery_has_an_error_status(
     client: FlaskClient, settled: Callable[[], None], receiver: Receiver, spans: Spans
 ) -> None:
     client.put("/fault/billing", json={"mode": "reject"})
@@ -123,7 +123,7 @@ def test_a_delivery_that_fails_is_told_as_an_error(
 def test_a_trace_that_is_not_sampled_is_not_sent(
     client: FlaskClient, settled: Callable[[], None], receiver: Receiver, spans: Spans
 ) -> None:
-    """The caller decides; so do its flags in the events."""
+    """The caller's sampling flag holds for the request and for its events."""
     headers = {"traceparent": f"00-{TRACE_ID}-{SPAN_ID}-00"}
     assert client.post("/order", json=request_for(tea=1), headers=headers).status_code == 201
     settled()
@@ -133,7 +133,7 @@ def test_a_trace_that_is_not_sampled_is_not_sent(
 
 
 def test_without_the_extra_the_start_is_refused(tmp_path: Path) -> None:
-    """In a sentence that says what to install."""
+    """The error says which packages to install."""
     without = "import sys; sys.modules['opentelemetry'] = None; from flask.cli import main; main()"
     done = subprocess.run(
         [sys.executable, "-c", without, "--app", "wsgi", "serve"],

@@ -27,7 +27,7 @@ from app.shipping import schemas as shipping_schemas
 from tests.over_http import body, place, request_for
 
 FILE = Path(__file__).parents[2] / "openapi.yaml"
-PAGES = ("web.", "docs.", "watching.metrics")
+PAGES = ("web.", "docs.", "observability.metrics")
 """What is not for clients of the API."""
 
 

@@ -24,7 +24,7 @@ def stored(app: Flask) -> Stored:
     """A function that reads a document from the store by collection and key."""
 
     def read(collection: str, key: str) -> dict[str, Any] | None:
-        with app.extensions["daybook"].read() as view:
+        with app.extensions["daybook"].store.read() as view:
             found: dict[str, Any] | None = view.get(collection, key)
         return found
 

@@ -124,7 +124,7 @@ def test_an_order_that_is_not_open_cannot_be_changed(
     """A change is refused with 409 and the order's status; a patch without effect still answers the
     order.
     """
-    with app.extensions["daybook"].transaction() as tx:
+    with app.extensions["daybook"].store.transaction() as tx:
         tx.put("orders", order | {"status": status})
     answer = client.patch("/order/1001", json={"customer_name": "Eva"})
     assert (answer.status_code, body(answer)["order_status"]) == (409, status)

@@ -154,7 +154,7 @@ def test_an_exported_csv_can_be_imported(
 
 def imported(other: Flask, file: Path) -> list[tuple[str, str, str]]:
     """The lines of the other shop's orders after the import of the file."""
-    with other.extensions["daybook"].transaction() as tx:
+    with other.extensions["daybook"].store.transaction() as tx:
         for product in CATALOGUE:
             add_product(tx, dict(product))
     result = other.test_cli_runner().invoke(args=["import", "orders", str(file)])

@@ -1,4 +1,4 @@
-"""A bookshop: the server on a folder of its own, and a mail server that keeps what it sends."""
+"""A bookshop: a server on a folder of its own, and a mail server that stores its mails."""
 
 import time
 from collections import defaultdict
@@ -17,12 +17,12 @@ from tests.processes.servers import Server
 
 BOOKS = 20
 START = 12
-"""So many of each book are on the shelf in the morning."""
+"""Pieces of each book in stock at the start."""
 
 SETTINGS = {
     "CARRIER_SECRET": CARRIER_SECRET,
     "MANAGER_EMAIL": "manager@example.com",
-    "SHIP_WHEN": "reserved",  # goods that leave before they are paid are harder to keep book of
+    "SHIP_WHEN": "reserved",  # shipping before payment makes more states possible
     "RETRY_ATTEMPTS": "30",
     "RETRY_WAIT": "0.01",
 }
@@ -38,11 +38,11 @@ CATALOGUE: list[Document] = [
     }
     for place, (sku, price) in enumerate(SHELF.items())
 ]
-"""Every second book may be sold when it is out of stock."""
+"""Every second book has `backorder`."""
 
 
 class Shop:
-    """The bookshop with its mail server; `killed_at` are the moments at which it was killed."""
+    """The bookshop with its mail server; `killed_at` has the times of its kills."""
 
     def __init__(self, folder: Path) -> None:
         self.data = folder / "data"
@@ -54,7 +54,7 @@ class Shop:
         self.killed_at: list[float] = []
 
     def kill(self) -> None:
-        """kill -9 to all of it at once, and start it again."""
+        """Send SIGKILL to the server and its workers at once, and restart it."""
         self.killed_at.append(time.time())
         self.server.kill()
         self.server.start()
@@ -69,7 +69,7 @@ class Shop:
         return document
 
     def pages(self, path: str, name: str) -> Iterator[Document]:
-        """Every document of a list."""
+        """Return every document of a list, page by page."""
         after = ""
         while True:
             page = self.read(f"{path}?limit=100{after}")
@@ -79,9 +79,9 @@ class Shop:
             after = f"&{'after' if name == 'events' else 'cursor'}={quote(page['next'])}"
 
     def arrivals(self) -> dict[str, list[float]]:
-        """When each mail came, by its Message-ID: once, or oftener."""
-        came: dict[str, list[float]] = defaultdict(list)
+        """Return the arrival times of each mail by its Message-ID; more than one for a repeat."""
+        times: dict[str, list[float]] = defaultdict(list)
         for file in sorted(self._post.iterdir()):
             message = message_from_bytes(file.read_bytes())
-            came[message["Message-ID"]].append(file.stat().st_mtime)
-        return came
+            times[message["Message-ID"]].append(file.stat().st_mtime)
+        return times

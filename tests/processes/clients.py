@@ -1,4 +1,4 @@
-"""Clients that place orders at the same time, and remember the answers."""
+"""Clients that place orders concurrently and record the responses."""
 
 import threading
 from collections.abc import Sequence
@@ -16,10 +16,10 @@ ORDER = {
 
 
 class Load:
-    """`clients` threads that place `each` orders apiece, over the servers in turn.
+    """`clients` threads, each of which places `each` orders; the servers take turns.
 
-    A client that gets no answer sends the order again with the same Idempotency-Key, so that every
-    order is placed once. With `insist=False` it gives up instead, as when the service goes down.
+    A client without a response sends the order again with the same Idempotency-Key, so that every
+    order is placed once. With `insist=False` it gives up instead, for tests that stop the service.
     """
 
     def __init__(
@@ -42,12 +42,12 @@ class Load:
         self.join()
 
     def join(self) -> None:
-        """Wait for all clients."""
+        """Wait until all clients have ended."""
         for thread in self._threads:
             thread.join()
 
     def has_placed(self, orders: int) -> bool:
-        """Whether so many were acknowledged."""
+        """Return whether at least so many orders were acknowledged."""
         return len(self.acknowledged) >= orders
 
     @property

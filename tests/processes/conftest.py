@@ -1,4 +1,4 @@
-"""Servers that are ended whatever happens."""
+"""Fixtures that start servers and kill them after the test."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -21,7 +21,7 @@ def data(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def serve(data: Path) -> Iterator[Serve]:
-    """A function that starts one more server on the folder, with settings: serve(FAULTS="on")."""
+    """A function that starts another server on the folder: serve(FAULTS="on")."""
     servers: list[Server] = []
 
     def start(**settings: str) -> Server:
@@ -38,6 +38,6 @@ def serve(data: Path) -> Iterator[Serve]:
     params=[pytest.param(50, id="quick"), pytest.param(500, id="full", marks=pytest.mark.deep)]
 )
 def each(request: pytest.FixtureRequest) -> int:
-    """How many orders each client places."""
+    """The number of orders that each client places."""
     count: int = request.param
     return count

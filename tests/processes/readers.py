@@ -1,7 +1,7 @@
-"""Readers of a bookshop: clients that order, change their minds and get parcels, and keep a book.
+"""Clients of a bookshop that order, change, cancel and receive books, and record each response.
 
-What a client writes into its book, it has an answer for. So at the end the book tells what the shop
-has to hold, whatever was killed meanwhile.
+A client records only what was acknowledged. Its records therefore say what the shop has to hold in
+the end, whatever was killed meanwhile.
 """
 
 import json
@@ -25,12 +25,12 @@ METHODS = 16 * ["approve"] + 2 * ["decline"] + ["timeout"]
 PATCH = {"Content-Type": "application/merge-patch+json"}
 
 Shelf = dict[str, Decimal]
-"""The sku of each book, and its price."""
+"""The price of each book by sku."""
 
 
 @dataclass
 class Bought:
-    """An order as its client knows it; `told` counts the events that the answers promise."""
+    """An order as its client knows it; `events` counts the events that the responses promise."""
 
     order_id: str
     number: int
@@ -38,16 +38,16 @@ class Bought:
     lines: Counter[str]
     state: str = "open"
     was_sent: bool = False
-    told: Counter[str] = field(default_factory=lambda: Counter({"order.placed": 1}))
+    events: Counter[str] = field(default_factory=lambda: Counter({"order.placed": 1}))
 
     def total(self, shelf: Shelf) -> Decimal:
         return sum((n * shelf[sku] for sku, n in self.lines.items()), Decimal())
 
 
 class Reader:
-    """One client, which places `orders` orders and does something else after each of them.
+    """A client that places `orders` orders, with one to three random actions after each.
 
-    `did` counts what it did, and what was refused.
+    `did` counts its actions, and those that were refused.
     """
 
     def __init__(self, name: str, server: Server, shelf: Shelf, orders: int) -> None:
@@ -60,16 +60,16 @@ class Reader:
         self._keys = 0
 
     def run(self) -> None:
-        """The reader's day."""
+        """Place the orders and do the actions."""
         with closing(self._connection):
             for _ in range(self._orders):
                 self._place()
                 for _ in range(self._random.randint(1, 3)):
-                    self._do_something()
+                    self._act()
 
-    def _do_something(self) -> None:
-        """Mostly with one of its open orders, which may be the one that was placed just now."""
-        deeds: list[Callable[[Bought], None]] = [
+    def _act(self) -> None:
+        """Do one random action, mostly on one of its open orders."""
+        actions: list[Callable[[Bought], None]] = [
             *(4 * [self._ship] + 3 * [self._change] + [self._cancel, self._delete])
         ]
         if self._random.random() < 0.25:
@@ -80,10 +80,10 @@ class Reader:
             return
         known = [each for each in self.bought if each.state == "open"]
         if known:
-            self._random.choice(deeds)(self._random.choice(known))
+            self._random.choice(actions)(self._random.choice(known))
 
     def _place(self) -> None:
-        """Order until it is taken; what the shelf is short of, the publisher delivers."""
+        """Order, and restock what is short until the order is accepted."""
         lines, method = self._some_lines(), self._random.choice(METHODS)
         request = {
             "customer_name": self._name,
@@ -92,7 +92,7 @@ class Reader:
             "items": self._as_items(lines),
         }
         while True:
-            status, order, _ = self._ask("POST", "/order", request, self._key())
+            status, order, _ = self._send("POST", "/order", request, self._key())
             if status == 201:
                 break
             assert status == 409, (status, order)
@@ -108,32 +108,32 @@ class Reader:
         if lines == bought.lines:
             return
         wanted = {"items": self._as_items(lines)}
-        status, order, _ = self._ask("PATCH", f"/order/{bought.number}", wanted, PATCH)
+        status, order, _ = self._send("PATCH", f"/order/{bought.number}", wanted, PATCH)
         if self._was_refused("change", bought, status, order):
             return
         bought.lines = lines
-        bought.told["order.updated"] += 1
+        bought.events["order.updated"] += 1
 
     def _cancel(self, bought: Bought) -> None:
-        status, order, _ = self._ask("POST", f"/order/{bought.number}/cancel", {})
+        status, order, _ = self._send("POST", f"/order/{bought.number}/cancel", {})
         if self._was_refused("cancel", bought, status, order):
             return
-        # the shop itself may have cancelled it before: a change that found the shelf short
+        # the shop may have cancelled it before, after a change for which stock was short
         bought.state = "cancelled"
-        bought.told["order.cancelled"] += 1
+        bought.events["order.cancelled"] += 1
 
     def _delete(self, bought: Bought) -> None:
-        status, answer, repeated = self._ask("DELETE", f"/order/{bought.order_id}")
-        # 404 tells that the request which got no answer had been carried out
+        status, answer, repeated = self._send("DELETE", f"/order/{bought.order_id}")
+        # a 404 after a repeat: the request without a response had been carried out
         assert status == 200 or (status == 404 and repeated), (status, answer)
         self.did["delete"] += 1
         bought.state = "deleted"
-        bought.told["order.deleted"] += 1
+        bought.events["order.deleted"] += 1
 
     def _ship(self, bought: Bought) -> None:
         parcel = {"carrier": "DHL", "tracking_number": f"T{bought.number}"}
         path = f"/shipment/{bought.number}/ship"
-        status, shipment, _ = self._ask("POST", path, parcel, self._key())
+        status, shipment, _ = self._send("POST", path, parcel, self._key())
         if status == 404:
             self.did["not ready to ship"] += 1
             return
@@ -142,16 +142,16 @@ class Reader:
         sent = Counter({line["product"]: line["quantity"] for line in shipment["lines"]})
         assert sent == bought.lines
         bought.state, bought.was_sent = "shipped", True
-        bought.told["order.fulfilled"] += 1
+        bought.events["order.fulfilled"] += 1
 
     def _deliver(self) -> None:
-        """The carrier calls back; some readers try to be rid of the order that is on its way."""
+        """Send the carrier's callback for a shipped order, or try in vain to delete the order."""
         on_the_way = [each for each in self.bought if each.state == "shipped"]
         if not on_the_way:
             return
         bought = self._random.choice(on_the_way)
         if self._random.random() < 0.1:
-            status, answer, _ = self._ask("DELETE", f"/order/{bought.order_id}")
+            status, answer, _ = self._send("DELETE", f"/order/{bought.order_id}")
             assert (status, answer["order_status"]) == (409, "shipped"), answer
             self.did["delete refused"] += 1
             return
@@ -164,31 +164,31 @@ class Reader:
             "webhook-signature": signature,
         }
         path = f"/shipment/{bought.order_id}/delivered"
-        status, answer, _ = self._ask("POST", path, body, headers)
+        status, answer, _ = self._send("POST", path, body, headers)
         assert status == 200, answer
         self.did["deliver"] += 1
         bought.state = "delivered"
-        bought.told["order.delivered"] += 1
+        bought.events["order.delivered"] += 1
 
     def _restock(self, sku: str) -> None:
         more = self._random.randint(1, 12)
         wanted = {"change": more, "reason": "delivery"}
-        status, product, _ = self._ask("POST", f"/product/{sku}/stock", wanted, self._key())
+        status, product, _ = self._send("POST", f"/product/{sku}/stock", wanted, self._key())
         assert status == 200, product
         self.did["restock"] += 1
         self.delivered[sku] += more
 
     def _reprice(self, sku: str) -> None:
-        """A new price in the catalogue; orders of this test name the price that they were told."""
+        """Change a price in the catalogue; orders of this test state their amounts."""
         wanted = {"price": f"{self._random.randint(5, 60)}.00"}
-        status, product, _ = self._ask("PATCH", f"/product/{sku}", wanted, PATCH)
+        status, product, _ = self._send("PATCH", f"/product/{sku}", wanted, PATCH)
         assert status == 200, product
         self.did["reprice"] += 1
 
-    def _was_refused(self, what: str, bought: Bought, status: int, answer: Any) -> bool:
-        """Whether it was too late, or stock was short; anything else but 200 is an error."""
-        assert status in (200, 409), (what, bought, status, answer)
-        self.did[what if status == 200 else f"{what} refused"] += 1
+    def _was_refused(self, action: str, bought: Bought, status: int, answer: Any) -> bool:
+        """Return whether the response is a 409; any other status than 200 fails the test."""
+        assert status in (200, 409), (action, bought, status, answer)
+        self.did[action if status == 200 else f"{action} refused"] += 1
         return status == 409
 
     def _some_book(self) -> str:
@@ -208,10 +208,10 @@ class Reader:
         self._keys += 1
         return {"Idempotency-Key": f"{self._name}-{self._keys}"}
 
-    def _ask(
+    def _send(
         self, method: str, path: str, body: object = None, headers: dict[str, str] | None = None
     ) -> tuple[int, Any, bool]:
-        """Ask until there is an answer: status, document, and whether it was asked repeatedly."""
+        """Send until there is a response; return status, document and whether it was repeated."""
         content = None if body is None else json.dumps(body)
         own = {} if body is None else {"Content-Type": "application/json"}
         deadline, repeated = monotonic() + PATIENCE_S, False

@@ -1,4 +1,4 @@
-"""What stands in the data folder, read as a person does, or as one more process of the store."""
+"""Reads a data folder, as a person does from its files, or as another process of the store."""
 
 import json
 from collections import Counter
@@ -29,55 +29,55 @@ T = TypeVar("T")
 
 
 def fill_catalogue(data: Path, catalogue: Iterable[Document] = CATALOGUE) -> None:
-    """Products in a new data folder; two of them in large numbers, unless others are given."""
+    """Create a data folder with products; by default two of them, a million pieces each."""
     runtime: Runtime = create_app(Config(data=data)).extensions["daybook"]
-    with runtime.transaction() as tx:
+    with runtime.store.transaction() as tx:
         for product in catalogue:
             add_product(tx, dict(product))
     runtime.close()
 
 
 def documents_in(file: Path) -> list[Any]:
-    """The documents of a file under data/; fails when it is not valid JSON."""
+    """Return the documents of a file in a data folder; fails when it is not valid JSON."""
     documents: list[Any] = json.loads(file.read_bytes())
     return documents
 
 
-class Books:
-    """The folder through a store of this process, which neither delivers nor writes."""
+class StoreReader:
+    """Reads the folder through a store of this process, which neither delivers nor writes."""
 
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
 
     def read(self, look: Callable[[View], T]) -> T:
-        """What `look` finds in a view."""
-        with self._runtime.read() as view:
+        """Return what `look` returns for a view of the store."""
+        with self._runtime.store.read() as view:
             return look(view)
 
-    def on_their_way(self) -> int:
-        """How many events some handler still has to deal with."""
-        with self._runtime.read() as view:
+    def open_events(self) -> int:
+        """Return the number of events that a handler still has to process."""
+        with self._runtime.store.read() as view:
             return view.count(OUTBOX.name)
 
     def orders(self) -> list[Document]:
-        with self._runtime.read() as view:
+        with self._runtime.store.read() as view:
             return view.find(ORDERS.name).documents
 
     def numbers(self) -> list[int]:
         return sorted(order["number"] for order in self.orders())
 
     def deliveries(self) -> Counter[tuple[str, str, str]]:
-        """How many deliveries there were, by (event type, handler, state)."""
+        """Count the deliveries by (event type, handler, state)."""
         count: Counter[tuple[str, str, str]] = Counter()
         for order in self.orders():
-            with self._runtime.read() as view:
+            with self._runtime.store.read() as view:
                 for record in timeline(view, order["order_id"]):
                     for handler, delivery in record["deliveries"].items():
                         count[record["event"]["type"], handler, delivery["state"]] += 1
         return count
 
-    def out_of_turn(self) -> list[tuple[str, str]]:
-        """(order, handler) of deliveries that were done before an earlier one of theirs."""
+    def out_of_order(self) -> list[tuple[str, str]]:
+        """Return (order, handler) of each delivery that was done too early."""
         found = []
         for order in self.orders():
             done: dict[str, str] = {}
@@ -89,10 +89,10 @@ class Books:
         return found
 
     def mailed_events(self) -> set[str]:
-        """The events that notification is done with, of those that it writes about."""
+        """Return the events whose mail was sent."""
         mailed = set()
         for order in self.orders():
-            with self._runtime.read() as view:
+            with self._runtime.store.read() as view:
                 for record in timeline(view, order["order_id"]):
                     if record["event"]["type"] == InventoryReserved.type:
                         continue
@@ -101,27 +101,27 @@ class Books:
         return mailed
 
     def invoices(self) -> list[Document]:
-        """Every invoice, void ones too."""
-        with self._runtime.read() as view:
+        """Return every invoice, void ones too."""
+        with self._runtime.store.read() as view:
             found = (view.get(INVOICES.name, key) for key in view.keys(INVOICES.name))
             return [invoice for invoice in found if invoice]
 
     def invoiced(self) -> list[str]:
-        """The order of each invoice that is not void."""
+        """Return the order of each invoice that is not void."""
         return [each["order_id"] for each in self.invoices() if each["status"] == "open"]
 
     def reserved(self) -> dict[str, int]:
-        """What each product says is reserved."""
-        with self._runtime.read() as view:
+        """Return the reserved pieces of each product, by the products."""
+        with self._runtime.store.read() as view:
             return {each["sku"]: each["reserved"] for each in view.find(PRODUCTS.name).documents}
 
     def reserved_by_orders(self) -> dict[str, int]:
-        """The sum over the reservations."""
-        with self._runtime.read() as view:
-            return dict(_sum(view))
+        """Return the reserved pieces of each product, by the reservations."""
+        with self._runtime.store.read() as view:
+            return dict(_sum_reservations(view))
 
     def check_all(self, orders: int) -> None:
-        """So many orders, each of them numbered, delivered, invoiced and reserved exactly once."""
+        """Assert that `orders` orders are each numbered, delivered, invoiced and reserved once."""
         assert self.numbers() == list(range(FIRST_NUMBER, FIRST_NUMBER + orders))
         assert self.deliveries() == {
             ("order.placed", "inventory", DONE): orders,
@@ -143,12 +143,12 @@ class Books:
 
 
 @contextmanager
-def opened(data: Path) -> Iterator[Books]:
-    """The books of a folder, while servers work on it or after."""
+def open_store(data: Path) -> Iterator[StoreReader]:
+    """Open the folder for reading, also while servers work on it."""
     runtime: Runtime = create_app(Config(data=data)).extensions["daybook"]
     try:
         runtime.open()
-        yield Books(runtime)
+        yield StoreReader(runtime)
     finally:
         runtime.close()
 
@@ -157,7 +157,7 @@ def _timeline(order_id: str, view: View) -> list[Document]:
     return list(timeline(view, order_id))
 
 
-def _sum(view: View) -> Counter[str]:
+def _sum_reservations(view: View) -> Counter[str]:
     total: Counter[str] = Counter()
     for key in view.keys(RESERVATIONS.name):
         for line in (view.get(RESERVATIONS.name, key) or {"lines": []})["lines"]:

@@ -1,4 +1,4 @@
-"""Real servers: `flask serve` with its workers, in a process group of its own."""
+"""Starts real servers: `flask serve` with its workers, in a process group of its own."""
 
 import json
 import os
@@ -18,11 +18,11 @@ from app.config import PREFIX
 
 ROOT = Path(__file__).parents[2]
 PATIENCE_S = 120.0
-"""Two mails for an order, one with a PDF, take longer than all else that is done for it."""
+"""The deadline of every wait. Two mails for each order, one with a PDF, take the longest."""
 
 
 def wait_for(what: str, condition: Callable[[], object], patience_s: float = PATIENCE_S) -> float:
-    """Return, once the condition holds, after how many seconds that was."""
+    """Wait until the condition holds; return the seconds that it took. Fails after `patience_s`."""
     began = monotonic()
     while not condition():
         assert monotonic() - began < patience_s, f"{what}: not within {patience_s:g} s"
@@ -31,7 +31,7 @@ def wait_for(what: str, condition: Callable[[], object], patience_s: float = PAT
 
 
 class Server:
-    """One `flask serve` on `data`, on a free port. Call `start`; the fixture ends it."""
+    """One `flask serve` on the folder `data`, on a free port. The caller starts and kills it."""
 
     def __init__(self, data: Path, **settings: str) -> None:
         self.data = data
@@ -41,11 +41,11 @@ class Server:
 
     @property
     def _log(self) -> Path:
-        """What the server says, of its last start."""
+        """The output of the server since its last start."""
         return self.data.parent / f"server-{self.port}.log"
 
     def start(self) -> "Server":
-        """Start, or start again on the same port; returns when it answers."""
+        """Start, or restart on the same port; return when it answers."""
         self.port = self.port or free_port()
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
@@ -61,29 +61,29 @@ class Server:
 
     @property
     def pid(self) -> int:
-        """The server's own process, which starts the workers."""
+        """The main process, which starts the workers."""
         assert self._process
         return self._process.pid
 
     def workers(self) -> set[int]:
-        """The processes that serve now, without the one that delivers."""
+        """Return the request workers, without the delivery worker."""
         return children(self.pid) - {leader_of(self.data)}
 
     def stop(self) -> int:
-        """SIGTERM, as an operator stops it; returns the exit code."""
+        """Stop with SIGTERM, as an operator does; return the exit code."""
         assert self._process
         self._process.terminate()
         return self._process.wait(PATIENCE_S)
 
     def kill(self) -> None:
-        """SIGKILL to the server and all its workers at once; harmless when they are gone."""
+        """Send SIGKILL to the server and all its workers at once; they may have ended already."""
         if self._process:
             with suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait(PATIENCE_S)
 
     def request(self, method: str, path: str, body: object = None) -> tuple[int, Any]:
-        """One request on a connection of its own; returns status and document. Raises OSError."""
+        """Send one request on a new connection; return status and document. Raises OSError."""
         connection = HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE_S)
         try:
             return exchange(connection, method, path, body)
@@ -100,7 +100,7 @@ class Server:
 
 
 def environment(data: Path, port: int, **settings: str) -> dict[str, str]:
-    """The variables of a server of two workers; none of DAYBOOK_ is inherited."""
+    """Return the environment of a server of two workers; no DAYBOOK_ variable is inherited."""
     own = {"DATA": str(data), "PORT": str(port), "WORKERS": "2"} | settings
     inherited = {k: v for k, v in os.environ.items() if not k.startswith(PREFIX)}
     return inherited | {PREFIX + name: value for name, value in own.items()}
@@ -113,7 +113,7 @@ def exchange(
     body: object = None,
     headers: dict[str, str] | None = None,
 ) -> tuple[int, Any]:
-    """One request on an open connection; returns status and document."""
+    """Send one request on an open connection; return status and document."""
     content = None if body is None else json.dumps(body)
     kind = {} if body is None else {"Content-Type": "application/json"}
     connection.request(method, path, content, kind | (headers or {}))
@@ -122,13 +122,13 @@ def exchange(
 
 
 def kill(pid: int) -> None:
-    """SIGKILL to a process. Returns when it has ended: until then it may still take a request."""
+    """Send SIGKILL, and wait until the process has ended: before that it may accept a request."""
     os.kill(pid, signal.SIGKILL)
-    wait_for("it has ended", lambda: _has_ended(pid))
+    wait_for("the process has ended", lambda: has_ended(pid))
 
 
-def _has_ended(pid: int) -> bool:
-    """Whether it is gone, or was not waited for yet."""
+def has_ended(pid: int) -> bool:
+    """Return whether the process is gone, or a zombie."""
     try:
         status = Path(f"/proc/{pid}/stat").read_text("ascii")
     except FileNotFoundError:
@@ -136,14 +136,28 @@ def _has_ended(pid: int) -> bool:
     return status.rpartition(")")[2].split()[0] == "Z"
 
 
+def has_read(port: int, client: socket.socket) -> bool:
+    """Return whether a worker on `port` has accepted this connection and read all that was sent.
+
+    By /proc/net/tcp: a connection in an accept queue has no inode, and unread bytes count as
+    rx_queue.
+    """
+    pair = f"{port:04X}", f"{client.getsockname()[1]:04X}"
+    for line in Path("/proc/net/tcp").read_text("ascii").splitlines()[1:]:
+        _, local, remote, _, queues, _, _, _, _, inode, *_ = line.split()
+        if (local.rpartition(":")[2], remote.rpartition(":")[2]) == pair:
+            return inode != "0" and int(queues.partition(":")[2], 16) == 0
+    return False
+
+
 def children(pid: int) -> set[int]:
-    """The processes that this one has started."""
+    """Return the child processes."""
     path = Path(f"/proc/{pid}/task/{pid}/children")
     return {int(child) for child in path.read_text("ascii").split()}
 
 
 def leader_of(data: Path) -> int | None:
-    """The process that holds leader.lock, as the kernel tells it; None when nobody does."""
+    """Return the process that holds leader.lock, from /proc/locks; None when no process does."""
     try:
         inode = (data / "leader.lock").stat().st_ino
     except FileNotFoundError:
@@ -156,7 +170,7 @@ def leader_of(data: Path) -> int | None:
 
 
 def free_port() -> int:
-    """A port below those that the kernel gives to clients: none takes it before the server does."""
+    """Return a free port outside the kernel's ephemeral range, so that no client is given it."""
     while True:
         port = SystemRandom().randrange(10_000, 32_000)
         with socket.socket() as probe, suppress(OSError):

@@ -1,7 +1,7 @@
-"""A day in a bookshop: four readers at once, and a server that is killed again and again.
+"""A bookshop under random load: four clients at once, and a server that is killed ten times.
 
-The readers' own books (readers.py) say what has to be true in the end. Another day is one with
-another seed: BOOKSHOP_SEED=7 pytest -m deep tests/processes/test_bookshop.py
+The clients' records (readers.py) say what the shop must hold in the end. Another seed gives another
+sequence of actions: BOOKSHOP_SEED=7 pytest -m deep tests/processes/test_bookshop.py
 """
 
 import os
@@ -21,19 +21,19 @@ from app.store import Document
 from tests.cli import shell
 from tests.processes.bookshop import SHELF, START, Shop
 from tests.processes.readers import Bought, Reader
-from tests.processes.reconciliation import FIRST_NUMBER, documents_in, opened
+from tests.processes.reconciliation import FIRST_NUMBER, documents_in, open_store
 from tests.processes.servers import wait_for
 
 SEED = int(os.environ.get("BOOKSHOP_SEED", "1"))
 READERS, ORDERS, KILLS = 4, 300, 10
 PATIENCE_S = 60.0
-ALWAYS_TOLD = ("order.placed", "order.updated", "order.fulfilled", "order.delivered")
-DEEDS = {"change", "cancel", "delete", "ship", "deliver", "restock", "reprice", "ship refused"}
+ALWAYS_MAILED = ("order.placed", "order.updated", "order.fulfilled", "order.delivered")
+ACTIONS = {"change", "cancel", "delete", "ship", "deliver", "restock", "reprice", "ship refused"}
 
 
 @pytest.fixture
 def shop(tmp_path: Path) -> Iterator[Shop]:
-    """Open, with twelve of each book."""
+    """A running bookshop with twelve pieces of each book."""
     shop = Shop(tmp_path)
     try:
         shop.server.start()
@@ -44,19 +44,19 @@ def shop(tmp_path: Path) -> Iterator[Shop]:
 
 @pytest.mark.deep
 @pytest.mark.parametrize("seed", [SEED])
-def test_a_bookshop_keeps_its_books_though_it_is_killed_ten_times(shop: Shop, seed: int) -> None:
-    """Stock, payments, numbers and mails are what the readers were told, to the last piece."""
+def test_a_bookshop_loses_nothing_when_it_is_killed_ten_times(shop: Shop, seed: int) -> None:
+    """Stock, payments, numbers and mails agree with what was acknowledged to the clients."""
     readers = [Reader(f"{seed}-{n}", shop.server, SHELF, ORDERS // READERS) for n in range(READERS)]
     with ThreadPoolExecutor(READERS) as threads:
-        days = [threads.submit(reader.run) for reader in readers]
-        _kill_now_and_then(shop, readers, days, Random(seed))
-        for day in days:
-            day.result()
+        runs = [threads.submit(reader.run) for reader in readers]
+        _kill_at_random_points(shop, readers, runs, Random(seed))
+        for run in runs:
+            run.result()
     did = sum((reader.did for reader in readers), Counter[str]())
-    assert did.keys() >= DEEDS, "this day was too quiet to show anything"
-    with opened(shop.data) as books:
-        wait_for("all deliveries", lambda: books.on_their_way() == 0, PATIENCE_S)
-        invoices = books.invoices()
+    assert did.keys() >= ACTIONS, "not every action was done; take more orders or another seed"
+    with open_store(shop.data) as store:
+        wait_for("everything is delivered", lambda: store.open_events() == 0, PATIENCE_S)
+        invoices = store.invoices()
 
     bought = [each for reader in readers for each in reader.bought]
     orders = {order["order_id"]: order for order in shop.pages("/order", "orders")}
@@ -74,22 +74,22 @@ def test_a_bookshop_keeps_its_books_though_it_is_killed_ten_times(shop: Shop, se
     assert code == 0, out + err
 
 
-def _kill_now_and_then(
-    shop: Shop, readers: list[Reader], days: list[Future[None]], random: Random
+def _kill_at_random_points(
+    shop: Shop, readers: list[Reader], runs: list[Future[None]], random: Random
 ) -> None:
-    """Ten times, at random points of what the readers have to do."""
+    """Kill the shop KILLS times, at random numbers of placed orders."""
     for point in sorted(random.sample(range(1, ORDERS - READERS), KILLS)):
         while sum(len(reader.bought) for reader in readers) < point:
-            ended, _ = wait(days, timeout=0.01, return_when=FIRST_EXCEPTION)
-            if any(day.exception() for day in ended):
+            ended, _ = wait(runs, timeout=0.01, return_when=FIRST_EXCEPTION)
+            if any(run.exception() for run in ended):
                 return
         shop.kill()
 
 
 def _check_order(each: Bought, order: Document | None, events: list[Document]) -> None:
-    """What was acknowledged is there, and was told in just as many events."""
-    told = Counter(record["event"]["type"] for record in events)
-    expected = +each.told
+    """Each acknowledged order is stored, with exactly the events that its changes promise."""
+    events_by_type = Counter(record["event"]["type"] for record in events)
+    expected = +each.events
     if order is None:
         assert each.state == "deleted"
     else:
@@ -103,15 +103,15 @@ def _check_order(each: Bought, order: Document | None, events: list[Document]) -
         if order["status"] in ("cancelled", "failed"):
             expected["order.cancelled"] = 1
     if each.state == "deleted":
-        # the shop may have ended it before, when it was declined or found the shelf short
-        expected["order.cancelled"] = told["order.cancelled"]
-        assert told["order.cancelled"] <= 1
-    ours = {kind: n for kind, n in told.items() if kind.startswith("order.")}
+        # the shop may have ended it before: payment declined, or stock short
+        expected["order.cancelled"] = events_by_type["order.cancelled"]
+        assert events_by_type["order.cancelled"] <= 1
+    ours = {kind: n for kind, n in events_by_type.items() if kind.startswith("order.")}
     assert ours == dict(+expected), (each, order)
 
 
 def _check_numbers(bought: list[Bought], invoices: list[Document]) -> None:
-    """No gap and no repeat, in orders and in invoices."""
+    """The numbers of orders and of invoices have no gap and no repeat."""
     numbers = sorted(each.number for each in bought)
     assert numbers == list(range(FIRST_NUMBER, FIRST_NUMBER + ORDERS))
     assert len({each.order_id for each in bought}) == ORDERS
@@ -123,7 +123,7 @@ def _check_numbers(bought: list[Bought], invoices: list[Document]) -> None:
 def _check_stock(
     shop: Shop, readers: list[Reader], bought: list[Bought], orders: dict[str, Document]
 ) -> None:
-    """On hand: start + deliveries − shipped; reserved: what open confirmed orders hold."""
+    """On hand is start + deliveries − shipped; reserved is the sum of confirmed orders."""
     on_hand = Counter(dict.fromkeys(SHELF, START))
     reserved: Counter[str] = Counter()
     for reader in readers:
@@ -146,10 +146,10 @@ def _check_stock(
 
 
 def _check_payments(shop: Shop, bought: list[Bought], orders: dict[str, Document]) -> None:
-    """At the gateway each order is paid once, and given back when it ended in the house."""
+    """The gateway has charged each order once, and refunded it if it ended before shipping."""
     balance: dict[str, Decimal] = defaultdict(Decimal)
     for request in Simulator(shop.data / "gateway").requests():
-        assert request["reference"], f"asked, and never answered: {request}"
+        assert request["reference"], f"a request without a response: {request}"
         if not request["declined"]:
             sign = 1 if request["kind"] == "charge" else -1
             balance[request["key"].rpartition("-")[0]] += sign * Decimal(request["amount"])
@@ -161,24 +161,24 @@ def _check_payments(shop: Shop, bought: list[Bought], orders: dict[str, Document
 
 
 def _check_mails(shop: Shop, records: list[Document]) -> None:
-    """Each at least once; again only where the shop was killed after the mail had come."""
+    """Each mail came at least once; again only after a kill that followed its arrival."""
     expected = set()
     for record in records:
-        delivery = record["deliveries"].get("notification", {"note": "nobody is told"})
+        delivery = record["deliveries"].get("notification", {"note": "no mail"})
         if "note" not in delivery:
             expected.add(_message_id(record["event"]))
         else:
-            assert record["event"]["type"] not in ALWAYS_TOLD, record
+            assert record["event"]["type"] not in ALWAYS_MAILED, record
     for event in shop.pages("/event", "events"):
         if event["type"].startswith("product.low_stock"):
             expected.add(_message_id(event))
-    came = shop.arrivals()
-    assert came.keys() == expected
-    again = sum(len(times) - 1 for times in came.values())
-    assert again <= len(shop.killed_at) * MAX_UNACKNOWLEDGED
-    for message_id, times in came.items():
+    arrivals = shop.arrivals()
+    assert arrivals.keys() == expected
+    repeats = sum(len(times) - 1 for times in arrivals.values())
+    assert repeats <= len(shop.killed_at) * MAX_UNACKNOWLEDGED
+    for message_id, times in arrivals.items():
         for first, second in pairwise(times):
-            # a second of slack: the mail server may be slow in writing down what it has taken
+            # a second of slack: the mail server may be slow to write the mail that it has accepted
             assert any(first - 1 < kill < second for kill in shop.killed_at), message_id
 
 
@@ -187,6 +187,6 @@ def _message_id(event: Document) -> str:
 
 
 def _events_of(shop: Shop, each: Bought) -> list[Document]:
-    """The timeline of an order, which is kept when the order is deleted."""
+    """Return the timeline of an order; it stays when the order is deleted."""
     events: list[Document] = shop.read(f"/order/{each.order_id}/events")["events"]
     return events

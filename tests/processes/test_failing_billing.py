@@ -1,15 +1,15 @@
-"""A class sees it within a minute: retry → failure.json → replay."""
+"""The failure path of a delivery: retry → failure.json → replay."""
 
 from pathlib import Path
 
 from tests.processes.clients import ORDER
 from tests.processes.conftest import Serve
-from tests.processes.reconciliation import documents_in, opened
+from tests.processes.reconciliation import documents_in, open_store
 from tests.processes.servers import wait_for
 
 
 def test_orders_whose_billing_fails_are_billed_once_by_a_replay(data: Path, serve: Serve) -> None:
-    """Three orders, three entries, all billing; the others are done; a replay makes it good."""
+    """Three orders make three entries, all for billing, and a replay empties failure.json."""
     server = serve(FAULTS="on")
     assert server.request("PUT", "/fault/billing", {"mode": "fail"})[0] == 200
     orders = [server.request("POST", "/order", ORDER)[1] for _ in range(3)]
@@ -31,6 +31,6 @@ def test_orders_whose_billing_fails_are_billed_once_by_a_replay(data: Path, serv
     assert server.request("POST", "/failure/replay", {"all": True}) == (202, {"replayed": 3})
     wait_for("failure.json is empty", lambda: documents_in(failure_json) == [])
     assert server.request("POST", "/failure/replay", {"all": True}) == (202, {"replayed": 0})
-    with opened(data) as books:
-        wait_for("all is delivered", lambda: not books.on_their_way())
-        books.check_all(3)
+    with open_store(data) as store:
+        wait_for("everything is delivered", lambda: not store.open_events())
+        store.check_all(3)

@@ -1,4 +1,4 @@
-"""Open pages hold threads of the server; they may never take those that orders need."""
+"""Event streams hold threads of the server, and leave enough of them for orders."""
 
 from contextlib import ExitStack, closing
 from http.client import HTTPConnection
@@ -7,18 +7,20 @@ import pytest
 
 from tests.processes.clients import ORDER
 from tests.processes.conftest import Serve
+from tests.processes.servers import PATIENCE_S
 
 WORKERS, THREADS, PAGES = 2, 8, 60
 
 
 @pytest.mark.deep
-def test_open_pages_leave_the_orders_their_threads(serve: Serve) -> None:
-    """Sixty streams are asked for; few are given, the others are told at once, orders go on."""
+def test_event_streams_leave_threads_for_orders(serve: Serve) -> None:
+    """Of sixty requested streams few open, the others get a 204 at once, and orders go on."""
     server = serve(WORKERS=str(WORKERS), THREADS=str(THREADS))
     with ExitStack() as pages:
         answers = []
         for _ in range(PAGES):
-            page = pages.enter_context(closing(HTTPConnection("127.0.0.1", server.port, timeout=5)))
+            page = HTTPConnection("127.0.0.1", server.port, timeout=PATIENCE_S)
+            pages.enter_context(closing(page))
             page.request("GET", "/live?on=orders&after=0")
             answers.append(page.getresponse())
         given = [answer for answer in answers if answer.status == 200]

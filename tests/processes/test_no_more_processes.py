@@ -1,4 +1,4 @@
-"""Where the system refuses another process, the server says so and ends: all of it."""
+"""When the system refuses to start a process, the server reports it and ends with all workers."""
 
 import subprocess
 import sys
@@ -48,7 +48,7 @@ Serve = Callable[[int], "subprocess.Popen[str]"]
 
 @pytest.fixture
 def serve(tmp_path: Path) -> Serve:
-    """A function that starts a server of two workers, which can fork so many times."""
+    """A function that starts a server of two workers whose fork fails after some calls."""
 
     def start(forks: int) -> "subprocess.Popen[str]":
         return subprocess.Popen(
@@ -63,21 +63,21 @@ def serve(tmp_path: Path) -> Serve:
 
 
 @pytest.mark.parametrize("forks", [0, 1, 2])
-def test_a_server_that_cannot_start_all_ends(serve: Serve, forks: int) -> None:
-    """With those that it had started: standard error is at its end when all have closed it."""
+def test_a_server_that_cannot_start_all_workers_ends(serve: Serve, forks: int) -> None:
+    """Started workers end, too: standard error closes when its last holder has ended."""
     with serve(forks) as server:
-        _, said = server.communicate(timeout=PATIENCE_S)
+        _, stderr = server.communicate(timeout=PATIENCE_S)
     assert server.returncode == 1
-    assert said.endswith("No process can be started: Resource temporarily unavailable.\n")
-    assert "Traceback" not in said
+    assert stderr.endswith("No process can be started: Resource temporarily unavailable.\n")
+    assert "Traceback" not in stderr
 
 
 def test_a_server_that_cannot_replace_a_worker_ends(serve: Serve, tmp_path: Path) -> None:
-    """Whoever watches over it can start it anew."""
+    """A process supervisor can start it again."""
     with serve(3) as server:
-        wait_for("somebody delivers", lambda: leader_of(tmp_path / "data"))
+        wait_for("a process delivers", lambda: leader_of(tmp_path / "data"))
         kill(min(children(server.pid)))
-        _, said = server.communicate(timeout=PATIENCE_S)
+        _, stderr = server.communicate(timeout=PATIENCE_S)
     assert server.returncode == 1
-    assert "no process can be started (Resource temporarily unavailable)" in said
-    assert "Traceback" not in said
+    assert "no process can be started (Resource temporarily unavailable)" in stderr
+    assert "Traceback" not in stderr

@@ -1,4 +1,4 @@
-"""Restarts while clients place orders: a stop fails no request, and kill -9 loses no order."""
+"""Restarts under load: a stop fails no request, and kill -9 loses no order."""
 
 import threading
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ import pytest
 
 from tests.processes.clients import ORDER
 from tests.processes.conftest import Serve
-from tests.processes.reconciliation import opened
+from tests.processes.reconciliation import open_store
 from tests.processes.servers import PATIENCE_S, Server, exchange, wait_for
 
 CLIENTS = 4
@@ -19,7 +19,7 @@ TIMES = [pytest.param(2, id="quick"), pytest.param(20, id="full", marks=pytest.m
 
 
 class Clients:
-    """Clients that place orders, each on a new connection, and try again only when refused one."""
+    """Clients that place each order on a new connection, and retry only a refused connection."""
 
     def __init__(self, server: Server) -> None:
         self.acknowledged: list[str] = []
@@ -40,7 +40,7 @@ class Clients:
                 thread.join(PATIENCE_S)
 
     def place_more(self) -> None:
-        """Wait until some more orders are acknowledged."""
+        """Wait until twenty more orders are acknowledged."""
         enough = len(self.acknowledged) + 20
         wait_for("orders are placed", lambda: len(self.acknowledged) > enough)
 
@@ -72,7 +72,7 @@ class Clients:
 
 @pytest.mark.parametrize("times", TIMES)
 def test_a_restart_fails_no_request(data: Path, serve: Serve, times: int) -> None:
-    """Whoever is connected is answered; the others are refused, and try again."""
+    """Connected clients are answered; other connections are refused, and the clients retry."""
     server = serve()
     with Clients(server).at_work() as clients:
         for _ in range(times):
@@ -80,19 +80,19 @@ def test_a_restart_fails_no_request(data: Path, serve: Serve, times: int) -> Non
             assert server.stop() == 0
             server.start()
     assert clients.failed == []
-    with opened(data) as books:
-        assert set(clients.acknowledged) <= {order["order_id"] for order in books.orders()}
+    with open_store(data) as store:
+        assert set(clients.acknowledged) <= {order["order_id"] for order in store.orders()}
 
 
 @pytest.mark.parametrize("times", TIMES)
 def test_kill_9_loses_no_order(data: Path, serve: Serve, times: int) -> None:
-    """Whatever was acknowledged is in the books, whenever the server was killed."""
+    """Every acknowledged order is stored, whenever the server was killed."""
     server = serve()
     with Clients(server).at_work() as clients:
         for _ in range(times):
             clients.place_more()
             server.kill()
             server.start()
-    with opened(data) as books:
-        assert set(clients.acknowledged) <= {order["order_id"] for order in books.orders()}
+    with open_store(data) as store:
+        assert set(clients.acknowledged) <= {order["order_id"] for order in store.orders()}
     assert len(clients.acknowledged) > 20 * times

@@ -1,4 +1,4 @@
-"""Clients that send slowly, or stop in the middle, hold up nobody else."""
+"""Clients that send slowly, or stop half-way, block no other client."""
 
 import json
 import socket
@@ -12,10 +12,10 @@ SLOW = 100
 BODY = json.dumps(ORDER).encode()
 
 
-def test_slow_bodies_hold_up_nobody(serve: Serve) -> None:
-    """A hundred clients stop after half a body, which is three times the threads that work.
+def test_slow_bodies_block_no_other_client(serve: Serve) -> None:
+    """A hundred clients stop after a part of the body: three times as many as there are threads.
 
-    The others are served; and so are the slow ones, when the second half comes.
+    The other clients are served, and so are the slow ones once they send the rest.
     """
     server = serve(WORKERS="2", THREADS="16")
     with ExitStack() as stack:

@@ -1,4 +1,4 @@
-"""kill -9 of everything, in the midst of it."""
+"""kill -9 of a server and its workers under load."""
 
 from pathlib import Path
 from random import Random
@@ -7,7 +7,7 @@ import pytest
 
 from tests.processes.clients import Load
 from tests.processes.conftest import Serve
-from tests.processes.reconciliation import FIRST_NUMBER, opened
+from tests.processes.reconciliation import FIRST_NUMBER, open_store
 from tests.processes.servers import wait_for
 
 CLIENTS = 4
@@ -16,7 +16,7 @@ CLIENTS = 4
 def test_no_acknowledged_order_is_lost_when_all_processes_are_killed(
     data: Path, serve: Serve, each: int
 ) -> None:
-    """After the restart all that was promised is there, and is delivered to the end."""
+    """After the restart every acknowledged order is stored, and its events are delivered."""
     server = serve()
     with Load([server], CLIENTS, each, insist=False) as load:
         wait_for("the load is under way", lambda: len(load.acknowledged) > 2 * each)
@@ -25,21 +25,23 @@ def test_no_acknowledged_order_is_lost_when_all_processes_are_killed(
     assert len(load.acknowledged) < CLIENTS * each, "the load had ended before the kill"
 
     server.start()
-    with opened(data) as books:
-        stored = books.numbers()
+    with open_store(data) as store:
+        stored = store.numbers()
         assert stored == list(range(FIRST_NUMBER, FIRST_NUMBER + len(stored)))
         acknowledged = {order["order_id"] for order in load.acknowledged}
-        assert acknowledged <= {order["order_id"] for order in books.orders()}
+        assert acknowledged <= {order["order_id"] for order in store.orders()}
         # at most the order that each client was waiting for was stored without an answer
         assert len(stored) - len(acknowledged) <= CLIENTS
-        wait_for("all deliveries", lambda: books.on_their_way() == 0)
-        books.check_all(len(stored))
+        wait_for("everything is delivered", lambda: store.open_events() == 0)
+        store.check_all(len(stored))
 
 
 @pytest.mark.deep
 @pytest.mark.parametrize("seed", [1, 2, 3])
-def test_servers_may_be_killed_again_and_again(data: Path, serve: Serve, seed: int) -> None:
-    """Clients that repeat what got no answer, with the same key, place each order once."""
+def test_repeated_kills_neither_lose_nor_repeat_an_order(
+    data: Path, serve: Serve, seed: int
+) -> None:
+    """Clients that repeat unanswered requests with the same key place each order once."""
     random = Random(seed)
     servers = [serve(WORKERS="1") for _ in range(3)]
     with Load(servers, CLIENTS, 500) as load:
@@ -49,9 +51,9 @@ def test_servers_may_be_killed_again_and_again(data: Path, serve: Serve, seed: i
             killed.start()
     assert load.refused == []
     assert len(load.acknowledged) == CLIENTS * 500
-    with opened(data) as books:
-        wait_for("all deliveries", lambda: books.on_their_way() == 0)
-        books.check_all(CLIENTS * 500)
+    with open_store(data) as store:
+        wait_for("everything is delivered", lambda: store.open_events() == 0)
+        store.check_all(CLIENTS * 500)
         assert {path.name for path in (data / "mail/new").iterdir()} == {
-            f"{event_id}.notification" for event_id in books.mailed_events()
+            f"{event_id}.notification" for event_id in store.mailed_events()
         }

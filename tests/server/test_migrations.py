@@ -1,4 +1,4 @@
-"""Data folders of older versions open, and their documents have what today's code relies on."""
+"""Data folders of older versions open, and their documents are migrated."""
 
 from pathlib import Path
 
@@ -47,7 +47,7 @@ PRODUCT: Document = {
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A folder of the first version: products without `archived`, orders without `link`."""
+    """A folder of the first version: its products have no `archived`, its orders no `link`."""
     folder = tmp_path / "data"
     store = JsonFileStore(folder, [Collection("orders", "order_id"), Collection("products", "sku")])
     with store.transaction() as tx:
@@ -64,13 +64,13 @@ def app(folder: Path) -> Flask:
     return create_app(Config(data=folder))
 
 
-def test_the_first_version_s_shop_opens(app: Flask, folder: Path) -> None:
-    """Its products are in the catalogue, its orders have a page for their customers."""
+def test_a_folder_of_the_first_version_opens(app: Flask, folder: Path) -> None:
+    """Its products are in the catalogue, and its orders have a page for their customers."""
     client = app.test_client()
     (product,) = client.get("/product").get_json()["products"]
     assert (product["sku"], product["archived"]) == ("tea", False)
     assert client.get("/order/1001").get_json()["customer_name"] == "Ada"
-    with app.extensions["daybook"].read() as view:
+    with app.extensions["daybook"].store.read() as view:
         order = view.get("orders", ORDER["order_id"])
     assert client.get(f"/orders/{order['link']}").status_code == 200
     assert (folder / "before-upgrade-to-1/orders.json").exists()
@@ -78,8 +78,8 @@ def test_the_first_version_s_shop_opens(app: Flask, folder: Path) -> None:
 
 
 @pytest.mark.parametrize("document", [ORDER, PRODUCT], ids=["order", "product"])
-def test_a_migration_leaves_a_migrated_document_unchanged(document: Document) -> None:
-    """As when an upgrade that was interrupted begins again."""
+def test_a_migration_step_is_idempotent(document: Document) -> None:
+    """An interrupted upgrade starts again from the first step."""
     name = "orders" if "order_id" in document else "products"
     for step in MIGRATIONS:
         upgraded = step[name](document)

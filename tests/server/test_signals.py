@@ -1,4 +1,4 @@
-"""A signal at any moment of the main thread ends its waiting."""
+"""A signal at any moment wakes the main thread."""
 
 import signal
 import subprocess
@@ -13,26 +13,25 @@ import signal
 from app.server.signals import SelfPipe
 
 wakeup = SelfPipe()
-told = []
+received = []
 
-def tell(signum, frame):
+def handle(signum, frame):
     if signum == signal.SIGTERM:
-        told.append(signum)
+        received.append(signum)
     wakeup.set()
 
-signal.signal(signal.SIGUSR1, tell)
-signal.signal(signal.SIGTERM, tell)
+signal.signal(signal.SIGUSR1, handle)
+signal.signal(signal.SIGTERM, handle)
 print("ready", flush=True)
-while not told:
+while not received:
     wakeup.wait()
     wakeup.clear()
 print("ended")
 """
 
 
-def test_a_signal_at_any_moment_is_heard() -> None:
-    """With an Event for a SelfPipe the waiter stands still for ever, within some thousand
-    signals."""
+def test_a_signal_at_any_moment_ends_the_wait() -> None:
+    """With an Event in place of the SelfPipe, the waiter deadlocks within some thousand signals."""
     with subprocess.Popen(
         [sys.executable, "-c", WAITER],
         cwd=Path(__file__).parents[2],
@@ -44,7 +43,7 @@ def test_a_signal_at_any_moment_is_heard() -> None:
             assert waiter.stdout.readline() == "ready\n"
             for turn in range(SIGNALS):
                 waiter.send_signal(signal.SIGUSR1)
-                sleep(turn % 20 * 1e-6)
+                sleep(turn % 20 * 1e-6)  # spreads the signals over the steps of the loop
             waiter.terminate()
             assert waiter.communicate(timeout=60)[0] == "ended\n"
         finally:

@@ -1,4 +1,4 @@
-"""The doors of a server: who comes is dealt out, and when they close, served or told so."""
+"""Listening sockets: connections are distributed, and a stop serves or refuses each client."""
 
 import socket
 import threading
@@ -7,109 +7,115 @@ from contextlib import ExitStack
 
 import pytest
 
-from app.server.sockets import bind, leave, take_no_more
+from app.server.sockets import bind, stop_accepting, stop_listening
 from tests.processes.servers import free_port
 
 PATIENCE_S = 20.0
-MANY = 64
+CONNECTIONS = 64
 
 
 @pytest.fixture
 def listeners() -> Iterator[list[socket.socket]]:
-    """Two, at which somebody listens."""
+    """Two sockets of one server, both listening."""
     with ExitStack() as stack:
         listeners = [
             stack.enter_context(listener) for listener in bind("127.0.0.1", free_port(), 2)
         ]
         for listener in listeners:
-            listener.listen(2 * MANY)
+            listener.listen(2 * CONNECTIONS)
         yield listeners
 
 
 @pytest.fixture
-def people() -> Iterator[ExitStack]:
-    """Keeps connections until the test is over."""
-    with ExitStack() as people:
-        yield people
+def connections() -> Iterator[ExitStack]:
+    """Keeps connections open until the end of the test."""
+    with ExitStack() as connections:
+        yield connections
 
 
-def connected(listener: socket.socket, people: ExitStack) -> socket.socket:
-    return people.enter_context(
+def connect(listener: socket.socket, connections: ExitStack) -> socket.socket:
+    return connections.enter_context(
         socket.create_connection(listener.getsockname(), timeout=PATIENCE_S)
     )
 
 
-def accepted(listener: socket.socket, people: ExitStack) -> list[socket.socket]:
-    """All who wait at this door."""
+def accept_all(listener: socket.socket, connections: ExitStack) -> list[socket.socket]:
+    """Accept every connection in the queue of this socket."""
     found = []
     try:
         while True:
-            found.append(people.enter_context(listener.accept()[0]))
+            found.append(connections.enter_context(listener.accept()[0]))
     except BlockingIOError:
         return found
 
 
-def test_people_are_dealt_out(listeners: list[socket.socket], people: ExitStack) -> None:
-    """Many who come at the same time do not all stand at one door."""
-    for _ in range(MANY):
-        connected(listeners[0], people)
-    at_each = [len(accepted(listener, people)) for listener in listeners]
-    assert sum(at_each) == MANY
-    assert min(at_each) > MANY // 16
-
-
-def test_a_door_that_was_left_gets_nobody(
-    listeners: list[socket.socket], people: ExitStack
+def test_connections_are_distributed_over_the_sockets(
+    listeners: list[socket.socket], connections: ExitStack
 ) -> None:
-    """All go to the others, until somebody listens there again."""
-    leave(listeners[0])
-    for _ in range(MANY):
-        connected(listeners[1], people)
-    assert len(accepted(listeners[1], people)) == MANY
-    listeners[0].listen(2 * MANY)
-    for _ in range(MANY):
-        connected(listeners[1], people)
-    assert accepted(listeners[0], people)
+    """Connections that arrive together do not all go to one socket."""
+    for _ in range(CONNECTIONS):
+        connect(listeners[0], connections)
+    counts = [len(accept_all(listener, connections)) for listener in listeners]
+    assert sum(counts) == CONNECTIONS
+    assert min(counts) > CONNECTIONS // 16
 
 
-def test_leaving_where_nobody_listens_is_harmless() -> None:
-    """A worker can die before it serves."""
+def test_a_socket_that_does_not_listen_gets_no_connection(
+    listeners: list[socket.socket], connections: ExitStack
+) -> None:
+    """All connections go to the other socket until this one listens again."""
+    stop_listening(listeners[0])
+    for _ in range(CONNECTIONS):
+        connect(listeners[1], connections)
+    assert len(accept_all(listeners[1], connections)) == CONNECTIONS
+    listeners[0].listen(2 * CONNECTIONS)
+    for _ in range(CONNECTIONS):
+        connect(listeners[1], connections)
+    assert accept_all(listeners[0], connections)
+
+
+def test_a_socket_that_never_listened_can_stop_listening() -> None:
+    """A worker can die before it listens."""
     (listener,) = bind("127.0.0.1", free_port(), 1)
     with listener:
-        leave(listener)
+        stop_listening(listener)
         listener.listen()
 
 
 def test_no_other_program_shares_the_address(listeners: list[socket.socket]) -> None:
-    """Not even another Daybook."""
+    """A second Daybook is refused the address, too."""
     host, port = listeners[0].getsockname()
     with pytest.raises(OSError, match="in use"):
         bind(host, port, 2)
 
 
-def test_answers_are_not_held_back(listeners: list[socket.socket], people: ExitStack) -> None:
-    """Small ones leave at once (no delay of Nagle's, RFC 9293, 3.7.4), as each door passes on."""
-    client = connected(listeners[0], people)
+def test_small_responses_are_not_delayed(
+    listeners: list[socket.socket], connections: ExitStack
+) -> None:
+    """Accepted connections inherit TCP_NODELAY (no Nagle delay, RFC 9293, 3.7.4)."""
+    client = connect(listeners[0], connections)
     for listener in listeners:
-        for each in accepted(listener, people):
+        for each in accept_all(listener, connections):
             assert each.getpeername() == client.getsockname()
             assert each.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
-def test_who_is_connected_is_served(listeners: list[socket.socket], people: ExitStack) -> None:
-    """Those accepted before, and those who wait for it."""
+def test_a_stop_serves_every_connected_client(
+    listeners: list[socket.socket], connections: ExitStack
+) -> None:
+    """Clients that were accepted before, and clients in the accept queue."""
     clients = {
         client.getsockname(): client
-        for client in (connected(listeners[0], people) for _ in range(9))
+        for client in (connect(listeners[0], connections) for _ in range(9))
     }
-    served = accepted(listeners[0], people)
-    closing = threading.Thread(target=take_no_more, args=(listeners,))
-    closing.start()
-    served += accepted(listeners[1], people)
-    closing.join(PATIENCE_S)
-    assert not closing.is_alive()
-    assert len(served) == len(clients)
-    for each in served:
+    accepted = accept_all(listeners[0], connections)
+    stopping = threading.Thread(target=stop_accepting, args=(listeners,))
+    stopping.start()
+    accepted += accept_all(listeners[1], connections)
+    stopping.join(PATIENCE_S)
+    assert not stopping.is_alive()
+    assert len(accepted) == len(clients)
+    for each in accepted:
         each.setblocking(True)
         client = clients[each.getpeername()]
         client.sendall(b"question")
@@ -118,9 +124,9 @@ def test_who_is_connected_is_served(listeners: list[socket.socket], people: Exit
         assert client.recv(100) == b"answer"
 
 
-def test_nobody_else_gets_in(listeners: list[socket.socket]) -> None:
-    """Not even into the system's queue; and once the doors are closed, they are told so."""
-    take_no_more(listeners)
+def test_a_stop_accepts_no_new_client(listeners: list[socket.socket]) -> None:
+    """Not even into the kernel's queue; after the sockets are closed, a client is refused."""
+    stop_accepting(listeners)
     address = listeners[0].getsockname()
     with socket.socket() as client:
         client.settimeout(0.2)
@@ -132,8 +138,10 @@ def test_nobody_else_gets_in(listeners: list[socket.socket]) -> None:
         socket.create_connection(address, timeout=PATIENCE_S)
 
 
-def test_it_does_not_wait_for_ever(listeners: list[socket.socket], people: ExitStack) -> None:
-    """A worker that accepts nobody any more holds up no stop."""
-    connected(listeners[0], people)
-    take_no_more(listeners, longest_s=0.1)
-    assert sum(len(accepted(listener, people)) for listener in listeners) == 1
+def test_a_stop_waits_for_a_limited_time(
+    listeners: list[socket.socket], connections: ExitStack
+) -> None:
+    """A worker that no longer accepts connections does not block the stop."""
+    connect(listeners[0], connections)
+    stop_accepting(listeners, timeout_s=0.1)
+    assert sum(len(accept_all(listener, connections)) for listener in listeners) == 1

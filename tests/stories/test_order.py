@@ -156,6 +156,6 @@ def state_of(record: dict[str, Any]) -> dict[str, str]:
 def invoices_of(app: Flask) -> list[dict[str, Any]]:
     """All stored invoices."""
     runtime: Runtime = app.extensions["daybook"]
-    with runtime.read() as view:
+    with runtime.store.read() as view:
         found = (view.get("invoices", key) for key in view.keys("invoices"))
         return [invoice for invoice in found if invoice]

@@ -184,10 +184,12 @@ def test_a_stream_ends_when_the_process_is_about_to(runtime: Runtime, follow: Fo
 def test_a_quiet_stream_beats(runtime: Runtime) -> None:
     """So that a browser, and a proxy between, know that it lives."""
     shop = ReceiptIssuer("Daybook", "", UTC)
-    site = PageContext(runtime, OrderPolicy(Currency("EUR")), UTC, Path(), shop, heartbeat_s=0.05)
-    watch = live.Watch(runtime, ["orders"])
-    _, first, beat, *_ = islice(live.messages(site, watch, runtime.position(), ["orders"]), 3)
-    assert first == beat == b": all is well\nid: %d\n\n" % runtime.position()
+    site = PageContext(
+        runtime.store, OrderPolicy(Currency("EUR")), UTC, Path(), shop, heartbeat_s=0.05
+    )
+    watch = live.Watch(runtime.store, ["orders"])
+    _, first, beat, *_ = islice(live.messages(site, watch, runtime.store.position(), ["orders"]), 3)
+    assert first == beat == b": all is well\nid: %d\n\n" % runtime.store.position()
 
 
 @pytest.mark.parametrize(
@@ -210,7 +212,7 @@ def test_topics_are_for_those_who_see_their_pages(
     client: FlaskClient, runtime: Runtime, role: str | None, refused: set[str]
 ) -> None:
     """Where there are keys: products for everybody, failures for operators."""
-    with runtime.transaction() as tx:
+    with runtime.store.transaction() as tx:
         keys = {each: create_key(tx, each, each) for each in ("clerk", "operator")}
     headers = {"Authorization": f"Bearer {keys[role]}"} if role else {}
     found = set()

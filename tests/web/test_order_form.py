@@ -137,7 +137,7 @@ def test_a_form_that_was_changed_after_ordering_has_to_be_sent_once_more(
 def test_names_and_skus_are_text_and_nothing_else(app: Flask, client: FlaskClient) -> None:
     """Markup in a product or in what was typed is shown as it is."""
     odd = "<b>\"'&</b> x"
-    with app.extensions["daybook"].transaction() as tx:
+    with app.extensions["daybook"].store.transaction() as tx:
         add_product(tx, {"sku": odd, "name": odd, "price": "1.00", "quantity": 5})
     page = order(client, form(client), **{odd: "9"}, name=odd, email=odd)
     assert page.fields["name"]["value"] == odd
@@ -157,7 +157,7 @@ class TestManyProducts:
     @pytest.fixture(autouse=True)
     def shelves(self, app: Flask) -> None:
         """Skus 0000 to 0299; each twentieth is red."""
-        with app.extensions["daybook"].transaction() as tx:
+        with app.extensions["daybook"].store.transaction() as tx:
             for number in range(300):
                 colour = "Red" if number % 20 == 0 else "Grey"
                 product = {"sku": f"{number:04}", "name": f"{colour} pen", "price": "1.00"}

@@ -91,7 +91,7 @@ def test_words_are_looked_for_in_the_newest_orders_only(
 ) -> None:
     """The page says so; a whole name is found however old."""
     old = place(client, "Ada Lovelace", tea=1)
-    with runtime.transaction() as tx:
+    with runtime.store.transaction() as tx:
         stored = tx.get(ORDERS.name, old["order_id"])
         assert stored
         for n in range(order_search.LOOKED_AT):

@@ -1,8 +1,8 @@
 """The overview: figures and charts."""
 
 import re
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from decimal import Decimal
 from zoneinfo import ZoneInfo
@@ -14,7 +14,8 @@ from freezegun import freeze_time
 from app.config import Config
 from app.orders.documents import ORDERS
 from app.server.runtime import Runtime
-from app.store import View
+from app.store import Store, View
+from app.store.files.store import JsonFileStore
 from app.web.manager import statistics
 from app.web.manager.charts import bars, line, rows
 from tests.over_http import place
@@ -66,8 +67,8 @@ def test_days_begin_where_the_shop_is(
     with freeze_time("2026-11-21T01:00:00Z"):
         days = statistics.last_days(config.timezone)
         assert [day.label for day in days[-2:]] == ["20 Nov", "21 Nov"]
-        assert statistics.orders_on(runtime, days)[-2:] == [1, 1]
-        revenue = statistics.RevenueCache(runtime).revenue(days)
+        assert statistics.orders_on(runtime.store, days)[-2:] == [1, 1]
+        revenue = statistics.RevenueCache(runtime.store).revenue(days)
     assert [revenue.by_day[day.label] for day in days[-2:]] == [Decimal("9.00"), Decimal("4.50")]
 
 
@@ -77,27 +78,29 @@ def test_money_is_added_up_over_the_newest_orders_only(
 ) -> None:
     """And it is said so, instead of reading a million orders for a chart."""
     stored = place(client, tea=1)
-    with runtime.transaction() as tx:
+    with runtime.store.transaction() as tx:
         for n in range(statistics.READ_AT_MOST):
             tx.put(ORDERS.name, stored | {"order_id": f"{n:05}", "number": 2000 + n})
-    revenue = statistics.RevenueCache(runtime).revenue(statistics.last_days(config.timezone))
+    revenue = statistics.RevenueCache(runtime.store).revenue(statistics.last_days(config.timezone))
     assert revenue.is_partial
     assert sum(revenue.by_day.values()) == Decimal("4.50") * statistics.READ_AT_MOST
     assert "Added up over the newest 10,000 orders only." in Page(client.get("/overview")).text
 
 
-class SlowToRead(Runtime):
+class SlowToRead(JsonFileStore):
     """The store of `shop`, where each reading takes a `second`."""
 
-    def __init__(self, shop: Runtime, second: Callable[[], object]) -> None:
+    def __init__(self, shop: Store, second: Callable[[], object]) -> None:
         self._shop, self._second = shop, second
 
     def position(self) -> int:
         return self._shop.position()
 
-    def read(self) -> AbstractContextManager[View]:
+    @contextmanager
+    def read(self) -> Iterator[View]:
         self._second()
-        return self._shop.read()
+        with self._shop.read() as view:
+            yield view
 
 
 @pytest.mark.usefixtures("catalogue")
@@ -106,7 +109,7 @@ def test_money_that_took_long_to_add_up_is_kept_for_a_while(
 ) -> None:
     """And it is said when to ask again; while nothing changes, there is nothing to ask."""
     with freeze_time("2026-11-21T01:00:00Z") as frozen:
-        till = statistics.RevenueCache(SlowToRead(runtime, frozen.tick))
+        till = statistics.RevenueCache(SlowToRead(runtime.store, frozen.tick))
         days = statistics.last_days(config.timezone)
         assert till.revenue(days).due_in_s == 0
         assert till.revenue(days).due_in_s == 0

@@ -50,7 +50,7 @@ def test_a_form_that_comes_too_late_changes_nothing(
 ) -> None:
     """The session has ended meanwhile: its sender goes to the door, then to the page."""
     client = signed_in(app, "ada", "clerk")
-    with runtime.transaction() as tx:
+    with runtime.store.transaction() as tx:
         key = create_key(tx, "till-1", "clerk")
     order = place_with(client, key)
     page = Page(client.get("/desk/1001"))

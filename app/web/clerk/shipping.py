@@ -25,7 +25,7 @@ _FIELDS = {"/carrier": "carrier", "/tracking_number": "tracking_number"}
 def add_to(pages: Blueprint, site: PageContext) -> None:
     """The list by state, a shipment, and the packing list."""
     store = site.store
-    rules = service.shipping_policy(store.config)
+    rules = service.shipping_policy(site.config)
     shipping = HandoverSchema()
 
     @pages.get("/shipping")

@@ -12,12 +12,13 @@ from werkzeug.exceptions import NotFound as NoSuchPage
 from app.auth.provider import IdentityProvider
 from app.auth.sessions import current_session
 from app.billing.issuer import ReceiptIssuer
+from app.config import Config
 from app.http.responses import problems
 from app.http.security.identity import current
 from app.kernel import clock
 from app.kernel.errors import Unauthenticated
 from app.orders.service import OrderPolicy
-from app.server.runtime import Runtime
+from app.store import Store
 from app.web.layout import csrf
 from app.web.layout.redirects import redirect_to_sign_in
 
@@ -35,7 +36,7 @@ _HEADERS = {
 class PageContext:
     """What the pages are made from. They tell the time in `zone`."""
 
-    store: Runtime
+    store: Store
     rules: OrderPolicy
     zone: tzinfo
     mail: Path
@@ -52,11 +53,9 @@ class PageContext:
     """After so long a quiet stream says that all is well; one whose browser left ends then."""
     count_streams: Callable[[int], object] = lambda _more: None
     """Told 1 whenever a live stream begins, and -1 when it ends."""
-
-    @property
-    def stopping(self) -> Event:
-        """Set when this process is about to end."""
-        return self.store.stopping
+    config: Config = field(default_factory=Config)
+    stopping: Event = field(default_factory=Event)
+    """Set when this process is about to end."""
 
 
 def install_pages(app: Flask, site: PageContext, *groups: Blueprint) -> None:

@@ -63,5 +63,5 @@ def _add(pages: Blueprint, site: PageContext, provider: IdentityProvider) -> Non
 
 def _back(site: PageContext) -> str:
     """Our address to which the provider sends people back; it has to know this one beforehand."""
-    base = site.store.config.url or request.host_url.rstrip("/")
+    base = site.config.url or request.host_url.rstrip("/")
     return base + url_for("web.door.come_back")
