@@ -20,7 +20,7 @@ def add_to(pages: Blueprint, site: PageContext) -> None:
     def show_mails() -> Response:
         mails = mailbox.newest(PAGE + 1, request.args.get("before", ""))
         return page(
-            "mails.html",
+            "clerk/mailbox.html",
             live=["events"],
             section="Mail",
             mails=mails[:PAGE],
@@ -29,7 +29,7 @@ def add_to(pages: Blueprint, site: PageContext) -> None:
 
     @pages.get("/mail/<name>")
     def show_mail(name: str) -> Response:
-        return page("mail.html", section="Mail", mail=mailbox.find(name))
+        return page("clerk/mail.html", section="Mail", mail=mailbox.find(name))
 
     @pages.get("/mail/<name>/body")
     def show_mail_body(name: str) -> Response:

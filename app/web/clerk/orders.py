@@ -39,7 +39,7 @@ def add_to(pages: Blueprint, site: PageContext) -> None:
     def show_desk() -> Response:
         wanted = order_search.wanted(request.args)
         return page(
-            "desk.html",
+            "clerk/orders.html",
             live=["orders"],
             section="Desk",
             wanted=wanted,
@@ -81,7 +81,7 @@ def add_to(pages: Blueprint, site: PageContext) -> None:
     def ask_to_delete(name: str) -> Response:
         with store.read() as view:
             order = service.find_order(view, name)
-        return page("delete.html", section="Desk", order=order)
+        return page("clerk/delete_order.html", section="Desk", order=order)
 
     @pages.post("/desk/<name>/delete")
     def delete_order(name: str) -> Response:
@@ -102,7 +102,7 @@ def add_to(pages: Blueprint, site: PageContext) -> None:
             offered = view.find(PRODUCTS.name, {"archived": 0}, limit=_OFFERED).documents
         faults = _faults(error, order) if error else {}
         return page(
-            "desk_order.html",
+            "clerk/order.html",
             problems.status_of(error) if error else 200,
             live=["orders", "events", "shipments"],
             section="Desk",

@@ -38,7 +38,7 @@ def add_to(pages: Blueprint, site: PageContext) -> None:
             )
             counts = _counts(view)
         return page(
-            "shipping.html",
+            "clerk/shipping.html",
             live=["shipments"],
             section="Shipping",
             state=state,
@@ -53,7 +53,7 @@ def add_to(pages: Blueprint, site: PageContext) -> None:
     def show_packing_list() -> Response:
         with store.read() as view:
             found = view.find(service.SHIPMENTS.name, {"state": states.READY}, limit=PAGE)
-        return page("packing.html", section="Shipping", shipments=found.documents)
+        return page("clerk/packing_list.html", section="Shipping", shipments=found.documents)
 
     @pages.get("/shipping/<shipment_id>")
     def show_shipment(shipment_id: str) -> Response:
@@ -82,7 +82,7 @@ def add_to(pages: Blueprint, site: PageContext) -> None:
         with store.read() as view:
             shipment = service.find_shipment(view, shipment_id)
         return page(
-            "shipment.html",
+            "clerk/shipment.html",
             status,
             live=["shipments"],
             section="Shipping",

@@ -60,7 +60,7 @@ def add_to(pages: Blueprint, site: PageContext) -> None:
         with site.store.read() as view:
             order = service.find_by_link(view, link)
         return page(
-            "order.html",
+            "customer/order.html",
             status,
             live=[ORDER + link],
             order=order,

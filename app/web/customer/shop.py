@@ -57,7 +57,7 @@ def add_to(pages: Blueprint, site: PageContext) -> None:
         skus = request.args.getlist("sku")[:_MOST_SIGNS]
         with store.read() as view:
             products = [view.get(PRODUCTS.name, sku) for sku in skus]
-        return page("signs.html", products=products)
+        return page("customer/stock_badges.html", products=products)
 
     def _place(form: OrderForm) -> Response:
         """Order once for each token, however often the form is sent."""
@@ -73,7 +73,7 @@ def add_to(pages: Blueprint, site: PageContext) -> None:
     def _form_page(form: OrderForm, faults: dict[str, str], status: int) -> Response:
         shown = shelf(store, list(form.quantities), form.find, form.after)
         return page(
-            "shop.html",
+            "customer/shop.html",
             status,
             live=["products"],
             form=form,

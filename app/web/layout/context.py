@@ -101,7 +101,7 @@ def told(error: Exception) -> Response:
     problem = answer.get_json()
     if isinstance(error, NoSuchPage):
         problem["detail"] = "There is no page at this address."
-    answer.set_data(render_template("problem.html", problem=problem))
+    answer.set_data(render_template("layout/error.html", problem=problem))
     answer.mimetype = "text/html"
     return answer
 

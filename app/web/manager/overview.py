@@ -38,7 +38,7 @@ def add_to(pages: Blueprint, site: PageContext) -> None:
             on_their_way = view.count(outbox.OUTBOX.name)
             oldest = view.find(outbox.OUTBOX.name, limit=1).documents
         return page(
-            "overview.html",
+            "manager/overview.html",
             live=["orders", "products", "events"],
             pace_ms=PACE_MS,
             again_ms=ceil(1000 * revenue.due_in_s),

@@ -112,7 +112,7 @@ def add_to(pages: Blueprint, site: PageContext) -> None:
         with store.read() as view:
             counts = _counts(view)
         return page(
-            "stock.html",
+            "manager/stock.html",
             problems.status_of(error) if error else 200,
             live=["products"],
             section="Stock",
@@ -133,7 +133,7 @@ def add_to(pages: Blueprint, site: PageContext) -> None:
             recent = view.find(service.LEDGER.name, where, limit=CHARTED, descending=True).documents
             lines = view.count(service.LEDGER.name, where)
         return page(
-            "product.html",
+            "manager/product.html",
             problems.status_of(error) if error else 200,
             live=["products"],
             section="Stock",

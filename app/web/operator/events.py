@@ -112,7 +112,7 @@ def add_to(pages: Blueprint, site: PageContext) -> None:
         part = asked["error"].lower()
         shown = [each for each in failed.documents if part in each["error"].lower()]
         return page(
-            "events.html",
+            "operator/events.html",
             status,
             live=["events", "failures"],
             section="Events",
@@ -147,7 +147,7 @@ def add_to(pages: Blueprint, site: PageContext) -> None:
                 for handler in handlers
             }
         return page(
-            "event.html",
+            "operator/event.html",
             status,
             live=["events", "failures"],
             section="Events",

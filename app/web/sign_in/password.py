@@ -31,7 +31,7 @@ def add_to(pages: Blueprint, site: PageContext) -> None:
             return form_page(site, request.args.get("next", ""))
         with store.read() as view:
             count = view.count(sessions.SESSIONS.name, {"user": current().name})
-        return page("signed_in.html", since=session.document["began"], count=count)
+        return page("sign_in/signed_in.html", since=session.document["began"], count=count)
 
     @pages.post("/sign-in")
     def take_sign_in() -> Response:
@@ -76,7 +76,7 @@ def form_page(
     with site.store.read() as view:
         has_users = view.count(USERS.name) > 0
     answer = page(
-        "sign_in.html",
+        "sign_in/sign_in.html",
         problems.status_of(error) if error else 200,
         fault=str(error) if error else "",
         name=name[:60],
