@@ -165,7 +165,7 @@ def create_app(config: Config | None = None, *, delivers: bool = True) -> Flask:
         )
     )
     app.register_blueprint(docs.blueprint())
-    site = PageContext(
+    context = PageContext(
         runtime,
         rules,
         config.timezone,
@@ -178,7 +178,7 @@ def create_app(config: Config | None = None, *, delivers: bool = True) -> Flask:
         count_streams=metrics.streams.inc,
         provider=_provider(config),
     )
-    pages.install(app, site)
+    pages.install(app, context)
     problems.install(app)
     cli.install(app)
     served = RequestLimiter(behind(config.trusted_proxies, app.wsgi_app), config.threads)

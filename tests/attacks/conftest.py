@@ -58,11 +58,11 @@ class Scene:
     def form_of(self, role: str) -> str:
         """What the forms of that browser carry against forgery."""
         page = Page(self.client.get("/sign-in", headers=self.as_user(role)))
-        return page.fields["forgery"]["value"]
+        return page.fields["csrf_token"]["value"]
 
     def send(self, role: str, path: str, **fields: str) -> TestResponse:
         """A form that this user sends, with what it carries against forgery."""
-        sent = {"forgery": self.form_of(role)} | fields
+        sent = {"csrf_token": self.form_of(role)} | fields
         return self.client.post(path, data=sent, headers=self.as_user(role), content_type=FORM)
 
     def call(self, role: str, method: str, path: str, document: object = None) -> TestResponse:

@@ -46,22 +46,22 @@ def test_every_form_is_attacked(shop: Scene) -> None:
 
 @pytest.mark.parametrize("path", FORMS)
 @pytest.mark.parametrize(
-    "forgery", ["left out", "empty", "of another browser", "of a clerk", "planted with a cookie"]
+    "csrf_token", ["left out", "empty", "of another browser", "of a clerk", "planted with a cookie"]
 )
-def test_a_forged_form_changes_nothing(shop: Scene, path: str, forgery: str) -> None:
+def test_a_forged_form_changes_nothing(shop: Scene, path: str, csrf_token: str) -> None:
     """The operator's browser sends its cookie; the form does not carry what belongs to it."""
     sent = (
         FORMS[path]
         | {
             "left out": {},
-            "empty": {"forgery": ""},
-            "of another browser": {"forgery": "A" * 22},
-            "of a clerk": {"forgery": shop.form_of("clerk")},
-            "planted with a cookie": {"forgery": "B" * 22},
-        }[forgery]
+            "empty": {"csrf_token": ""},
+            "of another browser": {"csrf_token": "A" * 22},
+            "of a clerk": {"csrf_token": shop.form_of("clerk")},
+            "planted with a cookie": {"csrf_token": "B" * 22},
+        }[csrf_token]
     )
     cookie = shop.as_user("operator")["Cookie"]
-    if forgery == "planted with a cookie":
+    if csrf_token == "planted with a cookie":
         cookie += f"; {COOKIE}={'B' * 22}"
     refused(
         shop,
@@ -87,7 +87,7 @@ FROM_ELSEWHERE = {
 @pytest.mark.parametrize("path", ["/desk/1001/cancel", "/stock", "/sign-out/everywhere"])
 def test_what_comes_from_elsewhere_changes_nothing(shop: Scene, where: str, path: str) -> None:
     """Even with everything that the form has to carry."""
-    sent = FORMS[path] | {"forgery": shop.form_of("operator")}
+    sent = FORMS[path] | {"csrf_token": shop.form_of("operator")}
     headers = shop.as_user("operator") | FROM_ELSEWHERE[where]
     refused(
         shop,

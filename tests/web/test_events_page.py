@@ -142,7 +142,7 @@ def test_a_failure_is_discarded_with_a_reason(client: FlaskClient) -> None:
     page = Page(client.get(f"/events/{event_id}"))
     refused = send(client, page, f"/{handler}/discard")
     assert refused.status == 422
-    assert refused.by_id[f"reason-{handler}-fault"].strip() == "This is required."
+    assert refused.by_id[f"reason-{handler}-error"].strip() == "This is required."
     assert len(failures(client)) == 2
     after = send(client, refused, f"/{handler}/discard", reason="billed by hand")
     assert "discarded by local: billed by hand" in " ".join(after.text.split())
@@ -173,7 +173,7 @@ def test_a_switch_that_cannot_be_is_refused(client: FlaskClient) -> None:
     typed = {"handler": "orders", "mode": "slow", "times": "often", "order": "1001"}
     refused = send(client, events(client), "/events/faults", **typed)
     assert refused.status == 422
-    assert refused.by_id["times-fault"].strip() == "This must be a whole number."
+    assert refused.by_id["times-error"].strip() == "This must be a whole number."
     fields = refused.form("/events/faults").fields
     assert {name: fields[name]["value"] for name in typed} == typed
 
@@ -184,6 +184,6 @@ def test_without_the_setting_there_are_no_switches(config: Config) -> None:
     client = app.test_client()
     assert not any("faults" in action for action in events(client).forms)
     page = events(client)
-    forgery = page.fields["forgery"]["value"]
-    assert client.post("/events/faults", data={"forgery": forgery}).status_code in (404, 405)
+    csrf_token = page.fields["csrf_token"]["value"]
+    assert client.post("/events/faults", data={"csrf_token": csrf_token}).status_code in (404, 405)
     app.extensions["daybook"].close()

@@ -10,8 +10,8 @@ from tests.over_http import place, read
 from tests.web.page import Page
 
 TOKEN = "a-token-of-sixteen-or-more"
-FORGERY = "twenty-two-characters-"
-ORDER = {"forgery": FORGERY, "token": TOKEN, "name": "Ada", "quantity.tea": "1", "place": "1"}
+CSRF_TOKEN = "twenty-two-characters-"
+ORDER = {"csrf_token": CSRF_TOKEN, "token": TOKEN, "name": "Ada", "quantity.tea": "1", "place": "1"}
 PAGES = (
     "/", "/desk", "/desk/1001", "/desk/1001/delete", "/events", "/stock", "/stock/tea", "/shipping",
     "/shipping/list", "/mail", "/overview",
@@ -21,7 +21,7 @@ PAGES = (
 @pytest.fixture(autouse=True)
 def shop(catalogue: dict[str, str], client: FlaskClient) -> None:
     """Every test here orders from the catalogue, in a browser that was here before."""
-    client.set_cookie(COOKIE, FORGERY)
+    client.set_cookie(COOKIE, CSRF_TOKEN)
 
 
 def test_a_page_takes_nothing_from_elsewhere_and_runs_nothing_inline(client: FlaskClient) -> None:
@@ -74,8 +74,8 @@ def test_the_first_page_is_light(client: FlaskClient) -> None:
 def test_a_forged_form_changes_nothing(client: FlaskClient, path: str) -> None:
     """403 on every form: the cookie alone, which a foreign page would bring, is not enough."""
     path = path.replace("LINK", place(client, tea=1)["link"])
-    for forgery in ("", "another-browsers-secre", FORGERY[:-1], "é"):
-        answer = client.post(path, data=ORDER | {"forgery": forgery, "version": "1"})
+    for csrf_token in ("", "another-browsers-secre", CSRF_TOKEN[:-1], "é"):
+        answer = client.post(path, data=ORDER | {"csrf_token": csrf_token, "version": "1"})
         assert (answer.status_code, answer.mimetype) == (403, "text/html")
     orders = read(client, "/order")["orders"]
     assert [(each["number"], each["status"] == "cancelled") for each in orders] == [(1001, False)]
@@ -139,10 +139,10 @@ def test_a_form_that_is_not_right_orders_nothing(
 @pytest.mark.parametrize(
     "body",
     [
-        f"forgery={FORGERY}&token={TOKEN}&name=%FF&quantity.tea=1&place=1",
-        f"forgery={FORGERY}&token={TOKEN}&name=%ED%A0%80&quantity.tea=1&place=1",
-        f"forgery={FORGERY}&token={TOKEN}&name=Zo\u00eb&quantity.tea=1&place=1",
-        f"forgery={FORGERY}&token={TOKEN}&name=A&name=B&quantity.tea=1&place=1",
+        f"csrf_token={CSRF_TOKEN}&token={TOKEN}&name=%FF&quantity.tea=1&place=1",
+        f"csrf_token={CSRF_TOKEN}&token={TOKEN}&name=%ED%A0%80&quantity.tea=1&place=1",
+        f"csrf_token={CSRF_TOKEN}&token={TOKEN}&name=Zo\u00eb&quantity.tea=1&place=1",
+        f"csrf_token={CSRF_TOKEN}&token={TOKEN}&name=A&name=B&quantity.tea=1&place=1",
     ],
 )
 def test_a_form_that_cannot_be_read_orders_nothing(client: FlaskClient, body: str) -> None:

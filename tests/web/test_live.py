@@ -184,10 +184,11 @@ def test_a_stream_ends_when_the_process_is_about_to(runtime: Runtime, follow: Fo
 def test_a_quiet_stream_beats(runtime: Runtime) -> None:
     """So that a browser, and a proxy between, know that it lives."""
     shop = Shop("Daybook", "", UTC)
-    site = PageContext(runtime, Rules(Currency("EUR")), UTC, Path(), shop, heartbeat_s=0.05)
-    watch = live.Watch(runtime, ["orders"])
-    _, first, beat, *_ = islice(live.messages(site, watch, runtime.position(), ["orders"]), 3)
-    assert first == beat == b": all is well\nid: %d\n\n" % runtime.position()
+    context = PageContext(runtime, Rules(Currency("EUR")), UTC, Path(), shop, heartbeat_s=0.05)
+    subscription = live.Subscription(runtime, ["orders"])
+    stream = live.event_stream(context, subscription, runtime.position(), ["orders"])
+    _, first, second, *_ = islice(stream, 3)
+    assert first == second == b": heartbeat\nid: %d\n\n" % runtime.position()
 
 
 @pytest.mark.parametrize(

@@ -44,7 +44,7 @@ def test_the_form_lists_products_with_price_and_stock(
 def test_every_field_has_a_label(client: FlaskClient, catalogue: dict[str, str]) -> None:
     """By its id; the hidden token and the buttons need none."""
     fields = form(client).fields
-    unseen = ("forgery", "token", "place")
+    unseen = ("csrf_token", "token", "place")
     ids = {each["id"] for name, each in fields.items() if name not in unseen}
     assert ids <= form(client).labels
 
@@ -86,7 +86,7 @@ def test_a_form_without_products_is_told_so(client: FlaskClient, catalogue: dict
     """The one fault that belongs to no field of its own."""
     page = order(client, form(client), name="Ada")
     assert page.status == 422
-    assert page.by_id["find-fault"] == "Choose at least one product: give it a quantity."
+    assert page.by_id["find-error"] == "Choose at least one product: give it a quantity."
 
 
 def test_a_short_shelf_is_told_beside_the_product(

@@ -7,7 +7,8 @@ from flask.testing import FlaskClient
 
 from app.orders.service import ORDERS
 from app.server.runtime import Runtime
-from app.web.clerk import order_search
+from app.store import matching
+from app.web.clerk.order_search import PAGE_SIZE
 from tests.over_http import place, read
 from tests.web.page import Page, send
 
@@ -77,12 +78,12 @@ def test_an_order_is_found_by_its_address(client: FlaskClient) -> None:
 
 def test_pages_of_the_list_join(client: FlaskClient) -> None:
     """Older orders follow, each once."""
-    for _ in range(order_search.PAGE + 3):
+    for _ in range(PAGE_SIZE + 3):
         place(client, tea=1)
     first = desk(client)
     [older] = [link for link in first.links if "cursor=" in link]
     assert numbers(first) + numbers(desk(client, older.removeprefix("?"))) == list(
-        range(1000 + order_search.PAGE + 3, 1000, -1)
+        range(1000 + PAGE_SIZE + 3, 1000, -1)
     )
 
 
@@ -94,7 +95,7 @@ def test_words_are_looked_for_in_the_newest_orders_only(
     with runtime.transaction() as tx:
         stored = tx.get(ORDERS.name, old["order_id"])
         assert stored
-        for n in range(order_search.LOOKED_AT):
+        for n in range(matching.MAX_SCANNED):
             order = {"order_id": f"{n:05}", "number": 2000 + n, "customer_name": "Somebody"}
             tx.put(ORDERS.name, stored | order | {"order_date": "2999-01-01T00:00:00.000Z"})
     page = desk(client, "find=lovelace")
@@ -135,7 +136,7 @@ def test_faults_are_told_and_what_was_typed_stays(client: FlaskClient, settled: 
     after = send(client, page, "/desk/1001", customer_email="nobody", **{"quantity.1": "many"})
     assert after.status == 422
     assert after.fields["customer_email"]["value"] == "nobody"
-    assert after.by_id["customer_email-fault"].strip() == "This is not a valid e-mail address."
+    assert after.by_id["customer_email-error"].strip() == "This is not a valid e-mail address."
     assert after.fields["quantity.1"]["value"] == "many"
     assert read(client, "/order/1001") == before
 

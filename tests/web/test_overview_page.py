@@ -66,7 +66,7 @@ def test_days_begin_where_the_shop_is(
     with freeze_time("2026-11-21T01:00:00Z"):
         days = statistics.last_days(config.timezone)
         assert [day.label for day in days[-2:]] == ["20 Nov", "21 Nov"]
-        assert statistics.orders_on(runtime, days)[-2:] == [1, 1]
+        assert statistics.count_by_day(runtime, days)[-2:] == [1, 1]
         revenue = statistics.RevenueCache(runtime).revenue(days)
     assert [revenue.by_day[day.label] for day in days[-2:]] == [Decimal("9.00"), Decimal("4.50")]
 
@@ -78,11 +78,11 @@ def test_money_is_added_up_over_the_newest_orders_only(
     """And it is said so, instead of reading a million orders for a chart."""
     stored = place(client, tea=1)
     with runtime.transaction() as tx:
-        for n in range(statistics.READ_AT_MOST):
+        for n in range(statistics.MAX_ORDERS_READ):
             tx.put(ORDERS.name, stored | {"order_id": f"{n:05}", "number": 2000 + n})
     revenue = statistics.RevenueCache(runtime).revenue(statistics.last_days(config.timezone))
     assert revenue.is_partial
-    assert sum(revenue.by_day.values()) == Decimal("4.50") * statistics.READ_AT_MOST
+    assert sum(revenue.by_day.values()) == Decimal("4.50") * statistics.MAX_ORDERS_READ
     assert "Added up over the newest 10,000 orders only." in Page(client.get("/overview")).text
 
 
@@ -106,15 +106,15 @@ def test_money_that_took_long_to_add_up_is_kept_for_a_while(
 ) -> None:
     """And it is said when to ask again; while nothing changes, there is nothing to ask."""
     with freeze_time("2026-11-21T01:00:00Z") as frozen:
-        till = statistics.RevenueCache(SlowToRead(runtime, frozen.tick))
+        cache = statistics.RevenueCache(SlowToRead(runtime, frozen.tick))
         days = statistics.last_days(config.timezone)
-        assert till.revenue(days).due_in_s == 0
-        assert till.revenue(days).due_in_s == 0
+        assert cache.revenue(days).due_in_s == 0
+        assert cache.revenue(days).due_in_s == 0
         place(client, tea=1)
-        before = till.revenue(days)
+        before = cache.revenue(days)
         assert (before.by_day[days[-1].label], before.due_in_s > 0) == (Decimal(), True)
         frozen.tick(60)
-        after = till.revenue(days)
+        after = cache.revenue(days)
     assert (after.by_day[days[-1].label], after.due_in_s) == (Decimal("4.50"), 0)
 
 

@@ -6,7 +6,7 @@ from flask.testing import FlaskClient
 
 from app.auth.keys import create_key
 from app.server.runtime import Runtime
-from app.web.routes import STAFF
+from app.web.routes import STAFF_PAGES
 from tests.auth.people import PASSWORD, make_user, sign_in, signed_in
 from tests.over_http import place, read
 from tests.web.page import Page, send
@@ -102,14 +102,16 @@ def test_the_way_back_leads_to_our_own_pages_only(
     [
         ("clerk", ["Desk", "Shipping", "Mail"]),
         ("manager", ["Desk", "Stock", "Shipping", "Mail", "Overview"]),
-        ("operator", list(STAFF)),
+        ("operator", list(STAFF_PAGES)),
     ],
 )
 def test_the_bar_shows_what_the_role_may_use(app: Flask, role: str, pages: list[str]) -> None:
     """And whatever it shows opens; the rest is refused in words."""
     client = signed_in(app, "ada", role)
     links = Page(client.get("/desk")).links
-    shown = {name: app.url_map._rules_by_endpoint[each][0].rule for name, each in STAFF.items()}
+    shown = {
+        name: app.url_map._rules_by_endpoint[each][0].rule for name, each in STAFF_PAGES.items()
+    }
     assert [name for name, path in shown.items() if path in links] == pages
     for name, path in shown.items():
         answer = client.get(path, headers=BROWSER)

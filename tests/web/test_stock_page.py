@@ -26,7 +26,7 @@ def product(client: FlaskClient, sku: str) -> Page:
 
 def do(client: FlaskClient, page: Page, what: str, **typed: str) -> Page:
     """The page that follows when one of the product's forms is sent; all have its address."""
-    fields = {"forgery": page.fields["forgery"]["value"], "do": what}
+    fields = {"csrf_token": page.fields["csrf_token"]["value"], "do": what}
     if what in ("change", "count"):
         fields["token"] = page.fields["token"]["value"]
     if what == "edit":
@@ -69,7 +69,7 @@ def test_faults_of_a_new_product_are_told_and_what_was_typed_stays(client: Flask
     after = send(client, stock(client), "/stock", **typed)
     assert after.status == 422
     for name, fault in {"name": "is required", "price": "decimal", "quantity": "whole"}.items():
-        assert fault in after.by_id[f"{name}-fault"]
+        assert fault in after.by_id[f"{name}-error"]
     assert after.fields["quantity"]["value"] == "many"
     taken = send(client, after, "/stock", sku="tea", name="Tea", price="1", quantity="")
     assert taken.status == 409
