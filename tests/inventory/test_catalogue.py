@@ -6,9 +6,8 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
-from app.inventory import search
 from app.server.runtime import Runtime
-from app.store import Document
+from app.store import Document, matching
 from tests.over_http import body, place, read
 
 PEN = {"sku": "pen", "name": "Pen, blue", "price": "1.2", "quantity": 40, "category": "pens"}
@@ -274,7 +273,7 @@ class TestSearching:
         self, client: FlaskClient, runtime: Runtime, limit: int
     ) -> None:
         """However they are cut, and however many products lie between two matches."""
-        pens = [f"{n:05d}{'-pen' if n % 77 == 0 else ''}" for n in range(search.AT_A_TIME * 2)]
+        pens = [f"{n:05d}{'-pen' if n % 77 == 0 else ''}" for n in range(matching.BATCH_SIZE * 2)]
         for sku in pens:
             with runtime.transaction() as tx:
                 tx.put("products", read_product(runtime) | {"sku": sku})
@@ -292,7 +291,7 @@ class TestSearching:
     ) -> None:
         """Its cost is bounded: the match behind them is on the next page."""
         with runtime.transaction() as tx:
-            for n in range(search.MOST_LOOKED_AT):
+            for n in range(matching.MAX_SCANNED):
                 tx.put("products", read_product(runtime) | {"sku": f"a{n:05d}"})
         page = read(client, "/product?q=mug")
         assert page["products"] == []
