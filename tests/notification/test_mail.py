@@ -12,9 +12,9 @@ from app.config import Config
 from app.config.readers import MAILS
 from app.events.types import EVENT_TYPES
 from app.notification.handlers import Notifier
-from app.notification.mail_templates import LETTERS
+from app.notification.mail_templates import TEMPLATES
 from app.notification.maildir import Maildir
-from app.notification.message import header_lines
+from app.notification.message import format_headers
 from app.notification.transport import Mail
 from tests.notification.conftest import TEA, about, event, parsed, text_of
 
@@ -42,7 +42,7 @@ def notifier(outbox: Outbox) -> Notifier:
     return Notifier(
         outbox,
         "Daybook <shop@localhost>",
-        letters=MAILS,
+        enabled=MAILS,
         manager="boss@localhost",
         receipt=lambda _event: PDF,
     )
@@ -101,7 +101,7 @@ EVENTS = {
 
 
 @pytest.mark.parametrize(
-    ("letter", "subject", "line"),
+    ("template", "subject", "line"),
     [
         ("changed", "Your order 1001 was changed", "It now reads:\n"),
         ("cancelled", "Your order 1001 was cancelled", "was cancelled: ordered twice.\n"),
@@ -119,10 +119,10 @@ EVENTS = {
     ],
 )
 def test_each_event_has_its_mail(
-    notifier: Notifier, outbox: Outbox, letter: str, subject: str, line: str
+    notifier: Notifier, outbox: Outbox, template: str, subject: str, line: str
 ) -> None:
     """In both forms, and ended by the name of the shop."""
-    notifier.on_event(EVENTS[letter])
+    notifier.on_event(EVENTS[template])
     message = parsed(outbox.sent[0].data)
     assert message["Subject"] == subject
     assert line in text_of(message)
@@ -135,9 +135,9 @@ def test_each_event_has_its_mail(
 
 def test_every_mail_is_tried_here() -> None:
     """A new mail has its event, its templates and its test."""
-    assert EVENTS.keys() == set(MAILS) == set(LETTERS.values()) | {"available"}
+    assert EVENTS.keys() == set(MAILS) == set(TEMPLATES.values()) | {"available"}
     handled = {each.type for each in EVENT_TYPES if "notification" in each.handled_by}
-    assert handled == LETTERS.keys()
+    assert handled == TEMPLATES.keys()
 
 
 def test_the_receipt_is_attached(notifier: Notifier, outbox: Outbox) -> None:
@@ -154,7 +154,7 @@ def test_the_receipt_is_attached(notifier: Notifier, outbox: Outbox) -> None:
 
 def test_a_customer_is_led_to_the_page_of_the_order(outbox: Outbox) -> None:
     """Where the shop can be reached and the order has a page; not to one that was deleted."""
-    linking = Notifier(outbox, "Daybook <shop@localhost>", letters=MAILS, url="https://tea.example")
+    linking = Notifier(outbox, "Daybook <shop@localhost>", enabled=MAILS, url="https://tea.example")
     for told in (about(link="1001-Zk3"), about(), about("order.deleted", link="1001-Zk3")):
         linking.on_event(told)
     linked, *others = (parsed(mail.data) for mail in outbox.sent)
@@ -170,13 +170,13 @@ def test_the_mail_tells_what_was_then_not_what_is_now(notifier: Notifier, outbox
     assert "Total: 1.00 EUR" in text_of(parsed(outbox.sent[0].data))
 
 
-@pytest.mark.parametrize("letter", EVENTS)
+@pytest.mark.parametrize("template", EVENTS)
 def test_the_same_event_makes_the_same_mail(
-    notifier: Notifier, outbox: Outbox, letter: str
+    notifier: Notifier, outbox: Outbox, template: str
 ) -> None:
     """A mail that is sent twice has one Message-ID, so that mail programs can tell."""
-    notifier.on_event(EVENTS[letter])
-    notifier.on_event(EVENTS[letter])
+    notifier.on_event(EVENTS[template])
+    notifier.on_event(EVENTS[template])
     first, second = outbox.sent
     assert first == second
     assert parsed(first.data)["Message-ID"] == "<event-1.notification@daybook>"
@@ -185,7 +185,7 @@ def test_the_same_event_makes_the_same_mail(
 def test_names_and_wares_of_all_the_world_arrive(outbox: Outbox) -> None:
     """Beyond ASCII in addresses, names, subjects and text."""
     sender = "Tête-à-thé <shop@localhost>"
-    notifier = Notifier(outbox, sender, letters=MAILS, manager="boß@localhost")
+    notifier = Notifier(outbox, sender, enabled=MAILS, manager="boß@localhost")
     tea = TEA | {"name": "抹茶 " * 30}
     notifier.on_event(about(customer_name="Zoë Übel", items=[tea]))
     message = parsed(outbox.sent[0].data)
@@ -236,7 +236,7 @@ def test_an_address_is_one_address(notifier: Notifier, outbox: Outbox, address: 
 def test_no_header_has_a_line_break(notifier: Notifier, end: str) -> None:
     """Names are checked when they come in; should one slip through, no mail goes."""
     with pytest.raises(ValueError, match="line break"):
-        header_lines({"Subject": f"Low stock: {end}Bcc: all@example.com"})
+        format_headers({"Subject": f"Low stock: {end}Bcc: all@example.com"})
     product = EVENTS["low_stock"].data["product"] | {"name": f"Mug{end}Bcc: all@example.com"}
     with pytest.raises(ValueError, match="line break"):
         notifier.on_event(event("product.low_stock", {"product": product}))
@@ -244,7 +244,7 @@ def test_no_header_has_a_line_break(notifier: Notifier, end: str) -> None:
 
 def test_without_a_display_name_the_address_signs(outbox: Outbox) -> None:
     """DAYBOOK_MAIL_FROM may be an address alone."""
-    Notifier(outbox, "shop@localhost", letters=MAILS).on_event(event())
+    Notifier(outbox, "shop@localhost", enabled=MAILS).on_event(event())
     message = parsed(outbox.sent[0].data)
     assert message["From"] == "shop@localhost"
     assert text_of(message).endswith("\n\nshop@localhost\n")
@@ -253,7 +253,7 @@ def test_without_a_display_name_the_address_signs(outbox: Outbox) -> None:
 def test_a_sender_must_be_a_mailbox(outbox: Outbox) -> None:
     """It would be refused when the first mail goes; that is too late."""
     with pytest.raises(ValueError, match="e-mail address"):
-        Notifier(outbox, "Daybook", letters=MAILS)
+        Notifier(outbox, "Daybook", enabled=MAILS)
 
 
 def test_a_maildir_is_read_by_other_programs(tmp_path: Path) -> None:
@@ -289,7 +289,7 @@ def test_a_folder_that_cannot_be_had_is_an_error_that_can_pass(tmp_path: Path) -
 
 def deliver(folder: Path) -> None:
     """Have a mail written into the folder."""
-    Notifier(Maildir(folder), "Daybook <shop@localhost>", letters=MAILS).on_event(event())
+    Notifier(Maildir(folder), "Daybook <shop@localhost>", enabled=MAILS).on_event(event())
 
 
 def test_the_default_is_all_but_one() -> None:

@@ -14,7 +14,7 @@ from app.events.outbox import emit
 from app.events.registry import Skipped
 from app.events.types import ProductLowStock
 from app.kernel.errors import Invalid
-from app.notification.mail_templates import letter_about
+from app.notification.mail_templates import template_for
 from app.server.runtime import Runtime
 from tests.notification.conftest import about, event, parsed, text_of
 from tests.over_http import read
@@ -145,7 +145,7 @@ def test_without_a_manager_nobody_is_told_of_low_stock(
 def test_a_customer_who_cancels_is_told_so_whatever_became_of_the_payment() -> None:
     """A declined difference did not end the order; he did."""
     told = about("order.cancelled", status="cancelled", payment_status="failed")
-    assert letter_about(told) == "cancelled"
+    assert template_for(told) == "cancelled"
 
 
 @pytest.mark.parametrize(
@@ -164,7 +164,7 @@ def test_a_customer_who_cancels_is_told_so_whatever_became_of_the_payment() -> N
 def test_nothing_is_told_twice(told: Any, why: str) -> None:
     """Or to somebody for whom it is no news."""
     with pytest.raises(Skipped, match=why):
-        letter_about(told)
+        template_for(told)
 
 
 def test_which_mails_are_sent_is_the_shops_choice() -> None:

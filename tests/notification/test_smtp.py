@@ -19,7 +19,7 @@ from app.config import Config, from_environment
 from app.kernel.errors import Invalid, Unavailable
 from app.kernel.payment_methods import INVOICE
 from app.notification.smtp import Smtp
-from app.notification.smtp_connections import MOST_MAILS, Connection, Connections
+from app.notification.smtp_connections import MAX_MAILS, Connection, ConnectionPool
 from app.notification.transport import Mail, Refused
 from tests.notification.conftest import MailServer
 from tests.notification.smtp_server import PASSWORD, USER
@@ -69,7 +69,7 @@ class TestConversation:
     def test_a_connection_that_breaks_leaves_it_open(self, mail_server: MailServer) -> None:
         """After the end of the message: it is sent again, under the same Message-ID."""
         smtp, mail = Smtp(mail_server.url), mail_to("drop.1@example.com")
-        with pytest.raises(Unavailable, match="cannot be had"):
+        with pytest.raises(Unavailable, match="connection to the mail server failed"):
             smtp.send(mail)
         smtp.send(mail)
         first, second = mail_server.mails_to("drop.1@example.com")
@@ -94,7 +94,7 @@ def connected(mail_server: MailServer) -> Connection:
     return Connection(smtplib.SMTP("127.0.0.1", mail_server.port))
 
 
-class TestConnections:
+class TestConnectionPool:
     """A connection is kept for the next mail, and for no longer than a moment."""
 
     def test_mails_that_follow_each_other_share_one(self, mail_server: MailServer) -> None:
@@ -110,29 +110,29 @@ class TestConnections:
 
     def test_one_that_the_server_ended_is_not_taken(self, mail_server: MailServer) -> None:
         """The next mail opens another, and does not even fail once."""
-        connections, ended = Connections(), connected(mail_server)
+        pool, ended = ConnectionPool(), connected(mail_server)
         assert ended.server.sock
         ended.server.sock.shutdown(socket.SHUT_RDWR)
-        connections.keep(ended)
-        assert connections.take() is None
+        pool.release(ended)
+        assert pool.acquire() is None
 
     def test_one_that_waits_in_vain_is_ended(self, mail_server: MailServer) -> None:
         """The server has few places."""
-        connections, waiting = Connections(idle_s=0.01), connected(mail_server)
-        connections.keep(waiting)
+        pool, idle = ConnectionPool(idle_max_s=0.01), connected(mail_server)
+        pool.release(idle)
         deadline, tick = monotonic() + 10, threading.Event()
-        while waiting.server.sock:
+        while idle.server.sock:
             assert monotonic() < deadline, "it is still open"
             tick.wait(0.005)
-        assert connections.take() is None
+        assert pool.acquire() is None
 
     def test_one_is_not_used_for_ever(self, mail_server: MailServer) -> None:
         """After fifty mails another one is opened."""
         smtp, before = Smtp(mail_server.url), len(mail_server.raw())
-        for n in range(MOST_MAILS + 1):
+        for n in range(MAX_MAILS + 1):
             smtp.send(mail_to(f"customer.{n}@example.com"))
         used = Counter(mail_server.connections()[before:])
-        assert sorted(used.values()) == [1, MOST_MAILS]
+        assert sorted(used.values()) == [1, MAX_MAILS]
 
 
 class TestSecurity:
@@ -211,7 +211,11 @@ class TestShop:
         [
             ("bob@example.com", [], 1),
             ("later.2@example.com", ["451 4.7.1 greylisted, come back later"], 1),
-            ("drop.2@example.com", ["cannot be had: Connection unexpectedly closed."], 2),
+            (
+                "drop.2@example.com",
+                ["mail server failed: Connection unexpectedly closed."],
+                2,
+            ),
         ],
     )
     def test_the_customer_gets_the_mail_in_the_end(
