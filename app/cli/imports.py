@@ -10,7 +10,7 @@ import click
 from app.cli.command import Command, with_runtime
 from app.imports import orders, products
 from app.imports.columns import Columns, Reader
-from app.imports.refusals import Refusal, rejected_path, rejected_text, write_rejected
+from app.imports.rejected import RejectedRow, rejected_path, rejected_text, write_rejected
 from app.imports.tables import Table, read_table
 from app.inventory.schemas import product_request_schema
 from app.kernel.payment_methods import INVOICE
@@ -80,10 +80,10 @@ def import_products(
     with _progress("products", table) as bar:
         came = products.import_products(runtime, schema, table, columns, bar.update)
     click.echo(
-        f"Products: {came.added} added, {came.present} already there, "
-        f"{came.repeated} rows repeat a sku, {len(came.refusals)} refused."
+        f"Products: {came.added} added, {came.existing} already there, "
+        f"{came.repeated} rows repeat a sku, {len(came.rejected_rows)} refused."
     )
-    _tell(file, table, columns, came.refusals)
+    _tell(file, table, columns, came.rejected_rows)
 
 
 @imports.command("orders", cls=Command)
@@ -107,9 +107,9 @@ def import_orders(
     total = f"{config.currency.write(came.total)} {config.currency.code}"
     click.echo(
         f"Orders: {came.accepted} accepted ({came.lines} lines, {total}), "
-        f"{came.present} already imported, {came.refused} refused."
+        f"{came.existing} already imported, {came.rejected} refused."
     )
-    _tell(file, table, columns, came.refusals)
+    _tell(file, table, columns, came.rejected_rows)
 
 
 def _read(
@@ -133,7 +133,7 @@ def _progress(label: str, table: Table) -> Any:
     )
 
 
-def _tell(file: Path, table: Table, columns: Columns, refusals: list[Refusal]) -> None:
+def _tell(file: Path, table: Table, columns: Columns, refusals: list[RejectedRow]) -> None:
     """Say what was left out, and write the refused rows beside the file."""
     if columns.unused():
         click.echo(f"Columns not used: {', '.join(columns.unused())}.")

@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 
-from app.imports.columns import Columns, Reader, flag, text, whole
+from app.imports.columns import Columns, Reader, boolean, integer
 from app.imports.tables import Row, Table
 from app.kernel.errors import Invalid
 
-FIELDS: dict[str, Reader] = {"sku": text, "quantity": whole, "backorder": flag}
+FIELDS: dict[str, Reader] = {"sku": str, "quantity": integer, "backorder": boolean}
 
 
 def columns(headings: tuple[str, ...] = ("sku", "quantity"), **options: dict[str, str]) -> Columns:

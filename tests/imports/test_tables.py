@@ -57,8 +57,8 @@ def test_a_byte_order_mark_is_no_part_of_a_heading(file: Path) -> None:
 def test_a_row_of_another_length_is_kept_with_its_fault(file: Path) -> None:
     """Whoever imports it can refuse the row, or the order it belongs to."""
     short, long = table(file, "a,b\n1\n1,2,3\n").rows
-    assert short.fault == "the row has 1 cells, but there are 2 headings"
-    assert long.fault == "the row has 3 cells, but there are 2 headings"
+    assert short.error == "the row has 1 cells, but there are 2 headings"
+    assert long.error == "the row has 3 cells, but there are 2 headings"
     assert short.cells == {"a": "1"}
 
 

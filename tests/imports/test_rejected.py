@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from app.imports.refusals import Refusal, rejected_path, write_rejected
+from app.imports.rejected import RejectedRow, rejected_path, write_rejected
 from app.imports.tables import Row, Table
 
 FILE = "shop.csv"
@@ -13,7 +13,7 @@ FILE = "shop.csv"
 
 def written(folder: Path, *rows: Row) -> list[list[str]]:
     table = Table(FILE, ("line", "sku", "name"), list(rows), is_typed=True)
-    write_rejected(folder / FILE, table, [Refusal(row, "no good") for row in rows])
+    write_rejected(folder / FILE, table, [RejectedRow(row, "no good") for row in rows])
     with rejected_path(folder / FILE).open(encoding="utf-8", newline="") as file:
         return list(csv.reader(file))
 
