@@ -69,8 +69,36 @@ def test_a_customer_cancels(client: FlaskClient, settled: Callable[[], None]) ->
     assert read(client, "/order/1001")["status"] == "cancelled"
 
 
-def test_what_can_no_longer_be_cancelled_is_told(client: FlaskClient) -> None:
-    """409 on the order's page, where somebody ended the order meanwhile."""
+def test_cancelling_too_late_shows_the_conflict(
+    client: FlaskClient, settled: Callable[[], None]
+) -> None:
+    """409 on the order's page, which says why and offers no second attempt; nothing changes."""
+    order = place(client, tea=1)
+    settled()
+    page = Page(client.get(f"/orders/{order['link']}"))
+    parcel = {"carrier": "DHL", "tracking_number": "JD0146"}
+    assert client.post("/shipment/1001/ship", json=parcel).status_code == 200
+    settled()
+    refused = send(client, page, "/cancel", reason="too late")
+    assert refused.status == 409
+    assert "Order 1001 is shipped" in refused.text
+    assert "Your order is on its way to you." in refused.by_id["state"]
+    assert [action for action in refused.forms if action.endswith("/cancel")] == []
+    assert read(client, "/order/1001")["status"] == "shipped"
+
+
+def test_cancelling_twice_keeps_the_first_reason(client: FlaskClient) -> None:
+    """An order that was cancelled from another page meanwhile is shown as it is."""
+    order = place(client, pot=1)
+    page = Page(client.get(f"/orders/{order['link']}"))
+    client.post("/order/1001/cancel", json={"reason": "ordered twice"})
+    after = send(client, page, "/cancel", reason="too late")
+    assert after.status == 200
+    assert "This order was cancelled. Reason: ordered twice" in after.text
+
+
+def test_cancelling_a_deleted_order_is_not_found(client: FlaskClient) -> None:
+    """404 when the order was deleted while its page was open."""
     order = place(client, pot=1)
     page = Page(client.get(f"/orders/{order['link']}"))
     client.delete("/order/1001")
