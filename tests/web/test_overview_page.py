@@ -1,4 +1,4 @@
-"""The overview: figures and charts."""
+"""The overview: revenue, statistics and charts."""
 
 import re
 from collections.abc import Callable
@@ -23,22 +23,22 @@ from tests.web.page import Page
 
 @pytest.fixture
 def config(config: Config) -> Config:
-    """In a zone where the day begins eleven hours earlier than in UTC; with fault switches."""
+    """A zone where the day begins eleven hours earlier than in UTC; with fault injection."""
     return replace(config, timezone=ZoneInfo("Pacific/Guadalcanal"), faults=True)
 
 
-def test_a_new_shop_has_an_overview_too(client: FlaskClient) -> None:
-    """All zeros."""
+def test_a_new_shop_has_an_overview(client: FlaskClient) -> None:
+    """All values are zero."""
     text = Page(client.get("/overview")).text
     assert "Orders today 0" in " ".join(text.split())
     assert "Nothing was delivered yet." in text
 
 
 @pytest.mark.usefixtures("catalogue")
-def test_the_overview_tells_how_the_shop_does(
+def test_the_overview_shows_the_statistics(
     client: FlaskClient, settled: Callable[[], None]
 ) -> None:
-    """Orders and money of today, statuses, low stock, failures, and how long handlers took."""
+    """Orders and revenue of today, statuses, low stock, failures and delivery delays."""
     client.put("/fault/billing", json={"mode": "reject"})
     place(client, tea=2)
     place(client, mug=8)
@@ -55,7 +55,7 @@ def test_the_overview_tells_how_the_shop_does(
 
 
 @pytest.mark.usefixtures("catalogue")
-def test_days_begin_where_the_shop_is(
+def test_days_are_those_of_the_shops_zone(
     client: FlaskClient, runtime: Runtime, config: Config
 ) -> None:
     """An order at 14:00 UTC belongs to the next day in Guadalcanal."""
@@ -72,10 +72,10 @@ def test_days_begin_where_the_shop_is(
 
 
 @pytest.mark.usefixtures("catalogue")
-def test_money_is_added_up_over_the_newest_orders_only(
+def test_revenue_is_computed_from_the_newest_orders(
     client: FlaskClient, runtime: Runtime, config: Config
 ) -> None:
-    """And it is said so, instead of reading a million orders for a chart."""
+    """The page says that the sum is partial."""
     stored = place(client, tea=1)
     with runtime.transaction() as tx:
         for n in range(statistics.MAX_ORDERS_READ):
@@ -86,8 +86,8 @@ def test_money_is_added_up_over_the_newest_orders_only(
     assert "Added up over the newest 10,000 orders only." in Page(client.get("/overview")).text
 
 
-class SlowToRead(Runtime):
-    """The store of `shop`, where each reading takes a `second`."""
+class SlowStore(Runtime):
+    """The store of `shop`, where each read takes a `second`."""
 
     def __init__(self, shop: Runtime, second: Callable[[], object]) -> None:
         self._shop, self._second = shop, second
@@ -101,12 +101,12 @@ class SlowToRead(Runtime):
 
 
 @pytest.mark.usefixtures("catalogue")
-def test_money_that_took_long_to_add_up_is_kept_for_a_while(
+def test_revenue_that_took_long_is_cached(
     client: FlaskClient, runtime: Runtime, config: Config
 ) -> None:
-    """And it is said when to ask again; while nothing changes, there is nothing to ask."""
+    """It comes with the time to ask again; while nothing changes, that is 0."""
     with freeze_time("2026-11-21T01:00:00Z") as frozen:
-        cache = statistics.RevenueCache(SlowToRead(runtime, frozen.tick))
+        cache = statistics.RevenueCache(SlowStore(runtime, frozen.tick))
         days = statistics.last_days(config.timezone)
         assert cache.revenue(days).due_in_s == 0
         assert cache.revenue(days).due_in_s == 0
@@ -119,8 +119,8 @@ def test_money_that_took_long_to_add_up_is_kept_for_a_while(
 
 
 @pytest.mark.parametrize("draw", [bars, rows, line])
-def test_a_chart_can_stand_in_a_page(draw: Callable[..., str]) -> None:
-    """No style, script or event in it; axes with numbers, and every text is escaped."""
+def test_a_chart_is_safe_inline_svg(draw: Callable[..., str]) -> None:
+    """It has no style, script or event handler, and every text is escaped."""
     labels = [f"<{n}>" for n in range(14)]
     svg = draw("Orders & more", labels, list(range(0, 28, 2)))
     assert not re.search(r"<style|<script|style=|\son\w+=|<desc|<!--", svg)
@@ -130,7 +130,7 @@ def test_a_chart_can_stand_in_a_page(draw: Callable[..., str]) -> None:
 
 
 @pytest.mark.parametrize("draw", [bars, rows, line])
-def test_a_chart_of_nothing_is_a_chart(draw: Callable[..., str]) -> None:
-    """Its axis reaches from 0 to 1."""
+def test_a_chart_of_zeros_has_an_axis(draw: Callable[..., str]) -> None:
+    """The axis reaches from 0 to 1."""
     shown = re.findall(r"<text[^>]*>([^<]+)</text>", draw("Nothing", ["a", "b"], [0, 0]))
     assert {"0", "1", "a", "b"} <= set(shown)
