@@ -1,4 +1,4 @@
-"""Products come in once, whole, and by the rules; what is refused is told with its reason."""
+"""Valid products are imported once; the others are rejected with a reason."""
 
 from pathlib import Path
 
@@ -33,12 +33,12 @@ def product(runtime: Runtime, sku: str) -> Document:
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
-    """A file that is not written yet."""
+    """The path of a file to write."""
     return tmp_path / "products.csv"
 
 
-def test_every_field_is_brought_in(runtime: Runtime, file: Path) -> None:
-    """Text is trimmed, numbers and truth values are read, and the stock status follows."""
+def test_every_field_is_imported(runtime: Runtime, file: Path) -> None:
+    """Text is trimmed, numbers and booleans are parsed, and the stock status is set."""
     result = run_import(
         runtime,
         file,
@@ -59,28 +59,28 @@ def test_every_field_is_brought_in(runtime: Runtime, file: Path) -> None:
     }
 
 
-def test_the_first_row_of_a_sku_wins(runtime: Runtime, file: Path) -> None:
-    """As in a list of order lines, where a product stands as often as it was sold."""
+def test_the_first_row_of_a_sku_counts(runtime: Runtime, file: Path) -> None:
+    """A list of order lines repeats a product with each line."""
     result = run_import(runtime, file, "sku,price\ntea,4.50\nmug,1\ntea,9.99\n")
     assert (result.added, result.repeated) == (2, 1)
     assert product(runtime, "tea")["price"] == "4.50"
 
 
-def test_a_refused_row_does_not_take_the_place_of_a_good_one(runtime: Runtime, file: Path) -> None:
-    """The first row that can be brought in wins."""
+def test_the_first_valid_row_of_a_sku_counts(runtime: Runtime, file: Path) -> None:
+    """A rejected row before it does not block it."""
     result = run_import(runtime, file, "sku,price\ntea,free\ntea,4.50\n")
     assert (result.added, len(result.rejected_rows)) == (1, 1)
 
 
-def test_a_product_in_the_store_is_left_alone(runtime: Runtime, file: Path) -> None:
-    """So a second import changes nothing."""
+def test_a_product_in_the_store_is_unchanged(runtime: Runtime, file: Path) -> None:
+    """A second import changes nothing."""
     run_import(runtime, file, "sku,price\ntea,4.50\n")
     before = product(runtime, "tea")
     assert run_import(runtime, file, "sku,price\ntea,9.99\n").existing == 1
     assert product(runtime, "tea") == before
 
 
-def test_a_product_without_name_is_called_by_its_sku(runtime: Runtime, file: Path) -> None:
+def test_a_product_without_name_has_its_sku_as_name(runtime: Runtime, file: Path) -> None:
     """Unless there is a default."""
     run_import(runtime, file, "sku,name,price\ntea,,1\n")
     run_import(runtime, file, "sku,name,price\nmug,,1\n", name="Nameless")
@@ -100,10 +100,8 @@ def test_a_product_without_name_is_called_by_its_sku(runtime: Runtime, file: Pat
         ("tea,1", "the row has 2 cells, but there are 3 headings"),
     ],
 )
-def test_a_row_that_breaks_a_rule_is_refused(
-    runtime: Runtime, file: Path, row: str, reason: str
-) -> None:
-    """The others are brought in; the reason says what was found."""
+def test_an_invalid_row_is_rejected(runtime: Runtime, file: Path, row: str, reason: str) -> None:
+    """The others are imported; the reason has the value found."""
     result = run_import(runtime, file, f"sku,price,quantity\n{row}\nmug,1,1\n")
     assert result.added == 1
     (rejected,) = result.rejected_rows
@@ -111,7 +109,7 @@ def test_a_row_that_breaks_a_rule_is_refused(
     assert rejected.reason.startswith(reason)
 
 
-def test_ndjson_is_as_strict_as_a_request(runtime: Runtime, tmp_path: Path) -> None:
+def test_ndjson_values_must_have_the_right_type(runtime: Runtime, tmp_path: Path) -> None:
     """A price is text, a quantity a number."""
     result = run_import(
         runtime,
@@ -123,18 +121,18 @@ def test_ndjson_is_as_strict_as_a_request(runtime: Runtime, tmp_path: Path) -> N
 
 
 def test_many_products_take_several_transactions(runtime: Runtime, file: Path) -> None:
-    """The progress tells of every row."""
+    """The progress reports every row."""
     rows = "".join(f"sku-{number},1\n" for number in range(600))
     file.write_text(f"sku,price\n{rows}", "utf-8")
-    table, told = read_table(file), list[int]()
+    table, progress = read_table(file), list[int]()
     columns = Columns(table, FIELDS, {}, {})
-    result = import_products(runtime, product_request_schema(EUR), table, columns, told.append)
-    assert result.added == sum(told) == 600
-    assert len(told) > 1
+    result = import_products(runtime, product_request_schema(EUR), table, columns, progress.append)
+    assert result.added == sum(progress) == 600
+    assert len(progress) > 1
 
 
-def test_the_sample_is_a_small_shop(runtime: Runtime) -> None:
-    """Twenty products, one of them out of stock and sold all the same."""
+def test_the_sample_is_a_complete_shop(runtime: Runtime) -> None:
+    """Twenty products, one of them sold out with back-orders."""
     assert add_sample(runtime, EUR) == 20
     with runtime.read() as view:
         products = view.find(PRODUCTS.name).documents
@@ -144,7 +142,7 @@ def test_the_sample_is_a_small_shop(runtime: Runtime) -> None:
 
 
 def test_only_an_empty_shop_gets_the_sample(runtime: Runtime, file: Path) -> None:
-    """What a shop sells is its own affair."""
+    """A shop with a product is unchanged."""
     run_import(runtime, file, "sku,price\ntea,4.50\n")
     assert SAMPLE.exists()
     assert add_sample(runtime, EUR) == 0

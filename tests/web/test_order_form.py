@@ -68,14 +68,14 @@ def test_errors_are_beside_their_fields_and_values_stay(
     """422; each field in error is marked and described, and the summary links to it."""
     page = order(client, form(client), tea="two", mug="3", email="ada", name=" ")
     assert (page.status, orders(client)) == (422, 0)
-    for name, fault in {
+    for name, error in {
         "name": "Your name is required.",
         "email": "This is not a valid e-mail address.",
         quantity("tea"): "The quantity must be a whole number.",
     }.items():
         field = page.fields[name]
         assert field["aria-invalid"] == "true"
-        assert page.by_id[field["aria-describedby"]] == fault
+        assert page.by_id[field["aria-describedby"]] == error
         assert f"#{field['id']}" in page.links
     assert "aria-invalid" not in page.fields[quantity("mug")]
     values = {name: page.fields[name]["value"] for name in (quantity("tea"), "email")}

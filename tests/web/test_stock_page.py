@@ -68,8 +68,8 @@ def test_errors_of_a_new_product_are_beside_their_fields(client: FlaskClient) ->
     typed = {"sku": "jar", "name": "", "price": "cheap", "quantity": "many"}
     after = send(client, stock(client), "/stock", **typed)
     assert after.status == 422
-    for name, fault in {"name": "is required", "price": "decimal", "quantity": "whole"}.items():
-        assert fault in after.by_id[f"{name}-error"]
+    for name, error in {"name": "is required", "price": "decimal", "quantity": "whole"}.items():
+        assert error in after.by_id[f"{name}-error"]
     assert after.fields["quantity"]["value"] == "many"
     taken = send(client, after, "/stock", sku="tea", name="Tea", price="1", quantity="")
     assert taken.status == 409
@@ -94,7 +94,7 @@ def test_a_stock_take_is_booked(client: FlaskClient) -> None:
 
 
 @pytest.mark.parametrize(
-    ("what", "typed", "status", "told"),
+    ("what", "typed", "status", "error"),
     [
         ("change", {"change": "some", "reason": "delivery"}, 422, "must be a whole number"),
         ("change", {"change": "1"}, 422, "is required"),
@@ -106,12 +106,12 @@ def test_a_stock_take_is_booked(client: FlaskClient) -> None:
     ],
 )
 def test_an_invalid_form_changes_nothing(
-    client: FlaskClient, what: str, typed: dict[str, str], status: int, told: str
+    client: FlaskClient, what: str, typed: dict[str, str], status: int, error: str
 ) -> None:
     """The page gives the reason."""
     after = do(client, product(client, "mug"), what, **typed)
     assert after.status == status
-    assert told in after.text
+    assert error in after.text
     assert read(client, "/product/mug")["version"] == 1
 
 
