@@ -22,7 +22,6 @@ def add_to(blueprint: Blueprint, context: PageContext) -> None:
         return page(
             "clerk/mailbox.html",
             live=["events"],
-            nav_item="Mail",
             mails=mails[:PAGE_SIZE],
             older=mails[PAGE_SIZE - 1].name if len(mails) > PAGE_SIZE else None,
             sends_by_smtp=context.sends_by_smtp,
@@ -30,7 +29,7 @@ def add_to(blueprint: Blueprint, context: PageContext) -> None:
 
     @blueprint.get("/mail/<name>")
     def show_mail(name: str) -> Response:
-        return page("clerk/mail.html", nav_item="Mail", mail=mailbox.find(name))
+        return page("clerk/mail.html", mail=mailbox.find(name))
 
     @blueprint.get("/mail/<name>/body")
     def show_mail_body(name: str) -> Response:

@@ -16,13 +16,7 @@ from app.store import Document
 from app.web.clerk.order_search import OrderSearch, count_by_status
 from app.web.customer.order_page import PAID
 from app.web.layout.context import PageContext, page
-from app.web.layout.form import (
-    NO_FORM,
-    SubmittedForm,
-    field_errors,
-    parse_integer,
-    submitted_form,
-)
+from app.web.layout.form import NO_FORM, SubmittedForm, field_errors, parse_integer, submitted_form
 from app.web.layout.redirects import redirect_to
 
 PRODUCT, QUANTITY, AMOUNT = "product.", "quantity.", "amount."
@@ -57,7 +51,6 @@ class OrderPages:
         return page(
             "clerk/orders.html",
             live=["orders"],
-            nav_item="Desk",
             search=search,
             result=search.run(self._store),
             counts=count_by_status(self._store),
@@ -65,41 +58,7 @@ class OrderPages:
             flash=request.args.get("flash"),
         )
 
-    def show_order(self, name: str) -> Response:
-        return self._order_page(name)
-
-    def change_order(self, name: str) -> Response:
-        form = submitted_form()
-        try:
-            patch, versions = load(self._change, _patch(form)), [form.get("version")]
-            with self._store.transaction() as tx:
-                service.change_order(tx, self._rules, name, patch, versions, by=current().name)
-        except (Invalid, Conflict) as error:
-            return self._order_page(name, error, form)
-        return redirect_to("web.clerk.show_order", name=name)
-
-    def cancel_order(self, name: str) -> Response:
-        form = submitted_form()
-        try:
-            reason = load(self._cancellation, form.filled("reason")).get("reason", "")
-            with self._store.transaction() as tx:
-                service.cancel_order(tx, name, reason, by=current().name)
-        except (Invalid, Conflict) as error:
-            return self._order_page(name, error)
-        return redirect_to("web.clerk.show_order", name=name)
-
-    def confirm_delete(self, name: str) -> Response:
-        with self._store.read() as view:
-            order = service.find_order(view, name)
-        return page("clerk/delete_order.html", nav_item="Desk", order=order)
-
-    def delete_order(self, name: str) -> Response:
-        form = submitted_form()
-        with self._store.transaction() as tx:
-            service.delete_order(tx, name, [form.get("version")], by=current().name)
-        return redirect_to("web.clerk.show_orders", flash="deleted")
-
-    def _order_page(
+    def show_order(
         self, name: str, error: DaybookError | None = None, form: SubmittedForm = NO_FORM
     ) -> Response:
         with self._store.read() as view:
@@ -112,7 +71,6 @@ class OrderPages:
             "clerk/order.html",
             error,
             live=["orders", "events", "shipments"],
-            nav_item="Desk",
             order=order,
             events=events,
             shipment=shipment,
@@ -124,6 +82,37 @@ class OrderPages:
             is_open=order["status"] in states.OPEN and not has_left,
             has_left=has_left,
         )
+
+    def change_order(self, name: str) -> Response:
+        form = submitted_form()
+        try:
+            patch, versions = load(self._change, _patch(form)), [form.get("version")]
+            with self._store.transaction() as tx:
+                service.change_order(tx, self._rules, name, patch, versions, by=current().name)
+        except (Invalid, Conflict) as error:
+            return self.show_order(name, error, form)
+        return redirect_to("web.clerk.show_order", name=name)
+
+    def cancel_order(self, name: str) -> Response:
+        form = submitted_form()
+        try:
+            reason = load(self._cancellation, form.filled("reason")).get("reason", "")
+            with self._store.transaction() as tx:
+                service.cancel_order(tx, name, reason, by=current().name)
+        except (Invalid, Conflict) as error:
+            return self.show_order(name, error)
+        return redirect_to("web.clerk.show_order", name=name)
+
+    def confirm_delete(self, name: str) -> Response:
+        with self._store.read() as view:
+            order = service.find_order(view, name)
+        return page("clerk/delete_order.html", order=order)
+
+    def delete_order(self, name: str) -> Response:
+        form = submitted_form()
+        with self._store.transaction() as tx:
+            service.delete_order(tx, name, [form.get("version")], by=current().name)
+        return redirect_to("web.clerk.show_orders", flash="deleted")
 
 
 def _patch(form: SubmittedForm) -> dict[str, Any]:

@@ -35,7 +35,6 @@ def add_to(blueprint: Blueprint, context: PageContext) -> None:
         return page(
             "clerk/shipping.html",
             live=["shipments"],
-            nav_item="Shipping",
             state=state,
             states=states.STATES,
             counts=counts,
@@ -48,11 +47,23 @@ def add_to(blueprint: Blueprint, context: PageContext) -> None:
     def show_packing_list() -> Response:
         with store.read() as view:
             ready = view.find(service.SHIPMENTS.name, {"state": states.READY}, limit=PAGE_SIZE)
-        return page("clerk/packing_list.html", nav_item="Shipping", shipments=ready.documents)
+        return page("clerk/packing_list.html", shipments=ready.documents)
 
     @blueprint.get("/shipping/<shipment_id>")
-    def show_shipment(shipment_id: str) -> Response:
-        return _shipment_page(shipment_id)
+    def show_shipment(
+        shipment_id: str, error: DaybookError | None = None, form: SubmittedForm = NO_FORM
+    ) -> Response:
+        with store.read() as view:
+            shipment = service.find_shipment(view, shipment_id)
+        return page(
+            "clerk/shipment.html",
+            error,
+            live=["shipments"],
+            shipment=shipment,
+            is_ready=shipment["state"] == states.READY,
+            errors=field_errors(error, _FIELDS),
+            values=form.fields,
+        )
 
     @blueprint.post("/shipping/<shipment_id>")
     def ship(shipment_id: str) -> Response:
@@ -62,21 +73,5 @@ def add_to(blueprint: Blueprint, context: PageContext) -> None:
             with store.transaction() as tx:
                 shipment = service.ship(tx, rules, shipment_id, **parcel, by=current().name)
         except (Invalid, Conflict) as error:
-            return _shipment_page(shipment_id, error, form)
+            return show_shipment(shipment_id, error, form)
         return redirect_to("web.clerk.show_shipping", shipped=shipment["order_number"])
-
-    def _shipment_page(
-        shipment_id: str, error: DaybookError | None = None, form: SubmittedForm = NO_FORM
-    ) -> Response:
-        with store.read() as view:
-            shipment = service.find_shipment(view, shipment_id)
-        return page(
-            "clerk/shipment.html",
-            error,
-            live=["shipments"],
-            nav_item="Shipping",
-            shipment=shipment,
-            is_ready=shipment["state"] == states.READY,
-            errors=field_errors(error, _FIELDS),
-            values=form.fields,
-        )

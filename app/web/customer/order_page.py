@@ -27,8 +27,20 @@ def add_to(blueprint: Blueprint, context: PageContext) -> None:
     cancellation = CancellationSchema()
 
     @blueprint.get("/orders/<link>")
-    def show_order(link: str) -> Response:
-        return _order_page(link)
+    def show_order(link: str, error: DaybookError | None = None) -> Response:
+        with context.store.read() as view:
+            order = service.find_by_link(view, link)
+        return page(
+            "customer/order.html",
+            error,
+            live=[ORDER_TOPIC + link],
+            order=order,
+            main_statuses=MAIN_STATUSES,
+            reached={entry["event"]: entry["at"] for entry in order["history"]},
+            has_receipt=order["payment_status"] in PAID,
+            is_open=order["status"] in states.OPEN,
+            is_moving=order["status"] in (states.PLACED, states.BACKORDERED),
+        )
 
     @blueprint.get("/orders/<link>/receipt.pdf")
     def show_receipt(link: str) -> Response:
@@ -48,20 +60,5 @@ def add_to(blueprint: Blueprint, context: PageContext) -> None:
                 reason = reason or "cancelled by the customer"
                 service.cancel_order(tx, order["order_id"], reason, by=current().name)
         except Conflict as error:
-            return _order_page(link, error)
+            return show_order(link, error)
         return redirect_to("web.customer.show_order", link=link)
-
-    def _order_page(link: str, error: DaybookError | None = None) -> Response:
-        with context.store.read() as view:
-            order = service.find_by_link(view, link)
-        return page(
-            "customer/order.html",
-            error,
-            live=[ORDER_TOPIC + link],
-            order=order,
-            main_statuses=MAIN_STATUSES,
-            reached={entry["event"]: entry["at"] for entry in order["history"]},
-            has_receipt=order["payment_status"] in PAID,
-            is_open=order["status"] in states.OPEN,
-            is_moving=order["status"] in (states.PLACED, states.BACKORDERED),
-        )

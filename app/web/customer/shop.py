@@ -37,18 +37,32 @@ def add_to(blueprint: Blueprint, context: PageContext) -> None:
     order_request = request_schema(rules.currency)
 
     @blueprint.get("/")
-    def show_shop() -> Response:
-        return _shop_page(OrderForm())
+    def show_shop(form: OrderForm | None = None, error: DaybookError | None = None) -> Response:
+        form = form or OrderForm()
+        products = product_page(store, list(form.quantities), form.find, form.after)
+        return page(
+            "customer/shop.html",
+            error,
+            live=["products"],
+            form=form.to_correct(error) if error else form,
+            errors=form.errors(error) if error else {},
+            products=products,
+            basket=basket(rules.currency, products.chosen, form.quantities),
+            ids=_field_ids(products),
+            prefix=QUANTITY,
+            payments=PAYMENTS,
+            default_payment=rules.payment_method,
+        )
 
     @blueprint.post("/")
     def submit_order() -> Response:
         form = OrderForm.parse(submitted_form())
         if not form.places_order:
-            return _shop_page(form)
+            return show_shop(form)
         try:
             return _place(form)
         except (Invalid, Conflict) as error:
-            return _shop_page(form, error)
+            return show_shop(form, error)
 
     @blueprint.get("/signs")
     def show_stock_badges() -> Response:
@@ -67,22 +81,6 @@ def add_to(blueprint: Blueprint, context: PageContext) -> None:
             return redirect_to("web.customer.show_order", link=placed["link"])
 
         return once(store, key_of("POST /", form.token, json_bytes(order)), respond)
-
-    def _shop_page(form: OrderForm, error: DaybookError | None = None) -> Response:
-        products = product_page(store, list(form.quantities), form.find, form.after)
-        return page(
-            "customer/shop.html",
-            error,
-            live=["products"],
-            form=form.to_correct(error) if error else form,
-            errors=form.errors(error) if error else {},
-            products=products,
-            basket=basket(rules.currency, products.chosen, form.quantities),
-            ids=_field_ids(products),
-            prefix=QUANTITY,
-            payments=PAYMENTS,
-            default_payment=rules.payment_method,
-        )
 
 
 def _field_ids(products: ProductPage) -> dict[str, str]:

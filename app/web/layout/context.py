@@ -4,7 +4,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import tzinfo
 from pathlib import Path
-from threading import Event
 
 from flask import Blueprint, Flask, Response, g, render_template, request
 from werkzeug.exceptions import NotFound as NoSuchPage
@@ -54,11 +53,6 @@ class PageContext:
     """The interval of heartbeats in a quiet stream; a lost browser is noticed by then."""
     count_streams: Callable[[int], object] = lambda _change: None
     """Called with 1 when a stream opens, and with -1 when it closes."""
-
-    @property
-    def stopping(self) -> Event:
-        """The event that is set when this process is about to exit."""
-        return self.store.stopping
 
 
 def install_pages(app: Flask, context: PageContext, *groups: Blueprint) -> None:

@@ -119,7 +119,7 @@ def event_stream(
                 return  # the browser reconnects and gets the changes then
             yield _message(position, changed)
             heartbeat_at = monotonic() + context.heartbeat_s
-        if context.stopping.wait(MESSAGE_INTERVAL_S if changed else POLL_INTERVAL_S):
+        if context.store.stopping.wait(MESSAGE_INTERVAL_S if changed else POLL_INTERVAL_S):
             return
         position = context.store.position()
         changed = subscription.changed_topics()

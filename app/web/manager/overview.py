@@ -42,7 +42,6 @@ def add_to(blueprint: Blueprint, context: PageContext) -> None:
             live=["orders", "products", "events"],
             refresh_interval_ms=REFRESH_INTERVAL_MS,
             refresh_after_ms=ceil(1000 * revenue.due_in_s),
-            nav_item="Overview",
             days=list(zip(labels, orders, map(currency.write, sums), strict=True)),
             orders_chart=bars("Orders on each day", labels, orders),
             revenue_chart=bars(f"{currency.code} on each day", labels, list(map(float, sums))),

@@ -17,13 +17,7 @@ from app.store import Document, IndexValue, Page, Store, Transaction
 from app.store.matching import find_matching
 from app.web.layout.context import PageContext, local_time, page
 from app.web.layout.cursors import read_cursor, write_cursor
-from app.web.layout.form import (
-    NO_FORM,
-    SubmittedForm,
-    field_errors,
-    parse_integer,
-    submitted_form,
-)
+from app.web.layout.form import NO_FORM, SubmittedForm, field_errors, parse_integer, submitted_form
 from app.web.layout.redirects import redirect_to
 from app.web.manager.charts import line
 
@@ -60,8 +54,27 @@ class StockPages:
         self._product_change = schemas.product_change_schema(context.rules.currency)
         self._stock = {"change": schemas.StockChangeSchema(), "count": schemas.StockCountSchema()}
 
-    def show_stock(self) -> Response:
-        return self._list_page()
+    def show_stock(
+        self, error: DaybookError | None = None, form: SubmittedForm = NO_FORM
+    ) -> Response:
+        find, status = request.args.get("find", "").strip()[:100], request.args.get("status", "")
+        status = status if status in FILTERS else ""
+        list_name = f"stock {find} {status}"
+        after = read_cursor(request.args.get("cursor", ""), list_name)
+        products = _find_products(self._store, find, status, after)
+        with self._store.read() as view:
+            counts = {each: view.count(service.PRODUCTS.name, _where(each)) for each in FILTERS}
+        return page(
+            "manager/stock.html",
+            error,
+            live=["products"],
+            search={"find": find, "status": status},
+            counts=counts,
+            products=products.documents,
+            next=write_cursor(products.next, list_name),
+            errors=field_errors(error, _FIELDS),
+            values=form.fields,
+        )
 
     def add_product(self) -> Response:
         form = submitted_form()
@@ -70,11 +83,31 @@ class StockPages:
             with self._store.transaction() as tx:
                 sku = service.create_product(tx, product, current().name)["sku"]
         except (Invalid, Conflict) as error:
-            return self._list_page(error, form)
+            return self.show_stock(error, form)
         return _product_redirect(sku)
 
-    def show_product(self, sku: str) -> Response:
-        return self._product_page(sku)
+    def show_product(
+        self, sku: str, error: DaybookError | None = None, form: SubmittedForm = NO_FORM
+    ) -> Response:
+        ledger = service.LEDGER.name
+        with self._store.read() as view:
+            product = service.find_product(view, sku)
+            where: dict[str, IndexValue] = {"sku": product["sku"]}
+            entries = view.find(ledger, where, limit=CHART_SIZE, descending=True).documents
+            entry_count = view.count(ledger, where)
+        return page(
+            "manager/product.html",
+            error,
+            live=["products"],
+            product=product,
+            entries=entries[:LEDGER_PAGE_SIZE],
+            entry_count=entry_count,
+            chart=self._chart(product, entries[::-1]),
+            errors=field_errors(error, _FIELDS),
+            action=form.get("do"),
+            values=form.fields,
+            token=secrets.token_urlsafe(16),
+        )
 
     def change_product(self, sku: str) -> Response:
         form = submitted_form()
@@ -88,7 +121,7 @@ class StockPages:
             if action in self._stock:
                 return self._book(sku, action, form)
         except (Invalid, Conflict) as error:
-            return self._product_page(sku, error, form)
+            return self.show_product(sku, error, form)
         raise Malformed("This form does not say what to do; load the page again.")
 
     def _change(self, sku: str, patch: Document, versions: list[str] | None = None) -> Response:
@@ -107,53 +140,6 @@ class StockPages:
 
         key = key_of(f"POST /stock/{sku}", form.get("token"), json_bytes(adjustment))
         return once(self._store, key, respond)
-
-    def _list_page(
-        self, error: DaybookError | None = None, form: SubmittedForm = NO_FORM
-    ) -> Response:
-        find, status = request.args.get("find", "").strip()[:100], request.args.get("status", "")
-        status = status if status in FILTERS else ""
-        list_name = f"stock {find} {status}"
-        after = read_cursor(request.args.get("cursor", ""), list_name)
-        products = _find_products(self._store, find, status, after)
-        with self._store.read() as view:
-            counts = {each: view.count(service.PRODUCTS.name, _where(each)) for each in FILTERS}
-        return page(
-            "manager/stock.html",
-            error,
-            live=["products"],
-            nav_item="Stock",
-            search={"find": find, "status": status},
-            counts=counts,
-            products=products.documents,
-            next=write_cursor(products.next, list_name),
-            errors=field_errors(error, _FIELDS),
-            values=form.fields,
-        )
-
-    def _product_page(
-        self, sku: str, error: DaybookError | None = None, form: SubmittedForm = NO_FORM
-    ) -> Response:
-        ledger = service.LEDGER.name
-        with self._store.read() as view:
-            product = service.find_product(view, sku)
-            where: dict[str, IndexValue] = {"sku": product["sku"]}
-            entries = view.find(ledger, where, limit=CHART_SIZE, descending=True).documents
-            entry_count = view.count(ledger, where)
-        return page(
-            "manager/product.html",
-            error,
-            live=["products"],
-            nav_item="Stock",
-            product=product,
-            entries=entries[:LEDGER_PAGE_SIZE],
-            entry_count=entry_count,
-            chart=self._chart(product, entries[::-1]),
-            errors=field_errors(error, _FIELDS),
-            action=form.get("do"),
-            values=form.fields,
-            token=secrets.token_urlsafe(16),
-        )
 
     def _chart(self, product: Document, entries: list[Document]) -> Markup | str:
         """Draw the stock on hand after each of the entries, oldest first."""

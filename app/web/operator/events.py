@@ -45,11 +45,66 @@ class EventPages:
         self._context, self._store = context, context.store
         self._discard_schema, self._fault_schema = DiscardSchema(), FaultSchema()
 
-    def show_events(self) -> Response:
-        return self._events_page()
+    def show_events(
+        self, error: DaybookError | None = None, form: SubmittedForm = NO_FORM
+    ) -> Response:
+        filters = _filters(request.args.to_dict())
+        with self._store.read() as view:
+            where = _where(view, filters)
+            failed = view.find(failures.FAILURES.name, where, limit=PAGE_SIZE, descending=True)
+            pending = view.find(outbox.OUTBOX.name, limit=PAGE_SIZE, descending=True).documents
+            pending_count = view.count(outbox.OUTBOX.name)
+            failure_count = view.count(failures.FAILURES.name)
+            switches = {each["handler"]: each for each in view.find(faults.FAULTS.name).documents}
+            _mark_blocked(view, pending)
+            finished = _finished(view)
+        part = filters["error"].lower()
+        return page(
+            "operator/events.html",
+            error,
+            live=["events", "failures"],
+            filters=filters,
+            failures=[each for each in failed.documents if part in each["error"].lower()],
+            has_more=failed.next is not None,
+            pending=pending,
+            pending_count=pending_count,
+            failure_count=failure_count,
+            finished=finished,
+            with_faults=self._context.with_faults,
+            switches=switches,
+            modes=faults.MODES | {faults.SLOW: "starts late, by the seconds given"},
+            handlers=sorted(self._context.handlers),
+            errors=field_errors(error, _FAULT_FIELDS),
+            values=form.fields,
+            replayed=request.args.get("replayed", ""),
+        )
 
-    def show_event(self, event_id: str) -> Response:
-        return self._event_page(event_id)
+    def show_event(
+        self,
+        event_id: str,
+        error: DaybookError | None = None,
+        fields: dict[str, str] | None = None,
+    ) -> Response:
+        with self._store.read() as view:
+            record = outbox.find_event(view, event_id)
+            if record is None:
+                raise NotFound("There is no event with this id.")
+            order = view.get(service.ORDERS.name, record["event"]["subject"])
+            failed = {
+                handler: view.get(failures.FAILURES.name, failures.failure_id(event_id, handler))
+                for handler in record["deliveries"]
+            }
+            _mark_blocked(view, [record])
+        return page(
+            "operator/event.html",
+            error,
+            live=["events", "failures"],
+            record=record,
+            payload=json.dumps(record["event"]["data"], indent=2, ensure_ascii=False),
+            order=order,
+            failures={handler: each for handler, each in failed.items() if each},
+            errors=field_errors(error, fields or {}),
+        )
 
     def replay(self) -> Response:
         form = submitted_form("id")
@@ -75,7 +130,7 @@ class EventPages:
             with self._store.transaction() as tx:
                 failures.discard(tx, key, current().name, reason)
         except (Invalid, Conflict) as error:
-            return self._event_page(event_id, error, {"/reason": f"reason-{handler}"})
+            return self.show_event(event_id, error, {"/reason": f"reason-{handler}"})
         return redirect_to("web.operator.show_event", event_id=event_id)
 
     def set_fault(self) -> Response:
@@ -87,7 +142,7 @@ class EventPages:
             values = form.filled("mode", "order") | form.filled_integers("times", "delay_s")
             fault = {"handler": handler} | load(self._fault_schema, values)
         except Invalid as error:
-            return self._events_page(error, form)
+            return self.show_events(error, form)
         with self._store.transaction() as tx:
             if fault["order"]:
                 fault["order"] = _order_id(tx, fault["order"])
@@ -99,69 +154,6 @@ class EventPages:
         with self._store.transaction() as tx:
             tx.delete(faults.FAULTS.name, handler)
         return redirect_to("web.operator.show_events")
-
-    def _events_page(
-        self, error: DaybookError | None = None, form: SubmittedForm = NO_FORM
-    ) -> Response:
-        filters = _filters(request.args.to_dict())
-        with self._store.read() as view:
-            where = _where(view, filters)
-            failed = view.find(failures.FAILURES.name, where, limit=PAGE_SIZE, descending=True)
-            pending = view.find(outbox.OUTBOX.name, limit=PAGE_SIZE, descending=True).documents
-            pending_count = view.count(outbox.OUTBOX.name)
-            failure_count = view.count(failures.FAILURES.name)
-            switches = {each["handler"]: each for each in view.find(faults.FAULTS.name).documents}
-            _mark_blocked(view, pending)
-            finished = _finished(view)
-        part = filters["error"].lower()
-        return page(
-            "operator/events.html",
-            error,
-            live=["events", "failures"],
-            nav_item="Events",
-            filters=filters,
-            failures=[each for each in failed.documents if part in each["error"].lower()],
-            has_more=failed.next is not None,
-            pending=pending,
-            pending_count=pending_count,
-            failure_count=failure_count,
-            finished=finished,
-            with_faults=self._context.with_faults,
-            switches=switches,
-            modes=faults.MODES | {faults.SLOW: "starts late, by the seconds given"},
-            handlers=sorted(self._context.handlers),
-            errors=field_errors(error, _FAULT_FIELDS),
-            values=form.fields,
-            replayed=request.args.get("replayed", ""),
-        )
-
-    def _event_page(
-        self,
-        event_id: str,
-        error: DaybookError | None = None,
-        fields: dict[str, str] | None = None,
-    ) -> Response:
-        with self._store.read() as view:
-            record = outbox.find_event(view, event_id)
-            if record is None:
-                raise NotFound("There is no event with this id.")
-            order = view.get(service.ORDERS.name, record["event"]["subject"])
-            failed = {
-                handler: view.get(failures.FAILURES.name, failures.failure_id(event_id, handler))
-                for handler in record["deliveries"]
-            }
-            _mark_blocked(view, [record])
-        return page(
-            "operator/event.html",
-            error,
-            live=["events", "failures"],
-            nav_item="Events",
-            record=record,
-            payload=json.dumps(record["event"]["data"], indent=2, ensure_ascii=False),
-            order=order,
-            failures={handler: each for handler, each in failed.items() if each},
-            errors=field_errors(error, fields or {}),
-        )
 
 
 def _finished(view: View) -> list[Document]:
