@@ -263,7 +263,7 @@ def _notifier(config: Config) -> Notifier:
     return Notifier(
         transport,
         config.mail_from,
-        letters=config.mails,
+        enabled=config.mails,
         manager=config.manager_email,
         url=config.url,
         receipt=partial(receipt_pdf, _shop(config)),

@@ -8,7 +8,7 @@ import click
 from app.cli.command import Command, progress_bar, with_runtime
 from app.imports import orders, products
 from app.imports.columns import Columns, Reader
-from app.imports.refusals import Refusal, rejected_path, rejected_text, write_rejected
+from app.imports.rejected import RejectedRow, rejected_path, rejected_text, write_rejected
 from app.imports.tables import Table, read_table
 from app.inventory.schemas import product_request_schema
 from app.kernel.payment_methods import INVOICE
@@ -78,10 +78,10 @@ def import_products(
     with progress_bar("products", len(table.rows)) as bar:
         result = products.import_products(runtime.store, schema, table, columns, bar.update)
     click.echo(
-        f"Products: {result.added} added, {result.present} already there, "
-        f"{result.repeated} rows repeat a sku, {len(result.refusals)} refused."
+        f"Products: {result.added} added, {result.existing} already there, "
+        f"{result.repeated} rows repeat a sku, {len(result.rejected_rows)} refused."
     )
-    _print_refusals(file, table, columns, result.refusals)
+    _print_refusals(file, table, columns, result.rejected_rows)
 
 
 @imports.command("orders", cls=Command)
@@ -105,9 +105,9 @@ def import_orders(
     total = f"{config.currency.format(result.total)} {config.currency.code}"
     click.echo(
         f"Orders: {result.accepted} accepted ({result.lines} lines, {total}), "
-        f"{result.present} already imported, {result.refused} refused."
+        f"{result.existing} already imported, {result.rejected} refused."
     )
-    _print_refusals(file, table, columns, result.refusals)
+    _print_refusals(file, table, columns, result.rejected_rows)
 
 
 def _read(
@@ -124,7 +124,9 @@ def _read(
     return table, columns
 
 
-def _print_refusals(file: Path, table: Table, columns: Columns, refusals: list[Refusal]) -> None:
+def _print_refusals(
+    file: Path, table: Table, columns: Columns, refusals: list[RejectedRow]
+) -> None:
     """Print the unused columns, and write the refused rows to a file beside this one."""
     if columns.unused():
         click.echo(f"Columns not used: {', '.join(columns.unused())}.")

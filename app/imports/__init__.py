@@ -1,1 +1,1 @@
-"""Imports of products and orders from CSV and NDJSON files: read, brought in, reported."""
+"""Imports of products and orders from CSV and NDJSON files, with a file of the rejected rows."""

@@ -1,4 +1,4 @@
-"""Where the fields of a row come from: which heading, and what fills an empty cell."""
+"""Maps the columns of a table to the fields of an import, with defaults for empty cells."""
 
 import re
 from collections.abc import Callable, Iterable, Mapping
@@ -8,33 +8,28 @@ from app.imports.tables import Row, Table
 from app.kernel.errors import Invalid, Problem
 from app.store import Document
 
-_WHOLE = re.compile(r"[+-]?[0-9]{1,18}")
-_FLAGS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+_INTEGER = re.compile(r"[+-]?[0-9]{1,18}")
+_BOOLEANS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
 Reader = Callable[[str], Any]
-"""Reads the text of a cell. Text that is no such value stays as it is: the schema refuses it."""
+"""Parses a cell's text. Text that is no such value stays text, for the schema to refuse."""
 
 
-def text(cell: str) -> str:
-    """The cell as it is."""
-    return cell
+def integer(cell: str) -> int | str:
+    """Parse 12, -3 or +4."""
+    return int(cell) if _INTEGER.fullmatch(cell) else cell
 
 
-def whole(cell: str) -> int | str:
-    """12, -3 or +4 as an integer."""
-    return int(cell) if _WHOLE.fullmatch(cell) else cell
+def boolean(cell: str) -> bool | str:
+    """Parse true, yes, 1, false, no or 0, in any case."""
+    return _BOOLEANS.get(cell.lower(), cell)
 
 
-def flag(cell: str) -> bool | str:
-    """true, yes, 1, false, no and 0, in any case, as a truth value."""
-    return _FLAGS.get(cell.lower(), cell)
-
-
-_MEANING: dict[Reader, str] = {whole: "a whole number", flag: "true or false"}
+_MEANING: dict[Reader, str] = {integer: "a whole number", boolean: "true or false"}
 
 
 class Columns:
-    """Reads the rows of one table as documents of the import's own fields."""
+    """Reads the rows of one table as documents with the import's fields."""
 
     def __init__(
         self,
@@ -43,21 +38,27 @@ class Columns:
         headings: Mapping[str, str],
         defaults: Mapping[str, str],
     ) -> None:
-        """`headings` maps fields to foreign headings, `defaults` fills what is empty or missing.
+        """`headings` maps fields to the file's headings; `defaults` fill empty or missing cells.
 
-        Raises Invalid for an unknown field, and for a mapped heading that the file has not got.
+        Raises Invalid for an unknown field, and for a heading that the file lacks or has twice.
         """
-        _refuse_unknown(fields, headings, "--column")
-        _refuse_unknown(fields, defaults, "--default")
+        for option, named in (("--column", headings), ("--default", defaults)):
+            for field in named:
+                if field not in fields:
+                    raise _invalid(
+                        f"{option}: {field!r} is not a field; there are {_join(fields)}."
+                    )
         self._table = table
         self._fields = fields
         self._sources = {field: headings.get(field, field) for field in fields}
         self._defaults = {name: _default(name, fields[name], defaults[name]) for name in defaults}
-        self._refuse_absent(headings)
-        self._refuse_doubled()
+        self._require_columns(headings)
+        for heading in self._sources.values():
+            if table.headings.count(heading) > 1:
+                raise _invalid(f"{table.name} has more than one column {heading!r}.")
 
     def read(self, row: Row) -> Document:
-        """The fields for which the row, or a default, has a value; text is trimmed."""
+        """Return the fields for which the row, or a default, has a value; text is trimmed."""
         values = {
             name: self._value(name, row.cells.get(source)) for name, source in self._sources.items()
         }
@@ -65,10 +66,10 @@ class Columns:
 
     def require(self, *fields: str) -> None:
         """Raise Invalid naming all of the fields that have neither a column nor a default."""
-        self._refuse_absent(field for field in fields if field not in self._defaults)
+        self._require_columns(field for field in fields if field not in self._defaults)
 
     def unused(self) -> list[str]:
-        """The headings of the file from which nothing is read."""
+        """Return the headings of the file from which nothing is read."""
         used = {*self._sources.values(), ""}
         return [heading for heading in self._table.headings if heading not in used]
 
@@ -79,42 +80,31 @@ class Columns:
             return self._defaults.get(name)
         return cell if self._table.is_typed else self._fields[name](cell)
 
-    def _refuse_absent(self, fields: Iterable[str]) -> None:
+    def _require_columns(self, fields: Iterable[str]) -> None:
         table = self._table
-        absent = [field for field in fields if self._sources[field] not in table.headings]
-        if not table.headings or not absent:
+        missing = [field for field in fields if self._sources[field] not in table.headings]
+        if not table.headings or not missing:
             return
-        wanted = [
+        columns = [
             self._sources[field] + ("" if self._sources[field] == field else f" (for {field})")
-            for field in absent
+            for field in missing
         ]
         raise _invalid(
-            f"{table.name} has no column {' and no column '.join(wanted)}; it has "
-            f"{_listed(table.headings)}. Name another one with --column {absent[0]}=HEADING, or "
-            f"say what counts for all rows with --default {absent[0]}=VALUE."
+            f"{table.name} has no column {' and no column '.join(columns)}; it has "
+            f"{_join(table.headings)}. Name another one with --column {missing[0]}=HEADING, or "
+            f"say what counts for all rows with --default {missing[0]}=VALUE."
         )
 
-    def _refuse_doubled(self) -> None:
-        for heading in self._sources.values():
-            if self._table.headings.count(heading) > 1:
-                raise _invalid(f"{self._table.name} has more than one column {heading!r}.")
 
-
-def _default(name: str, reader: Reader, given: str) -> Any:
-    value = reader(given)
-    if reader is not text and isinstance(value, str):
-        raise _invalid(f"--default: {name} must be {_MEANING[reader]}, not {given!r}.")
+def _default(name: str, reader: Reader, text: str) -> Any:
+    value = reader(text)
+    if reader in _MEANING and isinstance(value, str):
+        raise _invalid(f"--default: {name} must be {_MEANING[reader]}, not {text!r}.")
     return value
 
 
-def _refuse_unknown(fields: Mapping[str, Reader], named: Mapping[str, str], option: str) -> None:
-    for field in named:
-        if field not in fields:
-            raise _invalid(f"{option}: {field!r} is not a field; there are {_listed(fields)}.")
-
-
-def _listed(names: object) -> str:
-    return ", ".join(str(name) for name in names if name)  # type: ignore[attr-defined]
+def _join(names: Iterable[str]) -> str:
+    return ", ".join(name for name in names if name)
 
 
 def _invalid(message: str) -> Invalid:

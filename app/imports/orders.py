@@ -1,8 +1,8 @@
-"""Imports orders: a row for each line; rows with the same reference, wherever they stand, are one.
+"""Imports orders from a table with a row for each order line.
 
-The reference is kept in the same transaction as the order. So an import that was killed, or is run
-again, brings nothing in twice, even when an imported order was deleted since. Customer and date are
-those of an order's first row.
+Rows with the same reference, anywhere in the file, are one order; its customer and date are those
+of its first row. The reference is stored in the same transaction as the order. So an import that
+was killed, or is run again, imports nothing twice, even when an imported order was deleted since.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -13,8 +13,8 @@ from zoneinfo import ZoneInfo
 
 from marshmallow import Schema
 
-from app.imports.columns import Columns, Reader, text, whole
-from app.imports.refusals import Refusal, reason_for
+from app.imports.columns import Columns, Reader, integer
+from app.imports.rejected import RejectedRow, reason_for
 from app.imports.tables import Row, Table
 from app.kernel import clock
 from app.kernel.errors import Conflict, Invalid, Problem
@@ -24,174 +24,164 @@ from app.schema.validation import load
 from app.store import Document, Store, Transaction
 
 FIELDS: Mapping[str, Reader] = {
-    "order": text,
-    "customer_name": text,
-    "customer_email": text,
-    "product": text,
-    "quantity": whole,
-    "amount": text,
-    "order_date": text,
+    "order": str,
+    "customer_name": str,
+    "customer_email": str,
+    "product": str,
+    "quantity": integer,
+    "amount": str,
+    "order_date": str,
 }
 REQUIRED = ("order", "customer_name", "product", "quantity")
 
-ORDERS_PER_TRANSACTION = 50
-LINES_PER_TRANSACTION = 500
-"""A transaction takes no more than that, so that it never holds others up for long."""
+MAX_BATCH_ORDERS = 50
+MAX_BATCH_LINES = 500
+"""The bounds of one transaction, so that it never blocks other writers for long."""
 
 
 @dataclass
-class OrdersImported:
-    """What came of it: orders accepted (with their lines and sum), imported before, refused."""
+class OrderImportResult:
+    """Counts of orders: accepted (with their lines and sum), imported before, and rejected."""
 
     accepted: int = 0
     lines: int = 0
     total: Decimal = Decimal()
-    present: int = 0
-    refused: int = 0
-    refusals: list[Refusal] = field(default_factory=list)
+    existing: int = 0
+    rejected: int = 0
+    rejected_rows: list[RejectedRow] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
-class Ordered:
-    """One order as the file has it: its rows, and their fields."""
+class OrderRows:
+    """The rows of one order, and their fields."""
 
     reference: str
-    rows: list[Row]
-    lines: list[Document]
+    rows: list[Row] = field(default_factory=list)
+    lines: list[Document] = field(default_factory=list)
 
 
 class OrderImport:
     """The import of one table into one store."""
 
     def __init__(self, rules: OrderPolicy, schema: Schema, zone: ZoneInfo) -> None:
-        """`schema` is that of an order request; times without a zone are taken in `zone`."""
+        """`schema` is that of an order request; `zone` is that of times without one."""
         self._rules = rules
         self._schema = schema
         self._zone = zone
-        self.outcome = OrdersImported()
+        self.result = OrderImportResult()
 
     def run(
         self,
         store: Store,
         table: Table,
         columns: Columns,
-        advance: Callable[[int], None] = lambda rows: None,
-    ) -> OrdersImported:
-        """Place the orders of the table; durable on return. `advance` is told of rows dealt with.
+        on_progress: Callable[[int], None] = lambda rows: None,
+    ) -> OrderImportResult:
+        """Place the orders of the table; durable on return.
 
-        Raises what Store.transaction does; what was imported before that stays.
+        `on_progress` gets the number of rows of each batch. Raises what Store.transaction does;
+        orders imported before that stay.
         """
-        orders, strays = _grouped(table, columns)
-        self.outcome.refusals += strays
-        advance(len(strays))
+        orders = self._group(table, columns)
+        on_progress(len(self.result.rejected_rows))
         for batch in _batches(orders):
             with store.transaction() as tx:
-                for ordered in batch:
-                    self._import(tx, ordered)
-            advance(sum(len(ordered.rows) for ordered in batch))
-        return self.outcome
+                for order in batch:
+                    self._import(tx, order)
+            on_progress(sum(len(order.rows) for order in batch))
+        return self.result
 
-    def _import(self, tx: Transaction, ordered: Ordered) -> None:
-        """Place one order, unless it was imported before; a refused one changes nothing."""
-        if is_imported(tx, ordered.reference):
-            self.outcome.present += 1
+    def _group(self, table: Table, columns: Columns) -> list[OrderRows]:
+        """Return the orders by first appearance; rows without a valid reference are rejected."""
+        orders: dict[str, OrderRows] = {}
+        for row in table.rows:
+            line = columns.read(row)
+            reference = line.pop("order", None)
+            if not is_reference(reference):
+                reason = row.error or f"order: {REFERENCE_RULE}"
+                self.result.rejected_rows.append(RejectedRow(row, reason))
+                continue
+            order = orders.setdefault(reference, OrderRows(reference))
+            order.rows.append(row)
+            order.lines.append(line)
+        return list(orders.values())
+
+    def _import(self, tx: Transaction, order: OrderRows) -> None:
+        """Place one order, unless it was imported before; a rejected one changes nothing."""
+        if is_imported(tx, order.reference):
+            self.result.existing += 1
             return
         try:
             with tx.savepoint():
-                order = self._place(tx, ordered)
+                placed = self._place(tx, order)
         except Invalid as error:
-            self._refuse(ordered, error.problems)
+            self._reject(order, error.problems)
         except Conflict as error:
-            self._refuse(ordered, [Problem("", str(error))])
+            self._reject(order, [Problem("", str(error))])
         else:
-            self.outcome.accepted += 1
-            self.outcome.lines += len(order["items"])
-            self.outcome.total += Decimal(order["total_amount"])
+            self.result.accepted += 1
+            self.result.lines += len(placed["items"])
+            self.result.total += Decimal(placed["total_amount"])
 
-    def _place(self, tx: Transaction, ordered: Ordered) -> Document:
-        _refuse_faulty(ordered)
-        request = load(self._schema, _request(ordered))
-        order_date = self._moment(ordered.lines[0].get("order_date"))
-        return import_order(tx, self._rules, ordered.reference, request, order_date)
+    def _place(self, tx: Transaction, order: OrderRows) -> Document:
+        problems = [
+            Problem(f"/items/{place}", row.error)
+            for place, row in enumerate(order.rows)
+            if row.error
+        ]
+        if problems:
+            raise Invalid(problems)
+        first = order.lines[0]
+        request = _pick(first, "customer_name", "customer_email") | {
+            "items": [_pick(line, "product", "quantity", "amount") for line in order.lines]
+        }
+        request, order_date = load(self._schema, request), self._order_date(first)
+        return import_order(tx, self._rules, order.reference, request, order_date)
 
-    def _moment(self, written: Any) -> str | None:
-        """The order date as text of ours, None when none is given. Raises Invalid."""
-        if written is None:
-            return None
+    def _order_date(self, line: Document) -> str | None:
+        """Return the order date as a stored time, None when there is none. Raises Invalid."""
         try:
-            return clock.parse_input(str(written), self._zone)
+            return (
+                clock.parse_input(str(line["order_date"]), self._zone)
+                if "order_date" in line
+                else None
+            )
         except ValueError as error:
             raise Invalid([Problem("/order_date", str(error))]) from None
 
-    def _refuse(self, ordered: Ordered, problems: Sequence[Problem]) -> None:
-        """Every row of the order is refused: for its own faults, or for those of another row."""
-        reasons: dict[int, list[str]] = {}
+    def _reject(self, order: OrderRows, problems: Sequence[Problem]) -> None:
+        """Reject every row of the order: for its own problems, or for those of another row."""
+        by_place: dict[int, list[Problem]] = {}
         for problem in problems:
-            place = _place_of(problem)
-            reasons.setdefault(place, []).append(reason_for(problem, ordered.lines[place]))
-        others = f"its order is refused because of line {ordered.rows[min(reasons)].line}"
-        self.outcome.refused += 1
-        self.outcome.refusals += [
-            Refusal(row, "; ".join(reasons.get(place, [others])))
-            for place, row in enumerate(ordered.rows)
-        ]
+            by_place.setdefault(_place_of(problem), []).append(problem)
+        other = f"its order is refused because of line {order.rows[min(by_place)].line}"
+        self.result.rejected += 1
+        for place, (row, line) in enumerate(zip(order.rows, order.lines, strict=True)):
+            reason = reason_for(by_place[place], line) if place in by_place else other
+            self.result.rejected_rows.append(RejectedRow(row, reason))
 
 
-def _grouped(table: Table, columns: Columns) -> tuple[list[Ordered], list[Refusal]]:
-    """The orders of the table by first appearance, and the rows that belong to none."""
-    orders: dict[str, Ordered] = {}
-    strays: list[Refusal] = []
-    for row in table.rows:
-        line = columns.read(row)
-        reference = line.pop("order", None)
-        if not is_reference(reference):
-            strays.append(Refusal(row, row.fault or f"order: {REFERENCE_RULE}"))
-            continue
-        ordered = orders.setdefault(reference, Ordered(reference, [], []))
-        ordered.rows.append(row)
-        ordered.lines.append(line)
-    return list(orders.values()), strays
-
-
-def _batches(orders: list[Ordered]) -> Iterator[list[Ordered]]:
-    """The orders in portions, each small enough for one transaction."""
-    batch: list[Ordered] = []
+def _batches(orders: list[OrderRows]) -> Iterator[list[OrderRows]]:
+    """Yield the orders in batches, each small enough for one transaction."""
+    batch: list[OrderRows] = []
     lines = 0
-    for ordered in orders:
-        too_many = lines + len(ordered.rows) > LINES_PER_TRANSACTION
-        if batch and (too_many or len(batch) == ORDERS_PER_TRANSACTION):
+    for order in orders:
+        is_full = len(batch) == MAX_BATCH_ORDERS or lines + len(order.rows) > MAX_BATCH_LINES
+        if batch and is_full:
             yield batch
             batch, lines = [], 0
-        batch.append(ordered)
-        lines += len(ordered.rows)
+        batch.append(order)
+        lines += len(order.rows)
     if batch:
         yield batch
 
 
-def _refuse_faulty(ordered: Ordered) -> None:
-    faults = [
-        Problem(f"/items/{place}", row.fault) for place, row in enumerate(ordered.rows) if row.fault
-    ]
-    if faults:
-        raise Invalid(faults)
-
-
-def _request(ordered: Ordered) -> Document:
-    """The order as POST /order would have it."""
-    customer = {
-        name: ordered.lines[0][name]
-        for name in ("customer_name", "customer_email")
-        if name in ordered.lines[0]
-    }
-    items = [
-        {name: line[name] for name in ("product", "quantity", "amount") if name in line}
-        for line in ordered.lines
-    ]
-    return customer | {"items": items}
+def _pick(line: Document, *names: str) -> dict[str, Any]:
+    return {name: line[name] for name in names if name in line}
 
 
 def _place_of(problem: Problem) -> int:
-    """The order line that a problem points at; the first one when it points at the whole order."""
+    """Return the place of the order line that a problem is about; 0 for one of the whole order."""
     match problem.pointer.split("/"):
         case ["", "items", place, *_]:
             return int(place)

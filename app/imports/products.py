@@ -1,40 +1,44 @@
-"""Imports products: a row each. The first good row of a sku wins; one in the store stays."""
+"""Imports products from a table with a row for each product.
+
+The first valid row of a sku counts; a product that the store has already is left unchanged.
+"""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from marshmallow import Schema
 
-from app.imports.columns import Columns, Reader, flag, text, whole
-from app.imports.refusals import Refusal, reason_for
+from app.imports.columns import Columns, Reader, boolean, integer
+from app.imports.rejected import RejectedRow, reason_for
 from app.imports.tables import Row, Table
 from app.inventory.service import add_product
-from app.kernel.errors import Invalid
+from app.kernel.errors import Invalid, Problem
 from app.schema.validation import load
-from app.store import Document, Store, Transaction
+from app.store import Document, Store
 
 FIELDS: Mapping[str, Reader] = {
-    "sku": text,
-    "name": text,
-    "price": text,
-    "quantity": whole,
-    "category": text,
-    "low_stock_threshold": whole,
-    "backorder": flag,
+    "sku": str,
+    "name": str,
+    "price": str,
+    "quantity": integer,
+    "category": str,
+    "low_stock_threshold": integer,
+    "backorder": boolean,
 }
 REQUIRED = ("sku", "price")
 
-ROWS_PER_TRANSACTION = 250
+BATCH_ROWS = 250
+"""The rows of one transaction."""
 
 
 @dataclass
-class ProductsImported:
-    """What came of it, in rows: added, in the store already, of a sku that came before, refused."""
+class ProductImportResult:
+    """Counts of rows: added, in the store already, with a sku that came before, and rejected."""
 
     added: int = 0
-    present: int = 0
+    existing: int = 0
     repeated: int = 0
-    refusals: list[Refusal] = field(default_factory=list)
+    rejected_rows: list[RejectedRow] = field(default_factory=list)
 
 
 def import_products(
@@ -42,46 +46,40 @@ def import_products(
     schema: Schema,
     table: Table,
     columns: Columns,
-    advance: Callable[[int], None] = lambda rows: None,
-) -> ProductsImported:
-    """Add the products of the table; durable on return. `advance` is told of rows dealt with.
+    on_progress: Callable[[int], None] = lambda rows: None,
+) -> ProductImportResult:
+    """Add the products of the table; durable on return.
 
-    Raises what Store.transaction does; what was added before that stays.
+    `on_progress` gets the number of rows of each batch. Raises what Store.transaction does;
+    products added before that stay.
     """
-    outcome, seen = ProductsImported(), set[str]()
-    for start in range(0, len(table.rows), ROWS_PER_TRANSACTION):
-        rows = table.rows[start : start + ROWS_PER_TRANSACTION]
+    result, seen = ProductImportResult(), set[str]()
+    for start in range(0, len(table.rows), BATCH_ROWS):
+        rows = table.rows[start : start + BATCH_ROWS]
         with store.transaction() as tx:
             for row in rows:
-                _import_row(tx, schema, row, columns.read(row), seen, outcome)
-        advance(len(rows))
-    return outcome
+                fields = columns.read(row)
+                sku = fields.get("sku")
+                if isinstance(sku, str) and sku in seen:
+                    result.repeated += 1
+                    continue
+                fields = {"name": sku or "-"} | fields
+                try:
+                    product = _product(schema, row, fields)
+                except Invalid as error:
+                    reason = reason_for(error.problems, fields)
+                    result.rejected_rows.append(RejectedRow(row, reason))
+                    continue
+                seen.update((product["sku"], fields["sku"]))
+                is_added = add_product(tx, product)
+                result.added += is_added
+                result.existing += not is_added
+        on_progress(len(rows))
+    return result
 
 
-def _import_row(
-    tx: Transaction,
-    schema: Schema,
-    row: Row,
-    fields: Document,
-    seen: set[str],
-    outcome: ProductsImported,
-) -> None:
-    sku = fields.get("sku")
-    if isinstance(sku, str) and sku in seen:
-        outcome.repeated += 1
-        return
-    if row.fault:
-        outcome.refusals.append(Refusal(row, row.fault))
-        return
-    document = {"name": sku or "-"} | fields
-    try:
-        product = load(schema, document)
-    except Invalid as error:
-        reasons = [reason_for(problem, document) for problem in error.problems]
-        outcome.refusals.append(Refusal(row, "; ".join(reasons)))
-        return
-    seen.update((product["sku"], fields["sku"]))
-    if add_product(tx, product):
-        outcome.added += 1
-    else:
-        outcome.present += 1
+def _product(schema: Schema, row: Row, fields: Document) -> Document:
+    """Return the product of a row. Raises Invalid."""
+    if row.error:
+        raise Invalid([Problem("", row.error)])
+    return load(schema, fields)

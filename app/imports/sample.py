@@ -1,4 +1,4 @@
-"""The sample catalogue, sample/products.csv, which a new shop begins with."""
+"""Adds the sample catalogue, sample/products.csv, to a new shop."""
 
 from pathlib import Path
 
@@ -15,7 +15,7 @@ SAMPLE = Path(__file__).parents[2] / "sample" / "products.csv"
 
 
 def add_sample(store: Store, currency: Currency) -> int:
-    """Give a shop without products and orders the sample; returns how many products that were."""
+    """Add the sample to a shop without products and orders; return the number of products added."""
     with store.read() as view:
         is_new = not view.count(PRODUCTS.name) and not view.count(ORDERS.name)
     if not is_new or not SAMPLE.exists():

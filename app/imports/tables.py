@@ -1,8 +1,8 @@
 """Reads a table from a file: CSV as spreadsheets write it, or NDJSON.
 
-CSV (RFC 4180): the first row holds the headings; the delimiter is whichever of comma, semicolon and
-tab stands most often in it. NDJSON: one JSON object a line; its member names are the headings.
-Both are UTF-8, with or without a byte order mark. Empty rows don't count.
+CSV (RFC 4180): the first row has the headings; the delimiter is the one of comma, semicolon and tab
+that occurs most often in it. NDJSON: one JSON object a line; its member names are the headings.
+Both are UTF-8, with or without a byte order mark. Empty rows are ignored.
 """
 
 import csv
@@ -21,18 +21,18 @@ NDJSON_SUFFIXES = (".ndjson", ".jsonl")
 
 @dataclass(frozen=True)
 class Row:
-    """One row: the line it begins on, its cells by heading, and what is wrong with its shape."""
+    """One row: the line it begins on, its cells by heading, and an error in its number of cells."""
 
     line: int
     cells: dict[str, Any]
-    fault: str = ""
+    error: str = ""
 
 
 @dataclass(frozen=True)
 class Table:
-    """What a file holds. `name` is the file's name, for messages.
+    """The contents of a file. `name` is the file's name, for messages.
 
-    `is_typed`: the cells are JSON values and taken at their word; else they are text to be read.
+    `is_typed`: the cells are JSON values and used as they are; otherwise they are text to parse.
     """
 
     name: str
@@ -42,8 +42,8 @@ class Table:
 
 
 def read_table(path: Path) -> Table:
-    """The table in the file. Raises Malformed, naming file, line and reason, when there is none."""
-    text = _text_of(path)
+    """Read the table in a file. Raises Malformed with file, line and reason when there is none."""
+    text = _read_text(path)
     if not text.strip():
         raise Malformed(f"{path.name} is empty.")
     if path.suffix.lower() in NDJSON_SUFFIXES or text.lstrip().startswith("{"):
@@ -55,7 +55,7 @@ def read_table(path: Path) -> Table:
     return _read_csv(path.name, text)
 
 
-def _text_of(path: Path) -> str:
+def _read_text(path: Path) -> str:
     try:
         data = path.read_bytes()
     except OSError as error:
@@ -75,14 +75,14 @@ def _read_csv(name: str, text: str) -> Table:
     _, first = next(lines)
     headings = tuple(cell.strip() for cell in first)
     rows = [
-        Row(line, dict(zip(headings, cells, strict=False)), _shape_fault(headings, cells))
+        Row(line, dict(zip(headings, cells, strict=False)), _count_error(headings, cells))
         for line, cells in lines
     ]
     return Table(name, headings, rows, is_typed=False)
 
 
 def _csv_lines(name: str, text: str) -> Iterator[tuple[int, list[str]]]:
-    """Every row that is not empty, with the line it begins on."""
+    """Yield every row that is not empty, with the line it begins on."""
     heading = text.lstrip().partition("\n")[0]
     delimiter = max(DELIMITERS, key=heading.count)
     reader = csv.reader(io.StringIO(text, newline=None), delimiter=delimiter, strict=True)
@@ -98,7 +98,7 @@ def _csv_lines(name: str, text: str) -> Iterator[tuple[int, list[str]]]:
             yield line, cells
 
 
-def _shape_fault(headings: tuple[str, ...], cells: list[str]) -> str:
+def _count_error(headings: tuple[str, ...], cells: list[str]) -> str:
     if len(cells) == len(headings):
         return ""
     return f"the row has {len(cells)} cells, but there are {len(headings)} headings"
@@ -106,17 +106,17 @@ def _shape_fault(headings: tuple[str, ...], cells: list[str]) -> str:
 
 def _read_ndjson(name: str, text: str) -> Table:
     rows = [
-        Row(line, _json_object(f"{name}, line {line}", written))
-        for line, written in enumerate(text.split("\n"), 1)
-        if written.strip()
+        Row(line, _json_object(f"{name}, line {line}", json))
+        for line, json in enumerate(text.split("\n"), 1)
+        if json.strip()
     ]
     headings = tuple(dict.fromkeys(heading for row in rows for heading in row.cells))
     return Table(name, headings, rows, is_typed=True)
 
 
-def _json_object(where: str, written: str) -> dict[str, Any]:
+def _json_object(where: str, json: str) -> dict[str, Any]:
     try:
-        value = strict_json.loads(written.encode())
+        value = strict_json.loads(json.encode())
     except (Malformed, Invalid) as error:
         raise Malformed(f"{where}: {str(error).replace('line 1, ', '')}") from None
     if not isinstance(value, dict):

@@ -16,11 +16,12 @@ from app.http.security.identity import current
 from app.inventory import schemas, service
 from app.inventory.documents import LEDGER, PRODUCTS
 from app.inventory.queries import find_product
-from app.inventory.search import has_words, search
 from app.kernel.errors import Invalid, Problem
 from app.kernel.money import Currency
+from app.kernel.text_search import has_words, words_of
 from app.schema.validation import load
 from app.store import Document, IndexValue, Page, Store, Transaction
+from app.store.matching import find_matching
 
 
 class SkuConverter(PathConverter):
@@ -145,17 +146,22 @@ def _page(store: Store, wanted: Document, after: str | None, limit: int) -> Page
     filters: dict[str, IndexValue] = {
         name: wanted[name] for name in ("category", "stock_status") if name in wanted
     }
-    is_archived, words = wanted["archived"] == "true", wanted.get("q", "")
+    is_archived, words = wanted["archived"] == "true", words_of(wanted.get("q", ""))
     # the other indexes leave out archived products
     where = {"archived": 1} if is_archived else filters or {"archived": 0}
     if not words and not (is_archived and filters):
         with store.read() as view:
             return view.find(PRODUCTS.name, where, after=after, limit=limit)
 
-    def is_wanted(product: Document) -> bool:
-        return has_words(product, words) and filters.items() <= product.items()
-
-    return search(store, where, is_wanted, after, limit)
+    return find_matching(
+        store,
+        lambda view, after, limit: view.find(PRODUCTS.name, where, after=after, limit=limit),
+        lambda each: (
+            has_words(words, each["name"], each["sku"]) and filters.items() <= each.items()
+        ),
+        after=after,
+        limit=limit,
+    )
 
 
 def _adjustment(body: Document, change: Schema, count: Schema) -> Document:

@@ -1,1 +1,1 @@
-"""Notification: e-mail to customers."""
+"""Notification: e-mail to customers and to the manager, by SMTP or into a Maildir folder."""

@@ -1,7 +1,7 @@
-"""What notification does with an event: it sends mail.
+"""The notification handler: sends the mail about an event.
 
-The mail tells of the event, not of what the order has become since, so its text comes from the
-event's own data. It runs outside the store and may run twice: the Message-ID is the event's id.
+A mail describes the event, not the order's present state, so its text comes from the event's data.
+The handler runs outside transactions and may run twice: the Message-ID is made of the event's id.
 """
 
 from collections.abc import Callable, Container
@@ -12,19 +12,19 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 from app.events.registry import Skipped
 from app.events.types import Envelope
 from app.kernel import clock
-from app.notification.mail_templates import letter_about, recipient_of
-from app.notification.message import Attachment, bare_address, composed, header_lines, mailbox
+from app.notification import message
+from app.notification.mail_templates import recipient_of, template_for
 from app.notification.transport import Mail, Transport
 
 Receipt = Callable[[Envelope], bytes]
-"""Makes the receipt that belongs to a payment.captured, as PDF."""
+"""Renders the receipt of a payment.captured as PDF."""
 
 
 class Notifier:
     """Sends mail from one address by one transport.
 
-    `manager` is who hears of low stock; `letters` are those that are sent at all; `url` is where
-    customers find the shop. Raises ValueError when `sender` is no mailbox.
+    `enabled` are the mail templates in use; `manager` gets the mails about low stock; `url` is the
+    shop's address, for links to an order's page. Raises ValueError when `sender` is not a mailbox.
     """
 
     def __init__(
@@ -32,50 +32,56 @@ class Notifier:
         transport: Transport,
         sender: str,
         *,
-        letters: Container[str],
+        enabled: Container[str],
         manager: str | None = None,
         url: str | None = None,
         receipt: Receipt | None = None,
     ) -> None:
         self._transport = transport
-        self._letters = letters
+        self._enabled = enabled
         self._manager = manager
         self._url = url
         self._receipt = receipt
-        self._from, self._address = mailbox(sender)
+        self._from, self._address = message.parse_mailbox(sender)
         self._templates = Environment(
             loader=PackageLoader("app.notification"),
             autoescape=select_autoescape(["html"]),
             undefined=StrictUndefined,
             trim_blocks=True,
             lstrip_blocks=True,
-            auto_reload=False,  # or each mail would look at the files of its templates
+            auto_reload=False,  # otherwise each mail checks the template files for changes
         )
         self._templates.globals["shop"] = parseaddr(sender)[0] or self._address
 
     def precheck(self, event: Envelope) -> None:
-        """Raise Skipped when no mail tells of `event`, or there is nobody to tell."""
-        recipient_of(self._letter(event), event, self._manager)
+        """Raise Skipped when there is no mail to send about `event`, or nobody to send it to."""
+        self._select(event)
 
     def on_event(self, event: Envelope) -> None:
-        """Send the mail that tells of `event`. Raises Skipped as `consider` does.
+        """Send the mail about `event`. Raises Skipped as `precheck` does.
 
-        Raises OSError, Unavailable and Refused as the transport does, ValueError for an address
-        that cannot be one.
+        Raises OSError, Unavailable and Refused as the transport does, and ValueError for an invalid
+        address.
         """
-        self._transport.send(self.mail(event, self._letter(event)))
+        self._transport.send(self._mail(event, *self._select(event)))
 
-    def mail(self, event: Envelope, letter: str) -> Mail:
-        """The mail; the same event and letter make the same bytes."""
-        recipient = bare_address(recipient_of(letter, event, self._manager))
-        attachment = self._attachment(event, letter)
-        told = event.data | {
+    def _select(self, event: Envelope) -> tuple[str, str]:
+        """Return the mail template and the recipient."""
+        template = template_for(event)
+        if template not in self._enabled:
+            raise Skipped(f"no mail: DAYBOOK_MAILS does not name {template}")
+        return template, recipient_of(template, event, self._manager)
+
+    def _mail(self, event: Envelope, template: str, recipient: str) -> Mail:
+        """Render the mail. The same event makes the same bytes."""
+        attachment = self._attachment(event, template)
+        data = event.data | {
             "is_receipt_attached": attachment is not None,
-            "link": self._link(event, letter),
+            "link": self._link(event, template),
         }
-        subject, _, text = self._rendered(f"{letter}.txt", told).partition("\n\n")
-        subject = subject.removeprefix("Subject: ")
-        headers = header_lines(
+        head, _, text = self._render(f"{template}.txt", data).partition("\n\n")
+        subject = head.removeprefix("Subject: ")
+        headers = message.format_headers(
             {
                 "From": self._from,
                 "Subject": subject,
@@ -84,30 +90,27 @@ class Notifier:
                 "Auto-Submitted": "auto-generated",
             }
         )
-        data = composed(
-            f"To: {recipient}\n{headers}",
+        composed = message.compose(
+            f"To: {message.checked_address(recipient)}\n{headers}",
             f"={event.id}=",
             f"{text}\n",
-            self._rendered(f"{letter}.html", told | {"subject": subject}),
+            self._render(f"{template}.html", data | {"subject": subject}),
             attachment,
         )
-        return Mail(f"{event.id}.notification", self._address, recipient, data)
+        return Mail(f"{event.id}.notification", self._address, recipient, composed)
 
-    def _letter(self, event: Envelope) -> str:
-        letter = letter_about(event)
-        if letter not in self._letters:
-            raise Skipped(f"no mail: DAYBOOK_MAILS does not name {letter}")
-        return letter
-
-    def _rendered(self, template: str, data: dict[str, object]) -> str:
+    def _render(self, template: str, data: dict[str, object]) -> str:
         return self._templates.get_template(template).render(data)
 
-    def _link(self, event: Envelope, letter: str) -> str | None:
-        """Where the customer finds the order, if there is a page for it and it still is there."""
+    def _link(self, event: Envelope, template: str) -> str | None:
+        """Return the address of the order's page, if it has one and still exists."""
         link = event.data.get("order", {}).get("link")
-        return f"{self._url}/orders/{link}" if self._url and link and letter != "deleted" else None
+        has_page = self._url and link and template != "deleted"
+        return f"{self._url}/orders/{link}" if has_page else None
 
-    def _attachment(self, event: Envelope, letter: str) -> Attachment | None:
-        if letter != "receipt" or self._receipt is None:
+    def _attachment(self, event: Envelope, template: str) -> message.Attachment | None:
+        if template != "receipt" or self._receipt is None:
             return None
-        return Attachment(f"receipt-{event.data['order']['number']}.pdf", self._receipt(event))
+        return message.Attachment(
+            f"receipt-{event.data['order']['number']}.pdf", self._receipt(event)
+        )

@@ -1,69 +1,55 @@
-"""Which letter tells of an event, to whom; and when there is nothing to tell.
+"""Selects the mail template for an event, and the recipient; or raises Skipped with the reason.
 
-A customer hears of each thing once, and of nothing that another letter tells better. The names of
-the letters are those of the templates, and of DAYBOOK_MAILS.
+A customer gets one mail about one change, so events that another mail covers are skipped. The names
+of the templates are those that DAYBOOK_MAILS lists.
 """
 
+from app.events import types
 from app.events.registry import Skipped
-from app.events.types import (
-    Envelope,
-    InventoryBackordered,
-    InventoryReserved,
-    OrderCancelled,
-    OrderDeleted,
-    OrderDelivered,
-    OrderFulfilled,
-    OrderPlaced,
-    OrderUpdated,
-    PaymentCaptured,
-    PaymentFailed,
-    PaymentRefunded,
-    ProductLowStock,
-    ProductLowStockDigest,
-)
-from app.kernel.order_states import OPEN
+from app.events.types import Envelope
 from app.store import Document
 
-LETTERS = {
-    OrderPlaced.type: "placed",
-    OrderUpdated.type: "changed",
-    OrderCancelled.type: "cancelled",
-    OrderDeleted.type: "deleted",
-    InventoryReserved.type: "confirmed",
-    InventoryBackordered.type: "backordered",
-    PaymentCaptured.type: "receipt",
-    PaymentFailed.type: "declined",
-    PaymentRefunded.type: "refunded",
-    OrderFulfilled.type: "shipped",
-    OrderDelivered.type: "delivered",
-    ProductLowStock.type: "low_stock",
-    ProductLowStockDigest.type: "low_stock_digest",
+TEMPLATES = {
+    types.OrderPlaced.type: "placed",
+    types.OrderUpdated.type: "changed",
+    types.OrderCancelled.type: "cancelled",
+    types.OrderDeleted.type: "deleted",
+    types.InventoryReserved.type: "confirmed",
+    types.InventoryBackordered.type: "backordered",
+    types.PaymentCaptured.type: "receipt",
+    types.PaymentFailed.type: "declined",
+    types.PaymentRefunded.type: "refunded",
+    types.OrderFulfilled.type: "shipped",
+    types.OrderDelivered.type: "delivered",
+    types.ProductLowStock.type: "low_stock",
+    types.ProductLowStockDigest.type: "low_stock_digest",
 }
-"""For each event its letter; `available` is the one that an order gets that had to wait."""
+"""The mail template of each event type; `available` is that of an order that had to wait."""
 
-FOR_MANAGER = frozenset({"low_stock", "low_stock_digest"})
+_FOR_MANAGER = frozenset({"low_stock", "low_stock_digest"})
+_ENDED = frozenset({"cancelled", "failed", "shipped", "delivered"})
 
 
-def letter_about(event: Envelope) -> str:
-    """The name of the letter. Raises Skipped when another letter tells it, or nobody would care."""
-    letter = LETTERS[event.type]
+def template_for(event: Envelope) -> str:
+    """Return the mail template for an event. Raises Skipped when no mail is to be sent about it."""
+    template = TEMPLATES[event.type]
     order: Document = event.data.get("order", {})
-    if letter == "confirmed" and order["status"] != "placed":
+    if template == "confirmed" and order["status"] != "placed":
         if order["status"] == "confirmed":
             raise Skipped("no mail: the order had been confirmed before")
-        letter = "available"
-    if letter == "backordered" and not all(line["backorder"] for line in event.data["short"]):
+        template = "available"
+    if template == "backordered" and not all(line["backorder"] for line in event.data["short"]):
         raise Skipped("no mail: the order cannot wait; the mail about its end says why")
-    if letter == "cancelled" and order["status"] == order["payment_status"] == "failed":
-        raise Skipped("no mail: the one about the declined payment tells it")
-    if letter == "deleted" and order["status"] not in OPEN:
+    if template == "cancelled" and order["status"] == order["payment_status"] == "failed":
+        raise Skipped("no mail: the mail about the declined payment says so")
+    if template == "deleted" and order["status"] in _ENDED:
         raise Skipped(f"no mail: the order was {order['status']} when it was deleted")
-    return letter
+    return template
 
 
-def recipient_of(letter: str, event: Envelope, manager: str | None) -> str:
-    """The address. Raises Skipped when there is none."""
-    if letter in FOR_MANAGER:
+def recipient_of(template: str, event: Envelope, manager: str | None) -> str:
+    """Return the recipient's address. Raises Skipped when there is none."""
+    if template in _FOR_MANAGER:
         if not manager:
             raise Skipped("no mail: DAYBOOK_MANAGER_EMAIL is not set")
         return manager

@@ -1,6 +1,6 @@
-"""SMTP connections between two mails: kept for the next one, and ended when none comes.
+"""A pool of SMTP connections: kept for the next mail, and closed when idle.
 
-Opening one costs more than a mail, with STARTTLS and a password several times as much.
+Opening a connection costs more than a mail; with STARTTLS and a password several times as much.
 """
 
 import smtplib
@@ -10,81 +10,79 @@ from contextlib import suppress
 from time import monotonic
 from typing import NamedTuple
 
-IDLE_S = 2.0
-"""So long a connection waits for another mail; servers have few places, and others need them."""
+IDLE_MAX_S = 2.0
+"""The time that an idle connection is kept; servers allow few connections at a time."""
 
-MOST_MAILS = 50
-"""Many servers end a connection after so many mails, or slow it down."""
+MAX_MAILS = 50
+"""The mails sent over one connection; many servers close or slow down one that sends more."""
 
 
 class Connection(NamedTuple):
-    """A server that knows us and is ready for a mail; it has taken `mails` before."""
+    """A connection that is ready for a mail; it has sent `mails` before."""
 
     server: smtplib.SMTP
     mails: int = 0
 
-    def end(self) -> None:
-        """Say good-bye; what goes wrong now changes nothing about any mail."""
+    def close(self) -> None:
+        """Quit and close; errors are ignored, since no mail depends on them."""
         with suppress(OSError):  # also what smtplib raises
             self.server.quit()
         self.server.close()
 
 
-class Connections:
-    """Those that wait. Safe for threads."""
+class ConnectionPool:
+    """The idle connections to one server. Safe for threads."""
 
-    def __init__(self, idle_s: float = IDLE_S) -> None:
-        self._idle_s = idle_s
+    def __init__(self, idle_max_s: float = IDLE_MAX_S) -> None:
+        self._idle_max_s = idle_max_s
         self._lock = threading.Lock()
-        self._waiting: list[tuple[float, Connection]] = []
-        self._watch: threading.Timer | None = None
-        weakref.finalize(self, _close_all, self._waiting)
+        self._idle: list[tuple[float, Connection]] = []
+        self._timer: threading.Timer | None = None
+        weakref.finalize(self, _close_all, self._idle)
 
-    def take(self) -> Connection | None:
-        """One that still answers, or None: a server may have ended it without a word."""
+    def acquire(self) -> Connection | None:
+        """Take an idle connection that still responds; None when there is none.
+
+        Each is tested first, because a server may have closed it without notice.
+        """
         while True:
             with self._lock:
-                if not self._waiting:
+                if not self._idle:
                     return None
-                _, connection = self._waiting.pop()
+                _, connection = self._idle.pop()
             with suppress(OSError):
                 if connection.server.rset()[0] == 250:
                     return connection
             connection.server.close()
 
-    def keep(self, connection: Connection) -> None:
-        """Have one that took a mail, or refused it, wait for the next."""
-        if connection.mails + 1 >= MOST_MAILS:
-            connection.end()
+    def release(self, connection: Connection) -> None:
+        """Return a connection that has sent a mail, or had it refused, to the pool."""
+        if connection.mails + 1 >= MAX_MAILS:
+            connection.close()
             return
         with self._lock:
-            self._waiting.append((monotonic(), connection._replace(mails=connection.mails + 1)))
-            self._look_later()
+            self._idle.append((monotonic(), connection._replace(mails=connection.mails + 1)))
+            self._start_timer()
 
-    def _look_later(self) -> None:
-        """The caller holds the lock."""
-        if self._watch is None and self._waiting:
-            self._watch = threading.Timer(self._idle_s, _look, (weakref.ref(self),))
-            self._watch.daemon = True
-            self._watch.start()
-
-    def end_idle(self) -> None:
-        """End those for which no mail came."""
-        since = monotonic() - self._idle_s
+    def close_idle(self) -> None:
+        """Close the connections that have been idle for too long."""
+        since = monotonic() - self._idle_max_s
         with self._lock:
-            self._watch = None
-            idle = [each for at, each in self._waiting if at <= since]
-            self._waiting[:] = [(at, each) for at, each in self._waiting if at > since]
-            self._look_later()
-        for each in idle:
-            each.end()
+            self._timer = None
+            expired = [each for at, each in self._idle if at <= since]
+            self._idle[:] = [(at, each) for at, each in self._idle if at > since]
+            self._start_timer()
+        for each in expired:
+            each.close()
+
+    def _start_timer(self) -> None:
+        """Have close_idle called later, unless it will be. The caller holds the lock."""
+        if self._timer is None and self._idle:
+            self._timer = threading.Timer(self._idle_max_s, self.close_idle)
+            self._timer.daemon = True
+            self._timer.start()
 
 
-def _look(connections: "weakref.ref[Connections]") -> None:
-    if found := connections():
-        found.end_idle()
-
-
-def _close_all(waiting: list[tuple[float, Connection]]) -> None:
-    for _, each in waiting:
+def _close_all(idle: list[tuple[float, Connection]]) -> None:
+    for _, each in idle:
         each.server.close()

@@ -1,4 +1,4 @@
-"""How a mail leaves the house: what every transport takes, and what it raises."""
+"""The mail transport protocol: what each transport takes, and what it raises."""
 
 from typing import NamedTuple, Protocol
 
@@ -6,10 +6,10 @@ from app.kernel.errors import DaybookError
 
 
 class Mail(NamedTuple):
-    """A mail as it is sent.
+    """A mail ready to be sent.
 
-    `name` (letters, digits, dots, dashes) is the same whenever it is the same mail. `sender` and
-    `recipient` are bare addresses. `data` is the whole message (RFC 5322), its lines ended by LF.
+    `name` (letters, digits, dots, dashes) is the same whenever the mail is the same. `sender` and
+    `recipient` are bare addresses. `data` is the whole message (RFC 5322) with LF line ends.
     """
 
     name: str
@@ -19,11 +19,11 @@ class Mail(NamedTuple):
 
 
 class Refused(DaybookError):
-    """The mail is refused for good: trying again cannot help, so it goes to failure.json."""
+    """The mail is refused for good: retries cannot help, so it goes to failure.json."""
 
 
 class Transport(Protocol):
-    """Takes mails to where they are read. Safe for threads."""
+    """Delivers mails. Safe for threads."""
 
     def send(self, mail: Mail) -> None:
-        """Deliver. Raises Unavailable or OSError when that cannot be done now, Refused if never."""
+        """Deliver. Raises Unavailable or OSError when a retry may help, Refused when it cannot."""

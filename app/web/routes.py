@@ -1,4 +1,4 @@
-"""All pages, grouped by who may see them."""
+"""Registers all pages, grouped by the role that may see them."""
 
 from flask import Blueprint, Flask, url_for
 
@@ -14,34 +14,33 @@ from app.web.sign_in import oidc, password
 
 GROUPS = {
     "customer": (shop, order_page, live),
-    "door": (password, oidc),
+    "sign_in": (password, oidc),
     "clerk": (orders, shipping, mailbox),
     "manager": (stock, overview),
     "operator": (events,),
 }
-STAFF = {
-    "Desk": "web.clerk.show_desk",
+STAFF_PAGES = {
+    "Desk": "web.clerk.show_orders",
     "Stock": "web.manager.show_stock",
     "Shipping": "web.clerk.show_shipping",
-    "Mail": "web.clerk.show_mails",
+    "Mail": "web.clerk.show_mailbox",
     "Events": "web.operator.show_events",
     "Overview": "web.manager.show_overview",
 }
-"""The pages between which the staff goes, in the order in which the bar shows them; each sees those
-that their role may use."""
+"""The pages in the navigation bar, in its order; the bar shows those that the role may see."""
 
 
-def install(app: Flask, site: PageContext) -> None:
-    """Put the pages into the application."""
+def install(app: Flask, context: PageContext) -> None:
+    """Register the pages with the application."""
     groups = []
-    for name, parts in GROUPS.items():
+    for name, modules in GROUPS.items():
         group = Blueprint(name, __name__)
-        for part in parts:
-            part.add_to(group, site)
+        for module in modules:
+            module.add_to(group, context)
         groups.append(group)
-    install_pages(app, site, *groups)
+    install_pages(app, context, *groups)
     app.jinja_env.globals["staff_pages"] = lambda: {
         name: url_for(endpoint)
-        for name, endpoint in STAFF.items()
+        for name, endpoint in STAFF_PAGES.items()
         if current().may(PERMISSIONS[endpoint])
     }

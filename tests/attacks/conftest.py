@@ -58,7 +58,7 @@ class Scene:
     def form_of(self, role: str) -> str:
         """The CSRF token of that browser's forms."""
         page = Page(self.client.get("/sign-in", headers=self.as_user(role)))
-        return page.fields["forgery"]["value"]
+        return page.fields["csrf_token"]["value"]
 
     def send(self, role: str, path: str, **fields: str) -> TestResponse:
         """Send a form as this user, with its CSRF token."""

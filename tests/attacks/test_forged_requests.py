@@ -46,22 +46,22 @@ def test_every_form_is_attacked(shop: Scene) -> None:
 
 @pytest.mark.parametrize("path", FORMS)
 @pytest.mark.parametrize(
-    "forgery", ["left out", "empty", "of another browser", "of a clerk", "planted with a cookie"]
+    "token", ["left out", "empty", "of another browser", "of a clerk", "planted with a cookie"]
 )
-def test_a_forged_form_changes_nothing(shop: Scene, path: str, forgery: str) -> None:
+def test_a_forged_form_changes_nothing(shop: Scene, path: str, token: str) -> None:
     """The browser sends the operator's cookie, but the form has no valid CSRF token."""
     sent = (
         FORMS[path]
         | {
             "left out": {},
-            "empty": {"forgery": ""},
-            "of another browser": {"forgery": "A" * 22},
-            "of a clerk": {"forgery": shop.form_of("clerk")},
-            "planted with a cookie": {"forgery": "B" * 22},
-        }[forgery]
+            "empty": {"csrf_token": ""},
+            "of another browser": {"csrf_token": "A" * 22},
+            "of a clerk": {"csrf_token": shop.form_of("clerk")},
+            "planted with a cookie": {"csrf_token": "B" * 22},
+        }[token]
     )
     cookie = shop.as_user("operator")["Cookie"]
-    if forgery == "planted with a cookie":
+    if token == "planted with a cookie":
         cookie += f"; {COOKIE}={'B' * 22}"
     refused(
         shop,

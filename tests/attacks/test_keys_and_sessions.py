@@ -179,10 +179,10 @@ def test_a_planted_session_is_not_accepted(shop: Scene) -> None:
     planted = "planted-by-an-attacker-0123456789abcdefghijk"
     first = shop.client.get("/sign-in", headers={"Cookie": f"{sessions.COOKIE}={planted}"})
     form_cookie = first.headers["Set-Cookie"].partition(";")[0]
-    forgery = form_cookie.partition("=")[2]
+    token = form_cookie.partition("=")[2]
     response = shop.client.post(
         "/sign-in",
-        data={"forgery": forgery, "name": "user-clerk", "password": PASSWORD},
+        data={"csrf_token": token, "name": "user-clerk", "password": PASSWORD},
         headers={"Cookie": f"{form_cookie}; {sessions.COOKIE}={planted}"},
         content_type=FORM,
     )
@@ -216,7 +216,7 @@ def test_a_wrong_password_gives_no_access(shop: Scene, name: str, password: str)
     before = everything(shop.app)
     response = shop.client.post(
         "/sign-in",
-        data={"forgery": form_cookie.partition("=")[2], "name": name, "password": password},
+        data={"csrf_token": form_cookie.partition("=")[2], "name": name, "password": password},
         headers={"Cookie": form_cookie},
         content_type=FORM,
     )

@@ -88,7 +88,7 @@ def test_every_route_authorizes_exactly_the_permitted_callers(
     wrong = [
         (method, rule.rule, caller.title, status)
         for rule, method in _operations(app)
-        if rule.endpoint != "web.door.come_back"  # without a provider's answer it refuses everybody
+        if rule.endpoint != "web.sign_in.oidc_callback"  # refuses all without a provider's answer
         for caller in callers
         for status in [_status(client, rule, method, caller, things)]
         if (status not in (401, 403)) != _may(rule.endpoint, method, caller)
@@ -108,8 +108,9 @@ def test_the_matrix_is_not_one_of_404s(
         rule.rule: _status(client, rule, "GET", operator, things)
         for rule, method in _operations(app)
         if method == "GET" and set(rule.arguments) <= {"name", "order_id", "sku", "shipment_id"}
-        and not rule.endpoint.startswith(("docs.", "web.static", "web.door", "web.clerk.show_mail"))
-        and rule.endpoint != "web.customer.follow"
+        and not rule.endpoint.startswith(
+            ("docs.", "web.static", "web.sign_in", "web.clerk.show_mail"))
+        and rule.endpoint != "web.customer.stream_changes"
     }  # fmt: skip
     assert [path for path, status in statuses.items() if status != 200] == []
 
@@ -180,7 +181,7 @@ def test_foreign_orders_look_like_unknown_ones(
         f"{foreign['order_id']}-{secret}",
     ]
     first = client.get(f"/orders/{own['link']}")
-    form = {"forgery": Page(first).form("/cancel").fields["forgery"]["value"]}
+    form = {"csrf_token": Page(first).form("/cancel").fields["csrf_token"]["value"]}
     cookie = {"Cookie": first.headers["Set-Cookie"].partition(";")[0]}
 
     def asked(link: str) -> tuple[int, bytes]:

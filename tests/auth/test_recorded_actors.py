@@ -146,11 +146,11 @@ def test_the_ledger_and_the_product_name_the_actor(
 
 def _forms(client: FlaskClient, path: str) -> list[dict[str, str]]:
     """The forms of a page with one address, each with the values a browser would send."""
-    forgery = Page(client.get(path)).fields["forgery"]["value"]
+    token = Page(client.get(path)).fields["csrf_token"]["value"]
     product = client.get("/product/tea").get_json()
     return [
-        {"forgery": forgery, "do": "edit", "version": str(product["version"]), "price": "5.00"},
-        {"forgery": forgery, "do": "change", "token": "a-token-of-sixteen-or-more"},
+        {"csrf_token": token, "do": "edit", "version": str(product["version"]), "price": "5.00"},
+        {"csrf_token": token, "do": "change", "token": "a-token-of-sixteen-or-more"},
     ]
 
 

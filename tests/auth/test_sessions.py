@@ -235,5 +235,5 @@ def _with_token(app: Flask, token: str) -> FlaskClient:
 def _form(client: FlaskClient, token: str) -> dict[str, str]:
     """The sign-in form, as a signed-in user gets it."""
     page = Page(client.get("/sign-in"))
-    forgery = page.form("/sign-out").fields["forgery"]["value"]
-    return {"forgery": forgery, "name": "ada", "password": PASSWORD}
+    csrf_token = page.form("/sign-out").fields["csrf_token"]["value"]
+    return {"csrf_token": csrf_token, "name": "ada", "password": PASSWORD}

@@ -17,7 +17,7 @@ from tests.processes.servers import Server, wait_for
 CARRIER_SECRET = "whsec_" + "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 PATIENCE_MS = 20_000
 
-NAUGHTY = (
+HOSTILE = (
     "<img src=x onerror=alert(1)> \"'><script>alert(2)</script> {{ 7 * 7 }} "
     "\u202e\u0645\u0631\u062d\u0628\u0627"
 )
@@ -54,7 +54,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def java() -> str:
-    """The program that runs the checker."""
+    """The program that runs the HTML checker."""
     program = shutil.which("java")
     if program is None or not JAR.exists():
         assert os.environ.get("BROWSER_TESTS") != "required", "there is no java, or no vnu-jar"
@@ -91,7 +91,7 @@ def person(browser: Browser, shop: Server) -> Iterator[Open]:
 
 
 def people(browser: Browser, shop: Server) -> Iterator[Open]:
-    """What `person` gives, for any shop. What a page's console complains of fails the test."""
+    """Yield a function like `person` for any shop; a console error of a page fails the test."""
     contexts = []
     complaints: list[str] = []
 
@@ -115,12 +115,12 @@ def people(browser: Browser, shop: Server) -> Iterator[Open]:
 
 
 def _is_bad(text: str) -> bool:
-    """Whether a page did what it must not: a lost connection is no fault of a page."""
+    """Whether a console message is a page's own error; a lost connection is not."""
     return "Content Security Policy" in text or "Uncaught" in text
 
 
 def order_by_http(shop: Server, quantities: dict[str, int], name: str = "Ada") -> dict[str, object]:
-    """Place an order from elsewhere: order_by_http(shop, {"pencil-hb": 2})."""
+    """Place an order through the API: order_by_http(shop, {"pencil-hb": 2})."""
     lines = [{"product": sku, "quantity": quantity} for sku, quantity in quantities.items()]
     status, order = shop.request("POST", "/order", {"customer_name": name, "items": lines})
     assert status == 201, order
@@ -130,10 +130,10 @@ def order_by_http(shop: Server, quantities: dict[str, int], name: str = "Ada") -
 
 @pytest.fixture
 def pages(shop: Server) -> list[str]:
-    """Every page of a shop that has one of everything, all with naughty texts."""
-    product = {"sku": 'n<b>"', "name": NAUGHTY[:190], "price": "1.00", "quantity": 9}
+    """The addresses of every page of a shop that has hostile text everywhere."""
+    product = {"sku": 'n<b>"', "name": HOSTILE[:190], "price": "1.00", "quantity": 9}
     assert shop.request("POST", "/product", product)[0] == 201
-    order = order_by_http(shop, {'n<b>"': 2}, NAUGHTY)
+    order = order_by_http(shop, {'n<b>"': 2}, HOSTILE)
     wait_for("a shipment is ready", lambda: _shipments(shop))
     shop.request("PUT", "/fault/billing", {"mode": "reject"})
     shop.request("PATCH", "/order/1001", {"customer_email": "ada@example.org"})
@@ -148,8 +148,8 @@ def _shipments(shop: Server) -> object:
     return shop.request("GET", "/shipment?state=ready")[1]["shipments"]
 
 
-def faults_of(page: Page) -> list[str]:
-    """What is wrong with the page as it is before us, its colours included."""
+def problems_of(page: Page) -> list[str]:
+    """Return what is wrong with the page as displayed, its colours included."""
     page.wait_for_load_state("load")
     found = [
         f"{each['id']}: {each['nodes'][0]['html'][:120]}"

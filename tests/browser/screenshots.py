@@ -1,4 +1,4 @@
-"""`make screenshots`: draws the pictures of the README in docs/, from a shop with some orders."""
+"""`make screenshots`: takes the README's pictures in docs/, of a shop with some orders."""
 
 import shutil
 import sys
@@ -19,7 +19,7 @@ ORDERS = 24
 
 
 def main() -> None:
-    """Start a shop in a folder of its own, fill it, take the pictures."""
+    """Start a shop in a temporary folder, fill it, take the pictures."""
     with TemporaryDirectory() as folder, sync_playwright() as playwright:
         program = shutil.which("chromium") or sys.exit("there is no chromium")
         shop = Server(Path(folder) / "data").start()

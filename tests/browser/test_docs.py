@@ -1,4 +1,4 @@
-"""/docs in a real browser: the contract is read, and tried out, on the page itself."""
+"""/docs in a real browser: the API is read, and tried out, on the page."""
 
 import pytest
 from playwright.sync_api import Locator, expect
@@ -16,7 +16,7 @@ def opened(page_block: Locator) -> Locator:
 
 
 def test_an_order_can_be_placed_and_read_from_the_docs(shop: Server, person: Open) -> None:
-    """Execute sends what stands in the example, and shows the answer of this very shop."""
+    """Execute sends the example, and shows the response of this server."""
     page = person("/docs")
     post = opened(page.locator("#operations-orders-post_order"))
     post.get_by_role("textbox").last.fill(

@@ -1,9 +1,9 @@
-"""Every page: nothing runs over, nothing jumps, axe finds no fault, naughty texts are texts."""
+"""Every page is accessible, does not overflow or shift, and escapes hostile text."""
 
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import NAUGHTY, Open, faults_of
+from tests.browser.conftest import HOSTILE, Open, problems_of
 from tests.processes.servers import Server
 
 pytestmark = pytest.mark.deep
@@ -12,43 +12,41 @@ SIZES = ((320, 640), (1920, 1080))
 
 
 @pytest.mark.parametrize("colours", ["light", "dark"])
-def test_pages_are_fit_for_everybody(
-    shop: Server, person: Open, pages: list[str], colours: str
-) -> None:
-    """On a small and a large screen: no sideways scrolling, no jump, no serious fault by axe."""
-    faults = []
+def test_pages_are_accessible(shop: Server, person: Open, pages: list[str], colours: str) -> None:
+    """On a small and a large screen: no sideways scrolling, no layout shift, no axe violation."""
+    problems = []
     for width, height in SIZES:
         page = person("/", viewport={"width": width, "height": height}, color_scheme=colours)
         for path in pages:
             page.goto(path)
-            faults += [f"{path} at {width}: {fault}" for fault in faults_of(page)]
-    assert faults == []
+            problems += [f"{path} at {width}: {problem}" for problem in problems_of(page)]
+    assert problems == []
 
 
-def test_events_and_mails_are_fit_too(shop: Server, person: Open, pages: list[str]) -> None:
-    """The pages behind the lists."""
+def test_event_and_mail_pages_are_accessible(shop: Server, person: Open, pages: list[str]) -> None:
+    """The pages that the lists link to."""
     page = person("/events", viewport={"width": 320, "height": 640})
     page.locator("#failures").get_by_role("link").first.click()
     expect(page.get_by_role("heading", name="Payload")).to_be_visible()
-    assert faults_of(page) == []
+    assert problems_of(page) == []
     page.goto("/mail")
     page.locator("#mails").get_by_role("link").first.click()
     expect(page.get_by_text("ada@example.org").first).to_be_visible()
-    assert faults_of(page) == []
+    assert problems_of(page) == []
 
 
-def test_naughty_texts_are_shown_as_texts(shop: Server, person: Open, pages: list[str]) -> None:
-    """Names of customers and products; nothing in them runs (a dialog would fail the test)."""
+def test_hostile_text_is_escaped(shop: Server, person: Open, pages: list[str]) -> None:
+    """In names of customers and products; a dialog would fail the test."""
     page = person("/")
     expect(page.get_by_text("<img src=x onerror=alert(1)>").first).to_be_visible()
     for path in ("/desk", "/desk/1001", "/shipping", "/stock"):
         page.goto(path)
-        assert NAUGHTY[:60] in page.inner_text("main") or NAUGHTY[:60] in page.content()
+        assert HOSTILE[:60] in page.inner_text("main") or HOSTILE[:60] in page.content()
         assert page.locator("main img").count() == 0
 
 
 def test_an_order_can_be_placed_by_keyboard(shop: Server, person: Open) -> None:
-    """From the link that skips the bar to the button; what has the focus is seen."""
+    """From the skip link to the button; the focus is visible."""
     page = person("/")
     page.keyboard.press("Tab")
     expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
@@ -70,8 +68,8 @@ def test_an_order_can_be_placed_by_keyboard(shop: Server, person: Open) -> None:
     expect(page.get_by_role("heading", level=1)).to_contain_text("reserved for you")
 
 
-def test_on_paper_it_is_dark_on_light(shop: Server, person: Open, pages: list[str]) -> None:
-    """Whatever the screen is like; lists stay tables, and what nobody can press is left out."""
+def test_pages_are_printable(shop: Server, person: Open, pages: list[str]) -> None:
+    """Dark on light whatever the screen; lists stay tables, and buttons are hidden."""
     email = f"{'a' * 40}@{'b' * 40}.example"
     shop.request("PATCH", "/order/1001", {"customer_email": email})
     page = person("/desk", viewport={"width": 720, "height": 1020}, color_scheme="dark")

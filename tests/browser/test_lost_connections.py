@@ -1,4 +1,4 @@
-"""Pages whose server goes away, comes back, or has no stream left for them."""
+"""Pages whose server stops, restarts, or has no stream left."""
 
 from collections.abc import Callable, Iterator
 
@@ -13,7 +13,7 @@ pytestmark = pytest.mark.deep
 
 @pytest.fixture
 def desk(person: Open) -> Page:
-    """The desk, live."""
+    """The orders page, live."""
     page = person("/desk")
     expect(page.get_by_text("· live")).to_be_visible()
     page.evaluate("document.isTheSame = true")
@@ -21,10 +21,10 @@ def desk(person: Open) -> Page:
 
 
 @pytest.mark.parametrize("end", [Server.stop, Server.kill])
-def test_a_restart_loses_nothing_on_the_page(
+def test_a_page_survives_a_restart(
     shop: Server, desk: Page, end: Callable[[Server], object]
 ) -> None:
-    """What happened while the page had no server stands on it afterwards, without a reload."""
+    """Changes during the outage appear afterwards, without a reload."""
     order_by_http(shop, {"pencil-hb": 1}, "Before")
     expect(desk.get_by_role("row").filter(has_text="Before")).to_be_visible()
     end(shop)
@@ -38,23 +38,23 @@ def test_a_restart_loses_nothing_on_the_page(
     assert desk.evaluate("document.isTheSame")
 
 
-def test_a_server_stops_at_once_though_pages_are_open(shop: Server, desk: Page) -> None:
-    """A stream ends when its worker is told to; nothing has to be killed."""
+def test_open_pages_do_not_delay_a_shutdown(shop: Server, desk: Page) -> None:
+    """A stream ends when its worker stops; nothing is killed."""
     assert shop.stop() == 0
     expect(desk.get_by_text("connection lost")).to_be_visible()
 
 
 @pytest.fixture
 def crowded(browser: Browser, serve: Callable[..., Server]) -> Iterator[tuple[Server, Open]]:
-    """A shop with one stream in all, and people in it."""
+    """A shop with a single stream, and a function that opens its pages."""
     shop = serve(WORKERS="1", THREADS="4")
     opened = people(browser, shop)
     yield shop, next(opened)
     next(opened, None)
 
 
-def test_pages_without_a_stream_ask_from_time_to_time(crowded: tuple[Server, Open]) -> None:
-    """The second page gets none; it is up to date all the same, and orders are taken."""
+def test_pages_without_a_stream_poll(crowded: tuple[Server, Open]) -> None:
+    """The second page gets none; it is current all the same, and orders are taken."""
     shop, person = crowded
     first = person("/desk")
     expect(first.get_by_text("· live")).to_be_visible()
@@ -64,8 +64,8 @@ def test_pages_without_a_stream_ask_from_time_to_time(crowded: tuple[Server, Ope
         expect(page.get_by_role("row").filter(has_text="Somebody")).to_be_visible()
 
 
-def test_whoever_runs_no_script_gets_everything_too(shop: Server, person: Open) -> None:
-    """Order, follow, cancel; the page says by itself to be loaded again."""
+def test_everything_works_without_javascript(shop: Server, person: Open) -> None:
+    """Order, follow, cancel; the page reloads itself."""
     page = person("/", java_script_enabled=False)
     page.get_by_label("Pencil HB, cedar").fill("3")
     page.get_by_role("button", name="Update basket").click()
@@ -78,8 +78,8 @@ def test_whoever_runs_no_script_gets_everything_too(shop: Server, person: Open) 
     expect(page.get_by_role("heading", level=1)).to_contain_text("This order was cancelled.")
 
 
-def test_the_answer_to_a_form_is_not_drawn_anew(shop: Server, desk: Page, person: Open) -> None:
-    """What was wrong stays to be read; loading it again would send the form again."""
+def test_the_response_to_a_form_is_not_refreshed(shop: Server, desk: Page, person: Open) -> None:
+    """Its errors stay; a reload would submit the form again."""
     page = person("/events")
     page.get_by_label("Times").fill("often")
     page.get_by_role("button", name="Switch on").click()

@@ -12,8 +12,8 @@ from tests.processes.servers import Server
 pytestmark = pytest.mark.deep
 
 
-def test_the_markup_is_sound(shop: Server, pages: list[str], java: str, tmp_path: Path) -> None:
-    """Every page, with naughty texts in it, also one that tells of faults."""
+def test_the_markup_is_valid(shop: Server, pages: list[str], java: str, tmp_path: Path) -> None:
+    """Every page, with hostile text in it, also one with errors."""
     files = [tmp_path / f"{place}.html" for place in range(len(pages))]
     for path, file in zip(pages, files, strict=True):
         file.write_bytes(_fetched(shop, path))

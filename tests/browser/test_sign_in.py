@@ -1,4 +1,4 @@
-"""Staff at the door: in by password or by a provider, at work as far as the role goes, and out."""
+"""Sign-in in a real browser: by password or by a provider, work within the role, sign-out."""
 
 import os
 import subprocess
@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from app.config import PREFIX
 from tests.auth.provider_process import CLIENT_ID, CLIENT_SECRET
-from tests.browser.conftest import JAR, Open, faults_of, order_by_http, people
+from tests.browser.conftest import JAR, Open, order_by_http, people, problems_of
 from tests.processes.servers import ROOT, Server, free_port
 
 pytestmark = pytest.mark.deep
@@ -21,7 +21,7 @@ PASSWORD = "correct horse battery"
 
 @pytest.fixture
 def shop(shop: Server) -> Server:
-    """A shop with an order, a clerk and an operator; from now on everybody has to sign in."""
+    """A shop with an order, a clerk and an operator, where staff must sign in."""
     order_by_http(shop, {"notebook-a6": 2}, "Mary Somerville")
     for name, role in (("ada", "clerk"), ("grace.hopper@example.org", "operator")):
         done = subprocess.run(
@@ -38,14 +38,14 @@ def shop(shop: Server) -> Server:
 
 
 def sign_in(page: Page, name: str, password: str = PASSWORD) -> None:
-    """Type both, and press Enter."""
+    """Fill in both fields, and press Enter."""
     page.get_by_label("Name").fill(name)
     page.get_by_label("Password").fill(password)
     page.keyboard.press("Enter")
 
 
 def test_a_clerk_signs_in_works_and_signs_out(shop: Server, person: Open) -> None:
-    """The whole day: to the door and back, an order changed, /events refused, out again."""
+    """Redirect to sign-in and back, an order changed, /events refused, sign-out."""
     page = person("/desk/1001")
     expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
     sign_in(page, "ada", "a wrong password")
@@ -74,8 +74,8 @@ def test_a_clerk_signs_in_works_and_signs_out(shop: Server, person: Open) -> Non
     expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
 
 
-def test_signing_out_everywhere_closes_pages_that_are_open(shop: Server, person: Open) -> None:
-    """A desk that was left open elsewhere goes to the door by itself when something happens."""
+def test_signing_out_everywhere_affects_open_pages(shop: Server, person: Open) -> None:
+    """An orders page open elsewhere goes to the sign-in page with the next change."""
     left_open, here = person("/desk"), person("/desk")
     for page in (left_open, here):
         sign_in(page, "ada")
@@ -91,8 +91,8 @@ def test_signing_out_everywhere_closes_pages_that_are_open(shop: Server, person:
     expect(left_open.get_by_role("heading", name="Sign in")).to_be_visible()
 
 
-def test_the_door_opens_without_javascript(shop: Server, person: Open) -> None:
-    """As every page."""
+def test_sign_in_works_without_javascript(shop: Server, person: Open) -> None:
+    """As every page does."""
     page = person("/desk", java_script_enabled=False)
     sign_in(page, "ada")
     expect(page.get_by_role("heading", name="Desk")).to_be_visible()
@@ -100,10 +100,10 @@ def test_the_door_opens_without_javascript(shop: Server, person: Open) -> None:
     expect(page.get_by_text("You are signed out.")).to_be_visible()
 
 
-def test_the_markup_of_the_door_is_sound(
+def test_the_markup_of_sign_in_is_valid(
     shop: Server, person: Open, java: str, tmp_path: Path
 ) -> None:
-    """By the W3C's checker: the form, what it says of a mistake, who is signed in, a refusal."""
+    """By the W3C's checker: the form, an error, the signed-in page, a refusal."""
     page = person("/sign-in")
     files = [tmp_path / f"{name}.html" for name in ("form", "mistake", "signed-in", "refused")]
     files[0].write_text(_source(page))
@@ -127,35 +127,35 @@ def _source(page: Page) -> str:
 
 @pytest.mark.parametrize("colours", ["light", "dark"])
 @pytest.mark.parametrize("size", [(320, 640), (1920, 1080)], ids=["small", "large"])
-def test_the_door_is_fit_for_everybody(
+def test_sign_in_is_accessible(
     shop: Server, person: Open, size: tuple[int, int], colours: str
 ) -> None:
-    """The form, what it says of a mistake, the bar with a long name, and a page that is refused."""
+    """The form, an error, the bar with a long name, and a refused page."""
     viewport = {"width": size[0], "height": size[1]}
     page = person("/desk", viewport=viewport, color_scheme=colours)
-    found = [faults_of(page)]
+    found = [problems_of(page)]
     sign_in(page, "grace.hopper@example.org", "a wrong password")
     expect(page.get_by_role("alert")).to_be_visible()
-    found.append(faults_of(page))
+    found.append(problems_of(page))
     sign_in(page, "grace.hopper@example.org")
     expect(page.get_by_role("heading", name="Desk")).to_be_visible()
-    found.append(faults_of(page))
+    found.append(problems_of(page))
     page.goto("/sign-in")
     expect(page.get_by_role("heading", level=1)).to_contain_text("Signed in as grace.hopper")
-    found.append(faults_of(page))
+    found.append(problems_of(page))
     page.get_by_role("button", name="Sign out here").click()
     expect(page.get_by_text("You are signed out.")).to_be_visible()
-    found.append(faults_of(page))
+    found.append(problems_of(page))
     page.goto("/events")
     sign_in(page, "ada")
     expect(page.get_by_role("heading", name="Forbidden")).to_be_visible()
-    found.append(faults_of(page))
+    found.append(problems_of(page))
     assert found == [[]] * 6
 
 
 @pytest.fixture
 def provider() -> Iterator[tuple[str, int]]:
-    """A running provider's address, and the port on which it expects the shop."""
+    """The address of a running provider, and the port where it expects the shop."""
     port = free_port()
     process = subprocess.Popen(
         [
@@ -175,7 +175,7 @@ def provider() -> Iterator[tuple[str, int]]:
 
 @pytest.fixture
 def visitor(browser: Browser, tmp_path: Path, provider: tuple[str, int]) -> Iterator[Open]:
-    """As `person`, in a shop whose people that provider signs in."""
+    """As `person`, in a shop whose users sign in by that provider."""
     issuer, port = provider
     client = {"OIDC_CLIENT_ID": CLIENT_ID, "OIDC_CLIENT_SECRET": CLIENT_SECRET}
     shop = Server(tmp_path / "data", OIDC_ISSUER=issuer, OIDC_ROLES="owners=operator", **client)
@@ -186,10 +186,10 @@ def visitor(browser: Browser, tmp_path: Path, provider: tuple[str, int]) -> Iter
         shop.kill()
 
 
-def test_a_provider_signs_somebody_in(visitor: Open) -> None:
-    """A real browser goes there and comes back with its cookies, under our own policy."""
+def test_a_user_signs_in_by_a_provider(visitor: Open) -> None:
+    """The browser goes there and returns with its cookies, under our own policy."""
     page = visitor("/events")
-    assert faults_of(page) == []
+    assert problems_of(page) == []
     page.get_by_role("link", name="Sign in with your organisation").click()
     expect(page.get_by_role("heading", name="Events")).to_be_visible()
     expect(page.get_by_role("link", name="Signed in as grace")).to_be_visible()

@@ -1,4 +1,4 @@
-"""An order from the basket to the doorstep, as everybody sees it on open pages."""
+"""The story of an order from basket to delivery, on open pages of all roles."""
 
 import json
 from datetime import UTC, datetime
@@ -16,25 +16,25 @@ pytestmark = pytest.mark.deep
 
 
 def place(customer: Page) -> None:
-    """Two pocket notebooks, by way of the form."""
+    """Order two pocket notebooks by the form."""
     customer.get_by_label("Pocket notebook A6, ruled").fill("2")
     customer.get_by_label("Your name").fill("Ada Lovelace")
     customer.get_by_label("E-mail").fill("ada@example.org")
     customer.get_by_role("button", name="Place order").click()
 
 
-def never_reloads(page: Page) -> None:
+def mark(page: Page) -> None:
     """Mark the document; a reload would lose the mark."""
     page.evaluate("document.isTheSame = true")
 
 
-def is_the_same(page: Page) -> bool:
-    """Whether the page has not been loaded again since it was marked."""
+def is_marked(page: Page) -> bool:
+    """Return whether the page has not been reloaded since it was marked."""
     return bool(page.evaluate("document.isTheSame === true"))
 
 
 def call_back(shop: Server, order: dict[str, Any], tracking_number: str) -> None:
-    """The carrier says, signed, that the parcel has arrived."""
+    """Send the carrier's signed message that the parcel was delivered."""
     body, at = json.dumps({"tracking_number": tracking_number}), datetime.now(UTC)
     headers = {
         "webhook-id": "msg_1",
@@ -48,25 +48,25 @@ def call_back(shop: Server, order: dict[str, Any], tracking_number: str) -> None
     connection.close()
 
 
-def test_an_order_is_followed_live_to_the_doorstep(shop: Server, person: Open) -> None:
-    """Place, confirm, edit, ship, deliver: nobody loads a page again to see what others did."""
+def test_an_order_is_followed_live_to_its_delivery(shop: Server, person: Open) -> None:
+    """Place, confirm, edit, ship, deliver: all pages refresh without a reload."""
     desk = person("/desk")
     expect(desk.get_by_text("There are no orders yet.")).to_be_visible()
-    never_reloads(desk)
+    mark(desk)
     customer = person("/")
     customer.get_by_label("Pocket notebook A6, ruled").fill("3")
     expect(customer.get_by_text("13.50 EUR")).to_be_visible()
 
     place(customer)
     customer.wait_for_url("**/orders/*")
-    never_reloads(customer)
+    mark(customer)
     expect(customer.get_by_role("heading", level=1)).to_contain_text("reserved for you")
     expect(customer.locator("#lines")).to_contain_text("9.00")
 
     # the desk has the order, though nobody asked for it
     row = desk.get_by_role("row").filter(has_text="Ada Lovelace")
     expect(row).to_contain_text("confirmed")
-    assert is_the_same(desk)
+    assert is_marked(desk)
     row.get_by_role("link", name="1001").click()
 
     # the clerk changes it, and the customer sees that
@@ -80,18 +80,18 @@ def test_an_order_is_followed_live_to_the_doorstep(shop: Server, person: Open) -
     warehouse.get_by_role("row").filter(has_text="5 × Pocket notebook").get_by_role("link").click()
     warehouse.get_by_label("Carrier").fill("DHL")
     warehouse.get_by_label("Tracking number").fill("JD0146")
-    never_reloads(desk)
+    mark(desk)
     warehouse.get_by_role("button", name="Mark as shipped").click()
     expect(warehouse.get_by_text("Order 1001 is with the carrier.")).to_be_visible()
     expect(customer.get_by_role("heading", level=1)).to_contain_text("on its way to you")
     expect(desk.locator("#title")).to_contain_text("shipped")
     expect(desk.locator("#story")).to_contain_text("Handed to the carrier")
-    assert is_the_same(desk)
+    assert is_marked(desk)
 
     # and the carrier calls back
     call_back(shop, shop.request("GET", "/order/1001")[1], "JD0146")
     expect(customer.get_by_role("heading", level=1)).to_contain_text("has arrived")
-    assert is_the_same(customer)
+    assert is_marked(customer)
 
     # what is deleted is gone from open pages too
     other = order_by_http(shop, {"pencil-hb": 1})
@@ -106,12 +106,12 @@ def test_an_order_is_followed_live_to_the_doorstep(shop: Server, person: Open) -
 
 
 def test_a_failure_appears_and_is_replayed(shop: Server, person: Open) -> None:
-    """A class sees it within a minute: switch, order, failure, replay, and nothing is left."""
+    """Fault switch, order, failure, replay: afterwards nothing is left."""
     operator = person("/events")
     operator.get_by_label("What it does").select_option("reject")
     operator.get_by_role("button", name="Switch on").click()
     expect(operator.get_by_text("fails in a way that cannot pass").first).to_be_visible()
-    never_reloads(operator)
+    mark(operator)
 
     order_by_http(shop, {"pencil-hb": 1})
     failure = operator.locator("#failures").get_by_role("row").filter(has_text="order 1001")
@@ -119,24 +119,24 @@ def test_a_failure_appears_and_is_replayed(shop: Server, person: Open) -> None:
     expect(operator.locator("#outbox")).to_contain_text("billing failed")
     shop.request("POST", "/order/1001/cancel", {})
     expect(operator.locator("#outbox")).to_contain_text("billing waits behind a failure")
-    assert is_the_same(operator)
+    assert is_marked(operator)
     another = person("/events")
-    never_reloads(another)
+    mark(another)
 
     operator.get_by_role("button", name="Switch off").click()
     operator.get_by_label("Choose billing, order.placed").check()
     operator.get_by_role("button", name="Replay the chosen").click()
     for each in (operator, another):
         expect(each.get_by_text("Nothing has failed.")).to_be_visible()
-    assert is_the_same(another)
+    assert is_marked(another)
     expect(operator.get_by_text("Every event has reached all its handlers.")).to_be_visible()
 
 
-def test_the_overview_counts_along(shop: Server, person: Open) -> None:
-    """Figures, charts and lists, without a reload; what is open stays open."""
+def test_the_overview_is_live(shop: Server, person: Open) -> None:
+    """Figures, charts and lists, without a reload; an open table stays open."""
     manager = person("/overview")
     expect(manager.get_by_text("· live")).to_be_visible()
-    never_reloads(manager)
+    mark(manager)
     manager.get_by_text("The charts as a table").click()
     order_by_http(shop, {"atlas-small": 12})
     expect(manager.locator("#figures")).to_contain_text("Orders today1")
@@ -147,14 +147,14 @@ def test_the_overview_counts_along(shop: Server, person: Open) -> None:
     shop.request("PUT", "/fault/billing", {"mode": "reject"})
     order_by_http(shop, {"pencil-hb": 1})
     expect(manager.locator("#failed-list")).to_contain_text("billing 1")
-    assert is_the_same(manager)
+    assert is_marked(manager)
 
 
-def test_stock_signs_follow_the_shelf(shop: Server, person: Open) -> None:
-    """What others buy is seen in the shop; what is being typed there stays."""
+def test_stock_badges_are_live(shop: Server, person: Open) -> None:
+    """Other customers' orders change them; typed values stay."""
     customer = person("/")
     customer.get_by_label("Your name").fill("Grace")
-    never_reloads(customer)
+    mark(customer)
     card = customer.get_by_role("listitem").filter(has_text="A Small Atlas of Large Rivers")
     expect(card).to_contain_text("In stock")
     order_by_http(shop, {"atlas-small": 10})
@@ -167,4 +167,4 @@ def test_stock_signs_follow_the_shelf(shop: Server, person: Open) -> None:
     shop.request("PATCH", "/product/pencil-hb", {"price": "1.50"})
     expect(customer.locator("#basket-total")).to_have_text("3.00 EUR")
     assert customer.get_by_label("Your name").input_value() == "Grace"
-    assert is_the_same(customer)
+    assert is_marked(customer)

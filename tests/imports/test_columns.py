@@ -1,14 +1,14 @@
-"""Foreign headings are mapped, empty cells filled, and mistakes in the options refused at once."""
+"""Columns are mapped to fields, empty cells filled, and mistaken options refused."""
 
 from typing import Any
 
 import pytest
 
-from app.imports.columns import Columns, Reader, flag, text, whole
+from app.imports.columns import Columns, Reader, boolean, integer
 from app.imports.tables import Row, Table
 from app.kernel.errors import Invalid
 
-FIELDS: dict[str, Reader] = {"sku": text, "quantity": whole, "backorder": flag}
+FIELDS: dict[str, Reader] = {"sku": str, "quantity": integer, "backorder": boolean}
 
 
 def columns(headings: tuple[str, ...] = ("sku", "quantity"), **options: dict[str, str]) -> Columns:
@@ -27,20 +27,20 @@ def refusal(*headings: str, **options: dict[str, str]) -> str:
 
 
 def test_a_field_is_read_from_the_heading_it_is_mapped_to() -> None:
-    """Not from one that has its own name."""
+    """Not from a column with the field's own name."""
     assert read({"sku": "tea", "StockCode": "85123A"}, column={"sku": "StockCode"}) == {
         "sku": "85123A"
     }
 
 
 def test_headings_match_exactly() -> None:
-    """Quantity is not quantity."""
+    """Case matters: Quantity is not quantity."""
     assert read({"sku": "tea", "Quantity": "-1"}) == {"sku": "tea"}
 
 
 @pytest.mark.parametrize("empty", ["", "  ", None])
-def test_a_default_fills_what_is_empty(empty: str | None) -> None:
-    """Or missing; it is read as a cell would be."""
+def test_a_default_fills_an_empty_or_missing_cell(empty: str | None) -> None:
+    """It is parsed as a cell would be."""
     assert read({"sku": "tea", "quantity": empty}, default={"quantity": "7"})["quantity"] == 7
     assert read({"sku": "tea"}, default={"quantity": "7"})["quantity"] == 7
 
@@ -49,7 +49,8 @@ def test_a_default_fills_what_is_empty(empty: str | None) -> None:
     ("cell", "value"),
     [(" 12 ", 12), ("-1", -1), ("+4", 4), ("1.0", "1.0"), ("many", "many"), ("١", "١")],
 )
-def test_whole_numbers_are_read_and_others_left_for_the_schema(cell: str, value: object) -> None:
+def test_integers_are_parsed_and_other_text_is_kept(cell: str, value: object) -> None:
+    """The schema refuses other text."""
     assert read({"quantity": cell})["quantity"] == value
 
 
@@ -57,12 +58,13 @@ def test_whole_numbers_are_read_and_others_left_for_the_schema(cell: str, value:
     ("cell", "value"),
     [("true", True), ("Yes", True), ("1", True), ("FALSE", False), ("no", False), ("0", False)],
 )
-def test_truth_values_are_read(cell: str, value: bool) -> None:
+def test_booleans_are_parsed(cell: str, value: bool) -> None:
+    """In any case."""
     assert read({"backorder": cell})["backorder"] is value
 
 
-def test_json_values_are_taken_at_their_word() -> None:
-    """In NDJSON "5" is a text, and 5 a number."""
+def test_json_values_are_not_parsed() -> None:
+    """In NDJSON "5" is text, and 5 a number."""
     table = Table("rows.ndjson", ("quantity",), [], is_typed=True)
     reading = Columns(table, FIELDS, {}, {"backorder": "yes"})
     assert reading.read(Row(1, {"quantity": "5"})) == {"quantity": "5", "backorder": True}
@@ -79,12 +81,12 @@ def test_json_values_are_taken_at_their_word() -> None:
     ],
 )
 def test_a_mistaken_option_is_refused(options: dict[str, dict[str, str]], reason: str) -> None:
-    """The sentence names what there is."""
+    """The message names the known fields or headings."""
     assert refusal("sku", "quantity", **options).startswith(reason)
 
 
 def test_a_required_field_needs_a_column_or_a_default() -> None:
-    """Better one sentence than a refusal of each row."""
+    """One message instead of a rejection of each row."""
     with pytest.raises(Invalid) as refused:
         columns(("StockCode",), default={"backorder": "no"}).require("sku", "quantity", "backorder")
     assert str(refused.value) == (
@@ -94,11 +96,11 @@ def test_a_required_field_needs_a_column_or_a_default() -> None:
     columns(("StockCode",), default={"sku": "tea"}).require("sku")
 
 
-def test_a_heading_that_stands_twice_is_refused() -> None:
-    """Which of the two would count?"""
+def test_a_duplicate_heading_is_refused() -> None:
+    """It is ambiguous."""
     assert refusal("sku", "sku") == "rows.csv has more than one column 'sku'."
 
 
-def test_columns_that_are_not_used_are_known() -> None:
-    """An operator sees a heading that was misspelt."""
+def test_unused_columns_are_reported() -> None:
+    """A misspelt heading is noticed."""
     assert columns(("sku", "Country", "")).unused() == ["Country"]

@@ -1,4 +1,4 @@
-"""Orders come in whole or not at all, and never twice."""
+"""Orders are imported whole or not at all, and never twice."""
 
 from dataclasses import replace
 from decimal import Decimal
@@ -10,7 +10,7 @@ import pytest
 from app.config import Config
 from app.events.outbox import timeline
 from app.imports.columns import Columns
-from app.imports.orders import FIELDS, OrderImport, OrdersImported
+from app.imports.orders import FIELDS, OrderImport, OrderImportResult
 from app.imports.tables import read_table
 from app.orders.documents import ORDERS, REFERENCES
 from app.orders.schemas import request_schema
@@ -29,13 +29,13 @@ def config(config: Config) -> Config:
 
 @pytest.fixture
 def file(tmp_path: Path, catalogue: dict[str, str]) -> Path:
-    """A file that is not written yet, of a shop with a catalogue."""
+    """The path of a file to write, for a shop with a catalogue."""
     return tmp_path / "orders.csv"
 
 
-def bring_in(
+def run_import(
     runtime: Runtime, file: Path, *rows: str, headings: str = HEADINGS, **defaults: str
-) -> OrdersImported:
+) -> OrderImportResult:
     file.write_text("\n".join([headings, *rows]), "utf-8")
     table, config = read_table(file), runtime.config
     work = OrderImport(
@@ -50,11 +50,11 @@ def orders(runtime: Runtime) -> list[Document]:
 
 
 def test_rows_of_one_reference_are_one_order(runtime: Runtime, file: Path) -> None:
-    """Wherever they stand; a product may stand twice, each line keeps its own price."""
-    came = bring_in(
+    """In any order; a product may occur twice, and each line keeps its price."""
+    result = run_import(
         runtime, file, "A1,Ada,tea,2,4.00,", "B2,Bo,tea,1,,", "A1,,tea,1,5,", "A1,,mug,1,,"
     )
-    assert came == OrdersImported(accepted=2, lines=4, total=Decimal("29.50"))
+    assert result == OrderImportResult(accepted=2, lines=4, total=Decimal("29.50"))
     ada, _ = orders(runtime)
     assert [(line["product"], line["amount"]) for line in ada["items"]] == [
         ("tea", "4.00"),
@@ -64,9 +64,9 @@ def test_rows_of_one_reference_are_one_order(runtime: Runtime, file: Path) -> No
     assert ada["total_amount"] == "25.00"
 
 
-def test_an_imported_order_says_where_it_comes_from(runtime: Runtime, file: Path) -> None:
-    """In its history; and its events go the way of all events."""
-    bring_in(runtime, file, "A1,Ada,tea,2,,")
+def test_an_imported_order_records_its_reference(runtime: Runtime, file: Path) -> None:
+    """In its history and by the reference; it emits order.placed."""
+    run_import(runtime, file, "A1,Ada,tea,2,,")
     (order,) = orders(runtime)
     assert order["history"][0]["detail"] == "imported, reference A1"
     with runtime.store.read() as view:
@@ -87,28 +87,29 @@ def test_an_imported_order_says_where_it_comes_from(runtime: Runtime, file: Path
         ("2010-12-01 08:26:00+05:30", "2010-12-01T02:56:00.000Z"),
     ],
 )
-def test_times_without_a_zone_are_the_shops(
+def test_times_without_a_zone_are_in_the_shops_zone(
     runtime: Runtime, file: Path, written: str, stored: str
 ) -> None:
-    """DAYBOOK_TIMEZONE says where the shop is; a zone in the file says otherwise."""
-    bring_in(runtime, file, f"A1,Ada,tea,1,,{written}")
+    """DAYBOOK_TIMEZONE names it; a zone in the file takes precedence."""
+    run_import(runtime, file, f"A1,Ada,tea,1,,{written}")
     assert orders(runtime)[0]["order_date"] == stored
 
 
-def test_the_first_row_says_customer_and_date(runtime: Runtime, file: Path) -> None:
-    bring_in(runtime, file, "A1,Ada,tea,1,,2010-12-01", "A1,Bo,mug,1,,2011-01-01")
+def test_customer_and_date_are_those_of_the_first_row(runtime: Runtime, file: Path) -> None:
+    """Other rows' values are ignored."""
+    run_import(runtime, file, "A1,Ada,tea,1,,2010-12-01", "A1,Bo,mug,1,,2011-01-01")
     (order,) = orders(runtime)
     assert order["customer_name"] == "Ada"
     assert order["order_date"].startswith("2010-11-30")
 
 
-def test_a_second_import_brings_in_nothing(runtime: Runtime, file: Path) -> None:
-    """Not even an order that was deleted since, or that the file now tells otherwise."""
-    bring_in(runtime, file, "A1,Ada,tea,1,,", "B2,Bo,tea,1,,")
+def test_a_second_import_adds_nothing(runtime: Runtime, file: Path) -> None:
+    """Not even an order that was deleted since, or that differs in the file now."""
+    run_import(runtime, file, "A1,Ada,tea,1,,", "B2,Bo,tea,1,,")
     with runtime.store.transaction() as tx:
         delete_order(tx, "1001")
-    came = bring_in(runtime, file, "A1,Ada,tea,1,,", "B2,Bo,nonsense,-1,,", "C3,Cy,tea,1,,")
-    assert came == OrdersImported(accepted=1, lines=1, total=Decimal("4.50"), present=2)
+    result = run_import(runtime, file, "A1,Ada,tea,1,,", "B2,Bo,nonsense,-1,,", "C3,Cy,tea,1,,")
+    assert result == OrderImportResult(accepted=1, lines=1, total=Decimal("4.50"), existing=2)
     assert [order["number"] for order in orders(runtime)] == [1002, 1003]
 
 
@@ -127,22 +128,23 @@ def test_a_second_import_brings_in_nothing(runtime: Runtime, file: Path) -> None
         ("X,Ada,tea,1", "the row has 4 cells, but there are 6 headings"),
     ],
 )
-def test_one_bad_row_refuses_its_whole_order(
+def test_one_invalid_row_rejects_its_whole_order(
     runtime: Runtime, file: Path, row: str, reason: str
 ) -> None:
-    """Half an order would be worse than none; the other orders come in, and no number is lost."""
-    came = bring_in(runtime, file, "A1,Ada,tea,1,,", row, "X,Ada,tea,1,,", "B2,Bo,tea,1,,")
-    assert (came.accepted, came.refused) == (2, 1)
+    """The other orders are imported, and no number is skipped."""
+    result = run_import(runtime, file, "A1,Ada,tea,1,,", row, "X,Ada,tea,1,,", "B2,Bo,tea,1,,")
+    assert (result.accepted, result.rejected) == (2, 1)
     assert [order["number"] for order in orders(runtime)] == [1001, 1002]
-    bad, other = came.refusals
+    bad, other = result.rejected_rows
     assert (bad.row.line, other.row.line) == (3, 4)
     assert bad.reason.startswith(reason)
     assert other.reason == "its order is refused because of line 3"
 
 
-def test_each_bad_row_has_its_own_reason(runtime: Runtime, file: Path) -> None:
-    came = bring_in(runtime, file, "X,Ada,tea,1,,", "X,Ada,tea,-2,,", "X,Ada,gong,0,,")
-    assert [refusal.reason.partition(":")[0] for refusal in came.refusals] == [
+def test_each_invalid_row_has_its_own_reason(runtime: Runtime, file: Path) -> None:
+    """The other rows of the order name the line of the first one."""
+    result = run_import(runtime, file, "X,Ada,tea,1,,", "X,Ada,tea,-2,,", "X,Ada,gong,0,,")
+    assert [rejected.reason.partition(":")[0] for rejected in result.rejected_rows] == [
         "its order is refused because of line 3",
         "quantity",
         "quantity",
@@ -150,25 +152,25 @@ def test_each_bad_row_has_its_own_reason(runtime: Runtime, file: Path) -> None:
 
 
 @pytest.mark.parametrize("reference", ["", "  ", "x" * 101, "a\x01b"])
-def test_a_row_without_a_sound_reference_is_refused(
+def test_a_row_without_a_valid_reference_is_rejected(
     runtime: Runtime, file: Path, reference: str
 ) -> None:
-    """Nobody can say which order it belongs to."""
-    came = bring_in(runtime, file, f"{reference},Ada,tea,1,,", "A1,Ada,tea,1,,")
-    assert (came.accepted, came.refused, len(came.refusals)) == (1, 0, 1)
-    assert came.refusals[0].reason.startswith("order: must be text of 1 to 100")
+    """It belongs to no order."""
+    result = run_import(runtime, file, f"{reference},Ada,tea,1,,", "A1,Ada,tea,1,,")
+    assert (result.accepted, result.rejected, len(result.rejected_rows)) == (1, 0, 1)
+    assert result.rejected_rows[0].reason.startswith("order: must be text of 1 to 100")
 
 
 def test_defaults_fill_an_order(runtime: Runtime, file: Path) -> None:
-    """A customer who is not named, and an amount that the product has anyway."""
-    bring_in(
+    """A customer and a quantity; a missing amount is the product's price."""
+    run_import(
         runtime, file, "A1,tea", headings="order,product", customer_name="Walk-in", quantity="3"
     )
     (order,) = orders(runtime)
     assert (order["customer_name"], order["total_amount"]) == ("Walk-in", "13.50")
 
 
-def test_ndjson_rows_are_as_flat_and_strict(runtime: Runtime, file: Path) -> None:
+def test_ndjson_values_must_have_the_right_type(runtime: Runtime, file: Path) -> None:
     """A reference is text and a quantity a number; null is empty."""
     rows = [
         '{"order":"A1","customer_name":"Ada","product":"tea","quantity":2,"amount":null}',
@@ -176,14 +178,14 @@ def test_ndjson_rows_are_as_flat_and_strict(runtime: Runtime, file: Path) -> Non
         '{"order":"B2","customer_name":"Bo","product":"tea","quantity":"2"}',
     ]
     lines = file.with_suffix(".ndjson")
-    came = bring_in(runtime, lines, *rows[1:], headings=rows[0])
-    assert (came.accepted, came.refused) == (1, 1)
-    assert [refusal.row.line for refusal in came.refusals] == [2, 3]
+    result = run_import(runtime, lines, *rows[1:], headings=rows[0])
+    assert (result.accepted, result.rejected) == (1, 1)
+    assert [rejected.row.line for rejected in result.rejected_rows] == [2, 3]
 
 
-def test_an_order_of_many_lines_is_one_order(runtime: Runtime, file: Path) -> None:
-    """More lines than a transaction takes orders of; the rest follows in others."""
+def test_an_order_may_exceed_the_batch_size(runtime: Runtime, file: Path) -> None:
+    """It is one transaction; the others follow in further batches."""
     many = [f"BIG,Ada,pot,1,0.0{line % 10}," for line in range(700)]
     few = [f"S{number},Bo,pot,1,," for number in range(120)]
-    came = bring_in(runtime, file, *few[:60], *many, *few[60:])
-    assert (came.accepted, came.lines, came.refused) == (121, 820, 0)
+    result = run_import(runtime, file, *few[:60], *many, *few[60:])
+    assert (result.accepted, result.lines, result.rejected) == (121, 820, 0)

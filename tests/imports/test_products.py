@@ -1,11 +1,11 @@
-"""Products come in once, whole, and by the rules; what is refused is told with its reason."""
+"""Valid products are imported once; the others are rejected with a reason."""
 
 from pathlib import Path
 
 import pytest
 
 from app.imports.columns import Columns
-from app.imports.products import FIELDS, ProductsImported, import_products
+from app.imports.products import FIELDS, ProductImportResult, import_products
 from app.imports.sample import SAMPLE, add_sample
 from app.imports.tables import read_table
 from app.inventory.documents import PRODUCTS
@@ -17,7 +17,7 @@ from app.store import Document
 EUR = Currency("EUR")
 
 
-def bring_in(runtime: Runtime, file: Path, content: str, **defaults: str) -> ProductsImported:
+def run_import(runtime: Runtime, file: Path, content: str, **defaults: str) -> ProductImportResult:
     file.write_text(content, "utf-8")
     table = read_table(file)
     columns = Columns(table, FIELDS, {}, defaults)
@@ -33,19 +33,19 @@ def product(runtime: Runtime, sku: str) -> Document:
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
-    """A file that is not written yet."""
+    """The path of a file to write."""
     return tmp_path / "products.csv"
 
 
-def test_every_field_is_brought_in(runtime: Runtime, file: Path) -> None:
-    """Text is trimmed, numbers and truth values are read, and the stock status follows."""
-    came = bring_in(
+def test_every_field_is_imported(runtime: Runtime, file: Path) -> None:
+    """Text is trimmed, numbers and booleans are parsed, and the stock status is set."""
+    result = run_import(
         runtime,
         file,
         "sku,name,price,quantity,category,low_stock_threshold,backorder\n"
         "tea, Assam ,4.5,12,tea,20,yes\n",
     )
-    assert came == ProductsImported(added=1)
+    assert result == ProductImportResult(added=1)
     stored = product(runtime, "tea")
     assert stored == stored | {
         "name": "Assam",
@@ -59,31 +59,31 @@ def test_every_field_is_brought_in(runtime: Runtime, file: Path) -> None:
     }
 
 
-def test_the_first_row_of_a_sku_wins(runtime: Runtime, file: Path) -> None:
-    """As in a list of order lines, where a product stands as often as it was sold."""
-    came = bring_in(runtime, file, "sku,price\ntea,4.50\nmug,1\ntea,9.99\n")
-    assert (came.added, came.repeated) == (2, 1)
+def test_the_first_row_of_a_sku_counts(runtime: Runtime, file: Path) -> None:
+    """A list of order lines repeats a product with each line."""
+    result = run_import(runtime, file, "sku,price\ntea,4.50\nmug,1\ntea,9.99\n")
+    assert (result.added, result.repeated) == (2, 1)
     assert product(runtime, "tea")["price"] == "4.50"
 
 
-def test_a_refused_row_does_not_take_the_place_of_a_good_one(runtime: Runtime, file: Path) -> None:
-    """The first row that can be brought in wins."""
-    came = bring_in(runtime, file, "sku,price\ntea,free\ntea,4.50\n")
-    assert (came.added, len(came.refusals)) == (1, 1)
+def test_the_first_valid_row_of_a_sku_counts(runtime: Runtime, file: Path) -> None:
+    """A rejected row before it does not block it."""
+    result = run_import(runtime, file, "sku,price\ntea,free\ntea,4.50\n")
+    assert (result.added, len(result.rejected_rows)) == (1, 1)
 
 
-def test_a_product_in_the_store_is_left_alone(runtime: Runtime, file: Path) -> None:
-    """So a second import changes nothing."""
-    bring_in(runtime, file, "sku,price\ntea,4.50\n")
+def test_a_product_in_the_store_is_unchanged(runtime: Runtime, file: Path) -> None:
+    """A second import changes nothing."""
+    run_import(runtime, file, "sku,price\ntea,4.50\n")
     before = product(runtime, "tea")
-    assert bring_in(runtime, file, "sku,price\ntea,9.99\n").present == 1
+    assert run_import(runtime, file, "sku,price\ntea,9.99\n").existing == 1
     assert product(runtime, "tea") == before
 
 
-def test_a_product_without_name_is_called_by_its_sku(runtime: Runtime, file: Path) -> None:
+def test_a_product_without_name_has_its_sku_as_name(runtime: Runtime, file: Path) -> None:
     """Unless there is a default."""
-    bring_in(runtime, file, "sku,name,price\ntea,,1\n")
-    bring_in(runtime, file, "sku,name,price\nmug,,1\n", name="Nameless")
+    run_import(runtime, file, "sku,name,price\ntea,,1\n")
+    run_import(runtime, file, "sku,name,price\nmug,,1\n", name="Nameless")
     assert product(runtime, "tea")["name"] == "tea"
     assert product(runtime, "mug")["name"] == "Nameless"
 
@@ -100,41 +100,41 @@ def test_a_product_without_name_is_called_by_its_sku(runtime: Runtime, file: Pat
         ("tea,1", "the row has 2 cells, but there are 3 headings"),
     ],
 )
-def test_a_row_that_breaks_a_rule_is_refused(
-    runtime: Runtime, file: Path, row: str, reason: str
-) -> None:
-    """The others are brought in; the reason says what was found."""
-    came = bring_in(runtime, file, f"sku,price,quantity\n{row}\nmug,1,1\n")
-    assert came.added == 1
-    (refusal,) = came.refusals
-    assert refusal.row.line == 2
-    assert refusal.reason.startswith(reason)
+def test_an_invalid_row_is_rejected(runtime: Runtime, file: Path, row: str, reason: str) -> None:
+    """The others are imported; the reason has the value found."""
+    result = run_import(runtime, file, f"sku,price,quantity\n{row}\nmug,1,1\n")
+    assert result.added == 1
+    (rejected,) = result.rejected_rows
+    assert rejected.row.line == 2
+    assert rejected.reason.startswith(reason)
 
 
-def test_ndjson_is_as_strict_as_a_request(runtime: Runtime, tmp_path: Path) -> None:
+def test_ndjson_values_must_have_the_right_type(runtime: Runtime, tmp_path: Path) -> None:
     """A price is text, a quantity a number."""
-    came = bring_in(
+    result = run_import(
         runtime,
         tmp_path / "products.ndjson",
         '{"sku":"tea","price":4.5}\n{"sku":["x"],"price":"1"}\n{"sku":"mug","price":"1","quantity":2}',
     )
-    assert came.added == 1
-    assert [refusal.row.line for refusal in came.refusals] == [1, 2]
+    assert result.added == 1
+    assert [rejected.row.line for rejected in result.rejected_rows] == [1, 2]
 
 
 def test_many_products_take_several_transactions(runtime: Runtime, file: Path) -> None:
-    """The progress tells of every row."""
+    """The progress reports every row."""
     rows = "".join(f"sku-{number},1\n" for number in range(600))
     file.write_text(f"sku,price\n{rows}", "utf-8")
-    table, told = read_table(file), list[int]()
+    table, progress = read_table(file), list[int]()
     columns = Columns(table, FIELDS, {}, {})
-    came = import_products(runtime.store, product_request_schema(EUR), table, columns, told.append)
-    assert came.added == sum(told) == 600
-    assert len(told) > 1
+    result = import_products(
+        runtime.store, product_request_schema(EUR), table, columns, progress.append
+    )
+    assert result.added == sum(progress) == 600
+    assert len(progress) > 1
 
 
-def test_the_sample_is_a_small_shop(runtime: Runtime) -> None:
-    """Twenty products, one of them out of stock and sold all the same."""
+def test_the_sample_is_a_complete_shop(runtime: Runtime) -> None:
+    """Twenty products, one of them sold out with back-orders."""
     assert add_sample(runtime.store, EUR) == 20
     with runtime.store.read() as view:
         products = view.find(PRODUCTS.name).documents
@@ -144,7 +144,7 @@ def test_the_sample_is_a_small_shop(runtime: Runtime) -> None:
 
 
 def test_only_an_empty_shop_gets_the_sample(runtime: Runtime, file: Path) -> None:
-    """What a shop sells is its own affair."""
-    bring_in(runtime, file, "sku,price\ntea,4.50\n")
+    """A shop with a product is unchanged."""
+    run_import(runtime, file, "sku,price\ntea,4.50\n")
     assert SAMPLE.exists()
     assert add_sample(runtime.store, EUR) == 0

@@ -1,4 +1,4 @@
-"""Tables are read from what spreadsheets write, or refused with file, line and reason."""
+"""Tables are read from CSV and NDJSON, or refused with file, line and reason."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from app.kernel.errors import Malformed
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
-    """A file that is not written yet."""
+    """The path of a file to write."""
     return tmp_path / "rows.csv"
 
 
@@ -26,15 +26,15 @@ def refusal(file: Path, content: str | bytes) -> str:
 
 
 def test_rows_are_read_by_heading(file: Path) -> None:
-    """Headings are trimmed; a cell keeps what stands in it."""
+    """Headings are trimmed; cells are not."""
     read = table(file, "sku, price\ntea, 4.50\n")
     assert read.headings == ("sku", "price")
     assert [row.cells for row in read.rows] == [{"sku": "tea", "price": " 4.50"}]
 
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
-def test_the_delimiter_is_found_in_the_heading(file: Path, delimiter: str) -> None:
-    """Spreadsheets write what their country uses."""
+def test_the_delimiter_is_detected_in_the_headings(file: Path, delimiter: str) -> None:
+    """Comma, semicolon or tab, as spreadsheets write it."""
     text = "sku|name|price\ntea|Assam, or so; fine|4.50\n".replace("|", delimiter)
     if delimiter != "\t":
         text = text.replace("Assam, or so; fine", '"Assam, or so; fine"')
@@ -44,27 +44,27 @@ def test_the_delimiter_is_found_in_the_heading(file: Path, delimiter: str) -> No
 
 @pytest.mark.parametrize("ending", ["\n", "\r\n", "\r"])
 def test_lines_are_counted_as_an_editor_counts_them(file: Path, ending: str) -> None:
-    """Empty rows and line breaks inside quotes count as lines, and empty rows as nothing else."""
+    """Empty rows and line breaks inside quotes count as lines."""
     text = ending.join(["sku,name", 'tea,"As', 'sam"', "", ",", "mug,Mug", ""])
     assert [row.line for row in table(file, text).rows] == [2, 6]
 
 
-def test_a_byte_order_mark_is_no_part_of_a_heading(file: Path) -> None:
-    """As spreadsheets write it in front of UTF-8."""
+def test_a_byte_order_mark_is_not_part_of_a_heading(file: Path) -> None:
+    """Spreadsheets write it in front of UTF-8."""
     assert table(file, b"\xef\xbb\xbfsku\ntea\n").headings == ("sku",)
 
 
-def test_a_row_of_another_length_is_kept_with_its_fault(file: Path) -> None:
-    """Whoever imports it can refuse the row, or the order it belongs to."""
+def test_a_row_of_another_length_is_kept_with_an_error(file: Path) -> None:
+    """The importer rejects the row, or the order it belongs to."""
     short, long = table(file, "a,b\n1\n1,2,3\n").rows
-    assert short.fault == "the row has 1 cells, but there are 2 headings"
-    assert long.fault == "the row has 3 cells, but there are 2 headings"
+    assert short.error == "the row has 1 cells, but there are 2 headings"
+    assert long.error == "the row has 3 cells, but there are 2 headings"
     assert short.cells == {"a": "1"}
 
 
 @pytest.mark.parametrize("name", ["rows.ndjson", "rows.jsonl", "rows.txt"])
-def test_ndjson_is_known_by_name_or_content(tmp_path: Path, name: str) -> None:
-    """One object a line; its values are taken at their word."""
+def test_ndjson_is_detected_by_name_or_content(tmp_path: Path, name: str) -> None:
+    """One object a line; its values keep their types."""
     read = table(tmp_path / name, '{"sku":"tea","quantity":5}\n\n{"sku":"mug","price":"1"}\n')
     assert read.is_typed
     assert read.headings == ("sku", "quantity", "price")
@@ -89,14 +89,12 @@ def test_ndjson_is_known_by_name_or_content(tmp_path: Path, name: str) -> None:
         ('[{"sku":"tea"}]', "rows.csv holds a JSON array"),
     ],
 )
-def test_a_file_that_holds_no_table_is_refused(
-    file: Path, content: str | bytes, reason: str
-) -> None:
-    """The sentence names file, line and reason."""
+def test_a_file_without_a_table_is_refused(file: Path, content: str | bytes, reason: str) -> None:
+    """The message names file, line and reason."""
     assert refusal(file, content).startswith(reason)
 
 
-def test_what_cannot_be_opened_is_refused(tmp_path: Path) -> None:
+def test_an_unreadable_file_is_refused(tmp_path: Path) -> None:
     """A missing file, and a folder."""
     with pytest.raises(Malformed, match=r"none\.csv cannot be read: No such file"):
         read_table(tmp_path / "none.csv")

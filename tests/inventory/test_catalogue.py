@@ -6,9 +6,8 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
-from app.inventory import search
 from app.server.runtime import Runtime
-from app.store import Document
+from app.store import Document, matching
 from tests.over_http import body, place, read
 
 PEN = {"sku": "pen", "name": "Pen, blue", "price": "1.2", "quantity": 40, "category": "pens"}
@@ -281,7 +280,7 @@ class TestSearching:
         self, client: FlaskClient, runtime: Runtime, limit: int
     ) -> None:
         """Pages of any size have every match once, however far apart the matches are."""
-        pens = [f"{n:05d}{'-pen' if n % 77 == 0 else ''}" for n in range(search.SCAN_BATCH * 2)]
+        pens = [f"{n:05d}{'-pen' if n % 77 == 0 else ''}" for n in range(matching.BATCH_SIZE * 2)]
         for sku in pens:
             with runtime.store.transaction() as tx:
                 tx.put("products", read_product(runtime) | {"sku": sku})
@@ -299,7 +298,7 @@ class TestSearching:
     ) -> None:
         """A match beyond the bound is on the next page."""
         with runtime.store.transaction() as tx:
-            for n in range(search.MAX_SCANNED):
+            for n in range(matching.MAX_SCANNED):
                 tx.put("products", read_product(runtime) | {"sku": f"a{n:05d}"})
         page = read(client, "/product?q=mug")
         assert page["products"] == []

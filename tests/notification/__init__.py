@@ -1,1 +1,1 @@
-"""Notification: the mail."""
+"""Tests of app/notification."""

@@ -1,4 +1,4 @@
-"""Mail servers that mail can be sent to, and events that it tells of."""
+"""Mail servers to send to, and events to send mail about."""
 
 import subprocess
 import sys
@@ -42,14 +42,14 @@ def about(event_type: str = "order.placed", /, **order: object) -> Envelope:
 
 
 def parsed(data: bytes) -> EmailMessage:
-    """A mail as a mail program reads it; fails when there is anything wrong with its form."""
+    """Parse a mail as a mail program does; fails when its form has defects."""
     message = message_from_bytes(data, policy=default)
     assert [part.defects for part in message.walk() if part.defects] == []
     return message
 
 
 def text_of(message: EmailMessage, kind: str = "plain") -> str:
-    """The text that a mail program shows."""
+    """Return the text that a mail program shows."""
     body = message.get_body((kind,))
     assert body
     return str(body.get_content())
@@ -71,18 +71,18 @@ class MailServer:
         self.url = f"smtp://127.0.0.1:{self.port}"
 
     def raw(self) -> list[bytes]:
-        """What has come, oldest first."""
+        """Return the received mails, oldest first."""
         return [path.read_bytes() for path in sorted(self._folder.iterdir())]
 
     def mails(self) -> list[EmailMessage]:
-        """What has come, as a mail program reads it."""
+        """Return the received mails, parsed."""
         return [message_from_bytes(data, policy=default) for data in self.raw()]
 
     def mails_to(self, address: str) -> list[EmailMessage]:
         return [mail for mail in self.mails() if mail["To"] == address]
 
     def connections(self) -> list[str]:
-        """By which connection each mail has come: the port at our end of it."""
+        """Return the client port of the connection by which each mail came."""
         return [path.name.partition("-")[2] for path in sorted(self._folder.iterdir())]
 
     def stop(self) -> None:
@@ -92,7 +92,7 @@ class MailServer:
 
 @pytest.fixture(scope="module")
 def mail_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MailServer]:
-    """A mail server that takes mail from anybody, in the clear."""
+    """A mail server without TLS that accepts mail from anybody."""
     server = MailServer(tmp_path_factory.mktemp("mails"))
     yield server
     server.stop()
@@ -100,7 +100,7 @@ def mail_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MailServer
 
 @pytest.fixture(scope="module")
 def authority() -> trustme.CA:
-    """Who vouches for the secure server."""
+    """The certificate authority of the secure server."""
     return trustme.CA()
 
 
@@ -108,7 +108,7 @@ def authority() -> trustme.CA:
 def secure_server(
     tmp_path_factory: pytest.TempPathFactory, authority: trustme.CA
 ) -> Iterator[MailServer]:
-    """A mail server that wants STARTTLS, and a user with a password."""
+    """A mail server that requires STARTTLS and a login."""
     certificate = authority.issue_cert("127.0.0.1")
     path = tmp_path_factory.mktemp("tls") / "both.pem"
     certificate.private_key_and_cert_chain_pem.write_to_path(str(path))

@@ -68,7 +68,7 @@ class Handler:
 def authenticate(
     server: SMTP, session: Session, envelope: Envelope, mechanism: str, data: Any
 ) -> AuthResult:
-    """Whether it is the shop."""
+    """Accept the shop's user and password only."""
     is_shop = data == LoginPassword(USER.encode(), PASSWORD.encode())
     return AuthResult(success=is_shop, handled=False)
 

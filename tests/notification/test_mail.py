@@ -1,4 +1,4 @@
-"""What a mail looks like to a mail program, and what becomes of one that is sent again."""
+"""The rendered mails, and their delivery into a Maildir folder."""
 
 import mailbox
 from dataclasses import fields
@@ -12,17 +12,17 @@ from app.config import Config
 from app.config.readers import MAILS
 from app.events.types import EVENT_TYPES
 from app.notification.handlers import Notifier
-from app.notification.mail_templates import LETTERS
+from app.notification.mail_templates import TEMPLATES
 from app.notification.maildir import Maildir
-from app.notification.message import header_lines
+from app.notification.message import format_headers
 from app.notification.transport import Mail
 from tests.notification.conftest import TEA, about, event, parsed, text_of
 
 PDF = b"%PDF-1.7\n" + bytes(range(256)) * 20
 
 
-class Outbox:
-    """A transport that keeps what it is given."""
+class RecordingTransport:
+    """A transport that records the mails it is given."""
 
     def __init__(self) -> None:
         self.sent: list[Mail] = []
@@ -32,26 +32,28 @@ class Outbox:
 
 
 @pytest.fixture
-def outbox() -> Outbox:
-    return Outbox()
+def transport() -> RecordingTransport:
+    return RecordingTransport()
 
 
 @pytest.fixture
-def notifier(outbox: Outbox) -> Notifier:
-    """One that sends whatever there is."""
+def notifier(transport: RecordingTransport) -> Notifier:
+    """A notifier with all mail templates enabled."""
     return Notifier(
-        outbox,
+        transport,
         "Daybook <shop@localhost>",
-        letters=MAILS,
+        enabled=MAILS,
         manager="boss@localhost",
         receipt=lambda _event: PDF,
     )
 
 
-def test_a_placed_order_is_acknowledged(notifier: Notifier, outbox: Outbox) -> None:
-    """To whom, from whom, about what, and every line with its price; as text and as HTML."""
+def test_a_placed_order_is_confirmed_by_mail(
+    notifier: Notifier, transport: RecordingTransport
+) -> None:
+    """Recipient, sender, subject, and every line with its price, as text and as HTML."""
     notifier.on_event(event())
-    [mail] = outbox.sent
+    [mail] = transport.sent
     assert (mail.sender, mail.recipient) == ("shop@localhost", "ann@example.com")
     message = parsed(mail.data)
     assert (message["To"], message["From"]) == ("ann@example.com", "Daybook <shop@localhost>")
@@ -101,7 +103,7 @@ EVENTS = {
 
 
 @pytest.mark.parametrize(
-    ("letter", "subject", "line"),
+    ("template", "subject", "line"),
     [
         ("changed", "Your order 1001 was changed", "It now reads:\n"),
         ("cancelled", "Your order 1001 was cancelled", "was cancelled: ordered twice.\n"),
@@ -119,11 +121,11 @@ EVENTS = {
     ],
 )
 def test_each_event_has_its_mail(
-    notifier: Notifier, outbox: Outbox, letter: str, subject: str, line: str
+    notifier: Notifier, transport: RecordingTransport, template: str, subject: str, line: str
 ) -> None:
-    """In both forms, and ended by the name of the shop."""
-    notifier.on_event(EVENTS[letter])
-    message = parsed(outbox.sent[0].data)
+    """In both forms, and signed with the name of the shop."""
+    notifier.on_event(EVENTS[template])
+    message = parsed(transport.sent[0].data)
     assert message["Subject"] == subject
     assert line in text_of(message)
     assert text_of(message).endswith("\n\nDaybook\n")
@@ -133,17 +135,17 @@ def test_each_event_has_its_mail(
         assert "None" not in text_of(message, form)
 
 
-def test_every_mail_is_tried_here() -> None:
+def test_every_mail_template_is_tested() -> None:
     """A new mail has its event, its templates and its test."""
-    assert EVENTS.keys() == set(MAILS) == set(LETTERS.values()) | {"available"}
+    assert EVENTS.keys() == set(MAILS) == set(TEMPLATES.values()) | {"available"}
     handled = {each.type for each in EVENT_TYPES if "notification" in each.handled_by}
-    assert handled == LETTERS.keys()
+    assert handled == TEMPLATES.keys()
 
 
-def test_the_receipt_is_attached(notifier: Notifier, outbox: Outbox) -> None:
-    """As it was made, byte for byte, beside the two forms of the text."""
+def test_the_receipt_is_attached(notifier: Notifier, transport: RecordingTransport) -> None:
+    """The PDF is attached byte for byte, beside both forms of the text."""
     notifier.on_event(EVENTS["receipt"])
-    message = parsed(outbox.sent[0].data)
+    message = parsed(transport.sent[0].data)
     [attachment] = message.iter_attachments()
     assert attachment.get_content_type() == "application/pdf"
     assert attachment.get_filename() == "receipt-1001.pdf"
@@ -152,62 +154,66 @@ def test_the_receipt_is_attached(notifier: Notifier, outbox: Outbox) -> None:
     assert "we have received 9.00 EUR" in text_of(message)
 
 
-def test_a_customer_is_led_to_the_page_of_the_order(outbox: Outbox) -> None:
-    """Where the shop can be reached and the order has a page; not to one that was deleted."""
-    linking = Notifier(outbox, "Daybook <shop@localhost>", letters=MAILS, url="https://tea.example")
-    for told in (about(link="1001-Zk3"), about(), about("order.deleted", link="1001-Zk3")):
-        linking.on_event(told)
-    linked, *others = (parsed(mail.data) for mail in outbox.sent)
+def test_a_mail_links_to_the_page_of_the_order(transport: RecordingTransport) -> None:
+    """If the shop has an address and the order a page; not for a deleted order."""
+    linking = Notifier(
+        transport, "Daybook <shop@localhost>", enabled=MAILS, url="https://tea.example"
+    )
+    for each in (about(link="1001-Zk3"), about(), about("order.deleted", link="1001-Zk3")):
+        linking.on_event(each)
+    linked, *others = (parsed(mail.data) for mail in transport.sent)
     assert "as it stands: https://tea.example/orders/1001-Zk3\n\nDaybook\n" in text_of(linked)
     assert '<a href="https://tea.example/orders/1001-Zk3">' in text_of(linked, "html")
     for message in others:
         assert "tea.example" not in text_of(message) + text_of(message, "html")
 
 
-def test_the_mail_tells_what_was_then_not_what_is_now(notifier: Notifier, outbox: Outbox) -> None:
+def test_a_mail_describes_the_event_not_the_present_order(
+    notifier: Notifier, transport: RecordingTransport
+) -> None:
     """A late mail has the event's own date and lines."""
     notifier.on_event(about(total_amount="1.00"))
-    assert "Total: 1.00 EUR" in text_of(parsed(outbox.sent[0].data))
+    assert "Total: 1.00 EUR" in text_of(parsed(transport.sent[0].data))
 
 
-@pytest.mark.parametrize("letter", EVENTS)
+@pytest.mark.parametrize("template", EVENTS)
 def test_the_same_event_makes_the_same_mail(
-    notifier: Notifier, outbox: Outbox, letter: str
+    notifier: Notifier, transport: RecordingTransport, template: str
 ) -> None:
-    """A mail that is sent twice has one Message-ID, so that mail programs can tell."""
-    notifier.on_event(EVENTS[letter])
-    notifier.on_event(EVENTS[letter])
-    first, second = outbox.sent
+    """Both have the same Message-ID, so that mail programs recognise the copy."""
+    notifier.on_event(EVENTS[template])
+    notifier.on_event(EVENTS[template])
+    first, second = transport.sent
     assert first == second
     assert parsed(first.data)["Message-ID"] == "<event-1.notification@daybook>"
 
 
-def test_names_and_wares_of_all_the_world_arrive(outbox: Outbox) -> None:
-    """Beyond ASCII in addresses, names, subjects and text."""
+def test_text_outside_ascii_is_encoded(transport: RecordingTransport) -> None:
+    """In addresses, names, subjects and text."""
     sender = "Tête-à-thé <shop@localhost>"
-    notifier = Notifier(outbox, sender, letters=MAILS, manager="boß@localhost")
+    notifier = Notifier(transport, sender, enabled=MAILS, manager="boß@localhost")
     tea = TEA | {"name": "抹茶 " * 30}
     notifier.on_event(about(customer_name="Zoë Übel", items=[tea]))
-    message = parsed(outbox.sent[0].data)
+    message = parsed(transport.sent[0].data)
     assert message["From"].addresses[0].display_name == "Tête-à-thé"
     assert "Dear Zoë Übel," in text_of(message)
     for form in ("plain", "html"):
         assert "抹茶 抹茶" in text_of(message, form)
     product = EVENTS["low_stock"].data["product"] | {"name": "抹茶 für alle, " * 9}
     notifier.on_event(event("product.low_stock", {"product": product}))
-    assert outbox.sent[1].recipient == "boß@localhost"
-    assert "\nTo: boß@localhost\n" in "\n" + outbox.sent[1].data.decode()
-    lines = outbox.sent[1].data.split(b"\n")
+    assert transport.sent[1].recipient == "boß@localhost"
+    assert "\nTo: boß@localhost\n" in "\n" + transport.sent[1].data.decode()
+    lines = transport.sent[1].data.split(b"\n")
     assert max(len(line) for line in lines) <= 78
-    subject = parsed(outbox.sent[1].data.replace("boß".encode(), b"boss"))["Subject"]
+    subject = parsed(transport.sent[1].data.replace("boß".encode(), b"boss"))["Subject"]
     assert subject == f"Low stock: {product['name']}"
 
 
-def test_what_customers_type_is_no_markup(notifier: Notifier, outbox: Outbox) -> None:
-    """In the HTML it is text; in the text it is as it was typed."""
+def test_markup_in_typed_text_is_escaped(notifier: Notifier, transport: RecordingTransport) -> None:
+    """In the HTML; the plain text has it as typed."""
     typed = "<script>alert('&')</script>"
     notifier.on_event(about(customer_name=typed, items=[TEA | {"name": typed}]))
-    message = parsed(outbox.sent[0].data)
+    message = parsed(transport.sent[0].data)
     assert f"Dear {typed}," in text_of(message)
     assert typed not in text_of(message, "html")
     assert "&lt;script&gt;" in text_of(message, "html")
@@ -225,35 +231,37 @@ def test_what_customers_type_is_no_markup(notifier: Notifier, outbox: Outbox) ->
         "ann",
     ],
 )
-def test_an_address_is_one_address(notifier: Notifier, outbox: Outbox, address: str) -> None:
-    """Another header or another recipient can't be smuggled in; such a mail is never sent."""
+def test_an_address_is_one_address(
+    notifier: Notifier, transport: RecordingTransport, address: str
+) -> None:
+    """An address that would inject a header or a recipient is refused, and no mail is sent."""
     with pytest.raises(ValueError, match="e-mail address"):
         notifier.on_event(about(customer_email=address))
-    assert outbox.sent == []
+    assert transport.sent == []
 
 
 @pytest.mark.parametrize("end", ["\n", "\r", "\r\n", "\x0b", "\x85", "\u2028", "\x00"])
 def test_no_header_has_a_line_break(notifier: Notifier, end: str) -> None:
-    """Names are checked when they come in; should one slip through, no mail goes."""
+    """ValueError for a line break or control character in a header's value."""
     with pytest.raises(ValueError, match="line break"):
-        header_lines({"Subject": f"Low stock: {end}Bcc: all@example.com"})
+        format_headers({"Subject": f"Low stock: {end}Bcc: all@example.com"})
     product = EVENTS["low_stock"].data["product"] | {"name": f"Mug{end}Bcc: all@example.com"}
     with pytest.raises(ValueError, match="line break"):
         notifier.on_event(event("product.low_stock", {"product": product}))
 
 
-def test_without_a_display_name_the_address_signs(outbox: Outbox) -> None:
+def test_without_a_display_name_the_address_is_the_signature(transport: RecordingTransport) -> None:
     """DAYBOOK_MAIL_FROM may be an address alone."""
-    Notifier(outbox, "shop@localhost", letters=MAILS).on_event(event())
-    message = parsed(outbox.sent[0].data)
+    Notifier(transport, "shop@localhost", enabled=MAILS).on_event(event())
+    message = parsed(transport.sent[0].data)
     assert message["From"] == "shop@localhost"
     assert text_of(message).endswith("\n\nshop@localhost\n")
 
 
-def test_a_sender_must_be_a_mailbox(outbox: Outbox) -> None:
-    """It would be refused when the first mail goes; that is too late."""
+def test_a_sender_must_be_a_mailbox(transport: RecordingTransport) -> None:
+    """ValueError at the start, not when the first mail is sent."""
     with pytest.raises(ValueError, match="e-mail address"):
-        Notifier(outbox, "Daybook", letters=MAILS)
+        Notifier(transport, "Daybook", enabled=MAILS)
 
 
 def test_a_maildir_is_read_by_other_programs(tmp_path: Path) -> None:
@@ -264,8 +272,8 @@ def test_a_maildir_is_read_by_other_programs(tmp_path: Path) -> None:
     assert message.get_subdir() == "new"
 
 
-def test_the_same_mail_again_is_one_file(tmp_path: Path) -> None:
-    """Delivering twice under one name replaces; nothing is left over in tmp."""
+def test_the_same_mail_delivered_again_is_one_file(tmp_path: Path) -> None:
+    """It replaces the first; nothing is left in tmp."""
     for _ in range(3):
         deliver(tmp_path / "mail")
     names = [path.name for path in (tmp_path / "mail/new").iterdir()]
@@ -273,34 +281,34 @@ def test_the_same_mail_again_is_one_file(tmp_path: Path) -> None:
     assert list((tmp_path / "mail/tmp").iterdir()) == []
 
 
-def test_mail_is_for_the_owner_of_the_folder_only(tmp_path: Path) -> None:
-    """Letters to customers are nobody else's business."""
+def test_mail_is_readable_by_the_owner_only(tmp_path: Path) -> None:
+    """Neither group nor others may read folders and files."""
     deliver(tmp_path / "mail")
     for path in ("mail", "mail/new", "mail/new/event-1.notification"):
         assert (tmp_path / path).stat().st_mode & 0o077 == 0
 
 
-def test_a_folder_that_cannot_be_had_is_an_error_that_can_pass(tmp_path: Path) -> None:
-    """OSError: tried again, and waited out by the breaker."""
+def test_an_unusable_folder_is_a_transient_error(tmp_path: Path) -> None:
+    """OSError, so the delivery is retried."""
     (tmp_path / "mail").write_text("a file where the folder should be")
     with pytest.raises(OSError, match="mail"):
         deliver(tmp_path / "mail")
 
 
 def deliver(folder: Path) -> None:
-    """Have a mail written into the folder."""
-    Notifier(Maildir(folder), "Daybook <shop@localhost>", letters=MAILS).on_event(event())
+    """Have a mail delivered into the folder."""
+    Notifier(Maildir(folder), "Daybook <shop@localhost>", enabled=MAILS).on_event(event())
 
 
-def test_the_default_is_all_but_one() -> None:
-    """A customer who was just told that the order is placed needs no second mail to say so."""
+def test_by_default_all_mails_but_one_are_enabled() -> None:
+    """The customer of a placed order needs no second mail that confirms it."""
     (mails,) = (field.default for field in fields(Config) if field.name == "mails")
     assert set(MAILS) - {"confirmed"} == mails
 
 
 @pytest.mark.parametrize("made", [["tmp"], ["new"], ["cur"], ["tmp", "cur"], ["new", "cur"]])
-def test_a_maildir_that_was_made_in_part_is_completed(tmp_path: Path, made: list[str]) -> None:
-    """A crash between the first folder and the last does not hold up mail for ever."""
+def test_an_incomplete_maildir_is_completed(tmp_path: Path, made: list[str]) -> None:
+    """A crash between creating its folders does not block mail."""
     path = tmp_path / "mail"
     for part in made:
         (path / part).mkdir(parents=True)

@@ -1,4 +1,4 @@
-"""Who is written to, about what; and when nobody is, with the reason in the timeline."""
+"""The selection of the mail template and the recipient, and the reason when there is none."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -14,7 +14,7 @@ from app.events.outbox import emit
 from app.events.registry import Skipped
 from app.events.types import ProductLowStock
 from app.kernel.errors import Invalid
-from app.notification.mail_templates import letter_about
+from app.notification.mail_templates import template_for
 from app.server.runtime import Runtime
 from tests.notification.conftest import about, event, parsed, text_of
 from tests.over_http import read
@@ -24,7 +24,7 @@ PARCEL = {"carrier": "DHL", "tracking_number": "JD0146"}
 
 
 def order(client: FlaskClient, email: str | None = "ann@example.com", /, **lines: int) -> None:
-    """Ann orders."""
+    """Place an order for Ann."""
     items = [{"product": sku, "quantity": quantity} for sku, quantity in lines.items()]
     wanted = {"customer_name": "Ann", "customer_email": email, "items": items}
     assert client.post("/order", json=wanted).status_code == 201
@@ -37,7 +37,7 @@ def subjects(config: Config) -> list[str]:
 
 
 def note_of(client: FlaskClient, event_type: str) -> Any:
-    """What the delivery of an event to notification says, beside that it is done."""
+    """Return the note of an event's completed delivery to notification."""
     records = read(client, "/order/1001/events")["events"]
     [record] = [each for each in records if each["event"]["type"] == event_type]
     delivery = record["deliveries"]["notification"]
@@ -46,10 +46,10 @@ def note_of(client: FlaskClient, event_type: str) -> Any:
 
 
 @pytest.mark.usefixtures("catalogue")
-def test_what_a_customer_hears_of_an_order(
+def test_a_customer_gets_mail_about_each_change(
     client: FlaskClient, config: Config, settled: Settled
 ) -> None:
-    """Placed, changed, on its way; not that it is confirmed: that was to be expected."""
+    """Placed, changed, shipped; not confirmed, which is expected."""
     order(client, tea=1)
     settled()
     client.patch("/order/1001", json={"items": [{"product": "tea", "quantity": 2}]})
@@ -70,16 +70,16 @@ def test_what_a_customer_hears_of_an_order(
 
 
 @pytest.mark.usefixtures("catalogue")
-def test_what_a_customer_hears_who_has_to_wait(
+def test_a_customer_of_a_backordered_order_gets_mail(
     client: FlaskClient, config: Config, settled: Settled
 ) -> None:
-    """Which product is short; and, should he lose patience, that the order was cancelled."""
+    """About the missing product, and about the cancellation."""
     order(client, pot=2)
     settled()
     client.post("/order/1001/cancel", json={"reason": "took too long"})
     settled()
-    told = [each for each in subjects(config) if "1001" in each and "Receipt" not in each]
-    assert told[:3] == [
+    received = [each for each in subjects(config) if "1001" in each and "Receipt" not in each]
+    assert received[:3] == [
         "Your order 1001",
         "Your order 1001 has to wait",
         "Your order 1001 was cancelled",
@@ -87,10 +87,10 @@ def test_what_a_customer_hears_who_has_to_wait(
 
 
 @pytest.mark.usefixtures("catalogue")
-def test_an_order_without_an_address_gets_no_mail_and_says_so(
+def test_an_order_without_an_address_gets_no_mail(
     client: FlaskClient, config: Config, settled: Settled
 ) -> None:
-    """That is no failure; the timeline has the reason."""
+    """The delivery is done; its note has the reason."""
     order(client, None, tea=1)
     settled()
     assert note_of(client, "order.placed") == "no mail: the order has no e-mail address"
@@ -98,25 +98,25 @@ def test_an_order_without_an_address_gets_no_mail_and_says_so(
 
 
 @pytest.mark.usefixtures("catalogue")
-def test_what_is_not_sent_says_why(client: FlaskClient, settled: Settled) -> None:
-    """Also where it is for the shop to decide."""
+def test_a_disabled_mail_is_noted(client: FlaskClient, settled: Settled) -> None:
+    """The delivery's note names the setting."""
     order(client, tea=1)
     settled()
     assert note_of(client, "order.placed") is None
     assert note_of(client, "inventory.reserved") == "no mail: DAYBOOK_MAILS does not name confirmed"
 
 
-class TestManager:
-    """Who minds the stock."""
+class TestManagerMail:
+    """The mail to the manager about low stock."""
 
     @pytest.fixture
     def config(self, config: Config) -> Config:
         return replace(config, manager_email="boss@localhost")
 
-    def test_the_manager_hears_of_low_stock(
+    def test_the_manager_gets_mail_about_low_stock(
         self, runtime: Runtime, config: Config, settled: Settled
     ) -> None:
-        """Which product, how many are left."""
+        """With the product and the number of pieces left."""
         self.run_low(runtime, settled)
         [path] = (config.data / "mail/new").iterdir()
         mail = parsed(path.read_bytes())
@@ -130,11 +130,11 @@ class TestManager:
         settled()
 
 
-def test_without_a_manager_nobody_is_told_of_low_stock(
+def test_without_a_manager_there_is_no_mail_about_low_stock(
     runtime: Runtime, config: Config, settled: Settled
 ) -> None:
-    """The delivery's record says what to set."""
-    TestManager().run_low(runtime, settled)
+    """The delivery's note names the setting."""
+    TestManagerMail().run_low(runtime, settled)
     assert not (config.data / "mail").exists()
     with runtime.store.read() as view:
         [event_id] = view.keys("events")
@@ -142,14 +142,14 @@ def test_without_a_manager_nobody_is_told_of_low_stock(
     assert delivery["note"] == "no mail: DAYBOOK_MANAGER_EMAIL is not set"
 
 
-def test_a_customer_who_cancels_is_told_so_whatever_became_of_the_payment() -> None:
-    """A declined difference did not end the order; he did."""
-    told = about("order.cancelled", status="cancelled", payment_status="failed")
-    assert letter_about(told) == "cancelled"
+def test_a_cancellation_is_confirmed_whatever_the_payment_status() -> None:
+    """A declined difference did not end the order; the customer did."""
+    cancelled = about("order.cancelled", status="cancelled", payment_status="failed")
+    assert template_for(cancelled) == "cancelled"
 
 
 @pytest.mark.parametrize(
-    ("told", "why"),
+    ("skipped", "why"),
     [
         (about("inventory.reserved", status="confirmed"), "confirmed before"),
         (about("order.deleted", status="cancelled"), "was cancelled when it was deleted"),
@@ -161,14 +161,14 @@ def test_a_customer_who_cancels_is_told_so_whatever_became_of_the_payment() -> N
         ),
     ],
 )
-def test_nothing_is_told_twice(told: Any, why: str) -> None:
-    """Or to somebody for whom it is no news."""
+def test_an_event_covered_by_another_mail_is_skipped(skipped: Any, why: str) -> None:
+    """The reason says which mail covers it."""
     with pytest.raises(Skipped, match=why):
-        letter_about(told)
+        template_for(skipped)
 
 
-def test_which_mails_are_sent_is_the_shops_choice() -> None:
-    """By their names; an unknown one is refused at the start, with the names that are known."""
+def test_daybook_mails_selects_the_mails() -> None:
+    """An unknown name is refused at the start, with the known names."""
     chosen = from_environment({"DAYBOOK_MAILS": "placed, shipped"})
     assert chosen.mails == {"placed", "shipped"}
     assert from_environment({"DAYBOOK_MAILS": ""}).mails == frozenset()
@@ -180,8 +180,8 @@ def test_which_mails_are_sent_is_the_shops_choice() -> None:
     "url",
     ["shop.example", "ftp://shop.example", "https://", "https://a@b", "https://a.b/?c", "//a:b"],
 )
-def test_the_address_of_the_shop_is_one(url: str) -> None:
-    """A mail with a link that leads nowhere helps nobody."""
+def test_the_address_of_the_shop_must_be_valid(url: str) -> None:
+    """Mails link to it."""
     with pytest.raises(Invalid, match="must be the address of the shop"):
         from_environment({"DAYBOOK_URL": url})
     assert from_environment({"DAYBOOK_URL": "https://a.b/shop/"}).url == "https://a.b/shop"
@@ -190,6 +190,6 @@ def test_the_address_of_the_shop_is_one(url: str) -> None:
 @pytest.mark.parametrize("variable", ["DAYBOOK_MANAGER_EMAIL", "DAYBOOK_MAIL_FROM"])
 @pytest.mark.parametrize("value", ["boss", "boss@", "a@b, c@d", "a@b\nBcc: c@d", ""])
 def test_addresses_in_settings_are_checked_at_the_start(variable: str, value: str) -> None:
-    """And not when the first mail goes."""
+    """An invalid one is refused before any mail is sent."""
     with pytest.raises(Invalid, match="must be"):
         from_environment({variable: value})

@@ -1,4 +1,4 @@
-"""Sending to a real mail server, which may take a mail, put it off, refuse it, or fall silent."""
+"""Sending to a real mail server that accepts, defers, refuses, or does not respond."""
 
 import smtplib
 import socket
@@ -19,7 +19,7 @@ from app.config import Config, from_environment
 from app.kernel.errors import Invalid, Unavailable
 from app.kernel.payment_methods import INVOICE
 from app.notification.smtp import Smtp
-from app.notification.smtp_connections import MOST_MAILS, Connection, Connections
+from app.notification.smtp_connections import MAX_MAILS, Connection, ConnectionPool
 from app.notification.transport import Mail, Refused
 from tests.notification.conftest import MailServer
 from tests.notification.smtp_server import PASSWORD, USER
@@ -30,27 +30,27 @@ LOGIN = f"{USER}:{quote(PASSWORD, safe='')}"
 
 
 def mail_to(recipient: str) -> Mail:
-    """A small mail; one of its lines is the dot that ends a message in SMTP."""
+    """A small mail with a line that is a dot, which ends a message in SMTP."""
     data = f"To: {recipient}\nSubject: Hello\nMessage-ID: <one@daybook>\n\nDear\n.\n.. Ann,\n"
     return Mail("one", "shop@localhost", recipient, data.encode())
 
 
 class TestConversation:
-    """One mail, and what comes of it."""
+    """One mail, and each response of the server."""
 
     def test_a_mail_arrives_as_it_was_sent(self, mail_server: MailServer) -> None:
-        """Every line of it, also those that begin with a dot."""
+        """Every line of it, also lines that begin with a dot."""
         Smtp(mail_server.url).send(mail_to("ann@example.com"))
         [mail] = mail_server.mails_to("ann@example.com")
         assert mail.get_content().splitlines() == ["Dear", ".", ".. Ann,"]
 
-    def test_an_address_beyond_ascii_is_sent_as_it_is(self, mail_server: MailServer) -> None:
-        """By SMTPUTF8 (RFC 6531), where the server has it."""
+    def test_an_address_outside_ascii_is_sent_in_utf8(self, mail_server: MailServer) -> None:
+        """By SMTPUTF8 (RFC 6531), if the server has it."""
         Smtp(mail_server.url).send(mail_to("zoë@example.com"))
         assert "To: zoë@example.com" in mail_server.raw()[-1].decode()
 
-    def test_later_is_worth_another_attempt(self, mail_server: MailServer) -> None:
-        """451: the error passes, and the mail arrives with the next attempt."""
+    def test_a_deferred_mail_can_be_retried(self, mail_server: MailServer) -> None:
+        """451 is transient: the mail arrives with the next attempt."""
         smtp, mail = Smtp(mail_server.url), mail_to("later.1@example.com")
         with pytest.raises(Unavailable, match=r"451 4.7.1 greylisted, come back later$"):
             smtp.send(mail)
@@ -61,27 +61,29 @@ class TestConversation:
         ("recipient", "answer"),
         [("never@example.com", "550 5.1.1 no such user"), ("spam@example.com", "554 5.7.1 this")],
     )
-    def test_never_is_final(self, mail_server: MailServer, recipient: str, answer: str) -> None:
-        """5xx about recipient or message: no other attempt can help."""
+    def test_a_refused_mail_is_not_retried(
+        self, mail_server: MailServer, recipient: str, answer: str
+    ) -> None:
+        """5xx about recipient or message is permanent."""
         with pytest.raises(Refused, match=answer):
             Smtp(mail_server.url).send(mail_to(recipient))
 
-    def test_a_connection_that_breaks_leaves_it_open(self, mail_server: MailServer) -> None:
-        """After the end of the message: it is sent again, under the same Message-ID."""
+    def test_a_broken_connection_can_be_retried(self, mail_server: MailServer) -> None:
+        """The mail is sent again under the same Message-ID."""
         smtp, mail = Smtp(mail_server.url), mail_to("drop.1@example.com")
-        with pytest.raises(Unavailable, match="cannot be had"):
+        with pytest.raises(Unavailable, match="connection to the mail server failed"):
             smtp.send(mail)
         smtp.send(mail)
         first, second = mail_server.mails_to("drop.1@example.com")
         assert first["Message-ID"] == second["Message-ID"] == "<one@daybook>"
 
-    def test_a_server_that_falls_silent_is_given_up(self, mail_server: MailServer) -> None:
-        """After the time-out."""
+    def test_a_server_that_does_not_respond_times_out(self, mail_server: MailServer) -> None:
+        """Unavailable, so the mail is retried."""
         with pytest.raises(Unavailable, match="timed out"):
             Smtp(mail_server.url, timeout_s=0.2).send(mail_to("hang@example.com"))
 
-    def test_a_server_that_is_not_there(self) -> None:
-        """It may come back."""
+    def test_a_server_that_cannot_be_reached_is_unavailable(self) -> None:
+        """The mail is retried."""
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             url = f"smtp://127.0.0.1:{probe.getsockname()[1]}"
@@ -94,11 +96,11 @@ def connected(mail_server: MailServer) -> Connection:
     return Connection(smtplib.SMTP("127.0.0.1", mail_server.port))
 
 
-class TestConnections:
-    """A connection is kept for the next mail, and for no longer than a moment."""
+class TestConnectionPool:
+    """Connections are reused for a short time."""
 
-    def test_mails_that_follow_each_other_share_one(self, mail_server: MailServer) -> None:
-        """Also after one that was refused for good; each mail arrives whole, and once."""
+    def test_successive_mails_share_a_connection(self, mail_server: MailServer) -> None:
+        """Also after a refused mail; each mail arrives whole and once."""
         smtp, before = Smtp(mail_server.url), len(mail_server.raw())
         smtp.send(mail_to("one@example.com"))
         with pytest.raises(Refused):
@@ -108,31 +110,31 @@ class TestConnections:
         assert len(set(mail_server.connections()[before:])) == 1
         assert len(mail_server.raw()) == before + 3
 
-    def test_one_that_the_server_ended_is_not_taken(self, mail_server: MailServer) -> None:
-        """The next mail opens another, and does not even fail once."""
-        connections, ended = Connections(), connected(mail_server)
+    def test_a_connection_closed_by_the_server_is_not_reused(self, mail_server: MailServer) -> None:
+        """The next mail opens another without a failed attempt."""
+        pool, ended = ConnectionPool(), connected(mail_server)
         assert ended.server.sock
         ended.server.sock.shutdown(socket.SHUT_RDWR)
-        connections.keep(ended)
-        assert connections.take() is None
+        pool.release(ended)
+        assert pool.acquire() is None
 
-    def test_one_that_waits_in_vain_is_ended(self, mail_server: MailServer) -> None:
-        """The server has few places."""
-        connections, waiting = Connections(idle_s=0.01), connected(mail_server)
-        connections.keep(waiting)
+    def test_an_idle_connection_is_closed(self, mail_server: MailServer) -> None:
+        """Servers allow few connections."""
+        pool, idle = ConnectionPool(idle_max_s=0.01), connected(mail_server)
+        pool.release(idle)
         deadline, tick = monotonic() + 10, threading.Event()
-        while waiting.server.sock:
+        while idle.server.sock:
             assert monotonic() < deadline, "it is still open"
             tick.wait(0.005)
-        assert connections.take() is None
+        assert pool.acquire() is None
 
-    def test_one_is_not_used_for_ever(self, mail_server: MailServer) -> None:
-        """After fifty mails another one is opened."""
+    def test_a_connection_sends_a_limited_number_of_mails(self, mail_server: MailServer) -> None:
+        """After MAX_MAILS another one is opened."""
         smtp, before = Smtp(mail_server.url), len(mail_server.raw())
-        for n in range(MOST_MAILS + 1):
+        for n in range(MAX_MAILS + 1):
             smtp.send(mail_to(f"customer.{n}@example.com"))
         used = Counter(mail_server.connections()[before:])
-        assert sorted(used.values()) == [1, MOST_MAILS]
+        assert sorted(used.values()) == [1, MAX_MAILS]
 
 
 class TestSecurity:
@@ -142,7 +144,7 @@ class TestSecurity:
     def trusted(
         self, authority: trustme.CA, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """The system trusts the authority that vouches for the server."""
+        """Trust the certificate authority of the server."""
         authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
         monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
 
@@ -154,20 +156,22 @@ class TestSecurity:
         assert [mail["To"] for mail in secure_server.mails()] == ["ann@example.com"]
 
     @pytest.mark.usefixtures("trusted")
-    def test_a_wrong_password_is_an_outage_and_is_not_told(self, secure_server: MailServer) -> None:
-        """No mail at all passes until it is mended, so none goes to failure.json."""
+    def test_a_wrong_password_is_transient_and_not_repeated(
+        self, secure_server: MailServer
+    ) -> None:
+        """No mail passes until it is corrected, so none goes to failure.json."""
         url = secure_server.url.replace("://", f"://{USER}:hunter2@")
         with pytest.raises(Unavailable) as refused:
             Smtp(url).send(mail_to("ann@example.com"))
         assert str(refused.value) == "The mail server refuses our user or password (535)."
 
-    def test_a_certificate_that_nobody_vouches_for(self, secure_server: MailServer) -> None:
-        """It could be anybody."""
+    def test_an_untrusted_certificate_is_refused(self, secure_server: MailServer) -> None:
+        """The connection fails before anything is sent."""
         with pytest.raises(Unavailable, match="certificate verify failed"):
             Smtp(secure_server.url).send(mail_to("ann@example.com"))
 
     def test_a_password_is_not_sent_in_the_clear(self, mail_server: MailServer) -> None:
-        """Where the server offers no STARTTLS, whoever stands between could read it."""
+        """Unavailable when the server offers no STARTTLS."""
         url = mail_server.url.replace("://", f"://{LOGIN}@")
         with pytest.raises(Unavailable, match="no STARTTLS"):
             Smtp(url).send(mail_to("ann@example.com"))
@@ -183,14 +187,14 @@ class TestSecurity:
             "shop:hunter2@mail.example",
         ],
     )
-    def test_a_bad_url_is_refused_without_repeating_it(self, url: str) -> None:
-        """It may have a password in it."""
+    def test_an_invalid_url_is_refused_without_repeating_it(self, url: str) -> None:
+        """It may contain a password."""
         with pytest.raises(Invalid, match="must be smtp://host:port") as refused:
             from_environment({"DAYBOOK_SMTP_URL": url})
         assert "hunter2" not in str(refused.value)
 
     def test_a_url_is_not_shown_with_the_settings(self) -> None:
-        """In a log or a traceback."""
+        """Its password would appear in a log or a traceback."""
         url = "smtps://shop:hunter2@mail.example"
         config = from_environment({"DAYBOOK_SMTP_URL": url})
         assert config.smtp_url == url
@@ -202,7 +206,7 @@ class TestShop:
 
     @pytest.fixture
     def config(self, config: Config, mail_server: MailServer) -> Config:
-        """Nobody is charged, so there is one mail for an order: that it was placed."""
+        """Payment by invoice, so that an order sends one mail: that it was placed."""
         return replace(config, smtp_url=mail_server.url, payment_method=INVOICE)
 
     @pytest.mark.usefixtures("catalogue")
@@ -211,10 +215,14 @@ class TestShop:
         [
             ("bob@example.com", [], 1),
             ("later.2@example.com", ["451 4.7.1 greylisted, come back later"], 1),
-            ("drop.2@example.com", ["cannot be had: Connection unexpectedly closed."], 2),
+            (
+                "drop.2@example.com",
+                ["mail server failed: Connection unexpectedly closed."],
+                2,
+            ),
         ],
     )
-    def test_the_customer_gets_the_mail_in_the_end(
+    def test_the_customer_gets_the_mail_after_transient_errors(
         self,
         client: FlaskClient,
         mail_server: MailServer,
@@ -223,7 +231,7 @@ class TestShop:
         errors: list[str],
         copies: int,
     ) -> None:
-        """At once, or after an error that passed; the timeline has it all."""
+        """The delivery's log has each error."""
         delivery = self.order(client, settled, customer)
         assert delivery["state"] == "done"
         logged = [line["error"] for line in delivery.get("log", [])]
@@ -234,10 +242,10 @@ class TestShop:
         assert len({mail["Message-ID"] for mail in mails}) == 1
 
     @pytest.mark.usefixtures("catalogue")
-    def test_a_mail_that_is_refused_for_good_is_kept_for_a_person(
+    def test_a_mail_refused_for_good_is_in_failure_json(
         self, client: FlaskClient, settled: Settled
     ) -> None:
-        """Straight to failure.json, after one attempt, with what the server said."""
+        """After one attempt, with the server's response."""
         delivery = self.order(client, settled, "never@example.com")
         assert (delivery["state"], delivery["attempts"]) == ("dead", 1)
         [failure] = read(client, "/failure")["failures"]
@@ -246,7 +254,7 @@ class TestShop:
         )
 
     def order(self, client: FlaskClient, settled: Settled, email: str) -> dict[str, Any]:
-        """Place an order and wait; returns what became of the mail about it."""
+        """Place an order and wait; return the delivery of the mail about it."""
         wanted = {"customer_name": "Ann", "items": [{"product": "tea", "quantity": 1}]}
         answer = client.post("/order", json=wanted | {"customer_email": email})
         assert answer.status_code == 201, body(answer)

@@ -1,4 +1,4 @@
-"""Reads a page as a person's browser does: its text, its forms and its links; and sends forms."""
+"""Parses a page as a browser does: text, forms and links; and submits its forms."""
 
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
@@ -19,7 +19,7 @@ class Form:
     buttons: set[str] = field(default_factory=set)
 
     def filled(self, **typed: str) -> dict[str, str]:
-        """What the browser sends when these fields are typed in and no button is named."""
+        """Return what the browser submits with these fields filled in and no named button."""
         values = {
             name: each.get("value", "")
             for name, each in self.fields.items()
@@ -84,12 +84,12 @@ class Page(HTMLParser):
             self.by_id[name] = self.by_id.get(name, "") + data
 
     def form(self, ending: str) -> Form:
-        """The form whose action ends so."""
+        """Return the form whose action ends with this."""
         [found] = [form for action, form in self.forms.items() if action.endswith(ending)]
         return found
 
     def filled(self, **typed: str) -> dict[str, str]:
-        """What the order form sends; a sku stands for the field of its quantity."""
+        """Return the submitted order form; a sku stands for its quantity field."""
         form = self.form("/")
         names = {name: name if name in form.fields else quantity(name) for name in typed}
         return form.filled(**{names[name]: value for name, value in typed.items()})
@@ -107,11 +107,11 @@ class Page(HTMLParser):
 
 
 def quantity(sku: str) -> str:
-    """The name of a product's field."""
+    """The name of a product's quantity field."""
     return f"quantity.{sku}"
 
 
 def send(client: FlaskClient, page: Page, ending: str, **typed: str) -> Page:
-    """The page that follows when a form is filled in and sent; redirects are followed."""
+    """Return the page that follows when a form is filled in and submitted, after redirects."""
     form = page.form(ending)
     return Page(client.post(form.action, data=form.filled(**typed), follow_redirects=True))

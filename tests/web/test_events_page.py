@@ -1,4 +1,4 @@
-"""The events page: what is on its way, what failed, replay, discard and fault switches."""
+"""The events page: pending deliveries, failures, replay, discard and fault injection."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -17,13 +17,13 @@ Settled = Callable[[], None]
 
 @pytest.fixture
 def config(config: Config) -> Config:
-    """With fault switches, to have a handler fail."""
+    """With fault injection, to make a handler fail."""
     return replace(config, faults=True)
 
 
 @pytest.fixture
 def failed(client: FlaskClient, catalogue: dict[str, str], settled: Settled) -> None:
-    """Two orders whose billing failed; the first was cancelled since, which waits behind it."""
+    """Two orders whose billing failed; the later cancellation of the first waits behind it."""
     client.put("/fault/billing", json={"mode": "reject"})
     place(client, "Ada", tea=1)
     place(client, "Grace <b>", tea=2)
@@ -34,18 +34,18 @@ def failed(client: FlaskClient, catalogue: dict[str, str], settled: Settled) -> 
 
 
 def events(client: FlaskClient, query: str = "") -> Page:
-    """The page."""
+    """Return the page."""
     return Page(client.get(f"/events?{query}"))
 
 
 def failures(client: FlaskClient) -> list[str]:
-    """The ids in failure.json."""
+    """Return the ids in failure.json."""
     return [each["id"] for each in read(client, "/failure")["failures"]]
 
 
 @pytest.mark.usefixtures("catalogue")
-def test_a_quiet_shop_has_nothing_to_show(client: FlaskClient, settled: Settled) -> None:
-    """In words."""
+def test_a_shop_without_failures_says_so(client: FlaskClient, settled: Settled) -> None:
+    """Neither failures nor pending deliveries are listed."""
     place(client, tea=1)
     settled()
     text = events(client).text
@@ -54,8 +54,8 @@ def test_a_quiet_shop_has_nothing_to_show(client: FlaskClient, settled: Settled)
 
 
 @pytest.mark.usefixtures("catalogue")
-def test_what_was_finished_lately_is_shown(client: FlaskClient, settled: Settled) -> None:
-    """Newest first; what failed is not among it."""
+def test_finished_events_are_listed(client: FlaskClient, settled: Settled) -> None:
+    """Newest first, without events that have failed."""
     assert "Order placed" not in events(client).by_id["finished"]
     place(client, tea=1)
     settled()
@@ -68,7 +68,7 @@ def test_what_was_finished_lately_is_shown(client: FlaskClient, settled: Settled
 
 
 @pytest.mark.usefixtures("failed")
-def test_failures_are_shown_and_what_waits_behind_them(client: FlaskClient) -> None:
+def test_failures_and_blocked_deliveries_are_listed(client: FlaskClient) -> None:
     """With handler and error; the later event of the same order waits."""
     page = events(client)
     assert page.text.count("a fault switch is on for billing (reject)") == 4
@@ -84,13 +84,13 @@ def test_failures_are_shown_and_what_waits_behind_them(client: FlaskClient) -> N
      ("error=timeout", 0)],
 )  # fmt: skip
 def test_failures_are_filtered(client: FlaskClient, query: str, number: int) -> None:
-    """By handler, event, order and a part of the error."""
+    """By handler, event type, order and part of the error."""
     assert events(client, query).by_id["failures"].count("Invalid: a fault") == number
 
 
 @pytest.mark.usefixtures("failed")
 def test_one_failure_is_replayed(client: FlaskClient, settled: Settled) -> None:
-    """The chosen one, and nothing else; what waited behind it goes on."""
+    """The selected failure is replayed, and the delivery that waited behind it continues."""
     chosen = next(each for each in read(client, "/failure")["failures"]
                   if each["event"]["data"]["order"]["number"] == 1001)  # fmt: skip
     after = send(client, events(client), "/events/replay", id=chosen["id"])
@@ -102,8 +102,8 @@ def test_one_failure_is_replayed(client: FlaskClient, settled: Settled) -> None:
 
 
 @pytest.mark.usefixtures("failed")
-def test_all_are_replayed_that_are_like_the_filter(client: FlaskClient, settled: Settled) -> None:
-    """`Replay all` takes those that the filter shows."""
+def test_replay_all_keeps_to_the_filter(client: FlaskClient, settled: Settled) -> None:
+    """`Replay all` replays the failures that the filter shows."""
     send(client, events(client, "order=1002"), "/events/replay", all="1")
     settled()
     [left] = read(client, "/failure")["failures"]
@@ -115,14 +115,14 @@ def test_all_are_replayed_that_are_like_the_filter(client: FlaskClient, settled:
 
 @pytest.mark.usefixtures("failed")
 def test_replaying_nothing_does_nothing(client: FlaskClient) -> None:
-    """The button `Replay the chosen` without a choice."""
+    """`Replay the chosen` without a selection changes nothing."""
     assert send(client, events(client), "/events/replay").status == 200
     assert len(failures(client)) == 2
 
 
 @pytest.mark.usefixtures("failed")
 def test_an_event_shows_its_payload_and_errors(client: FlaskClient, settled: Settled) -> None:
-    """As text; it is replayed from there too."""
+    """The event's page escapes the payload, lists errors, and replays."""
     event_id, handler = failures(client)[1].split(":")
     page = Page(client.get(f"/events/{event_id}"))
     assert '"customer_name": "Grace <b>"' in page.text
@@ -137,26 +137,26 @@ def test_an_event_shows_its_payload_and_errors(client: FlaskClient, settled: Set
 
 @pytest.mark.usefixtures("failed")
 def test_a_failure_is_discarded_with_a_reason(client: FlaskClient) -> None:
-    """Without one nothing happens; who did it and why stays on record."""
+    """A reason is required; it is recorded with the operator's name."""
     event_id, handler = failures(client)[1].split(":")
     page = Page(client.get(f"/events/{event_id}"))
     refused = send(client, page, f"/{handler}/discard")
     assert refused.status == 422
-    assert refused.by_id[f"reason-{handler}-fault"].strip() == "This is required."
+    assert refused.by_id[f"reason-{handler}-error"].strip() == "This is required."
     assert len(failures(client)) == 2
     after = send(client, refused, f"/{handler}/discard", reason="billed by hand")
     assert "discarded by local: billed by hand" in " ".join(after.text.split())
     assert len(failures(client)) == 1
 
 
-def test_an_unknown_event_is_told(client: FlaskClient) -> None:
-    """404, in words."""
+def test_an_unknown_event_is_not_found(client: FlaskClient) -> None:
+    """The page answers 404."""
     assert Page(client.get("/events/none")).status == 404
 
 
 @pytest.mark.usefixtures("catalogue")
-def test_a_class_sets_and_clears_a_fault_switch(client: FlaskClient, settled: Settled) -> None:
-    """As through the API; for one order only where its number is given."""
+def test_a_fault_switch_is_set_and_cleared(client: FlaskClient, settled: Settled) -> None:
+    """As through the API; limited to one order when its number is given."""
     place(client, tea=1)
     settled()
     typed = {"handler": "billing", "mode": "fail", "times": "2", "order": "1001"}
@@ -168,22 +168,22 @@ def test_a_class_sets_and_clears_a_fault_switch(client: FlaskClient, settled: Se
     assert read(client, "/fault")["faults"] == []
 
 
-def test_a_switch_that_cannot_be_is_refused(client: FlaskClient) -> None:
-    """422 beside the field."""
+def test_an_invalid_fault_switch_is_refused(client: FlaskClient) -> None:
+    """422, with the message beside its field and the values kept."""
     typed = {"handler": "orders", "mode": "slow", "times": "often", "order": "1001"}
     refused = send(client, events(client), "/events/faults", **typed)
     assert refused.status == 422
-    assert refused.by_id["times-fault"].strip() == "This must be a whole number."
+    assert refused.by_id["times-error"].strip() == "This must be a whole number."
     fields = refused.form("/events/faults").fields
     assert {name: fields[name]["value"] for name in typed} == typed
 
 
-def test_without_the_setting_there_are_no_switches(config: Config) -> None:
-    """Neither on the page nor behind it."""
+def test_without_the_setting_there_is_no_fault_injection(config: Config) -> None:
+    """Neither a form on the page nor a route."""
     app: Flask = create_app(replace(config, faults=False))
     client = app.test_client()
     assert not any("faults" in action for action in events(client).forms)
     page = events(client)
-    forgery = page.fields["forgery"]["value"]
-    assert client.post("/events/faults", data={"forgery": forgery}).status_code in (404, 405)
+    csrf_token = page.fields["csrf_token"]["value"]
+    assert client.post("/events/faults", data={"csrf_token": csrf_token}).status_code in (404, 405)
     app.extensions["daybook"].close()

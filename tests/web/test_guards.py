@@ -1,4 +1,4 @@
-"""What pages and forms refuse, and what every page carries."""
+"""The security headers of pages, and the forms that are refused."""
 
 import re
 
@@ -10,8 +10,8 @@ from tests.over_http import place, read
 from tests.web.page import Page
 
 TOKEN = "a-token-of-sixteen-or-more"
-FORGERY = "twenty-two-characters-"
-ORDER = {"forgery": FORGERY, "token": TOKEN, "name": "Ada", "quantity.tea": "1", "place": "1"}
+CSRF_TOKEN = "twenty-two-characters-"
+ORDER = {"csrf_token": CSRF_TOKEN, "token": TOKEN, "name": "Ada", "quantity.tea": "1", "place": "1"}
 PAGES = (
     "/", "/desk", "/desk/1001", "/desk/1001/delete", "/events", "/stock", "/stock/tea", "/shipping",
     "/shipping/list", "/mail", "/overview",
@@ -20,15 +20,12 @@ PAGES = (
 
 @pytest.fixture(autouse=True)
 def shop(catalogue: dict[str, str], client: FlaskClient) -> None:
-    """Every test here orders from the catalogue, in a browser that was here before."""
-    client.set_cookie(COOKIE, FORGERY)
+    """A catalogue, and a browser that has the CSRF cookie."""
+    client.set_cookie(COOKIE, CSRF_TOKEN)
 
 
-def test_a_page_takes_nothing_from_elsewhere_and_runs_nothing_inline(client: FlaskClient) -> None:
-    """A strict Content-Security-Policy, no sniffing, no framing, nothing kept.
-
-    What the policy would stop is not there either: neither script nor style stands in a page.
-    """
+def test_every_page_has_the_security_headers(client: FlaskClient) -> None:
+    """A strict policy, no sniffing, framing or caching; nothing inline that the policy forbids."""
     link = place(client, tea=1)["link"]
     for path in (*PAGES, f"/orders/{link}", "/orders/unknown", "/desk/unknown"):
         answer = client.get(path)
@@ -49,15 +46,15 @@ def test_a_page_takes_nothing_from_elsewhere_and_runs_nothing_inline(client: Fla
 
 
 @pytest.mark.parametrize("name", ["style.css", "icon.svg", "live.js"])
-def test_what_a_page_needs_is_served_here(client: FlaskClient, name: str) -> None:
-    """Style, script and icon; all named in the page."""
+def test_static_files_are_served(client: FlaskClient, name: str) -> None:
+    """Style, script and icon, which each page names."""
     assert f"/static/{name}" in client.get("/").text
     with client.get(f"/static/{name}") as answer:
         assert answer.status_code == 200
 
 
-def test_the_first_page_is_light(client: FlaskClient) -> None:
-    """Everything that the shop's page loads is under 100 KB."""
+def test_the_shop_page_is_small(client: FlaskClient) -> None:
+    """All that the shop's page loads is under 100 KB."""
     sizes = [len(client.get("/").data)]
     for name in ("style.css", "icon.svg", "live.js"):
         with client.get(f"/static/{name}") as answer:
@@ -72,25 +69,25 @@ def test_the_first_page_is_light(client: FlaskClient) -> None:
      "/stock/tea", "/shipping/x"],
 )  # fmt: skip
 def test_a_forged_form_changes_nothing(client: FlaskClient, path: str) -> None:
-    """403 on every form: the cookie alone, which a foreign page would bring, is not enough."""
+    """403 on every form: the cookie alone, which a foreign page would send, is not enough."""
     path = path.replace("LINK", place(client, tea=1)["link"])
-    for forgery in ("", "another-browsers-secre", FORGERY[:-1], "é"):
-        answer = client.post(path, data=ORDER | {"forgery": forgery, "version": "1"})
+    for csrf_token in ("", "another-browsers-secre", CSRF_TOKEN[:-1], "é"):
+        answer = client.post(path, data=ORDER | {"csrf_token": csrf_token, "version": "1"})
         assert (answer.status_code, answer.mimetype) == (403, "text/html")
     orders = read(client, "/order")["orders"]
     assert [(each["number"], each["status"] == "cancelled") for each in orders] == [(1001, False)]
 
 
-def test_a_browser_without_the_cookie_is_told_so(client: FlaskClient) -> None:
-    """403, in words that help where cookies are switched off."""
+def test_a_browser_without_cookies_is_refused(client: FlaskClient) -> None:
+    """403, with a sentence that helps when cookies are switched off."""
     client.delete_cookie(COOKIE)
     answer = client.post("/", data=ORDER)
     assert answer.status_code == 403
     assert "cookies are switched off" in Page(answer).text
 
 
-def test_the_cookie_is_for_this_site_and_not_for_scripts(client: FlaskClient) -> None:
-    """HttpOnly and SameSite; given once, and kept."""
+def test_the_csrf_cookie_is_http_only_and_same_site(client: FlaskClient) -> None:
+    """It is set once, and kept."""
     client.delete_cookie(COOKIE)
     given = client.get("/").headers["Set-Cookie"]
     assert "HttpOnly" in given
@@ -125,10 +122,10 @@ def test_the_cookie_is_for_this_site_and_not_for_scripts(client: FlaskClient) ->
         ("other digits", 422, {"quantity.tea": "\u0663"}, {}),
     ],
 )  # fmt: skip
-def test_a_form_that_is_not_right_orders_nothing(
+def test_an_invalid_form_places_no_order(
     client: FlaskClient, title: str, status: int, changes: dict[str, str], headers: dict[str, str]
 ) -> None:
-    """A page says why, in words; never a 500."""
+    """A page gives the reason; never a 500."""
     form = {"Content-Type": "application/x-www-form-urlencoded"}
     answer = client.post("/", data=ORDER | changes, headers=form | headers)
     assert (answer.status_code, answer.mimetype) == (status, "text/html")
@@ -139,14 +136,14 @@ def test_a_form_that_is_not_right_orders_nothing(
 @pytest.mark.parametrize(
     "body",
     [
-        f"forgery={FORGERY}&token={TOKEN}&name=%FF&quantity.tea=1&place=1",
-        f"forgery={FORGERY}&token={TOKEN}&name=%ED%A0%80&quantity.tea=1&place=1",
-        f"forgery={FORGERY}&token={TOKEN}&name=Zo\u00eb&quantity.tea=1&place=1",
-        f"forgery={FORGERY}&token={TOKEN}&name=A&name=B&quantity.tea=1&place=1",
+        f"csrf_token={CSRF_TOKEN}&token={TOKEN}&name=%FF&quantity.tea=1&place=1",
+        f"csrf_token={CSRF_TOKEN}&token={TOKEN}&name=%ED%A0%80&quantity.tea=1&place=1",
+        f"csrf_token={CSRF_TOKEN}&token={TOKEN}&name=Zo\u00eb&quantity.tea=1&place=1",
+        f"csrf_token={CSRF_TOKEN}&token={TOKEN}&name=A&name=B&quantity.tea=1&place=1",
     ],
 )
-def test_a_form_that_cannot_be_read_orders_nothing(client: FlaskClient, body: str) -> None:
-    """Not UTF-8, not percent-encoded, or a field twice: 400."""
+def test_an_unreadable_form_places_no_order(client: FlaskClient, body: str) -> None:
+    """400 when it is not UTF-8, not percent-encoded, or has a field twice."""
     media_type = "application/x-www-form-urlencoded"
     assert client.post("/", data=body.encode(), content_type=media_type).status_code == 400
     assert read(client, "/order")["orders"] == []

@@ -1,4 +1,4 @@
-"""The live stream, read as a browser reads it, from the application itself."""
+"""The event stream (SSE), read from the application as a browser reads it."""
 
 import re
 import threading
@@ -28,13 +28,13 @@ from tests.web.page import Page
 
 @pytest.fixture
 def config(config: Config) -> Config:
-    """One stream for each four threads: here two."""
+    """One stream for each four threads: two here."""
     return replace(config, threads=8)
 
 
 @dataclass
 class Message:
-    """What the stream says: the position, and the topics that changed (none: a heartbeat)."""
+    """A message: the position, and the topics that changed (none: a heartbeat)."""
 
     id: int
     topics: list[str]
@@ -51,7 +51,7 @@ class Stream:
         assert next(self._pieces).startswith(b"retry: ")
 
     def next(self) -> Message:
-        """The next message; waits for it."""
+        """Wait for the next message."""
         text = next(self._pieces).decode()
         found = re.search(r"^data: (.*)$", text, re.M)
         number = re.search(r"^id: (\d+)$", text, re.M)
@@ -59,7 +59,7 @@ class Stream:
         return Message(int(number[1]), found[1].split() if found else [])
 
     def close(self) -> None:
-        """As when the browser goes away."""
+        """Close the stream, as a browser does when it leaves the page."""
         if self._is_open:
             self._is_open = False
             self._answer.close()
@@ -85,10 +85,10 @@ def follow(client: FlaskClient, catalogue: dict[str, str]) -> Iterator[Callable[
 Follow = Callable[..., Stream]
 
 
-def test_a_page_that_is_up_to_date_hears_of_the_next_change(
+def test_a_current_page_gets_the_next_change(
     client: FlaskClient, follow: Follow, settled: Callable[[], None]
 ) -> None:
-    """Each message has the position; the first one is only that."""
+    """Each message has the position; the first one is a heartbeat."""
     page = Page(client.get("/desk"))
     stream = follow("orders", after=int(page.body["data-position"]))
     first = stream.next()
@@ -99,17 +99,17 @@ def test_a_page_that_is_up_to_date_hears_of_the_next_change(
     assert change.id > first.id
 
 
-def test_a_browser_that_comes_back_is_told_at_once(client: FlaskClient, follow: Follow) -> None:
-    """Whatever happened since Last-Event-ID, by this process or another, before it connected."""
+def test_a_reconnecting_browser_gets_missed_changes(client: FlaskClient, follow: Follow) -> None:
+    """All changes since Last-Event-ID, by any process, before it reconnected."""
     seen = follow("orders").next().id
     place(client, tea=1)
     assert follow("orders", "products", last=seen).next().topics == ["orders", "products"]
 
 
-def test_last_event_id_counts_more_than_the_address(
+def test_last_event_id_precedes_the_address(
     client: FlaskClient, follow: Follow, settled: Callable[[], None]
 ) -> None:
-    """The address is from when the page was drawn; a browser repeats it for ever."""
+    """The position in the address is that of the rendered page and never changes."""
     before = follow("products")
     old = before.next().id
     before.close()
@@ -124,7 +124,7 @@ def test_last_event_id_counts_more_than_the_address(
 def test_a_stream_resumes_in_another_process_after_a_restart(
     config: Config, client: FlaskClient, follow: Follow, settled: Callable[[], None], app: Flask
 ) -> None:
-    """The position is the journal's: it means the same to whoever opens the folder next."""
+    """The position is the journal's, so it means the same in each process."""
     settled()
     seen = follow("orders").next().id
     app.extensions["daybook"].close()
@@ -140,10 +140,10 @@ def test_a_stream_resumes_in_another_process_after_a_restart(
         again.extensions["daybook"].close()
 
 
-def test_a_customer_hears_of_their_own_order_only(
+def test_an_order_topic_is_for_one_order(
     client: FlaskClient, follow: Follow, settled: Callable[[], None]
 ) -> None:
-    """By the link; another order's changes are not told."""
+    """A change of another order sends no message."""
     mine = place(client, tea=1)
     settled()
     stream = follow(f"order/{mine['link']}", "products")
@@ -155,8 +155,8 @@ def test_a_customer_hears_of_their_own_order_only(
     assert f"order/{mine['link']}" in stream.next().topics
 
 
-def test_places_are_few_and_are_given_back(client: FlaskClient, follow: Follow) -> None:
-    """Over the limit the answer is 204, which has a browser stop asking; requests go on."""
+def test_streams_are_limited_and_slots_released(client: FlaskClient, follow: Follow) -> None:
+    """Over the limit the response is 204, which stops reconnecting; other requests are served."""
     streams = [follow("orders"), follow("orders")]
     assert client.get("/live?on=orders").status_code == 204
     assert client.get("/order").status_code == 200
@@ -166,14 +166,14 @@ def test_places_are_few_and_are_given_back(client: FlaskClient, follow: Follow) 
 
 
 def test_a_server_with_few_threads_has_no_streams(config: Config) -> None:
-    """Its pages ask from time to time."""
+    """204: its pages poll instead."""
     app = create_app(replace(config, threads=3))
     assert app.test_client().get("/live?on=products").status_code == 204
     app.extensions["daybook"].close()
 
 
-def test_a_stream_ends_when_the_process_is_about_to(runtime: Runtime, follow: Follow) -> None:
-    """Nothing holds up a stop; the browser comes back to the next process."""
+def test_a_stream_ends_when_the_process_stops(runtime: Runtime, follow: Follow) -> None:
+    """A shutdown does not wait for open streams."""
     stream = follow("orders")
     stream.next()
     threading.Timer(0.05, runtime.stopping.set).start()
@@ -181,22 +181,23 @@ def test_a_stream_ends_when_the_process_is_about_to(runtime: Runtime, follow: Fo
         stream.next()
 
 
-def test_a_quiet_stream_beats(runtime: Runtime) -> None:
-    """So that a browser, and a proxy between, know that it lives."""
+def test_a_quiet_stream_sends_heartbeats(runtime: Runtime) -> None:
+    """The browser, and a proxy in between, can tell that the stream is alive."""
     shop = ReceiptIssuer("Daybook", "", UTC)
-    site = PageContext(
+    context = PageContext(
         runtime.store, OrderPolicy(Currency("EUR")), UTC, Path(), shop, heartbeat_s=0.05
     )
-    watch = live.Watch(runtime.store, ["orders"])
-    _, first, beat, *_ = islice(live.messages(site, watch, runtime.store.position(), ["orders"]), 3)
-    assert first == beat == b": all is well\nid: %d\n\n" % runtime.store.position()
+    subscription = live.Subscription(runtime.store, ["orders"])
+    stream = live.event_stream(context, subscription, runtime.store.position(), ["orders"])
+    _, first, second, *_ = islice(stream, 3)
+    assert first == second == b": heartbeat\nid: %d\n\n" % runtime.store.position()
 
 
 @pytest.mark.parametrize(
     "query", ["", "on=", "on=stocks", "on=order/1001", "&".join(["on=orders"] * 9)]
 )
 def test_an_unknown_topic_is_refused(client: FlaskClient, query: str) -> None:
-    """4xx; a link that leads nowhere is not found."""
+    """400 for an unknown topic, 404 for the link of no order."""
     assert client.get(f"/live?{query}").status_code in (400, 404)
 
 
@@ -208,10 +209,10 @@ def test_an_unknown_topic_is_refused(client: FlaskClient, query: str) -> None:
         ("operator", set()),
     ],
 )
-def test_topics_are_for_those_who_see_their_pages(
+def test_topics_require_the_role_of_their_pages(
     client: FlaskClient, runtime: Runtime, role: str | None, refused: set[str]
 ) -> None:
-    """Where there are keys: products for everybody, failures for operators."""
+    """Products are for everybody, failures for operators."""
     with runtime.store.transaction() as tx:
         keys = {each: create_key(tx, each, each) for each in ("clerk", "operator")}
     headers = {"Authorization": f"Bearer {keys[role]}"} if role else {}

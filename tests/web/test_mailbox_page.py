@@ -1,4 +1,4 @@
-"""The mailbox: the mails that went out, as their readers see them."""
+"""The mailbox: sent mails as their recipients see them."""
 
 from collections.abc import Callable
 from email.mime.multipart import MIMEMultipart
@@ -19,7 +19,7 @@ def shop(catalogue: dict[str, str]) -> None:
 
 
 def deliver(config: Config, name: str, html: str = "", subject: str = "Hello") -> None:
-    """Put a message into the folder."""
+    """Put a mail into the folder."""
     message = MIMEMultipart("alternative")
     message["Subject"], message["To"] = subject, "ada@example.org"
     message.attach(MIMEText("plain words", "plain", "utf-8"))
@@ -30,12 +30,12 @@ def deliver(config: Config, name: str, html: str = "", subject: str = "Hello") -
 
 
 def test_an_empty_mailbox_says_so(client: FlaskClient) -> None:
-    """Before the first mail there is not even a folder."""
+    """Before the first mail there is no folder."""
     assert "No mail yet." in Page(client.get("/mail")).text
 
 
 def test_a_mail_is_listed_and_read(client: FlaskClient, settled: Callable[[], None]) -> None:
-    """As it was sent, newest first."""
+    """The list links to the mail's own page."""
     request = {"customer_name": "Ada", "customer_email": "ada@example.org"}
     client.post("/order", json=request | {"items": [{"product": "tea", "quantity": 2}]})
     settled()
@@ -46,8 +46,8 @@ def test_a_mail_is_listed_and_read(client: FlaskClient, settled: Callable[[], No
     assert "ada@example.org" in mail.text
 
 
-def test_html_is_shown_in_a_frame_that_may_do_nothing(client: FlaskClient, config: Config) -> None:
-    """Its own style, and no script, form, link to elsewhere or picture from there."""
+def test_html_is_shown_in_a_sandboxed_frame(client: FlaskClient, config: Config) -> None:
+    """Its own style is allowed; scripts, forms and foreign content are not."""
     deliver(config, "b", html="<p style='color:red'>Hello</p><script>alert(1)</script>")
     page = client.get("/mail/b")
     assert '<iframe class="letter" sandbox ' in page.text
@@ -59,14 +59,14 @@ def test_html_is_shown_in_a_frame_that_may_do_nothing(client: FlaskClient, confi
     assert "script-src" not in policy
 
 
-def test_subjects_are_text(client: FlaskClient, config: Config) -> None:
-    """Also those with markup."""
+def test_markup_in_a_subject_is_escaped(client: FlaskClient, config: Config) -> None:
+    """It is shown as it was typed."""
     deliver(config, "b", subject="<b>Hi</b> Zo\u00eb")
     assert "<b>Hi</b> Zo\u00eb" in Page(client.get("/mail")).text
 
 
-def test_older_mail_follows(client: FlaskClient, config: Config) -> None:
-    """A page at a time."""
+def test_the_list_is_paged(client: FlaskClient, config: Config) -> None:
+    """Each mail is on one of the pages."""
     for n in range(35):
         deliver(config, f"{n:03}", subject=f"number {n}")
     first = Page(client.get("/mail"))
@@ -79,7 +79,7 @@ def test_older_mail_follows(client: FlaskClient, config: Config) -> None:
     "name", ["none", "..", "%2e%2e", "..%2f..%2forders.json", "%00", ".hidden", "a" * 300]
 )
 def test_no_other_file_is_read(client: FlaskClient, config: Config, name: str) -> None:
-    """404, whatever is asked for."""
+    """404 for any name that is not that of a mail."""
     deliver(config, "b")
     assert client.get(f"/mail/{name}").status_code == 404
     assert client.get(f"/mail/{name}/body").status_code == 404

@@ -10,29 +10,29 @@ from tests.web.page import Page, quantity
 
 
 def form(client: FlaskClient) -> Page:
-    """The form as it is first loaded."""
+    """Return the form as first loaded."""
     return Page(client.get("/"))
 
 
 def send(client: FlaskClient, page: Page, **typed: str) -> Page:
-    """The page that follows when these fields are typed in, by name or sku."""
+    """Return the page after these fields, named by name or sku, are submitted."""
     return Page(client.post("/", data=page.filled(**typed)))
 
 
 def order(client: FlaskClient, page: Page, **typed: str) -> Page:
-    """The page that follows the button `Place order`."""
+    """Return the page after the button `Place order`."""
     return send(client, page, place="1", **typed)
 
 
 def orders(client: FlaskClient) -> int:
-    """How many orders there are."""
+    """Return how many orders there are."""
     return len(read(client, "/order")["orders"])
 
 
 def test_the_form_lists_products_with_price_and_stock(
     client: FlaskClient, catalogue: dict[str, str]
 ) -> None:
-    """Each with a quantity field, unless it is out of stock and cannot wait."""
+    """Each has a quantity field, unless it is out of stock without back-orders."""
     page = form(client)
     assert "Mug In stock mug 12.00 EUR" in page.text
     assert "Tea tin Out of stock tin 8.25 EUR" in page.text
@@ -42,15 +42,15 @@ def test_the_form_lists_products_with_price_and_stock(
 
 
 def test_every_field_has_a_label(client: FlaskClient, catalogue: dict[str, str]) -> None:
-    """By its id; the hidden token and the buttons need none."""
+    """The hidden tokens and the buttons need none."""
     fields = form(client).fields
-    unseen = ("forgery", "token", "place")
+    unseen = ("csrf_token", "token", "place")
     ids = {each["id"] for name, each in fields.items() if name not in unseen}
     assert ids <= form(client).labels
 
 
 def test_an_order_leads_to_its_page(client: FlaskClient, catalogue: dict[str, str]) -> None:
-    """303 to /orders/{link}; the order is as if it had come through the API."""
+    """303 to /orders/{link}; the order is the same as one through the API."""
     data = form(client).filled(tea="2", mug="1", name="Ada", email="ada@example.org", place="1")
     answer = client.post("/", data=data)
     stored = read(client, "/order/1001")
@@ -62,51 +62,51 @@ def test_an_order_leads_to_its_page(client: FlaskClient, catalogue: dict[str, st
     assert {line["product"]: line["quantity"] for line in stored["items"]} == {"tea": 2, "mug": 1}
 
 
-def test_faults_stand_beside_their_fields_and_what_was_typed_stays(
+def test_errors_are_beside_their_fields_and_values_stay(
     client: FlaskClient, catalogue: dict[str, str]
 ) -> None:
-    """422; each faulty field is marked and described, and the summary links to it."""
+    """422; each field in error is marked and described, and the summary links to it."""
     page = order(client, form(client), tea="two", mug="3", email="ada", name=" ")
     assert (page.status, orders(client)) == (422, 0)
-    for name, fault in {
+    for name, error in {
         "name": "Your name is required.",
         "email": "This is not a valid e-mail address.",
         quantity("tea"): "The quantity must be a whole number.",
     }.items():
         field = page.fields[name]
         assert field["aria-invalid"] == "true"
-        assert page.by_id[field["aria-describedby"]] == fault
+        assert page.by_id[field["aria-describedby"]] == error
         assert f"#{field['id']}" in page.links
     assert "aria-invalid" not in page.fields[quantity("mug")]
     values = {name: page.fields[name]["value"] for name in (quantity("tea"), "email")}
     assert values == {quantity("tea"): "two", "email": "ada"}
 
 
-def test_a_form_without_products_is_told_so(client: FlaskClient, catalogue: dict[str, str]) -> None:
-    """The one fault that belongs to no field of its own."""
+def test_a_form_without_products_is_refused(client: FlaskClient, catalogue: dict[str, str]) -> None:
+    """422, with the message at the product search."""
     page = order(client, form(client), name="Ada")
     assert page.status == 422
-    assert page.by_id["find-fault"] == "Choose at least one product: give it a quantity."
+    assert page.by_id["find-error"] == "Choose at least one product: give it a quantity."
 
 
-def test_a_short_shelf_is_told_beside_the_product(
+def test_a_shortage_is_reported_beside_the_product(
     client: FlaskClient, catalogue: dict[str, str]
 ) -> None:
-    """409; with what is left."""
+    """409, with the number of pieces left."""
     page = order(client, form(client), mug="11", name="Ada")
     assert page.status == 409
     assert page.by_id[page.fields[quantity("mug")]["aria-describedby"]] == "Only 10 left."
 
 
 def test_a_double_click_orders_once(client: FlaskClient, catalogue: dict[str, str]) -> None:
-    """The same form sent twice leads to the same order."""
+    """The same form submitted twice leads to the same order."""
     data = form(client).filled(tea="1", name="Ada", place="1")
     first, second = client.post("/", data=data), client.post("/", data=data)
     assert (second.status_code, second.headers["Location"]) == (303, first.headers["Location"])
     assert orders(client) == 1
 
 
-def test_how_it_is_paid_can_be_chosen(client: FlaskClient, catalogue: dict[str, str]) -> None:
+def test_the_payment_method_can_be_chosen(client: FlaskClient, catalogue: dict[str, str]) -> None:
     """Any of the gateway's test methods; the choice stays when the form is refused."""
     refused = order(client, form(client), tea="1", payment="invoice")
     assert refused.fields["payment"]["value"] == "invoice"
@@ -114,17 +114,17 @@ def test_how_it_is_paid_can_be_chosen(client: FlaskClient, catalogue: dict[str, 
     assert read(client, "/order/1001")["payment_method"] == "invoice"
 
 
-def test_a_mended_form_orders(client: FlaskClient, catalogue: dict[str, str]) -> None:
-    """After a refusal the same token is still good."""
+def test_a_corrected_form_places_the_order(client: FlaskClient, catalogue: dict[str, str]) -> None:
+    """After a refusal the same token is still valid."""
     refused = order(client, form(client), tea="1")
     assert order(client, refused, name="Ada").status == 303
     assert orders(client) == 1
 
 
-def test_a_form_that_was_changed_after_ordering_has_to_be_sent_once_more(
+def test_a_form_changed_after_ordering_must_be_submitted_again(
     client: FlaskClient, catalogue: dict[str, str]
 ) -> None:
-    """Whoever goes back and changes the form is asked first; then it is another order."""
+    """The customer is asked to confirm first; then it is another order."""
     page = form(client)
     order(client, page, tea="1", name="Ada")
     asked = order(client, page, tea="2", name="Ada")
@@ -134,8 +134,8 @@ def test_a_form_that_was_changed_after_ordering_has_to_be_sent_once_more(
     assert orders(client) == 2
 
 
-def test_names_and_skus_are_text_and_nothing_else(app: Flask, client: FlaskClient) -> None:
-    """Markup in a product or in what was typed is shown as it is."""
+def test_markup_in_names_and_skus_is_escaped(app: Flask, client: FlaskClient) -> None:
+    """In a product and in typed values."""
     odd = "<b>\"'&</b> x"
     with app.extensions["daybook"].store.transaction() as tx:
         add_product(tx, {"sku": odd, "name": odd, "price": "1.00", "quantity": 5})
@@ -147,15 +147,15 @@ def test_names_and_skus_are_text_and_nothing_else(app: Flask, client: FlaskClien
 
 
 def test_an_empty_shop_says_how_to_fill_it(client: FlaskClient) -> None:
-    """No products, no error."""
+    """The page names the import command."""
     assert "There are no products yet." in form(client).text
 
 
 class TestManyProducts:
-    """A catalogue of 300."""
+    """A catalogue of 300 products."""
 
     @pytest.fixture(autouse=True)
-    def shelves(self, app: Flask) -> None:
+    def catalogue_of_300(self, app: Flask) -> None:
         """Skus 0000 to 0299; each twentieth is red."""
         with app.extensions["daybook"].store.transaction() as tx:
             for number in range(300):
@@ -171,16 +171,16 @@ class TestManyProducts:
         assert "after" in fields
         assert len(answer.data) < 20_000
 
-    def test_more_products_keep_what_was_chosen(self, client: FlaskClient) -> None:
-        """The chosen one stands first, then the next twenty."""
+    def test_more_products_keep_the_chosen_ones(self, client: FlaskClient) -> None:
+        """The chosen one comes first, then the next twenty."""
         page = form(client)
         page = send(client, page, **{"0003": "2"}, name="Ada", after=page.fields["after"]["value"])
         skus = [name for name in page.fields if name.startswith("quantity.")]
         assert skus == [quantity("0003"), *(quantity(f"{n:04}") for n in range(20, 40))]
         assert order(client, page).status == 303
 
-    def test_find_looks_through_all_of_them(self, client: FlaskClient) -> None:
-        """Every word has to stand in name or sku, in any case."""
+    def test_a_search_covers_the_whole_catalogue(self, client: FlaskClient) -> None:
+        """Every word must occur in name or sku, in any case."""
         page = send(client, form(client), find="PEN red")
         skus = [name for name in page.fields if name.startswith("quantity.")]
         assert skus == [quantity(f"{n:04}") for n in range(0, 300, 20)]

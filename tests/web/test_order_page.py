@@ -14,18 +14,16 @@ def shop(catalogue: dict[str, str]) -> None:
     """Every test here orders from the catalogue."""
 
 
-def test_the_page_tells_the_order(client: FlaskClient) -> None:
-    """Number, customer, lines and total, all as text."""
+def test_the_page_shows_the_order(client: FlaskClient) -> None:
+    """Number, customer, lines and total, all escaped."""
     order = place(client, "Ada <i>", tea=2, mug=1)
     text = Page(client.get(f"/orders/{order['link']}")).text
     for part in ("Order 1001", "Ada <i>", "Assam, 100 g 2 × 4.50 9.00", "Total 21.00"):
         assert part in text
 
 
-def test_the_page_tells_how_far_the_order_is(
-    client: FlaskClient, settled: Callable[[], None]
-) -> None:
-    """Also to a browser that runs no script: it loads itself again while something moves."""
+def test_the_page_shows_the_progress(client: FlaskClient, settled: Callable[[], None]) -> None:
+    """Without JavaScript it reloads itself while the order is being processed."""
     order = place(client, tea=1)
     settled()
     page = Page(client.get(f"/orders/{order['link']}"))
@@ -39,8 +37,8 @@ def test_the_page_tells_how_far_the_order_is(
     assert page.metas == {"refresh": "4"}
 
 
-def test_only_the_whole_link_leads_there(client: FlaskClient) -> None:
-    """Ids tell the time and numbers are counted: neither leads to anybody's order."""
+def test_only_the_whole_link_is_found(client: FlaskClient) -> None:
+    """An id or a number, which can be guessed, is answered like an unknown link."""
     order = place(client, tea=1)
     other = place(client, tea=1)
     link = order["link"]
@@ -51,15 +49,15 @@ def test_only_the_whole_link_leads_there(client: FlaskClient) -> None:
     assert len({Page(answer).text for answer in answers}) == 1
 
 
-def test_links_are_not_alike(client: FlaskClient) -> None:
-    """128 bits of chance each."""
+def test_links_are_random(client: FlaskClient) -> None:
+    """Each has 128 random bits."""
     secrets = {place(client, tea=1)["link"].partition("-")[2] for _ in range(20)}
     assert len(secrets) == 20
     assert {len(secret) for secret in secrets} == {22}
 
 
 def test_a_customer_cancels(client: FlaskClient, settled: Callable[[], None]) -> None:
-    """With a reason that stays on record; afterwards there is nothing left to cancel."""
+    """The reason is recorded, and the form is gone."""
     order = place(client, tea=1)
     settled()
     page = Page(client.get(f"/orders/{order['link']}"))
@@ -69,8 +67,40 @@ def test_a_customer_cancels(client: FlaskClient, settled: Callable[[], None]) ->
     assert read(client, "/order/1001")["status"] == "cancelled"
 
 
-def test_what_can_no_longer_be_cancelled_is_told(client: FlaskClient) -> None:
-    """409 on the order's page, where somebody ended the order meanwhile."""
+def test_cancelling_too_late_shows_the_conflict(
+    client: FlaskClient, settled: Callable[[], None]
+) -> None:
+    """409 on the order's page, which says why and offers no second attempt; nothing changes."""
+    order = place(client, tea=1)
+    settled()
+    page = Page(client.get(f"/orders/{order['link']}"))
+    parcel = {"carrier": "DHL", "tracking_number": "JD0146"}
+    assert client.post("/shipment/1001/ship", json=parcel).status_code == 200
+    settled()
+    refused = send(client, page, "/cancel", reason="too late")
+    assert refused.status == 409
+    assert "Order 1001 is shipped" in refused.text
+    assert "Your order is on its way to you." in refused.by_id["state"]
+    assert [action for action in refused.forms if action.endswith("/cancel")] == []
+    assert read(client, "/order/1001")["status"] == "shipped"
+
+
+def test_cancelling_twice_keeps_the_first_reason(
+    client: FlaskClient, settled: Callable[[], None]
+) -> None:
+    """The page shows it also after the refund, which is the last entry of the history."""
+    order = place(client, pot=1)
+    settled()
+    page = Page(client.get(f"/orders/{order['link']}"))
+    client.post("/order/1001/cancel", json={"reason": "ordered twice"})
+    settled()
+    after = send(client, page, "/cancel", reason="too late")
+    assert after.status == 200
+    assert "This order was cancelled. Reason: ordered twice" in after.text
+
+
+def test_cancelling_a_deleted_order_is_not_found(client: FlaskClient) -> None:
+    """404 when the order was deleted while its page was open."""
     order = place(client, pot=1)
     page = Page(client.get(f"/orders/{order['link']}"))
     client.delete("/order/1001")
@@ -78,7 +108,7 @@ def test_what_can_no_longer_be_cancelled_is_told(client: FlaskClient) -> None:
 
 
 def test_a_paid_order_has_a_receipt(client: FlaskClient, settled: Callable[[], None]) -> None:
-    """Under the customer's link, and on the desk to be printed; 409 before anything was paid."""
+    """Under the customer's link and on the clerk's page; 404 under another link."""
     order = place(client, tea=1)
     settled()
     page = Page(client.get(f"/orders/{order['link']}"))
@@ -90,8 +120,8 @@ def test_a_paid_order_has_a_receipt(client: FlaskClient, settled: Callable[[], N
     assert client.get("/orders/1001-x/receipt.pdf").status_code == 404
 
 
-def test_an_unpaid_order_has_none(client: FlaskClient, settled: Callable[[], None]) -> None:
-    """409, in words; no page leads there."""
+def test_an_unpaid_order_has_no_receipt(client: FlaskClient, settled: Callable[[], None]) -> None:
+    """409, and no link on the page."""
     request = {"customer_name": "Ada", "payment_method": "invoice"}
     order = client.post("/order", json=request | {"items": [{"product": "tea", "quantity": 1}]})
     settled()

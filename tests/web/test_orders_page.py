@@ -1,4 +1,4 @@
-"""The desk: orders found, opened, changed, cancelled and deleted by clerks."""
+"""The back office's order pages (/desk): search, view, change, cancel and delete."""
 
 from collections.abc import Callable
 
@@ -7,7 +7,8 @@ from flask.testing import FlaskClient
 
 from app.orders.documents import ORDERS
 from app.server.runtime import Runtime
-from app.web.clerk import order_search
+from app.store import matching
+from app.web.clerk.order_search import PAGE_SIZE
 from tests.over_http import place, read
 from tests.web.page import Page, send
 
@@ -19,22 +20,22 @@ def shop(catalogue: dict[str, str]) -> None:
     """Every test here orders from the catalogue."""
 
 
-def desk(client: FlaskClient, query: str = "") -> Page:
-    """The list."""
+def orders_page(client: FlaskClient, query: str = "") -> Page:
+    """Return the list."""
     return Page(client.get(f"/desk?{query}"))
 
 
 def numbers(page: Page) -> list[int]:
-    """The orders that a list shows."""
+    """Return the orders that a list shows."""
     links = (link for link in page.links if link.startswith("/desk/"))
     return [int(link.removeprefix("/desk/")) for link in links]
 
 
-def test_the_desk_lists_orders_newest_first(client: FlaskClient) -> None:
-    """With customer, total and status, all as text."""
+def test_orders_are_listed_newest_first(client: FlaskClient) -> None:
+    """With customer, total and status, all escaped."""
     place(client, "Ada", tea=1)
     place(client, "<script>alert(1)</script>", mug=2)
-    page = desk(client)
+    page = orders_page(client)
     assert numbers(page) == [1002, 1001]
     assert "<script>alert(1)</script>" in page.text
     assert "24.00 EUR" in page.text
@@ -60,51 +61,51 @@ def test_the_desk_lists_orders_newest_first(client: FlaskClient) -> None:
     ],
 )
 def test_orders_are_found(client: FlaskClient, query: str, found: list[int]) -> None:
-    """By number, name or a word of it, status and day."""
+    """By number, name or part of it, status and day."""
     for name in ("Ada Lovelace", "Grace Hopper", "Ada Byron", "Zo\u00eb"):
         place(client, name, tea=1)
     client.post("/order/1003/cancel")
-    assert numbers(desk(client, query)) == found
+    assert numbers(orders_page(client, query)) == found
 
 
-def test_an_order_is_found_by_its_address(client: FlaskClient) -> None:
-    """The whole of it, in any case."""
+def test_an_order_is_found_by_its_email(client: FlaskClient) -> None:
+    """The whole address, in any case."""
     request = {"customer_name": "A", "items": [{"product": "tea", "quantity": 1}]}
     client.post("/order", json=request | {"customer_email": "ada@example.org"})
     place(client, "B", tea=1)
-    assert numbers(desk(client, "find=ADA@example.org")) == [1001]
+    assert numbers(orders_page(client, "find=ADA@example.org")) == [1001]
 
 
-def test_pages_of_the_list_join(client: FlaskClient) -> None:
-    """Older orders follow, each once."""
-    for _ in range(order_search.PAGE + 3):
+def test_the_list_is_paged(client: FlaskClient) -> None:
+    """Each order is on one of the pages."""
+    for _ in range(PAGE_SIZE + 3):
         place(client, tea=1)
-    first = desk(client)
+    first = orders_page(client)
     [older] = [link for link in first.links if "cursor=" in link]
-    assert numbers(first) + numbers(desk(client, older.removeprefix("?"))) == list(
-        range(1000 + order_search.PAGE + 3, 1000, -1)
+    assert numbers(first) + numbers(orders_page(client, older.removeprefix("?"))) == list(
+        range(1000 + PAGE_SIZE + 3, 1000, -1)
     )
 
 
-def test_words_are_looked_for_in_the_newest_orders_only(
+def test_words_are_searched_in_the_newest_orders_only(
     client: FlaskClient, runtime: Runtime
 ) -> None:
-    """The page says so; a whole name is found however old."""
+    """The page says so; a whole name is found in all orders."""
     old = place(client, "Ada Lovelace", tea=1)
     with runtime.store.transaction() as tx:
         stored = tx.get(ORDERS.name, old["order_id"])
         assert stored
-        for n in range(order_search.LOOKED_AT):
+        for n in range(matching.MAX_SCANNED):
             order = {"order_id": f"{n:05}", "number": 2000 + n, "customer_name": "Somebody"}
             tx.put(ORDERS.name, stored | order | {"order_date": "2999-01-01T00:00:00.000Z"})
-    page = desk(client, "find=lovelace")
+    page = orders_page(client, "find=lovelace")
     assert numbers(page) == []
     assert "among the newest 2,000 only" in page.text
-    assert numbers(desk(client, "find=ada+lovelace")) == [1001]
+    assert numbers(orders_page(client, "find=ada+lovelace")) == [1001]
 
 
 def test_a_clerk_changes_an_order(client: FlaskClient, settled: Settled) -> None:
-    """Quantities, customer, one line more and one less; stock follows."""
+    """Quantities, customer, a line added and one removed; the stock follows."""
     place(client, tea=2, mug=1)
     settled()
     page = Page(client.get("/desk/1001"))
@@ -126,8 +127,10 @@ def test_a_clerk_changes_an_order(client: FlaskClient, settled: Settled) -> None
     assert read(client, "/product/mug")["reserved"] == 0
 
 
-def test_faults_are_told_and_what_was_typed_stays(client: FlaskClient, settled: Settled) -> None:
-    """422 beside the field; nothing changes."""
+def test_errors_are_beside_their_fields_and_values_stay(
+    client: FlaskClient, settled: Settled
+) -> None:
+    """422; the order is unchanged."""
     place(client, tea=2)
     settled()
     before = read(client, "/order/1001")
@@ -135,13 +138,13 @@ def test_faults_are_told_and_what_was_typed_stays(client: FlaskClient, settled: 
     after = send(client, page, "/desk/1001", customer_email="nobody", **{"quantity.1": "many"})
     assert after.status == 422
     assert after.fields["customer_email"]["value"] == "nobody"
-    assert after.by_id["customer_email-fault"].strip() == "This is not a valid e-mail address."
+    assert after.by_id["customer_email-error"].strip() == "This is not a valid e-mail address."
     assert after.fields["quantity.1"]["value"] == "many"
     assert read(client, "/order/1001") == before
 
 
 def test_two_clerks_do_not_overwrite_each_other(client: FlaskClient, settled: Settled) -> None:
-    """The second is told that the order has changed; what they typed is still there."""
+    """The second gets 412, with the typed values kept."""
     place(client, tea=2)
     settled()
     page = Page(client.get("/desk/1001"))
@@ -155,7 +158,7 @@ def test_two_clerks_do_not_overwrite_each_other(client: FlaskClient, settled: Se
 
 
 def test_a_clerk_cancels_an_order(client: FlaskClient, settled: Settled) -> None:
-    """And can change it no more."""
+    """Afterwards it cannot be changed."""
     place(client, tea=2)
     settled()
     after = send(client, Page(client.get("/desk/1001")), "/cancel", reason="ordered twice")
@@ -164,8 +167,8 @@ def test_a_clerk_cancels_an_order(client: FlaskClient, settled: Settled) -> None
     assert list(after.forms) == []
 
 
-def test_deleting_asks_first(client: FlaskClient, settled: Settled) -> None:
-    """The page says that it is final; then the order is gone and the desk says so."""
+def test_deleting_must_be_confirmed(client: FlaskClient, settled: Settled) -> None:
+    """The page says that it is final; afterwards the list says that the order was deleted."""
     place(client, tea=2)
     settled()
     page = Page(client.get("/desk/1001/delete"))
@@ -176,10 +179,10 @@ def test_deleting_asks_first(client: FlaskClient, settled: Settled) -> None:
     assert client.get("/desk/1001").status_code == 404
 
 
-def test_what_has_left_is_not_offered_to_be_changed_or_deleted(
+def test_a_shipped_order_cannot_be_changed_or_deleted(
     client: FlaskClient, settled: Settled
 ) -> None:
-    """And a page that was opened before the handover deletes nothing."""
+    """A confirmation page opened before the handover deletes nothing."""
     place(client, tea=2)
     settled()
     before = Page(client.get("/desk/1001/delete"))

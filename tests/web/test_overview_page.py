@@ -1,4 +1,4 @@
-"""The overview: figures and charts."""
+"""The overview: revenue, statistics and charts."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -24,22 +24,22 @@ from tests.web.page import Page
 
 @pytest.fixture
 def config(config: Config) -> Config:
-    """In a zone where the day begins eleven hours earlier than in UTC; with fault switches."""
+    """A zone where the day begins eleven hours earlier than in UTC; with fault injection."""
     return replace(config, timezone=ZoneInfo("Pacific/Guadalcanal"), faults=True)
 
 
-def test_a_new_shop_has_an_overview_too(client: FlaskClient) -> None:
-    """All zeros."""
+def test_a_new_shop_has_an_overview(client: FlaskClient) -> None:
+    """All values are zero."""
     text = Page(client.get("/overview")).text
     assert "Orders today 0" in " ".join(text.split())
     assert "Nothing was delivered yet." in text
 
 
 @pytest.mark.usefixtures("catalogue")
-def test_the_overview_tells_how_the_shop_does(
+def test_the_overview_shows_the_statistics(
     client: FlaskClient, settled: Callable[[], None]
 ) -> None:
-    """Orders and money of today, statuses, low stock, failures, and how long handlers took."""
+    """Orders and revenue of today, statuses, low stock, failures and delivery delays."""
     client.put("/fault/billing", json={"mode": "reject"})
     place(client, tea=2)
     place(client, mug=8)
@@ -56,7 +56,7 @@ def test_the_overview_tells_how_the_shop_does(
 
 
 @pytest.mark.usefixtures("catalogue")
-def test_days_begin_where_the_shop_is(
+def test_days_are_those_of_the_shops_zone(
     client: FlaskClient, runtime: Runtime, config: Config
 ) -> None:
     """An order at 14:00 UTC belongs to the next day in Guadalcanal."""
@@ -67,28 +67,28 @@ def test_days_begin_where_the_shop_is(
     with freeze_time("2026-11-21T01:00:00Z"):
         days = statistics.last_days(config.timezone)
         assert [day.label for day in days[-2:]] == ["20 Nov", "21 Nov"]
-        assert statistics.orders_on(runtime.store, days)[-2:] == [1, 1]
+        assert statistics.count_by_day(runtime.store, days)[-2:] == [1, 1]
         revenue = statistics.RevenueCache(runtime.store).revenue(days)
     assert [revenue.by_day[day.label] for day in days[-2:]] == [Decimal("9.00"), Decimal("4.50")]
 
 
 @pytest.mark.usefixtures("catalogue")
-def test_money_is_added_up_over_the_newest_orders_only(
+def test_revenue_is_computed_from_the_newest_orders(
     client: FlaskClient, runtime: Runtime, config: Config
 ) -> None:
-    """And it is said so, instead of reading a million orders for a chart."""
+    """The page says that the sum is partial."""
     stored = place(client, tea=1)
     with runtime.store.transaction() as tx:
-        for n in range(statistics.READ_AT_MOST):
+        for n in range(statistics.MAX_ORDERS_READ):
             tx.put(ORDERS.name, stored | {"order_id": f"{n:05}", "number": 2000 + n})
     revenue = statistics.RevenueCache(runtime.store).revenue(statistics.last_days(config.timezone))
     assert revenue.is_partial
-    assert sum(revenue.by_day.values()) == Decimal("4.50") * statistics.READ_AT_MOST
+    assert sum(revenue.by_day.values()) == Decimal("4.50") * statistics.MAX_ORDERS_READ
     assert "Added up over the newest 10,000 orders only." in Page(client.get("/overview")).text
 
 
-class SlowToRead(JsonFileStore):
-    """The store of `shop`, where each reading takes a `second`."""
+class SlowStore(JsonFileStore):
+    """The store of `shop`, where each read takes a `second`."""
 
     def __init__(self, shop: Store, second: Callable[[], object]) -> None:
         self._shop, self._second = shop, second
@@ -104,26 +104,26 @@ class SlowToRead(JsonFileStore):
 
 
 @pytest.mark.usefixtures("catalogue")
-def test_money_that_took_long_to_add_up_is_kept_for_a_while(
+def test_revenue_that_took_long_is_cached(
     client: FlaskClient, runtime: Runtime, config: Config
 ) -> None:
-    """And it is said when to ask again; while nothing changes, there is nothing to ask."""
+    """It comes with the time to ask again; while nothing changes, that is 0."""
     with freeze_time("2026-11-21T01:00:00Z") as frozen:
-        till = statistics.RevenueCache(SlowToRead(runtime.store, frozen.tick))
+        cache = statistics.RevenueCache(SlowStore(runtime.store, frozen.tick))
         days = statistics.last_days(config.timezone)
-        assert till.revenue(days).due_in_s == 0
-        assert till.revenue(days).due_in_s == 0
+        assert cache.revenue(days).due_in_s == 0
+        assert cache.revenue(days).due_in_s == 0
         place(client, tea=1)
-        before = till.revenue(days)
+        before = cache.revenue(days)
         assert (before.by_day[days[-1].label], before.due_in_s > 0) == (Decimal(), True)
         frozen.tick(60)
-        after = till.revenue(days)
+        after = cache.revenue(days)
     assert (after.by_day[days[-1].label], after.due_in_s) == (Decimal("4.50"), 0)
 
 
 @pytest.mark.parametrize("draw", [bars, rows, line])
-def test_a_chart_can_stand_in_a_page(draw: Callable[..., str]) -> None:
-    """No style, script or event in it; axes with numbers, and every text is escaped."""
+def test_a_chart_is_safe_inline_svg(draw: Callable[..., str]) -> None:
+    """It has no style, script or event handler, and every text is escaped."""
     labels = [f"<{n}>" for n in range(14)]
     svg = draw("Orders & more", labels, list(range(0, 28, 2)))
     assert not re.search(r"<style|<script|style=|\son\w+=|<desc|<!--", svg)
@@ -133,7 +133,7 @@ def test_a_chart_can_stand_in_a_page(draw: Callable[..., str]) -> None:
 
 
 @pytest.mark.parametrize("draw", [bars, rows, line])
-def test_a_chart_of_nothing_is_a_chart(draw: Callable[..., str]) -> None:
-    """Its axis reaches from 0 to 1."""
+def test_a_chart_of_zeros_has_an_axis(draw: Callable[..., str]) -> None:
+    """The axis reaches from 0 to 1."""
     shown = re.findall(r"<text[^>]*>([^<]+)</text>", draw("Nothing", ["a", "b"], [0, 0]))
     assert {"0", "1", "a", "b"} <= set(shown)

@@ -1,4 +1,4 @@
-"""The door: who is sent there, where the way back leads, and what each role sees."""
+"""The sign-in page: redirects to it and back, and what each role sees."""
 
 import pytest
 from flask import Flask
@@ -6,7 +6,7 @@ from flask.testing import FlaskClient
 
 from app.auth.keys import create_key
 from app.server.runtime import Runtime
-from app.web.routes import STAFF
+from app.web.routes import STAFF_PAGES
 from tests.auth.people import PASSWORD, make_user, sign_in, signed_in
 from tests.over_http import place, read
 from tests.web.page import Page, send
@@ -23,10 +23,10 @@ BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
         ("/events", "/events"),
     ],
 )
-def test_who_is_not_signed_in_is_sent_to_the_door_and_back(
+def test_a_browser_is_redirected_to_sign_in_and_back(
     app: Flask, client: FlaskClient, catalogue: dict[str, str], asked: str, goal: str
 ) -> None:
-    """A person in a browser; after signing in they are where they wanted to go."""
+    """After signing in, the browser is on the page that it requested."""
     make_user(app, "ada", "operator")
     sent = client.get(asked, headers=BROWSER)
     assert sent.status_code == 303
@@ -36,8 +36,8 @@ def test_who_is_not_signed_in_is_sent_to_the_door_and_back(
     assert (answer.status_code, answer.location) == (303, goal)
 
 
-def test_programs_and_scripts_are_not_sent_away(app: Flask, client: FlaskClient) -> None:
-    """They get 401: a page's script would take the door for the page it follows."""
+def test_programs_and_scripts_are_not_redirected(app: Flask, client: FlaskClient) -> None:
+    """They get 401: a page's script would take the sign-in page for its own page."""
     make_user(app, "ada", "clerk")
     assert client.get("/desk", headers={"Accept": "*/*"}).status_code == 401
     shown = BROWSER | {"Authorization": "Bearer x"}
@@ -45,10 +45,10 @@ def test_programs_and_scripts_are_not_sent_away(app: Flask, client: FlaskClient)
     assert client.get("/order", headers=BROWSER).status_code == 401
 
 
-def test_a_form_that_comes_too_late_changes_nothing(
+def test_a_form_of_an_ended_session_changes_nothing(
     app: Flask, catalogue: dict[str, str], runtime: Runtime
 ) -> None:
-    """The session has ended meanwhile: its sender goes to the door, then to the page."""
+    """The browser is redirected to sign in."""
     client = signed_in(app, "ada", "clerk")
     with runtime.store.transaction() as tx:
         key = create_key(tx, "till-1", "clerk")
@@ -64,7 +64,7 @@ def test_a_form_that_comes_too_late_changes_nothing(
 
 
 def place_with(client: FlaskClient, key: str) -> str:
-    """Place an order as a till does; its id."""
+    """Place an order with an API key; return its id."""
     lines = [{"product": "tea", "quantity": 1}]
     answer = client.post(
         "/order",
@@ -85,10 +85,8 @@ def place_with(client: FlaskClient, key: str) -> str:
         "desk", "/desk/../../evil", "/\u0000desk", "/d\u00e9sk", "/" + "a" * 3000,
     ],
 )  # fmt: skip
-def test_the_way_back_leads_to_our_own_pages_only(
-    app: Flask, client: FlaskClient, next_: str
-) -> None:
-    """Whatever stands in `next` (open redirect): anything else leads to the desk."""
+def test_next_leads_to_our_own_pages_only(app: Flask, client: FlaskClient, next_: str) -> None:
+    """Any other `next` (open redirect) leads to /desk."""
     make_user(app, "ada", "clerk")
     form = Page(client.get("/sign-in")).form("/sign-in")
     data = form.filled(name="ada", password=PASSWORD)
@@ -102,14 +100,18 @@ def test_the_way_back_leads_to_our_own_pages_only(
     [
         ("clerk", ["Desk", "Shipping", "Mail"]),
         ("manager", ["Desk", "Stock", "Shipping", "Mail", "Overview"]),
-        ("operator", list(STAFF)),
+        ("operator", list(STAFF_PAGES)),
     ],
 )
-def test_the_bar_shows_what_the_role_may_use(app: Flask, role: str, pages: list[str]) -> None:
-    """And whatever it shows opens; the rest is refused in words."""
+def test_the_navigation_shows_the_pages_of_the_role(
+    app: Flask, role: str, pages: list[str]
+) -> None:
+    """Each page in it opens; the others answer 403 and name the role."""
     client = signed_in(app, "ada", role)
     links = Page(client.get("/desk")).links
-    shown = {name: app.url_map._rules_by_endpoint[each][0].rule for name, each in STAFF.items()}
+    shown = {
+        name: app.url_map._rules_by_endpoint[each][0].rule for name, each in STAFF_PAGES.items()
+    }
     assert [name for name, path in shown.items() if path in links] == pages
     for name, path in shown.items():
         answer = client.get(path, headers=BROWSER)
@@ -119,18 +121,16 @@ def test_the_bar_shows_what_the_role_may_use(app: Flask, role: str, pages: list[
             assert "/desk" in Page(answer).links
 
 
-def test_nobody_learns_which_names_there_are(app: Flask, client: FlaskClient) -> None:
-    """The same words for a wrong name and for a wrong password."""
+def test_unknown_names_are_not_revealed(app: Flask, client: FlaskClient) -> None:
+    """A wrong name and a wrong password get the same page."""
     make_user(app, "ada", "clerk")
     wrong = [sign_in(client, name, "wrong password") for name in ("ada", "eve", "", "a" * 60)]
     assert {page.status for page in wrong} == {401}
     assert len({page.by_id["main"].replace("ada", "") for page in wrong}) == 1
 
 
-def test_passwords_are_not_taken_in_the_clear_from_elsewhere(
-    app: Flask, client: FlaskClient
-) -> None:
-    """Over plain HTTP only on this machine; through a proxy only when it is declared."""
+def test_passwords_need_https_or_this_machine(app: Flask, client: FlaskClient) -> None:
+    """403 over plain HTTP from another machine, and through an undeclared proxy."""
     make_user(app, "ada", "clerk")
     data = Page(client.get("/sign-in")).form("/sign-in").filled(name="ada", password=PASSWORD)
     elsewhere = {"REMOTE_ADDR": "192.0.2.7"}
@@ -141,15 +141,15 @@ def test_passwords_are_not_taken_in_the_clear_from_elsewhere(
     assert client.get_cookie("daybook_session") is None
 
 
-def test_a_shop_without_users_says_how_to_make_them(client: FlaskClient) -> None:
-    """There is no form that could not succeed."""
+def test_a_shop_without_users_names_the_command(client: FlaskClient) -> None:
+    """It shows no form."""
     page = Page(client.get("/sign-in"))
     assert "flask user create" in page.text
     assert "password" not in page.fields
 
 
-def test_the_form_is_one_that_browsers_and_readers_know(app: Flask, client: FlaskClient) -> None:
-    """Labels, and the hints by which password managers fill in."""
+def test_the_form_has_labels_and_autocomplete_hints(app: Flask, client: FlaskClient) -> None:
+    """Screen readers and password managers need them; a refused password is not repeated."""
     make_user(app, "ada", "clerk")
     page = Page(client.get("/sign-in"))
     assert page.fields["name"]["autocomplete"] == "username"
@@ -160,17 +160,17 @@ def test_the_form_is_one_that_browsers_and_readers_know(app: Flask, client: Flas
     assert again.fields["name"]["value"] == "ada<b>" and not again.fields["password"].get("value")
 
 
-def test_a_customer_sees_no_staff(app: Flask, catalogue: dict[str, str]) -> None:
-    """Who is signed in stands in the bar of the shop too; a customer has no such thing."""
+def test_the_shop_shows_a_signed_in_user(app: Flask, catalogue: dict[str, str]) -> None:
+    """A customer sees neither a name nor `Sign out`."""
     client = signed_in(app, "ada", "clerk")
     assert "ada clerk" in Page(client.get("/")).text
     assert "Sign out" not in Page(app.test_client().get("/")).text
 
 
-def test_a_shop_without_keys_and_users_needs_no_door(
+def test_a_shop_without_keys_and_users_needs_no_sign_in(
     client: FlaskClient, catalogue: dict[str, str]
 ) -> None:
-    """As before: this machine may do everything."""
+    """This machine may do everything."""
     place(client, tea=1)
     assert client.get("/desk", headers=BROWSER).status_code == 200
     assert "Sign out" not in client.get("/desk").text

@@ -1,4 +1,4 @@
-"""The stock room: products added, changed and archived; deliveries and stock-takes booked."""
+"""The stock pages: products added, changed and archived; deliveries and stock-takes booked."""
 
 from collections.abc import Callable
 
@@ -15,18 +15,18 @@ def shop(catalogue: dict[str, str]) -> None:
 
 
 def stock(client: FlaskClient, query: str = "") -> Page:
-    """The list."""
+    """Return the list."""
     return Page(client.get(f"/stock?{query}"))
 
 
 def product(client: FlaskClient, sku: str) -> Page:
-    """The page of a product."""
+    """Return the page of a product."""
     return Page(client.get(f"/stock/{sku}"))
 
 
 def do(client: FlaskClient, page: Page, what: str, **typed: str) -> Page:
-    """The page that follows when one of the product's forms is sent; all have its address."""
-    fields = {"forgery": page.fields["forgery"]["value"], "do": what}
+    """Submit one of the product's forms, which all have its address; return the next page."""
+    fields = {"csrf_token": page.fields["csrf_token"]["value"], "do": what}
     if what in ("change", "count"):
         fields["token"] = page.fields["token"]["value"]
     if what == "edit":
@@ -35,7 +35,7 @@ def do(client: FlaskClient, page: Page, what: str, **typed: str) -> Page:
 
 
 def skus(page: Page) -> list[str]:
-    """The products that a list shows."""
+    """Return the products that a list shows."""
     return [link.removeprefix("/stock/") for link in page.links if link.startswith("/stock/")]
 
 
@@ -46,7 +46,7 @@ def skus(page: Page) -> list[str]:
      ("status=archived", []), ("status=nonsense", ["mug", "pot", "tea", "tin"])],
 )  # fmt: skip
 def test_products_are_found(client: FlaskClient, query: str, found: list[str]) -> None:
-    """By words and by how much there is; counts stand beside."""
+    """By words and by stock status; each status has its count."""
     page = stock(client, query)
     assert skus(page) == found
     assert "all 4" in page.text
@@ -54,7 +54,7 @@ def test_products_are_found(client: FlaskClient, query: str, found: list[str]) -
 
 
 def test_a_product_is_added(client: FlaskClient) -> None:
-    """Its first pieces stand in the ledger; its markup is text."""
+    """Its first pieces are in the ledger; markup is escaped."""
     typed = {"sku": "a/b <c>", "name": "<b>Jar</b>", "price": "3.5", "quantity": "4"}
     after = send(client, stock(client), "/stock", **typed)
     assert (after.status, after.address) == (200, "/stock/a/b <c>")
@@ -63,13 +63,13 @@ def test_a_product_is_added(client: FlaskClient) -> None:
     assert "new product local +4 4" in after.text
 
 
-def test_faults_of_a_new_product_are_told_and_what_was_typed_stays(client: FlaskClient) -> None:
-    """422 beside the fields; 409 for a sku that is taken."""
+def test_errors_of_a_new_product_are_beside_their_fields(client: FlaskClient) -> None:
+    """422 with the typed values kept; 409 for a sku that is taken."""
     typed = {"sku": "jar", "name": "", "price": "cheap", "quantity": "many"}
     after = send(client, stock(client), "/stock", **typed)
     assert after.status == 422
-    for name, fault in {"name": "is required", "price": "decimal", "quantity": "whole"}.items():
-        assert fault in after.by_id[f"{name}-fault"]
+    for name, error in {"name": "is required", "price": "decimal", "quantity": "whole"}.items():
+        assert error in after.by_id[f"{name}-error"]
     assert after.fields["quantity"]["value"] == "many"
     taken = send(client, after, "/stock", sku="tea", name="Tea", price="1", quantity="")
     assert taken.status == 409
@@ -77,7 +77,7 @@ def test_faults_of_a_new_product_are_told_and_what_was_typed_stays(client: Flask
 
 
 def test_a_delivery_is_booked_once(client: FlaskClient) -> None:
-    """A double click books nothing twice; the next delivery has its own form."""
+    """A double click books once; the next delivery has a new token."""
     page = product(client, "mug")
     for _ in range(2):
         after = do(client, page, "change", change="12", reason="delivery")
@@ -88,13 +88,13 @@ def test_a_delivery_is_booked_once(client: FlaskClient) -> None:
 
 
 def test_a_stock_take_is_booked(client: FlaskClient) -> None:
-    """To what was counted."""
+    """The stock is set to the counted number."""
     after = do(client, product(client, "tea"), "count", count="97")
     assert "stock-take local -3 97" in after.text
 
 
 @pytest.mark.parametrize(
-    ("what", "typed", "status", "told"),
+    ("what", "typed", "status", "error"),
     [
         ("change", {"change": "some", "reason": "delivery"}, 422, "must be a whole number"),
         ("change", {"change": "1"}, 422, "is required"),
@@ -105,18 +105,18 @@ def test_a_stock_take_is_booked(client: FlaskClient) -> None:
         ("sell", {}, 400, "does not say what to do"),
     ],
 )
-def test_what_cannot_be_changes_nothing(
-    client: FlaskClient, what: str, typed: dict[str, str], status: int, told: str
+def test_an_invalid_form_changes_nothing(
+    client: FlaskClient, what: str, typed: dict[str, str], status: int, error: str
 ) -> None:
-    """In words."""
+    """The page gives the reason."""
     after = do(client, product(client, "mug"), what, **typed)
     assert after.status == status
-    assert told in after.text
+    assert error in after.text
     assert read(client, "/product/mug")["version"] == 1
 
 
 def test_a_product_is_changed(client: FlaskClient) -> None:
-    """Name, price, threshold; two managers do not overwrite each other."""
+    """Name, price, threshold; a second manager's change of the same version gets 412."""
     page = product(client, "mug")
     typed = {"name": "Big mug", "price": "13", "low_stock_threshold": "30", "backorder": "yes"}
     after = do(client, page, "edit", **typed)
@@ -133,10 +133,10 @@ def test_a_product_is_changed(client: FlaskClient) -> None:
     assert read(client, "/product/mug")["name"] == "Big mug"
 
 
-def test_a_product_is_archived_and_comes_back(
+def test_a_product_is_archived_and_restored(
     client: FlaskClient, settled: Callable[[], None]
 ) -> None:
-    """It leaves the shop; not while an open order wants it."""
+    """It leaves the shop; 409 while an open order has it."""
     place(client, mug=1)
     settled()
     assert do(client, product(client, "mug"), "archive").status == 409
@@ -148,6 +148,6 @@ def test_a_product_is_archived_and_comes_back(
     assert "Tea tin" in Page(client.get("/")).text
 
 
-def test_an_unknown_product_is_told(client: FlaskClient) -> None:
-    """404, in words."""
+def test_an_unknown_product_is_not_found(client: FlaskClient) -> None:
+    """The page answers 404."""
     assert product(client, "none").status == 404

@@ -1,1 +1,1 @@
-"""Pages for clerks."""
+"""Pages for clerks: orders (/desk), shipping (/shipping) and sent mail (/mail)."""

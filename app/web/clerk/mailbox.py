@@ -1,37 +1,37 @@
-"""The mailbox: the mails that went out, as their readers see them. For clerks."""
+"""The mailbox: sent mail as its recipients see it. For clerks."""
 
 from flask import Blueprint, Response, request
 
 from app.notification.mailbox import Mailbox
 from app.web.layout.context import PageContext, page
 
-PAGE = 30
+PAGE_SIZE = 30
 _SANDBOX = "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:; " + (
     "frame-ancestors 'self'"
 )
-"""A mail brings its own style, as mails do. It stands in a frame where nothing else is allowed."""
+"""The policy of the frame that shows a mail: the mail's own style, and nothing else, is allowed."""
 
 
-def add_to(pages: Blueprint, site: PageContext) -> None:
-    """The list, a message, and its HTML by itself for the frame in which it is shown."""
-    mailbox = Mailbox(site.mail)
+def add_to(blueprint: Blueprint, context: PageContext) -> None:
+    """Register the list, a mail, and the mail's HTML alone, for the frame that shows it."""
+    mailbox = Mailbox(context.mail_folder)
 
-    @pages.get("/mail")
-    def show_mails() -> Response:
-        mails = mailbox.newest(PAGE + 1, request.args.get("before", ""))
+    @blueprint.get("/mail")
+    def show_mailbox() -> Response:
+        mails = mailbox.newest(PAGE_SIZE + 1, request.args.get("before", ""))
         return page(
-            "mails.html",
+            "clerk/mailbox.html",
             live=["events"],
-            section="Mail",
-            mails=mails[:PAGE],
-            older=mails[PAGE - 1].name if len(mails) > PAGE else None,
+            mails=mails[:PAGE_SIZE],
+            older=mails[PAGE_SIZE - 1].name if len(mails) > PAGE_SIZE else None,
+            sends_by_smtp=context.sends_by_smtp,
         )
 
-    @pages.get("/mail/<name>")
+    @blueprint.get("/mail/<name>")
     def show_mail(name: str) -> Response:
-        return page("mail.html", section="Mail", mail=mailbox.find(name))
+        return page("clerk/mail.html", mail=mailbox.find(name))
 
-    @pages.get("/mail/<name>/body")
+    @blueprint.get("/mail/<name>/body")
     def show_mail_body(name: str) -> Response:
         response = Response(mailbox.find(name).html)
         response.headers["Content-Security-Policy"] = _SANDBOX

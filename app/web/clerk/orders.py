@@ -1,17 +1,14 @@
-"""The desk: orders found, opened, changed, cancelled and deleted. For clerks."""
+"""The back office's order pages, under /desk: search, view, change, cancel, delete. For clerks."""
 
-from collections.abc import Mapping
 from typing import Any
 
-from flask import Blueprint, Response, request, url_for
+from flask import Blueprint, Response, request
 
 from app.events.outbox import timeline
-from app.http.responses import problems
-from app.http.responses.json_response import see_other
 from app.http.security.identity import current
 from app.inventory.documents import PRODUCTS
 from app.kernel import order_states as states
-from app.kernel.errors import Conflict, DaybookError, Invalid, Stale
+from app.kernel.errors import Conflict, DaybookError, Invalid
 from app.orders import service
 from app.orders.queries import find_order
 from app.orders.schemas import CancellationSchema, change_schema
@@ -19,162 +16,140 @@ from app.schema.validation import load
 from app.shipping.documents import SHIPMENTS
 from app.shipping.queries import has_left as goods_have_left
 from app.store import Document
-from app.web.clerk import order_search
+from app.web.clerk.order_search import OrderSearch, count_by_status
 from app.web.customer.order_page import PAID
 from app.web.layout.context import PageContext, page
-from app.web.layout.form import SubmittedForm, faults_of, submitted_form, whole
+from app.web.layout.form import NO_FORM, SubmittedForm, field_errors, parse_integer, submitted_form
+from app.web.layout.redirects import redirect_to
 
-QUANTITY, PRODUCT = "quantity.", "product."
-"""What the names of a line's two fields begin with; its place in the order follows."""
+PRODUCT, QUANTITY, AMOUNT = "product.", "quantity.", "amount."
+"""The prefixes of the names of an order line's fields; the line's place in the form follows."""
 
-_OFFERED = 500
-_NEW_LINES = 3
+MAX_SUGGESTIONS = 500
+_EMPTY_LINES = 3
 _FIELDS = {"/customer_name": "customer_name", "/customer_email": "customer_email"}
 
 
-def add_to(pages: Blueprint, site: PageContext) -> None:
-    """The list, and an order with all that can be done to it."""
-    store = site.store
-    order_change = change_schema(site.rules.currency)
-    cancellation = CancellationSchema()
+def add_to(blueprint: Blueprint, context: PageContext) -> None:
+    """Register the pages."""
+    pages = OrderPages(context)
+    blueprint.get("/desk")(pages.show_orders)
+    blueprint.get("/desk/<name>")(pages.show_order)
+    blueprint.post("/desk/<name>")(pages.change_order)
+    blueprint.post("/desk/<name>/cancel")(pages.cancel_order)
+    blueprint.get("/desk/<name>/delete")(pages.confirm_delete)
+    blueprint.post("/desk/<name>/delete")(pages.delete_order)
 
-    @pages.get("/desk")
-    def show_desk() -> Response:
-        wanted = order_search.wanted(request.args)
+
+class OrderPages:
+    """The views. `name` in an address is an order's number or id."""
+
+    def __init__(self, context: PageContext) -> None:
+        self._store, self._rules = context.store, context.rules
+        self._change = change_schema(context.rules.currency)
+        self._cancellation = CancellationSchema()
+
+    def show_orders(self) -> Response:
+        search = OrderSearch.parse(request.args)
         return page(
-            "desk.html",
+            "clerk/orders.html",
             live=["orders"],
-            section="Desk",
-            wanted=wanted,
-            found=order_search.find(store, wanted),
-            counts=order_search.counts(store),
+            search=search,
+            result=search.run(self._store),
+            counts=count_by_status(self._store),
             statuses=states.STATUSES,
-            told=request.args.get("told"),
+            flash=request.args.get("flash"),
         )
 
-    @pages.get("/desk/<name>")
-    def show_order(name: str) -> Response:
-        return _order_page(name)
-
-    @pages.post("/desk/<name>")
-    def change_order(name: str) -> Response:
-        sent = submitted_form()
-        try:
-            patch = load(order_change, _patch(sent))
-            with store.transaction() as tx:
-                service.change_order(
-                    tx, site.rules, name, patch, [sent.get("version")], by=current().name
-                )
-        except (Invalid, Conflict) as error:
-            return _order_page(name, error, sent)
-        return _back(name)
-
-    @pages.post("/desk/<name>/cancel")
-    def cancel_order(name: str) -> Response:
-        sent = submitted_form()
-        try:
-            reason = load(cancellation, sent.given("reason")).get("reason", "")
-            with store.transaction() as tx:
-                service.cancel_order(tx, name, reason, by=current().name)
-        except (Invalid, Conflict) as error:
-            return _order_page(name, error)
-        return _back(name)
-
-    @pages.get("/desk/<name>/delete")
-    def ask_to_delete(name: str) -> Response:
-        with store.read() as view:
-            order = find_order(view, name)
-        return page("delete.html", section="Desk", order=order)
-
-    @pages.post("/desk/<name>/delete")
-    def delete_order(name: str) -> Response:
-        sent = submitted_form()
-        with store.transaction() as tx:
-            service.delete_order(tx, name, [sent.get("version")], by=current().name)
-        location = url_for("web.clerk.show_desk", told="deleted")
-        return see_other(location)
-
-    def _order_page(
-        name: str, error: DaybookError | None = None, sent: SubmittedForm | None = None
+    def show_order(
+        self, name: str, error: DaybookError | None = None, form: SubmittedForm = NO_FORM
     ) -> Response:
-        with store.read() as view:
+        with self._store.read() as view:
             order = find_order(view, name)
             events = list(timeline(view, order["order_id"]))
             shipment = view.get(SHIPMENTS.name, order["order_id"])
-            has_left = order["status"] in states.SENT or goods_have_left(view, order["order_id"])
-            offered = view.find(PRODUCTS.name, {"archived": 0}, limit=_OFFERED).documents
-        faults = _faults(error, order) if error else {}
+            has_left = goods_have_left(view, order["order_id"])
+            products = view.find(PRODUCTS.name, {"archived": 0}, limit=MAX_SUGGESTIONS).documents
         return page(
-            "desk_order.html",
-            problems.status_of(error) if error else 200,
+            "clerk/order.html",
+            error,
             live=["orders", "events", "shipments"],
-            section="Desk",
             order=order,
             events=events,
             shipment=shipment,
-            offered=offered,
-            rows=_rows(order, sent),
-            typed=sent.fields if sent else order,
-            faults=faults,
+            products=products,
+            lines=_lines(order, form),
+            values=form.fields or order,
+            errors=field_errors(error, _FIELDS),
             has_receipt=order["payment_status"] in PAID,
             is_open=order["status"] in states.OPEN and not has_left,
             has_left=has_left,
         )
 
-    def _back(name: str) -> Response:
-        return see_other(url_for("web.clerk.show_order", name=name))
+    def change_order(self, name: str) -> Response:
+        form = submitted_form()
+        try:
+            patch, versions = load(self._change, _patch(form)), [form.get("version")]
+            with self._store.transaction() as tx:
+                service.change_order(tx, self._rules, name, patch, versions, by=current().name)
+        except (Invalid, Conflict) as error:
+            return self.show_order(name, error, form)
+        return redirect_to("web.clerk.show_order", name=name)
+
+    def cancel_order(self, name: str) -> Response:
+        form = submitted_form()
+        try:
+            reason = load(self._cancellation, form.filled("reason")).get("reason", "")
+            with self._store.transaction() as tx:
+                service.cancel_order(tx, name, reason, by=current().name)
+        except (Invalid, Conflict) as error:
+            return self.show_order(name, error)
+        return redirect_to("web.clerk.show_order", name=name)
+
+    def confirm_delete(self, name: str) -> Response:
+        with self._store.read() as view:
+            order = find_order(view, name)
+        return page("clerk/delete_order.html", order=order)
+
+    def delete_order(self, name: str) -> Response:
+        form = submitted_form()
+        with self._store.transaction() as tx:
+            service.delete_order(tx, name, [form.get("version")], by=current().name)
+        return redirect_to("web.clerk.show_orders", flash="deleted")
 
 
-def _patch(sent: SubmittedForm) -> dict[str, Any]:
-    """The merge patch that the form stands for; a line whose quantity is empty or 0 goes."""
-    patch: dict[str, Any] = {
-        "customer_name": sent.get("customer_name"),
-        "customer_email": sent.get("customer_email") or None,
+def _patch(form: SubmittedForm) -> dict[str, Any]:
+    """Return the merge patch that the form makes, without lines whose quantity is empty or 0."""
+    items = []
+    for line in _submitted_lines(form):
+        if line["product"] and line["quantity"] not in ("", "0"):
+            item = {**line, "quantity": parse_integer(line["quantity"])}
+            items.append({name: value for name, value in item.items() if value != ""})
+    return {
+        "customer_name": form.get("customer_name"),
+        "customer_email": form.get("customer_email") or None,
+        "items": items,
     }
-    lines = [
-        _line(product, sent.get(QUANTITY + place), sent.get(f"amount.{place}"))
-        for place, product in _products(sent.fields)
-        if product.strip() and sent.get(QUANTITY + place) not in ("", "0")
-    ]
-    return patch | {"items": lines}
 
 
-def _line(product: str, quantity: str, amount: str) -> dict[str, Any]:
-    line: dict[str, Any] = {"product": product.strip(), "quantity": whole(quantity)}
-    return line | ({"amount": amount} if amount else {})
-
-
-def _products(fields: Mapping[str, str]) -> list[tuple[str, str]]:
-    """(place, sku) of each line of the form, in its order."""
+def _submitted_lines(form: SubmittedForm) -> list[dict[str, str]]:
+    """Return the order lines of the form as typed, in its order."""
+    places = [name.removeprefix(PRODUCT) for name in form.fields if name.startswith(PRODUCT)]
     return [
-        (name.removeprefix(PRODUCT), value)
-        for name, value in fields.items()
-        if name.startswith(PRODUCT)
+        {
+            "product": form.get(PRODUCT + place),
+            "quantity": form.get(QUANTITY + place),
+            "amount": form.get(AMOUNT + place),
+        }
+        for place in places
     ]
 
 
-def _rows(order: Document, sent: SubmittedForm | None) -> list[dict[str, str]]:
-    """The lines to edit, as they were typed or as they stand, and some empty ones."""
-    names = {line["product"]: line["name"] for line in order["items"]}
-    if sent:
-        return [
-            {
-                "product": product,
-                "name": names.get(product, ""),
-                "quantity": sent.get(QUANTITY + place),
-                "amount": sent.get(f"amount.{place}"),
-            }
-            for place, product in _products(sent.fields)
-        ]
-    told = ("product", "name", "quantity", "amount")
-    rows = [{field: str(line[field]) for field in told} for line in order["items"]]
-    return rows + [dict.fromkeys(told, "")] * _NEW_LINES
-
-
-def _faults(error: DaybookError, order: Document) -> dict[str, str]:
-    if isinstance(error, Stale):
-        return {
-            "": f"Order {order['number']} has changed meanwhile. Look at how it is "
-            "now, and save again if your change is still right."
-        }
-    return faults_of(error, _FIELDS)
+def _lines(order: Document, form: SubmittedForm) -> list[dict[str, str]]:
+    """Return the order lines to edit: as typed, or as stored with some empty ones below."""
+    if form.fields:
+        names = {line["product"]: line["name"] for line in order["items"]}
+        return [line | {"name": names.get(line["product"], "")} for line in _submitted_lines(form)]
+    fields = ("product", "name", "quantity", "amount")
+    lines = [{field: str(line[field]) for field in fields} for line in order["items"]]
+    return lines + [dict.fromkeys(fields, "")] * _EMPTY_LINES

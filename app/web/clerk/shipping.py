@@ -1,100 +1,80 @@
-"""Shipping: what to pack, handing over to the carrier, and the packing list. For clerks."""
+"""Shipments: list, packing list, and handing a shipment over to the carrier. For clerks."""
 
-from flask import Blueprint, Response, request, url_for
+from flask import Blueprint, Response, request
 
-from app.http.responses import problems
-from app.http.responses.json_response import see_other
 from app.http.security.identity import current
-from app.kernel.errors import Conflict, Invalid
+from app.kernel.errors import Conflict, DaybookError, Invalid
 from app.kernel.order_states import SENT
 from app.schema.validation import load
 from app.shipping import service, states
 from app.shipping.documents import SHIPMENTS
 from app.shipping.queries import find_shipment
 from app.shipping.schemas import HandoverSchema
-from app.store import View
 from app.web.layout.context import PageContext, page
-from app.web.layout.form import SubmittedForm, faults_of, submitted_form
+from app.web.layout.form import NO_FORM, SubmittedForm, field_errors, submitted_form
+from app.web.layout.redirects import redirect_to
 
-PAGE = 50
-GOODS_SHOWN = 6
-"""So many lines of an order stand in the list; all of them on its own page and the packing list."""
+PAGE_SIZE = 50
+MAX_LINES_LISTED = 6
+"""The lines of an order in the list; its own page and the packing list have all of them."""
+
 _FIELDS = {"/carrier": "carrier", "/tracking_number": "tracking_number"}
 
 
-def add_to(pages: Blueprint, site: PageContext) -> None:
-    """The list by state, a shipment, and the packing list."""
-    store = site.store
-    rules = service.shipping_policy(site.config)
-    shipping = HandoverSchema()
+def add_to(blueprint: Blueprint, context: PageContext) -> None:
+    """Register the list by state, the packing list, and a shipment's page."""
+    store = context.store
+    rules = service.shipping_policy(store.config)
+    handover = HandoverSchema()
 
-    @pages.get("/shipping")
+    @blueprint.get("/shipping")
     def show_shipping() -> Response:
         state = request.args.get("state", "")
         state = state if state in states.STATES else states.READY
+        name, is_sent = SHIPMENTS.name, state in SENT
         with store.read() as view:
-            found = view.find(
-                SHIPMENTS.name,
-                {"state": state},
-                limit=PAGE,
-                descending=state in SENT,
-            )
-            counts = _counts(view)
+            shipments = view.find(name, {"state": state}, limit=PAGE_SIZE, descending=is_sent)
+            counts = {each: view.count(name, {"state": each}) for each in states.STATES}
         return page(
-            "shipping.html",
+            "clerk/shipping.html",
             live=["shipments"],
-            section="Shipping",
             state=state,
             states=states.STATES,
             counts=counts,
-            shipments=found.documents,
-            shown=GOODS_SHOWN,
+            shipments=shipments.documents,
+            max_lines=MAX_LINES_LISTED,
             shipped=request.args.get("shipped", ""),
         )
 
-    @pages.get("/shipping/list")
+    @blueprint.get("/shipping/list")
     def show_packing_list() -> Response:
         with store.read() as view:
-            found = view.find(SHIPMENTS.name, {"state": states.READY}, limit=PAGE)
-        return page("packing.html", section="Shipping", shipments=found.documents)
+            ready = view.find(SHIPMENTS.name, {"state": states.READY}, limit=PAGE_SIZE)
+        return page("clerk/packing_list.html", shipments=ready.documents)
 
-    @pages.get("/shipping/<shipment_id>")
-    def show_shipment(shipment_id: str) -> Response:
-        return _shipment_page(shipment_id)
-
-    @pages.post("/shipping/<shipment_id>")
-    def ship(shipment_id: str) -> Response:
-        sent = submitted_form()
-        try:
-            wanted = load(shipping, sent.given("carrier", "tracking_number"))
-            with store.transaction() as tx:
-                shipment = service.ship(tx, rules, shipment_id, **wanted, by=current().name)
-        except Invalid as error:
-            return _shipment_page(shipment_id, faults_of(error, _FIELDS), 422, sent)
-        except Conflict as error:
-            return _shipment_page(shipment_id, {"": str(error)}, problems.status_of(error), sent)
-        location = url_for("web.clerk.show_shipping", shipped=shipment["order_number"])
-        return see_other(location)
-
-    def _shipment_page(
-        shipment_id: str,
-        faults: dict[str, str] | None = None,
-        status: int = 200,
-        sent: SubmittedForm | None = None,
+    @blueprint.get("/shipping/<shipment_id>")
+    def show_shipment(
+        shipment_id: str, error: DaybookError | None = None, form: SubmittedForm = NO_FORM
     ) -> Response:
         with store.read() as view:
             shipment = find_shipment(view, shipment_id)
         return page(
-            "shipment.html",
-            status,
+            "clerk/shipment.html",
+            error,
             live=["shipments"],
-            section="Shipping",
             shipment=shipment,
             is_ready=shipment["state"] == states.READY,
-            faults=faults or {},
-            typed=sent.fields if sent else {},
+            errors=field_errors(error, _FIELDS),
+            values=form.fields,
         )
 
-
-def _counts(view: View) -> dict[str, int]:
-    return {each: view.count(SHIPMENTS.name, {"state": each}) for each in states.STATES}
+    @blueprint.post("/shipping/<shipment_id>")
+    def ship(shipment_id: str) -> Response:
+        form = submitted_form()
+        try:
+            parcel = load(handover, form.filled("carrier", "tracking_number"))
+            with store.transaction() as tx:
+                shipment = service.ship(tx, rules, shipment_id, **parcel, by=current().name)
+        except (Invalid, Conflict) as error:
+            return show_shipment(shipment_id, error, form)
+        return redirect_to("web.clerk.show_shipping", shipped=shipment["order_number"])

@@ -1,1 +1,1 @@
-"""Pages for customers."""
+"""Pages for customers: the shop with its order form (/), and an order's own page (/orders/LINK)."""

@@ -1,11 +1,11 @@
-"""The basket beside the order form, as far as it can be added up before the order is placed."""
+"""The basket beside the order form: the chosen products and their sum, before the order."""
 
 from decimal import Decimal
 from typing import NamedTuple
 
 from app.kernel.money import Currency
 from app.store import Document
-from app.web.layout.form import whole
+from app.web.layout.form import parse_integer
 
 
 class Line(NamedTuple):
@@ -17,17 +17,17 @@ class Line(NamedTuple):
 
 
 class Basket(NamedTuple):
-    """What is chosen and what it costs, in the shop's currency."""
+    """The chosen products and what they cost, in the shop's currency."""
 
     lines: list[Line]
     total: str
 
 
 def basket(currency: Currency, chosen: list[Document], quantities: dict[str, str]) -> Basket:
-    """The basket of these products; a quantity that is no number of pieces is left out."""
+    """Return the basket of these products, without those whose quantity is no positive number."""
     lines, total = [], Decimal()
     for product in chosen:
-        quantity = whole(quantities[product["sku"]])
+        quantity = parse_integer(quantities[product["sku"]])
         if isinstance(quantity, int) and quantity > 0:
             cost = quantity * Decimal(product["price"])
             total += cost

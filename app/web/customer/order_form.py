@@ -1,4 +1,4 @@
-"""The order form: what was typed, what is wanted with it, and what is wrong with it."""
+"""The order form: its fields as typed, the order request it makes, and its field errors."""
 
 import re
 import secrets
@@ -6,17 +6,23 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from app.kernel.errors import Conflict, DaybookError, Invalid, Malformed
-from app.web.layout.form import SubmittedForm, whole
+from app.web.layout.form import SubmittedForm, parse_integer
 
 QUANTITY = "quantity."
-"""What the names of quantity fields begin with; the sku follows."""
+"""The prefix of a quantity field's name; the sku follows."""
 
 _TOKEN = re.compile("[A-Za-z0-9_-]{16,64}")
-_USED = (
+_FORM_USED = (
     "You have placed an order with this form already. Press “Place order” once more if you want "
     "this one besides."
 )
-_NAMES = frozenset({"token", "name", "email", "payment", "find", "after", "place"})
+_FIELDS = frozenset({"token", "name", "email", "payment", "find", "after", "place"})
+_SUBJECTS = {
+    "/customer_name": ("name", "Your name"),
+    "/customer_email": ("email", "This"),
+    "/payment_method": ("payment", "This"),
+}
+"""For each JSON pointer its field, and the subject of the sentence about it."""
 
 
 def _new_token() -> str:
@@ -25,10 +31,11 @@ def _new_token() -> str:
 
 @dataclass(frozen=True)
 class OrderForm:
-    """The form as a person has it before them; every value is text, as it was typed.
+    """The form as the customer filled it in; every value is text, as typed.
 
-    `quantities` are by sku, in the order of the page, without those left empty. `token` stays the
-    same however often the form is sent, so that it orders once.
+    `quantities` are by sku, in the order of the page, without empty ones. `token` is the
+    idempotency key: the same form orders once, however often it is sent. `places_order` tells the
+    button “Place order” from the others.
     """
 
     name: str = ""
@@ -37,75 +44,68 @@ class OrderForm:
     quantities: dict[str, str] = field(default_factory=dict)
     find: str = ""
     after: str = ""
-    is_placed: bool = False
+    places_order: bool = False
     token: str = field(default_factory=_new_token)
 
     @classmethod
-    def sent(cls, sent: SubmittedForm) -> "OrderForm":
-        """The form that was sent. Raises Malformed when no form of ours would send that."""
-        values = dict(sent.fields)
+    def parse(cls, form: SubmittedForm) -> "OrderForm":
+        """Return the submitted form. Raises Malformed for fields that the form does not have."""
+        values = dict(form.fields)
         quantities = {
             name.removeprefix(QUANTITY): values.pop(name).strip()
-            for name in list(values)
+            for name in form.fields
             if name.startswith(QUANTITY)
         }
-        if values.keys() - _NAMES or not _TOKEN.fullmatch(values.get("token", "")):
+        if values.keys() - _FIELDS or not _TOKEN.fullmatch(values.get("token", "")):
             raise Malformed("This is not the order form as we sent it; please load it again.")
-        is_placed = values.pop("place", None) is not None
-        typed = {sku: quantity for sku, quantity in quantities.items() if quantity}
-        return cls(quantities=typed, is_placed=is_placed, **values)
+        places_order = values.pop("place", None) is not None
+        filled = {sku: quantity for sku, quantity in quantities.items() if quantity}
+        return cls(quantities=filled, places_order=places_order, **values)
 
-    def after_refusal(self, error: DaybookError) -> "OrderForm":
-        """The form to show again: with a new token when this one has ordered something already."""
-        return replace(self, token=_new_token()) if _is_used(error) else self
+    def to_correct(self, error: DaybookError) -> "OrderForm":
+        """Return the form to show again; with a new token when this one has placed an order."""
+        return replace(self, token=_new_token()) if _is_token_used(error) else self
 
     def request(self) -> dict[str, Any]:
-        """The order request that the form stands for; numbers that are none are left as typed."""
-        request: dict[str, Any] = {
-            "items": [
-                {"product": sku, "quantity": whole(quantity)}
-                for sku, quantity in self.quantities.items()
-            ]
+        """Return the order request; a quantity that is no integer stays text."""
+        items = [
+            {"product": sku, "quantity": parse_integer(quantity)}
+            for sku, quantity in self.quantities.items()
+        ]
+        optional = {
+            "customer_name": self.name if self.name.strip() else "",
+            "customer_email": self.email if self.email.strip() else "",
+            "payment_method": self.payment,
         }
-        if self.name.strip():
-            request["customer_name"] = self.name
-        if self.email.strip():
-            request["customer_email"] = self.email
-        if self.payment:
-            request["payment_method"] = self.payment
-        return request
+        return {"items": items} | {name: text for name, text in optional.items() if text}
+
+    def errors(self, error: DaybookError) -> dict[str, str]:
+        """Return a sentence for each field in error; the one under "" belongs to no field."""
+        if _is_token_used(error):
+            return {"": _FORM_USED}
+        if isinstance(error, Invalid):
+            return dict(self._field_error(*problem) for problem in error.problems)
+        if isinstance(error, Conflict) and "short" in error.members:
+            short: Any = error.members["short"]
+            return {
+                QUANTITY + each["product"]: f"Only {max(each['available'], 0)} left."
+                for each in short
+            }
+        return {"": str(error)}
+
+    def _field_error(self, pointer: str, message: str) -> tuple[str, str]:
+        if pointer in _SUBJECTS:
+            name, subject = _SUBJECTS[pointer]
+            return name, f"{subject} {message}."
+        if pointer == "/items":
+            return "find", "Choose at least one product: give it a quantity."
+        match pointer.split("/"):
+            case ["", "items", place, *rest]:
+                subject = "The quantity" if rest == ["quantity"] else "This"
+                return QUANTITY + list(self.quantities)[int(place)], f"{subject} {message}."
+        return "", message
 
 
-def faults_of(error: DaybookError, form: OrderForm) -> dict[str, str]:
-    """What is wrong, as sentences by field; under "" what belongs to none. At most one for each."""
-    if _is_used(error):
-        return {"": _USED}
-    if isinstance(error, Invalid):
-        return dict(_fault(problem.pointer, problem.message, form) for problem in error.problems)
-    if isinstance(error, Conflict) and "short" in error.members:
-        short: Any = error.members["short"]
-        return {
-            QUANTITY + each["product"]: f"Only {max(each['available'], 0)} left." for each in short
-        }
-    return {"": str(error)}
-
-
-def _is_used(error: DaybookError) -> bool:
-    """Whether the token has ordered something else: then no single field is at fault."""
+def _is_token_used(error: DaybookError) -> bool:
+    """Return whether the token has placed another order; no single field is in error then."""
     return isinstance(error, Invalid) and error.problems[0].pointer == ""
-
-
-def _fault(pointer: str, message: str, form: OrderForm) -> tuple[str, str]:
-    parts = pointer.split("/")
-    if pointer == "/customer_name":
-        return "name", f"Your name {message}."
-    if pointer == "/customer_email":
-        return "email", f"This {message}."
-    if pointer == "/payment_method":
-        return "payment", f"This {message}."
-    if pointer == "/items":
-        return "find", "Choose at least one product: give it a quantity."
-    if len(parts) > 2 and parts[1] == "items":
-        what = "The quantity" if parts[-1] == "quantity" else "This"
-        return QUANTITY + list(form.quantities)[int(parts[2])], f"{what} {message}."
-    return "", message

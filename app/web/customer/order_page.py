@@ -1,75 +1,66 @@
-"""The page on which a customer follows an order, under a link that nobody guesses."""
+"""The page of one order, for its customer, who needs the order's secret link and no sign-in."""
 
-from flask import Blueprint, Response, url_for
+from flask import Blueprint, Response
 
 from app.billing.queries import find_payment_event
 from app.billing.receipt import receipt_pdf
 from app.billing.routes import PDF
-from app.http.responses import problems
-from app.http.responses.json_response import see_other
 from app.http.security.identity import current
 from app.kernel import order_states as states
-from app.kernel.errors import Conflict
+from app.kernel.errors import Conflict, DaybookError
 from app.orders import service
 from app.orders.queries import find_order_by_link
 from app.orders.schemas import CancellationSchema
 from app.schema.validation import load
 from app.web.layout.context import PageContext, page
 from app.web.layout.form import submitted_form
-from app.web.layout.live import ORDER
+from app.web.layout.live import ORDER_TOPIC
+from app.web.layout.redirects import redirect_to
 
-PATH = (states.PLACED, states.CONFIRMED, states.SHIPPED, states.DELIVERED)
-"""The way of an order to which nothing happens."""
+MAIN_STATUSES = (states.PLACED, states.CONFIRMED, states.SHIPPED, states.DELIVERED)
+"""The statuses of an order that goes as planned."""
 
 PAID = ("paid", "refunded")
-"""The payment statuses of which there is a receipt."""
+"""The payment statuses for which there is a receipt."""
 
 
-def add_to(pages: Blueprint, site: PageContext) -> None:
-    """The page, and cancelling on it."""
+def add_to(blueprint: Blueprint, context: PageContext) -> None:
+    """Register the page, its receipt, and cancelling."""
     cancellation = CancellationSchema()
 
-    @pages.get("/orders/<link>")
-    def show_order(link: str) -> Response:
-        return _order_page(link)
-
-    @pages.get("/orders/<link>/receipt.pdf")
-    def show_receipt(link: str) -> Response:
-        with site.store.read() as view:
-            order = find_order_by_link(view, link)
-            payment = find_payment_event(view, order["order_id"])
-        response = Response(receipt_pdf(site.shop, payment), mimetype=PDF)
-        response.headers["Cache-Control"] = "no-store"
-        return response
-
-    @pages.post("/orders/<link>/cancel")
-    def cancel_own_order(link: str) -> Response:
-        reason = load(cancellation, submitted_form().given("reason")).get("reason", "")
-        try:
-            with site.store.transaction() as tx:
-                order = find_order_by_link(tx, link)
-                service.cancel_order(
-                    tx,
-                    order["order_id"],
-                    reason or "cancelled by the customer",
-                    by=current().name,
-                )
-        except Conflict as error:
-            return _order_page(link, str(error), problems.status_of(error))
-        return see_other(url_for("web.customer.show_order", link=link))
-
-    def _order_page(link: str, fault: str = "", status: int = 200) -> Response:
-        with site.store.read() as view:
+    @blueprint.get("/orders/<link>")
+    def show_order(link: str, error: DaybookError | None = None) -> Response:
+        with context.store.read() as view:
             order = find_order_by_link(view, link)
         return page(
-            "order.html",
-            status,
-            live=[ORDER + link],
+            "customer/order.html",
+            error,
+            live=[ORDER_TOPIC + link],
             order=order,
-            fault=fault,
-            path=PATH,
-            reached={step["event"]: step["at"] for step in order["history"]},
+            main_statuses=MAIN_STATUSES,
+            reached={entry["event"]: entry["at"] for entry in order["history"]},
             has_receipt=order["payment_status"] in PAID,
             is_open=order["status"] in states.OPEN,
             is_moving=order["status"] in (states.PLACED, states.BACKORDERED),
         )
+
+    @blueprint.get("/orders/<link>/receipt.pdf")
+    def show_receipt(link: str) -> Response:
+        with context.store.read() as view:
+            order = find_order_by_link(view, link)
+            payment = find_payment_event(view, order["order_id"])
+        response = Response(receipt_pdf(context.shop, payment), mimetype=PDF)
+        response.headers["Cache-Control"] = "no-store"
+        return response
+
+    @blueprint.post("/orders/<link>/cancel")
+    def cancel_own_order(link: str) -> Response:
+        reason = load(cancellation, submitted_form().filled("reason")).get("reason")
+        try:
+            with context.store.transaction() as tx:
+                order = find_order_by_link(tx, link)
+                reason = reason or "cancelled by the customer"
+                service.cancel_order(tx, order["order_id"], reason, by=current().name)
+        except Conflict as error:
+            return show_order(link, error)
+        return redirect_to("web.customer.show_order", link=link)

@@ -1,1 +1,1 @@
-"""What all pages share."""
+"""What all pages share: context, forms, CSRF tokens, redirects, cursors and live updates."""

@@ -1,4 +1,4 @@
-"""What every page shares: the frame it is drawn in, its headers, and errors told in words."""
+"""What every page shares: its context, layout, security headers and error page."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -16,10 +16,10 @@ from app.config import Config
 from app.http.responses import problems
 from app.http.security.identity import current
 from app.kernel import clock
-from app.kernel.errors import Unauthenticated
+from app.kernel.errors import DaybookError, Unauthenticated
 from app.orders.service import OrderPolicy
 from app.store import Store
-from app.web.layout import csrf
+from app.web.layout.csrf import csrf_token, set_csrf_cookie
 from app.web.layout.redirects import redirect_to_sign_in
 
 _HEADERS = {
@@ -31,35 +31,37 @@ _HEADERS = {
     "Cache-Control": "no-store",
 }
 
+_FULL_TIME, _SHORT_TIME = "%-d %b %Y, %H:%M:%S %Z", "%-d %b, %H:%M"
+
 
 @dataclass(frozen=True)
 class PageContext:
-    """What the pages are made from. They tell the time in `zone`."""
+    """The services and settings that the pages use. Times are shown in `zone`."""
 
     store: Store
     rules: OrderPolicy
     zone: tzinfo
-    mail: Path
+    mail_folder: Path
     shop: ReceiptIssuer
     with_faults: bool = False
     handlers: frozenset[str] = field(default_factory=frozenset)
     sends_by_smtp: bool = False
-    """Whether mail goes to a server, and not into the folder `mail`."""
+    """Whether mail goes to a server instead of into `mail_folder`."""
     streams: int = 4
-    """How many live streams one process keeps open at most; each takes a thread of the server."""
+    """The number of event streams that one process keeps open; each occupies a server thread."""
     provider: IdentityProvider | None = None
-    """Who signs people in besides this shop."""
-    heartbeat_s: float = 1.0
-    """After so long a quiet stream says that all is well; one whose browser left ends then."""
-    count_streams: Callable[[int], object] = lambda _more: None
-    """Told 1 whenever a live stream begins, and -1 when it ends."""
+    """The OIDC provider, if the shop has one."""
     config: Config = field(default_factory=Config)
     stopping: Event = field(default_factory=Event)
     """Set when this process is about to end."""
+    heartbeat_s: float = 1.0
+    """The interval of heartbeats in a quiet stream; a lost browser is noticed by then."""
+    count_streams: Callable[[int], object] = lambda _change: None
+    """Called with 1 when a stream opens, and with -1 when it closes."""
 
 
-def install_pages(app: Flask, site: PageContext, *groups: Blueprint) -> None:
-    """Put the pages into the application."""
+def install_pages(app: Flask, context: PageContext, *groups: Blueprint) -> None:
+    """Register the pages, their error page, and what their templates use."""
     pages = Blueprint(
         "web",
         "app.web",
@@ -67,81 +69,80 @@ def install_pages(app: Flask, site: PageContext, *groups: Blueprint) -> None:
         static_folder="static",
         static_url_path="/static",
     )
-    pages.before_request(lambda: _note_position(site))
-    pages.after_request(_guarded)
-    pages.register_error_handler(Exception, told)
-    app.register_error_handler(NoSuchPage, _nowhere)
-    pages.add_app_template_filter(lambda text: _moment(text, site.zone), "moment")
-    pages.add_app_template_filter(lambda text: _minute(text, site.zone), "day")
-    pages.add_app_template_global(csrf.token, "forgery_token")
+    pages.before_request(lambda: _set_position(context))
+    pages.after_request(_add_headers)
+    pages.register_error_handler(Exception, error_page)
+    app.register_error_handler(NoSuchPage, _no_such_page)
+    pages.add_app_template_filter(lambda text: local_time(text, context, _FULL_TIME), "full_time")
+    pages.add_app_template_filter(lambda text: local_time(text, context, _SHORT_TIME), "short_time")
+    pages.add_app_template_global(csrf_token, "csrf_token")
     pages.add_app_template_global(current, "viewer")
     pages.add_app_template_global(lambda: current_session() is not None, "is_signed_in")
-    pages.app_context_processor(lambda: {"currency": site.rules.currency.code, "site": site})
+    pages.app_context_processor(lambda: {"currency": context.rules.currency.code})
     for group in groups:
         pages.register_blueprint(group)
     app.register_blueprint(pages)
 
 
 def page(
-    template: str, status: int = 200, *, live: Sequence[str] = (), **values: object
+    template: str,
+    error: DaybookError | None = None,
+    /,
+    *,
+    live: Sequence[str] = (),
+    **values: object,
 ) -> Response:
-    """A page. `live` names the topics of live.py that have an open page draw itself anew."""
-    return Response(render_template(template, live=" ".join(live), **values), status)
+    """Render a page. `live` names the topics of live.py whose changes make it refresh itself.
 
-
-def told(error: Exception) -> Response:
-    """An error as a page, with the status and headers that the API would answer.
-
-    Whoever opens a page in a browser and is not known yet is sent to sign in.
+    An `error` decides the status; the template finds its text as `error`.
     """
-    if isinstance(error, Unauthenticated) and _is_for_a_person():
+    html = render_template(template, live=" ".join(live), error=str(error or ""), **values)
+    return Response(html, problems.status_of(error) if error else 200)
+
+
+def error_page(error: Exception) -> Response:
+    """Render an error as a page, with the status and headers of the API's problem response.
+
+    A browser that is not signed in is redirected to the sign-in page instead.
+    """
+    if isinstance(error, Unauthenticated) and _wants_html():
         return redirect_to_sign_in()
-    answer = problems.error_response(error)
-    problem = answer.get_json()
+    response = problems.error_response(error)
+    problem = response.get_json()
     if isinstance(error, NoSuchPage):
         problem["detail"] = "There is no page at this address."
-    answer.set_data(render_template("problem.html", problem=problem))
-    answer.mimetype = "text/html"
-    return answer
+    response.set_data(render_template("layout/error.html", problem=problem))
+    response.mimetype = "text/html"
+    return response
 
 
-def _nowhere(error: NoSuchPage) -> Response:
-    """An address at which there is nothing: a page for a browser, a problem for a program."""
-    if _is_for_a_person():
-        return _guarded(told(error))
-    return problems.error_response(error)
+def local_time(text: str, context: PageContext, pattern: str) -> str:
+    """Format a stored time in the shop's time zone."""
+    return clock.parse_time(text).astimezone(context.zone).strftime(pattern)
 
 
-def _is_for_a_person() -> bool:
-    """Whether a browser asks for something to show; its scripts take anything, as programs do."""
+def _no_such_page(error: NoSuchPage) -> Response:
+    """Answer 404 for an unknown address: a page for a browser, a problem for a program."""
+    return _add_headers(error_page(error)) if _wants_html() else problems.error_response(error)
+
+
+def _wants_html() -> bool:
+    """Return whether a person's browser asks; scripts and programs accept any media type."""
     if "Authorization" in request.headers:
         return False
     kinds = (problems.MEDIA_TYPE, "text/html")
     return request.accept_mimetypes.best_match(kinds, kinds[0]) == "text/html"
 
 
-def day_of(moment: str, zone: tzinfo) -> str:
-    """The day of a moment in `zone`, as the pages write it."""
-    return clock.parse_time(moment).astimezone(zone).strftime("%-d %b")
-
-
-def _note_position(site: PageContext) -> None:
-    """Before anything is read: what changes from here on, a live page will be told of."""
+def _set_position(context: PageContext) -> None:
+    """Note the store's position before anything is read: the page's stream begins there."""
     if request.method == "GET" and request.blueprint != "web":
-        g.position = site.store.position()
+        g.position = context.store.position()
 
 
-def _guarded(response: Response) -> Response:
-    """Nothing inline, nothing from elsewhere, no framing, nothing kept by caches."""
+def _add_headers(response: Response) -> Response:
+    """Forbid inline code, foreign content, framing and caching of pages; set the CSRF cookie."""
     if response.mimetype == "text/html":
         for name, value in _HEADERS.items():
             response.headers.setdefault(name, value)
-    return csrf.remembered(response)
-
-
-def _moment(text: str, zone: tzinfo) -> str:
-    return clock.parse_time(text).astimezone(zone).strftime("%-d %b %Y, %H:%M:%S %Z")
-
-
-def _minute(text: str, zone: tzinfo) -> str:
-    return clock.parse_time(text).astimezone(zone).strftime("%-d %b, %H:%M")
+    return set_csrf_cookie(response)

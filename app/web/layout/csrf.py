@@ -1,10 +1,9 @@
-"""Forms that other sites forge change nothing (CSRF): a secret in a cookie and in every form.
+"""CSRF protection: each form carries a token that must match the session or a cookie.
 
-Another site can have a browser send our cookie, but cannot read it, so it cannot write the form's
-copy (OWASP: double submit). For who has signed in, the secret is made from their session, so it is
-worth nothing before and after it, or in another one. This stands beside
-app/http/security/origin.py, which asks the browser where a request comes from; a browser that says
-nothing is still caught here.
+Another site can make a browser send our cookie, but it cannot read the cookie, so it cannot write
+the form's copy (OWASP: double submit). In a session the token is derived from the session's own, so
+it is worthless before, after and in any other session. app/http/security/origin.py checks where the
+browser says the request comes from; this check holds for browsers that do not say.
 """
 
 import hmac
@@ -19,39 +18,41 @@ from app.http.security.derived_secret import derived_secret
 from app.kernel.errors import Forbidden
 
 COOKIE = "daybook_form"
-FIELD = "forgery"
+FIELD = "csrf_token"
 
 _TOKEN = re.compile("[A-Za-z0-9_-]{22}")
 
 
-def token() -> str:
-    """What this browser's forms carry; a browser that has none yet is given one."""
+def csrf_token() -> str:
+    """Return the token of this browser's forms; a browser without one gets a new one."""
     if session := current_session():
-        return _bound_to(session.token)
-    if "forgery" not in g:
+        return _token_of(session.token)
+    if FIELD not in g:
         known = get_cookie(COOKIE)
-        g.forgery = known if _TOKEN.fullmatch(known) else secrets.token_urlsafe(16)
-    return str(g.forgery)
+        g.csrf_token = known if _TOKEN.fullmatch(known) else secrets.token_urlsafe(16)
+    return str(g.csrf_token)
 
 
-def remembered(response: Response) -> Response:
-    """The answer, with the cookie when a form in it needs one that the browser has not got."""
-    if "forgery" in g and get_cookie(COOKIE) != g.forgery:
-        set_cookie(response, COOKIE, g.forgery)
+def set_csrf_cookie(response: Response) -> Response:
+    """Add the cookie when the page has a form and the browser does not have its token yet."""
+    if FIELD in g and get_cookie(COOKIE) != g.csrf_token:
+        set_cookie(response, COOKIE, g.csrf_token)
     return response
 
 
-def refuse(sent: str) -> None:
-    """Raise Forbidden unless the form carries what the session, or else the cookie, says."""
+def check_csrf_token(submitted: str) -> None:
+    """Raise Forbidden unless a form's token is that of the session or, without one, the cookie."""
     session = current_session()
-    known = _bound_to(session.token) if session else get_cookie(COOKIE)
-    if not _TOKEN.fullmatch(known) or not hmac.compare_digest(known.encode(), sent.encode()):
+    expected = _token_of(session.token) if session else get_cookie(COOKIE)
+    if not _TOKEN.fullmatch(expected) or not hmac.compare_digest(
+        expected.encode(), submitted.encode()
+    ):
         raise Forbidden(
             "This form was not sent from one of our pages, or cookies are switched off. Go back, "
             "load the page again, and send it once more; nothing was changed."
         )
 
 
-def _bound_to(session_token: str) -> str:
-    """128 bits that only this session's forms have; they do not tell its token."""
+def _token_of(session_token: str) -> str:
+    """Derive 128 bits from the session's token, which cannot be computed back from them."""
     return derived_secret(session_token, "forms", 16)

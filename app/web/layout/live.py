@@ -1,10 +1,10 @@
-"""Live updates: one stream of server-sent events that tells open pages that something changed.
+"""Live updates: a stream of server-sent events (SSE) that names the topics that changed.
 
-A page says which topics it shows and the store's position at which it was drawn. The stream says
-`change` with the topics that changed since, and the page then asks for itself anew; what changed is
-told by pages alone. Each message has the store's position as its id. So a browser that comes back,
-to whichever process, after whatever restart, says how far it had come (Last-Event-ID), and is told
-at once if anything has happened since: there is no gap to fall into, and nothing to keep for it.
+A page states its topics and the store's position at which it was rendered. The stream sends
+`change` with the topics changed since, and the page then requests itself again; the stream carries
+no data of its own. The id of each message is the store's position. So a browser that reconnects, to
+any process and after any restart, sends the last position it knows (Last-Event-ID) and learns at
+once of changes since: nothing is lost, and the server keeps no state for it.
 
     GET /live?on=products&on=order/1001-Zk3…&after=4711
 
@@ -12,8 +12,8 @@ at once if anything has happened since: there is no gap to fall into, and nothin
     event: change
     data: products
 
-A stream takes a thread of the server while it lasts. Over the limit the answer is 204, which ends a
-browser's attempts (HTML, 9.2.3); the page then asks from time to time instead.
+A stream occupies a server thread while it lasts. Over the limit the response is 204, which stops
+the browser from reconnecting (HTML, 9.2.3); the page polls instead.
 """
 
 from collections.abc import Iterator
@@ -36,15 +36,17 @@ from app.shipping.documents import SHIPMENTS
 from app.store import ChangeFeed, Store
 from app.web.layout.context import PageContext
 
-LOOK_S = 0.1
-PAUSE_S = 0.4
-"""After a message a stream rests, so that a busy shop is not drawn anew with every order."""
+POLL_INTERVAL_S = 0.1
+MESSAGE_INTERVAL_S = 0.4
+"""The pause after a message, so that open pages of a busy shop do not refresh with every order."""
 
-LONGEST_S = 300.0
-"""A stream that lasts longer is ended; the browser comes back by itself, and misses nothing."""
+STREAM_MAX_S = 300.0
+"""A stream is closed after this time; the browser reconnects by itself and misses nothing."""
 
-RETRY_MS = 1000
-ORDER = "order/"
+RECONNECT_MS = 1000
+ORDER_TOPIC = "order/"
+"""The prefix of the topic of one order; the order's link follows."""
+
 TOPICS = {
     "products": (CUSTOMER, (PRODUCTS.name,)),
     "orders": (CLERK, (ORDERS.name, INVOICES.name)),
@@ -52,103 +54,104 @@ TOPICS = {
     "shipments": (CLERK, (SHIPMENTS.name,)),
     "failures": (OPERATOR, (FAILURES.name, FAULTS.name)),
 }
-"""Who may follow a topic, and for which collections it stands; order/LINK stands for one order."""
+"""For each topic the least role that may follow it, and its collections."""
 
-_MOST_TOPICS = 8
+MAX_TOPICS = 8
 
 
-class Watch:
-    """The feeds behind the topics of one page. Raises Malformed and NotFound."""
+class Subscription:
+    """The change feeds behind the topics of one stream. Raises Malformed and NotFound."""
 
     def __init__(self, store: Store, topics: list[str]) -> None:
         self._feeds = [
-            (topic, feed, only) for topic in topics for feed, only in _feeds_of(store, topic)
+            (topic, feed, key) for topic in topics for feed, key in _feeds_of(store, topic)
         ]
 
-    def changed(self) -> list[str]:
-        """The topics of which a document has changed since the last call, each once."""
-        told = [
+    def changed_topics(self) -> list[str]:
+        """Return the topics with a changed document since the last call, each once."""
+        changed = [
             topic
-            for topic, feed, only in self._feeds
-            if (keys := feed.take(timeout_s=0)) and (only is None or only in keys)
+            for topic, feed, key in self._feeds
+            if (keys := feed.take(timeout_s=0)) and (key is None or key in keys)
         ]
-        return list(dict.fromkeys(told))
+        return list(dict.fromkeys(changed))
 
 
-def add_to(pages: Blueprint, site: PageContext) -> None:
-    """The stream at /live."""
-    places = BoundedSemaphore(site.streams) if site.streams else None
+def add_to(blueprint: Blueprint, context: PageContext) -> None:
+    """Register the stream at /live."""
+    slots = BoundedSemaphore(context.streams) if context.streams else None
 
-    @pages.get("/live")
-    def follow() -> Response:
+    @blueprint.get("/live")
+    def stream_changes() -> Response:
         topics = request.args.getlist("on")
-        if not 0 < len(topics) <= _MOST_TOPICS:
-            raise Malformed(f"Say on=TOPIC, one to {_MOST_TOPICS} times.")
+        if not 0 < len(topics) <= MAX_TOPICS:
+            raise Malformed(f"Say on=TOPIC, one to {MAX_TOPICS} times.")
         for topic in topics:
-            _refuse_others(topic)
-        watch = Watch(site.store, topics)
-        if places is None or not places.acquire(blocking=False):
+            _require_role(topic)
+        subscription = Subscription(context.store, topics)
+        if slots is None or not slots.acquire(blocking=False):
             return Response(status=204)
-        answer = Response(messages(site, watch, _seen(), topics), mimetype="text/event-stream")
-        answer.headers["Cache-Control"] = "no-store"
-        answer.headers["X-Accel-Buffering"] = "no"  # nginx would keep the messages to itself
-        answer.call_on_close(places.release)
-        site.count_streams(1)
-        answer.call_on_close(lambda: site.count_streams(-1))
-        return answer
+        messages = event_stream(context, subscription, _last_position(), topics)
+        response = Response(messages, mimetype="text/event-stream")
+        response.headers["Cache-Control"] = "no-store"
+        response.headers["X-Accel-Buffering"] = "no"  # nginx would buffer the messages
+        response.call_on_close(slots.release)
+        context.count_streams(1)
+        response.call_on_close(lambda: context.count_streams(-1))
+        return response
+
+
+def event_stream(
+    context: PageContext, subscription: Subscription, last_position: int | None, topics: list[str]
+) -> Iterator[bytes]:
+    """Yield the messages. The subscription precedes the first position, so no change is missed.
+
+    A position is sent once it is on disk, so that it means the same after a power failure.
+    """
+    yield b"retry: %d\n\n" % RECONNECT_MS
+    position = context.store.position()
+    changed = [] if last_position == position else topics
+    ends_at, heartbeat_at = monotonic() + STREAM_MAX_S, 0.0
+    while monotonic() < ends_at:
+        if changed or monotonic() > heartbeat_at:
+            try:
+                context.store.make_durable()
+            except Unavailable:
+                return  # the browser reconnects and gets the changes then
+            yield _message(position, changed)
+            heartbeat_at = monotonic() + context.heartbeat_s
+        if context.stopping.wait(MESSAGE_INTERVAL_S if changed else POLL_INTERVAL_S):
+            return
+        position = context.store.position()
+        changed = subscription.changed_topics()
 
 
 def _feeds_of(store: Store, topic: str) -> list[tuple[ChangeFeed, str | None]]:
-    """The feeds of a topic, each with the one key that counts (None: all do)."""
-    if topic.startswith(ORDER):
+    """Return the feeds of a topic, each with the key to watch (None: all keys)."""
+    if topic.startswith(ORDER_TOPIC):
         with store.read() as view:
-            order_id = find_order_by_link(view, topic.removeprefix(ORDER))["order_id"]
+            order_id = find_order_by_link(view, topic.removeprefix(ORDER_TOPIC))["order_id"]
         return [(store.change_feed(ORDERS.name), order_id)]
     if topic not in TOPICS:
         raise Malformed(f"There is no topic {topic[:40]!r}; there are {', '.join(TOPICS)}.")
     return [(store.change_feed(name), None) for name in TOPICS[topic][1]]
 
 
-def _refuse_others(topic: str) -> None:
-    """Raise Forbidden for who may not see the pages that show this topic."""
+def _require_role(topic: str) -> None:
+    """Raise Forbidden unless the caller may see the pages that show this topic."""
     role, _ = TOPICS.get(topic, (CUSTOMER, ()))
     if not current().may(role):
-        raise Forbidden(f"To follow {topic} takes a {role}.")
+        raise Forbidden(f"You need the {role} role to follow {topic}.")
 
 
-def _seen() -> int | None:
-    """The position up to which the browser knows everything."""
+def _last_position() -> int | None:
+    """Return the position up to which the browser knows all changes; None when it sends none."""
     text = request.headers.get("Last-Event-ID") or request.args.get("after", "")
     return int(text) if text.isascii() and text.isdigit() and len(text) < 16 else None
 
 
-def messages(
-    site: PageContext, watch: Watch, seen: int | None, topics: list[str]
-) -> Iterator[bytes]:
-    """The stream. The watch began before the position is asked, so nothing falls between them.
-
-    A position is told when it is on disk: after a power cut it still means the same.
-    """
-    yield b"retry: %d\n\n" % RETRY_MS
-    position = site.store.position()
-    changed = [] if seen == position else topics
-    ends_at, beat_at = monotonic() + LONGEST_S, 0.0
-    while monotonic() < ends_at:
-        if changed or monotonic() > beat_at:
-            try:
-                site.store.make_durable()
-            except Unavailable:
-                return  # the browser comes back, and is told then
-            yield _message(position, changed)
-            beat_at = monotonic() + site.heartbeat_s
-        if site.stopping.wait(PAUSE_S if changed else LOOK_S):
-            return
-        position = site.store.position()
-        changed = watch.changed()
-
-
 def _message(position: int, changed: list[str]) -> bytes:
-    """A message; without topics it is a heartbeat, which only moves the browser's position."""
+    """Format a message; without topics it is a heartbeat, which only updates the position."""
     if not changed:
-        return b": all is well\nid: %d\n\n" % position
+        return b": heartbeat\nid: %d\n\n" % position
     return f"id: {position}\nevent: change\ndata: {' '.join(changed)}\n\n".encode()

@@ -1,5 +1,6 @@
-"""The way to the door and back: where somebody wanted to go before they had to sign in."""
+"""Redirects: to a page, to the sign-in page, and back by a validated `next` address (CWE-601)."""
 
+from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
 from flask import Response, current_app, request, url_for
@@ -8,39 +9,40 @@ from werkzeug.routing import RequestRedirect
 
 from app.http.responses.json_response import see_other
 
-_AS_THEY_ARE = "/-._~!$&'()*+,;=:@"
-_LONGEST = 2000
-_NO_GOAL = ("web.door.", "web.static", "web.customer.follow")
+_UNQUOTED = "/-._~!$&'()*+,;=:@"
+_NEXT_MAX_CHARS = 2000
+_NOT_TARGETS = ("web.sign_in.", "web.static", "web.customer.stream_changes")
+
+
+def redirect_to(endpoint: str, **values: Any) -> Response:
+    """Redirect (303) to a page of ours, after a form."""
+    return see_other(url_for(endpoint, **values))
 
 
 def redirect_to_sign_in() -> Response:
-    """Send the browser to sign in, and remember what it asked for."""
-    wanted = quote(request.path, safe=_AS_THEY_ARE)
+    """Redirect to the sign-in page, with the requested address as `next`."""
+    requested = quote(request.path, safe=_UNQUOTED)
     if query := request.query_string.decode("ascii", "ignore"):
-        wanted += f"?{query}"
-    return see_other(url_for("web.door.show_sign_in", next=safe_next(wanted)))
+        requested += f"?{query}"
+    return redirect_to("web.sign_in.show_sign_in", next=safe_next(requested))
 
 
 def safe_next(address: str) -> str:
-    """`address` when it is that of one of our pages, else the desk's.
+    """Return `address` when it is that of a page of ours, else the address of the orders page.
 
-    Browsers read //host, and the like with backslashes, as other sites (CWE-601); what does not
-    lead to a page of ours by our own table of routes is not followed at all.
+    Browsers read //host, and variants with backslashes, as other sites (CWE-601). An address that
+    our own routes do not map to a page is never followed.
     """
-    desk = url_for("web.clerk.show_desk")
+    orders_page = url_for("web.clerk.show_orders")
     is_plain = address.isascii() and address.isprintable() and not set(address) & set("\\ \t")
-    if (
-        not is_plain
-        or len(address) > _LONGEST
-        or not address.startswith("/")
-        or address[1:2] == "/"
-    ):
-        return desk
-    path = unquote(urlsplit(address).path)
+    is_local = address.startswith("/") and address[1:2] != "/"
+    if not is_plain or not is_local or len(address) > _NEXT_MAX_CHARS:
+        return orders_page
     adapter = current_app.create_url_adapter(request)
     try:
+        path = unquote(urlsplit(address).path)
         endpoint = adapter.match(path, method="GET")[0] if adapter else ""
     except (HTTPException, RequestRedirect):
-        return desk
-    is_page = endpoint.startswith("web.") and not endpoint.startswith(_NO_GOAL)
-    return address if is_page else desk
+        return orders_page
+    is_page = endpoint.startswith("web.") and not endpoint.startswith(_NOT_TARGETS)
+    return address if is_page else orders_page

@@ -1,1 +1,1 @@
-"""Pages for managers."""
+"""Pages for managers: products and their stock (/stock), and the overview (/overview)."""

@@ -1,4 +1,4 @@
-"""The overview: how the shop does, in figures and charts, on one printable page. For managers."""
+"""The overview: revenue, orders, stock and deliveries on one printable page. For managers."""
 
 from math import ceil
 
@@ -13,67 +13,61 @@ from app.web.layout.context import PageContext, page
 from app.web.manager import statistics
 from app.web.manager.charts import bars, rows
 
-LOW_SHOWN = 12
+MAX_LOW_STOCK = 12
 
-PACE_MS = 2000
-"""An open page draws itself anew once in so long at most: it is the dearest one."""
+REFRESH_INTERVAL_MS = 2000
+"""The minimum time between two refreshes of an open overview, which costs more than other pages."""
 
 
-def add_to(pages: Blueprint, site: PageContext) -> None:
-    """The page."""
-    store, currency = site.store, site.rules.currency
-    till = statistics.RevenueCache(store)
+def add_to(blueprint: Blueprint, context: PageContext) -> None:
+    """Register the page."""
+    store, currency = context.store, context.rules.currency
+    revenue_cache = statistics.RevenueCache(store)
 
-    @pages.get("/overview")
+    @blueprint.get("/overview")
     def show_overview() -> Response:
-        days = statistics.last_days(site.zone)
+        days = statistics.last_days(context.zone)
         labels = [day.label for day in days]
-        per_day = statistics.orders_on(store, days)
-        revenue = till.revenue(days)
-        money = [revenue.by_day[label] for label in labels]
+        orders = statistics.count_by_day(store, days)
+        revenue = revenue_cache.revenue(days)
+        sums = [revenue.by_day[label] for label in labels]
         with store.read() as view:
             statuses = {each: view.count(ORDERS.name, {"status": each}) for each in states.STATUSES}
-            waiting = _waiting(view, site.handlers)
-            low = _low(view)
-            on_their_way = view.count(outbox.OUTBOX.name)
+            failed = _failures(view, context.handlers)
+            low_stock = _low_stock(view)
+            pending = view.count(outbox.OUTBOX.name)
             oldest = view.find(outbox.OUTBOX.name, limit=1).documents
         return page(
-            "overview.html",
+            "manager/overview.html",
             live=["orders", "products", "events"],
-            pace_ms=PACE_MS,
-            again_ms=ceil(1000 * revenue.due_in_s),
-            section="Overview",
-            days=days,
-            per_day=list(zip(labels, per_day, map(currency.format, money), strict=True)),
-            orders_chart=bars("Orders on each day", labels, per_day),
-            money_chart=bars(
-                f"{currency.code} on each day", labels, [float(sum_) for sum_ in money]
-            ),
+            refresh_interval_ms=REFRESH_INTERVAL_MS,
+            refresh_after_ms=ceil(1000 * revenue.due_in_s),
+            days=list(zip(labels, orders, map(currency.format, sums), strict=True)),
+            orders_chart=bars("Orders on each day", labels, orders),
+            revenue_chart=bars(f"{currency.code} on each day", labels, list(map(float, sums))),
             status_chart=rows("Orders in each status", list(statuses), list(statuses.values())),
-            statuses=statuses,
-            today=per_day[-1],
-            taken_today=currency.format(money[-1]),
+            orders_today=orders[-1],
+            revenue_today=currency.format(sums[-1]),
             is_partial=revenue.is_partial,
-            read_at_most=statistics.READ_AT_MOST,
-            failures=waiting,
-            low=low,
-            on_their_way=on_their_way,
+            max_orders_read=statistics.MAX_ORDERS_READ,
+            failures=failed,
+            low_stock=low_stock,
+            pending=pending,
             oldest=oldest[0]["event"]["time"] if oldest else None,
-            delays=statistics.delays(store),
+            delays=statistics.delivery_delays(store),
         )
 
 
-def _waiting(view: View, handlers: frozenset[str]) -> dict[str, int]:
-    """How many failures of each handler wait for somebody."""
+def _failures(view: View, handlers: frozenset[str]) -> dict[str, int]:
+    """Return the number of failures of each handler that has any."""
     counts = {each: view.count(failures.FAILURES.name, {"handler": each}) for each in handlers}
     return {each: counts[each] for each in sorted(counts) if counts[each]}
 
 
-def _low(view: View) -> list[Document]:
-    """Products that are out of stock, then those that are low."""
-    found: list[Document] = []
+def _low_stock(view: View) -> list[Document]:
+    """Return products that are out of stock, then those that are low."""
+    products: list[Document] = []
     for status in ("out_of_stock", "low_stock"):
-        left = LOW_SHOWN - len(found)
-        if left:
-            found += view.find(PRODUCTS.name, {"stock_status": status}, limit=left).documents
-    return found
+        if left := MAX_LOW_STOCK - len(products):
+            products += view.find(PRODUCTS.name, {"stock_status": status}, limit=left).documents
+    return products

@@ -1,8 +1,7 @@
-"""The figures of the overview, each at a cost that does not grow with the number of orders.
+"""The statistics of the overview, each at a cost that does not grow with the number of orders.
 
-Counts come from the store's indexes. What has to be added up (money, delays) is read from the
-newest orders only, and the money of a large shop is kept for a while, so that nobody reads them for
-each view.
+Counts come from the store's indexes. Sums and delays are computed from the newest orders only, and
+the revenue of a large shop is cached, so that page views do not read the orders again.
 """
 
 from collections import defaultdict
@@ -10,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, time, timedelta, tzinfo
 from decimal import Decimal
+from itertools import islice
 from statistics import median
 from threading import Lock
 from time import monotonic
@@ -22,19 +22,18 @@ from app.orders.documents import ORDERS
 from app.store import Document, Store
 
 DAYS = 14
-READ_AT_MOST = 10_000
-DELAYS_OF = 50
-_BATCH = 500
-_REST = 50
-"""Adding up is followed by a rest of so many times as long: at most a fiftieth of the time goes."""
+MAX_ORDERS_READ = 10_000
+DELAY_SAMPLE_ORDERS = 50
+_BATCH_SIZE = 500
+_CACHE_FACTOR = 50
+"""A sum is cached for this multiple of the time it took: at most 2 % of the time goes into sums."""
 
-_LONGEST_REST_S = 30.0
+_CACHE_MAX_S = 30.0
+_NOT_COUNTED = (states.CANCELLED, states.FAILED)
 
 
 class Day(NamedTuple):
-    """One day of the shop, from its first moment up to the next day's, as app.kernel.clock writes
-    them.
-    """
+    """A day of the shop: its label, and its first and last millisecond as stored times."""
 
     label: str
     low: str
@@ -42,20 +41,18 @@ class Day(NamedTuple):
 
 
 class Delay(NamedTuple):
-    """How long a handler takes, from the event to its being done, in seconds."""
+    """The delivery delay of a handler, from the event to its completion."""
 
     handler: str
     median_s: float
-    longest_s: float
-    number: int
+    max_s: float
 
 
 @dataclass(frozen=True)
 class Revenue:
-    """What was ordered on each day; `is_partial` when there were more orders than were read.
+    """The sum of the orders of each day; `is_partial` when some orders of those days were not read.
 
-    `due_in_s`: when to ask again because something has changed since they were added up; 0 for
-    those that are true now.
+    `due_in_s` is the time until newer sums can be had, when orders have changed since; else 0.
     """
 
     by_day: dict[str, Decimal]
@@ -64,7 +61,7 @@ class Revenue:
 
 
 def last_days(zone: tzinfo) -> list[Day]:
-    """The last fourteen days in `zone`, today at the end."""
+    """Return the last fourteen days in `zone`, today last."""
     today = datetime.now(zone).date()
     days = []
     for ago in range(DAYS - 1, -1, -1):
@@ -77,77 +74,73 @@ def last_days(zone: tzinfo) -> list[Day]:
     return days
 
 
-def orders_on(store: Store, days: list[Day]) -> list[int]:
-    """How many orders were placed on each day."""
+def count_by_day(store: Store, days: list[Day]) -> list[int]:
+    """Return how many orders were placed on each day."""
     with store.read() as view:
         return [view.count(ORDERS.name, low=day.low, high=day.high) for day in days]
 
 
 class RevenueCache:
-    """Adds up what the newest orders come to; in between it remembers, if that took long."""
+    """Computes the revenue from the newest orders, and caches it when that took long."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
         self._lock = Lock()
         self._position = -1
-        self._not_before = 0.0
+        self._valid_until = 0.0
         self._days: list[Day] = []
-        self._takings = Revenue({}, is_partial=False)
+        self._revenue = Revenue({}, is_partial=False)
 
     def revenue(self, days: list[Day]) -> Revenue:
-        """The sums of the orders of each day that were neither cancelled nor failed."""
+        """Return the sums of the orders of each day that were neither cancelled nor failed."""
         with self._lock:
             position = self._store.position()
             if (position, days) == (self._position, self._days):
-                return self._takings
+                return self._revenue
             began = monotonic()
-            if began < self._not_before and days == self._days:
-                return replace(self._takings, due_in_s=self._not_before - began)
-            self._takings = _added_up(self._store, days)
+            if began < self._valid_until and days == self._days:
+                return replace(self._revenue, due_in_s=self._valid_until - began)
+            self._revenue = _compute_revenue(self._store, days)
             self._days, self._position = days, position
             ended = monotonic()
-            self._not_before = ended + min(_REST * (ended - began), _LONGEST_REST_S)
-            return self._takings
+            self._valid_until = ended + min(_CACHE_FACTOR * (ended - began), _CACHE_MAX_S)
+            return self._revenue
 
 
-def delays(store: Store) -> list[Delay]:
-    """How long each handler took with the events of the newest fifty orders."""
+def delivery_delays(store: Store) -> list[Delay]:
+    """Return each handler's delays with the events of the newest fifty orders."""
     with store.read() as view:
-        newest = view.find(ORDERS.name, limit=DELAYS_OF, descending=True).documents
+        newest = view.find(ORDERS.name, limit=DELAY_SAMPLE_ORDERS, descending=True).documents
         records = [each for order in newest for each in timeline(view, order["order_id"])]
-    taken: dict[str, list[float]] = defaultdict(list)
+    delays: dict[str, list[float]] = defaultdict(list)
     for record in records:
         for handler, delivery in record["deliveries"].items():
             if delivery["state"] == DONE:
-                taken[handler].append(_seconds(record["event"]["time"], delivery["at"]))
+                delays[handler].append(_seconds(record["event"]["time"], delivery["at"]))
     return [
-        Delay(handler, median(seconds), max(seconds), len(seconds))
-        for handler, seconds in sorted(taken.items())
+        Delay(handler, median(seconds), max(seconds)) for handler, seconds in sorted(delays.items())
     ]
 
 
-def _added_up(store: Store, days: list[Day]) -> Revenue:
+def _compute_revenue(store: Store, days: list[Day]) -> Revenue:
     by_day = {day.label: Decimal() for day in days}
-    left = READ_AT_MOST
-    for order in _newest(store, days[0].low):
-        if left == 0:
-            return Revenue(by_day, is_partial=True)
-        left -= 1
-        if order["status"] not in states.VOIDED:
-            day = next(
-                (each for each in days if each.low <= order["order_date"] <= each.high), None
-            )
-            if day:
-                by_day[day.label] += Decimal(order["total_amount"])
-    return Revenue(by_day, is_partial=False)
+    orders = _newest_orders(store, days[0].low)
+    for order in islice(orders, MAX_ORDERS_READ):
+        if order["status"] not in _NOT_COUNTED:
+            for day in days:
+                if day.low <= order["order_date"] <= day.high:
+                    by_day[day.label] += Decimal(order["total_amount"])
+    return Revenue(by_day, is_partial=next(orders, None) is not None)
 
 
-def _newest(store: Store, since: str) -> Iterator[Document]:
-    """The orders since then, newest first; a batch at a time, so that nobody is held up."""
+def _newest_orders(store: Store, since: str) -> Iterator[Document]:
+    """Yield the orders since then, newest first; each batch is a read of its own."""
     after: str | None = None
     while True:
         with store.read() as view:
-            page = view.find(ORDERS.name, low=since, after=after, limit=_BATCH, descending=True)
+            page = view.find(
+                ORDERS.name, low=since, after=after, limit=_BATCH_SIZE, descending=True
+            )
         yield from page.documents
         after = page.next
         if after is None:

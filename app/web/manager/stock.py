@@ -1,194 +1,179 @@
-"""The stock room: products added and changed, deliveries and stock-takes booked. For managers."""
+"""Products and their stock: add, change, archive; book deliveries and stock-takes. For managers."""
 
 import secrets
 from typing import Any
 
-from flask import Blueprint, Response, request, url_for
+from flask import Blueprint, Response, request
+from markupsafe import Markup
 
 from app.http.requests.idempotency import execute_once, scoped_key
-from app.http.requests.paging import decode_cursor, encode_cursor
-from app.http.responses import problems
-from app.http.responses.json_response import json_bytes, see_other
+from app.http.responses.json_response import json_bytes
 from app.http.security.identity import current
 from app.inventory import schemas, service
 from app.inventory.documents import LEDGER, PRODUCTS
 from app.inventory.queries import find_product
-from app.inventory.search import has_words, search
-from app.kernel.errors import Conflict, DaybookError, Invalid, Malformed, Stale
+from app.kernel.errors import Conflict, DaybookError, Invalid, Malformed
+from app.kernel.text_search import has_words, words_of
 from app.schema.validation import load
-from app.store import Document, IndexValue, Transaction, View
-from app.web.layout.context import PageContext, day_of, page
-from app.web.layout.form import SubmittedForm, faults_of, submitted_form
+from app.store import Document, IndexValue, Page, Store, Transaction
+from app.store.matching import find_matching
+from app.web.layout.context import PageContext, local_time, page
+from app.web.layout.cursors import read_cursor, write_cursor
+from app.web.layout.form import NO_FORM, SubmittedForm, field_errors, parse_integer, submitted_form
+from app.web.layout.redirects import redirect_to
 from app.web.manager.charts import line
 
-PAGE = 50
-LEDGER_PAGE = 25
-CHARTED = 100
-"""The newest changes of a product's stock that its chart shows."""
+PAGE_SIZE = 50
+LEDGER_PAGE_SIZE = 25
+CHART_SIZE = 100
+"""The number of ledger entries, the newest, in a product's chart."""
 
-_NAMES = ("sku", "name", "category", "price")
+FILTERS = ("", *schemas.STOCK_STATUSES, "archived")
 _FIELDS = {
     f"/{name}": name
-    for name in (*_NAMES, "quantity", "low_stock_threshold", "change", "count", "reason")
+    for name in (
+        *("sku", "name", "category", "price", "quantity"),
+        *("low_stock_threshold", "change", "count", "reason"),
+    )
 }
 
 
-def add_to(pages: Blueprint, site: PageContext) -> None:
-    """The list, a new product, and a product with all that can be done to it."""
-    store = site.store
-    new_product = schemas.product_request_schema(site.rules.currency)
-    product_change = schemas.product_change_schema(site.rules.currency)
-    stock_change, stock_count = schemas.StockChangeSchema(), schemas.StockCountSchema()
+def add_to(blueprint: Blueprint, context: PageContext) -> None:
+    """Register the pages."""
+    pages = StockPages(context)
+    blueprint.get("/stock")(pages.show_stock)
+    blueprint.post("/stock")(pages.add_product)
+    blueprint.get("/stock/<path:sku>")(pages.show_product)
+    blueprint.post("/stock/<path:sku>")(pages.change_product)
 
-    @pages.get("/stock")
-    def show_stock() -> Response:
-        return _list_page()
 
-    @pages.post("/stock")
-    def add_product() -> Response:
-        sent = submitted_form()
-        try:
-            wanted = load(new_product, _product_of(sent) | sent.given("sku"))
-            with store.transaction() as tx:
-                product = service.create_product(tx, wanted, current().name)
-        except (Invalid, Conflict) as error:
-            return _list_page(error, sent)
-        return _to_product(product["sku"])
+class StockPages:
+    """The views. A product's forms share its address; their field `do` names the action."""
 
-    @pages.get("/stock/<path:sku>")
-    def show_product(sku: str) -> Response:
-        return _product_page(sku)
+    def __init__(self, context: PageContext) -> None:
+        self._context, self._store = context, context.store
+        self._new_product = schemas.product_request_schema(context.rules.currency)
+        self._product_change = schemas.product_change_schema(context.rules.currency)
+        self._stock = {"change": schemas.StockChangeSchema(), "count": schemas.StockCountSchema()}
 
-    @pages.post("/stock/<path:sku>")
-    def change_product(sku: str) -> Response:
-        sent = submitted_form()
-        try:
-            return doings[sent.get("do")](sku, sent)
-        except KeyError:
-            raise Malformed("This form does not say what to do; load the page again.") from None
-        except (Invalid, Conflict) as error:
-            return _product_page(sku, error, sent)
-
-    def _edit(sku: str, sent: SubmittedForm) -> Response:
-        patch = load(product_change, _product_of(sent))
-        with store.transaction() as tx:
-            service.change_product(tx, sku, patch, [sent.get("version")], by=current().name)
-        return _to_product(sku)
-
-    def _archive(sku: str, sent: SubmittedForm) -> Response:
-        with store.transaction() as tx:
-            service.change_product(
-                tx, sku, {"archived": sent.get("do") == "archive"}, by=current().name
-            )
-        return _to_product(sku)
-
-    def _book(sku: str, sent: SubmittedForm) -> Response:
-        """Book a delivery or a stock-take, once however often the form is sent."""
-        name = sent.get("do")
-        wanted = load(
-            stock_count if name == "count" else stock_change,
-            {name: sent.number(name)} | sent.given("reason"),
-        )
-
-        def respond(tx: Transaction) -> Response:
-            service.change_stock(tx, sku, wanted, current().name)
-            return _to_product(sku)
-
-        return execute_once(
-            store, scoped_key(f"POST /stock/{sku}", sent.get("token"), json_bytes(wanted)), respond
-        )
-
-    doings = {
-        "edit": _edit,
-        "archive": _archive,
-        "restore": _archive,
-        "change": _book,
-        "count": _book,
-    }
-
-    def _list_page(
-        error: DaybookError | None = None, sent: SubmittedForm | None = None
+    def show_stock(
+        self, error: DaybookError | None = None, form: SubmittedForm = NO_FORM
     ) -> Response:
-        asked = _asked(request.args.to_dict())
-        found = _found(site, asked)
-        with store.read() as view:
-            counts = _counts(view)
+        find, status = request.args.get("find", "").strip()[:100], request.args.get("status", "")
+        status = status if status in FILTERS else ""
+        list_name = f"stock {find} {status}"
+        after = read_cursor(request.args.get("cursor", ""), list_name)
+        products = _find_products(self._store, find, status, after)
+        with self._store.read() as view:
+            counts = {each: view.count(PRODUCTS.name, _where(each)) for each in FILTERS}
         return page(
-            "stock.html",
-            problems.status_of(error) if error else 200,
+            "manager/stock.html",
+            error,
             live=["products"],
-            section="Stock",
-            asked=asked,
+            search={"find": find, "status": status},
             counts=counts,
-            products=found.documents,
-            next=found.next and encode_cursor(found.next, _list_name(asked)),
-            faults=faults_of(error, _FIELDS) if error else {},
-            typed=sent.fields if sent else {},
+            products=products.documents,
+            next=write_cursor(products.next, list_name),
+            errors=field_errors(error, _FIELDS),
+            values=form.fields,
         )
 
-    def _product_page(
-        sku: str, error: DaybookError | None = None, sent: SubmittedForm | None = None
+    def add_product(self) -> Response:
+        form = submitted_form()
+        try:
+            product = load(self._new_product, _product_fields(form) | form.filled("sku"))
+            with self._store.transaction() as tx:
+                sku = service.create_product(tx, product, current().name)["sku"]
+        except (Invalid, Conflict) as error:
+            return self.show_stock(error, form)
+        return _product_redirect(sku)
+
+    def show_product(
+        self, sku: str, error: DaybookError | None = None, form: SubmittedForm = NO_FORM
     ) -> Response:
-        with store.read() as view:
+        ledger = LEDGER.name
+        with self._store.read() as view:
             product = find_product(view, sku)
             where: dict[str, IndexValue] = {"sku": product["sku"]}
-            recent = view.find(LEDGER.name, where, limit=CHARTED, descending=True).documents
-            lines = view.count(LEDGER.name, where)
+            entries = view.find(ledger, where, limit=CHART_SIZE, descending=True).documents
+            entry_count = view.count(ledger, where)
         return page(
-            "product.html",
-            problems.status_of(error) if error else 200,
+            "manager/product.html",
+            error,
             live=["products"],
-            section="Stock",
             product=product,
-            ledger=recent[:LEDGER_PAGE],
-            lines=lines,
-            chart=_chart(recent, product),
-            faults=_faults(error) if error else {},
-            doing=sent.get("do") if sent else "",
-            typed=sent.fields if sent else {},
+            entries=entries[:LEDGER_PAGE_SIZE],
+            entry_count=entry_count,
+            chart=self._chart(product, entries[::-1]),
+            errors=field_errors(error, _FIELDS),
+            action=form.get("do"),
+            values=form.fields,
             token=secrets.token_urlsafe(16),
         )
 
-    def _chart(recent: list[Document], product: Document) -> Any:
-        oldest_first = recent[::-1]
-        if not oldest_first:
+    def change_product(self, sku: str) -> Response:
+        form = submitted_form()
+        action = form.get("do")
+        try:
+            if action == "edit":
+                patch = load(self._product_change, _product_fields(form))
+                return self._change(sku, patch, [form.get("version")])
+            if action in ("archive", "restore"):
+                return self._change(sku, {"archived": action == "archive"})
+            if action in self._stock:
+                return self._book(sku, action, form)
+        except (Invalid, Conflict) as error:
+            return self.show_product(sku, error, form)
+        raise Malformed("This form does not say what to do; load the page again.")
+
+    def _change(self, sku: str, patch: Document, versions: list[str] | None = None) -> Response:
+        with self._store.transaction() as tx:
+            service.change_product(tx, sku, patch, versions, by=current().name)
+        return _product_redirect(sku)
+
+    def _book(self, sku: str, action: str, form: SubmittedForm) -> Response:
+        """Book a delivery or a stock-take, once for each token however often the form is sent."""
+        fields = {action: parse_integer(form.get(action))} | form.filled("reason")
+        adjustment = load(self._stock[action], fields)
+
+        def respond(tx: Transaction) -> Response:
+            service.change_stock(tx, sku, adjustment, current().name)
+            return _product_redirect(sku)
+
+        key = scoped_key(f"POST /stock/{sku}", form.get("token"), json_bytes(adjustment))
+        return execute_once(self._store, key, respond)
+
+    def _chart(self, product: Document, entries: list[Document]) -> Markup | str:
+        """Draw the stock on hand after each of the entries, oldest first."""
+        if not entries:
             return ""
-        labels = ["before", *(day_of(each["at"], site.zone) for each in oldest_first)]
-        values = [oldest_first[0]["before"], *(each["after"] for each in oldest_first)]
-        return line(f"On hand of {product['name']}, change by change", labels, values)
+        days = [local_time(each["at"], self._context, "%-d %b") for each in entries]
+        values = [entries[0]["before"], *(each["after"] for each in entries)]
+        title = f"On hand of {product['name']}, change by change"
+        return line(title, ["before", *days], values)
 
 
-def _product_of(sent: SubmittedForm) -> dict[str, Any]:
-    """What can be set of a product, as the form has it."""
-    product: dict[str, Any] = sent.given("name", "price") | {
-        "category": sent.get("category"),
-        "backorder": sent.get("backorder") == "yes",
-    }
-    numbers = ("low_stock_threshold", "quantity")
-    return product | {name: sent.number(name) for name in numbers if sent.get(name)}
-
-
-def _asked(arguments: dict[str, str]) -> dict[str, str]:
-    status = arguments.get("status", "")
+def _product_fields(form: SubmittedForm) -> dict[str, Any]:
+    """Return the product fields that the form sets."""
     return {
-        "find": arguments.get("find", "").strip()[:100],
-        "status": status if status in (*schemas.STOCK_STATUSES, "archived") else "",
-        "cursor": arguments.get("cursor", ""),
+        **form.filled("name", "price"),
+        "category": form.get("category"),
+        "backorder": form.get("backorder") == "yes",
+        **form.filled_integers("low_stock_threshold", "quantity"),
     }
 
 
-def _list_name(asked: dict[str, str]) -> str:
-    return f"stock {asked['find']} {asked['status']}"
-
-
-def _found(site: PageContext, asked: dict[str, str]) -> Any:
-    """The products of the list, a page of them."""
-    try:
-        after = decode_cursor(asked["cursor"], _list_name(asked)) if asked["cursor"] else None
-    except Malformed:
-        after = None
-    where = _where(asked["status"])
-    return search(site.store, where, lambda each: has_words(each, asked["find"]), after, PAGE)
+def _find_products(store: Store, find: str, status: str, after: str | None) -> Page:
+    words = words_of(find)
+    return find_matching(
+        store,
+        lambda view, after, limit: view.find(
+            PRODUCTS.name, _where(status), after=after, limit=limit
+        ),
+        lambda each: has_words(words, each["name"], each["sku"]),
+        after=after,
+        limit=PAGE_SIZE,
+    )
 
 
 def _where(status: str) -> dict[str, IndexValue]:
@@ -197,17 +182,5 @@ def _where(status: str) -> dict[str, IndexValue]:
     return {"stock_status": status} if status else {"archived": 0}
 
 
-def _counts(view: View) -> dict[str, int]:
-    statuses = ("", *schemas.STOCK_STATUSES, "archived")
-    return {each: view.count(PRODUCTS.name, _where(each)) for each in statuses}
-
-
-def _faults(error: DaybookError) -> dict[str, str]:
-    if isinstance(error, Stale):
-        return {"": "This product has changed meanwhile. Look at how it is now, and save again."}
-    return faults_of(error, _FIELDS)
-
-
-def _to_product(sku: str) -> Response:
-    location = url_for("web.manager.show_product", sku=sku)
-    return see_other(location)
+def _product_redirect(sku: str) -> Response:
+    return redirect_to("web.manager.show_product", sku=sku)

@@ -1,1 +1,1 @@
-"""Pages for operators."""
+"""Pages for operators: events, failures, replay and fault injection (/events)."""

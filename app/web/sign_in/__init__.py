@@ -1,1 +1,1 @@
-"""Signing in and out."""
+"""Pages for signing in, by password or by an OIDC provider, and for signing out (/sign-in)."""

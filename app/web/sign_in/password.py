@@ -1,99 +1,97 @@
-"""The door: signing in and out. For everybody.
+"""Sign-in by password, and sign-out. For everybody.
 
-Staff pages send here whoever is not signed in, with `next` as the way back; it leads to one of our
-own pages or nowhere. Passwords travel over TLS, or on this machine, and not otherwise.
+Staff pages redirect here when nobody is signed in, with the requested address as `next`. Passwords
+are accepted over TLS and from this machine only.
 """
 
-from flask import Blueprint, Response, request, url_for
+from flask import Blueprint, Response, request
 
 from app.auth import sessions
 from app.auth.guard import is_local_request
 from app.auth.sign_in import sign_in
 from app.auth.users import USERS
-from app.http.responses import problems
 from app.http.responses.json_response import see_other
 from app.http.security.cookies import delete_cookie, is_secure, set_cookie
 from app.http.security.identity import current
 from app.kernel.errors import DaybookError, Forbidden, TooMany, Unauthenticated, Unavailable
 from app.web.layout.context import PageContext, page
 from app.web.layout.form import submitted_form
-from app.web.layout.redirects import safe_next
+from app.web.layout.redirects import redirect_to, safe_next
 
 
-def add_to(pages: Blueprint, site: PageContext) -> None:
-    """The page with its form, and the two ways out."""
-    store = site.store
+def add_to(blueprint: Blueprint, context: PageContext) -> None:
+    """Register the sign-in page, its form, and both ways to sign out."""
+    store = context.store
 
-    @pages.get("/sign-in")
+    @blueprint.get("/sign-in")
     def show_sign_in() -> Response:
         session = sessions.current_session()
         if session is None:
-            return form_page(site, request.args.get("next", ""))
+            return sign_in_page(context, request.args.get("next", ""))
         with store.read() as view:
             count = view.count(sessions.SESSIONS.name, {"user": current().name})
-        return page("signed_in.html", since=session.document["began"], count=count)
+        return page("sign_in/signed_in.html", since=session.document["began"], count=count)
 
-    @pages.post("/sign-in")
-    def take_sign_in() -> Response:
-        _refuse_plain()
-        sent = submitted_form()
-        name, password = sent.get("name"), sent.fields.get("password", "")
+    @blueprint.post("/sign-in")
+    def submit_sign_in() -> Response:
+        _require_https()
+        form, next_ = submitted_form(), request.args.get("next", "")
+        name, password = form.get("name"), form.fields.get("password", "")
         address, old_token = request.remote_addr or "", sessions.cookie_token()
         try:
             token = sign_in(store, name, password, address, old_token)
         except (Unauthenticated, TooMany, Unavailable) as error:
-            return form_page(site, request.args.get("next", ""), error, name)
-        answer = see_other(safe_next(request.args.get("next", "")))
-        set_cookie(answer, sessions.COOKIE, token)
-        return answer
+            return sign_in_page(context, next_, error, name)
+        response = see_other(safe_next(next_))
+        set_cookie(response, sessions.COOKIE, token)
+        return response
 
-    @pages.post("/sign-out")
+    @blueprint.post("/sign-out")
     def sign_out() -> Response:
         submitted_form()
         with store.transaction() as tx:
             sessions.end(tx, sessions.cookie_token())
-        return _gone()
+        return _signed_out()
 
-    @pages.post("/sign-out/everywhere")
+    @blueprint.post("/sign-out/everywhere")
     def sign_out_everywhere() -> Response:
         submitted_form()
         if sessions.current_session() is not None:
             with store.transaction() as tx:
                 sessions.end_all(tx, current().name)
-        return _gone()
-
-    def _gone() -> Response:
-        location = url_for("web.door.show_sign_in", told="out")
-        answer = see_other(location)
-        delete_cookie(answer, sessions.COOKIE)
-        return answer
+        return _signed_out()
 
 
-def form_page(
-    site: PageContext, goal: str, error: DaybookError | None = None, name: str = ""
+def sign_in_page(
+    context: PageContext, next_: str, error: DaybookError | None = None, name: str = ""
 ) -> Response:
-    """The page to sign in on; after that it goes on to `goal`. It tells of `error`, if any."""
-    with site.store.read() as view:
+    """Render the sign-in page with `error`, if any; signing in leads on to `next_`."""
+    with context.store.read() as view:
         has_users = view.count(USERS.name) > 0
-    answer = page(
-        "sign_in.html",
-        problems.status_of(error) if error else 200,
-        fault=str(error) if error else "",
+    response = page(
+        "sign_in/sign_in.html",
+        error,
         name=name[:60],
         has_users=has_users,
-        has_provider=site.provider is not None,
-        next=goal,
-        is_told=request.args.get("told") == "out",
+        has_provider=context.provider is not None,
+        next=next_,
+        flash=request.args.get("flash"),
     )
     if error and (retry_after_s := error.members.get("retry_after_s")):
-        answer.headers["Retry-After"] = str(retry_after_s)
-    return answer
+        response.headers["Retry-After"] = str(retry_after_s)
+    return response
 
 
-def _refuse_plain() -> None:
-    """Raise Forbidden for a password that would travel where others can read it."""
+def _signed_out() -> Response:
+    response = redirect_to("web.sign_in.show_sign_in", flash="signed-out")
+    delete_cookie(response, sessions.COOKIE)
+    return response
+
+
+def _require_https() -> None:
+    """Raise Forbidden for a password that could be read on its way."""
     if not (is_secure() or is_local_request()):
         raise Forbidden(
-            "Passwords are taken over https only. Whoever runs this shop sets DAYBOOK_URL to its "
+            "Passwords are taken over https only. The shop's operator sets DAYBOOK_URL to its "
             "https address; a program uses an API key."
         )

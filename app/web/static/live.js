@@ -1,46 +1,47 @@
-/* The one script: keeps what stands on the page true, and adds up the basket. Every page works
- * without it.
+/* The one script: refreshes an open page when its data changes, and sums up the basket. Every page
+ * works without it.
  *
- * The server's stream (see app/web/layout/live.py) says only that something changed. The page then asks for
- * itself, and each element marked data-live is replaced where the server now writes it differently.
- * Where no stream is to be had, the page asks from time to time.
+ * The event stream (app/web/layout/live.py) says only that something changed. The page then
+ * requests itself, and each element with data-live is replaced when the server renders it differently.
+ * Where no stream is available, the page polls.
  */
 
-const POLL_MS = 5000;
-const STREAM_AGAIN_MS = 10000;
-const TOGETHER_MS = 150;
+const POLL_INTERVAL_MS = 5000;
+const STREAM_RETRY_MS = 10000;
+const REFRESH_INTERVAL_MS = 150;
 
-const { topics, position, source, pace } = document.body.dataset;
-const pause = (ms) => new Promise((done) => setTimeout(done, ms));
-const written = new Map(liveElements(document).map((each) => [idOf(each), each.innerHTML]));
+const { topics, position, source, refreshInterval, refreshAfter } = document.body.dataset;
+const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
+const rendered = new Map(liveElements(document).map((each) => [idOf(each), each.innerHTML]));
 let stream = null;
-let poll = 0;
-let later = 0;
-let asking = false;
-let again = false;
+let pollTimer = 0;
+let refreshTimer = 0;
+let isRefreshing = false;
+let isStale = false;
 let isLost = false;
+let lastPosition = position;
 
 function liveElements(root) {
   return [...root.querySelectorAll("[data-live]")];
 }
 
-/* A form that has a field named id gives that field for its own `id`. */
+/* `form.id` is the field named id, if the form has one. */
 function idOf(element) {
   return element.getAttribute("id");
 }
 
-function tell(words) {
-  const place = document.getElementById("connection");
-  if (place && place.textContent !== words) place.textContent = words;
+function showConnection(text) {
+  const element = document.getElementById("connection");
+  if (element && element.textContent !== text) element.textContent = text;
 }
 
-/* Replaces what the server writes differently now; what is open, typed or focused elsewhere stays. */
-function renew(fresh) {
+/* Replaces the elements that the server renders differently now; a field in use is left alone. */
+function replaceElements(newPage) {
   for (const element of liveElements(document)) {
-    const next = fresh.getElementById(idOf(element));
-    if (!next || written.get(idOf(element)) === next.innerHTML) continue;
+    const next = newPage.getElementById(idOf(element));
+    if (!next || rendered.get(idOf(element)) === next.innerHTML) continue;
     if (isTypedIn(element)) continue;
-    written.set(idOf(element), next.innerHTML);
+    rendered.set(idOf(element), next.innerHTML);
     const focused = element.contains(document.activeElement) ? document.activeElement.id : "";
     const known = new Set(keyed(element).map((each) => each.dataset.key));
     element.className = next.className;
@@ -50,7 +51,7 @@ function renew(fresh) {
     }
     if (focused) document.getElementById(focused)?.focus();
   }
-  dispatchEvent(new Event("renewed"));
+  dispatchEvent(new Event("refreshed"));
 }
 
 function keyed(element) {
@@ -62,84 +63,83 @@ function isTypedIn(element) {
   return element.contains(field) && field.matches("input:not([type=checkbox]), textarea, select");
 }
 
-/* Asks for the page as it is now; once more afterwards when something changed meanwhile. */
+/* Requests the page and replaces what changed; repeats when a change was reported meanwhile. */
 async function refresh() {
-  if (asking) {
-    again = true;
+  if (isRefreshing) {
+    isStale = true;
     return;
   }
-  asking = true;
+  isRefreshing = true;
   try {
     do {
-      again = false;
-      const answer = await fetch(source ?? location.href, { cache: "no-store" });
-      if (answer.ok) {
-        const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
-        renew(fresh);
-        askLater(fresh.body.dataset.again);
-      } else if ([401, 403, 404].includes(answer.status) && !source) {
-        location.reload(); // what this page showed is gone, or nobody is signed in: the server says
+      isStale = false;
+      const response = await fetch(source ?? location.href, { cache: "no-store" });
+      if (response.ok) {
+        const newPage = new DOMParser().parseFromString(await response.text(), "text/html");
+        replaceElements(newPage);
+        refreshLater(newPage.body.dataset.refreshAfter);
+      } else if ([401, 403, 404].includes(response.status) && !source) {
+        location.reload(); // deleted, or signed out: the server says which
       }
-      tell(stream ? "· live" : "");
-      if (again || pace) await pause(pace ?? TOGETHER_MS);
-    } while (again);
+      showConnection(stream ? "· live" : "");
+      if (isStale || refreshInterval) await sleep(refreshInterval ?? REFRESH_INTERVAL_MS);
+    } while (isStale);
   } catch {
-    tell("· connection lost, trying again");
+    showConnection("· connection lost, trying again");
   } finally {
-    asking = false;
+    isRefreshing = false;
   }
 }
 
-/* The server says when what it keeps for a while will be true again. */
-function askLater(ms) {
-  clearTimeout(later);
-  if (ms) later = setTimeout(refresh, ms);
+/* The server says when a value that it caches will be current again. */
+function refreshLater(ms) {
+  clearTimeout(refreshTimer);
+  if (ms) refreshTimer = setTimeout(refresh, ms);
 }
 
-function follow() {
-  const query = new URLSearchParams({ after: seen });
+function openStream() {
+  const query = new URLSearchParams({ after: lastPosition });
   for (const topic of topics.split(" ")) query.append("on", topic);
   stream = new EventSource(`/live?${query}`);
   stream.addEventListener("open", () => {
-    clearInterval(poll);
-    tell("· live");
-    if (isLost) refresh(); // after a power cut even a position may have been taken back
+    clearInterval(pollTimer);
+    showConnection("· live");
+    if (isLost) refresh(); // a power failure may undo a position, so it proves nothing here
     isLost = false;
   });
   stream.addEventListener("change", (event) => {
-    seen = event.lastEventId;
+    lastPosition = event.lastEventId;
     refresh();
   });
   stream.addEventListener("error", () => {
     isLost = true;
-    if (stream.readyState === EventSource.CLOSED) fallBack();
-    else tell("· connection lost, trying again");
+    if (stream.readyState === EventSource.CLOSED) startPolling();
+    else showConnection("· connection lost, trying again");
   });
 }
 
-/* No stream: ask from time to time, and try for a stream again later. */
-function fallBack() {
+/* Without a stream: poll, and try to open a stream again later. */
+function startPolling() {
   stream = null;
-  tell("");
-  clearInterval(poll);
-  poll = setInterval(refresh, POLL_MS);
+  showConnection("");
+  clearInterval(pollTimer);
+  pollTimer = setInterval(refresh, POLL_INTERVAL_MS);
   setTimeout(() => {
-    if (!stream && !document.hidden) follow();
-  }, STREAM_AGAIN_MS);
+    if (!stream && !document.hidden) openStream();
+  }, STREAM_RETRY_MS);
 }
 
-let seen = position;
-/* The answer to a form has no address of its own that could be asked for again. */
+/* The response to a form has no address of its own that could be requested again. */
 if (topics && (position || source)) {
-  follow();
-  askLater(document.body.dataset.again);
+  openStream();
+  refreshLater(refreshAfter);
   document.addEventListener("visibilitychange", () => {
     if (document.hidden) {
       stream?.close();
       stream = null;
-      clearInterval(poll);
+      clearInterval(pollTimer);
     } else if (!stream) {
-      follow();
+      openStream();
     }
   });
   addEventListener("pageshow", (event) => {
@@ -147,14 +147,14 @@ if (topics && (position || source)) {
   });
 }
 
-/* The basket: adds up while somebody types. The server decides what is paid. */
+/* The basket: summed up while the customer types. The server decides what is paid. */
 const lines = document.getElementById("basket-lines");
 if (lines) {
   const form = lines.closest("form");
   const total = document.getElementById("basket-total");
   const empty = lines.dataset.empty;
 
-  const add = () => {
+  const sumUp = () => {
     const chosen = [...form.querySelectorAll("[data-piece]")].filter(
       (field) => /^[0-9]{1,9}$/.test(field.value.trim()) && Number(field.value) > 0,
     );
@@ -171,10 +171,10 @@ if (lines) {
     total.textContent = `${items.length ? money(sum) : "0"} ${lines.dataset.currency}`;
   };
 
-  const item = (words, amount) => {
+  const item = (label, amount) => {
     const entry = document.createElement("li");
     if (!amount) entry.className = "quiet";
-    for (const [text, name] of [[words, ""], [amount ?? "", "amount"]]) {
+    for (const [text, name] of [[label, ""], [amount ?? "", "amount"]]) {
       const part = document.createElement("span");
       part.textContent = text;
       part.className = name;
@@ -183,8 +183,8 @@ if (lines) {
     return entry;
   };
 
-  form.addEventListener("input", add);
-  addEventListener("renewed", add);
+  form.addEventListener("input", sumUp);
+  addEventListener("refreshed", sumUp);
   document.querySelector(".without-script")?.remove();
-  add();
+  sumUp();
 }

@@ -1,11 +1,11 @@
-"""The file of refused rows."""
+"""The file of rejected rows."""
 
 import csv
 from pathlib import Path
 
 import pytest
 
-from app.imports.refusals import Refusal, rejected_path, write_rejected
+from app.imports.rejected import RejectedRow, rejected_path, write_rejected
 from app.imports.tables import Row, Table
 
 FILE = "shop.csv"
@@ -13,13 +13,13 @@ FILE = "shop.csv"
 
 def written(folder: Path, *rows: Row) -> list[list[str]]:
     table = Table(FILE, ("line", "sku", "name"), list(rows), is_typed=True)
-    write_rejected(folder / FILE, table, [Refusal(row, "no good") for row in rows])
+    write_rejected(folder / FILE, table, [RejectedRow(row, "no good") for row in rows])
     with rejected_path(folder / FILE).open(encoding="utf-8", newline="") as file:
         return list(csv.reader(file))
 
 
-def test_refused_rows_are_written_by_line_with_their_reason(tmp_path: Path) -> None:
-    """As they stood in the file; the line and reason of an earlier refusal are replaced."""
+def test_rejected_rows_are_sorted_by_line_with_their_reason(tmp_path: Path) -> None:
+    """As they are in the file; the line and reason of an earlier rejection are replaced."""
     rows = written(
         tmp_path,
         Row(9, {"line": "3", "sku": "mug", "name": "Mug, blue"}),
@@ -33,25 +33,27 @@ def test_refused_rows_are_written_by_line_with_their_reason(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("cell", ["=1+1", "@SUM(A1)", "+cmd", "-cmd", "\tx"])
-def test_formulas_are_disarmed(tmp_path: Path, cell: str) -> None:
-    """A spreadsheet that opens the file must not run what a stranger wrote."""
+def test_formulas_are_escaped(tmp_path: Path, cell: str) -> None:
+    """A spreadsheet that opens the file must not run them."""
     assert written(tmp_path, Row(2, {"sku": cell}))[1][2] == f"'{cell}"
 
 
 @pytest.mark.parametrize("cell", ["-1", "+4.50", "-1,234.50"])
-def test_negative_numbers_are_no_formulas(tmp_path: Path, cell: str) -> None:
+def test_negative_numbers_are_not_escaped(tmp_path: Path, cell: str) -> None:
+    """They are not formulas."""
     assert written(tmp_path, Row(2, {"sku": cell}))[1][2] == cell
 
 
 def test_json_values_are_written_as_json(tmp_path: Path) -> None:
+    """Numbers and objects from NDJSON."""
     assert written(tmp_path, Row(2, {"sku": 5, "name": {"a": None}}))[1][2:] == [
         "5",
         '{"a":null}',
     ]
 
 
-def test_no_refusals_leave_no_file(tmp_path: Path) -> None:
-    """One that an earlier import left goes."""
+def test_without_rejected_rows_there_is_no_file(tmp_path: Path) -> None:
+    """The file of an earlier import is removed."""
     written(tmp_path, Row(2, {"sku": "tea"}))
     write_rejected(tmp_path / FILE, Table(FILE, (), [], is_typed=False), [])
     assert not list(tmp_path.iterdir())

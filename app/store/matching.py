@@ -1,0 +1,43 @@
+"""Finds documents by what no index has, such as the words in a name.
+
+An index of words would be written with every document and kept in the memory of every process.
+Documents are read in batches instead, each in a read of its own, so that no read is long.
+"""
+
+from collections.abc import Callable
+from itertools import count
+
+from app.store import Document, Page, Store, View
+
+MAX_SCANNED = 2000
+BATCH_SIZE = 200
+
+
+def find_matching(
+    store: Store,
+    find: Callable[[View, str | None, int], Page],
+    is_match: Callable[[Document], bool],
+    *,
+    after: str | None,
+    limit: int,
+    batch_size: int = BATCH_SIZE,
+    max_scanned: float = MAX_SCANNED,
+) -> Page:
+    """Return up to `limit` documents that match, of those that `find(view, after, limit)` lists.
+
+    It stops after `max_scanned` documents. The page may thus be short, or even empty, with a
+    `next`; the pages that follow have the remaining matches.
+    """
+    found: list[Document] = []
+    for scanned in count(batch_size, batch_size):
+        with store.read() as view:
+            page = find(view, after, batch_size)
+            places = [n for n, each in enumerate(page.documents, 1) if is_match(each)]
+            taken = places[: limit - len(found)]
+            found += [page.documents[n - 1] for n in taken]
+            if len(found) == limit and taken[-1] < len(page.documents):
+                page = find(view, after, taken[-1])  # its `next` is right behind the last match
+        after = page.next
+        if after is None or len(found) == limit or scanned >= max_scanned:
+            break
+    return Page(found, after)
