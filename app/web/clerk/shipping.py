@@ -24,7 +24,7 @@ _FIELDS = {"/carrier": "carrier", "/tracking_number": "tracking_number"}
 def add_to(blueprint: Blueprint, context: PageContext) -> None:
     """Register the list by state, the packing list, and a shipment's page."""
     store = context.store
-    rules = service.shipping_policy(store.config)
+    rules = service.shipping_policy(context.config)
     handover = HandoverSchema()
 
     @blueprint.get("/shipping")
