@@ -36,7 +36,7 @@ class IssuedNumber(NamedTuple):
 
 @dataclass(frozen=True)
 class Collection:
-    """What the store has to know about one kind of document.
+    """The declaration of one kind of document.
 
     `key` names the field that holds the key; it must be the document's first field. `sort` returns
     the text by which lists are ordered (ties by key). `indexes` maps the name of each filter to a

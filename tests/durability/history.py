@@ -24,7 +24,7 @@ GONE = 10**9
 
 
 class Act(NamedTuple):
-    """What a client did to an order between two moments, and the version in the response."""
+    """A request about an order between two moments, and the version in the response."""
 
     what: str
     number: int

@@ -1,4 +1,4 @@
-"""What the journal on a tape says, read without the store: the documents after each transaction.
+"""Reads the journal on a tape without the store: the documents after each transaction.
 
 After a crash the store must hold exactly the documents after some transaction: the last one that
 was acknowledged, or a later one that had been written.

@@ -1,4 +1,4 @@
-"""What a disk may hold after a power cut, computed from the tape of what the process did.
+"""A model of the states of a disk after a power cut, computed from the tape.
 
 Until a sync, the disk is free: of the writes and truncations of a file it may have any, in any
 order; of a write, any part; where a later write arrived and an earlier one did not, zeros stand in

@@ -1,4 +1,4 @@
-"""What a store finds on a disk that lost power."""
+"""Opens stores on disks that lost power, and checks their documents."""
 
 import shutil
 from collections import Counter

@@ -62,7 +62,7 @@ def _place(store: JsonFileStore, number: int) -> None:
 
 
 def harms(folder: Path, random: Random, count: int) -> Iterator[Harm]:
-    """So many random bytes flipped or files cut, anywhere in the journal and the files.
+    """Random bytes flipped and files cut, `count` of them, anywhere in journal and files.
 
     And each file cut just before the end of each line, where it seems whole.
     """
@@ -87,7 +87,7 @@ def documents_of(folder: Path) -> dict[str, Document]:
 
 
 def problem_with(sound: Path, work: Path, harm: Harm, before: dict[str, Document]) -> str:
-    """What is wrong with how a store handles the harm; "" for nothing."""
+    """The mistake that a store makes with this harm; "" for none."""
     shutil.copytree(sound, work)
     harm.do(work)
     seen = [each for each in verify(work, COLLECTIONS).faults if each.file == harm.file]

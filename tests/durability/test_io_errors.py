@@ -41,7 +41,7 @@ def cut_power(tape: list[Entry], folder: Path) -> None:
 
 
 def problems_in(data: Path, *clerks: Clerk) -> list[str]:
-    """What a new store on the folder lacks, or has against an answer."""
+    """The differences between a new store on the folder and the outcomes recorded."""
     store = JsonFileStore(data, COLLECTIONS)
     found = all_orders(store)
     with store.read() as view:

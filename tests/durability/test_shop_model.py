@@ -48,7 +48,7 @@ OUTSIDE = ("gateway", "mail")
 
 
 class Sent(NamedTuple):
-    """What was sent with an Idempotency-Key, when, and the number that the order got."""
+    """An order sent with an Idempotency-Key: its lines, the hour, and its number."""
 
     lines: dict[str, int]
     at_h: int

@@ -17,7 +17,7 @@ from tests.durability.day import MEND, REPLAY, Operation, Orders, Shop
 
 
 class Verdict(NamedTuple):
-    """What was found; the folder is sound when `problems` is empty."""
+    """The findings; the folder is sound when `problems` is empty."""
 
     orders: int
     events: int

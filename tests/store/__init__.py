@@ -1,1 +1,1 @@
-"""What every store has to do (contract/), and what the one that keeps JSON files does besides."""
+"""Tests of the store: its contract (contract/), and the JSON file store (files/)."""

@@ -2,7 +2,7 @@
 
 A thread that wants to write acquires the commit lock. The first one opens a batch, which takes the
 lock between processes. When its block ends and other threads wait, it hands the commit lock to one
-of them with the batch still open; if none waits, it writes the batch for all its members. So a busy
+of them with the batch still open; if none waits, it writes the batch for all its members. A busy
 process pays for the process lock, the write and the sync once for many transactions, and a lone
 transaction pays once for its own.
 
@@ -10,7 +10,7 @@ Each transaction of a batch sees those before it, and undoes only itself when it
 a batch is one line: after a crash all of it is there, or none.
 
 While the previous batch is being synced, writing this one gains nothing, because its own sync could
-not begin. So it stays open that long, and under load collects what arrives meanwhile.
+not begin. It therefore stays open that long, and collects more transactions under load.
 """
 
 import threading

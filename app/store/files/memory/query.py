@@ -32,7 +32,7 @@ class Query(NamedTuple):
     descending: bool = False
 
     def select(self, collection: Collection) -> Selection:
-        """What the query selects. Raises ValueError for a filter that is not indexed."""
+        """The selection in this collection. Raises ValueError for a filter that is not indexed."""
         where = self.where or {}
         if not where and not collection.listed:
             raise ValueError(

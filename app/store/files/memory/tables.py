@@ -1,4 +1,4 @@
-"""What a store has in memory: memtables over checkpoint files, and the indexes of both.
+"""The tables of a store: memtables over checkpoint files, and the indexes of both.
 
 There is a memtable for each log segment, so that a checkpoint can write the memtables of finished
 segments to the files while the newest one grows. Nothing here locks or writes; replica.py does.

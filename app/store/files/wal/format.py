@@ -59,7 +59,7 @@ class Fingerprint(NamedTuple):
 
 
 class FileRecord(NamedTuple):
-    """What a header says about a checkpoint file; it contains every transaction up to `covers`."""
+    """A header's record of a checkpoint file, which contains every transaction up to `covers`."""
 
     covers: int
     documents: int
