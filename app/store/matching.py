@@ -5,7 +5,6 @@ Documents are read in batches instead, each in a read of its own, so that no rea
 """
 
 from collections.abc import Callable
-from itertools import count
 
 from app.store import Document, Page, Store, View
 
@@ -29,7 +28,8 @@ def find_matching(
     `next`; the pages that follow have the remaining matches.
     """
     found: list[Document] = []
-    for scanned in count(batch_size, batch_size):
+    scanned = 0
+    while True:
         with store.read() as view:
             page = find(view, after, batch_size)
             places = [n for n, each in enumerate(page.documents, 1) if is_match(each)]
@@ -38,6 +38,6 @@ def find_matching(
             if len(found) == limit and taken[-1] < len(page.documents):
                 page = find(view, after, taken[-1])  # its `next` is right behind the last match
         after = page.next
+        scanned += batch_size
         if after is None or len(found) == limit or scanned >= max_scanned:
-            break
-    return Page(found, after)
+            return Page(found, after)

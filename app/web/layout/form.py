@@ -95,7 +95,7 @@ def _group(pairs: list[tuple[str, str]], repeatable: Collection[str]) -> Submitt
         if name in form.lists:
             form.lists[name].append(value)
         elif name in form.fields:
-            raise Malformed("A field stands twice in this form; please load the page again.")
+            raise Malformed("A field occurs twice in this form; please load the page again.")
         else:
             form.fields[name] = value
     return form

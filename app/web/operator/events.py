@@ -21,7 +21,7 @@ from app.web.layout.redirects import redirect_to
 
 PAGE_SIZE = 50
 MAX_FINISHED = 12
-_LOOKED_BACK = (timedelta(seconds=2), timedelta(minutes=1), timedelta(hours=1), timedelta(days=1))
+_LOOKBACKS = (timedelta(seconds=2), timedelta(minutes=1), timedelta(hours=1), timedelta(days=1))
 _FILTERS = ("handler", "type", "order", "error")
 _FAULT_FIELDS = {f"/{name}": name for name in ("mode", "times", "delay_s", "order")}
 
@@ -166,7 +166,7 @@ def _finished(view: View) -> list[Document]:
     finds too few.
     """
     found: list[Document] = []
-    for back in _LOOKED_BACK:
+    for back in _LOOKBACKS:
         feed_page = event_feed.read_page(
             view, event_feed.position_at(datetime.now(UTC) - back), event_feed.MAX_SCANNED
         )

@@ -47,8 +47,8 @@ def add_to(blueprint: Blueprint, context: PageContext) -> None:
                 raise Unauthenticated(
                     "This took too long, or began in another browser; begin again."
                 )
-            who = provider.handle_callback(secret, _callback_url(context), request.args)
-            token = sign_in_as(context.store, who, provider.issuer, sessions.cookie_token())
+            identity = provider.handle_callback(secret, _callback_url(context), request.args)
+            token = sign_in_as(context.store, identity, provider.issuer, sessions.cookie_token())
         except (Unauthenticated, Forbidden, Conflict, Unavailable) as error:
             response = sign_in_page(context, next_, error)
         else:
