@@ -5,7 +5,7 @@ A test fails when an endpoint is in neither table; the guard allows it to operat
 
 from app.kernel.identity import CLERK, MANAGER, METRICS, OPERATOR
 
-PROBES = frozenset({"watching.livez", "watching.readyz"})
+PROBES = frozenset({"observability.livez", "observability.readyz"})
 """Health checks: they need no key, and work while the store fails."""
 
 PUBLIC_ENDPOINTS = PROBES | frozenset(

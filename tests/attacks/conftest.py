@@ -62,7 +62,7 @@ class Scene:
 
     def send(self, role: str, path: str, **fields: str) -> TestResponse:
         """Send a form as this user, with its CSRF token."""
-        sent = {"forgery": self.form_of(role)} | fields
+        sent = {"csrf_token": self.form_of(role)} | fields
         return self.client.post(path, data=sent, headers=self.as_user(role), content_type=FORM)
 
     def call(self, role: str, method: str, path: str, document: object = None) -> TestResponse:

@@ -87,7 +87,7 @@ FROM_ELSEWHERE = {
 @pytest.mark.parametrize("path", ["/desk/1001/cancel", "/stock", "/sign-out/everywhere"])
 def test_a_form_of_another_origin_changes_nothing(shop: Scene, where: str, path: str) -> None:
     """This holds even with a valid CSRF token."""
-    sent = FORMS[path] | {"forgery": shop.form_of("operator")}
+    sent = FORMS[path] | {"csrf_token": shop.form_of("operator")}
     headers = shop.as_user("operator") | FROM_ELSEWHERE[where]
     refused(
         shop,

@@ -129,7 +129,7 @@ def test_a_duplicate_gets_409_while_the_first_request_waits(
 
 def test_the_response_of_a_request_that_died_waiting_is_repeated(app: Flask) -> None:
     """The response stored with the order counts once the wait must be over."""
-    store, key = app.extensions["daybook"], scoped_key("POST /order", "9f1c", b"{}")
+    store, key = app.extensions["daybook"].store, scoped_key("POST /order", "9f1c", b"{}")
 
     def ask() -> Response:
         return execute_once(store, key, lambda tx: Response("placed", 201), pending_s=10)
@@ -143,7 +143,7 @@ def test_the_response_of_a_request_that_died_waiting_is_repeated(app: Flask) -> 
 
 def test_many_expired_keys_are_deleted_by_few_requests(app: Flask, client: FlaskClient) -> None:
     """Keys of a busy day do not stay when few requests follow."""
-    store = app.extensions["daybook"]
+    store = app.extensions["daybook"].store
     with freeze_time(timedelta(hours=-25)), store.transaction() as tx:
         for n in range(MAX_EXPIRED_DELETED + 10):
             store_response(
