@@ -63,15 +63,15 @@ def test_a_request_through_a_proxy_is_never_local(seen: Callable[..., object]) -
 
 def test_a_shop_behind_a_proxy_needs_keys_and_trusted_hosts(config: Config, app: Flask) -> None:
     """It listens on a local address, but can be reached from anywhere."""
-    runtime = app.extensions["daybook"].store
+    store = app.extensions["daybook"].store
     with pytest.raises(Unavailable, match=r"127\.0\.0\.1 through a proxy, and this shop has nei"):
-        refuse_unprotected_remote_access(runtime, config)
-    with runtime.store.transaction() as tx:
+        refuse_unprotected_remote_access(store, config)
+    with store.transaction() as tx:
         create_key(tx, "till-1", "clerk")
     with pytest.raises(Unavailable, match="Set DAYBOOK_TRUSTED_HOSTS"):
-        refuse_unprotected_remote_access(runtime, config)
+        refuse_unprotected_remote_access(store, config)
     refuse_unprotected_remote_access(
-        runtime, replace(config, trusted_hosts=frozenset({"shop.example"}))
+        store, replace(config, trusted_hosts=frozenset({"shop.example"}))
     )
 
 
