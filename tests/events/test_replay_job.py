@@ -10,6 +10,7 @@ from flask.testing import FlaskClient
 from app.config import Config
 from app.events import failures
 from app.events.faults import FAULTS
+from app.events.outbox import OUTBOX
 from app.events.replay import PlanEntry, plan_replay
 from app.events.replay_job import ReplayCounts, ReplayJob
 from app.server.runtime import Runtime
@@ -67,6 +68,15 @@ def test_an_entry_that_was_discarded_meanwhile_is_skipped(
     job = ReplayJob(runtime.store, plan, "eva")
     with runtime.store.transaction() as tx:
         failures.discard(tx, plan[0].id, "bo", "paid in cash")
+    assert sum(job.run()) == 4
+    assert job.counts == ReplayCounts(succeeded=3, skipped=1)
+
+
+def test_an_entry_whose_event_is_gone_is_skipped(runtime: Runtime, plan: list[PlanEntry]) -> None:
+    """The other entries are replayed all the same."""
+    with runtime.store.transaction() as tx:
+        tx.delete(OUTBOX.name, plan[0].id.partition(":")[0])
+    job = ReplayJob(runtime.store, plan, "eva")
     assert sum(job.run()) == 4
     assert job.counts == ReplayCounts(succeeded=3, skipped=1)
 
