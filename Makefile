@@ -10,11 +10,11 @@ COVERING := tests/store tests/events tests/durability/test_io_errors.py tests/cl
 .PHONY: run run-tls test check coverage deep crash crash-demo bench soak bench-scale screenshots openapi clean
 
 run: $(VENV)/run.stamp
-	$(BIN)/flask serve
+	$(BIN)/flask serve --sample
 
 # for a trial only: with a generated certificate, which no browser trusts
 run-tls: $(VENV)/dev.stamp $(VENV)/tls/server.key
-	DAYBOOK_TLS_CERT=$(VENV)/tls/server.pem DAYBOOK_TLS_KEY=$(VENV)/tls/server.key $(BIN)/flask serve
+	DAYBOOK_TLS_CERT=$(VENV)/tls/server.pem DAYBOOK_TLS_KEY=$(VENV)/tls/server.key $(BIN)/flask serve --sample
 
 test: $(VENV)/dev.stamp
 	$(BIN)/lint-imports

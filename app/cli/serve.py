@@ -11,17 +11,19 @@ from app.store.files.folder.open import is_small
 
 
 @click.command("serve", cls=Command)
+@click.option("--sample", is_flag=True, help="Give a new shop the sample catalogue.")
 @with_runtime
-def serve(runtime: Runtime) -> None:
+def serve(runtime: Runtime, *, sample: bool) -> None:
     """Serve the shop with Granian, several processes on one data folder."""
     config = runtime.config
     listeners = run.bind(config)
     tls.refuse_unusable(config)
     runtime.migrate()  # once, before each worker would start it
     refuse_unprotected_remote_access(runtime.store, config)
-    # A new shop gets the sample products. A large folder is no new shop, and the workers open it
-    # anyway, each after its fork, and report what is wrong with it.
-    added = add_sample(runtime.store, config.currency) if is_small(config.data) else 0
+    # A large folder is no new shop. The workers open it anyway, each after its fork, and report what
+    # is wrong with it.
+    is_new = sample and is_small(config.data)
+    added = add_sample(runtime.store, config.currency) if is_new else 0
     runtime.close()
     if added:
         click.echo(f"This shop is new: {added} sample products were put on its shelves.")

@@ -46,8 +46,19 @@ def answers(port: str) -> bool:
         connection.close()
 
 
-def test_a_new_shop_has_the_sample_on_its_shelves(server: Server) -> None:
-    """So that the README's lines work in a fresh clone."""
+def test_a_shop_gets_no_sample_unless_it_is_asked_for(server: Server) -> None:
+    """A real shop begins with an empty catalogue; `make run` passes --sample."""
+    port = str(free_port())
+    process = shell.start(server.data, "serve", PORT=port)
+    try:
+        wait_for("the shop answers", lambda: answers(port))
+    finally:
+        shell.end(process)
+    assert (server.data / "products.json").read_text().split() == ["[", "]"]
+
+
+def test_a_new_shop_gets_the_sample_by_option(server: Server) -> None:
+    """The README's lines work in a fresh clone after `make run`."""
     server.start()
     _, answer = server.request("GET", "/product")
     assert len(answer["products"]) == 20

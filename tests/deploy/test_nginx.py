@@ -56,7 +56,7 @@ class Proxy:
         self.data = folder / "data"
         _, out, _ = shell.run(self.data, "key", "create", "--role", "operator", "--name", "ada")
         self.key = {"Authorization": f"Bearer {out.strip()}"}
-        self.shop = shell.start(self.data, "serve", PORT=str(shop_port), **settings)
+        self.shop = shell.start(self.data, "serve", "--sample", PORT=str(shop_port), **settings)
         self.nginx = subprocess.Popen(
             [program, "-p", str(folder), "-c", str(folder / "nginx.conf")],
             stderr=subprocess.DEVNULL,

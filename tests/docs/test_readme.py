@@ -23,7 +23,7 @@ def test_the_first_lines_work_as_pasted(tmp_path: Path) -> None:
     port = str(free_port())
     environment = os.environ | {"DAYBOOK_DATA": str(tmp_path / "data"), "DAYBOOK_PORT": port}
     shop = subprocess.Popen(
-        [sys.executable, "-m", "flask", "serve"],
+        [sys.executable, "-m", "flask", "serve", "--sample"],
         cwd=ROOT,
         env=environment,
         stdout=subprocess.DEVNULL,

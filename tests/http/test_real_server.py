@@ -26,7 +26,7 @@ def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     settings = {"DATA": str(tmp_path_factory.mktemp("data")), "PORT": str(port), "WORKERS": "1"}
     clean = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
     server = subprocess.Popen(
-        [sys.executable, "-m", "flask", "--app", "wsgi", "serve"],
+        [sys.executable, "-m", "flask", "--app", "wsgi", "serve", "--sample"],
         cwd=ROOT,
         env=clean | {PREFIX + name: value for name, value in settings.items()},
         stdout=subprocess.DEVNULL,

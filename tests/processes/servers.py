@@ -49,7 +49,7 @@ class Server:
         self.port = self.port or free_port()
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "flask", "--app", "wsgi", "serve"],
+                [sys.executable, "-m", "flask", "--app", "wsgi", "serve", "--sample"],
                 cwd=ROOT,
                 env=environment(self.data, self.port, **self._settings),
                 stdout=log,
