@@ -71,7 +71,7 @@ class Replica:
         Raises LogTruncated, Damaged or Unavailable.
         """
         try:  # a context manager would cost more than the fstat, and every request comes here
-            if self.wal.has_new_entries():
+            if self.wal.segment.has_unread():
                 with self._memory_lock:
                     for line in self.wal.new_entries():
                         self._apply_line(line)

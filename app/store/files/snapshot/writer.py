@@ -70,7 +70,7 @@ def _merge(base: CheckpointFile | None, changes: Changes) -> Iterator[tuple[byte
     if base is None:
         yield from ((raw + b",\n", 1) for _, raw in sorted_changes if raw is not None)
         return
-    position, end = base.body
+    position = len(HEAD)
     for token, raw in sorted_changes:
         offset = base.lower_bound(token)
         yield from ((chunk, 0) for chunk in base.chunks(position, offset))
@@ -80,7 +80,7 @@ def _merge(base: CheckpointFile | None, changes: Changes) -> Iterator[tuple[byte
             yield b"", -1
         if raw is not None:
             yield raw + b",\n", 1
-    yield from ((chunk, 0) for chunk in base.chunks(position, end))
+    yield from ((chunk, 0) for chunk in base.chunks(position, base.end))
 
 
 class _Writer:

@@ -119,15 +119,8 @@ def decode(text: bytes) -> Line | None:
 def encode_header(header: Header) -> bytes:
     """The first line of a segment."""
     files = {name: record._asdict() for name, record in header.files.items()}
-    return encode(
-        {
-            "segment": header.segment,
-            "format": FORMAT,
-            "schema": header.schema,
-            "after": header.after,
-            "files": files,
-        }
-    )
+    versions = {"segment": header.segment, "format": FORMAT, "schema": header.schema}
+    return encode(versions | {"after": header.after, "files": files})
 
 
 def decode_header(text: bytes, segment: int) -> Header | None:

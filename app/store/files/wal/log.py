@@ -32,10 +32,6 @@ class WriteAheadLog:
         self.segment = segment
         self.seq = self.durable = segment.header.after
 
-    def has_new_entries(self) -> bool:
-        """Whether another process has appended something; one fstat."""
-        return self.segment.has_unread()
-
     def new_entries(self) -> Iterator[Line]:
         """Every line not read yet, over all segments; {"segment": N} marks the switch to the next.
 

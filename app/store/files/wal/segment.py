@@ -62,8 +62,7 @@ class Segment:
         except FileNotFoundError:
             return False
         opened = os.fstat(self._fd)
-        same_file = (named.st_ino, named.st_dev) == (opened.st_ino, opened.st_dev)
-        return same_file and opened.st_size >= self.end
+        return os.path.samestat(named, opened) and opened.st_size >= self.end
 
     def lines(self) -> Iterator[Line]:
         """Read on from `end`; stops before the first line that is not complete and valid.
