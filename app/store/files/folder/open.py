@@ -139,9 +139,18 @@ def open_file(folder: Path, collection: Collection) -> CheckpointFile:
 
 
 def read_headers(folder: Path) -> list[Header]:
-    """The headers of all segments, in order. Raises Damaged or FileNotFoundError."""
+    """The headers of all segments, in order; read again if a checkpoint removes one meanwhile.
+
+    Raises Damaged or OSError.
+    """
     journal = folder / "journal"
-    return [read_header(journal, number) for number in segment_numbers(journal)]
+    while True:
+        numbers = segment_numbers(journal)
+        try:
+            return [read_header(journal, number) for number in numbers]
+        except FileNotFoundError:
+            if segment_numbers(journal) == numbers:
+                raise
 
 
 def find_record(headers: Sequence[Header], name: str, file: CheckpointFile) -> FileRecord:

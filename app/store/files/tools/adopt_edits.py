@@ -23,7 +23,6 @@ import orjson
 
 from app.kernel.errors import Damaged
 from app.store import Collection
-from app.store.files.disk.filesystem import translating_os_errors
 from app.store.files.folder.external_files import ExternalFile, read_all, refuse_contradictions
 from app.store.files.folder.open import find_record, open_file, read_headers
 from app.store.files.memory.transaction import COUNTERS
@@ -56,10 +55,7 @@ def adopt_edits(folder: Path, collections: Iterable[Collection]) -> list[Adopted
     that cannot be read, StorageFull or Unavailable when the disk does not allow it.
     """
     collections = (*collections, COUNTERS)
-    with (
-        translating_os_errors("accepting the edited files"),
-        exclusive_access(folder, "accept the edited files"),
-    ):
+    with exclusive_access(folder, "accept the edited files", doing="accepting the edited files"):
         untouched, edited = _find_edited(folder, collections, read_headers(folder))
         if not edited:
             return []

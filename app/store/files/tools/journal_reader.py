@@ -16,15 +16,7 @@ from typing import NamedTuple
 
 from app.store import Collection
 from app.store.files.folder.issued_numbers import IssuedNumbers
-from app.store.files.folder.open import read_headers
-from app.store.files.wal.format import (
-    Header,
-    Line,
-    decode,
-    decode_header,
-    encode_document,
-    is_torn,
-)
+from app.store.files.wal.format import Line, decode, decode_header, encode_document, is_torn
 from app.store.files.wal.segment import segment_numbers, segment_path
 
 _LINE_START = re.compile(rb'(?=\{"crc":")')
@@ -200,20 +192,6 @@ def issued_numbers(
             for document in line["put"].get(each.name, []):
                 issued.add(each, document)
     return issued
-
-
-def read_headers_retrying(folder: Path) -> list[Header]:
-    """All headers in order, read again where a checkpoint removes a segment meanwhile.
-
-    Raises Damaged or OSError.
-    """
-    while True:
-        numbers = segment_numbers(folder / "journal")
-        try:
-            return read_headers(folder)
-        except FileNotFoundError:
-            if segment_numbers(folder / "journal") == numbers:
-                raise
 
 
 def _split(data: bytes) -> Iterator[Entry]:

@@ -12,14 +12,15 @@ from app.kernel.disk import copy_file, sync_folder
 
 @contextmanager
 def new_folder(path: Path) -> Iterator[Path]:
-    """Yield a temporary folder beside `path`; the end of the block renames it to `path`, durably.
+    """Yield a temporary folder beside `path`; the end of the block renames it to `path`.
 
-    The block calls `sync_tree` once it has written everything. When it raises, nothing is left.
+    The folder and everything in it are then durable. When the block raises, nothing is left.
     Raises OSError.
     """
     temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
     try:
         yield temporary
+        sync_tree(temporary)
         temporary.rename(path)
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)

@@ -17,20 +17,20 @@ validated and taken as it is; the report says so.
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import count
 from pathlib import Path
 from typing import NamedTuple
 
 import orjson
 
 from app.store import Collection
-from app.store.files.disk.filesystem import translating_os_errors
 from app.store.files.folder.external_files import read_external_file
 from app.store.files.folder.open import open_file
 from app.store.files.memory.transaction import COUNTERS, LAST_ID
 from app.store.files.snapshot.writer import publish, write_next
 from app.store.files.tools.exclusive_access import exclusive_access
 from app.store.files.tools.journal_reader import Fault, Journal, issued_numbers, replay
-from app.store.files.tools.new_folder import copy_folder, new_folder, sync_tree
+from app.store.files.tools.new_folder import copy_folder, new_folder
 from app.store.files.tools.verify import verify
 from app.store.files.wal.format import FileRecord, Header, Line, encode_document
 from app.store.files.wal.segment import create_segment, remove_segments, segment_numbers
@@ -69,10 +69,7 @@ def repair_journal(folder: Path, collections: Iterable[Collection]) -> RepairRep
     if not any(each.file.startswith("journal/") and not each.heals for each in faults):
         return None
     collections = (*collections, COUNTERS)
-    with (
-        translating_os_errors("repairing the journal"),
-        exclusive_access(folder, "repair the journal"),
-    ):
+    with exclusive_access(folder, "repair the journal", doing="repairing the journal"):
         journal = _read_all(Journal(folder, collections))
         seqs = [line["seq"] for line in journal.transactions]
         last = max([0, *seqs, *(header.after for header in journal.headers)])
@@ -205,11 +202,8 @@ def _raise_counters(
 
 def _copy_journal(folder: Path) -> str:
     """Copy the journal to the next free damaged-N/, durably; returns that name."""
-    number = 1
-    while (folder / f"damaged-{number}").exists():
-        number += 1
-    name = f"damaged-{number}"
+    names = (f"damaged-{number}" for number in count(1))
+    name = next(each for each in names if not (folder / each).exists())
     with new_folder(folder / name) as copy:
         copy_folder(folder / "journal", copy)
-        sync_tree(copy)
     return name
