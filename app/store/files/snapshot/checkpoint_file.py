@@ -34,7 +34,6 @@ from app.store.files.wal.format import FileRecord, Fingerprint
 
 HEAD = b"[\n"
 FOOT = b"\n]\n"
-EMPTY = b"[\n]\n"
 CHUNK_BYTES = 1 << 20
 
 SPARSE_INDEX_MAX_KEYS = 1024
