@@ -56,7 +56,8 @@ def backup(store: JsonFileStore, destination: Path) -> BackupReport:
                 _copy(source, size, copy / Path(source.name).relative_to(store.folder))
             for path in store.folder.iterdir():
                 if path.is_dir() and path.name != "journal":
-                    sizes += copy_folder(path, copy / path.name, _is_unfinished)
+                    # a file in tmp/ is still being written, as in a Maildir
+                    sizes += copy_folder(path, copy / path.name, lambda it: it.parent.name == "tmp")
     return BackupReport(len(sizes), sum(sizes), last_transaction)
 
 
@@ -72,11 +73,6 @@ def _paths(store: JsonFileStore) -> Iterator[Path]:
     yield from (path_of(store.folder, name) for name in store.replica.file_records())
     journal = store.folder / "journal"
     yield from (segment_path(journal, number) for number in segment_numbers(journal))
-
-
-def _is_unfinished(path: Path) -> bool:
-    """Whether the file is still being written: as in a Maildir, it is then in a folder tmp/."""
-    return path.parent.name == "tmp"
 
 
 def _copy(source: IO[bytes], left: int, path: Path) -> None:

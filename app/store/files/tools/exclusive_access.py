@@ -32,8 +32,7 @@ def is_served(folder: Path) -> bool:
     """Whether a process holds one of the locks now. Creates no file."""
     for name in LOCKS:
         lock = ProcessLock(folder / name)
-        if (folder / name).exists():
-            if not lock.acquire():
-                return True
-            lock.release()
+        if lock.path.exists() and not lock.acquire():
+            return True
+        lock.release()
     return False

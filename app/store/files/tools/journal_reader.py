@@ -22,6 +22,9 @@ from app.store.files.wal.segment import segment_numbers, segment_path
 _LINE_START = re.compile(rb'(?=\{"crc":")')
 """Where a line begins, also behind a newline that is damaged."""
 
+Documents = dict[str, dict[str, bytes]]
+"""Documents as stored JSON, by collection and key."""
+
 _DAMAGED = "The entry is damaged."
 
 
@@ -112,7 +115,7 @@ class SegmentReader:
         return Fault(self.file, end, text) if text else None
 
     def _fault_of(self, entry: Entry, seq: int) -> str | None:
-        """What is wrong with an entry that follows transaction `seq`."""
+        """The fault of an entry that follows transaction `seq`, or None."""
         line = entry.line
         if line is None or not entry.is_whole:
             return _DAMAGED

@@ -70,7 +70,7 @@ def migrate(
     prepare_folder(folder)
     with exclusive_access(folder, "start this version", doing="upgrading the documents"):
         schema = schema_of(folder, newest)  # another process may have migrated them meanwhile
-        for fault in verify(folder, collections, is_locked=True).faults:
+        for fault in verify(folder, collections, lock_timeout_s=None).faults:
             if not fault.heals:
                 raise Damaged(str(fault))
         copy = _keep_copy(folder, newest)

@@ -1,11 +1,10 @@
 """A new folder that appears under its name complete and durable, or not at all."""
 
 import os
-import shutil
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from app.kernel.disk import copy_file, sync_folder
 
@@ -17,14 +16,12 @@ def new_folder(path: Path) -> Iterator[Path]:
     The folder and everything in it are then durable. When the block raises, nothing is left.
     Raises OSError.
     """
-    temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
-    try:
-        yield temporary
-        sync_tree(temporary)
-        temporary.rename(path)
-    except BaseException:
-        shutil.rmtree(temporary, ignore_errors=True)
-        raise
+    with TemporaryDirectory(
+        prefix=f".{path.name}.", dir=path.parent, ignore_cleanup_errors=True
+    ) as name:
+        yield Path(name)
+        sync_tree(Path(name))
+        Path(name).rename(path)
     sync_folder(path.parent)
 
 

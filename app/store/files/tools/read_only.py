@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from app.kernel.errors import Conflict
@@ -27,11 +27,8 @@ def open_read_only(
     collections = (*collections, COUNTERS)
     refuse_older(folder, schema)
     _refuse_missing(folder, collections)
-    replica = open_replica(folder, collections, ChangeFeeds(), threading.RLock())
-    try:
+    with closing(open_replica(folder, collections, ChangeFeeds(), threading.RLock())) as replica:
         yield JsonView(replica.tables)
-    finally:
-        replica.close()
 
 
 def _refuse_missing(folder: Path, collections: Iterable[Collection]) -> None:

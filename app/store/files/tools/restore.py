@@ -80,7 +80,7 @@ def _is_empty_file(path: Path, names: set[str]) -> bool:
 
 
 def _verified(copy: Path, collections: Iterable[Collection]) -> VerifyReport:
-    """What the copy holds. Raises Damaged where it is not what was written."""
+    """Verify the copy. Raises Damaged where it differs from what was written."""
     found = verify(copy, collections)
     faults = [str(each) for each in found.faults if not each.heals]
     if faults:
