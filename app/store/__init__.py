@@ -19,6 +19,8 @@ from typing import Any, NamedTuple, Protocol
 
 Document = dict[str, Any]
 IndexValue = str | int
+Where = Mapping[str, IndexValue] | None
+"""The value that a document must have in each of some indexes; None for any document."""
 
 
 def unsorted(_document: Document) -> str:
@@ -78,7 +80,7 @@ class View(Protocol):
     def find(
         self,
         collection: str,
-        where: Mapping[str, IndexValue] | None = None,
+        where: Where = None,
         *,
         low: str = "",
         high: str | None = None,
@@ -94,12 +96,7 @@ class View(Protocol):
         """
 
     def count(
-        self,
-        collection: str,
-        where: Mapping[str, IndexValue] | None = None,
-        *,
-        low: str = "",
-        high: str | None = None,
+        self, collection: str, where: Where = None, *, low: str = "", high: str | None = None
     ) -> int:
         """The number of documents that `find` would return.
 

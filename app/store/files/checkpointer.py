@@ -27,7 +27,7 @@ from app.store.files.replica import Snapshot
 from app.store.files.snapshot.checkpoint_file import CheckpointFile
 from app.store.files.snapshot.writer import discard, publish, write_next
 from app.store.files.store import JsonFileStore
-from app.store.files.wal.format import FileRecord
+from app.store.files.wal.format import FileRecord, FileRecords
 from app.store.files.wal.segment import remove_segments
 
 log = logging.getLogger(__name__)
@@ -163,9 +163,7 @@ class Checkpointer:
         changes = snapshot.changes[name]
         return write_next(self._store.folder, collection, base, changes, snapshot.covers)
 
-    def _publish(
-        self, changed: list[Collection], written: dict[str, FileRecord], snapshot: Snapshot
-    ) -> None:
+    def _publish(self, changed: list[Collection], written: FileRecords, snapshot: Snapshot) -> None:
         folder, replica = self._store.folder, self._store.replica
         unchanged = {
             name: record._replace(covers=max(record.covers, snapshot.covers))

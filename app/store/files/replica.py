@@ -18,7 +18,7 @@ from app.store.files.memory.change_feeds import ChangeFeeds
 from app.store.files.memory.index import NOT_INDEXED, index_entry
 from app.store.files.memory.tables import Change, Tables
 from app.store.files.snapshot.checkpoint_file import CheckpointFile
-from app.store.files.wal.format import FileRecord, Line, encode_document
+from app.store.files.wal.format import FileRecords, Line, encode_document
 from app.store.files.wal.log import LogTruncated, WriteAheadLog
 from app.store.files.wal.segment import segment_numbers
 
@@ -71,7 +71,7 @@ class Replica:
         Raises LogTruncated, Damaged or Unavailable.
         """
         try:  # a context manager would cost more than the fstat, and every request comes here
-            if self.wal.has_new_entries():
+            if self.wal.segment.has_unread():
                 with self._memory_lock:
                     for line in self.wal.new_entries():
                         self._apply_line(line)
@@ -100,20 +100,18 @@ class Replica:
     def is_ahead_of_files(self) -> bool:
         """Whether the log has changes that the checkpoint files do not have."""
         with self._memory_lock:
-            return any(
-                documents for memtable in self.tables.memtables for documents in memtable.values()
-            )
+            return any(any(memtable.values()) for memtable in self.tables.memtables)
 
     def files_in_place(self) -> bool:
         """Whether the open files are those in the folder, unchanged."""
         return all(file.is_in_place() for file in self.tables.base.values())
 
-    def file_records(self) -> dict[str, FileRecord]:
+    def file_records(self) -> FileRecords:
         """The records of the open files, and of files that only other versions of Daybook know."""
         opened = {name: file.record for name, file in self.tables.base.items()}
         return self.wal.segment.header.files | opened
 
-    def rotate(self, files: dict[str, FileRecord]) -> None:
+    def rotate(self, files: FileRecords) -> None:
         """Switch to a new log segment with `files` in its header. Raises Unavailable."""
         following = self.wal.create_next(files)
         with self._memory_lock:

@@ -14,15 +14,14 @@ outside the store calls `make_durable` first.
 
 import threading
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from time import monotonic
 
 from app.kernel.errors import DaybookError, Unavailable
 from app.store import ChangeFeed, Collection, Transaction, View
 from app.store.files.disk.filesystem import refuse_full, translating_os_errors, write_probe
-from app.store.files.disk.leadership import LeaderLock
-from app.store.files.disk.locks import ProcessLock
+from app.store.files.disk.locks import LeaderLock, ProcessLock
 from app.store.files.folder.open import initialise, prepare_folder
 from app.store.files.group_commit import BATCH_MAX_OPEN_S, Batch, CommitLock
 from app.store.files.memory.change_feeds import ChangeFeeds, JsonChangeFeed
@@ -164,17 +163,14 @@ class JsonFileStore:
         Raises Damaged, StorageFull or Unavailable.
         """
         self._acquire_commit_lock()
-        try:
+        with ExitStack() as held:
+            held.callback(self._commit_lock.release)
             if batch := self._batch:
                 self._write(batch)
                 batch.finish()
+            held.callback(self._process_lock.release)
             self._lock_and_recover()
-            try:
-                yield
-            finally:
-                self._process_lock.release()
-        finally:
-            self._commit_lock.release()
+            yield
 
     def reload(self) -> None:
         """Open the folder again. Raises Damaged or Unavailable; the old replica then stays."""
@@ -210,17 +206,14 @@ class JsonFileStore:
                 self._batch = Batch(JsonTransaction(self.replica.tables), self.replica.wal)
             return self._batch
         except BaseException:
+            self._process_lock.release()
             self._commit_lock.release()
             raise
 
     def _lock_and_recover(self) -> None:
-        """Acquire the process lock and recover the tail of the log; on an error, release it."""
+        """Acquire the process lock and recover the tail; the caller releases it, also on errors."""
         self._acquire_process_lock()
-        try:
-            self._recover_tail()
-        except BaseException:
-            self._process_lock.release()
-            raise
+        self._recover_tail()
 
     def _leave_batch(self, batch: Batch) -> None:
         """Hand the open batch to a waiting thread; write it when none waits, or it is full.

@@ -18,7 +18,6 @@ MOUNTS = Path("/proc/self/mountinfo")
 
 FREE_SPACE_MIN_BYTES = 1 << 20
 _PROBE_BYTES = 1 << 16
-_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _MISPLACED = frozenset(
     {errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ELOOP, errno.ENAMETOOLONG}
 )
@@ -95,7 +94,7 @@ def is_forbidden(error: OSError) -> bool:
 
 def is_full(error: OSError) -> bool:
     """Whether the disk or the quota is full, or the file size limit is reached."""
-    return error.errno in _FULL
+    return error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def _named(error: OSError) -> str:

@@ -10,9 +10,10 @@ from time import sleep
 
 from filelock import lock_descriptor
 
-from app.store.files.disk.filesystem import open_read_write
+from app.store.files.disk.filesystem import open_read_write, translating_os_errors
 
 POLL_INTERVAL_S = 0.0002
+LEADER_POLL_INTERVAL_S = 0.05
 
 
 class ProcessLock:
@@ -42,7 +43,7 @@ class ProcessLock:
             os.close(fd)
 
     def is_in_place(self) -> bool:
-        """Whether the lock is held and its file still has a name; a removed one excludes nobody."""
+        """Whether the lock is held and its file still has a name (else it excludes no one)."""
         return self.is_held and os.fstat(self._fd).st_nlink > 0
 
     def _try(self) -> bool:
@@ -52,3 +53,24 @@ class ProcessLock:
         else:
             os.close(fd)
         return self.is_held
+
+
+class LeaderLock(ProcessLock):
+    """The lock of the leader: of all processes on a data folder, its holder delivers events."""
+
+    def lead(self, timeout_s: float) -> bool:
+        """See Store.lead. Raises Unavailable where the lock cannot be used."""
+        with translating_os_errors("taking the leader's lock"):
+            if self.is_in_place():
+                return True
+            self.release()
+            return self.acquire(timeout_s, LEADER_POLL_INTERVAL_S)
+
+    def has_leader(self) -> bool:
+        """See Store.has_leader. Raises Unavailable where the lock cannot be used."""
+        probe = ProcessLock(self.path)
+        with translating_os_errors("probing the leader's lock"):
+            if self.is_in_place() or not probe.acquire():
+                return True
+        probe.release()
+        return False

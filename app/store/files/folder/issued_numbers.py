@@ -31,9 +31,8 @@ class IssuedNumbers:
             known = self._numbers.setdefault((series, owner), number)
             holder = self._owners.setdefault((series, number), owner)
             if known != number:
-                contradictions.append(
-                    f"{series} number {number} was changed: {owner} was given {known}"
-                )
+                change = f"{series} number {number} was changed: {owner} was given {known}"
+                contradictions.append(change)
             elif holder != owner:
                 contradictions.append(f"{series} number {number} belongs to {holder} already")
             else:
@@ -44,15 +43,12 @@ class IssuedNumbers:
         """The counters that would issue a number again, each as (name, reason)."""
         for name, (highest, location) in sorted(self._highest.items()):
             lowest = orjson.dumps({"name": name, "value": highest}).decode()
+            remedy = f"it must be {lowest} at the least"
             if name not in counters:
-                yield name, f"{name} is missing; it must be {lowest} at the least"
+                yield name, f"{name} is missing; {remedy}"
             elif counters[name]["value"] < highest:
-                where = f" ({location})" if location else ""
-                yield (
-                    name,
-                    f"{name} is below {highest}, which was given out already{where}; "
-                    f"it must be {lowest} at the least",
-                )
+                given = f"given out already ({location})" if location else "given out already"
+                yield name, f"{name} is below {highest}, which was {given}; {remedy}"
 
     def counters(self) -> dict[str, bytes]:
         """The lowest valid counters, as stored documents by name."""

@@ -2,7 +2,7 @@
 
 The files of a folder with a log are compared with the checksums in the log's headers. In a folder
 without a log (a fresh clone, files copied in) the files are validated and adopted; so is the file
-of a collection that the log does not know yet.
+of a collection without a record in the log.
 """
 
 import os
@@ -26,7 +26,7 @@ from app.store.files.folder.issued_numbers import IssuedNumbers
 from app.store.files.memory.transaction import COUNTERS
 from app.store.files.snapshot.checkpoint_file import CheckpointFile, path_of
 from app.store.files.snapshot.writer import publish, write_next
-from app.store.files.wal.format import FileRecord, Header
+from app.store.files.wal.format import FileRecord, FileRecords, Header
 from app.store.files.wal.segment import Segment, create_segment, read_header, segment_numbers
 
 SMALL_FOLDER_MAX_BYTES = 1 << 20
@@ -40,7 +40,7 @@ class OpenedFolder(NamedTuple):
 
     segment: Segment
     base: dict[str, CheckpointFile]
-    unrecorded: dict[str, FileRecord]
+    unrecorded: FileRecords
 
 
 def prepare_folder(folder: Path, refused: Container[str] = NETWORK_FILE_SYSTEMS) -> None:
@@ -77,14 +77,12 @@ def is_small(folder: Path) -> bool:
     Raises Unavailable when it is unreadable.
     """
     with translating_os_errors(f"looking into the data folder {folder.name}/"):
-        sizes = (
-            path.stat().st_size for each in (folder, folder / "journal") for path in each.glob("*")
-        )
-        return sum(sizes) <= SMALL_FOLDER_MAX_BYTES
+        paths = (*folder.glob("*"), *folder.glob("journal/*"))
+        return sum(path.stat().st_size for path in paths) <= SMALL_FOLDER_MAX_BYTES
 
 
 def initialise(folder: Path, collections: Iterable[Collection], schema: int = 0) -> None:
-    """Create the log if there is none, and adopt files that it does not know.
+    """Create the log if there is none, and adopt files without a record in it.
 
     `schema` is the version of the documents in a new log. The caller holds store.lock. Raises
     Invalid when such a file breaks the rules.
@@ -119,7 +117,7 @@ def open_folder(folder: Path, collections: Iterable[Collection]) -> OpenedFolder
     base = {each.name: open_file(folder, each) for each in collections}
     headers = read_headers(folder)
     known = {name for header in headers for name in header.files}
-    unrecorded: dict[str, FileRecord] = {}
+    unrecorded: FileRecords = {}
     for name, file in base.items():
         if name in known:
             file.record = find_record(headers, name, file)
@@ -139,9 +137,18 @@ def open_file(folder: Path, collection: Collection) -> CheckpointFile:
 
 
 def read_headers(folder: Path) -> list[Header]:
-    """The headers of all segments, in order. Raises Damaged or FileNotFoundError."""
+    """The headers of all segments, in order; read again if a checkpoint removes one meanwhile.
+
+    Raises Damaged or OSError.
+    """
     journal = folder / "journal"
-    return [read_header(journal, number) for number in segment_numbers(journal)]
+    while True:
+        numbers = segment_numbers(journal)
+        try:
+            return [read_header(journal, number) for number in numbers]
+        except FileNotFoundError:
+            if segment_numbers(journal) == numbers:
+                raise
 
 
 def find_record(headers: Sequence[Header], name: str, file: CheckpointFile) -> FileRecord:
@@ -167,7 +174,7 @@ def find_record(headers: Sequence[Header], name: str, file: CheckpointFile) -> F
     return record
 
 
-def _adopt_files(folder: Path, new: Sequence[Collection]) -> dict[str, FileRecord]:
+def _adopt_files(folder: Path, new: Sequence[Collection]) -> FileRecords:
     """Validate files that the store has no record of; rewrite them in the store's own format.
 
     A new folder without counters gets counters that continue after the numbers of its documents.
@@ -188,5 +195,5 @@ def _adopt_files(folder: Path, new: Sequence[Collection]) -> dict[str, FileRecor
 
 
 def _record_of(file: CheckpointFile, covers: int) -> FileRecord:
-    """The log has nothing of a collection that it does not know, so the file covers all of it."""
+    """The log has nothing of a collection without a record, so the file covers all of it."""
     return FileRecord(covers, sum(1 for _ in file.lines()), *file.fingerprint())

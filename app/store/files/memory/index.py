@@ -6,7 +6,8 @@ documents that have it.
 """
 
 from bisect import bisect_left, insort
-from collections.abc import Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from typing import NamedTuple, TypeAlias
 
@@ -53,9 +54,8 @@ def index_entry(collection: Collection, document: Document) -> IndexEntry:
     terms = [
         (name, each) for name, values in collection.indexes.items() for each in values(document)
     ]
-    return IndexEntry(
-        sort_key, _LISTED_ONLY.union(terms) if collection.listed else frozenset(terms)
-    )
+    first = _LISTED_ONLY if collection.listed else NOT_INDEXED.terms
+    return IndexEntry(sort_key, first.union(terms))
 
 
 def index_entry_of_key(collection: Collection, key: str) -> IndexEntry | None:
@@ -142,6 +142,22 @@ class Index:
         if isinstance(bucket, SortedList):
             return iter(bucket.islice(first, end, reverse=descending))
         return reversed(bucket[first:end]) if descending else islice(bucket, first, end)
+
+
+def build_indexes(collection: Collection, documents: Iterable[Document]) -> dict[str, Index]:
+    """The indexes of `documents`. Adding one document after another would slow down every start."""
+    sort_keys: dict[str, dict[IndexValue, list[str]]] = {
+        name: defaultdict(list) for name in (ALL, *collection.indexes)
+    }
+    for document in documents:
+        sort_key = sort_key_of(collection, document)
+        if collection.listed:
+            sort_keys[ALL][ALL].append(sort_key)
+        for name, values in collection.indexes.items():
+            by_value = sort_keys[name]
+            for value in {*values(document)}:
+                by_value[value].append(sort_key)
+    return {name: Index(by_value) for name, by_value in sort_keys.items()}
 
 
 def _position(bucket: Bucket, sort_key: str) -> int:

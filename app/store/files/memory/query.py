@@ -1,9 +1,8 @@
 """The arguments of View.find and View.count as one value, and what they select."""
 
-from collections.abc import Mapping
 from typing import NamedTuple
 
-from app.store import Collection, IndexValue
+from app.store import Collection, Where
 from app.store.files.memory.index import AFTER_SEPARATOR, ALL, IndexEntry, Term
 
 _MAX_SORT_KEY = "\U0010ffff"
@@ -24,7 +23,7 @@ class Selection(NamedTuple):
 class Query(NamedTuple):
     """See View.find."""
 
-    where: Mapping[str, IndexValue] | None = None
+    where: Where = None
     low: str = ""
     high: str | None = None
     after: str | None = None

@@ -5,7 +5,6 @@ segments to the files while the newest one grows. Nothing here locks or writes; 
 """
 
 import gc
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from heapq import merge
@@ -15,15 +14,8 @@ from typing import NamedTuple
 import orjson
 
 from app.kernel.bounded_cache import BoundedCache
-from app.store import Collection, IndexValue, Page
-from app.store.files.memory.index import (
-    ALL,
-    Index,
-    IndexEntry,
-    index_entry_of_stored,
-    key_of,
-    sort_key_of,
-)
+from app.store import Collection, Page
+from app.store.files.memory.index import IndexEntry, build_indexes, index_entry_of_stored, key_of
 from app.store.files.memory.query import Query, Selection
 from app.store.files.snapshot.checkpoint_file import CheckpointFile
 
@@ -64,7 +56,7 @@ class Tables:
         self._entry_cache = BoundedCache[tuple[str, str], IndexEntry]()
         with _gc_paused():
             self._indexes = {
-                name: _build_indexes(collection, base[name])
+                name: build_indexes(collection, map(orjson.loads, base[name].lines()))
                 for name, collection in self.collections.items()
                 if collection.is_indexed
             }
@@ -131,11 +123,8 @@ class Tables:
         """See View.find."""
         selection = query.select(self.collections[collection])
         descending, limit = query.descending, query.limit
-        sort_keys: Iterator[str] = (
-            each
-            for each in self._sort_keys(collection, selection, descending=descending)
-            if key_of(each) not in staged
-        )
+        committed = self._sort_keys(collection, selection, descending=descending)
+        sort_keys: Iterator[str] = (each for each in committed if key_of(each) not in staged)
         changed = [each.entry.sort_key for each in staged.values() if selection.matches(each.entry)]
         if changed:
             changed.sort(reverse=descending)
@@ -151,10 +140,8 @@ class Tables:
     ) -> Iterator[str]:
         """The sort keys selected: read from the rarest term, checked against the others."""
         indexes = self._indexes[collection]
-        terms = sorted(
-            ((indexes[name], value) for name, value in selection.terms),
-            key=lambda term: term[0].count(term[1]),
-        )
+        terms = [(indexes[name], value) for name, value in selection.terms]
+        terms.sort(key=lambda term: term[0].count(term[1]))
         (index, value), *others = terms
         for each in index.sort_keys(value, selection.start, selection.stop, descending=descending):
             if all(other.contains(wanted, each) for other, wanted in others):
@@ -189,19 +176,3 @@ def _gc_paused() -> Iterator[None]:
     finally:
         if was_enabled:
             gc.enable()
-
-
-def _build_indexes(collection: Collection, file: CheckpointFile) -> dict[str, Index]:
-    """The indexes of a file. Adding document by document would slow down every start."""
-    sort_keys: dict[str, dict[IndexValue, list[str]]] = {
-        name: defaultdict(list) for name in (ALL, *collection.indexes)
-    }
-    for document in map(orjson.loads, file.lines()):
-        sort_key = sort_key_of(collection, document)
-        if collection.listed:
-            sort_keys[ALL][ALL].append(sort_key)
-        for name, values in collection.indexes.items():
-            by_value = sort_keys[name]
-            for value in {*values(document)}:
-                by_value[value].append(sort_key)
-    return {name: Index(by_value) for name, by_value in sort_keys.items()}

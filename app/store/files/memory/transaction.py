@@ -3,14 +3,15 @@
 import json
 import re
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import orjson
 import uuid_utils
 
 from app.kernel.errors import Invalid, Problem
-from app.store import Collection, Document, IndexValue, Page
+from app.store import Collection, Document, Page, Where
 from app.store.files.memory.index import NOT_INDEXED, SEPARATOR, index_entry, index_entry_of_key
 from app.store.files.memory.query import Query
 from app.store.files.memory.tables import NO_CHANGES, Change, Staged, Tables
@@ -48,28 +49,13 @@ class JsonView:
         raw = self._tables.get(collection, key, self._staged_in(collection))
         return None if raw is None else orjson.loads(raw)
 
-    def find(
-        self,
-        collection: str,
-        where: Mapping[str, IndexValue] | None = None,
-        *,
-        low: str = "",
-        high: str | None = None,
-        after: str | None = None,
-        limit: int | None = None,
-        descending: bool = False,
-    ) -> Page:
-        """See View.find."""
-        query = Query(where, low, high, after, limit, descending)
+    def find(self, collection: str, where: Where = None, **options: Any) -> Page:
+        """See View.find; `options` are the other members of a Query."""
+        query = Query(where, **options)
         return self._tables.find(collection, query, self._staged_in(collection))
 
     def count(
-        self,
-        collection: str,
-        where: Mapping[str, IndexValue] | None = None,
-        *,
-        low: str = "",
-        high: str | None = None,
+        self, collection: str, where: Where = None, *, low: str = "", high: str | None = None
     ) -> int:
         """See View.count."""
         return self._tables.count(collection, Query(where, low, high), self._staged_in(collection))

@@ -34,7 +34,6 @@ from app.store.files.wal.format import FileRecord, Fingerprint
 
 HEAD = b"[\n"
 FOOT = b"\n]\n"
-EMPTY = b"[\n]\n"
 CHUNK_BYTES = 1 << 20
 
 SPARSE_INDEX_MAX_KEYS = 1024
@@ -48,7 +47,10 @@ NOT_RECORDED = FileRecord(0, 0, 0, "")
 
 
 class CheckpointFile:
-    """An open checkpoint file. It stays readable after the file of that name was replaced."""
+    """An open checkpoint file. It stays readable after the file of that name was replaced.
+
+    `end` is the offset at which the last line ends; the first one begins after HEAD.
+    """
 
     def __init__(
         self, folder: Path, collection: Collection, record: FileRecord = NOT_RECORDED
@@ -61,14 +63,14 @@ class CheckpointFile:
             self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
             self._identity = _identity(os.fstat(file.fileno()))
         self._prefix = len(orjson.dumps({collection.key: ""})) - len(b'""}')
-        self._end = max(len(self._map) - len(FOOT), len(HEAD))
-        self._last = max(self._map.rfind(b"\n", 0, self._end) + 1, len(HEAD))
+        self.end = max(len(self._map) - len(FOOT), len(HEAD))
+        self._last = max(self._map.rfind(b"\n", 0, self.end) + 1, len(HEAD))
         self._cache = BoundedCache[str, bytes]()
 
     def get(self, key: str) -> bytes | None:
         """The stored JSON of one document, or None. Costs O(log n), or less when it is cached."""
         raw = self._cache.get(key)
-        if raw is None and self._end > len(HEAD):  # failures and open events are mostly empty
+        if raw is None and self.end > len(HEAD):  # failures and open events are mostly empty
             token = orjson.dumps(key)
             start = self.lower_bound(token)
             if self.has_key_at(start, token):
@@ -88,8 +90,8 @@ class CheckpointFile:
 
     def lower_bound(self, token: bytes) -> int:
         """The offset of the first line whose key, as JSON text, is not below `token`."""
-        if self._last < self._end and self._token(self._last, len(token)) < token:
-            return self._end  # most lookups are of new documents, whose ids are the highest
+        if self._last < self.end and self._token(self._last, len(token)) < token:
+            return self.end  # most lookups are of new documents, whose ids are the highest
         low, high = self._block(token)
         while low < high:
             start = max(self._map.rfind(b"\n", low, (low + high) // 2) + 1, low)
@@ -97,28 +99,28 @@ class CheckpointFile:
                 low = self.line_end(start)
             else:
                 high = start
-        return min(low, self._end)
+        return min(low, self.end)
 
     def has_key_at(self, start: int, token: bytes) -> bool:
         """Whether the key of the line at `start` is `token`, as JSON text."""
-        return start < self._end and self._token(start, len(token)) == token
+        return start < self.end and self._token(start, len(token)) == token
 
     def line_end(self, start: int) -> int:
         """The offset at which the line after the one at `start` begins, or the last line ends."""
-        return min(self._map.find(b"\n", start) + 1, self._end)
+        return min(self._map.find(b"\n", start) + 1, self.end)
 
     def lines(self) -> Iterator[bytes]:
         """The stored JSON of every document, in key order."""
         start = len(HEAD)
-        while start < self._end:
-            stop = self.line_end(min(start + CHUNK_BYTES, self._end))
+        while start < self.end:
+            stop = self.line_end(min(start + CHUNK_BYTES, self.end))
             yield from self._map[start:stop].rstrip(b",\n").split(b",\n")
             start = stop
 
     def documents_after(self, key: str) -> Iterator[tuple[str, bytes]]:
         """Key and stored JSON of every document whose key is above `key`, in key order."""
         start = self.lower_bound(orjson.dumps(key))
-        while start < self._end:
+        while start < self.end:
             raw = self._line(start)
             found = orjson.loads(raw)[self.collection.key]
             if found > key:
@@ -129,13 +131,8 @@ class CheckpointFile:
         """The lines from offset `start` to `stop` in large pieces, each with comma and newline."""
         for begin in range(start, stop, CHUNK_BYTES):
             yield self._map[begin : min(begin + CHUNK_BYTES, stop)]
-        if start < stop == self._end:
+        if start < stop == self.end:
             yield b",\n"
-
-    @property
-    def body(self) -> tuple[int, int]:
-        """The offsets at which the first line begins and the last one ends."""
-        return len(HEAD), self._end
 
     def fingerprint(self) -> Fingerprint:
         """The file's present length and checksum; reads the whole file."""
@@ -149,14 +146,14 @@ class CheckpointFile:
         tokens, starts = self._sparse_index
         after = bisect_right(tokens, token)
         low = starts[after - 1] if after else len(HEAD)
-        return low, starts[after] if after < len(starts) else self._end
+        return low, starts[after] if after < len(starts) else self.end
 
     @cached_property
     def _sparse_index(self) -> tuple[list[bytes], list[int]]:
         """The keys of evenly spaced lines, as JSON text, and the offsets of these lines."""
-        block_bytes = max(self._end // SPARSE_INDEX_MAX_KEYS, BLOCK_MIN_BYTES)
-        ends = (self.line_end(offset) for offset in range(block_bytes, self._end, block_bytes))
-        starts = list(dict.fromkeys(start for start in ends if start < self._end))
+        block_bytes = max(self.end // SPARSE_INDEX_MAX_KEYS, BLOCK_MIN_BYTES)
+        ends = (self.line_end(offset) for offset in range(block_bytes, self.end, block_bytes))
+        starts = list(dict.fromkeys(start for start in ends if start < self.end))
         keys = (_JSON_STRING.match(self._map, start + self._prefix) for start in starts)
         return [key[0] for key in keys if key], starts
 

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 
 import google_crc32c
@@ -10,19 +10,13 @@ import orjson
 
 from app.kernel.disk import sync_folder, write_all
 from app.store import Collection
-from app.store.files.snapshot.checkpoint_file import (
-    CHUNK_BYTES,
-    EMPTY,
-    FOOT,
-    HEAD,
-    CheckpointFile,
-    path_of,
-)
+from app.store.files.snapshot.checkpoint_file import FOOT, HEAD, CheckpointFile, path_of
 from app.store.files.wal.format import FileRecord
 
 Changes = Mapping[str, bytes | None]
 """By key: the stored JSON of a document, or None for a deleted one."""
 
+WRITE_MIN_BYTES = 1 << 20
 SYNC_INTERVAL_BYTES = 16 << 20
 
 
@@ -35,15 +29,13 @@ def write_next(
     pieces, so the work in Python grows with the changes, not with the collection. Raises OSError;
     the temporary file is then ignored.
     """
-    writer = _Writer(_temporary_path_of(folder, collection), base.record.documents if base else 0)
-    try:
+    documents_before = base.record.documents if base else 0
+    with closing(_Writer(_temporary_path_of(folder, collection), documents_before)) as writer:
         writer.write(HEAD)
         for piece, documents in _merge(base, changes):
             writer.write(piece)
             writer.documents += documents
         return writer.finish(covers)
-    finally:
-        writer.close()
 
 
 def publish(folder: Path, collections: Iterable[Collection]) -> None:
@@ -70,7 +62,7 @@ def _merge(base: CheckpointFile | None, changes: Changes) -> Iterator[tuple[byte
     if base is None:
         yield from ((raw + b",\n", 1) for _, raw in sorted_changes if raw is not None)
         return
-    position, end = base.body
+    position = len(HEAD)
     for token, raw in sorted_changes:
         offset = base.lower_bound(token)
         yield from ((chunk, 0) for chunk in base.chunks(position, offset))
@@ -80,7 +72,7 @@ def _merge(base: CheckpointFile | None, changes: Changes) -> Iterator[tuple[byte
             yield b"", -1
         if raw is not None:
             yield raw + b",\n", 1
-    yield from ((chunk, 0) for chunk in base.chunks(position, end))
+    yield from ((chunk, 0) for chunk in base.chunks(position, base.end))
 
 
 class _Writer:
@@ -95,7 +87,7 @@ class _Writer:
 
     def write(self, piece: bytes) -> None:
         self._pending += piece
-        if len(self._pending) > CHUNK_BYTES:
+        if len(self._pending) > WRITE_MIN_BYTES:
             self._flush(keep=len(b",\n"))
 
     def finish(self, covers: int) -> FileRecord:
@@ -103,7 +95,7 @@ class _Writer:
         if self._pending.endswith(b",\n"):
             self._pending[-len(b",\n") :] = FOOT
         else:
-            self._pending += EMPTY[len(HEAD) :]
+            self._pending += FOOT[1:]  # an empty array: HEAD has its newline already
         self._flush(keep=0)
         os.fsync(self._fd)
         return FileRecord(covers, self.documents, self._written, f"{self._crc:08x}")

@@ -16,6 +16,7 @@ the older version, so that no acknowledged transaction is lost.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,15 +24,14 @@ import orjson
 
 from app.kernel.errors import Damaged
 from app.store import Collection
-from app.store.files.disk.filesystem import translating_os_errors
 from app.store.files.folder.external_files import ExternalFile, read_all, refuse_contradictions
 from app.store.files.folder.open import find_record, open_file, read_headers
 from app.store.files.memory.transaction import COUNTERS
 from app.store.files.snapshot.checkpoint_file import path_of
 from app.store.files.snapshot.writer import publish, write_next
 from app.store.files.tools.exclusive_access import exclusive_access
-from app.store.files.tools.journal_reader import Journal, issued_numbers, replay
-from app.store.files.wal.format import FileRecord, Header, Line
+from app.store.files.tools.journal_reader import Documents, Journal, issued_numbers, replay
+from app.store.files.wal.format import FileRecord, FileRecords, Header, Line
 from app.store.files.wal.log import WriteAheadLog
 from app.store.files.wal.segment import Segment, segment_numbers
 
@@ -56,10 +56,7 @@ def adopt_edits(folder: Path, collections: Iterable[Collection]) -> list[Adopted
     that cannot be read, StorageFull or Unavailable when the disk does not allow it.
     """
     collections = (*collections, COUNTERS)
-    with (
-        translating_os_errors("accepting the edited files"),
-        exclusive_access(folder, "accept the edited files"),
-    ):
+    with exclusive_access(folder, "accept the edited files", doing="accepting the edited files"):
         untouched, edited = _find_edited(folder, collections, read_headers(folder))
         if not edited:
             return []
@@ -89,13 +86,13 @@ def adopt_edits(folder: Path, collections: Iterable[Collection]) -> list[Adopted
 
 def _find_edited(
     folder: Path, collections: Iterable[Collection], headers: Sequence[Header]
-) -> tuple[dict[str, FileRecord], list[Collection]]:
+) -> tuple[FileRecords, list[Collection]]:
     """The records of the files that are as the store left them, and the other collections.
 
     A missing file counts as edited; one that is on no record is left to the next start.
     """
     known = {name for header in headers for name in header.files}
-    untouched: dict[str, FileRecord] = {}
+    untouched: FileRecords = {}
     edited = []
     for each in collections:
         if each.name in known:
@@ -143,10 +140,7 @@ def _edited_version(journal: Journal, name: str) -> FileRecord:
 
 
 def _counters(
-    folder: Path,
-    documents: Mapping[str, dict[str, bytes]],
-    untouched: Mapping[str, FileRecord],
-    transactions: Iterable[Line],
+    folder: Path, documents: Documents, untouched: FileRecords, transactions: Iterable[Line]
 ) -> Mapping[str, bytes]:
     """The counters as they will be."""
     if COUNTERS.name in documents:
@@ -158,14 +152,10 @@ def _counters(
 
 
 def _put_in_place(
-    folder: Path,
-    edited: Sequence[Collection],
-    documents: Mapping[str, dict[str, bytes]],
-    untouched: dict[str, FileRecord],
+    folder: Path, edited: Sequence[Collection], documents: Documents, untouched: FileRecords
 ) -> None:
     journal = folder / "journal"
-    wal = WriteAheadLog(journal, Segment(journal, segment_numbers(journal)[-1]))
-    try:
+    with closing(WriteAheadLog(journal, Segment(journal, segment_numbers(journal)[-1]))) as wal:
         for _ in wal.recover_tail():  # to its end, where it cuts off an unfinished entry
             pass
         records = {
@@ -176,5 +166,3 @@ def _put_in_place(
         publish(folder, edited)
         wal.append_published(0)
         wal.segment.sync()
-    finally:
-        wal.close()

@@ -10,14 +10,14 @@ import os
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import IO, NamedTuple
 
 from app.kernel.disk import make_folder
 from app.kernel.errors import Conflict, Unavailable
 from app.store.files.disk.filesystem import translating_os_errors
 from app.store.files.snapshot.checkpoint_file import path_of
 from app.store.files.store import JsonFileStore
-from app.store.files.tools.new_folder import copy_folder, new_folder, sync_tree
+from app.store.files.tools.new_folder import copy_folder, new_folder
 from app.store.files.wal.segment import segment_numbers, segment_path
 
 _CHUNK_BYTES = 1 << 20
@@ -29,12 +29,6 @@ class BackupReport(NamedTuple):
     files: int
     bytes: int
     last_transaction: int
-
-
-class _Source(NamedTuple):
-    path: Path
-    file: BinaryIO
-    bytes: int
 
 
 def backup(store: JsonFileStore, destination: Path) -> BackupReport:
@@ -53,17 +47,17 @@ def backup(store: JsonFileStore, destination: Path) -> BackupReport:
         with store.exclusive_write():
             store.refuse_edits()
             last_transaction = store.replica.wal.seq
-            sources = [_open(path, opened) for path in _paths(store)]
+            sources = [opened.enter_context(path.open("rb")) for path in _paths(store)]
+            sizes = [os.fstat(source.fileno()).st_size for source in sources]
         make_folder(destination.parent)
-        sizes = [source.bytes for source in sources]
         with new_folder(destination) as copy:
             (copy / "journal").mkdir(mode=0o700)
-            for source in sources:
-                _copy(source, copy / source.path.relative_to(store.folder))
+            for source, size in zip(sources, sizes, strict=True):
+                _copy(source, size, copy / Path(source.name).relative_to(store.folder))
             for path in store.folder.iterdir():
                 if path.is_dir() and path.name != "journal":
-                    sizes += copy_folder(path, copy / path.name, _is_unfinished)
-            sync_tree(copy)
+                    # a file in tmp/ is still being written, as in a Maildir
+                    sizes += copy_folder(path, copy / path.name, lambda it: it.parent.name == "tmp")
     return BackupReport(len(sizes), sum(sizes), last_transaction)
 
 
@@ -81,22 +75,11 @@ def _paths(store: JsonFileStore) -> Iterator[Path]:
     yield from (segment_path(journal, number) for number in segment_numbers(journal))
 
 
-def _open(path: Path, opened: ExitStack) -> _Source:
-    file = opened.enter_context(path.open("rb"))
-    return _Source(path, file, os.fstat(file.fileno()).st_size)
-
-
-def _is_unfinished(path: Path) -> bool:
-    """Whether the file is still being written: as in a Maildir, it is then in a folder tmp/."""
-    return path.parent.name == "tmp"
-
-
-def _copy(source: _Source, path: Path) -> None:
-    """Copy the bytes that there were when the source was opened, durably but for the name."""
-    left = source.bytes
+def _copy(source: IO[bytes], left: int, path: Path) -> None:
+    """Copy the first `left` bytes, those there were at the opening, durably but for the name."""
     path.touch(mode=0o600, exist_ok=False)
     with path.open("wb") as copy:
-        while left and (piece := source.file.read(min(left, _CHUNK_BYTES))):
+        while left and (piece := source.read(min(left, _CHUNK_BYTES))):
             copy.write(piece)
             left -= len(piece)
         copy.flush()

@@ -5,6 +5,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from app.kernel.errors import Conflict
+from app.store.files.disk.filesystem import translating_os_errors
 from app.store.files.disk.locks import ProcessLock
 
 LOCKS = ("leader.lock", "checkpoint.lock", "store.lock")
@@ -13,9 +14,12 @@ _LOCK_TIMEOUT_S = 1.0
 
 
 @contextmanager
-def exclusive_access(folder: Path, act: str) -> Iterator[None]:
-    """Hold every lock of the folder, to `act`. Raises Conflict while another process has one."""
-    with ExitStack() as stack:
+def exclusive_access(folder: Path, act: str, doing: str) -> Iterator[None]:
+    """Hold every lock of the folder, to `act`, and translate OS errors; `doing` is for these.
+
+    Raises Conflict while another process holds a lock, StorageFull or Unavailable for an OSError.
+    """
+    with translating_os_errors(doing), ExitStack() as stack:
         for name in LOCKS:
             lock = ProcessLock(folder / name)
             if not lock.acquire(_LOCK_TIMEOUT_S):
@@ -28,8 +32,7 @@ def is_served(folder: Path) -> bool:
     """Whether a process holds one of the locks now. Creates no file."""
     for name in LOCKS:
         lock = ProcessLock(folder / name)
-        if (folder / name).exists():
-            if not lock.acquire():
-                return True
-            lock.release()
+        if lock.path.exists() and not lock.acquire():
+            return True
+        lock.release()
     return False

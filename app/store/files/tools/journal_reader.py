@@ -16,19 +16,14 @@ from typing import NamedTuple
 
 from app.store import Collection
 from app.store.files.folder.issued_numbers import IssuedNumbers
-from app.store.files.folder.open import read_headers
-from app.store.files.wal.format import (
-    Header,
-    Line,
-    decode,
-    decode_header,
-    encode_document,
-    is_torn,
-)
+from app.store.files.wal.format import Line, decode, decode_header, encode_document, is_torn
 from app.store.files.wal.segment import segment_numbers, segment_path
 
 _LINE_START = re.compile(rb'(?=\{"crc":")')
 """Where a line begins, also behind a newline that is damaged."""
+
+Documents = dict[str, dict[str, bytes]]
+"""Documents as stored JSON, by collection and key."""
 
 _DAMAGED = "The entry is damaged."
 
@@ -120,7 +115,7 @@ class SegmentReader:
         return Fault(self.file, end, text) if text else None
 
     def _fault_of(self, entry: Entry, seq: int) -> str | None:
-        """What is wrong with an entry that follows transaction `seq`."""
+        """The fault of an entry that follows transaction `seq`, or None."""
         line = entry.line
         if line is None or not entry.is_whole:
             return _DAMAGED
@@ -200,20 +195,6 @@ def issued_numbers(
             for document in line["put"].get(each.name, []):
                 issued.add(each, document)
     return issued
-
-
-def read_headers_retrying(folder: Path) -> list[Header]:
-    """All headers in order, read again where a checkpoint removes a segment meanwhile.
-
-    Raises Damaged or OSError.
-    """
-    while True:
-        numbers = segment_numbers(folder / "journal")
-        try:
-            return read_headers(folder)
-        except FileNotFoundError:
-            if segment_numbers(folder / "journal") == numbers:
-                raise
 
 
 def _split(data: bytes) -> Iterator[Entry]:

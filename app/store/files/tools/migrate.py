@@ -22,12 +22,12 @@ from app.kernel.disk import copy_file
 from app.kernel.errors import Conflict, Damaged, Unavailable
 from app.store import Collection, Document
 from app.store.files.disk.filesystem import translating_os_errors
-from app.store.files.folder.open import find_record, open_file, prepare_folder
+from app.store.files.folder.open import find_record, open_file, prepare_folder, read_headers
 from app.store.files.memory.transaction import COUNTERS
 from app.store.files.snapshot.writer import write_next
 from app.store.files.tools.exclusive_access import exclusive_access
-from app.store.files.tools.journal_reader import Journal, read_headers_retrying, replay
-from app.store.files.tools.new_folder import new_folder, sync_tree
+from app.store.files.tools.journal_reader import Journal, replay
+from app.store.files.tools.new_folder import new_folder
 from app.store.files.tools.repair import replace_journal
 from app.store.files.tools.verify import verify
 from app.store.files.wal.format import encode_document
@@ -68,12 +68,9 @@ def migrate(
     if schema_of(folder, newest) == newest:
         return None
     prepare_folder(folder)
-    with (
-        translating_os_errors("upgrading the documents"),
-        exclusive_access(folder, "start this version"),
-    ):
+    with exclusive_access(folder, "start this version", doing="upgrading the documents"):
         schema = schema_of(folder, newest)  # another process may have migrated them meanwhile
-        for fault in verify(folder, collections, is_locked=True).faults:
+        for fault in verify(folder, collections, lock_timeout_s=None).faults:
             if not fault.heals:
                 raise Damaged(str(fault))
         copy = _keep_copy(folder, newest)
@@ -87,7 +84,7 @@ def schema_of(folder: Path, newest: int) -> int:
     Raises Unavailable when it is above `newest`, Damaged for a journal that cannot be read.
     """
     with translating_os_errors("reading the journal"):
-        schema = min((each.schema for each in read_headers_retrying(folder)), default=newest)
+        schema = min((each.schema for each in read_headers(folder)), default=newest)
     if schema > newest:
         raise Unavailable(
             f"A newer Daybook wrote the data folder {folder.name}/ (documents of version "
@@ -113,15 +110,11 @@ def _keep_copy(folder: Path, schema: int) -> str:
             (copy / "journal").mkdir(mode=0o700)
             for path in (*folder.glob("*.json"), *(folder / "journal").iterdir()):
                 copy_file(path, copy / path.relative_to(folder))
-            sync_tree(copy)
     return name
 
 
 def _rewrite(
-    folder: Path,
-    collections: Iterable[Collection],
-    migrations: Sequence[Migration],
-    schema: int,
+    folder: Path, collections: Iterable[Collection], migrations: Sequence[Migration], schema: int
 ) -> dict[str, int]:
     """Write every file and the journal anew; returns how many documents have changed in which."""
     journal = Journal(folder, collections)

@@ -1,29 +1,27 @@
 """A new folder that appears under its name complete and durable, or not at all."""
 
 import os
-import shutil
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from app.kernel.disk import copy_file, sync_folder
 
 
 @contextmanager
 def new_folder(path: Path) -> Iterator[Path]:
-    """Yield a temporary folder beside `path`; the end of the block renames it to `path`, durably.
+    """Yield a temporary folder beside `path`; the end of the block renames it to `path`.
 
-    The block calls `sync_tree` once it has written everything. When it raises, nothing is left.
+    The folder and everything in it are then durable. When the block raises, nothing is left.
     Raises OSError.
     """
-    temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
-    try:
-        yield temporary
-        temporary.rename(path)
-    except BaseException:
-        shutil.rmtree(temporary, ignore_errors=True)
-        raise
+    with TemporaryDirectory(
+        prefix=f".{path.name}.", dir=path.parent, ignore_cleanup_errors=True
+    ) as name:
+        yield Path(name)
+        sync_tree(Path(name))
+        Path(name).rename(path)
     sync_folder(path.parent)
 
 

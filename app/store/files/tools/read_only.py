@@ -2,16 +2,16 @@
 
 import threading
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from app.kernel.errors import Conflict
 from app.store import Collection, View
 from app.store.files.disk.filesystem import translating_os_errors
+from app.store.files.folder.open import read_headers
 from app.store.files.memory.change_feeds import ChangeFeeds
 from app.store.files.memory.transaction import COUNTERS, JsonView
 from app.store.files.replica import open_replica
-from app.store.files.tools.journal_reader import read_headers_retrying
 from app.store.files.tools.migrate import refuse_older
 
 
@@ -27,16 +27,13 @@ def open_read_only(
     collections = (*collections, COUNTERS)
     refuse_older(folder, schema)
     _refuse_missing(folder, collections)
-    replica = open_replica(folder, collections, ChangeFeeds(), threading.RLock())
-    try:
+    with closing(open_replica(folder, collections, ChangeFeeds(), threading.RLock())) as replica:
         yield JsonView(replica.tables)
-    finally:
-        replica.close()
 
 
 def _refuse_missing(folder: Path, collections: Iterable[Collection]) -> None:
     with translating_os_errors("opening the data folder"):
-        headers = read_headers_retrying(folder)
+        headers = read_headers(folder)
     known = headers[-1].files if headers else {}
     if new := [f"{each.name}.json" for each in collections if each.name not in known]:
         raise Conflict(

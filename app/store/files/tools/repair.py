@@ -16,23 +16,23 @@ validated and taken as it is; the report says so.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
+from itertools import count
 from pathlib import Path
 from typing import NamedTuple
 
 import orjson
 
 from app.store import Collection
-from app.store.files.disk.filesystem import translating_os_errors
 from app.store.files.folder.external_files import read_external_file
 from app.store.files.folder.open import open_file
 from app.store.files.memory.transaction import COUNTERS, LAST_ID
 from app.store.files.snapshot.writer import publish, write_next
 from app.store.files.tools.exclusive_access import exclusive_access
-from app.store.files.tools.journal_reader import Fault, Journal, issued_numbers, replay
-from app.store.files.tools.new_folder import copy_folder, new_folder, sync_tree
+from app.store.files.tools.journal_reader import Documents, Fault, Journal, issued_numbers, replay
+from app.store.files.tools.new_folder import copy_folder, new_folder
 from app.store.files.tools.verify import verify
-from app.store.files.wal.format import FileRecord, Header, Line, encode_document
+from app.store.files.wal.format import FileRecords, Header, Line, encode_document
 from app.store.files.wal.segment import create_segment, remove_segments, segment_numbers
 
 NUMBERS_SKIPPED = 1_000
@@ -51,7 +51,7 @@ class RepairReport(NamedTuple):
 
 
 class _ReadableJournal(NamedTuple):
-    """What can be read of a damaged journal, and what cannot."""
+    """The parts of a damaged journal that can be read, and the faults of the others."""
 
     headers: list[Header]
     transactions: list[Line]
@@ -69,10 +69,7 @@ def repair_journal(folder: Path, collections: Iterable[Collection]) -> RepairRep
     if not any(each.file.startswith("journal/") and not each.heals for each in faults):
         return None
     collections = (*collections, COUNTERS)
-    with (
-        translating_os_errors("repairing the journal"),
-        exclusive_access(folder, "repair the journal"),
-    ):
+    with exclusive_access(folder, "repair the journal", doing="repairing the journal"):
         journal = _read_all(Journal(folder, collections))
         seqs = [line["seq"] for line in journal.transactions]
         last = max([0, *seqs, *(header.after for header in journal.headers)])
@@ -89,11 +86,7 @@ def repair_journal(folder: Path, collections: Iterable[Collection]) -> RepairRep
 
 
 def replace_journal(
-    folder: Path,
-    collections: Iterable[Collection],
-    records: dict[str, FileRecord],
-    last: int,
-    schema: int,
+    folder: Path, collections: Iterable[Collection], records: FileRecords, last: int, schema: int
 ) -> None:
     """Replace all segments by one whose header has these `records`, up to transaction `last`.
 
@@ -132,7 +125,7 @@ def _read_all(journal: Journal) -> _ReadableJournal:
 
 
 def _describe(text: bytes) -> str:
-    """What a line that fails its checksum was, as far as that can be made out."""
+    """Describe a line that fails its checksum, as far as it can still be made out."""
     if (seq := _seq_in(text)) is None:
         return "An entry is lost."
     try:
@@ -173,9 +166,7 @@ def _documents(folder: Path, collection: Collection, journal: _ReadableJournal) 
 
 
 def _raise_counters(
-    collections: Iterable[Collection],
-    documents: Mapping[str, dict[str, bytes]],
-    journal: _ReadableJournal,
+    collections: Iterable[Collection], documents: Documents, journal: _ReadableJournal
 ) -> None:
     """Set the counters so that no number is issued twice; adds to the report what was skipped.
 
@@ -194,10 +185,8 @@ def _raise_counters(
     for name, value in {each["name"]: each["value"] for each in counters}.items():
         if skipped and name != LAST_ID:
             value += skipped
-            text = (
-                f"{name} numbers go on after {value}: a lost entry may have used numbers up to "
-                "there."
-            )
+            reason = "a lost entry may have used numbers up to there."
+            text = f"{name} numbers go on after {value}: {reason}"
             journal.lost.append(Fault("counters.json", 0, text))
         counter = encode_document({COUNTERS.key: name, "value": value})
         documents[COUNTERS.name][name] = counter
@@ -205,11 +194,8 @@ def _raise_counters(
 
 def _copy_journal(folder: Path) -> str:
     """Copy the journal to the next free damaged-N/, durably; returns that name."""
-    number = 1
-    while (folder / f"damaged-{number}").exists():
-        number += 1
-    name = f"damaged-{number}"
+    names = (f"damaged-{number}" for number in count(1))
+    name = next(each for each in names if not (folder / each).exists())
     with new_folder(folder / name) as copy:
         copy_folder(folder / "journal", copy)
-        sync_tree(copy)
     return name

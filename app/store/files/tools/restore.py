@@ -47,7 +47,7 @@ def restore(backup: Path, folder: Path, collections: Iterable[Collection]) -> Re
         with new_folder(place) as copy:
             sizes = copy_folder(backup, copy, lambda path: path.name in LOCKS)
             found = _verified(copy, collections)
-            sync_tree(copy)
+            sync_tree(copy)  # before the files in place are removed
             for path in place.iterdir() if place.exists() else ():
                 path.unlink()
         last = read_headers(folder)[0].after + found.transactions
@@ -80,7 +80,7 @@ def _is_empty_file(path: Path, names: set[str]) -> bool:
 
 
 def _verified(copy: Path, collections: Iterable[Collection]) -> VerifyReport:
-    """What the copy holds. Raises Damaged where it is not what was written."""
+    """Verify the copy. Raises Damaged where it differs from what was written."""
     found = verify(copy, collections)
     faults = [str(each) for each in found.faults if not each.heals]
     if faults:

@@ -33,15 +33,11 @@ class VerifyReport(NamedTuple):
 
 
 def verify(
-    folder: Path,
-    collections: Iterable[Collection],
-    lock_timeout_s: float = 5.0,
-    *,
-    is_locked: bool = False,
+    folder: Path, collections: Iterable[Collection], lock_timeout_s: float | None = 5.0
 ) -> VerifyReport:
     """Verify every readable file and every line of the journal, as they stand at one moment.
 
-    `is_locked` says that the caller holds store.lock already.
+    `lock_timeout_s` is None where the caller holds store.lock already.
 
     Raises Unavailable when the disk fails, or store.lock stays taken for `lock_timeout_s`.
     """
@@ -49,7 +45,7 @@ def verify(
     faults: list[Fault] = []
     documents = 0
     with translating_os_errors("reading the data folder"):
-        with nullcontext() if is_locked else _without_writers(folder, lock_timeout_s):
+        with nullcontext() if lock_timeout_s is None else _without_writers(folder, lock_timeout_s):
             journal = Journal(folder, collections)
             known = {name for header in journal.headers for name in header.files}
             files = list(_open_files(folder, collections, known, faults))

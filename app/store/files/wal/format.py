@@ -43,9 +43,9 @@ import google_crc32c
 import orjson
 
 FORMAT = 1
-_LINE_START = re.compile(rb'\{"crc":"')
-"""Occurs only at the start of a line: inside strings quotation marks are escaped. It finds lines
-even where a newline is lost."""
+_LINE = re.compile(rb'(?=(\{"crc":"[^\n]*))')
+"""What it begins with occurs only at the start of a line: inside strings quotation marks are
+escaped. As a lookahead it finds lines even where a newline is lost."""
 _CRC_END = len(b'{"crc":"01234567",')
 
 Line = dict[str, Any]
@@ -72,12 +72,16 @@ class FileRecord(NamedTuple):
         return Fingerprint(self.bytes, self.crc32c)
 
 
+FileRecords = dict[str, FileRecord]
+"""Records by the name of the collection."""
+
+
 class Header(NamedTuple):
     """The first line of a segment."""
 
     segment: int
     after: int
-    files: dict[str, FileRecord]
+    files: FileRecords
     schema: int = 0
 
 
@@ -119,15 +123,8 @@ def decode(text: bytes) -> Line | None:
 def encode_header(header: Header) -> bytes:
     """The first line of a segment."""
     files = {name: record._asdict() for name, record in header.files.items()}
-    return encode(
-        {
-            "segment": header.segment,
-            "format": FORMAT,
-            "schema": header.schema,
-            "after": header.after,
-            "files": files,
-        }
-    )
+    versions = {"segment": header.segment, "format": FORMAT, "schema": header.schema}
+    return encode(versions | {"after": header.after, "files": files})
 
 
 def decode_header(text: bytes, segment: int) -> Header | None:
@@ -145,13 +142,8 @@ def is_torn(tail: bytes, seq: int) -> bool:
     `seq` is the sequence number of the bad line. The bad line itself is ignored: it may be
     complete but for its newline.
     """
-    lines = (_line_at(tail, match.start()) for match in _LINE_START.finditer(tail, 1))
+    lines = (decode(match[1]) for match in _LINE.finditer(tail, 1))
     return not any(line and line.get("durable", seq) >= seq for line in lines)
-
-
-def _line_at(data: bytes, start: int) -> Line | None:
-    end = data.find(b"\n", start)
-    return decode(data[start : end if end >= 0 else len(data)])
 
 
 def _with_crc(rest: bytes) -> bytes:

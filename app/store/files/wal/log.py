@@ -13,7 +13,7 @@ from time import monotonic
 from app.kernel.disk import sync_folder
 from app.kernel.errors import Damaged, Unavailable
 from app.store.files.disk.filesystem import is_full, translating_os_errors
-from app.store.files.wal.format import FileRecord, Header, Line, encode, encode_transaction, is_torn
+from app.store.files.wal.format import FileRecords, Header, Line, encode, encode_transaction
 from app.store.files.wal.segment import Segment, create_segment, segment_path
 from app.store.observer import NULL_OBSERVER, Observer
 
@@ -31,10 +31,6 @@ class WriteAheadLog:
         self._sync_lock = threading.Lock()
         self.segment = segment
         self.seq = self.durable = segment.header.after
-
-    def has_new_entries(self) -> bool:
-        """Whether another process has appended something; one fstat."""
-        return self.segment.has_unread()
 
     def new_entries(self) -> Iterator[Line]:
         """Every line not read yet, over all segments; {"segment": N} marks the switch to the next.
@@ -78,7 +74,7 @@ class WriteAheadLog:
                 "service ran; stop it, then restore a backup."
             )
         if self.segment.has_unread():
-            if not is_torn(self.segment.tail(), self.seq + 1):
+            if not self.segment.has_torn_tail(self.seq + 1):
                 raise self._damaged("a later entry is intact, this one is not")
             self.segment.cut_tail()
         self._ensure_trusted()
@@ -125,7 +121,7 @@ class WriteAheadLog:
         if self._sync_lock.acquire(timeout=timeout_s):
             self._sync_lock.release()
 
-    def create_next(self, files: dict[str, FileRecord]) -> Segment:
+    def create_next(self, files: FileRecords) -> Segment:
         """Sync this segment and create the next one with `files` in its header; do not switch yet.
 
         Slow, because it syncs; needs no memory lock. Raises Unavailable.

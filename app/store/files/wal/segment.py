@@ -12,7 +12,7 @@ from typing import NamedTuple
 from app.kernel.disk import sync_folder, write_all, write_new
 from app.kernel.errors import Damaged
 from app.store.files.disk.filesystem import is_full, open_read_write
-from app.store.files.wal.format import Header, Line, decode, decode_header, encode_header
+from app.store.files.wal.format import Header, Line, decode, decode_header, encode_header, is_torn
 
 log = logging.getLogger(__name__)
 
@@ -62,8 +62,7 @@ class Segment:
         except FileNotFoundError:
             return False
         opened = os.fstat(self._fd)
-        same_file = (named.st_ino, named.st_dev) == (opened.st_ino, opened.st_dev)
-        return same_file and opened.st_size >= self.end
+        return os.path.samestat(named, opened) and opened.st_size >= self.end
 
     def lines(self) -> Iterator[Line]:
         """Read on from `end`; stops before the first line that is not complete and valid.
@@ -118,13 +117,13 @@ class Segment:
             write_all(fd, line.text, line.offset)
         self.trusted = True
 
-    def tail(self) -> bytes:
-        """The bytes after `end`."""
-        return os.pread(self._fd, self._size() - self.end, self.end)
+    def has_torn_tail(self, seq: int) -> bool:
+        """Whether the bytes after `end`, where transaction `seq` would begin, are a torn tail."""
+        return is_torn(self._tail(), seq)
 
     def cut_tail(self) -> None:
         """Copy the bytes after `end` to a file, then cut them off, both durably. Raises OSError."""
-        copy, tail = self.path.with_name(f"{self.path.stem}.torn-at-{self.end}"), self.tail()
+        copy, tail = self.path.with_name(f"{self.path.stem}.torn-at-{self.end}"), self._tail()
         write_new(copy, tail)
         sync_folder(self.path.parent)
         log.warning(
@@ -147,6 +146,10 @@ class Segment:
         self._in_doubt.append(InDoubt(seq or self._seq + 1, self.end, text))
         self._seq = seq or self._seq
         self.end += len(text)
+
+    def _tail(self) -> bytes:
+        """The bytes after `end`."""
+        return os.pread(self._fd, self._size() - self.end, self.end)
 
     def _size(self) -> int:
         return os.fstat(self._fd).st_size
