@@ -13,7 +13,7 @@ import pypdfium2
 import pytest
 from markupsafe import escape
 
-from tests.attacks.conftest import Attack, Scene, refused, settle
+from tests.attacks.conftest import Attack, Scene, refused, wait_until_delivered
 from tests.over_http import body, request_for
 
 PATHS: dict[str, str] = {
@@ -208,6 +208,6 @@ def _mails(data: Path) -> list[Path]:
 
 
 def _wait_for_payment(shop: Scene, number: int) -> None:
-    settle(shop)
+    wait_until_delivered(shop)
     paid = body(shop.call("clerk", "GET", f"/order/{number}"))["payment_status"]
     assert paid == "paid"

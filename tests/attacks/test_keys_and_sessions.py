@@ -12,7 +12,7 @@ from app.auth import keys, sessions, users
 from app.auth.keys import create_key, revoke_key
 from app.kernel.identity import Identity
 from app.store import Transaction
-from tests.attacks.conftest import FORM, Attack, Scene, refused, settle
+from tests.attacks.conftest import FORM, Attack, Scene, refused, wait_until_delivered
 from tests.auth.people import PASSWORD, make_user
 from tests.http.test_refusals import everything
 from tests.over_http import request_for
@@ -212,7 +212,7 @@ def test_a_wrong_password_gives_no_access(shop: Scene, name: str, password: str)
     """No cookie is set, and only the attempt is recorded."""
     first = shop.client.get("/sign-in")
     form_cookie = first.headers["Set-Cookie"].partition(";")[0]
-    settle(shop)
+    wait_until_delivered(shop)
     before = everything(shop.app)
     response = shop.client.post(
         "/sign-in",
