@@ -98,7 +98,7 @@ def test_a_form_of_another_origin_changes_nothing(shop: Scene, where: str, path:
 
 @pytest.mark.parametrize("media_type", ["text/plain", FORM, "multipart/form-data; boundary=x", ""])
 def test_the_api_accepts_no_form_of_another_site(shop: Scene, media_type: str) -> None:
-    """What a page can send without a preflight request is not JSON."""
+    """A page can send no JSON without a preflight request, and the API accepts nothing else."""
     body = b'{"customer_name": "Eve", "items": [{"product": "tea", "quantity": 1}]}'
     headers = shop.as_key("clerk") | {"Content-Type": media_type}
     refused(shop, lambda shop: shop.client.post("/order", data=body, headers=headers), 415)

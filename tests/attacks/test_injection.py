@@ -90,7 +90,7 @@ def named(shop: Scene) -> dict[str, dict[str, Any]]:
 
 @pytest.mark.parametrize("title", NAMES)
 def test_a_name_is_text_in_json(shop: Scene, named: dict[str, Any], title: str) -> None:
-    """It comes back letter by letter."""
+    """The response has the name as it was sent."""
     got = body(shop.call("clerk", "GET", f"/order/{named[title]['number']}"))
     assert got["customer_name"] == NAMES[title]
 

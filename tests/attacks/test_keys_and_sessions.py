@@ -118,12 +118,12 @@ def test_an_invalid_key_is_refused(shop: Scene, attack: str) -> None:
 
 @pytest.mark.parametrize("attack", SESSIONS)
 def test_an_invalid_session_is_refused(shop: Scene, attack: str) -> None:
-    """401 or 403; 405 where the method does not exist."""
+    """The response is 401 or 403, or 405 where the method does not exist."""
     refused(shop, SESSIONS[attack], 401, 403, 405)
 
 
 def test_a_revoked_key_is_refused_at_once(shop: Scene) -> None:
-    """It worked before."""
+    """The key works until it is revoked."""
     with shop.runtime.store.transaction() as tx:
         key = create_key(tx, "till-2", "clerk")
     headers = {"Authorization": f"Bearer {key}"}
@@ -250,7 +250,7 @@ CLOSED_TO_CLERKS: dict[str, Attack] = {
 
 @pytest.mark.parametrize("attack", CLOSED_TO_CLERKS)
 def test_pages_outside_the_navigation_are_refused(shop: Scene, attack: str) -> None:
-    """By address, and by forms of such pages with a valid CSRF token."""
+    """Neither an address nor a form with a valid CSRF token opens such a page."""
     refused(shop, CLOSED_TO_CLERKS[attack], 403)
 
 

@@ -47,7 +47,7 @@ def answers(port: str) -> bool:
 
 
 def test_a_new_shop_has_the_sample_on_its_shelves(server: Server) -> None:
-    """So that the README's lines work in a fresh clone."""
+    """The first start imports the sample catalogue, which the README's lines need."""
     server.start()
     _, answer = server.request("GET", "/product")
     assert len(answer["products"]) == 20
@@ -92,7 +92,7 @@ def test_ctrl_c_ends_it(tmp_path: Path) -> None:
 
 
 def test_a_stop_while_workers_start_ends_them_at_once(tmp_path: Path) -> None:
-    """It ends them at once: none has to be killed after ten seconds."""
+    """Each worker ends by itself, before the timeout after which it would be killed."""
     process = shell.start(tmp_path / "data", "serve", PORT=str(free_port()))
     try:
         assert process.stderr

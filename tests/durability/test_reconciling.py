@@ -363,7 +363,7 @@ class LongRun(Shop):
 
 
 class LongFaultyRun(FaultyShop):
-    """As LongRun, with failing handlers."""
+    """The same as LongRun, with failing handlers."""
 
 
 TestLongRun = pytest.mark.deep(LongRun.TestCase)
