@@ -113,7 +113,7 @@ def opened(app: Flask) -> Scene:
 
 def refused(shop: Scene, attack: Attack, *statuses: int) -> TestResponse:
     """Run an attack: one of `statuses`, nothing revealed, nothing changed."""
-    settle(shop)
+    wait_until_delivered(shop)
     before = everything(shop.app)
     response = attack(shop)
     assert response.status_code in statuses, (response.status_code, response.text[:500])
@@ -122,7 +122,7 @@ def refused(shop: Scene, attack: Attack, *statuses: int) -> TestResponse:
     return response
 
 
-def settle(shop: Scene) -> None:
+def wait_until_delivered(shop: Scene) -> None:
     """Wait until all deliveries of earlier requests have ended."""
     feed = shop.runtime.store.change_feed("outbox")
     for _ in range(600):

@@ -8,7 +8,7 @@ import pytest
 from app import create_app
 from app.config import Config
 from app.web.layout.csrf import COOKIE
-from tests.attacks.conftest import FORM, Attack, Scene, refused, settle
+from tests.attacks.conftest import FORM, Attack, Scene, refused, wait_until_delivered
 from tests.http.test_refusals import everything
 from tests.over_http import request_for
 
@@ -98,7 +98,7 @@ def test_a_form_of_another_origin_changes_nothing(shop: Scene, where: str, path:
 
 @pytest.mark.parametrize("media_type", ["text/plain", FORM, "multipart/form-data; boundary=x", ""])
 def test_the_api_accepts_no_form_of_another_site(shop: Scene, media_type: str) -> None:
-    """What a page can send without a preflight request is not JSON."""
+    """A page can send no JSON without a preflight request, and the API accepts nothing else."""
     body = b'{"customer_name": "Eve", "items": [{"product": "tea", "quantity": 1}]}'
     headers = shop.as_key("clerk") | {"Content-Type": media_type}
     refused(shop, lambda shop: shop.client.post("/order", data=body, headers=headers), 415)
@@ -106,7 +106,7 @@ def test_the_api_accepts_no_form_of_another_site(shop: Scene, media_type: str) -
 
 def test_a_get_changes_nothing(shop: Scene) -> None:
     """No GET deletes, cancels, ships or signs out."""
-    settle(shop)
+    wait_until_delivered(shop)
     for path in FORMS:
         before = everything(shop.app)
         shop.client.get(_path(shop, path), headers=shop.as_user("operator"))

@@ -13,7 +13,7 @@ import pypdfium2
 import pytest
 from markupsafe import escape
 
-from tests.attacks.conftest import Attack, Scene, refused, settle
+from tests.attacks.conftest import Attack, Scene, refused, wait_until_delivered
 from tests.over_http import body, request_for
 
 PATHS: dict[str, str] = {
@@ -90,7 +90,7 @@ def named(shop: Scene) -> dict[str, dict[str, Any]]:
 
 @pytest.mark.parametrize("title", NAMES)
 def test_a_name_is_text_in_json(shop: Scene, named: dict[str, Any], title: str) -> None:
-    """It comes back letter by letter."""
+    """The response has the name as it was sent."""
     got = body(shop.call("clerk", "GET", f"/order/{named[title]['number']}"))
     assert got["customer_name"] == NAMES[title]
 
@@ -208,6 +208,6 @@ def _mails(data: Path) -> list[Path]:
 
 
 def _wait_for_payment(shop: Scene, number: int) -> None:
-    settle(shop)
+    wait_until_delivered(shop)
     paid = body(shop.call("clerk", "GET", f"/order/{number}"))["payment_status"]
     assert paid == "paid"

@@ -12,7 +12,7 @@ from app.auth import keys, sessions, users
 from app.auth.keys import create_key, revoke_key
 from app.kernel.identity import Identity
 from app.store import Transaction
-from tests.attacks.conftest import FORM, Attack, Scene, refused, settle
+from tests.attacks.conftest import FORM, Attack, Scene, refused, wait_until_delivered
 from tests.auth.people import PASSWORD, make_user
 from tests.http.test_refusals import everything
 from tests.over_http import request_for
@@ -118,12 +118,12 @@ def test_an_invalid_key_is_refused(shop: Scene, attack: str) -> None:
 
 @pytest.mark.parametrize("attack", SESSIONS)
 def test_an_invalid_session_is_refused(shop: Scene, attack: str) -> None:
-    """401 or 403; 405 where the method does not exist."""
+    """The response is 401 or 403, or 405 where the method does not exist."""
     refused(shop, SESSIONS[attack], 401, 403, 405)
 
 
 def test_a_revoked_key_is_refused_at_once(shop: Scene) -> None:
-    """It worked before."""
+    """The key works until it is revoked."""
     with shop.runtime.store.transaction() as tx:
         key = create_key(tx, "till-2", "clerk")
     headers = {"Authorization": f"Bearer {key}"}
@@ -212,7 +212,7 @@ def test_a_wrong_password_gives_no_access(shop: Scene, name: str, password: str)
     """No cookie is set, and only the attempt is recorded."""
     first = shop.client.get("/sign-in")
     form_cookie = first.headers["Set-Cookie"].partition(";")[0]
-    settle(shop)
+    wait_until_delivered(shop)
     before = everything(shop.app)
     response = shop.client.post(
         "/sign-in",
@@ -250,7 +250,7 @@ CLOSED_TO_CLERKS: dict[str, Attack] = {
 
 @pytest.mark.parametrize("attack", CLOSED_TO_CLERKS)
 def test_pages_outside_the_navigation_are_refused(shop: Scene, attack: str) -> None:
-    """By address, and by forms of such pages with a valid CSRF token."""
+    """Neither an address nor a form with a valid CSRF token opens such a page."""
     refused(shop, CLOSED_TO_CLERKS[attack], 403)
 
 

@@ -175,7 +175,7 @@ class TestInvoices:
         settled: Settled,
         ending: str,
     ) -> None:
-        """It has to be void."""
+        """The invoice of an ended order is void."""
         client.post("/order/1001/cancel") if ending == "cancel" else client.delete("/order/1001")
         settled()
         edit(INVOICES.name, order["order_id"], status="open")

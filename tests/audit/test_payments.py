@@ -84,7 +84,7 @@ def test_a_refund_that_was_never_made(
     gateway: Simulator,
     settled: Settled,
 ) -> None:
-    """Also for a deleted order: the payment is refunded, and an event is emitted."""
+    """The payment of a deleted order is refunded, too, and an event is emitted."""
     client.delete("/order/1001")
     settled()
     invoice = edit(INVOICES.name, order["order_id"])

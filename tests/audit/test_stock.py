@@ -92,7 +92,7 @@ def test_a_line_that_is_lost(runtime: Runtime, shop: FlaskClient, number: int) -
 def test_a_shipment_that_was_not_booked_out(
     runtime: Runtime, edit: Edit, shop: FlaskClient
 ) -> None:
-    """It is, once more."""
+    """The repair books the shipment out once."""
     with runtime.store.transaction() as tx:
         tx.delete(LEDGER.name, ledger(runtime)[-1]["id"])
     found = differences(runtime)
@@ -105,7 +105,7 @@ def test_a_shipment_that_was_not_booked_out(
 def test_a_shipped_order_that_holds_stock(
     runtime: Runtime, edit: Edit, shop: FlaskClient, order: dict[str, Any]
 ) -> None:
-    """It holds nothing any more."""
+    """The repair removes the reservation and frees the stock."""
     lines = [{"product": "mug", "quantity": 1}]
     with runtime.store.transaction() as tx:
         tx.put(RESERVATIONS.name, {"order_id": order["order_id"], "version": 2, "lines": lines})
@@ -118,7 +118,7 @@ def test_a_shipped_order_that_holds_stock(
 def test_an_order_that_waits_for_what_is_there(
     runtime: Runtime, edit: Edit, shop: FlaskClient, settled: Settled
 ) -> None:
-    """It is served."""
+    """The repair reserves stock that is there for an order that waits for it."""
     place(shop, pot=3)
     settled()
     (line,) = ledger(runtime, "pot")

@@ -35,7 +35,7 @@ def as_role(runtime: Runtime) -> Callable[[str], Headers]:
 
 
 def test_a_shop_without_keys_serves_local_requests(client: FlaskClient) -> None:
-    """As `make run` does."""
+    """A local request needs no key, as with `make run`."""
     assert client.get("/order").status_code == 200
 
 

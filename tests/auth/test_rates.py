@@ -75,7 +75,7 @@ class TestWithinAMinute:
     def test_a_caller_without_a_key_is_counted_by_address(
         self, client: FlaskClient, key: Callable[[str], Headers]
     ) -> None:
-        """So are requests with a wrong key, and for unknown addresses."""
+        """A request with a wrong key or to an unknown path counts for its address, too."""
         key("till-1")
         wrong = {"Authorization": "Bearer x"}
         statuses = [
@@ -87,7 +87,7 @@ class TestWithinAMinute:
         assert statuses == [401, 404, 429, 401]
 
     def test_a_shop_without_keys_does_not_count_local_requests(self, client: FlaskClient) -> None:
-        """This holds for unknown addresses too."""
+        """A local request to an unknown path is not counted either."""
         responses = [client.get("/order") for _ in range(10)]
         assert {each.status_code for each in responses} == {200}
         assert "RateLimit" not in responses[0].headers

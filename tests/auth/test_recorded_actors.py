@@ -111,7 +111,7 @@ def test_shipment_and_order_name_who_shipped(
     client: FlaskClient, placed: Any, key: Headers, grace: FlaskClient,
     settled: Callable[[], None], by: str,
 ) -> None:  # fmt: skip
-    """By the API and on the page."""
+    """The name is recorded by the API and on the page alike."""
     settled()
     if by == "grace":
         path = f"/shipping/{placed['order_id']}"
@@ -159,7 +159,7 @@ def test_the_timeline_names_who_replayed_and_discarded(
     client: FlaskClient, catalogue: dict[str, str], key: Headers, grace: FlaskClient,
     settled: Callable[[], None], by: str,
 ) -> None:  # fmt: skip
-    """By the API and on the page."""
+    """The name is recorded by the API and on the page alike."""
     client.put("/fault/billing", json={"mode": "reject"}, headers=key)
     client.post("/order", json=request_for(tea=1), headers=key)
     settled()

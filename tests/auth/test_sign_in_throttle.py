@@ -20,7 +20,7 @@ START = "2026-11-21T08:00:00Z"
 
 
 def test_a_name_has_ten_attempts(app: Flask, client: FlaskClient) -> None:
-    """Then 429 with Retry-After, for the right password too, until fifteen minutes are over."""
+    """Further attempts get 429, with the right password too, until fifteen minutes are over."""
     make_user(app, "ada", "clerk")
     with freeze_time(START) as clock:
         for _ in range(sign_in_throttle.MAX_ATTEMPTS_PER_NAME):

@@ -136,7 +136,7 @@ def test_a_changed_user_is_signed_out_everywhere(
 
 
 def test_the_first_user_makes_authentication_required(client: FlaskClient, app: Flask) -> None:
-    """As the first key does; for local requests too."""
+    """After the first user, local requests need credentials too."""
     assert client.get("/order").status_code == 200
     assert flask(app, "create", "ada", "--role", "clerk").exit_code == 0
     assert client.get("/order").status_code == 401
@@ -177,7 +177,7 @@ def test_an_unknown_name_costs_a_hash(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_user_edited_by_hand_is_validated(
     app: Flask, runtime: Runtime, ada: str, change: Document
 ) -> None:
-    """As `flask check --accept` does."""
+    """An edited user that breaks a rule is refused, with the command to use instead."""
     [user] = stored_users(runtime)
     check_user(user)
     with pytest.raises(Invalid, match="flask user create"):

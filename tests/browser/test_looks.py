@@ -36,7 +36,7 @@ def test_event_and_mail_pages_are_accessible(shop: Server, person: Open, pages: 
 
 
 def test_hostile_text_is_escaped(shop: Server, person: Open, pages: list[str]) -> None:
-    """In names of customers and products; a dialog would fail the test."""
+    """Names of customers and products run no script; a dialog would fail the test."""
     page = person("/")
     expect(page.get_by_text("<img src=x onerror=alert(1)>").first).to_be_visible()
     for path in ("/desk", "/desk/1001", "/shipping", "/stock"):
@@ -46,7 +46,7 @@ def test_hostile_text_is_escaped(shop: Server, person: Open, pages: list[str]) -
 
 
 def test_an_order_can_be_placed_by_keyboard(shop: Server, person: Open) -> None:
-    """From the skip link to the button; the focus is visible."""
+    """The Tab key leads from the skip link to the button; the focus is visible."""
     page = person("/")
     page.keyboard.press("Tab")
     expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()

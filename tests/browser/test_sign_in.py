@@ -92,7 +92,7 @@ def test_signing_out_everywhere_affects_open_pages(shop: Server, person: Open) -
 
 
 def test_sign_in_works_without_javascript(shop: Server, person: Open) -> None:
-    """As every page does."""
+    """The form signs in and redirects without scripts."""
     page = person("/desk", java_script_enabled=False)
     sign_in(page, "ada")
     expect(page.get_by_role("heading", name="Desk")).to_be_visible()
@@ -103,7 +103,7 @@ def test_sign_in_works_without_javascript(shop: Server, person: Open) -> None:
 def test_the_markup_of_sign_in_is_valid(
     shop: Server, person: Open, java: str, tmp_path: Path
 ) -> None:
-    """By the W3C's checker: the form, an error, the signed-in page, a refusal."""
+    """The W3C's checker accepts the form, an error, the signed-in page and a refusal."""
     page = person("/sign-in")
     files = [tmp_path / f"{name}.html" for name in ("form", "mistake", "signed-in", "refused")]
     files[0].write_text(_source(page))
@@ -175,7 +175,7 @@ def provider() -> Iterator[tuple[str, int]]:
 
 @pytest.fixture
 def visitor(browser: Browser, tmp_path: Path, provider: tuple[str, int]) -> Iterator[Open]:
-    """As `person`, in a shop whose users sign in by that provider."""
+    """A browser's pages of a shop whose users sign in by that provider."""
     issuer, port = provider
     client = {"OIDC_CLIENT_ID": CLIENT_ID, "OIDC_CLIENT_SECRET": CLIENT_SECRET}
     shop = Server(tmp_path / "data", OIDC_ISSUER=issuer, OIDC_ROLES="owners=operator", **client)

@@ -17,7 +17,7 @@ def lines_of(tmp_path: Path, **settings: str) -> dict[str, tuple[str, str]]:
 
 
 def test_values_are_shown_with_their_source(tmp_path: Path) -> None:
-    """And nothing is opened or made for it."""
+    """`flask config` opens no data folder and creates none."""
     lines = lines_of(tmp_path, PORT="8123", UNLISTED_PRODUCTS="allow", RETRY_WAIT="0.50")
     assert lines["DAYBOOK_PORT"] == ("8123", "environment")
     assert lines["DAYBOOK_UNLISTED_PRODUCTS"] == ("allow", "environment")

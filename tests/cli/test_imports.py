@@ -114,7 +114,7 @@ def test_a_mistake_is_reported_in_a_sentence(
 
 
 def test_a_killed_import_is_finished_by_the_next(tmp_path: Path, config: Config) -> None:
-    """kill -9 at several moments, and every order is in the shop once."""
+    """After kill -9 at several moments, every order is in the shop once."""
     sold = tmp_path / "sold.csv"
     rows = [f"R{number},Ada,tea,1" for number in range(ORDERS_IN_FILE)] * 2
     sold.write_text("\n".join(["order,customer_name,product,quantity", *rows]))

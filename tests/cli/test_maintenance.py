@@ -153,7 +153,7 @@ class TestCheck:
     def test_an_edit_that_the_code_could_not_read_is_refused(
         self, flask: Give, data: Path, name: str, document: dict[str, object], reason: str
     ) -> None:
-        """In every file, the small ones too: what is accepted must never end in a traceback."""
+        """Every file is checked, the small ones too: no accepted file may end in a traceback."""
         (data / f"{name}.json").write_text(json.dumps([document]))
         result = flask("check", "--accept")
         assert result.exit_code == 2
@@ -163,7 +163,7 @@ class TestCheck:
     def test_a_lost_file_of_counters_is_written_anew_by_a_person(
         self, flask: Give, data: Path, client: FlaskClient
     ) -> None:
-        """From what the refusal says; no number is given again."""
+        """The refusal says enough to correct the file; no number is given again."""
         (data / "counters.json").unlink()
         result = flask("check", "--accept")
         assert result.exit_code == 2
@@ -232,7 +232,7 @@ def test_a_folder_without_a_shop_is_refused(
 
 
 def test_a_shop_that_may_only_be_read_is_checked(flask: Give, data: Path, shop: None) -> None:
-    """As from a backup that is mounted read-only."""
+    """A backup that is mounted read-only can be checked."""
     with read_only(data):
         result = flask("check")
     assert (result.exit_code, result.stderr) == (0, "")
@@ -251,7 +251,7 @@ def test_an_unfinished_entry_is_reported_and_left(flask: Give, data: Path, shop:
 
 
 def test_a_folder_that_no_service_has_opened_stays_as_it_is(flask: Give, data: Path) -> None:
-    """As it comes with the repository."""
+    """The check creates no file in the folder of a fresh clone."""
     data.mkdir()
     (data / "orders.json").write_text("[\n]\n")
     result = flask("check")

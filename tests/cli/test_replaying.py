@@ -56,7 +56,7 @@ class TestReplay:
     def test_a_second_failure_is_reported(
         self, flask: Give, client: FlaskClient, failures: Failures
     ) -> None:
-        """With exit code 1; the entries stay, with the number of replays."""
+        """The exit code is 1; the entries stay, with the number of replays."""
         client.put("/fault/billing", json={"mode": "reject"})
         result = flask("replay", "--all")
         assert result.exit_code == 1
@@ -79,7 +79,7 @@ class TestReplay:
     def test_one_order_can_be_selected(
         self, flask: Give, failures: Failures, three_failures: list[Document], name: str
     ) -> None:
-        """By number, as people say it, or by id."""
+        """An order is selected by its number or by its id."""
         assert flask("replay", "--order", three_failures[1][name]).stdout.startswith("1 succeeded")
         left = {entry["event"]["subject"] for entry in failures()}
         assert left == {three_failures[0]["order_id"], three_failures[2]["order_id"]}
@@ -115,7 +115,7 @@ class TestReplay:
     def test_the_user_who_replayed_is_recorded(
         self, flask: Give, client: FlaskClient, three_failures: list[Document]
     ) -> None:
-        """In the order's timeline, by the name of the operating system's user."""
+        """The order's timeline has the name of the operating system's user."""
         flask("replay", "--order", "1001")
         events = read(client, f"/order/{three_failures[0]['order_id']}/events")["events"]
         (delivery,) = (e["deliveries"]["billing"] for e in events if "billing" in e["deliveries"])

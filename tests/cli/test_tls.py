@@ -81,7 +81,7 @@ def test_an_order_is_placed_by_tls(
 
 
 def test_browsers_get_strict_transport_security(url: str, certificate: Certificate) -> None:
-    """But not for this machine's own names, which other services use too."""
+    """This machine's own names are excluded, because other services use them too."""
     with client_of(certificate, http2=True) as client:
         there = client.get(f"{url}/product", headers={"Host": "shop.example"})
         here = client.get(f"{url}/product")
@@ -146,7 +146,7 @@ def nonsense(certificate: Certificate) -> str:
 def test_an_unusable_certificate_is_reported_at_the_start(
     tmp_path: Path, spoil: Callable[[Certificate], str]
 ) -> None:
-    """In one sentence, before anything listens or any data folder is made."""
+    """The refusal is one sentence, before anything listens or any data folder is made."""
     certificate = Certificate(tmp_path / "tls")
     sentence = spoil(certificate)
     settings = certificate.settings

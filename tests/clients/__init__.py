@@ -1,1 +1,1 @@
-"""What other people's tools make of openapi.yaml and of a running service; all of it is deep."""
+"""Tests with other tools that read openapi.yaml or call a running service; all are deep."""

@@ -7,7 +7,7 @@ from tests.clients.conftest import CONTRACT, Run, node_tool
 
 @pytest.mark.deep
 def test_redocly_finds_no_error(run: Run) -> None:
-    """By its recommended rules. A licence is for the owner to choose: the one warning left."""
+    """It passes the recommended rules; the owner has to choose a licence: the warning left."""
     printed = run(
         node_tool("redocly"),
         *("lint", CONTRACT, "--skip-rule", "info-license"),

@@ -1,1 +1,1 @@
-"""What stands in deploy/, run or read by the programs that it is for."""
+"""Tests of the files in deploy/, run or read by the programs that they are for."""

@@ -139,7 +139,7 @@ def proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxy]:
 
 
 def test_orders_are_placed_through_the_proxy(proxy: Proxy) -> None:
-    """By HTTP/2, with the shop's Strict-Transport-Security."""
+    """The response comes by HTTP/2, with the shop's Strict-Transport-Security."""
     answer = proxy.post("/order", ORDER, **proxy.key)
     assert (answer.status_code, answer.http_version) == (201, "HTTP/2")
     assert answer.headers["Strict-Transport-Security"] == "max-age=31536000"

@@ -20,7 +20,7 @@ from app.store import View
 from app.store.files.checkpointer import Checkpointer
 
 FIRST_NUMBER = 1001
-SHELF = 10_000
+STOCK = 10_000
 SKUS = ("tea", "mug", "pot")
 PATIENCE_S = 30.0
 
@@ -175,7 +175,7 @@ class Shop:
     def _add_products(self) -> None:
         with self.runtime.store.transaction() as tx:
             for sku in SKUS:
-                add_product(tx, {"sku": sku, "name": sku, "price": "4.50", "quantity": SHELF})
+                add_product(tx, {"sku": sku, "name": sku, "price": "4.50", "quantity": STOCK})
 
     def _send(
         self,

@@ -31,16 +31,16 @@ def main() -> None:
 def _line(kill: Kill, place: int, of: int) -> str:
     if kill.survived:
         return "The day was over before the next kill."
-    lost = "; ".join(kill.verdict.problems) or "nothing lost"
+    lost = "; ".join(kill.result.problems) or "nothing lost"
     return (
         f"kill {place} of {max(place, of)}: {kill.doing} on the way ({kill.step}) "
-        f"… recovered, {kill.verdict.orders} orders, {kill.verdict.events} events, {lost}"
+        f"… recovered, {kill.result.orders} orders, {kill.result.events} events, {lost}"
     )
 
 
 def _sum_up(kills: list[Kill], took_s: float) -> None:
     calls = Counter(kill.step.split(" ")[0] for kill in kills if not kill.survived)
-    bad = sum(1 for kill in kills if kill.verdict.problems)
+    bad = sum(1 for kill in kills if kill.result.problems)
     where = ", ".join(f"{count} at {call}" for call, count in calls.most_common())
     click.echo(f"\n{calls.total()} kills in {took_s:.0f} s: {where}.")
     click.echo(f"{bad} of them lost something." if bad else "Nothing acknowledged was lost.")

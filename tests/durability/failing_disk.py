@@ -81,7 +81,7 @@ class Clerk:
                 self.store = self._opened()
 
     def problems(self, found: dict[str, Document]) -> list[str]:
-        """What is wrong with the orders that were found."""
+        """Describe each difference between the orders found and those acknowledged."""
         problems = []
         if lost := self.kept - found.keys():
             problems.append(f"acknowledged and lost: {sorted(lost)}")

@@ -52,7 +52,7 @@ class Story:
         return moments
 
     def problem(self, found: Documents | str, promised: int) -> str:
-        """What is wrong with the documents that a store has (or the text why it has none)."""
+        """Describe the fault of a store's documents, or ""; `found` is the error if it has none."""
         if isinstance(found, str):
             return found
         after = [seq for seq, each in self._digests.items() if each == digest(found)]

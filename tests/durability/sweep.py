@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 from tests.durability.day import Shop, a_day, orders_after
 from tests.durability.disk import Disk, Step
-from tests.durability.verdict import Verdict, judge
+from tests.durability.recovery_check import CheckResult, check_recovery
 
 
 class Kill(NamedTuple):
@@ -29,7 +29,7 @@ class Kill(NamedTuple):
     number: int
     step: str
     acknowledged: int
-    verdict: Verdict
+    result: CheckResult
     survived: bool
 
     @property
@@ -51,7 +51,7 @@ def sweep(scratch: Path, first: int, step: int) -> Iterator[Kill]:
 
 
 def kill_at(folder: Path, number: int) -> Kill:
-    """Kill a process at its call of that number, and judge the data folder it leaves."""
+    """Kill a process at its call of that number, and check the data folder it leaves."""
     folder.mkdir(parents=True)
     data = folder / "data"
     sent, status = _in_a_child(lambda send: _run_day(data, number, send))
@@ -59,18 +59,18 @@ def kill_at(folder: Path, number: int) -> Kill:
     last = next((each for each in reversed(sent) if each != "done"), "")
     survived = status == 0
     assert survived or os.WTERMSIG(status) == signal.SIGKILL, f"the day ended with {status}"
-    verdict = verdict_on(data, acknowledged)
+    result = check_day(data, acknowledged)
     shutil.rmtree(folder)
-    return Kill(number, last, acknowledged, verdict, survived)
+    return Kill(number, last, acknowledged, result, survived)
 
 
-def verdict_on(data: Path, acknowledged: int) -> Verdict:
-    """The verdict on a day that ended after so many acknowledged operations."""
+def check_day(data: Path, acknowledged: int) -> CheckResult:
+    """Check the folder of a day that ended after so many acknowledged operations."""
     day = a_day()
     acceptable = [orders_after(day[:acknowledged]), orders_after(day[: acknowledged + 1])]
-    found, status = _in_a_child(lambda send: send(list(judge(data, acceptable))))
-    assert status == 0, "the judge has died"
-    return Verdict(*found[0])
+    found, status = _in_a_child(lambda send: send(list(check_recovery(data, acceptable))))
+    assert status == 0, "the check has died"
+    return CheckResult(*found[0])
 
 
 def count_calls(folder: Path) -> int:
@@ -122,13 +122,13 @@ def _in_a_child(work: Callable[[Callable[[Any], None]], object]) -> tuple[list[A
 
 def write_kill(kill: Kill) -> None:
     """Print it as a line of JSON; `read_kills` reads these."""
-    _write_line(1, [*kill[:3], list(kill.verdict), kill.survived])
+    _write_line(1, [*kill[:3], list(kill.result), kill.survived])
 
 
 def read_kills(lines: bytes) -> list[Kill]:
     """The kills that another process has printed."""
     rows = [json.loads(line) for line in lines.splitlines()]
-    return [Kill(n, call, acked, Verdict(*found), end) for n, call, acked, found, end in rows]
+    return [Kill(n, call, acked, CheckResult(*found), end) for n, call, acked, found, end in rows]
 
 
 def _write_line(fd: int, sent: Any) -> None:

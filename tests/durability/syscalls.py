@@ -14,7 +14,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.durability.sweep import Kill, verdict_on, write_kill
+from tests.durability.sweep import Kill, check_day, write_kill
 
 CALLS = ("pwrite64", "write", "fsync", "fdatasync", "rename", "unlink", "mkdir")
 """All by which a day changes the disk, by Linux's names on x86-64. Nothing is truncated in it."""
@@ -44,7 +44,7 @@ def sweep(scratch: Path, call: str, first: int, step: int) -> Iterator[Kill]:
 
 
 def kill_at(folder: Path, call: str, number: int) -> Kill:
-    """Have the kernel kill a day at its call of that number, and judge the folder it leaves."""
+    """Have the kernel kill a day at its call of that number, and check the folder it leaves."""
     folder.mkdir(parents=True)
     data = folder / "data"
     inject = f"inject={call}:signal=SIGKILL:when={number}"
@@ -57,9 +57,9 @@ def kill_at(folder: Path, call: str, number: int) -> Kill:
     survived = day.returncode == 0
     assert survived or day.returncode == -signal.SIGKILL, f"the day ended with {day.returncode}"
     acknowledged = day.stdout.count(b"done\n")
-    verdict = verdict_on(data, acknowledged)
+    result = check_day(data, acknowledged)
     shutil.rmtree(folder)
-    return Kill(number, call, acknowledged, verdict, survived)
+    return Kill(number, call, acknowledged, result, survived)
 
 
 def main(folder: str, call: str, first: str, step: str) -> None:

@@ -26,9 +26,9 @@ def swept(scratch: Path, first: int, step: int) -> list[Kill]:
 def check(kills: list[Kill]) -> None:
     """Assert that each kill left a sound shop, and that only the last process survived."""
     for kill in kills:
-        assert not kill.verdict.problems, f"kill {kill.number} ({kill.step}) while {kill.doing}"
+        assert not kill.result.problems, f"kill {kill.number} ({kill.step}) while {kill.doing}"
     assert [kill.survived for kill in kills] == [False] * (len(kills) - 1) + [True]
-    assert kills[-1].verdict.orders == 10
+    assert kills[-1].result.orders == 10
 
 
 def test_shop_survives_kills_all_over_its_day(scratch: Path) -> None:

@@ -28,7 +28,7 @@ CLIENTS = 4
 QUICK, DEEP = 30, 2_000 if EVERYTHING else 500
 IN_CHAOS = 3_000 if EVERYTHING else 400
 """Orders of each client; with `make crash` they take a minute or more."""
-SHELF = {"few": 60, "many": 1_000_000}
+STOCK = {"few": 60, "many": 1_000_000}
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ def add_products(data: Path) -> None:
     runtime: Runtime = create_app(Config(data=data)).extensions["daybook"]
     with runtime.store.transaction() as tx:
         for sku in SKUS:
-            add_product(tx, {"sku": sku, "name": sku, "price": "1.00", "quantity": SHELF[sku]})
+            add_product(tx, {"sku": sku, "name": sku, "price": "1.00", "quantity": STOCK[sku]})
     runtime.close()
 
 

@@ -84,10 +84,10 @@ class Shop(RuleBasedStateMachine):
         self.folder = tempfile.TemporaryDirectory()
         config = Config(data=Path(self.folder.name) / "data")
         self.store = JsonFileStore(config.data, COLLECTIONS)
-        self.signals = connect_handlers(config)
+        self.registry = connect_handlers(config)
         self.gateway = Simulator(config.data / "gateway")
         self.shipping = shipping_policy(config)
-        self.workshop = WorkerPool()
+        self.worker_pool = WorkerPool()
         self.orders: list[str] = []
         self.arrived: Counter[str] = Counter()
 
@@ -105,7 +105,7 @@ class Shop(RuleBasedStateMachine):
         """A restarted delivery loop knows nothing but the outbox."""
         feed, policy = self.store.change_feed(OUTBOX.name), RetryPolicy(2, 0.001)
         self.round = DeliveryLoop(
-            self.store, self.signals, policy, feed, self.workshop, with_faults=True
+            self.store, self.registry, policy, feed, self.worker_pool, with_faults=True
         )
         self.round.load_outbox()
 
@@ -158,7 +158,7 @@ class Shop(RuleBasedStateMachine):
         for _ in range(steps):
             before = self.store.position()
             self._step()
-            if self.store.position() == before and not self.workshop.partitions:
+            if self.store.position() == before and not self.worker_pool.partitions:
                 return
 
     @rule(kind=KINDS, place=PLACES)
@@ -194,7 +194,7 @@ class Shop(RuleBasedStateMachine):
                 assert recompute(view).differences == []
             self._check_payments()
         finally:
-            self.workshop.close()
+            self.worker_pool.close()
             self.store.close()
             self.folder.cleanup()
 
@@ -363,7 +363,7 @@ class LongRun(Shop):
 
 
 class LongFaultyRun(FaultyShop):
-    """As LongRun, with failing handlers."""
+    """The same as LongRun, with failing handlers."""
 
 
 TestLongRun = pytest.mark.deep(LongRun.TestCase)

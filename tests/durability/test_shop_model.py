@@ -29,7 +29,7 @@ from tests.durability.disk import Disk, Step
 from tests.durability.failing_disk import KINDS, MAX_ATTEMPTS, Before, failing_at
 
 PRICE_CENTS = 450
-SHELF = 10_000
+STOCK = 10_000
 KEY_LIFETIME_H = 24
 """How long an Idempotency-Key is remembered, in hours."""
 
@@ -182,7 +182,7 @@ class ShopBesideDict(RuleBasedStateMachine):
                 held[sku] += quantity
         for sku, quantity in held.items():
             product = self.send("GET", f"/product/{sku}")[1]
-            assert (product["quantity"], product["reserved"]) == (SHELF, quantity)
+            assert (product["quantity"], product["reserved"]) == (STOCK, quantity)
 
     @rule(hours=st.sampled_from([1, 25]))
     def let_time_pass(self, hours: int) -> None:

@@ -39,7 +39,7 @@ def test_shop_survives_a_kill_in_the_kernel(scratch: Path, call: str, report: Re
     done = subprocess.run([sys.executable, *words], cwd=ROOT, stdout=subprocess.PIPE, check=True)
     kills = read_kills(done.stdout)
     for kill in kills:
-        assert not kill.verdict.problems, f"{kill.step} {kill.number} while {kill.doing}"
+        assert not kill.result.problems, f"{kill.step} {kill.number} while {kill.doing}"
     assert kills[-1].survived
     assert kills[-1].number > MIN_CALLS.get(call, 0)
     report(len(kills) - 1, "kills in a system call")

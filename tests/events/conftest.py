@@ -82,7 +82,7 @@ class Shop:
         self.shipping = Fake("shipping")
         for event in EVENT_TYPES:
             for name in event.handled_by:
-                fake: Fake = getattr(self, name)
+                fake: Fake = getattr(self, name, Fake(name))
                 kind = (
                     SideEffectHandler(name, fake.run, fake.precheck)
                     if fake is self.notification

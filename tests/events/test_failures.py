@@ -165,7 +165,7 @@ def test_an_unknown_entry_cannot_be_discarded(shop: Shop) -> None:
 def test_failures_are_selected_by_filters(
     shop: Shop, selection: Selection, orders: list[str]
 ) -> None:
-    """By order (id or number), handler, type, error and time; oldest first."""
+    """The filters are order (id or number), handler, type, error and time; oldest first."""
     fail_once(shop, "order-1", 1001)
     fail_once(shop, "order-2", 1002)
     with shop.store.read() as view:

@@ -132,7 +132,7 @@ def test_switches_do_nothing_unless_enabled(shop: Shop) -> None:
 
 
 def test_a_slow_switch_raises_nothing(shop: Shop) -> None:
-    """It is not counted down either."""
+    """The handler runs late, and the switch is not counted down."""
     switch(shop, "notification", "slow", delay_s=1)
     event_id = shop.emit()
     with shop.store.read() as view:

@@ -1,4 +1,4 @@
-"""What holds for every route of the contract.
+"""Promises that hold for every route of the contract.
 
 The routes are read from the contract, so a new one is tested without a change here.
 """

@@ -16,7 +16,7 @@ ORDER = {"customer_name": "Ada", "items": [{"product": "notebook-a5", "quantity"
 
 
 class Answer(NamedTuple):
-    """What a client sees of a response."""
+    """The parts of a response that a client compares."""
 
     status: int
     is_repeated: bool

@@ -50,7 +50,7 @@ def test_a_wait_ends_after_its_time(client: FlaskClient) -> None:
     "preference", ["wait", "wait=0", "wait=-1", "wait=soon", "wait=\u00b2", "respond-async", ""]
 )
 def test_a_malformed_preference_is_ignored(client: FlaskClient, preference: str) -> None:
-    """As RFC 7240 asks: the response comes at once, without Preference-Applied."""
+    """The response comes at once, without Preference-Applied (RFC 7240)."""
     response = client.post("/order", json=request_for(tea=1), headers={"Prefer": preference})
     assert (response.status_code, body(response)["status"]) == (201, "placed")
     assert "Preference-Applied" not in response.headers

@@ -27,7 +27,7 @@ def refusal(*headings: str, **options: dict[str, str]) -> str:
 
 
 def test_a_field_is_read_from_the_heading_it_is_mapped_to() -> None:
-    """Not from a column with the field's own name."""
+    """The mapped column takes precedence over one with the field's own name."""
     assert read({"sku": "tea", "StockCode": "85123A"}, column={"sku": "StockCode"}) == {
         "sku": "85123A"
     }
@@ -59,12 +59,12 @@ def test_integers_are_parsed_and_other_text_is_kept(cell: str, value: object) ->
     [("true", True), ("Yes", True), ("1", True), ("FALSE", False), ("no", False), ("0", False)],
 )
 def test_booleans_are_parsed(cell: str, value: bool) -> None:
-    """In any case."""
+    """Upper and lower case make no difference."""
     assert read({"backorder": cell})["backorder"] is value
 
 
 def test_json_values_are_not_parsed() -> None:
-    """In NDJSON "5" is text, and 5 a number."""
+    """The types of NDJSON are kept: "5" is text, and 5 a number."""
     table = Table("rows.ndjson", ("quantity",), [], is_typed=True)
     reading = Columns(table, FIELDS, {}, {"backorder": "yes"})
     assert reading.read(Row(1, {"quantity": "5"})) == {"quantity": "5", "backorder": True}
@@ -97,7 +97,7 @@ def test_a_required_field_needs_a_column_or_a_default() -> None:
 
 
 def test_a_duplicate_heading_is_refused() -> None:
-    """It is ambiguous."""
+    """A file in which two columns have the same heading is ambiguous."""
     assert refusal("sku", "sku") == "rows.csv has more than one column 'sku'."
 
 

@@ -50,7 +50,7 @@ def orders(runtime: Runtime) -> list[Document]:
 
 
 def test_rows_of_one_reference_are_one_order(runtime: Runtime, file: Path) -> None:
-    """In any order; a product may occur twice, and each line keeps its price."""
+    """Rows come in any order; a product may occur twice, and each line keeps its price."""
     result = run_import(
         runtime, file, "A1,Ada,tea,2,4.00,", "B2,Bo,tea,1,,", "A1,,tea,1,5,", "A1,,mug,1,,"
     )
@@ -65,7 +65,7 @@ def test_rows_of_one_reference_are_one_order(runtime: Runtime, file: Path) -> No
 
 
 def test_an_imported_order_records_its_reference(runtime: Runtime, file: Path) -> None:
-    """In its history and by the reference; it emits order.placed."""
+    """Its history and its reference show the import; it emits order.placed."""
     run_import(runtime, file, "A1,Ada,tea,2,,")
     (order,) = orders(runtime)
     assert order["history"][0]["detail"] == "imported, reference A1"
@@ -104,7 +104,7 @@ def test_customer_and_date_are_those_of_the_first_row(runtime: Runtime, file: Pa
 
 
 def test_a_second_import_adds_nothing(runtime: Runtime, file: Path) -> None:
-    """Not even an order that was deleted since, or that differs in the file now."""
+    """An order that was deleted since, or that differs in the file now, is not added again."""
     run_import(runtime, file, "A1,Ada,tea,1,,", "B2,Bo,tea,1,,")
     with runtime.store.transaction() as tx:
         delete_order(tx, "1001")

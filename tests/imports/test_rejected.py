@@ -19,7 +19,7 @@ def written(folder: Path, *rows: Row) -> list[list[str]]:
 
 
 def test_rejected_rows_are_sorted_by_line_with_their_reason(tmp_path: Path) -> None:
-    """As they are in the file; the line and reason of an earlier rejection are replaced."""
+    """The cells are kept; the line and reason of an earlier rejection are replaced."""
     rows = written(
         tmp_path,
         Row(9, {"line": "3", "sku": "mug", "name": "Mug, blue"}),

@@ -123,7 +123,7 @@ EVENTS = {
 def test_each_event_has_its_mail(
     notifier: Notifier, transport: RecordingTransport, template: str, subject: str, line: str
 ) -> None:
-    """In both forms, and signed with the name of the shop."""
+    """Text and HTML have the message, and the name of the shop below it."""
     notifier.on_event(EVENTS[template])
     message = parsed(transport.sent[0].data)
     assert message["Subject"] == subject
@@ -155,7 +155,7 @@ def test_the_receipt_is_attached(notifier: Notifier, transport: RecordingTranspo
 
 
 def test_a_mail_links_to_the_page_of_the_order(transport: RecordingTransport) -> None:
-    """If the shop has an address and the order a page; not for a deleted order."""
+    """A mail has the link if the shop has an address and the order a page that still exists."""
     linking = Notifier(
         transport, "Daybook <shop@localhost>", enabled=MAILS, url="https://tea.example"
     )
@@ -189,7 +189,7 @@ def test_the_same_event_makes_the_same_mail(
 
 
 def test_text_outside_ascii_is_encoded(transport: RecordingTransport) -> None:
-    """In addresses, names, subjects and text."""
+    """Addresses, names, subjects and text are encoded."""
     sender = "Tête-à-thé <shop@localhost>"
     notifier = Notifier(transport, sender, enabled=MAILS, manager="boß@localhost")
     tea = TEA | {"name": "抹茶 " * 30}
@@ -210,7 +210,7 @@ def test_text_outside_ascii_is_encoded(transport: RecordingTransport) -> None:
 
 
 def test_markup_in_typed_text_is_escaped(notifier: Notifier, transport: RecordingTransport) -> None:
-    """In the HTML; the plain text has it as typed."""
+    """The HTML has it escaped; the plain text has it as typed."""
     typed = "<script>alert('&')</script>"
     notifier.on_event(about(customer_name=typed, items=[TEA | {"name": typed}]))
     message = parsed(transport.sent[0].data)

@@ -45,7 +45,7 @@ class TestConversation:
         assert mail.get_content().splitlines() == ["Dear", ".", ".. Ann,"]
 
     def test_an_address_outside_ascii_is_sent_in_utf8(self, mail_server: MailServer) -> None:
-        """By SMTPUTF8 (RFC 6531), if the server has it."""
+        """SMTPUTF8 (RFC 6531) is used if the server has it."""
         Smtp(mail_server.url).send(mail_to("zoë@example.com"))
         assert "To: zoë@example.com" in mail_server.raw()[-1].decode()
 
@@ -100,7 +100,7 @@ class TestConnectionPool:
     """Connections are reused for a short time."""
 
     def test_successive_mails_share_a_connection(self, mail_server: MailServer) -> None:
-        """Also after a refused mail; each mail arrives whole and once."""
+        """A refused mail does not end the connection; each mail arrives whole and once."""
         smtp, before = Smtp(mail_server.url), len(mail_server.raw())
         smtp.send(mail_to("one@example.com"))
         with pytest.raises(Refused):
@@ -245,7 +245,7 @@ class TestShop:
     def test_a_mail_refused_for_good_is_in_failure_json(
         self, client: FlaskClient, settled: Settled
     ) -> None:
-        """After one attempt, with the server's response."""
+        """The entry appears after one attempt, with the server's response."""
         delivery = self.order(client, settled, "never@example.com")
         assert (delivery["state"], delivery["attempts"]) == ("dead", 1)
         [failure] = read(client, "/failure")["failures"]

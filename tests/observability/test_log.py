@@ -164,7 +164,7 @@ def test_entries_below_the_level_are_not_written() -> None:
 
 
 def test_queued_entries_are_written_at_close() -> None:
-    """In the order in which they were logged."""
+    """Lines are written in the order in which they were logged."""
     log, stream = Log(), LogStream()
     log.open(stream, format_json, logging.INFO)
     log.start()

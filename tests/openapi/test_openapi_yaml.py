@@ -28,7 +28,7 @@ from tests.over_http import body, place, request_for
 
 FILE = Path(__file__).parents[2] / "openapi.yaml"
 PAGES = ("web.", "docs.", "observability.metrics")
-"""What is not for clients of the API."""
+"""Prefixes of endpoints that are not for clients of the API."""
 
 
 @pytest.fixture

@@ -49,7 +49,7 @@ def test_the_api_key_is_one_variable(client: FlaskClient) -> None:
 
 
 def test_an_order_is_placed_first_and_deleted_last(client: FlaskClient) -> None:
-    """So the collection runs from top to bottom, and later requests use the new order's id."""
+    """The collection runs from top to bottom, and later requests use the new order's id."""
     orders = [each["name"] for each in requests(read(client, "/postman.json")["item"][0])]
     assert (orders[0], orders[-1]) == ("post_order", "delete_order")
     script = json.dumps(read(client, "/postman.json")["item"][0]["item"][0]["event"])

@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from app.store import Document
 from tests.notification.conftest import MailServer
-from tests.processes.readers import CARRIER_SECRET, Shelf
+from tests.processes.readers import CARRIER_SECRET, Prices
 from tests.processes.reconciliation import fill_catalogue
 from tests.processes.servers import Server
 
@@ -26,7 +26,7 @@ SETTINGS = {
     "RETRY_ATTEMPTS": "30",
     "RETRY_WAIT": "0.01",
 }
-SHELF: Shelf = {f"book-{n:02}": Decimal(5 + n) for n in range(BOOKS)}
+PRICES: Prices = {f"book-{n:02}": Decimal(5 + n) for n in range(BOOKS)}
 CATALOGUE: list[Document] = [
     {
         "sku": sku,
@@ -36,7 +36,7 @@ CATALOGUE: list[Document] = [
         "low_stock_threshold": 3,
         "backorder": place % 2 == 0,
     }
-    for place, (sku, price) in enumerate(SHELF.items())
+    for place, (sku, price) in enumerate(PRICES.items())
 ]
 """Every second book has `backorder`."""
 

@@ -24,7 +24,7 @@ CARRIER_SECRET = "whsec_" + "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 METHODS = 16 * ["approve"] + 2 * ["decline"] + ["timeout"]
 PATCH = {"Content-Type": "application/merge-patch+json"}
 
-Shelf = dict[str, Decimal]
+Prices = dict[str, Decimal]
 """The price of each book by sku."""
 
 
@@ -40,8 +40,8 @@ class Bought:
     was_sent: bool = False
     events: Counter[str] = field(default_factory=lambda: Counter({"order.placed": 1}))
 
-    def total(self, shelf: Shelf) -> Decimal:
-        return sum((n * shelf[sku] for sku, n in self.lines.items()), Decimal())
+    def total(self, prices: Prices) -> Decimal:
+        return sum((n * prices[sku] for sku, n in self.lines.items()), Decimal())
 
 
 class Reader:
@@ -50,11 +50,11 @@ class Reader:
     `did` counts its actions, and those that were refused.
     """
 
-    def __init__(self, name: str, server: Server, shelf: Shelf, orders: int) -> None:
+    def __init__(self, name: str, server: Server, prices: Prices, orders: int) -> None:
         self.bought: list[Bought] = []
         self.delivered: Counter[str] = Counter()
         self.did: Counter[str] = Counter()
-        self._name, self._shelf, self._orders = name, shelf, orders
+        self._name, self._prices, self._orders = name, prices, orders
         self._random = Random(name)
         self._connection = HTTPConnection("127.0.0.1", server.port, timeout=PATIENCE_S)
         self._keys = 0
@@ -100,7 +100,7 @@ class Reader:
             for short in order["short"]:
                 self._restock(short["product"])
         bought = Bought(order["order_id"], order["number"], method, lines)
-        assert Decimal(order["total_amount"]) == bought.total(self._shelf)
+        assert Decimal(order["total_amount"]) == bought.total(self._prices)
         self.bought.append(bought)
 
     def _change(self, bought: Bought) -> None:
@@ -192,15 +192,15 @@ class Reader:
         return status == 409
 
     def _some_book(self) -> str:
-        return self._random.choice(sorted(self._shelf))
+        return self._random.choice(sorted(self._prices))
 
     def _some_lines(self) -> Counter[str]:
-        skus = self._random.sample(sorted(self._shelf), self._random.randint(1, 4))
+        skus = self._random.sample(sorted(self._prices), self._random.randint(1, 4))
         return Counter({sku: self._random.randint(1, 4) for sku in skus})
 
     def _as_items(self, lines: Counter[str]) -> list[dict[str, Any]]:
         return [
-            {"product": sku, "quantity": n, "amount": str(self._shelf[sku])}
+            {"product": sku, "quantity": n, "amount": str(self._prices[sku])}
             for sku, n in lines.items()
         ]
 

@@ -19,7 +19,7 @@ from app.billing.simulator import Simulator
 from app.events.dispatch.worker_pool import MAX_UNACKNOWLEDGED
 from app.store import Document
 from tests.cli import shell
-from tests.processes.bookshop import SHELF, START, Shop
+from tests.processes.bookshop import PRICES, START, Shop
 from tests.processes.readers import Bought, Reader
 from tests.processes.reconciliation import FIRST_NUMBER, documents_in, open_store
 from tests.processes.servers import wait_for
@@ -46,7 +46,9 @@ def shop(tmp_path: Path) -> Iterator[Shop]:
 @pytest.mark.parametrize("seed", [SEED])
 def test_a_bookshop_loses_nothing_when_it_is_killed_ten_times(shop: Shop, seed: int) -> None:
     """Stock, payments, numbers and mails agree with what was acknowledged to the clients."""
-    readers = [Reader(f"{seed}-{n}", shop.server, SHELF, ORDERS // READERS) for n in range(READERS)]
+    readers = [
+        Reader(f"{seed}-{n}", shop.server, PRICES, ORDERS // READERS) for n in range(READERS)
+    ]
     with ThreadPoolExecutor(READERS) as threads:
         runs = [threads.submit(reader.run) for reader in readers]
         _kill_at_random_points(shop, readers, runs, Random(seed))
@@ -95,7 +97,7 @@ def _check_order(each: Bought, order: Document | None, events: list[Document]) -
     else:
         assert order["number"] == each.number
         assert Counter({li["product"]: li["quantity"] for li in order["items"]}) == each.lines
-        assert Decimal(order["total_amount"]) == each.total(SHELF)
+        assert Decimal(order["total_amount"]) == each.total(PRICES)
         if each.state == "open":
             assert order["status"] in ("confirmed", "backordered", "cancelled", "failed"), order
         else:
@@ -124,7 +126,7 @@ def _check_stock(
     shop: Shop, readers: list[Reader], bought: list[Bought], orders: dict[str, Document]
 ) -> None:
     """On hand is start + deliveries − shipped; reserved is the sum of confirmed orders."""
-    on_hand = Counter(dict.fromkeys(SHELF, START))
+    on_hand = Counter(dict.fromkeys(PRICES, START))
     reserved: Counter[str] = Counter()
     for reader in readers:
         on_hand.update(reader.delivered)
@@ -156,7 +158,7 @@ def _check_payments(shop: Shop, bought: list[Bought], orders: dict[str, Document
     for each in bought:
         order = orders.get(each.order_id)
         is_kept = each.was_sent or (order and order["status"] in ("confirmed", "backordered"))
-        owed = each.total(SHELF) if is_kept and each.method != "decline" else Decimal()
+        owed = each.total(PRICES) if is_kept and each.method != "decline" else Decimal()
         assert balance[each.order_id] == owed, (each, order)
 
 

@@ -84,7 +84,7 @@ def test_an_order_placed_during_a_stop_is_in_the_readable_files(data: Path, serv
 
 
 def test_after_a_stop_the_readable_files_have_every_order(data: Path, serve: Serve) -> None:
-    """Even an order that was answered just before the stop."""
+    """An order that was answered just before the stop is in orders.json, too."""
     server = serve()
     for _ in range(8):
         status, order = server.request("POST", "/order", ORDER)

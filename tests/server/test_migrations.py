@@ -81,6 +81,6 @@ def test_a_folder_of_the_first_version_opens(app: Flask, folder: Path) -> None:
 def test_a_migration_step_is_idempotent(document: Document) -> None:
     """An interrupted upgrade starts again from the first step."""
     name = "orders" if "order_id" in document else "products"
-    for step in MIGRATIONS:
-        upgraded = step[name](document)
-        assert step[name](upgraded) == upgraded != document
+    for migrate in (step[name] for step in MIGRATIONS if name in step):
+        upgraded = migrate(document)
+        assert migrate(upgraded) == upgraded != document

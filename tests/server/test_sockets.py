@@ -125,7 +125,7 @@ def test_a_stop_serves_every_connected_client(
 
 
 def test_a_stop_accepts_no_new_client(listeners: list[socket.socket]) -> None:
-    """Not even into the kernel's queue; after the sockets are closed, a client is refused."""
+    """The kernel queues no new client; after the sockets are closed, a client is refused."""
     stop_accepting(listeners)
     address = listeners[0].getsockname()
     with socket.socket() as client:

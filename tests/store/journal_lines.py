@@ -24,7 +24,7 @@ def journal_of(folder: Path, names: str) -> list[int]:
 
 
 def two_segments(folder: Path, names: str) -> list[int]:
-    """As `journal_of`, with a second, empty segment after the last order."""
+    """Do as `journal_of`, and add a second, empty segment after the last order."""
     starts = journal_of(folder, names)
     store = JsonFileStore(folder, COLLECTIONS)
     with store.exclusive_write():

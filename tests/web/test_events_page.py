@@ -156,7 +156,7 @@ def test_an_unknown_event_is_not_found(client: FlaskClient) -> None:
 
 @pytest.mark.usefixtures("catalogue")
 def test_a_fault_switch_is_set_and_cleared(client: FlaskClient, settled: Settled) -> None:
-    """As through the API; limited to one order when its number is given."""
+    """The form sets the switch of the API, for one order only when its number is given."""
     place(client, tea=1)
     settled()
     typed = {"handler": "billing", "mode": "fail", "times": "2", "order": "1001"}

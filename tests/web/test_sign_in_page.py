@@ -170,7 +170,7 @@ def test_the_shop_shows_a_signed_in_user(app: Flask, catalogue: dict[str, str]) 
 def test_a_shop_without_keys_and_users_needs_no_sign_in(
     client: FlaskClient, catalogue: dict[str, str]
 ) -> None:
-    """This machine may do everything."""
+    """Local requests may open every page."""
     place(client, tea=1)
     assert client.get("/desk", headers=BROWSER).status_code == 200
     assert "Sign out" not in client.get("/desk").text

@@ -2,9 +2,8 @@
 
 from collections import deque
 
-import pytest
+from freezegun import freeze_time
 
-from app.events.dispatch import inbox as inbox_module
 from app.events.dispatch.inbox import MAX_READ_PER_ITERATION, Inbox
 from tests.events.conftest import Shop
 
@@ -52,17 +51,16 @@ def test_own_changes_are_not_counted_as_foreign() -> None:
     assert inbox.foreign_events == 1
 
 
-def test_it_measures_how_long_the_oldest_key_has_waited(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_measures_how_long_the_oldest_key_has_waited() -> None:
     """An unread backlog counts as overdue."""
-    now = 100.0
-    monkeypatch.setattr(inbox_module, "monotonic", lambda: now)
-    inbox = Inbox(FakeFeed([str(n) for n in range(MAX_READ_PER_ITERATION + 1)], ["late"]))
-    assert inbox.overdue_s() == 0.0
-    inbox.take(0.0)
-    now = 104.0
-    assert inbox.overdue_s() == 4.0
-    inbox.take(0.0)
-    assert inbox.overdue_s() == 0.0
+    with freeze_time() as clock:
+        inbox = Inbox(FakeFeed([str(n) for n in range(MAX_READ_PER_ITERATION + 1)], ["late"]))
+        assert inbox.overdue_s() == 0.0
+        inbox.take(0.0)
+        clock.tick(4)
+        assert inbox.overdue_s() == 4.0
+        inbox.take(0.0)
+        assert inbox.overdue_s() == 0.0
 
 
 def test_every_delivery_of_a_burst_is_made(shop: Shop) -> None:

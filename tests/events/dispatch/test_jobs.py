@@ -114,7 +114,7 @@ def test_a_clock_that_goes_back_repeats_nothing(store: JsonFileStore) -> None:
 def test_the_hour_is_in_the_time_zone_of_the_shop(
     store: JsonFileStore, at: time, before: str, after: str
 ) -> None:
-    """In summer, in winter, and when the clocks change."""
+    """The local time of day holds in summer, in winter, and when the clocks change."""
     run(store, before, job(BERLIN, at))
     run(store, before, job(BERLIN, at))
     assert done(store) == {}

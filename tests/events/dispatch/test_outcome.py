@@ -94,7 +94,7 @@ def test_the_outcome_depends_on_error_and_attempt(
 
 
 def test_an_outage_is_held_once_the_breaker_is_open() -> None:
-    """Even the last attempt is held: an outage must not fill failure.json."""
+    """The last attempt is held too: an outage must not fill failure.json."""
     breaker = Breaker()
     outcomes = [decide(OSError("down"), 3, RetryPolicy(3, 0.1), breaker).kind for _ in range(8)]
     assert outcomes == [*["dead"] * (OUTAGES_TO_OPEN - 1), *["held"] * (8 - OUTAGES_TO_OPEN + 1)]

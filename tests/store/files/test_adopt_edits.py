@@ -321,7 +321,7 @@ class TestNumbers:
         assert f"counters.json{'' if reason[0] == ':' else ', '}{reason}" in str(refused.value)
 
     def test_counter_may_be_raised(self, shop: Path, open_store: OpenStore) -> None:
-        """So may an order be added by hand, with the counter that its number needs."""
+        """An order may be added by hand, with the counter that its number needs."""
         store = open_store()
         checkpoint(store)
         store.close()

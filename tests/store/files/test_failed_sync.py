@@ -38,7 +38,7 @@ def after_power_loss(disk: UnreliableDisk, tmp_path: Path) -> AfterPowerLoss:
 def test_acknowledged_orders_survive_power_loss(
     open_store: OpenStore, after_power_loss: AfterPowerLoss
 ) -> None:
-    """What was acknowledged was synced; the simulated disk loses everything else."""
+    """Every acknowledged order was synced; the simulated disk loses everything else."""
     store = open_store()
     put_orders(store, order("a"))
     put_orders(store, order("b"))
@@ -57,7 +57,7 @@ def test_failed_sync_is_not_acknowledged(open_store: OpenStore, disk: Unreliable
 def test_writing_goes_on_after_a_failed_sync(
     open_store: OpenStore, disk: UnreliableDisk, after_power_loss: AfterPowerLoss
 ) -> None:
-    """What is acknowledged after a failure is safe, although a second sync succeeds falsely."""
+    """Orders acknowledged after a failure are safe, although a second sync succeeds falsely."""
     store = open_store()
     put_orders(store, order("a"))
     disk.fail_syncs(1)
@@ -96,7 +96,7 @@ def test_process_that_opens_after_a_failed_sync_makes_it_good(
 def test_process_that_follows_after_a_failed_sync_makes_it_good(
     open_store: OpenStore, disk: UnreliableDisk, after_power_loss: AfterPowerLoss
 ) -> None:
-    """So does a process that follows to a segment in which another's sync failed."""
+    """A process that follows to a segment in which another's sync failed rewrites its lines."""
     store, follower = open_store(), open_store()
     put_orders(store, order("a"))
     Checkpointer(store).checkpoint()

@@ -89,7 +89,7 @@ class TestOldShop:
         assert migrate(folder, NEW_COLLECTIONS, MIGRATIONS) is None
 
     def test_a_copy_of_the_old_folder_is_kept(self, folder: Path, open_store: OpenStore) -> None:
-        """As a folder that the older version opens."""
+        """The copy is a data folder that the older version opens."""
         before = files_of(folder)
         migrate(folder, NEW_COLLECTIONS, MIGRATIONS)
         copy = folder / "before-upgrade-to-2"

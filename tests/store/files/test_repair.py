@@ -273,7 +273,7 @@ def test_lost_line_about_files_is_a_lost_entry(folder: Path, open_store: OpenSto
 
 
 def test_lost_text_that_is_no_entry_skips_numbers(folder: Path, open_store: OpenStore) -> None:
-    """It may have been an entry."""
+    """Text that cannot be read may have been an entry, so a thousand numbers are skipped."""
     numbered(folder, "abc")
     path = segments(folder)[-1]
     before = path.read_bytes()

@@ -1,4 +1,4 @@
-"""Judges a data folder after a crash, by a start and the delivery of all events."""
+"""Checks a data folder after a crash, by a start and the delivery of all events."""
 
 import json
 from pathlib import Path
@@ -16,7 +16,7 @@ from app.store.files.tools.verify import verify
 from tests.durability.day import MEND, REPLAY, Operation, Orders, Shop
 
 
-class Verdict(NamedTuple):
+class CheckResult(NamedTuple):
     """The findings; the folder is sound when `problems` is empty."""
 
     orders: int
@@ -24,7 +24,7 @@ class Verdict(NamedTuple):
     problems: list[str]
 
 
-def judge(data: Path, acceptable: list[Orders]) -> Verdict:
+def check_recovery(data: Path, acceptable: list[Orders]) -> CheckResult:
     """Start the shop, deliver what is left, and compare the orders with those acceptable."""
     problems = [f"before the start: {each.text}" for each in _findings(data) if not each.heals]
     problems += _unreadable_files(data)
@@ -42,7 +42,7 @@ def judge(data: Path, acceptable: list[Orders]) -> Verdict:
         shop.close()
     problems += [f"in the end: {each.text}" for each in _findings(data)]
     problems += _unreadable_files(data)
-    return Verdict(orders, events, problems)
+    return CheckResult(orders, events, problems)
 
 
 def _finish_the_deliveries(shop: Shop) -> None:
