@@ -20,8 +20,7 @@ def serve(runtime: Runtime, *, sample: bool) -> None:
     tls.refuse_unusable(config)
     runtime.migrate()  # once, before each worker would start it
     refuse_unprotected_remote_access(runtime.store, config)
-    # A large folder is no new shop. The workers open it anyway, each after its fork, and report what
-    # is wrong with it.
+    # A large folder is no new shop. The workers open it anyway, each after its fork.
     is_new = sample and is_small(config.data)
     added = add_sample(runtime.store, config.currency) if is_new else 0
     runtime.close()

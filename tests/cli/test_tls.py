@@ -42,7 +42,7 @@ def url(certificate: Certificate, tmp_path_factory: pytest.TempPathFactory) -> I
     port = free_port()
     settings = {"PORT": str(port), "WORKERS": "1", "TRUSTED_HOSTS": "127.0.0.1,shop.example"}
     data = tmp_path_factory.mktemp("data")
-    process = shell.start(data / "new", "serve", **settings, **certificate.settings)
+    process = shell.start(data / "new", "serve", "--sample", **settings, **certificate.settings)
     url = f"https://127.0.0.1:{port}"
     try:
         with client_of(certificate) as client:
@@ -115,7 +115,9 @@ def test_heads_that_are_too_large_are_refused_by_http_2_too(
 def test_without_tls_there_is_no_strict_transport_security(tmp_path: Path) -> None:
     """A shop by plain HTTP would shut itself out."""
     port = free_port()
-    process = shell.start(tmp_path / "data", "serve", PORT=str(port), TRUSTED_HOSTS="shop.example")
+    process = shell.start(
+        tmp_path / "data", "serve", "--sample", PORT=str(port), TRUSTED_HOSTS="shop.example"
+    )
     headers = {"Host": "shop.example"}
     try:
         with httpx.Client(trust_env=False, headers=headers) as client:
@@ -150,7 +152,9 @@ def test_an_unusable_certificate_is_reported_at_the_start(
     certificate = Certificate(tmp_path / "tls")
     sentence = spoil(certificate)
     settings = certificate.settings
-    code, out, err = shell.run(tmp_path / "data", "serve", PORT=str(free_port()), **settings)
+    code, out, err = shell.run(
+        tmp_path / "data", "serve", "--sample", PORT=str(free_port()), **settings
+    )
     assert (code, out) == (2, "")
     assert err.startswith(f"Error: {sentence}")
     assert err.count("\n") == 1
@@ -160,6 +164,6 @@ def test_an_unusable_certificate_is_reported_at_the_start(
 def test_a_certificate_without_its_key_is_reported(
     tmp_path: Path, certificate: Certificate
 ) -> None:
-    code, _, err = shell.run(tmp_path / "data", "serve", TLS_CERT=str(certificate.file))
+    code, _, err = shell.run(tmp_path / "data", "serve", "--sample", TLS_CERT=str(certificate.file))
     assert code == 2
     assert err == "Error: Set DAYBOOK_TLS_CERT and DAYBOOK_TLS_KEY both, or none of them.\n"
