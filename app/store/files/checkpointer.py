@@ -153,8 +153,7 @@ class Checkpointer:
             self._replaced.update(snapshot.base)
 
     def _write_file(self, collection: Collection, snapshot: Snapshot) -> FileRecord:
-        name = collection.name
-        base = snapshot.base[name]
+        name, base = collection.name, snapshot.base[collection.name]
         if base.fingerprint() != base.record.fingerprint:
             raise Damaged(
                 f"{name}.json was damaged or written to while the service ran. Stop the service; "

@@ -126,8 +126,7 @@ class Replica:
         for memtable in self.tables.memtables[:-1]:
             for name, documents in memtable.items():
                 changes[name].update(documents)
-        last_segment = self.wal.segment.number - 1
-        return Snapshot(self.wal.seq, last_segment, dict(self.tables.base), changes)
+        return Snapshot(self.wal.seq, self.wal.segment.number - 1, dict(self.tables.base), changes)
 
     def use_published_files(self, last_segment: int) -> None:
         """Open the files of this segment's header, and drop memtables up to `last_segment`.

@@ -87,7 +87,6 @@ def initialise(folder: Path, collections: Iterable[Collection], schema: int = 0)
     `schema` is the version of the documents in a new log. The caller holds store.lock. Raises
     Invalid when such a file breaks the rules.
     """
-    journal = folder / "journal"
     with translating_os_errors("opening the data folder"):
         headers = read_headers(folder)
         known = {name for header in headers for name in header.files}
@@ -98,7 +97,7 @@ def initialise(folder: Path, collections: Iterable[Collection], schema: int = 0)
             with suppress(PermissionError):  # then another user created the folder
                 sync_folder(folder.parent)
             sync_folder(folder)
-            create_segment(journal, Header(1, 0, files, schema)).close()
+            create_segment(folder / "journal", Header(1, 0, files, schema)).close()
 
 
 def open_folder(folder: Path, collections: Iterable[Collection]) -> OpenedFolder:

@@ -51,8 +51,7 @@ class JsonView:
 
     def find(self, collection: str, where: Where = None, **options: Any) -> Page:
         """See View.find; `options` are the other members of a Query."""
-        query = Query(where, **options)
-        return self._tables.find(collection, query, self._staged_in(collection))
+        return self._tables.find(collection, Query(where, **options), self._staged_in(collection))
 
     def count(
         self, collection: str, where: Where = None, *, low: str = "", high: str | None = None
