@@ -94,6 +94,14 @@ def test_missing_permission_names_the_file(
     assert get_order(open_store(), "a") == order("a")
 
 
+def test_folder_that_lost_its_journal_is_refused(known: Path, open_store: OpenStore) -> None:
+    """It is not taken for a fresh clone: orders of the journal would be gone without a word."""
+    for segment in segments(known.parent):
+        segment.unlink()
+    with pytest.raises(Damaged, match="All segments of journal/ are missing"):
+        open_store()
+
+
 def test_network_file_system_is_refused(folder: Path) -> None:
     """Where locks do not hold the start is refused, with the setting to change."""
     prepare_folder(folder)

@@ -53,6 +53,26 @@ def test_missing_segment_is_reported(folder: Path, open_store: OpenStore) -> Non
     assert sorted(all_orders(open_store())) == ["a", "c"]
 
 
+def test_journal_that_is_gone_is_reported_and_rebuilt(folder: Path, open_store: OpenStore) -> None:
+    """The files of the last checkpoint are kept, and numbers continue far above the known ones."""
+    store = open_store()
+    with store.transaction() as tx:
+        tx.next_number("order", 1001)
+    put_orders(store, order("a"))
+    checkpoint(store)
+    put_orders(store, order("b"))
+    store.close()
+    for segment in segments(folder):
+        segment.unlink()
+    report = repair_journal(folder, COLLECTIONS)
+    assert report is not None
+    assert "All segments of journal/ are missing" in report.lost[0].text
+    store = open_store()
+    assert sorted(all_orders(store)) == ["a"]
+    with store.transaction() as tx:
+        assert tx.next_number("order") == 1001 + 100_000 + 1
+
+
 def test_file_without_a_record_is_taken_as_it_is_and_reported(
     folder: Path, open_store: OpenStore
 ) -> None:

@@ -31,6 +31,8 @@ from app.store.files.wal.segment import Segment, create_segment, read_header, se
 
 SMALL_FOLDER_MAX_BYTES = 1 << 20
 
+JOURNAL_LOST = "All segments of journal/ are missing, with the changes since the last checkpoint."
+
 
 class OpenedFolder(NamedTuple):
     """The first segment to read, and the checkpoint files.
@@ -81,13 +83,24 @@ def is_small(folder: Path) -> bool:
         return sum(path.stat().st_size for path in paths) <= SMALL_FOLDER_MAX_BYTES
 
 
+def has_lost_journal(folder: Path) -> bool:
+    """Whether no segment is left of a folder on which a store has run.
+
+    The lock files of the leader and of checkpoints appear after the first segment, and stay.
+    """
+    locks = (folder / "leader.lock", folder / "checkpoint.lock")
+    return not segment_numbers(folder / "journal") and any(lock.exists() for lock in locks)
+
+
 def initialise(folder: Path, collections: Iterable[Collection], schema: int = 0) -> None:
     """Create the log if there is none, and adopt files without a record in it.
 
     `schema` is the version of the documents in a new log. The caller holds store.lock. Raises
-    Invalid when such a file breaks the rules.
+    Invalid when such a file breaks the rules, Damaged when all segments of the log were removed.
     """
     with translating_os_errors("opening the data folder"):
+        if has_lost_journal(folder):
+            raise Damaged(f"{JOURNAL_LOST} Restore a backup, or run `flask check --repair`.")
         headers = read_headers(folder)
         known = {name for header in headers for name in header.files}
         new = [each for each in collections if each.name not in known]

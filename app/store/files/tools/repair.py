@@ -25,7 +25,7 @@ import orjson
 
 from app.store import Collection
 from app.store.files.folder.external_files import read_external_file
-from app.store.files.folder.open import open_file
+from app.store.files.folder.open import JOURNAL_LOST, open_file
 from app.store.files.memory.transaction import COUNTERS, LAST_ID
 from app.store.files.snapshot.writer import publish, write_next
 from app.store.files.tools.exclusive_access import exclusive_access
@@ -37,6 +37,10 @@ from app.store.files.wal.segment import create_segment, remove_segments, segment
 
 NUMBERS_SKIPPED = 1_000
 """For each lost entry and series: more numbers than one transaction issues."""
+
+ENTRIES_OF_A_JOURNAL = 100
+"""Lost entries that a missing journal counts as: it holds fewer than 100,000 orders, because a
+checkpoint removes its segments."""
 
 _SEQ = re.compile(rb'"seq":(\d+),')
 _ID = re.compile(r"[0-9a-f]{8}-[0-9a-f-]{27}")
@@ -94,7 +98,7 @@ def replace_journal(
     the old segments are removed. Raises OSError.
     """
     journal = folder / "journal"
-    newest = segment_numbers(journal)[-1]
+    newest = max(segment_numbers(journal), default=0)
     create_segment(journal, Header(newest + 1, last, records, schema)).close()
     publish(folder, collections)
     remove_segments(journal, newest)
@@ -120,8 +124,12 @@ def _read_all(journal: Journal) -> _ReadableJournal:
     between = range(min(known, default=0) + 1, max(known, default=0))
     missing = sorted({*between} - {*lines, *lost_seqs})
     lost.extend(Fault("journal/", 0, f"Transaction {seq} is missing.") for seq in missing)
+    lost_entries = len(lost_seqs) + len(missing)
+    if not journal.segments:
+        lost.append(Fault("journal/", 0, JOURNAL_LOST))
+        lost_entries = ENTRIES_OF_A_JOURNAL
     transactions = [line for _, line in sorted(lines.items())]
-    return _ReadableJournal(journal.headers, transactions, lost, len(lost_seqs) + len(missing))
+    return _ReadableJournal(journal.headers, transactions, lost, lost_entries)
 
 
 def _describe(text: bytes) -> str:

@@ -15,7 +15,12 @@ from app.store import Collection
 from app.store.files.disk.filesystem import translating_os_errors
 from app.store.files.disk.locks import ProcessLock
 from app.store.files.folder.external_files import read_external_file
-from app.store.files.folder.open import find_record, open_file
+from app.store.files.folder.open import (
+    JOURNAL_LOST,
+    find_record,
+    has_lost_journal,
+    open_file,
+)
 from app.store.files.memory.transaction import COUNTERS
 from app.store.files.snapshot.checkpoint_file import HEAD, CheckpointFile, path_of
 from app.store.files.tools.journal_reader import Fault, Journal
@@ -52,6 +57,8 @@ def verify(
         if len(journal.headers) == len(journal.segments):
             documents = sum(_verify_file(folder, journal.headers, file, faults) for file in files)
     faults.extend(journal.faults())
+    if has_lost_journal(folder):
+        faults.append(Fault("journal/", 0, JOURNAL_LOST))
     transactions = sum(segment.sound_part.transactions for segment in journal.segments)
     return VerifyReport(len(files), documents, len(journal.segments), transactions, faults)
 
