@@ -11,6 +11,7 @@ from flask.testing import FlaskClient
 from freezegun import freeze_time
 from werkzeug.test import TestResponse
 
+from app.auth.keys import create_key
 from app.config import Config
 from app.http.requests.idempotency import (
     IDEMPOTENCY,
@@ -66,6 +67,22 @@ def test_quotes_and_trailing_slash_do_not_make_another_key(
     client.post("/order", json=request_for(tea=1), headers=KEY)
     client.post(path, json=request_for(tea=1), headers={"Idempotency-Key": key})
     assert orders(client) == 1
+
+
+def test_a_key_is_its_callers_own(app: Flask, client: FlaskClient) -> None:
+    """Two tills with the same key and body place an order each; each gets its own repeated."""
+    with app.extensions["daybook"].store.transaction() as tx:
+        tills = [create_key(tx, f"till {n}", "clerk") for n in (1, 2)]
+        tills.append(create_key(tx, "till 2", "manager"))
+
+    def order(till: str) -> TestResponse:
+        headers = KEY | {"Authorization": f"Bearer {till}"}
+        return client.post("/order", json=request_for(tea=1), headers=headers)
+
+    first, again = ([order(till) for till in tills] for _ in range(2))
+    assert [each.status_code for each in first] == [201, 201, 201]
+    assert len({each.data for each in first}) == 3
+    assert [each.data for each in again] == [each.data for each in first]
 
 
 def test_the_same_key_with_another_body_is_refused(client: FlaskClient) -> None:
@@ -164,5 +181,5 @@ def test_a_key_expires_after_24_hours(app: Flask, client: FlaskClient) -> None:
     assert "Idempotency-Replayed" not in again.headers
     with app.extensions["daybook"].store.read() as view:
         assert [entry["key"] for entry in view.find(IDEMPOTENCY.name).documents] == [
-            "POST /order old-1"
+            "operator local POST /order old-1"
         ]

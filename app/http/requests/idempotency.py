@@ -2,18 +2,21 @@
 
 The first response is stored in the same transaction as its change, for 24 hours. The same key with
 the same content gets that response again; with other content it is refused. A request that fails
-does not use its key up, because its transaction is rolled back.
+does not use its key up, because its transaction is rolled back. A key belongs to its caller: those
+of two callers have nothing to do with each other.
 """
 
 import hashlib
 import re
 from collections.abc import Callable
 from typing import NamedTuple
+from urllib.parse import quote
 
 from flask import Response, request
 from marshmallow import fields
 
 from app.http.requests.body import body_bytes
+from app.http.security.identity import current
 from app.kernel import clock
 from app.kernel.errors import Conflict, Invalid, Malformed, Problem
 from app.schema.fields import Integer
@@ -54,7 +57,7 @@ class Key(NamedTuple):
 
 
 def request_key() -> Key | None:
-    """The key of this request, scoped to its method and path, or None. Raises Malformed."""
+    """The key of this request, scoped to its caller and address, or None. Raises Malformed."""
     header = request.headers.get(HEADER)
     if header is None:
         return None
@@ -63,7 +66,8 @@ def request_key() -> Key | None:
         raise Malformed(
             f"{HEADER} must be 1 to 255 printable ASCII characters, without quotes or backslashes."
         )
-    scope = f"{request.method} {request.path.rstrip('/')}"
+    caller, path = current(), quote(request.path.rstrip("/"))
+    scope = f"{caller.role} {quote(caller.name, safe='')} {request.method} {path}"
     return scoped_key(scope, header.strip('"'), body_bytes())
 
 
