@@ -20,6 +20,7 @@ from app.http.requests.idempotency import (
     scoped_key,
     store_response,
 )
+from app.kernel import clock
 from app.kernel.errors import Conflict
 from tests.over_http import body, read, request_for
 
@@ -183,3 +184,37 @@ def test_a_key_expires_after_24_hours(app: Flask, client: FlaskClient) -> None:
         assert [entry["key"] for entry in view.find(IDEMPOTENCY.name).documents] == [
             "operator local POST /order old-1"
         ]
+
+
+def test_a_key_used_while_the_clock_was_ahead_expires(app: Flask, client: FlaskClient) -> None:
+    """A key of 2036 orders again in 2026, also while its request waits; all such keys go."""
+    store = app.extensions["daybook"].store
+
+    def ask(name: str) -> bytes:
+        key = scoped_key("POST /order", name, b"{}")
+        response = execute_once(store, key, lambda tx: Response(clock.now()), pending_s=10)
+        return response.get_data()
+
+    with freeze_time("2036-11-21T09:00:00Z"):
+        assert ask("a") == ask_later(ask, "a") == b"2036-11-21T09:00:00.000Z"
+        ask("b")
+    with freeze_time("2026-11-21T09:00:00Z"):
+        assert ask("a") == b"2026-11-21T09:00:00.000Z"
+    with store.read() as view:
+        keys = [entry["key"] for entry in view.find(IDEMPOTENCY.name).documents]
+    assert keys == ["POST /order a"]
+
+
+def test_a_clock_that_steps_back_repeats_no_order(app: Flask) -> None:
+    """A key stays used when the clock is set back by a second, and nothing is in progress then."""
+    store, key = app.extensions["daybook"].store, scoped_key("POST /order", "9f1c", b"{}")
+    with freeze_time("2026-11-21T09:00:00Z") as frozen:
+        execute_once(store, key, lambda tx: Response("first"), pending_s=10)
+        frozen.tick(timedelta(seconds=-1))
+        assert execute_once(store, key, lambda tx: Response("second")).get_data() == b"first"
+
+
+def ask_later(ask: Callable[[str], bytes], name: str) -> bytes:
+    """What `ask` returns when the first request must be over."""
+    with freeze_time("2036-11-21T09:00:11Z"):
+        return ask(name)

@@ -90,7 +90,7 @@ def execute_once(
     """
     with store.transaction() as tx:
         first = tx.get(IDEMPOTENCY.name, key.name) if key else None
-        if key is None or first is None or first["at"] < clock.ago(RETENTION_S):
+        if key is None or first is None or not clock.is_within(first["at"], RETENTION_S):
             response = respond(tx)
             if key:
                 store_response(tx, key, response, pending_s)
@@ -101,9 +101,10 @@ def execute_once(
 
 def store_response(tx: Transaction, key: Key, response: Response, pending_s: float = 0.0) -> None:
     """Store the response under `key`, and delete expired keys."""
-    expired = tx.find(IDEMPOTENCY.name, high=clock.ago(RETENTION_S), limit=MAX_EXPIRED_DELETED)
-    for old in expired.documents:
-        tx.delete(IDEMPOTENCY.name, old["key"])
+    for low, high in (("", clock.ago(RETENTION_S)), (clock.ago(-RETENTION_S), None)):
+        expired = tx.find(IDEMPOTENCY.name, low=low, high=high, limit=MAX_EXPIRED_DELETED)
+        for old in expired.documents:
+            tx.delete(IDEMPOTENCY.name, old["key"])
     headers = {name: response.headers[name] for name in _STORED_HEADERS if name in response.headers}
     entry: Document = {
         "key": key.name,
@@ -127,7 +128,7 @@ def _stored_response(key: Key, first: Document) -> Response:
     if first["fingerprint"] != key.fingerprint:
         detail = f"This {HEADER} was used with another body; use a new key for a new request."
         raise Invalid([Problem("", detail)])
-    if first.get("under_way_until", "") > clock.now():
+    if first["at"] <= clock.now() < first.get("under_way_until", ""):
         raise Conflict(f"The first request with this {HEADER} is in progress.", retry_after_s=1)
     response = Response(first["body"], first["status"], first["headers"])
     response.headers[REPLAYED] = "true"
