@@ -193,6 +193,7 @@ def test_a_request_without_a_body_needs_no_length(port: int, order: str) -> None
         (b"OPTIONS * HTTP/1.1", 404),
         (b"GET http://evil.test/order HTTP/1.1", 200),
         (b"TRACE /order HTTP/1.1", 405),
+        (b"get /order HTTP/1.1", 501),
     ],
 )
 def test_malformed_request_lines_never_cause_a_500(
@@ -244,3 +245,22 @@ def test_headers_that_are_too_large_are_refused(port: int, head: bytes) -> None:
     """The server itself refuses more than 64 KiB, or more than 100 headers."""
     status, _ = exchange(port, head)
     assert status in (414, 431)
+
+
+@pytest.mark.parametrize(
+    ("version", "hosts", "status"),
+    [
+        (b"1.1", b"", 400),
+        (b"1.1", b"Host:\r\n", 400),
+        (b"1.1", b"Host: localhost\r\nHost: localhost\r\n", 400),
+        (b"1.1", b"Host: evil.test\r\n", 421),
+        (b"1.0", b"", 200),
+        (b"1.0", b"Host: evil.test\r\n", 421),
+    ],
+)
+def test_one_host_is_needed_from_http_1_1_on(
+    port: int, version: bytes, hosts: bytes, status: int
+) -> None:
+    """RFC 9112, 3.2."""
+    head = b"GET /order HTTP/%s\r\n%sConnection: close\r\n\r\n" % (version, hosts)
+    assert exchange(port, head)[0] == status

@@ -69,7 +69,7 @@ def _check_media_type(accepted: tuple[str, ...]) -> None:
     coding = request.headers.get("Content-Encoding")
     if coding is None and request.content_type in accepted:
         return
-    if coding not in (None, "identity"):
+    if coding is not None and coding.lower() != "identity":
         raise WrongMediaType(
             "Send the body uncompressed, without Content-Encoding.", Accept_Encoding="identity"
         )
