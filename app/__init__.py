@@ -48,6 +48,7 @@ from app.events.types import (
     StockFreed,
 )
 from app.http.requests.body import MAX_READ_BYTES, announce_patch
+from app.http.requests.head import check_head
 from app.http.requests.idempotency import IDEMPOTENCY
 from app.http.requests.limiter import RequestLimiter
 from app.http.requests.long_poll import LongPollSlots
@@ -209,6 +210,7 @@ def _install_hooks(app: Flask, config: Config, runtime: Runtime) -> None:
     """Install the checks that run before every request, and what completes every response."""
     rate_limiter = RateLimiter(config.caller_rate, config.address_rate)
     guard = Guard(runtime.store, config.oidc_issuer or "")
+    app.before_request(check_head)
     app.before_request(
         trusted_host_check(config.trusted_hosts or LOCAL_HOSTS | {config.host.lower()})
     )

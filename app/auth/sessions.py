@@ -76,7 +76,7 @@ def find(view: View, token: str) -> Session | None:
 
 def is_use_due(session: Session) -> bool:
     """Whether the use of the session has to be recorded again."""
-    return bool(session.document["seen"] < clock.ago(USE_RECORD_INTERVAL_S))
+    return not clock.is_within(session.document["seen"], USE_RECORD_INTERVAL_S)
 
 
 def record_use(tx: Transaction, session: Session) -> None:
@@ -116,14 +116,18 @@ def current_session() -> Session | None:
 
 
 def _is_expired(session: Document) -> bool:
-    return bool(session["seen"] < clock.ago(IDLE_S) or session["began"] < clock.ago(MAX_AGE_S))
+    is_used = clock.is_within(session["seen"], IDLE_S)
+    return not (is_used and clock.is_within(session["began"], MAX_AGE_S))
 
 
 def _end_expired(tx: Transaction, user: str) -> None:
     """Delete some expired sessions, and the oldest of this user over MAX_PER_USER."""
-    oldest = tx.find(SESSIONS.name, limit=_MAX_EXPIRED_PER_SIGN_IN).documents
+    limit = _MAX_EXPIRED_PER_SIGN_IN
+    oldest = tx.find(SESSIONS.name, limit=limit).documents
+    future = tx.find(SESSIONS.name, low=clock.ago(-MAX_AGE_S), limit=limit).documents
+    expired = [each for each in oldest + future if _is_expired(each)]
     own = tx.find(SESSIONS.name, {"user": user}).documents
-    for session in [each for each in oldest if _is_expired(each)] + own[: 1 - MAX_PER_USER]:
+    for session in expired + own[: 1 - MAX_PER_USER]:
         tx.delete(SESSIONS.name, session["session"])
 
 

@@ -38,9 +38,10 @@ ATTEMPTS = Collection(
 
 def count_attempt(tx: Transaction, name: str, address: str) -> None:
     """Count an attempt of `name` from `address`. Raises TooMany when it exceeds a limit."""
-    expired = tx.find(ATTEMPTS.name, high=clock.now(), limit=_MAX_EXPIRED_PER_ATTEMPT)
-    for window in expired.documents:
-        tx.delete(ATTEMPTS.name, window["of"])
+    for low, high in (("", clock.now()), (clock.ago(-2 * WINDOW_S), None)):
+        expired = tx.find(ATTEMPTS.name, low=low, high=high, limit=_MAX_EXPIRED_PER_ATTEMPT)
+        for window in expired.documents:
+            tx.delete(ATTEMPTS.name, window["of"])
     for key, limit in (
         (_key("name", name), MAX_ATTEMPTS_PER_NAME),
         (_address_key(address), MAX_ATTEMPTS_PER_ADDRESS),
@@ -72,8 +73,11 @@ def _key(kind: str, text: str) -> str:
 
 
 def _window(tx: Transaction, key: str) -> Document:
-    """The current window of a name or an address, or a new one."""
-    window = tx.get(ATTEMPTS.name, key)
-    if window is None or window["ends"] <= clock.now():
-        return {"of": key, "count": 0, "ends": clock.ago(-WINDOW_S)}
+    """The current window of a name or an address, or a new one.
+
+    A window that ends later than a new one would was begun while the clock was ahead.
+    """
+    window, new_end = tx.get(ATTEMPTS.name, key), clock.ago(-WINDOW_S)
+    if window is None or not clock.now() < window["ends"] <= new_end:
+        return {"of": key, "count": 0, "ends": new_end}
     return window

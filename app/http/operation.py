@@ -10,7 +10,8 @@ from flask import Response, request
 from marshmallow import Schema
 
 from app.http.responses.json_response import JSON
-from app.kernel.errors import Malformed
+from app.http.security.origin import SAFE_METHODS
+from app.kernel.errors import Malformed, Stale
 
 IF_MATCH, IF_NONE_MATCH = "If-Match", "If-None-Match"
 IDEMPOTENCY_KEY, PREFER = "Idempotency-Key", "Prefer"
@@ -43,12 +44,24 @@ class Operation:
     etag: bool = False
 
     def __call__(self, view: View) -> View:
-        """Register the view under this description, and refuse a query where none is declared."""
+        """Register the view under this description.
+
+        The view refuses a query where none is declared, and a change with If-Match where the view
+        does not read it: what it would change has no version, or does not exist yet (RFC 9110,
+        13.1.1).
+        """
+        ignores_if_match = IF_MATCH not in self.headers
 
         @wraps(view)
         def checked_view(**path: str) -> Response:
             if self.query is None and request.query_string:
                 raise Malformed("This address takes no query parameters.")
+            if (
+                ignores_if_match
+                and request.method not in SAFE_METHODS
+                and IF_MATCH in request.headers
+            ):
+                raise Stale("Nothing here has the version in If-Match; send the request without.")
             return view(**path)
 
         OPERATIONS[checked_view] = self

@@ -16,11 +16,20 @@ MAX_QUANTITY = 10**9
 STOCK_STATUSES = IN_STOCK, LOW_STOCK, OUT_OF_STOCK = "in_stock", "low_stock", "out_of_stock"
 
 
+_INVISIBLE = r"\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e"
+_INVISIBLE += r"\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0"
+"""Default_Ignorable_Code_Point (Unicode, chapter 5.21) of the basic plane: they draw nothing."""
+
+
 class Sku(Text):
-    """A product's key: any text that the paths of the API can contain."""
+    """A product's key: any text that the paths of the API can contain, and that can be seen.
+
+    Clients resolve the segments . and .. of a path (RFC 3986, 5.2.4), and would reach another sku.
+    """
 
     def __init__(self, **options: Any) -> None:
-        pattern = r"^(?!\s*/)(?!.*/stock[\s/]*$)" + Text(max_length=64).metadata["pattern"][1:]
+        pattern = r"^(?!\s*/)(?!.*/stock[\s/]*$)(?!(.*/)?\s*\.\.?\s*(/|$))"
+        pattern += rf"(?!.*[{_INVISIBLE}])" + Text(max_length=64).metadata["pattern"][1:]
         examples = {"pattern": pattern, "examples": ["pen-blue"]}
         super().__init__(max_length=64, metadata=examples, **options)
 
@@ -28,6 +37,10 @@ class Sku(Text):
         sku = super()._deserialize(value, *args, **kwargs)
         if sku.startswith("/") or re.search(r"/stock[\s/]*$", sku):
             raise ValidationError("must not begin with / or end in /stock")
+        if {".", ".."} & {segment.strip() for segment in sku.split("/")}:
+            raise ValidationError("must not have . or .. between slashes")
+        if re.search(f"[{_INVISIBLE}]", sku):
+            raise ValidationError("must not have invisible characters, such as a zero-width space")
         return sku
 
 

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta, tzinfo
 
-__all__ = ["UTC", "ago", "format_time", "now", "parse_input", "parse_time"]
+__all__ = ["UTC", "ago", "format_time", "is_within", "now", "parse_input", "parse_time"]
 
 MIN_YEAR = 1900
 
@@ -15,6 +15,15 @@ def now() -> str:
 def ago(seconds: float) -> str:
     """The time `seconds` before now."""
     return format_time(datetime.now(UTC) - timedelta(seconds=seconds))
+
+
+def is_within(text: str, seconds: float) -> bool:
+    """Whether a stored time is at most `seconds` from now, in the past or in the future.
+
+    A time further in the future was stored while the clock was wrong. Nothing may last until then.
+    A little in the future it counts, because time servers set clocks back by moments.
+    """
+    return ago(seconds) <= text <= ago(-seconds)
 
 
 def format_time(moment: datetime) -> str:

@@ -53,10 +53,13 @@ def _refuse_leaderless(store: Store) -> None:
 
 
 def _refuse_late(heartbeat: Heartbeat | None, max_delay_s: float) -> None:
-    """Raise Unavailable for a late delivery; the time since the last heartbeat counts as delay."""
+    """Raise Unavailable for a late delivery; the time since the last heartbeat counts as delay.
+
+    So does the time until it, when the clock was ahead then: it may have been long ago.
+    """
     if heartbeat is None:
         return
-    delay_s = heartbeat.due_s + max(time() - heartbeat.seen, 0.0)
+    delay_s = heartbeat.due_s + abs(time() - heartbeat.seen)
     if delay_s > max_delay_s:
         raise Unavailable(
             f"The oldest delivery that could run has waited for {delay_s:.0f} s; "

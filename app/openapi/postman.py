@@ -12,7 +12,7 @@ from typing import Any
 Json = dict[str, Any]
 
 FORMAT = "https://schema.getpostman.com/json/collection/v2.1.0/collection.json"
-FORM_ERRORS = frozenset({400, 413, 415, 422})
+FORM_ERRORS = frozenset({400, 411, 413, 415, 422})
 
 API_KEY = "An API key, for a shop that has keys; none is sent while this is empty."
 

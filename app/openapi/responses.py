@@ -8,7 +8,6 @@ from marshmallow import Schema
 
 from app.http.operation import (
     IDEMPOTENCY_KEY,
-    IF_MATCH,
     IF_NONE_MATCH,
     PREFER,
     Operation,
@@ -26,7 +25,9 @@ ERROR_DESCRIPTIONS = {
     403: "The caller's role does not allow this, or a page of another site sent the request.",
     404: "Nothing has this name or id.",
     409: "The present state does not allow this; further members describe that state.",
-    412: "The request expects another version of the document; `version` is the present one.",
+    411: "The body was sent without Content-Length.",
+    412: "The request expects another version of the document, or one where there is none; "
+    "`version` is the present one.",
     413: "The body is larger than 1 MiB.",
     415: "The media type, charset or content coding of the body is not accepted.",
     422: "The document is invalid; `errors` lists each fault.",
@@ -84,9 +85,8 @@ def operation_responses(
     statuses = {400, 429, 500, 503, *operation.errors}
     statuses |= set() if is_public else {401, 403}
     statuses |= {404} if path_parameters else set()
-    statuses |= {403, 507} if method != "GET" else set()
-    statuses |= {413, 415, 422} if operation.body else set()
-    statuses |= {412} if IF_MATCH in operation.headers else set()
+    statuses |= {403, 412, 507} if method != "GET" else set()
+    statuses |= {411, 413, 415, 422} if operation.body else set()
     statuses |= {409, 422} if IDEMPOTENCY_KEY in operation.headers else set()
     result |= {str(status): f"Problem{status}" for status in statuses}
     return dict(sorted(result.items()))

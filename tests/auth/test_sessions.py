@@ -144,6 +144,27 @@ def test_a_change_of_the_user_ends_the_session(app: Flask, runtime: Runtime, cha
     assert (change == "edited") == bool(stored_sessions(runtime))
 
 
+def test_a_clock_that_was_ahead_keeps_no_session(app: Flask, runtime: Runtime) -> None:
+    """A session begun in 2036 is none in 2026, and the next sign-in deletes it."""
+    with freeze_time("2036-11-21T09:00:00Z"):
+        client = signed_in(app, "ada", "clerk")
+        assert is_signed_in(client)
+    with freeze_time(START):
+        assert not is_signed_in(client)
+        sign_in(client, "ada")
+        assert is_signed_in(client)
+    assert [each["began"][:4] for each in stored_sessions(runtime)] == ["2026"]
+
+
+def test_a_clock_that_steps_back_ends_no_session(app: Flask, client: FlaskClient) -> None:
+    """A second, by which a time server corrects it, signs nobody out."""
+    with freeze_time(START) as clock:
+        make_user(app, "ada", "clerk")
+        sign_in(client, "ada")
+        clock.tick(timedelta(seconds=-1))
+        assert is_signed_in(client)
+
+
 def test_an_unused_session_expires(app: Flask, client: FlaskClient) -> None:
     """It expires two hours after its last use."""
     with freeze_time(START) as clock:

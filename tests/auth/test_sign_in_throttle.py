@@ -110,3 +110,16 @@ def test_expired_windows_are_deleted(runtime: Runtime) -> None:
                 sign_in_throttle.count_attempt(tx, "ada", "192.0.2.1")
         with runtime.store.read() as view:
             assert view.count(sign_in_throttle.ATTEMPTS.name) == 2
+
+
+def test_a_clock_that_was_ahead_locks_nobody_out(runtime: Runtime) -> None:
+    """Attempts counted in 2036 neither count in 2026 nor stay in the store."""
+    with freeze_time("2036-11-21T08:00:00Z"), runtime.store.transaction() as tx:
+        for _ in range(sign_in_throttle.MAX_ATTEMPTS_PER_NAME):
+            sign_in_throttle.count_attempt(tx, "ada", "192.0.2.1")
+        sign_in_throttle.count_attempt(tx, "bo", "192.0.2.2")
+    with freeze_time(START), runtime.store.transaction() as tx:
+        sign_in_throttle.count_attempt(tx, "ada", "192.0.2.1")
+    with runtime.store.read() as view:
+        ends = [each["ends"] for each in view.find(sign_in_throttle.ATTEMPTS.name).documents]
+    assert ends == ["2026-11-21T08:15:00.000Z"] * 2

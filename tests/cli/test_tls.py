@@ -80,6 +80,16 @@ def test_an_order_is_placed_by_tls(
         assert kept["order_id"] == placed.json()["order_id"]
 
 
+def test_a_body_without_a_length_is_refused_by_http_2_too(
+    url: str, certificate: Certificate
+) -> None:
+    """HTTP/2 has no Transfer-Encoding; a body whose length nobody announced gets 411 as well."""
+    with client_of(certificate, http2=True) as client:
+        refused = client.post(f"{url}/order", content=iter([b'{"customer_name": ', b'"Ada"}']))
+        assert (refused.status_code, refused.http_version) == (411, "HTTP/2")
+        assert client.post(f"{url}/order/1/cancel").status_code == 404
+
+
 def test_browsers_get_strict_transport_security(url: str, certificate: Certificate) -> None:
     """This machine's own names are excluded, because other services use them too."""
     with client_of(certificate, http2=True) as client:

@@ -213,3 +213,15 @@ def test_a_body_over_the_limit_is_refused_by_the_shop(proxy: Proxy) -> None:
         head = f"POST /order HTTP/1.1\r\nHost: {NAME}\r\nContent-Length: {3 << 20}\r\n\r\n"
         connection.sendall(head.encode())
         assert connection.recv(12) == b"HTTP/1.1 413"
+
+
+def test_a_chunked_body_reaches_the_shop_with_its_length(proxy: Proxy) -> None:
+    """The shop itself refuses chunked bodies; nginx receives this one whole."""
+    order = b'{"customer_name": "Ada"}'
+    head = (
+        f"POST /order HTTP/1.1\r\nHost: {NAME}\r\nAuthorization: {proxy.key['Authorization']}\r\n"
+    )
+    head += "Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+    with closing(proxy.raw()) as connection:
+        connection.sendall(head.encode() + b"%x\r\n%s\r\n0\r\n\r\n" % (len(order), order))
+        assert connection.recv(12) == b"HTTP/1.1 422"

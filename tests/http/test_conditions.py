@@ -2,13 +2,14 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
 
 from app.config import Config
 from app.kernel.payment_methods import INVOICE
-from tests.over_http import place, read
+from tests.over_http import place, read, request_for
 
 
 @pytest.fixture
@@ -81,3 +82,23 @@ def test_an_unknown_order_is_not_found_whatever_the_condition(client: FlaskClien
     """Conditions count only where the request would succeed without them (RFC 9110, 13.2.1)."""
     response = client.delete("/order/1", headers={"If-Match": '"1"'})
     assert response.status_code == 404
+
+
+@pytest.mark.parametrize("expected", ['"1"', "*", 'W/"1"'])
+@pytest.mark.parametrize(
+    ("path", "document"),
+    [
+        ("/order", request_for(tea=1)),
+        ("/product", {"sku": "cup", "name": "Cup", "price": "1.00"}),
+        ("/failure/replay", {"all": True}),
+    ],
+)
+def test_a_post_to_what_has_no_version_refuses_if_match(
+    client: FlaskClient, order: str, path: str, document: dict[str, Any], expected: str
+) -> None:
+    """412, and nothing is created: a document that does not exist yet has no version."""
+    before = read(client, "/order"), read(client, "/product")
+    response = client.post(path, json=document, headers={"If-Match": expected})
+    assert response.status_code == 412
+    assert (read(client, "/order"), read(client, "/product")) == before
+    assert client.post(path, json=document, headers={"If-None-Match": "*"}).status_code < 300

@@ -48,7 +48,7 @@ class Route(NamedTuple):
 
     def send(self, client: FlaskClient, **options: Any) -> TestResponse:
         """Send a request to the operation."""
-        return client.open(self.path, method=self.method, **options)
+        return client.open(self.path, method=self.method.upper(), **options)
 
 
 @pytest.fixture

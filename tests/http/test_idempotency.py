@@ -11,6 +11,7 @@ from flask.testing import FlaskClient
 from freezegun import freeze_time
 from werkzeug.test import TestResponse
 
+from app.auth.keys import create_key
 from app.config import Config
 from app.http.requests.idempotency import (
     IDEMPOTENCY,
@@ -19,6 +20,7 @@ from app.http.requests.idempotency import (
     scoped_key,
     store_response,
 )
+from app.kernel import clock
 from app.kernel.errors import Conflict
 from tests.over_http import body, read, request_for
 
@@ -66,6 +68,22 @@ def test_quotes_and_trailing_slash_do_not_make_another_key(
     client.post("/order", json=request_for(tea=1), headers=KEY)
     client.post(path, json=request_for(tea=1), headers={"Idempotency-Key": key})
     assert orders(client) == 1
+
+
+def test_a_key_is_its_callers_own(app: Flask, client: FlaskClient) -> None:
+    """Two tills with the same key and body place an order each; each gets its own repeated."""
+    with app.extensions["daybook"].store.transaction() as tx:
+        tills = [create_key(tx, f"till {n}", "clerk") for n in (1, 2)]
+        tills.append(create_key(tx, "till 2", "manager"))
+
+    def order(till: str) -> TestResponse:
+        headers = KEY | {"Authorization": f"Bearer {till}"}
+        return client.post("/order", json=request_for(tea=1), headers=headers)
+
+    first, again = ([order(till) for till in tills] for _ in range(2))
+    assert [each.status_code for each in first] == [201, 201, 201]
+    assert len({each.data for each in first}) == 3
+    assert [each.data for each in again] == [each.data for each in first]
 
 
 def test_the_same_key_with_another_body_is_refused(client: FlaskClient) -> None:
@@ -164,5 +182,39 @@ def test_a_key_expires_after_24_hours(app: Flask, client: FlaskClient) -> None:
     assert "Idempotency-Replayed" not in again.headers
     with app.extensions["daybook"].store.read() as view:
         assert [entry["key"] for entry in view.find(IDEMPOTENCY.name).documents] == [
-            "POST /order old-1"
+            "operator local POST /order old-1"
         ]
+
+
+def test_a_key_used_while_the_clock_was_ahead_expires(app: Flask, client: FlaskClient) -> None:
+    """A key of 2036 orders again in 2026, also while its request waits; all such keys go."""
+    store = app.extensions["daybook"].store
+
+    def ask(name: str) -> bytes:
+        key = scoped_key("POST /order", name, b"{}")
+        response = execute_once(store, key, lambda tx: Response(clock.now()), pending_s=10)
+        return response.get_data()
+
+    with freeze_time("2036-11-21T09:00:00Z"):
+        assert ask("a") == ask_later(ask, "a") == b"2036-11-21T09:00:00.000Z"
+        ask("b")
+    with freeze_time("2026-11-21T09:00:00Z"):
+        assert ask("a") == b"2026-11-21T09:00:00.000Z"
+    with store.read() as view:
+        keys = [entry["key"] for entry in view.find(IDEMPOTENCY.name).documents]
+    assert keys == ["POST /order a"]
+
+
+def test_a_clock_that_steps_back_repeats_no_order(app: Flask) -> None:
+    """A key stays used when the clock is set back by a second, and nothing is in progress then."""
+    store, key = app.extensions["daybook"].store, scoped_key("POST /order", "9f1c", b"{}")
+    with freeze_time("2026-11-21T09:00:00Z") as frozen:
+        execute_once(store, key, lambda tx: Response("first"), pending_s=10)
+        frozen.tick(timedelta(seconds=-1))
+        assert execute_once(store, key, lambda tx: Response("second")).get_data() == b"first"
+
+
+def ask_later(ask: Callable[[str], bytes], name: str) -> bytes:
+    """What `ask` returns when the first request must be over."""
+    with freeze_time("2036-11-21T09:00:11Z"):
+        return ask(name)

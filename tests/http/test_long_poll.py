@@ -47,7 +47,11 @@ def test_a_wait_ends_after_its_time(client: FlaskClient) -> None:
 
 
 @pytest.mark.parametrize(
-    "preference", ["wait", "wait=0", "wait=-1", "wait=soon", "wait=\u00b2", "respond-async", ""]
+    "preference",
+    [
+        *("wait", "wait=0", "wait=-1", "wait=soon", "wait=\u00b2", "respond-async", ""),
+        *("wait=0, wait=10", "wait=soon, wait=10", 'note="a, wait=10"'),
+    ],
 )
 def test_a_malformed_preference_is_ignored(client: FlaskClient, preference: str) -> None:
     """The response comes at once, without Preference-Applied (RFC 7240)."""
@@ -56,7 +60,10 @@ def test_a_malformed_preference_is_ignored(client: FlaskClient, preference: str)
     assert "Preference-Applied" not in response.headers
 
 
-@pytest.mark.parametrize("preference", ["Wait=10", "respond-async, wait=10", 'wait="10"'])
+@pytest.mark.parametrize(
+    "preference",
+    ["Wait=10", "respond-async, wait=10", 'wait="10"', "wait=10, wait=0", "wait=10; by=till"],
+)
 def test_a_preference_is_read_in_any_form(client: FlaskClient, preference: str) -> None:
     """Names are case-insensitive, values may be quoted, and other preferences may come first."""
     response = client.post("/order", json=request_for(tea=1), headers={"Prefer": preference})

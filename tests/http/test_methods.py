@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 from flask.testing import FlaskClient
 
-from tests.over_http import place, read
+from tests.over_http import place, read, request_for
 
 
 @pytest.fixture(autouse=True)
@@ -104,3 +104,33 @@ def test_requests_of_other_sites_change_nothing(
     """A browser sends the origin of the page, and pages of other sites are refused."""
     assert client.post("/order/1001/cancel", headers=headers).status_code == status
     assert client.get("/order/1001", headers=headers).status_code == 200
+
+
+@pytest.mark.parametrize("method", ["get", "Get", "post", "Delete", "head"])
+def test_methods_are_case_sensitive(client: FlaskClient, method: str) -> None:
+    """501 for a method that only looks like one (RFC 9110, 9.1), and nothing happens."""
+    before = read(client, "/order"), read(client, "/product")
+    environ = {"REQUEST_METHOD": method}
+    response = client.open("/order/1001", method="GET", environ_overrides=environ)
+    assert response.status_code == 501
+    assert (read(client, "/order"), read(client, "/product")) == before
+
+
+@pytest.mark.parametrize("coding", ["identity", "Identity"])
+def test_content_codings_are_case_insensitive(client: FlaskClient, coding: str) -> None:
+    """As RFC 9110, 8.4.1 says, in both directions."""
+    sent = client.post("/order", json=request_for(tea=1), headers={"Content-Encoding": coding})
+    assert sent.status_code == 201
+    got = client.get("/openapi.json", headers={"Accept-Encoding": "GZip"})
+    assert got.headers["Content-Encoding"] == "gzip"
+
+
+@pytest.mark.parametrize(
+    ("wanted", "status"), [("lines=0-1", 200), ("nonsense", 200), ("bytes=0-9", 206)]
+)
+def test_a_range_in_an_unknown_unit_is_ignored(
+    client: FlaskClient, wanted: str, status: int
+) -> None:
+    """RFC 9110, 14.2: the whole file is sent."""
+    with client.get("/static/style.css", headers={"Range": wanted}) as response:
+        assert response.status_code == status

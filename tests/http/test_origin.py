@@ -61,3 +61,22 @@ def test_pages_keep_their_own_content_security_policy(client: FlaskClient) -> No
     """It allows the style sheet of the pages."""
     policy = client.get("/").headers["Content-Security-Policy"]
     assert "style-src 'self'" in policy
+
+
+@pytest.mark.parametrize(
+    "host", ["", " ", "a b", "localhost,localhost", "localhost:x", "[::1", "a@localhost", "a/b"]
+)
+def test_a_request_without_one_valid_host_is_refused(client: FlaskClient, host: str) -> None:
+    """400 (RFC 9112, 3.2); two Host fields arrive joined by a comma."""
+    assert client.get("/order", environ_overrides={"HTTP_HOST": host}).status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("version", "status"), [("HTTP/1.0", 200), ("HTTP/1", 200), ("HTTP/2", 400)]
+)
+def test_http_1_0_needs_no_host(config: Config, version: str, status: int) -> None:
+    """Whatever the trusted hosts are: a health check of a load balancer often sends none."""
+    app = create_app(replace(config, trusted_hosts=frozenset({"shop.example"})))
+    environ = {"HTTP_HOST": "", "SERVER_PROTOCOL": version}
+    assert app.test_client().get("/order", environ_overrides=environ).status_code == status
+    app.extensions["daybook"].close()

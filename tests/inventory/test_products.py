@@ -1,13 +1,15 @@
 """Products over HTTP: their fields and how they are found."""
 
+import re
 from collections.abc import Callable
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
+from app.inventory.schemas import Sku
 from app.inventory.service import add_product
-from tests.over_http import place, read
+from tests.over_http import body, place, read
 
 
 def test_a_product_has_every_field(client: FlaskClient, catalogue: dict[str, str]) -> None:
@@ -78,3 +80,22 @@ def test_any_sku_can_be_addressed(app: Flask, client: FlaskClient, sku: str) -> 
     (listed,) = read(client, "/product")["products"]
     quoted = "".join(f"%{byte:02X}" for byte in sku.encode())
     assert read(client, f"/product/{quoted}") == listed
+
+
+@pytest.mark.parametrize(
+    "sku",
+    [".", "..", "../tea", "a/./b", "a/../tea", "a/..", " ..", "a/ .. /b", "te\u200ba", "\ufefftea"],
+)
+def test_a_sku_that_leads_to_another_is_refused(client: FlaskClient, sku: str) -> None:
+    """Clients resolve . and .. in a path, and nobody sees a zero-width space."""
+    response = client.post("/product", json={"sku": sku, "name": "Odd", "price": "1.00"})
+    assert (response.status_code, body(response)["errors"][0]["pointer"]) == (422, "/sku")
+    assert re.search(Sku().metadata["pattern"], sku) is None
+
+
+@pytest.mark.parametrize("sku", ["...", ".a", "a.", "a..b", "v1.2/..c", "caf\u00e9"])
+def test_dots_within_a_sku_are_fine(client: FlaskClient, sku: str) -> None:
+    """Only whole segments . and .. are refused."""
+    response = client.post("/product", json={"sku": sku, "name": "Odd", "price": "1.00"})
+    assert response.status_code == 201
+    assert re.search(Sku().metadata["pattern"], sku)

@@ -63,12 +63,19 @@ def test_a_shop_without_leader_is_not_ready(runtime: Runtime) -> None:
 
 @pytest.mark.parametrize(
     ("silent_s", "due_s", "is_late"),
-    [(0.0, 0.0, False), (0.0, 25.0, False), (0.0, 31.0, True), (31.0, 0.0, True), (16, 16, True)],
+    [
+        (0.0, 0.0, False),
+        (0.0, 25.0, False),
+        (0.0, 31.0, True),
+        (31.0, 0.0, True),
+        (16, 16, True),
+        (-1e8, 0, True),
+    ],
 )
 def test_late_deliveries_make_the_shop_unready(
     runtime: Runtime, silent_s: float, due_s: float, is_late: bool
 ) -> None:
-    """The time since the last heartbeat counts as delay."""
+    """The time since the last heartbeat counts as delay, and so does one in the future."""
     heartbeat = Heartbeat(seen=time() - silent_s, due_s=due_s)
     found = {each.name: each for each in run_checks(runtime.store, lambda: heartbeat, LIMIT_S)}
     assert found["delay"].ok != is_late

@@ -3,10 +3,12 @@
 The day is recorded in the transaction that does the work. So a job runs exactly once a day, however
 many processes there are and whenever one of them dies. If no process led at the hour, the job runs
 as soon as one does, for the latest day only. In a new shop a job first runs on the day after.
+A recorded day that is more than one day ahead counts as none: the clock was wrong when it was
+recorded. One day ahead it counts, so that a clock that is set back a little repeats no job.
 """
 
 from collections.abc import Callable
-from datetime import datetime, time, timedelta, tzinfo
+from datetime import date, datetime, time, timedelta, tzinfo
 
 from app.kernel.clock import UTC
 from app.store import Collection, Store, Transaction
@@ -33,13 +35,15 @@ class ScheduledJob:
     def run_if_due(self, store: Store) -> None:
         """Run for today if the hour has come and no process did. Raises what the store raises."""
         day = self._latest_due_day()
-        if self._last_day >= day:
+        if self._last_day == day:
             return
+        tomorrow = (date.fromisoformat(day) + timedelta(days=1)).isoformat()
         with store.transaction() as tx:
-            record = tx.get(JOB_DAYS.name, self._name) or {"task": self._name, "day": day}
-            if record["day"] < day:
+            record = tx.get(JOB_DAYS.name, self._name)
+            recorded = record["day"] if record and record["day"] <= tomorrow else day
+            if recorded < day:
                 self._run(tx, day)
-            tx.put(JOB_DAYS.name, record | {"day": max(day, record["day"])})
+            tx.put(JOB_DAYS.name, {"task": self._name, "day": max(day, recorded)})
         self._last_day = day
 
     def _latest_due_day(self) -> str:

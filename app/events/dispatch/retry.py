@@ -23,8 +23,11 @@ MAX_RETRY_WAIT_S = 60.0
 OUTAGES = (Unavailable, OSError)
 """The handler's peer (disk, mail server) cannot be reached: retried, and counted by the breaker."""
 
-TRANSIENT = (*OUTAGES, FaultInjected)
-"""Errors worth a retry. Every other error is permanent: it goes to failure.json at once."""
+TRANSIENT = (*OUTAGES, FaultInjected, MemoryError, SystemError)
+"""Errors worth a retry. Every other error is permanent: it goes to failure.json at once.
+
+The interpreter raises the last two when the process is short of memory, which passes.
+"""
 
 
 @dataclass(frozen=True)

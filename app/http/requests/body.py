@@ -13,7 +13,8 @@ MERGE_PATCH = "application/merge-patch+json"
 PATCH_TYPES = (MERGE_PATCH, JSON)
 MAX_BODY_BYTES = 1 << 20
 MAX_READ_BYTES = MAX_BODY_BYTES + 1
-"""One byte over the limit: Flask cuts a chunked body off at its limit without raising an error."""
+"""One byte over the limit, by which a body that was cut off there is known."""
+TOO_LARGE = f"The body is larger than {MAX_BODY_BYTES} bytes; send less in one request."
 
 
 class WrongMediaType(UnsupportedMediaType):
@@ -29,14 +30,13 @@ class WrongMediaType(UnsupportedMediaType):
 
 
 def body_bytes() -> bytes:
-    """The raw body. Raises RequestEntityTooLarge (413) over 1 MiB, also when it is chunked."""
+    """The raw body. Raises RequestEntityTooLarge (413) over 1 MiB."""
     try:
         body = request.get_data()
         if len(body) > MAX_BODY_BYTES:
             raise RequestEntityTooLarge
     except RequestEntityTooLarge:
-        detail = f"The body is larger than {MAX_BODY_BYTES} bytes; send less in one request."
-        raise RequestEntityTooLarge(detail) from None
+        raise RequestEntityTooLarge(TOO_LARGE) from None
     return body
 
 
@@ -69,7 +69,7 @@ def _check_media_type(accepted: tuple[str, ...]) -> None:
     coding = request.headers.get("Content-Encoding")
     if coding is None and request.content_type in accepted:
         return
-    if coding not in (None, "identity"):
+    if coding is not None and coding.lower() != "identity":
         raise WrongMediaType(
             "Send the body uncompressed, without Content-Encoding.", Accept_Encoding="identity"
         )

@@ -2,18 +2,21 @@
 
 The first response is stored in the same transaction as its change, for 24 hours. The same key with
 the same content gets that response again; with other content it is refused. A request that fails
-does not use its key up, because its transaction is rolled back.
+does not use its key up, because its transaction is rolled back. A key belongs to its caller: those
+of two callers have nothing to do with each other.
 """
 
 import hashlib
 import re
 from collections.abc import Callable
 from typing import NamedTuple
+from urllib.parse import quote
 
 from flask import Response, request
 from marshmallow import fields
 
 from app.http.requests.body import body_bytes
+from app.http.security.identity import current
 from app.kernel import clock
 from app.kernel.errors import Conflict, Invalid, Malformed, Problem
 from app.schema.fields import Integer
@@ -54,7 +57,7 @@ class Key(NamedTuple):
 
 
 def request_key() -> Key | None:
-    """The key of this request, scoped to its method and path, or None. Raises Malformed."""
+    """The key of this request, scoped to its caller and address, or None. Raises Malformed."""
     header = request.headers.get(HEADER)
     if header is None:
         return None
@@ -63,7 +66,8 @@ def request_key() -> Key | None:
         raise Malformed(
             f"{HEADER} must be 1 to 255 printable ASCII characters, without quotes or backslashes."
         )
-    scope = f"{request.method} {request.path.rstrip('/')}"
+    caller, path = current(), quote(request.path.rstrip("/"))
+    scope = f"{caller.role} {quote(caller.name, safe='')} {request.method} {path}"
     return scoped_key(scope, header.strip('"'), body_bytes())
 
 
@@ -86,7 +90,7 @@ def execute_once(
     """
     with store.transaction() as tx:
         first = tx.get(IDEMPOTENCY.name, key.name) if key else None
-        if key is None or first is None or first["at"] < clock.ago(RETENTION_S):
+        if key is None or first is None or not clock.is_within(first["at"], RETENTION_S):
             response = respond(tx)
             if key:
                 store_response(tx, key, response, pending_s)
@@ -97,9 +101,10 @@ def execute_once(
 
 def store_response(tx: Transaction, key: Key, response: Response, pending_s: float = 0.0) -> None:
     """Store the response under `key`, and delete expired keys."""
-    expired = tx.find(IDEMPOTENCY.name, high=clock.ago(RETENTION_S), limit=MAX_EXPIRED_DELETED)
-    for old in expired.documents:
-        tx.delete(IDEMPOTENCY.name, old["key"])
+    for low, high in (("", clock.ago(RETENTION_S)), (clock.ago(-RETENTION_S), None)):
+        expired = tx.find(IDEMPOTENCY.name, low=low, high=high, limit=MAX_EXPIRED_DELETED)
+        for old in expired.documents:
+            tx.delete(IDEMPOTENCY.name, old["key"])
     headers = {name: response.headers[name] for name in _STORED_HEADERS if name in response.headers}
     entry: Document = {
         "key": key.name,
@@ -123,7 +128,7 @@ def _stored_response(key: Key, first: Document) -> Response:
     if first["fingerprint"] != key.fingerprint:
         detail = f"This {HEADER} was used with another body; use a new key for a new request."
         raise Invalid([Problem("", detail)])
-    if first.get("under_way_until", "") > clock.now():
+    if first["at"] <= clock.now() < first.get("under_way_until", ""):
         raise Conflict(f"The first request with this {HEADER} is in progress.", retry_after_s=1)
     response = Response(first["body"], first["status"], first["headers"])
     response.headers[REPLAYED] = "true"

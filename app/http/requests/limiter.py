@@ -4,6 +4,9 @@ Granian gives each request a thread as soon as its headers are complete, and has
 the body. The server therefore has many more threads than requests that run at once
 (DAYBOOK_THREADS): the others read bodies, which costs a little memory, and stream responses to open
 pages. One address may use only a part of them, so that no single machine can take them all.
+
+A body that did not arrive whole is refused here, before any route (RFC 9112, section 8). In WSGI a
+connection that closes early looks like the end of the body, so only Content-Length tells.
 """
 
 import threading
@@ -12,7 +15,9 @@ from collections.abc import Iterable
 from io import BytesIO
 from typing import TYPE_CHECKING
 
-from app.http.requests.body import MAX_READ_BYTES
+from flask import Response
+
+from app.http.requests.body import MAX_READ_BYTES, TOO_LARGE
 from app.http.responses.problems import problem_response
 
 if TYPE_CHECKING:
@@ -26,6 +31,11 @@ MAX_UPLOADS_PER_ADDRESS = MAX_CONNECTIONS // 4
 
 _MAX_DISCARDED_BYTES = 1 << 24
 _CHUNK_BYTES = 1 << 16
+_LENGTH_REQUIRED = (
+    "Send the length of the body in Content-Length, without Transfer-Encoding; only then is it "
+    "certain that the whole body has arrived."
+)
+_INCOMPLETE = "The body is not as long as Content-Length says; send the request again."
 _METHODS_WITHOUT_BODY = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -45,15 +55,21 @@ class RequestLimiter:
         self._running = FifoSemaphore(max_running)
 
     def __call__(self, environ: "WSGIEnvironment", start: "StartResponse") -> Iterable[bytes]:
-        """See PEP 3333; 429 when this address already has too many uploads."""
+        """See PEP 3333; 429 when this address already has too many uploads.
+
+        400, 411 or 413 when it is not certain that the whole body has arrived.
+        """
         if environ["REQUEST_METHOD"] not in _METHODS_WITHOUT_BODY:
             address = environ.get("REMOTE_ADDR", "")
             if not self._begin_upload(address):
                 return _too_many_uploads()(environ, start)
             try:
-                environ["wsgi.input"] = _read_body(environ)
+                body, received = _read_body(environ)
             finally:
                 self._end_upload(address)
+            if refusal := _check_length(environ, received):
+                return refusal(environ, start)
+            environ["wsgi.input"] = BytesIO(body)
         with self._running:
             return self._app(environ, start)
 
@@ -103,20 +119,39 @@ class FifoSemaphore:
                 self._value += 1
 
 
-def _read_body(environ: "WSGIEnvironment") -> BytesIO:
-    """The body, cut off one byte over the limit, so that the application still refuses it.
+def _read_body(environ: "WSGIEnvironment") -> tuple[bytes, int]:
+    """The body, and the number of bytes received.
 
-    Up to 16 MiB more are read and discarded: a client that still sends cannot read the response.
+    It is cut off one byte over the limit, so that the application still refuses it. Up to 16 MiB
+    more are read and discarded: a client that still sends cannot read the response.
     """
     stream = environ["wsgi.input"]
     body = stream.read(MAX_READ_BYTES)
-    left = _MAX_DISCARDED_BYTES if len(body) == MAX_READ_BYTES else 0
+    received = len(body)
+    left = _MAX_DISCARDED_BYTES if received == MAX_READ_BYTES else 0
     while left > 0 and (chunk := stream.read(min(left, _CHUNK_BYTES))):
         left -= len(chunk)
-    return BytesIO(body)
+        received += len(chunk)
+    return body, received
 
 
-def _too_many_uploads() -> "WSGIApplication":
+def _check_length(environ: "WSGIEnvironment", received: int) -> Response | None:
+    """A refusal unless as many bytes were received as the request announces."""
+    length = environ.get("CONTENT_LENGTH", "")
+    if "HTTP_TRANSFER_ENCODING" in environ or (received and not length):
+        return problem_response(411, "Length Required", _LENGTH_REQUIRED)
+    if not length:
+        return None
+    if not (length.isascii() and length.isdigit()):
+        return problem_response(400, "Malformed request", "Content-Length must be a number.")
+    if length.lstrip("0") == str(received).lstrip("0"):
+        return None
+    if received >= MAX_READ_BYTES:
+        return problem_response(413, "Request Entity Too Large", TOO_LARGE)
+    return problem_response(400, "Malformed request", _INCOMPLETE)
+
+
+def _too_many_uploads() -> Response:
     detail = "This address sends too many requests at the same time; send fewer at once."
     response = problem_response(429, "Too many requests", detail)
     response.headers["Retry-After"] = "1"

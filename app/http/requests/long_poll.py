@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable
 
 from flask import Response, request
-from werkzeug.http import parse_dict_header
+from werkzeug.http import parse_list_header
 
 from app.http.responses.json_response import etag_response
 from app.store import Document
@@ -13,12 +13,16 @@ MAX_WAIT_S = 10.0
 
 
 def requested_wait_s() -> float:
-    """The wait that Prefer asks for, at most MAX_WAIT_S; 0 without one, or for a malformed one."""
+    """The wait that Prefer asks for, at most MAX_WAIT_S; 0 without one, or for a malformed one.
+
+    The first of several counts; parameters after a semicolon do not.
+    """
     header = request.headers.get("Prefer")
     if header is None:
         return 0.0
-    preferences = {name.lower(): value for name, value in parse_dict_header(header).items()}
-    text = preferences.get("wait") or ""
+    preferences = (each.partition(";")[0].partition("=") for each in parse_list_header(header))
+    waits = (value for name, _, value in preferences if name.strip().lower() == "wait")
+    text = next(waits, "").strip().strip('"')
     return min(float(text), MAX_WAIT_S) if text.isascii() and text.isdigit() else 0.0
 
 

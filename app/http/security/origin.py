@@ -53,11 +53,13 @@ def refuse_cross_site_requests() -> None:
 def trusted_host_check(names: frozenset[str]) -> Callable[[], None]:
     """A check that Host is one of `names` (lower case, without port).
 
-    It raises MisdirectedRequest otherwise (421, RFC 9110, 15.5.20).
+    It raises MisdirectedRequest otherwise (421, RFC 9110, 15.5.20). A request without Host
+    (HTTP/1.0) passes: it comes from no browser.
     """
 
     def check_host() -> None:
-        if _host_name(request.host) not in names:
+        host = request.environ.get("HTTP_HOST", "")
+        if host and _host_name(host) not in names:
             raise MisdirectedRequest(
                 "This host name is not trusted; the operator can add it to DAYBOOK_TRUSTED_HOSTS."
             )

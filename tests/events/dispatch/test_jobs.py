@@ -94,9 +94,19 @@ def test_a_missed_hour_is_made_up_for(store: JsonFileStore) -> None:
 
 
 def test_a_clock_that_goes_back_repeats_nothing(store: JsonFileStore) -> None:
-    for moment in ("20T09", "21T09", "19T09", "20T09", "21T09"):
-        run(store, f"2026-11-{moment}:00:00Z")
+    """It may go back by a day, in one process and in many."""
+    one = job()
+    for moment in ("20T09", "21T09", "20T09", "21T07", "21T09"):
+        run(store, f"2026-11-{moment}:00:00Z", one, job())
     assert done(store) == {"2026-11-21": 1}
+
+
+def test_a_clock_that_was_ahead_stops_no_job(store: JsonFileStore) -> None:
+    """After a minute in 2036 the job runs daily again, in the same process and in others."""
+    one = job()
+    for moment in ("2026-11-20", "2036-11-21", "2026-11-21", "2026-11-22", "2026-11-23"):
+        run(store, f"{moment}T09:00:00Z", one, job())
+    assert done(store) == {"2036-11-21": 1, "2026-11-22": 1, "2026-11-23": 1}
 
 
 @pytest.mark.parametrize(

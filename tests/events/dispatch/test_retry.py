@@ -12,10 +12,14 @@ POLICY = RetryPolicy(attempts=5, first_wait_s=0.2)
 
 
 @pytest.mark.parametrize(
-    "error", [Unavailable("down"), StorageFull("full"), OSError("refused"), FaultInjected("x")]
+    "error",
+    [
+        *(Unavailable("down"), StorageFull("full"), OSError("refused"), FaultInjected("x")),
+        *(MemoryError(), SystemError("error return without exception set")),
+    ],
 )
 def test_a_transient_error_is_retried(error: Exception) -> None:
-    """Outages, disk errors and injected faults are worth a retry."""
+    """Outages, disk errors, injected faults and a lack of memory are worth a retry."""
     assert POLICY.wait_s(error, attempt=1) is not None
 
 
