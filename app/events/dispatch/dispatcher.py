@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from app.events.dispatch.backpressure import Throttle
-from app.events.dispatch.jobs import ScheduledJob
+from app.events.dispatch.jobs import RETRY_S, ScheduledJob
 from app.events.dispatch.loop import DeliveryLoop
 from app.events.dispatch.observer import NULL_OBSERVER, Observer
 from app.events.dispatch.outcome import describe_error, location_of
@@ -106,7 +106,15 @@ class Dispatcher:
             self._warning.clear()
             self._stop.wait(throttle.pause_s(*iteration))
             for job in self._jobs:
-                self._guarded(partial(job.run_if_due, self._store))
+                self._run_if_due(job)
+
+    def _run_if_due(self, job: ScheduledJob) -> None:
+        """Run a job; log an error. It delays no delivery: a job waits by itself after a failure."""
+        try:
+            job.run_if_due(self._store)
+        except Exception as error:  # noqa: BLE001  (a defect of ours, or the store failed)
+            text = f"{describe_error(error)}{location_of(error)}"
+            log.warning("job %s failed; it runs again in %d s: %s", job.name, RETRY_S, text)
 
     def _record_completed(self) -> None:
         if self._worker_pool.partitions:

@@ -9,12 +9,16 @@ recorded. One day ahead it counts, so that a clock that is set back a little rep
 
 from collections.abc import Callable
 from datetime import date, datetime, time, timedelta, tzinfo
+from time import monotonic
 
 from app.kernel.clock import UTC
 from app.store import Collection, Store, Transaction
 
 JOB_DAYS = Collection(name="days", key="task")
 """For each job, by name (`task`), the last day for which it ran."""
+
+RETRY_S = 60.0
+"""Time after a failed attempt before the next."""
 
 
 class ScheduledJob:
@@ -26,25 +30,31 @@ class ScheduledJob:
     def __init__(
         self, name: str, at: time, zone: tzinfo, run: Callable[[Transaction, str], None]
     ) -> None:
-        self._name = name
+        self.name = name
         self._at = at
         self._zone = zone
         self._run = run
         self._last_day = ""
+        self._retry_at = 0.0
 
     def run_if_due(self, store: Store) -> None:
-        """Run for today if the hour has come and no process did. Raises what the store raises."""
+        """Run for today if the hour has come and no process did.
+
+        Raises what `run` and the store raise, and then does nothing for `RETRY_S`.
+        """
         day = self._latest_due_day()
-        if self._last_day == day:
+        if self._last_day == day or monotonic() < self._retry_at:
             return
+        self._retry_at = monotonic() + RETRY_S
         tomorrow = (date.fromisoformat(day) + timedelta(days=1)).isoformat()
         with store.transaction() as tx:
-            record = tx.get(JOB_DAYS.name, self._name)
+            record = tx.get(JOB_DAYS.name, self.name)
             recorded = record["day"] if record and record["day"] <= tomorrow else day
             if recorded < day:
                 self._run(tx, day)
-            tx.put(JOB_DAYS.name, {"task": self._name, "day": max(day, recorded)})
+            tx.put(JOB_DAYS.name, {"task": self.name, "day": max(day, recorded)})
         self._last_day = day
+        self._retry_at = 0.0
 
     def _latest_due_day(self) -> str:
         now = datetime.now(UTC)

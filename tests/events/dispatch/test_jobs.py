@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import UTC, time, tzinfo
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -15,7 +16,7 @@ from app.events.dispatch.jobs import JOB_DAYS, ScheduledJob
 from app.store import Collection, Transaction
 from app.store.files.store import JsonFileStore
 from tests.events.conftest import COLLECTIONS, QUICK, Shop
-from tests.events.running import wait_for
+from tests.events.running import is_done, wait_for
 
 DONE = Collection(name="done", key="day", listed=True)
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -145,6 +146,47 @@ def test_a_job_that_fails_runs_again(store: JsonFileStore) -> None:
         ScheduledJob("work", time(8), BERLIN, fail).run_if_due(store)
     run(store, "2026-11-21T09:00:00Z")
     assert done(store) == {"2026-11-21": 1}
+
+
+def test_a_job_that_fails_waits_a_minute(store: JsonFileStore) -> None:
+    """Until then it does not run, so it cannot take the leader's time."""
+    attempts = []
+
+    def fail(_tx: Transaction, day: str) -> None:
+        attempts.append(day)
+        raise LookupError("a defect")
+
+    run(store, "2026-11-20T09:00:00Z")
+    failing = ScheduledJob("work", time(8), BERLIN, fail)
+    with freeze_time("2026-11-21T09:00:00Z") as clock:
+        for seconds, count in ((0, 1), (59, 1), (1, 2), (59, 2), (1, 3)):
+            clock.tick(seconds)
+            with suppress(LookupError):
+                failing.run_if_due(store)
+            assert len(attempts) == count
+
+
+def test_a_failing_job_delays_no_delivery(
+    store: JsonFileStore, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The dispatcher logs the failure once, and makes no pause."""
+
+    def fail(_tx: Transaction, _day: str) -> None:
+        raise LookupError("a defect")
+
+    monkeypatch.setattr("app.events.dispatch.dispatcher.ERROR_PAUSE_S", 3600.0)
+    run(store, "2001-01-01T12:00:00Z")
+    shop = Shop(store)
+    failing = ScheduledJob("work", time(0), UTC, fail)
+    leader = Dispatcher(store, shop.registry, QUICK, jobs=[failing])
+    leader.start()
+    try:
+        wait_for(lambda: "job work failed" in caplog.text)
+        event = shop.emit()
+        wait_for(lambda: is_done(shop, event))
+    finally:
+        leader.close()
+    assert caplog.text.count("job work failed; it runs again in 60 s: LookupError") == 1
 
 
 def test_only_the_leader_runs_a_job(store: JsonFileStore) -> None:
