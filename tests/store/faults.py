@@ -153,3 +153,24 @@ class UnreliableDisk:
             reader = os.open(f"/proc/self/fd/{fd}", os.O_RDONLY)
             on_disk[offset : offset + length] = os.pread(reader, length, offset)
             os.close(reader)
+
+
+FALLIBLE_CALLS = ("open", "fstat", "pread", "pwrite", "fsync", "fdatasync", "replace")
+"""The functions of `os` by which the store works on files, and which the disk can make fail."""
+
+
+@contextmanager
+def failing_call(name: str, at: int) -> Iterator[list[str]]:
+    """Let the call number `at` (from 1) of `os.NAME` fail with EIO; gives the names that failed."""
+    call, left, failed = getattr(os, name), [at], list[str]()
+
+    def counted(*arguments: Any, **options: Any) -> Any:
+        left[0] -= 1
+        if left[0] == 0:
+            failed.append(name)
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return call(*arguments, **options)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, name, counted)
+        yield failed

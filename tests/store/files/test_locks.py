@@ -1,12 +1,17 @@
 """Locks between processes."""
 
+from contextlib import suppress
+from itertools import count
 from pathlib import Path
 
 import pytest
 
 from app.kernel.errors import Unavailable
+from app.store.files.checkpointer import Checkpointer
 from app.store.files.disk.locks import ProcessLock
 from tests.store.conftest import OpenStore
+from tests.store.faults import FALLIBLE_CALLS, failing_call
+from tests.store.shop import order, put_orders
 
 
 def test_lock_is_held_by_one_at_a_time(tmp_path: Path) -> None:
@@ -59,3 +64,47 @@ def test_lock_that_cannot_be_opened_is_named(folder: Path, open_store: OpenStore
     assert str(caught.value) == (
         "store.lock cannot be used while taking the store's lock: Is a directory."
     )
+
+
+def test_a_lock_whose_check_fails_is_not_kept(tmp_path: Path) -> None:
+    """An error between taking and keeping a lock closes its descriptor, which releases it."""
+    lock = ProcessLock(tmp_path / "a.lock")
+    with failing_call("fstat", 1), pytest.raises(OSError, match="Input/output"):
+        lock.acquire()
+    assert not lock.is_held
+    assert ProcessLock(tmp_path / "a.lock").acquire()
+
+
+@pytest.mark.parametrize("name", FALLIBLE_CALLS)
+def test_a_system_call_that_fails_once_stops_nothing(
+    folder: Path, open_store: OpenStore, name: str
+) -> None:
+    """Of locks, journal and checkpoints: afterwards all goes on, here and in another process."""
+    store, other = open_store(lock_timeout_s=0.1), open_store(lock_timeout_s=0.1)
+    checkpointer, numbers = Checkpointer(store), map(str, count(1))
+
+    def work() -> None:
+        assert store.lead(timeout_s=0)
+        put_orders(store, order(next(numbers)))
+        checkpointer.checkpoint()
+        put_orders(other, order(next(numbers)))
+
+    work()
+    descriptors = open_files(folder)
+    for at in range(1, 40):
+        with failing_call(name, at) as failed, suppress(Unavailable):
+            work()
+        work()
+        assert len(open_files(folder)) == len(descriptors)
+        if not failed:
+            break
+    assert at > 1
+
+
+def open_files(folder: Path) -> list[str]:
+    """The files in `folder` that this process has open, once for each descriptor."""
+    found = []
+    for each in Path("/proc/self/fd").iterdir():
+        with suppress(OSError):  # the descriptor by which the list is read is closed by now
+            found.append(str(each.readlink()))
+    return [path for path in found if path.startswith(f"{folder}/")]

@@ -48,10 +48,12 @@ class ProcessLock:
 
     def _try(self) -> bool:
         fd = open_read_write(self.path, os.O_CREAT | os.O_NOFOLLOW)
-        if lock_descriptor(fd, blocking=False) and os.fstat(fd).st_nlink:
-            self._fd = fd
-        else:
-            os.close(fd)
+        try:
+            if lock_descriptor(fd, blocking=False) and os.fstat(fd).st_nlink:
+                self._fd = fd
+        finally:
+            if not self.is_held:  # an open descriptor would keep the lock
+                os.close(fd)
         return self.is_held
 
 

@@ -42,11 +42,14 @@ class Segment:
         self.trusted = False
         self._in_doubt: deque[InDoubt] = deque()
         self._fd = open_read_write(self.path)
-        text, newline, _ = os.pread(self._fd, HEADER_MAX_BYTES, 0).partition(b"\n")
-        header = decode_header(text, number)
-        if header is None or not newline:
+        try:
+            text, newline, _ = os.pread(self._fd, HEADER_MAX_BYTES, 0).partition(b"\n")
+            header = decode_header(text, number)
+            if header is None or not newline:
+                raise Damaged(f"journal/{self.path.name} has no readable header; restore a backup.")
+        except BaseException:
             self.close()
-            raise Damaged(f"journal/{self.path.name} has no readable header; restore a backup.")
+            raise
         self.header = header
         self.end = len(text) + 1
         self._seq = header.after
@@ -110,11 +113,10 @@ class Segment:
 
     def reopen(self) -> None:
         """Make the segment trusted: open it again, rewrite what is in doubt. Raises OSError."""
-        fd = os.open(self.path, os.O_RDWR)
-        os.close(self._fd)
-        self._fd = fd
+        left, self._fd = self._fd, os.open(self.path, os.O_RDWR)
+        os.close(left)
         for line in self._in_doubt:
-            write_all(fd, line.text, line.offset)
+            write_all(self._fd, line.text, line.offset)
         self.trusted = True
 
     def has_torn_tail(self, seq: int) -> bool:
