@@ -12,7 +12,7 @@ from app.events.schemas import DiscardSchema, FaultSchema
 from app.http.security.identity import current
 from app.kernel.errors import Conflict, Invalid, NotFound, Problem
 from app.orders.documents import ORDERS
-from app.orders.queries import find_order
+from app.orders.queries import resolve_order_id
 from app.schema.validation import load
 from app.store import Document, IndexValue, View
 from app.web.layout.context import PageContext, page
@@ -132,14 +132,14 @@ class EventPages:
         try:
             handler = form.get("handler")
             if handler not in self._context.handlers:
-                raise Invalid([Problem("/handler", "is not a handler")])
+                raise Invalid([Problem("", "handler is not a handler")])
             values = form.filled("mode", "order") | form.filled_integers("times", "delay_s")
             fault = {"handler": handler} | load(self._fault_schema, values)
         except Invalid as error:
             return self.show_events(form.refused(error))
         with self._store.transaction() as tx:
             if fault["order"]:
-                fault["order"] = _order_id(tx, fault["order"])
+                fault["order"] = resolve_order_id(tx, fault["order"])
             tx.put(faults.FAULTS.name, fault)
         return redirect_to("web.operator.show_events")
 
@@ -176,20 +176,12 @@ def _where(view: View, filters: dict[str, str]) -> dict[str, IndexValue]:
     where: dict[str, IndexValue] = {
         name: filters[name] for name in ("handler", "type") if filters[name]
     }
-    return where | ({"order": _order_id(view, filters["order"])} if filters["order"] else {})
+    return where | ({"order": resolve_order_id(view, filters["order"])} if filters["order"] else {})
 
 
 def _selection(view: View, filters: dict[str, str]) -> failures.Selection:
     where: Any = _where(view, filters)
     return failures.Selection(**where, error=filters["error"] or None)
-
-
-def _order_id(view: View, name: str) -> str:
-    """Return the id of the order with this id or number; `name` itself when there is none."""
-    try:
-        return str(find_order(view, name)["order_id"])
-    except NotFound:
-        return name
 
 
 def _mark_blocked(view: View, records: list[Document]) -> None:
