@@ -241,16 +241,11 @@ def _install_pages(app: Flask, config: Config, runtime: Runtime, metrics: Metric
     context = PageContext(
         runtime.store,
         _order_policy(config),
-        config.timezone,
-        config.data / "mail",
         _shop(config),
-        with_faults=config.faults,
+        config,
         handlers=HANDLERS,
-        sends_by_smtp=config.smtp_url is not None,
-        streams=config.threads // 4,
         count_streams=metrics.streams.inc,
         provider=_oidc_provider(config),
-        config=config,
         stopping=runtime.stopping,
     )
     pages.install(app, context)

@@ -4,15 +4,16 @@
 """
 
 from app.audit.events import check_events, check_failures, check_timelines
-from app.audit.invoices import check_invoices, check_sold_goods
-from app.audit.orders import check_orders, check_shipments
+from app.audit.invoices import check_invoices
+from app.audit.orders import check_orders
 from app.audit.report import AuditReport
-from app.audit.stock import check_products, check_reservations, check_shipped_goods
+from app.audit.shipments import check_shipments
+from app.audit.stock import check_products, check_reservations
 from app.store import View
 
 _CHECKS = (
-    *(check_orders, check_reservations, check_products, check_invoices, check_sold_goods),
-    *(check_shipments, check_shipped_goods, check_timelines, check_events, check_failures),
+    *(check_orders, check_reservations, check_products, check_invoices, check_shipments),
+    *(check_timelines, check_events, check_failures),
 )
 
 

@@ -1,5 +1,6 @@
 """Compares events, timelines and failures with each other and with the orders."""
 
+from app.audit.comparison import Comparison
 from app.audit.report import AuditReport, Repair, documents_of
 from app.events import failures, outbox
 from app.events.types import TYPES_WITHOUT_TIMELINE, OrderCancelled, OrderDeleted, OrderPlaced
@@ -56,21 +57,19 @@ def _is_in_timeline(view: View, record: Document) -> bool:
     return record["id"] in (timeline or {"events": []})["events"]
 
 
-def _check_order_of(view: View, report: AuditReport, subject: str, types: set[str]) -> None:
+def _check_order_of(view: View, report: AuditReport, order_id: str, types: set[str]) -> None:
     """The order follows from the types of its events."""
     if OrderPlaced.type not in types:
         return
-    order = view.get(ORDERS.name, subject)
+    order, is_deleted = view.get(ORDERS.name, order_id), OrderDeleted.type in types
+    where = f"order {order['number'] if order else order_id}"
+    comparison = Comparison(view, report, where, order_id)
     if order is None:
-        if OrderDeleted.type not in types:
-            where = f"order {subject}"
-            report.add(
-                "document", where, "an order, by its events", "none", Repair.DELETION, subject
-            )
+        if not is_deleted:
+            comparison.add("document", "an order, by its events", "none", Repair.DELETION)
         return
-    where = f"order {order['number']}"
-    if OrderDeleted.type in types:
-        report.add("document", where, "none, by its events", "an order")
+    if is_deleted:
+        comparison.add("document", "none, by its events", "an order")
     if OrderCancelled.type in types and order["status"] not in VOIDED:
         expected = f"{' or '.join(sorted(VOIDED))}, by its events"
-        report.add("status", where, expected, order["status"])
+        comparison.add("status", expected, order["status"])

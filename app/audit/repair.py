@@ -18,16 +18,14 @@ from app.inventory.reservations import deduct_shipment
 from app.orders import service as orders
 from app.shipping import service as shipping
 from app.shipping.documents import SHIPMENTS
+from app.shipping.service import ShippingPolicy
 from app.store import Store, Transaction
 
 ORDERS_PER_TRANSACTION = 50
 
 
 def repair(
-    store: Store,
-    differences: Iterable[Difference],
-    gateway: PaymentGateway,
-    rules: shipping.ShippingPolicy,
+    store: Store, differences: Iterable[Difference], gateway: PaymentGateway, rules: ShippingPolicy
 ) -> None:
     """Repair the differences that have a repair; durable on return.
 
@@ -51,16 +49,11 @@ def repair(
         Repair.SHIPMENT: partial(shipping.reconcile_shipment, policy=rules),
     }
     for kind, act in acts.items():
-        _act_on_orders(store, list(order_ids[kind]), act)
-
-
-def _act_on_orders(
-    store: Store, order_ids: list[str], act: Callable[[Transaction, str], None]
-) -> None:
-    for start in range(0, len(order_ids), ORDERS_PER_TRANSACTION):
-        with store.transaction() as tx:
-            for order_id in order_ids[start : start + ORDERS_PER_TRANSACTION]:
-                act(tx, order_id)
+        ids = list(order_ids[kind])
+        for start in range(0, len(ids), ORDERS_PER_TRANSACTION):
+            with store.transaction() as tx:
+                for order_id in ids[start : start + ORDERS_PER_TRANSACTION]:
+                    act(tx, order_id)
 
 
 def _book_out(tx: Transaction, order_id: str) -> None:

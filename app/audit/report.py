@@ -51,17 +51,9 @@ class AuditReport:
     in_progress: set[str] = field(default_factory=set)
     discarded: set[str] = field(default_factory=set)
 
-    def add(
-        self,
-        what: str,
-        where: str,
-        expected: object,
-        found: object,
-        repair: Repair | None = None,
-        order_id: str = "",
-    ) -> None:
-        """Add a difference."""
-        self.differences.append(Difference(what, where, expected, found, repair, order_id))
+    def add(self, what: str, where: str, expected: object, found: object) -> None:
+        """Add a difference that has no repair."""
+        self.differences.append(Difference(what, where, expected, found))
 
     def add_repeated(self, kind: str, numbers: Counter[int]) -> None:
         """Add a difference for each number that more than one document of this kind has."""

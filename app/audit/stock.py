@@ -2,19 +2,16 @@
 
 from collections import Counter
 
-from app.audit.progress import deliveries_of, handlers_are_done
+from app.audit.comparison import Comparison
 from app.audit.report import AuditReport, Repair, documents_of
 from app.events.outbox import OUTBOX
 from app.events.types import StockFreed
 from app.inventory.documents import LEDGER, PRODUCTS, RESERVATIONS, backordered_skus
 from app.inventory.queries import is_available, stocked_quantities
 from app.inventory.repair import repaired_ledger
-from app.inventory.reservations import ledger_line_id
 from app.inventory.stock import with_stock_status
-from app.kernel.order_states import SENT
 from app.kernel.quantities import quantities
 from app.orders.documents import ORDERS
-from app.shipping.documents import SHIPMENTS
 from app.store import Document, View
 
 
@@ -22,24 +19,18 @@ def check_reservations(view: View, report: AuditReport) -> None:
     """No deleted order has a reservation, and no order waits for stock that is available."""
     in_allocation = _skus_in_allocation(view)
     for reservation in documents_of(view, RESERVATIONS.name):
-        order_id = reservation["order_id"]
+        order_id, skus = reservation["order_id"], backordered_skus(reservation)
         held = format_quantities(quantities(reservation["lines"]))
         order = view.get(ORDERS.name, order_id)
-        if not handlers_are_done(report, order_id, deliveries_of(view, order_id), "inventory"):
+        where = f"order {order['number']}" if order else f"order {order_id}, which is gone"
+        comparison = Comparison(view, report, where, order_id)
+        if not comparison.handlers_are_done("inventory"):
             continue
         if order is None:
-            where = f"order {order_id}, which is gone"
-            report.add("reservation", where, "none", held, Repair.RESERVATION, order_id)
-        elif (
-            (skus := backordered_skus(reservation))
-            and is_available(view, order)
-            and not in_allocation & {*skus}
-        ):
-            where, wanted = (
-                f"order {order['number']}",
-                format_quantities(stocked_quantities(view, order)),
-            )
-            report.add("reservation", where, wanted, held, Repair.RESERVATION, order_id)
+            comparison.add("reservation", "none", held, Repair.RESERVATION)
+        elif skus and is_available(view, order) and not in_allocation & {*skus}:
+            wanted = format_quantities(stocked_quantities(view, order))
+            comparison.add("reservation", wanted, held, Repair.RESERVATION)
 
 
 def check_products(view: View, report: AuditReport) -> None:
@@ -49,46 +40,25 @@ def check_products(view: View, report: AuditReport) -> None:
         reserved.update(quantities(reservation["lines"]))
     for product in documents_of(view, PRODUCTS.name):
         report.products += 1
-        sku = product["sku"]
-        quantity = _check_ledger(view, report, product)
+        quantity, sku = _check_ledger(view, report, product), product["sku"]
         expected = with_stock_status(product | {"reserved": reserved[sku], "quantity": quantity})
-        for name in ("quantity", "reserved", "available", "stock_status"):
-            if product[name] != expected[name]:
-                where = f"product {sku}"
-                report.add(name, where, expected[name], product[name], Repair.STOCK)
-
-
-def check_shipped_goods(view: View, report: AuditReport) -> None:
-    """Goods that were shipped are booked out in the ledger."""
-    for shipment in documents_of(view, SHIPMENTS.name):
-        order_id = shipment["shipment_id"]
-        if shipment["state"] not in SENT or not handlers_are_done(
-            report, order_id, deliveries_of(view, order_id), "inventory"
-        ):
-            continue
-        for sku, quantity in quantities(shipment["lines"]).items():
-            line = view.get(LEDGER.name, ledger_line_id(shipment, sku))
-            found = -line["change"] if line else 0
-            if found != quantity and view.get(PRODUCTS.name, sku):
-                repair = None if line else Repair.SHIPPED
-                where = f"shipment of order {shipment['order_number']}"
-                report.add(f"{sku} booked out", where, quantity, found, repair, order_id)
+        comparison = Comparison(view, report, f"product {sku}")
+        names = ("quantity", "reserved", "available", "stock_status")
+        comparison.compare_fields(names, expected, product, Repair.STOCK)
 
 
 def _check_ledger(view: View, report: AuditReport, product: Document) -> int:
     """The quantity on hand by the ledger; reports lines that do not follow from each other."""
     lines = view.find(LEDGER.name, {"sku": product["sku"]}).documents
     sound = repaired_ledger(view, product)
+    comparison = Comparison(view, report, f"the stock ledger of {product['sku']}")
     if sound != lines:
         for number, line in enumerate(sound, 1):
-            _check_line(report, line, [each for each in lines if each["line"] == number])
+            found = [each for each in lines if each["line"] == number]
+            if found != [line]:
+                expected, present = _format_line(line), _format_lines(found)
+                comparison.add(f"line {number}", expected, present, Repair.STOCK)
     return int(sound[-1]["after"] if sound else product["quantity"])
-
-
-def _check_line(report: AuditReport, line: Document, found: list[Document]) -> None:
-    if found != [line]:
-        what, where = f"line {line['line']}", f"the stock ledger of {line['sku']}"
-        report.add(what, where, _format_line(line), _format_lines(found), Repair.STOCK)
 
 
 def _skus_in_allocation(view: View) -> set[str]:
@@ -102,7 +72,7 @@ def _skus_in_allocation(view: View) -> set[str]:
 
 def format_quantities(quantities: Counter[str]) -> str:
     """Quantities by sku as text: "1 of mug, 2 of tea"."""
-    return ", ".join(f"{n} of {sku}" for sku, n in sorted(quantities.items())) or "nothing"
+    return ", ".join(f"{n} of {sku}" for sku, n in sorted(quantities.items()) if n) or "nothing"
 
 
 def _format_lines(lines: list[Document]) -> str:

@@ -13,11 +13,11 @@ from app.cli.keys import keys
 from app.cli.maintenance import backup, check, restore
 from app.cli.openapi import openapi
 from app.cli.serve import serve
-from app.cli.users import users
+from app.cli.users import user
 
 COMMANDS = (
     *(serve, imports, list_failures, replay, discard, check, backup, restore),
-    *(keys, users, config, openapi),
+    *(keys, user, config, openapi),
 )
 
 

@@ -1,9 +1,10 @@
-"""Shared by all commands: the runtime, and errors printed as one sentence."""
+"""Shared by all commands: the runtime, lists, and errors printed as one sentence."""
 
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from functools import wraps
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Any
 
 import click
 from flask import current_app
@@ -11,10 +12,8 @@ from flask.cli import with_appcontext
 
 from app.kernel.errors import DaybookError
 from app.server.runtime import Runtime
+from app.store import Collection, Document
 from app.store.files.folder.open import is_data_folder
-
-P = ParamSpec("P")
-R = TypeVar("R")
 
 
 class CommandFailed(click.ClickException):
@@ -34,39 +33,52 @@ class Command(click.Command):
             raise CommandFailed(str(error)) from None
 
 
-def with_runtime(command: Callable[Concatenate[Runtime, P], R]) -> Callable[P, R]:
-    """Pass the application's runtime to the command, and close it at the end in any case."""
+def command(
+    name: str, group: click.Group | None = None, *, needs_shop: bool = False
+) -> Callable[[Callable[..., None]], click.Command]:
+    """Make a function a command, of the group if any, that gets the runtime (see with_runtime)."""
+    add = group.command if group else click.command
+    return lambda function: add(name, cls=Command)(with_runtime(function, needs_shop=needs_shop))
+
+
+def with_runtime(function: Callable[..., None], *, needs_shop: bool = False) -> Callable[..., None]:
+    """Pass the application's runtime to the function, and close it at the end in any case.
+
+    With `needs_shop`, the command fails on a data folder without a shop.
+    """
 
     @with_appcontext
-    @wraps(command)
-    def run(*args: P.args, **kwargs: P.kwargs) -> R:
-        runtime: Runtime = current_app.extensions["daybook"]
-        try:
-            return command(runtime, *args, **kwargs)
-        finally:
-            runtime.close()
+    @wraps(function)
+    def run(*args: Any, **options: Any) -> None:
+        with closing(current_app.extensions["daybook"]) as runtime:
+            if needs_shop:
+                _require_shop(runtime)
+            function(runtime, *args, **options)
 
     return run
 
 
-def with_data_folder(command: Callable[Concatenate[Runtime, P], R]) -> Callable[P, R]:
-    """As `with_runtime`, for commands that need a shop: a folder without one is refused."""
-
-    @with_runtime
-    @wraps(command)
-    def run(runtime: Runtime, /, *args: P.args, **kwargs: P.kwargs) -> R:
-        folder = runtime.config.data
-        if not is_data_folder(folder, runtime.collections):
-            raise CommandFailed(
-                f"There is no shop in {folder}: no journal and none of its files. Set DAYBOOK_DATA "
-                "to the data folder; `flask serve` or `flask import` begins a new one."
-            )
-        return command(runtime, *args, **kwargs)
-
-    return run
+def print_documents(
+    runtime: Runtime, collection: Collection, noun: str, line: Callable[[Document], str]
+) -> None:
+    """Print a line for each document of the collection, then how many there are."""
+    with runtime.store.read() as view:
+        documents = view.find(collection.name).documents
+    for each in documents:
+        click.echo(line(each))
+    click.echo(f"{len(documents)} {noun}." if documents else f"There are no {noun}.")
 
 
 def progress_bar(label: str, length: int) -> Any:
     """A progress bar on standard error, hidden unless that is a terminal."""
     is_hidden = not sys.stderr.isatty()
     return click.progressbar(length=length, label=label, file=sys.stderr, hidden=is_hidden)
+
+
+def _require_shop(runtime: Runtime) -> None:
+    folder = runtime.config.data
+    if not is_data_folder(folder, runtime.collections):
+        raise CommandFailed(
+            f"There is no shop in {folder}: no journal and none of its files. Set DAYBOOK_DATA "
+            "to the data folder; `flask serve` or `flask import` begins a new one."
+        )

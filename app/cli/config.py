@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import click
 
-from app.cli.command import Command, with_runtime
+from app.cli.command import command
 from app.config import PREFIX, SECRET_SETTINGS, Config
 from app.server.runtime import Runtime
 
@@ -18,8 +18,7 @@ _BOOLEAN_VALUES = {"unlisted_products": ("refuse", "allow")}
 """The words for false and true of a setting, where they are not off and on."""
 
 
-@click.command("config", cls=Command)
-@with_runtime
+@command("config")
 def config(runtime: Runtime) -> None:
     """Show every setting: its value, and whether the environment or the default gives it.
 

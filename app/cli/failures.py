@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 import click
 
-from app.cli.command import Command, progress_bar, with_data_folder
+from app.cli.command import command, print_documents, progress_bar
 from app.events import failures
 from app.events.replay import RUN, SKIP, WAIT, PlanEntry, plan_replay
 from app.events.replay_job import ReplayJob
@@ -21,7 +21,7 @@ from app.kernel.errors import Invalid, NotFound, Problem
 from app.orders.queries import find_order
 from app.schema.validation import load
 from app.server.runtime import Runtime
-from app.store import View
+from app.store import Document, View
 
 HANDLERS = sorted({handler for event in EVENT_TYPES for handler in event.handled_by})
 TYPES = [event.type for event in EVENT_TYPES]
@@ -33,25 +33,15 @@ _REASONS = {
 }
 
 
-@click.command("failures", cls=Command)
-@with_data_folder
+@command("failures", needs_shop=True)
 def list_failures(runtime: Runtime) -> None:
     """List the deliveries that failed for good (data/failure.json), oldest first."""
-    with runtime.store.read() as view:
-        entries = view.find(failures.FAILURES.name).documents
-    for entry in entries:
-        event = entry["event"]
-        click.echo(
-            f"{entry['id']}  {entry['failed_at']}  {event['type']}  order {_number(event)}  "
-            f"{entry['state']}, replayed {entry['replays']} times: {entry['error']}"
-        )
-    click.echo(f"{len(entries)} failures." if entries else "There are no failures.")
+    print_documents(runtime, failures.FAILURES, "failures", _failure_line)
 
 
-@click.command("discard", cls=Command)
+@command("discard", needs_shop=True)
 @click.argument("failure")
 @click.option("--reason", required=True, help="Kept in the order's timeline, with your name.")
-@with_data_folder
 def discard(runtime: Runtime, failure: str, reason: str) -> None:
     """Give the delivery FAILURE (an id from `flask failures`) up for good."""
     reason = load(DiscardSchema(), {"reason": reason})["reason"]
@@ -60,7 +50,7 @@ def discard(runtime: Runtime, failure: str, reason: str) -> None:
     click.echo(f"Discarded {failure}.")
 
 
-@click.command("replay", cls=Command)
+@command("replay", needs_shop=True)
 @click.option("--handler", type=click.Choice(HANDLERS), help="Only failures of this handler.")
 @click.option("--type", type=click.Choice(TYPES), help="Only events of this type.")
 @click.option("--order", help="Only events of this order (id or number).")
@@ -72,15 +62,8 @@ def discard(runtime: Runtime, failure: str, reason: str) -> None:
 @click.option(
     "--rate", type=click.FloatRange(min=0, min_open=True), help="At most so many in a second."
 )
-@with_data_folder
 def replay(
-    runtime: Runtime,
-    /,
-    *,
-    everything: bool,
-    dry_run: bool,
-    rate: float | None,
-    **filters: str | None,
+    runtime: Runtime, *, everything: bool, dry_run: bool, rate: float | None, **filters: str | None
 ) -> None:
     """Run failed deliveries again: the (event, handler) pairs that failed, and nothing else.
 
@@ -101,6 +84,14 @@ def replay(
         _print_plan(steps)
     else:
         _run(runtime, steps, rate)
+
+
+def _failure_line(entry: Document) -> str:
+    event = entry["event"]
+    return (
+        f"{entry['id']}  {entry['failed_at']}  {event['type']}  order {_number(event)}  "
+        f"{entry['state']}, replayed {entry['replays']} times: {entry['error']}"
+    )
 
 
 def _print_plan(steps: list[PlanEntry]) -> None:

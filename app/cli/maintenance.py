@@ -10,7 +10,7 @@ from app.audit import recompute
 from app.audit.repair import repair as repair_differences
 from app.audit.report import AuditReport
 from app.billing.simulator import payment_gateway
-from app.cli.command import Command, with_data_folder, with_runtime
+from app.cli.command import command
 from app.server.migrations import SCHEMA
 from app.server.runtime import Runtime
 from app.shipping.service import shipping_policy
@@ -22,10 +22,9 @@ from app.store.files.tools.restore import restore as restore_folder
 from app.store.files.tools.verify import verify
 
 
-@click.command("check", cls=Command)
+@command("check", needs_shop=True)
 @click.option("--accept", is_flag=True, help="Take files that were edited by hand as true.")
 @click.option("--repair", is_flag=True, help="Repair stock, invoices and a damaged journal.")
-@with_data_folder
 def check(runtime: Runtime, *, accept: bool, repair: bool) -> None:
     """Read every file, and compare stock, invoices, statuses and failures with the orders.
 
@@ -43,9 +42,8 @@ def check(runtime: Runtime, *, accept: bool, repair: bool) -> None:
         sys.exit(1 if report.differences else 0)
 
 
-@click.command("backup", cls=Command)
+@command("backup", needs_shop=True)
 @click.argument("destination", type=click.Path(path_type=Path))
-@with_data_folder
 def backup(runtime: Runtime, destination: Path) -> None:
     """Copy the data folder to the new folder DESTINATION, while the service runs or not."""
     copied = backup_folder(runtime.open(), destination)
@@ -55,9 +53,8 @@ def backup(runtime: Runtime, destination: Path) -> None:
     )
 
 
-@click.command("restore", cls=Command)
+@command("restore")
 @click.argument("backup", type=click.Path(path_type=Path))
-@with_runtime
 def restore(runtime: Runtime, backup: Path) -> None:
     """Make the folder BACKUP, which `flask backup` wrote, the data folder, whole or not at all.
 
@@ -124,17 +121,12 @@ def _audit(runtime: Runtime) -> AuditReport:
 
 def _repair(runtime: Runtime) -> AuditReport:
     """Repair the differences, and print which were repaired and which are left."""
-    before = _recompute(runtime)
-    repair_differences(
-        runtime.store,
-        before.differences,
-        payment_gateway(runtime.config),
-        shipping_policy(runtime.config),
-    )
+    before, config = _recompute(runtime), runtime.config
+    gateway, policy = payment_gateway(config), shipping_policy(config)
+    repair_differences(runtime.store, before.differences, gateway, policy)
     after = _recompute(runtime)
-    _print_lines(
-        (each for each in before.differences if each not in after.differences), "repaired: "
-    )
+    repaired = (each for each in before.differences if each not in after.differences)
+    _print_lines(repaired, "repaired: ")
     _print_lines(after.differences)
     return after
 
@@ -152,15 +144,12 @@ def _print_lines(lines: Iterable[object], prefix: str = "") -> None:
 def _print_scope(report: AuditReport) -> None:
     """Print how much was compared, and how many differences there are."""
     click.echo(f"{report.orders} orders and {report.products} products were compared.")
-    if report.in_progress:
-        click.echo(
-            f"{len(report.in_progress)} orders have pending or failed deliveries: what depends on "
-            "those was not compared."
-        )
-    if report.discarded:
-        click.echo(
-            f"{len(report.discarded)} orders have discarded deliveries: what depends on those was "
-            "not compared."
-        )
+    skipped = {"pending or failed": report.in_progress, "discarded": report.discarded}
+    for kind, orders in skipped.items():
+        if orders:
+            click.echo(
+                f"{len(orders)} orders have {kind} deliveries: what depends on those was not "
+                "compared."
+            )
     count = len(report.differences)
     click.echo(f"{count} differences." if count else "Everything agrees.")

@@ -3,16 +3,15 @@
 import click
 
 from app.auth.guard import refuse_unprotected_remote_access
-from app.cli.command import Command, with_runtime
+from app.cli.command import command
 from app.imports.sample import add_sample
 from app.server import run, tls
 from app.server.runtime import Runtime
 from app.store.files.folder.open import is_small
 
 
-@click.command("serve", cls=Command)
+@command("serve")
 @click.option("--sample", is_flag=True, help="Give a new shop the sample catalogue.")
-@with_runtime
 def serve(runtime: Runtime, *, sample: bool) -> None:
     """Serve the shop with Granian, several processes on one data folder."""
     config = runtime.config

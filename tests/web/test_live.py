@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC
 from itertools import islice
-from pathlib import Path
 
 import pytest
 from flask import Flask
@@ -184,9 +183,7 @@ def test_a_stream_ends_when_the_process_stops(runtime: Runtime, follow: Follow) 
 def test_a_quiet_stream_sends_heartbeats(runtime: Runtime) -> None:
     """The browser, and a proxy in between, can tell that the stream is alive."""
     shop = ReceiptIssuer("Daybook", "", UTC)
-    context = PageContext(
-        runtime.store, OrderPolicy(Currency("EUR")), UTC, Path(), shop, heartbeat_s=0.05
-    )
+    context = PageContext(runtime.store, OrderPolicy(Currency("EUR")), shop, heartbeat_s=0.05)
     subscription = live.Subscription(runtime.store, ["orders"])
     stream = live.event_stream(context, subscription, runtime.store.position(), ["orders"])
     _, first, second, *_ = islice(stream, 3)

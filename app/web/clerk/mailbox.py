@@ -14,7 +14,7 @@ _SANDBOX = "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data
 
 def add_to(blueprint: Blueprint, context: PageContext) -> None:
     """Register the list, a mail, and the mail's HTML alone, for the frame that shows it."""
-    mailbox = Mailbox(context.mail_folder)
+    mailbox = Mailbox(context.config.data / "mail")
 
     @blueprint.get("/mail")
     def show_mailbox() -> Response:
@@ -24,7 +24,7 @@ def add_to(blueprint: Blueprint, context: PageContext) -> None:
             live=["events"],
             mails=mails[:PAGE_SIZE],
             older=mails[PAGE_SIZE - 1].name if len(mails) > PAGE_SIZE else None,
-            sends_by_smtp=context.sends_by_smtp,
+            sends_by_smtp=context.config.smtp_url is not None,
         )
 
     @blueprint.get("/mail/<name>")

@@ -75,13 +75,11 @@ class OrderSearch:
                 if found := find(view, None, MAX_FOUND, **indexed).documents:
                     return SearchResult(found)
         words = words_of(self.find)
-        page = find_matching(
-            store,
-            find,
-            lambda each: has_words(words, each["customer_name"], each["customer_email"]),
-            after=None,
-            limit=MAX_FOUND,
-        )
+
+        def is_match(order: Document) -> bool:
+            return has_words(words, order["customer_name"], order["customer_email"])
+
+        page = find_matching(store, find, is_match, after=None, limit=MAX_FOUND)
         return SearchResult(page.documents, is_partial=page.next is not None)
 
 

@@ -8,7 +8,7 @@ from app.events.outbox import timeline
 from app.http.security.identity import current
 from app.inventory.documents import PRODUCTS
 from app.kernel import order_states as states
-from app.kernel.errors import Conflict, DaybookError, Invalid
+from app.kernel.errors import Conflict, Invalid
 from app.orders import service
 from app.orders.queries import find_order
 from app.orders.schemas import CancellationSchema, change_schema
@@ -19,7 +19,7 @@ from app.store import Document
 from app.web.clerk.order_search import OrderSearch, count_by_status
 from app.web.customer.order_page import PAID
 from app.web.layout.context import PageContext, page
-from app.web.layout.form import NO_FORM, SubmittedForm, field_errors, parse_integer, submitted_form
+from app.web.layout.form import NO_FORM, SubmittedForm, parse_integer, submitted_form
 from app.web.layout.redirects import redirect_to
 
 PRODUCT, QUANTITY, AMOUNT = "product.", "quantity.", "amount."
@@ -27,7 +27,6 @@ PRODUCT, QUANTITY, AMOUNT = "product.", "quantity.", "amount."
 
 MAX_SUGGESTIONS = 500
 _EMPTY_LINES = 3
-_FIELDS = {"/customer_name": "customer_name", "/customer_email": "customer_email"}
 
 
 def add_to(blueprint: Blueprint, context: PageContext) -> None:
@@ -57,13 +56,9 @@ class OrderPages:
             search=search,
             result=search.run(self._store),
             counts=count_by_status(self._store),
-            statuses=states.STATUSES,
-            flash=request.args.get("flash"),
         )
 
-    def show_order(
-        self, name: str, error: DaybookError | None = None, form: SubmittedForm = NO_FORM
-    ) -> Response:
+    def show_order(self, name: str, form: SubmittedForm = NO_FORM) -> Response:
         with self._store.read() as view:
             order = find_order(view, name)
             events = list(timeline(view, order["order_id"]))
@@ -72,7 +67,7 @@ class OrderPages:
             products = view.find(PRODUCTS.name, {"archived": 0}, limit=MAX_SUGGESTIONS).documents
         return page(
             "clerk/order.html",
-            error,
+            form,
             live=["orders", "events", "shipments"],
             order=order,
             events=events,
@@ -80,7 +75,6 @@ class OrderPages:
             products=products,
             lines=_lines(order, form),
             values=form.fields or order,
-            errors=field_errors(error, _FIELDS),
             has_receipt=order["payment_status"] in PAID,
             is_open=order["status"] in states.OPEN and not has_left,
             has_left=has_left,
@@ -93,7 +87,7 @@ class OrderPages:
             with self._store.transaction() as tx:
                 service.change_order(tx, self._rules, name, patch, versions, by=current().name)
         except (Invalid, Conflict) as error:
-            return self.show_order(name, error, form)
+            return self.show_order(name, form.refused(error))
         return redirect_to("web.clerk.show_order", name=name)
 
     def cancel_order(self, name: str) -> Response:
@@ -103,7 +97,7 @@ class OrderPages:
             with self._store.transaction() as tx:
                 service.cancel_order(tx, name, reason, by=current().name)
         except (Invalid, Conflict) as error:
-            return self.show_order(name, error)
+            return self.show_order(name, NO_FORM.refused(error))
         return redirect_to("web.clerk.show_order", name=name)
 
     def confirm_delete(self, name: str) -> Response:

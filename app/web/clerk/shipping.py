@@ -3,7 +3,7 @@
 from flask import Blueprint, Response, request
 
 from app.http.security.identity import current
-from app.kernel.errors import Conflict, DaybookError, Invalid
+from app.kernel.errors import Conflict, Invalid
 from app.kernel.order_states import SENT
 from app.schema.validation import load
 from app.shipping import service, states
@@ -11,14 +11,12 @@ from app.shipping.documents import SHIPMENTS
 from app.shipping.queries import find_shipment
 from app.shipping.schemas import HandoverSchema
 from app.web.layout.context import PageContext, page
-from app.web.layout.form import NO_FORM, SubmittedForm, field_errors, submitted_form
+from app.web.layout.form import NO_FORM, SubmittedForm, submitted_form
 from app.web.layout.redirects import redirect_to
 
 PAGE_SIZE = 50
 MAX_LINES_LISTED = 6
 """The lines of an order in the list; its own page and the packing list have all of them."""
-
-_FIELDS = {"/carrier": "carrier", "/tracking_number": "tracking_number"}
 
 
 def add_to(blueprint: Blueprint, context: PageContext) -> None:
@@ -39,11 +37,9 @@ def add_to(blueprint: Blueprint, context: PageContext) -> None:
             "clerk/shipping.html",
             live=["shipments"],
             state=state,
-            states=states.STATES,
             counts=counts,
             shipments=shipments.documents,
             max_lines=MAX_LINES_LISTED,
-            shipped=request.args.get("shipped", ""),
         )
 
     @blueprint.get("/shipping/list")
@@ -53,19 +49,15 @@ def add_to(blueprint: Blueprint, context: PageContext) -> None:
         return page("clerk/packing_list.html", shipments=ready.documents)
 
     @blueprint.get("/shipping/<shipment_id>")
-    def show_shipment(
-        shipment_id: str, error: DaybookError | None = None, form: SubmittedForm = NO_FORM
-    ) -> Response:
+    def show_shipment(shipment_id: str, form: SubmittedForm = NO_FORM) -> Response:
         with store.read() as view:
             shipment = find_shipment(view, shipment_id)
         return page(
             "clerk/shipment.html",
-            error,
+            form,
             live=["shipments"],
             shipment=shipment,
             is_ready=shipment["state"] == states.READY,
-            errors=field_errors(error, _FIELDS),
-            values=form.fields,
         )
 
     @blueprint.post("/shipping/<shipment_id>")
@@ -76,5 +68,5 @@ def add_to(blueprint: Blueprint, context: PageContext) -> None:
             with store.transaction() as tx:
                 shipment = service.ship(tx, rules, shipment_id, **parcel, by=current().name)
         except (Invalid, Conflict) as error:
-            return show_shipment(shipment_id, error, form)
+            return show_shipment(shipment_id, form.refused(error))
         return redirect_to("web.clerk.show_shipping", shipped=shipment["order_number"])

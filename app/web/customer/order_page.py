@@ -7,13 +7,13 @@ from app.billing.receipt import receipt_pdf
 from app.billing.routes import PDF
 from app.http.security.identity import current
 from app.kernel import order_states as states
-from app.kernel.errors import Conflict, DaybookError
+from app.kernel.errors import Conflict
 from app.orders import service
 from app.orders.queries import find_order_by_link
 from app.orders.schemas import CancellationSchema
 from app.schema.validation import load
 from app.web.layout.context import PageContext, page
-from app.web.layout.form import submitted_form
+from app.web.layout.form import NO_FORM, SubmittedForm, submitted_form
 from app.web.layout.live import ORDER_TOPIC
 from app.web.layout.redirects import redirect_to
 
@@ -29,12 +29,12 @@ def add_to(blueprint: Blueprint, context: PageContext) -> None:
     cancellation = CancellationSchema()
 
     @blueprint.get("/orders/<link>")
-    def show_order(link: str, error: DaybookError | None = None) -> Response:
+    def show_order(link: str, form: SubmittedForm = NO_FORM) -> Response:
         with context.store.read() as view:
             order = find_order_by_link(view, link)
         return page(
             "customer/order.html",
-            error,
+            form,
             live=[ORDER_TOPIC + link],
             order=order,
             main_statuses=MAIN_STATUSES,
@@ -62,5 +62,5 @@ def add_to(blueprint: Blueprint, context: PageContext) -> None:
                 reason = reason or "cancelled by the customer"
                 service.cancel_order(tx, order["order_id"], reason, by=current().name)
         except Conflict as error:
-            return show_order(link, error)
+            return show_order(link, NO_FORM.refused(error))
         return redirect_to("web.customer.show_order", link=link)

@@ -16,7 +16,7 @@ from app.web.customer.basket import basket
 from app.web.customer.order_form import QUANTITY, OrderForm
 from app.web.customer.product_picker import ProductPage, product_page
 from app.web.layout.context import PageContext, page
-from app.web.layout.form import submitted_form
+from app.web.layout.form import NO_FORM, submitted_form
 from app.web.layout.redirects import redirect_to
 
 MAX_BADGES = 200
@@ -42,7 +42,7 @@ def add_to(blueprint: Blueprint, context: PageContext) -> None:
         products = product_page(store, list(form.quantities), form.find, form.after)
         return page(
             "customer/shop.html",
-            error,
+            NO_FORM.refused(error),
             live=["products"],
             form=form.to_correct(error) if error else form,
             errors=form.errors(error) if error else {},

@@ -1,1 +1,1 @@
-"""What all pages share: context, forms, CSRF tokens, redirects, cursors and live updates."""
+"""Shared by all pages: context, forms, CSRF tokens, redirects, cursors and live updates."""

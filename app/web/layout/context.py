@@ -1,9 +1,7 @@
-"""What every page shares: its context, layout, security headers and error page."""
+"""Shared by all pages: their context, layout, security headers and error page."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import tzinfo
-from pathlib import Path
 from threading import Event
 
 from flask import Blueprint, Flask, Response, g, render_template, request
@@ -16,10 +14,11 @@ from app.config import Config
 from app.http.responses import problems
 from app.http.security.identity import current
 from app.kernel import clock
-from app.kernel.errors import DaybookError, Unauthenticated
+from app.kernel.errors import Unauthenticated
 from app.orders.service import OrderPolicy
 from app.store import Store
 from app.web.layout.csrf import csrf_token, set_csrf_cookie
+from app.web.layout.form import NO_FORM, SubmittedForm
 from app.web.layout.redirects import redirect_to_sign_in
 
 _HEADERS = {
@@ -36,22 +35,15 @@ _FULL_TIME, _SHORT_TIME = "%-d %b %Y, %H:%M:%S %Z", "%-d %b, %H:%M"
 
 @dataclass(frozen=True)
 class PageContext:
-    """The services and settings that the pages use. Times are shown in `zone`."""
+    """The services and settings that the pages use."""
 
     store: Store
     rules: OrderPolicy
-    zone: tzinfo
-    mail_folder: Path
     shop: ReceiptIssuer
-    with_faults: bool = False
+    config: Config = field(default_factory=Config)
     handlers: frozenset[str] = field(default_factory=frozenset)
-    sends_by_smtp: bool = False
-    """Whether mail goes to a server instead of into `mail_folder`."""
-    streams: int = 4
-    """The number of event streams that one process keeps open; each occupies a server thread."""
     provider: IdentityProvider | None = None
     """The OIDC provider, if the shop has one."""
-    config: Config = field(default_factory=Config)
     stopping: Event = field(default_factory=Event)
     """Set when this process is about to end."""
     heartbeat_s: float = 1.0
@@ -86,7 +78,7 @@ def install_pages(app: Flask, context: PageContext, *groups: Blueprint) -> None:
 
 def page(
     template: str,
-    error: DaybookError | None = None,
+    form: SubmittedForm = NO_FORM,
     /,
     *,
     live: Sequence[str] = (),
@@ -94,9 +86,12 @@ def page(
 ) -> Response:
     """Render a page. `live` names the topics of live.py whose changes make it refresh itself.
 
-    An `error` decides the status; the template finds its text as `error`.
+    The error of a refused `form` decides the status. The template has its text as `error`, the
+    sentence for each field as `errors`, and what was typed as `values`.
     """
-    html = render_template(template, live=" ".join(live), error=str(error or ""), **values)
+    error = form.error
+    shown = {"error": str(error or ""), "errors": form.errors(), "values": form.fields} | values
+    html = render_template(template, live=" ".join(live), **shown)
     return Response(html, problems.status_of(error) if error else 200)
 
 
@@ -118,7 +113,7 @@ def error_page(error: Exception) -> Response:
 
 def local_time(text: str, context: PageContext, pattern: str) -> str:
     """Format a stored time in the shop's time zone."""
-    return clock.parse_time(text).astimezone(context.zone).strftime(pattern)
+    return clock.parse_time(text).astimezone(context.config.timezone).strftime(pattern)
 
 
 def _no_such_page(error: NoSuchPage) -> Response:

@@ -12,13 +12,21 @@ from app.web.layout import csrf
 
 MEDIA_TYPE = "application/x-www-form-urlencoded"
 MAX_FIELDS = 2100
+_STALE = (
+    "This has changed meanwhile. Look at how it is now, and save again if your change is still "
+    "right."
+)
 
 
 class SubmittedForm(NamedTuple):
-    """The fields of a form by name: those with one value, and those that may repeat."""
+    """The fields of a form by name: those with one value, and those that may repeat.
+
+    `error` says why the form was refused, on the page that shows it again.
+    """
 
     fields: dict[str, str]
     lists: dict[str, list[str]]
+    error: DaybookError | None = None
 
     def get(self, name: str) -> str:
         """Return a field's text, trimmed; empty when the field is missing."""
@@ -31,6 +39,25 @@ class SubmittedForm(NamedTuple):
     def filled_integers(self, *names: str) -> dict[str, Any]:
         """Return the fields that are not empty, as integers where they are (see parse_integer)."""
         return {name: parse_integer(text) for name, text in self.filled(*names).items()}
+
+    def refused(self, error: DaybookError | None) -> "SubmittedForm":
+        """Return the form with its error."""
+        return self._replace(error=error)
+
+    def errors(self) -> dict[str, str]:
+        """Return a sentence for each field in error; the one under "" belongs to no field."""
+        if self.error is None:
+            return {}
+        if isinstance(self.error, Stale):
+            return {"": _STALE}
+        if not isinstance(self.error, Invalid):
+            return {"": str(self.error)}
+        errors: dict[str, str] = {}
+        for pointer, message in self.error.problems:
+            name = pointer.removeprefix("/")
+            field, subject = (name, "This") if name in self.fields else ("", name)
+            errors.setdefault(field, f"{subject.replace('/', ' ')} {message}.".lstrip())
+        return errors
 
 
 NO_FORM = SubmittedForm({}, {})
@@ -55,28 +82,6 @@ def parse_integer(text: str) -> int | str:
     digits = text.removeprefix("+").removeprefix("-")
     is_whole = digits.isascii() and digits.isdigit() and len(digits) < 10
     return int(text) if is_whole and len(text) - len(digits) < 2 else text
-
-
-def field_errors(error: DaybookError | None, fields: dict[str, str]) -> dict[str, str]:
-    """Return a sentence for each field in error; `fields` maps JSON pointers to field names.
-
-    The sentence under "" belongs to no field.
-    """
-    if error is None:
-        return {}
-    if isinstance(error, Stale):
-        return {
-            "": "This has changed meanwhile. Look at how it is now, and save again if your "
-            "change is still right."
-        }
-    if not isinstance(error, Invalid):
-        return {"": str(error)}
-    errors: dict[str, str] = {}
-    for problem in error.problems:
-        field = fields.get(problem.pointer, "")
-        subject = "This" if field else problem.pointer.lstrip("/").replace("/", " ")
-        errors.setdefault(field, f"{subject} {problem.message}.".lstrip())
-    return errors
 
 
 def _parse(body: bytes) -> list[tuple[str, str]]:

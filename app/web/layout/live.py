@@ -12,7 +12,8 @@ once of changes since: nothing is lost, and the server keeps no state for it.
     event: change
     data: products
 
-A stream occupies a server thread while it lasts. Over the limit the response is 204, which stops
+A stream occupies a server thread while it lasts, and a process keeps streams on a quarter of its
+threads at most. Over the limit the response is 204, which stops
 the browser from reconnecting (HTML, 9.2.3); the page polls instead.
 """
 
@@ -79,7 +80,7 @@ class Subscription:
 
 def add_to(blueprint: Blueprint, context: PageContext) -> None:
     """Register the stream at /live."""
-    slots = BoundedSemaphore(context.streams) if context.streams else None
+    slots = BoundedSemaphore(context.config.threads // 4)
 
     @blueprint.get("/live")
     def stream_changes() -> Response:
@@ -89,7 +90,7 @@ def add_to(blueprint: Blueprint, context: PageContext) -> None:
         for topic in topics:
             _require_role(topic)
         subscription = Subscription(context.store, topics)
-        if slots is None or not slots.acquire(blocking=False):
+        if not slots.acquire(blocking=False):
             return Response(status=204)
         messages = event_stream(context, subscription, _last_position(), topics)
         response = Response(messages, mimetype="text/event-stream")

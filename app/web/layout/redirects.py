@@ -5,7 +5,6 @@ from urllib.parse import quote, unquote, urlsplit
 
 from flask import Response, current_app, request, url_for
 from werkzeug.exceptions import HTTPException
-from werkzeug.routing import RequestRedirect
 
 from app.http.responses.json_response import see_other
 
@@ -42,7 +41,7 @@ def safe_next(address: str) -> str:
     try:
         path = unquote(urlsplit(address).path)
         endpoint = adapter.match(path, method="GET")[0] if adapter else ""
-    except (HTTPException, RequestRedirect):
+    except HTTPException:
         return orders_page
     is_page = endpoint.startswith("web.") and not endpoint.startswith(_NOT_TARGETS)
     return address if is_page else orders_page

@@ -26,7 +26,7 @@ def add_to(blueprint: Blueprint, context: PageContext) -> None:
 
     @blueprint.get("/overview")
     def show_overview() -> Response:
-        days = statistics.last_days(context.zone)
+        days = statistics.last_days(context.config.timezone)
         labels = [day.label for day in days]
         orders = statistics.count_by_day(store, days)
         revenue = revenue_cache.revenue(days)
@@ -46,8 +46,6 @@ def add_to(blueprint: Blueprint, context: PageContext) -> None:
             orders_chart=bars("Orders on each day", labels, orders),
             revenue_chart=bars(f"{currency.code} on each day", labels, list(map(float, sums))),
             status_chart=rows("Orders in each status", list(statuses), list(statuses.values())),
-            orders_today=orders[-1],
-            revenue_today=currency.format(sums[-1]),
             is_partial=revenue.is_partial,
             max_orders_read=statistics.MAX_ORDERS_READ,
             failures=failed,

@@ -12,14 +12,14 @@ from app.http.security.identity import current
 from app.inventory import schemas, service
 from app.inventory.documents import LEDGER, PRODUCTS
 from app.inventory.queries import find_product
-from app.kernel.errors import Conflict, DaybookError, Invalid, Malformed
+from app.kernel.errors import Conflict, Invalid, Malformed
 from app.kernel.text_search import has_words, words_of
 from app.schema.validation import load
 from app.store import Document, IndexValue, Page, Store, Transaction
 from app.store.matching import find_matching
 from app.web.layout.context import PageContext, local_time, page
 from app.web.layout.cursors import read_cursor, write_cursor
-from app.web.layout.form import NO_FORM, SubmittedForm, field_errors, parse_integer, submitted_form
+from app.web.layout.form import NO_FORM, SubmittedForm, parse_integer, submitted_form
 from app.web.layout.redirects import redirect_to
 from app.web.manager.charts import line
 
@@ -29,13 +29,6 @@ CHART_SIZE = 100
 """The number of ledger entries, the newest, in a product's chart."""
 
 FILTERS = ("", *schemas.STOCK_STATUSES, "archived")
-_FIELDS = {
-    f"/{name}": name
-    for name in (
-        *("sku", "name", "category", "price", "quantity"),
-        *("low_stock_threshold", "change", "count", "reason"),
-    )
-}
 
 
 def add_to(blueprint: Blueprint, context: PageContext) -> None:
@@ -56,9 +49,7 @@ class StockPages:
         self._product_change = schemas.product_change_schema(context.rules.currency)
         self._stock = {"change": schemas.StockChangeSchema(), "count": schemas.StockCountSchema()}
 
-    def show_stock(
-        self, error: DaybookError | None = None, form: SubmittedForm = NO_FORM
-    ) -> Response:
+    def show_stock(self, form: SubmittedForm = NO_FORM) -> Response:
         find, status = request.args.get("find", "").strip()[:100], request.args.get("status", "")
         status = status if status in FILTERS else ""
         list_name = f"stock {find} {status}"
@@ -68,14 +59,12 @@ class StockPages:
             counts = {each: view.count(PRODUCTS.name, _where(each)) for each in FILTERS}
         return page(
             "manager/stock.html",
-            error,
+            form,
             live=["products"],
             search={"find": find, "status": status},
             counts=counts,
             products=products.documents,
             next=write_cursor(products.next, list_name),
-            errors=field_errors(error, _FIELDS),
-            values=form.fields,
         )
 
     def add_product(self) -> Response:
@@ -85,12 +74,10 @@ class StockPages:
             with self._store.transaction() as tx:
                 sku = service.create_product(tx, product, current().name)["sku"]
         except (Invalid, Conflict) as error:
-            return self.show_stock(error, form)
+            return self.show_stock(form.refused(error))
         return _product_redirect(sku)
 
-    def show_product(
-        self, sku: str, error: DaybookError | None = None, form: SubmittedForm = NO_FORM
-    ) -> Response:
+    def show_product(self, sku: str, form: SubmittedForm = NO_FORM) -> Response:
         ledger = LEDGER.name
         with self._store.read() as view:
             product = find_product(view, sku)
@@ -99,15 +86,12 @@ class StockPages:
             entry_count = view.count(ledger, where)
         return page(
             "manager/product.html",
-            error,
+            form,
             live=["products"],
             product=product,
             entries=entries[:LEDGER_PAGE_SIZE],
             entry_count=entry_count,
             chart=self._chart(product, entries[::-1]),
-            errors=field_errors(error, _FIELDS),
-            action=form.get("do"),
-            values=form.fields,
             token=secrets.token_urlsafe(16),
         )
 
@@ -123,7 +107,7 @@ class StockPages:
             if action in self._stock:
                 return self._book(sku, action, form)
         except (Invalid, Conflict) as error:
-            return self.show_product(sku, error, form)
+            return self.show_product(sku, form.refused(error))
         raise Malformed("This form does not say what to do; load the page again.")
 
     def _change(self, sku: str, patch: Document, versions: list[str] | None = None) -> Response:

@@ -10,20 +10,19 @@ from flask import Blueprint, Response, request
 from app.events import event_feed, failures, faults, outbox
 from app.events.schemas import DiscardSchema, FaultSchema
 from app.http.security.identity import current
-from app.kernel.errors import Conflict, DaybookError, Invalid, NotFound, Problem
+from app.kernel.errors import Conflict, Invalid, NotFound, Problem
 from app.orders.documents import ORDERS
-from app.orders.queries import find_order
+from app.orders.queries import resolve_order_id
 from app.schema.validation import load
 from app.store import Document, IndexValue, View
 from app.web.layout.context import PageContext, page
-from app.web.layout.form import NO_FORM, SubmittedForm, field_errors, submitted_form
+from app.web.layout.form import NO_FORM, SubmittedForm, submitted_form
 from app.web.layout.redirects import redirect_to
 
 PAGE_SIZE = 50
 MAX_FINISHED = 12
 _LOOKBACKS = (timedelta(seconds=2), timedelta(minutes=1), timedelta(hours=1), timedelta(days=1))
 _FILTERS = ("handler", "type", "order", "error")
-_FAULT_FIELDS = {f"/{name}": name for name in ("mode", "times", "delay_s", "order")}
 
 
 def add_to(blueprint: Blueprint, context: PageContext) -> None:
@@ -34,7 +33,7 @@ def add_to(blueprint: Blueprint, context: PageContext) -> None:
     blueprint.post("/events/replay")(pages.replay)
     blueprint.post("/events/<event_id>/<handler>/replay")(pages.replay_one)
     blueprint.post("/events/<event_id>/<handler>/discard")(pages.discard)
-    if context.with_faults:
+    if context.config.faults:
         blueprint.post("/events/faults")(pages.set_fault)
         blueprint.post("/events/faults/<handler>/clear")(pages.clear_fault)
 
@@ -46,9 +45,7 @@ class EventPages:
         self._context, self._store = context, context.store
         self._discard_schema, self._fault_schema = DiscardSchema(), FaultSchema()
 
-    def show_events(
-        self, error: DaybookError | None = None, form: SubmittedForm = NO_FORM
-    ) -> Response:
+    def show_events(self, form: SubmittedForm = NO_FORM) -> Response:
         filters = _filters(request.args.to_dict())
         with self._store.read() as view:
             where = _where(view, filters)
@@ -62,7 +59,7 @@ class EventPages:
         part = filters["error"].lower()
         return page(
             "operator/events.html",
-            error,
+            form,
             live=["events", "failures"],
             filters=filters,
             failures=[each for each in failed.documents if part in each["error"].lower()],
@@ -71,20 +68,14 @@ class EventPages:
             pending_count=pending_count,
             failure_count=failure_count,
             finished=finished,
-            with_faults=self._context.with_faults,
+            with_faults=self._context.config.faults,
             switches=switches,
             modes=faults.MODES | {faults.SLOW: "starts late, by the seconds given"},
             handlers=sorted(self._context.handlers),
-            errors=field_errors(error, _FAULT_FIELDS),
-            values=form.fields,
-            replayed=request.args.get("replayed", ""),
         )
 
     def show_event(
-        self,
-        event_id: str,
-        error: DaybookError | None = None,
-        fields: dict[str, str] | None = None,
+        self, event_id: str, form: SubmittedForm = NO_FORM, refused_handler: str = ""
     ) -> Response:
         with self._store.read() as view:
             record = outbox.find_event(view, event_id)
@@ -98,13 +89,13 @@ class EventPages:
             _mark_blocked(view, [record])
         return page(
             "operator/event.html",
-            error,
+            form,
             live=["events", "failures"],
             record=record,
             payload=json.dumps(record["event"]["data"], indent=2, ensure_ascii=False),
             order=order,
             failures={handler: each for handler, each in failed.items() if each},
-            errors=field_errors(error, fields or {}),
+            refused_handler=refused_handler,
         )
 
     def replay(self) -> Response:
@@ -133,7 +124,7 @@ class EventPages:
             with self._store.transaction() as tx:
                 failures.discard(tx, key, current().name, reason)
         except (Invalid, Conflict) as error:
-            return self.show_event(event_id, error, {"/reason": f"reason-{handler}"})
+            return self.show_event(event_id, form.refused(error), handler)
         return redirect_to("web.operator.show_event", event_id=event_id)
 
     def set_fault(self) -> Response:
@@ -141,14 +132,14 @@ class EventPages:
         try:
             handler = form.get("handler")
             if handler not in self._context.handlers:
-                raise Invalid([Problem("/handler", "is not a handler")])
+                raise Invalid([Problem("", "handler is not a handler")])
             values = form.filled("mode", "order") | form.filled_integers("times", "delay_s")
             fault = {"handler": handler} | load(self._fault_schema, values)
         except Invalid as error:
-            return self.show_events(error, form)
+            return self.show_events(form.refused(error))
         with self._store.transaction() as tx:
             if fault["order"]:
-                fault["order"] = _order_id(tx, fault["order"])
+                fault["order"] = resolve_order_id(tx, fault["order"])
             tx.put(faults.FAULTS.name, fault)
         return redirect_to("web.operator.show_events")
 
@@ -185,20 +176,12 @@ def _where(view: View, filters: dict[str, str]) -> dict[str, IndexValue]:
     where: dict[str, IndexValue] = {
         name: filters[name] for name in ("handler", "type") if filters[name]
     }
-    return where | ({"order": _order_id(view, filters["order"])} if filters["order"] else {})
+    return where | ({"order": resolve_order_id(view, filters["order"])} if filters["order"] else {})
 
 
 def _selection(view: View, filters: dict[str, str]) -> failures.Selection:
     where: Any = _where(view, filters)
     return failures.Selection(**where, error=filters["error"] or None)
-
-
-def _order_id(view: View, name: str) -> str:
-    """Return the id of the order with this id or number; `name` itself when there is none."""
-    try:
-        return str(find_order(view, name)["order_id"])
-    except NotFound:
-        return name
 
 
 def _mark_blocked(view: View, records: list[Document]) -> None:

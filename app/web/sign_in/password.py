@@ -15,7 +15,7 @@ from app.http.security.cookies import delete_cookie, is_secure, set_cookie
 from app.http.security.identity import current
 from app.kernel.errors import DaybookError, Forbidden, TooMany, Unauthenticated, Unavailable
 from app.web.layout.context import PageContext, page
-from app.web.layout.form import submitted_form
+from app.web.layout.form import NO_FORM, submitted_form
 from app.web.layout.redirects import redirect_to, safe_next
 
 
@@ -70,12 +70,11 @@ def sign_in_page(
         has_users = view.count(USERS.name) > 0
     response = page(
         "sign_in/sign_in.html",
-        error,
+        NO_FORM.refused(error),
         name=name[:60],
         has_users=has_users,
         has_provider=context.provider is not None,
         next=next_,
-        flash=request.args.get("flash"),
     )
     if error and (retry_after_s := error.members.get("retry_after_s")):
         response.headers["Retry-After"] = str(retry_after_s)
