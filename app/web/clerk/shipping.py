@@ -15,8 +15,6 @@ from app.web.layout.form import NO_FORM, SubmittedForm, submitted_form
 from app.web.layout.redirects import redirect_to
 
 PAGE_SIZE = 50
-MAX_LINES_LISTED = 6
-"""The lines of an order in the list; its own page and the packing list have all of them."""
 
 
 def add_to(blueprint: Blueprint, context: PageContext) -> None:
@@ -39,7 +37,6 @@ def add_to(blueprint: Blueprint, context: PageContext) -> None:
             state=state,
             counts=counts,
             shipments=shipments.documents,
-            max_lines=MAX_LINES_LISTED,
         )
 
     @blueprint.get("/shipping/list")

@@ -49,9 +49,8 @@ def add_to(blueprint: Blueprint, context: PageContext) -> None:
         with context.store.read() as view:
             order = find_order_by_link(view, link)
             payment = find_payment_event(view, order["order_id"])
-        response = Response(receipt_pdf(context.shop, payment), mimetype=PDF)
-        response.headers["Cache-Control"] = "no-store"
-        return response
+        receipt, headers = receipt_pdf(context.shop, payment), {"Cache-Control": "no-store"}
+        return Response(receipt, mimetype=PDF, headers=headers)
 
     @blueprint.post("/orders/<link>/cancel")
     def cancel_own_order(link: str) -> Response:

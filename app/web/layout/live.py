@@ -93,9 +93,11 @@ def add_to(blueprint: Blueprint, context: PageContext) -> None:
         if not slots.acquire(blocking=False):
             return Response(status=204)
         messages = event_stream(context, subscription, _last_position(), topics)
-        response = Response(messages, mimetype="text/event-stream")
-        response.headers["Cache-Control"] = "no-store"
-        response.headers["X-Accel-Buffering"] = "no"  # nginx would buffer the messages
+        headers = {
+            "Cache-Control": "no-store",
+            "X-Accel-Buffering": "no",
+        }  # nginx buffers by default
+        response = Response(messages, mimetype="text/event-stream", headers=headers)
         response.call_on_close(slots.release)
         context.count_streams(1)
         response.call_on_close(lambda: context.count_streams(-1))

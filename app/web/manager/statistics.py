@@ -116,7 +116,8 @@ def delivery_delays(store: Store) -> list[Delay]:
     for record in records:
         for handler, delivery in record["deliveries"].items():
             if delivery["state"] == DONE:
-                delays[handler].append(_seconds(record["event"]["time"], delivery["at"]))
+                begin, end = map(clock.parse_time, (record["event"]["time"], delivery["at"]))
+                delays[handler].append(max((end - begin).total_seconds(), 0.0))
     return [
         Delay(handler, median(seconds), max(seconds)) for handler, seconds in sorted(delays.items())
     ]
@@ -134,7 +135,3 @@ def _compute_revenue(store: Store, days: list[Day]) -> Revenue:
                 if day.low <= order["order_date"] <= day.high:
                     by_day[day.label] += Decimal(order["total_amount"])
     return Revenue(by_day, is_partial=next(orders, None) is not None)
-
-
-def _seconds(begin: str, end: str) -> float:
-    return max((clock.parse_time(end) - clock.parse_time(begin)).total_seconds(), 0.0)
