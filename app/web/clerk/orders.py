@@ -50,12 +50,9 @@ class OrderPages:
 
     def show_orders(self) -> Response:
         search = OrderSearch.parse(request.args)
+        result, counts = search.run(self._store), count_by_status(self._store)
         return page(
-            "clerk/orders.html",
-            live=["orders"],
-            search=search,
-            result=search.run(self._store),
-            counts=count_by_status(self._store),
+            "clerk/orders.html", live=["orders"], search=search, result=result, counts=counts
         )
 
     def show_order(self, name: str, form: SubmittedForm = NO_FORM) -> Response:

@@ -49,13 +49,7 @@ def add_to(blueprint: Blueprint, context: PageContext) -> None:
     def show_shipment(shipment_id: str, form: SubmittedForm = NO_FORM) -> Response:
         with store.read() as view:
             shipment = find_shipment(view, shipment_id)
-        return page(
-            "clerk/shipment.html",
-            form,
-            live=["shipments"],
-            shipment=shipment,
-            is_ready=shipment["state"] == states.READY,
-        )
+        return page("clerk/shipment.html", form, live=["shipments"], shipment=shipment)
 
     @blueprint.post("/shipping/<shipment_id>")
     def ship(shipment_id: str) -> Response:
