@@ -33,6 +33,4 @@ def add_to(blueprint: Blueprint, context: PageContext) -> None:
 
     @blueprint.get("/mail/<name>/body")
     def show_mail_body(name: str) -> Response:
-        response = Response(mailbox.find(name).html)
-        response.headers["Content-Security-Policy"] = _SANDBOX
-        return response
+        return Response(mailbox.find(name).html, headers={"Content-Security-Policy": _SANDBOX})

@@ -5,7 +5,7 @@ are searched in the newest orders only, so that a search reads at most MAX_SCANN
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 from unicodedata import normalize
 from urllib.parse import urlencode
 
@@ -24,8 +24,7 @@ MAX_FOUND = 200
 _FROM, _TO = Timestamp(), Timestamp(end_of_day=True)
 
 
-@dataclass(frozen=True)
-class OrderSearch:
+class OrderSearch(NamedTuple):
     """The search as typed. Each field is empty when it is not used."""
 
     find: str = ""
@@ -83,12 +82,11 @@ class OrderSearch:
         return SearchResult(page.documents, is_partial=page.next is not None)
 
 
-@dataclass(frozen=True)
-class SearchResult:
+class SearchResult(NamedTuple):
     """A page of orders, newest first.
 
-    `next` is the cursor of the next page. `is_partial` tells that there may be more matches.
-    `error` says what is wrong with the search.
+    `next` is the cursor of the next page. `is_partial` means that there may be more
+    matches. `error` says what is wrong with the search.
     """
 
     orders: list[Document]

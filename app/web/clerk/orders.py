@@ -22,8 +22,8 @@ from app.web.layout.context import PageContext, page
 from app.web.layout.form import NO_FORM, SubmittedForm, parse_integer, submitted_form
 from app.web.layout.redirects import redirect_to
 
-PRODUCT, QUANTITY, AMOUNT = "product.", "quantity.", "amount."
-"""The prefixes of the names of an order line's fields; the line's place in the form follows."""
+LINE_FIELDS = ("product", "quantity", "amount")
+"""An order line's fields; in the form, a dot and the line's place follow each name."""
 
 MAX_SUGGESTIONS = 500
 _EMPTY_LINES = 3
@@ -50,12 +50,9 @@ class OrderPages:
 
     def show_orders(self) -> Response:
         search = OrderSearch.parse(request.args)
+        result, counts = search.run(self._store), count_by_status(self._store)
         return page(
-            "clerk/orders.html",
-            live=["orders"],
-            search=search,
-            result=search.run(self._store),
-            counts=count_by_status(self._store),
+            "clerk/orders.html", live=["orders"], search=search, result=result, counts=counts
         )
 
     def show_order(self, name: str, form: SubmittedForm = NO_FORM) -> Response:
@@ -128,15 +125,8 @@ def _patch(form: SubmittedForm) -> dict[str, Any]:
 
 def _submitted_lines(form: SubmittedForm) -> list[dict[str, str]]:
     """Return the order lines of the form as typed, in its order."""
-    places = [name.removeprefix(PRODUCT) for name in form.fields if name.startswith(PRODUCT)]
-    return [
-        {
-            "product": form.get(PRODUCT + place),
-            "quantity": form.get(QUANTITY + place),
-            "amount": form.get(AMOUNT + place),
-        }
-        for place in places
-    ]
+    places = [name.partition(".")[2] for name in form.fields if name.startswith("product.")]
+    return [{name: form.get(f"{name}.{place}") for name in LINE_FIELDS} for place in places]
 
 
 def _lines(order: Document, form: SubmittedForm) -> list[dict[str, str]]:

@@ -15,8 +15,6 @@ from app.web.layout.form import NO_FORM, SubmittedForm, submitted_form
 from app.web.layout.redirects import redirect_to
 
 PAGE_SIZE = 50
-MAX_LINES_LISTED = 6
-"""The lines of an order in the list; its own page and the packing list have all of them."""
 
 
 def add_to(blueprint: Blueprint, context: PageContext) -> None:
@@ -39,7 +37,6 @@ def add_to(blueprint: Blueprint, context: PageContext) -> None:
             state=state,
             counts=counts,
             shipments=shipments.documents,
-            max_lines=MAX_LINES_LISTED,
         )
 
     @blueprint.get("/shipping/list")
@@ -52,13 +49,7 @@ def add_to(blueprint: Blueprint, context: PageContext) -> None:
     def show_shipment(shipment_id: str, form: SubmittedForm = NO_FORM) -> Response:
         with store.read() as view:
             shipment = find_shipment(view, shipment_id)
-        return page(
-            "clerk/shipment.html",
-            form,
-            live=["shipments"],
-            shipment=shipment,
-            is_ready=shipment["state"] == states.READY,
-        )
+        return page("clerk/shipment.html", form, live=["shipments"], shipment=shipment)
 
     @blueprint.post("/shipping/<shipment_id>")
     def ship(shipment_id: str) -> Response:

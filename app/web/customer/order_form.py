@@ -34,8 +34,8 @@ class OrderForm:
     """The form as the customer filled it in; every value is text, as typed.
 
     `quantities` are by sku, in the order of the page, without empty ones. `token` is the
-    idempotency key: the same form orders once, however often it is sent. `places_order` tells the
-    button “Place order” from the others.
+    idempotency key: the same form orders once, however often it is sent. `places_order` is
+    true for the button “Place order”, false for the others.
     """
 
     name: str = ""

@@ -17,9 +17,6 @@ from app.web.layout.form import NO_FORM, SubmittedForm, submitted_form
 from app.web.layout.live import ORDER_TOPIC
 from app.web.layout.redirects import redirect_to
 
-MAIN_STATUSES = (states.PLACED, states.CONFIRMED, states.SHIPPED, states.DELIVERED)
-"""The statuses of an order that goes as planned."""
-
 PAID = ("paid", "refunded")
 """The payment statuses for which there is a receipt."""
 
@@ -37,11 +34,9 @@ def add_to(blueprint: Blueprint, context: PageContext) -> None:
             form,
             live=[ORDER_TOPIC + link],
             order=order,
-            main_statuses=MAIN_STATUSES,
             reached={entry["event"]: entry["at"] for entry in order["history"]},
             has_receipt=order["payment_status"] in PAID,
             is_open=order["status"] in states.OPEN,
-            is_moving=order["status"] in (states.PLACED, states.BACKORDERED),
         )
 
     @blueprint.get("/orders/<link>/receipt.pdf")
@@ -49,9 +44,8 @@ def add_to(blueprint: Blueprint, context: PageContext) -> None:
         with context.store.read() as view:
             order = find_order_by_link(view, link)
             payment = find_payment_event(view, order["order_id"])
-        response = Response(receipt_pdf(context.shop, payment), mimetype=PDF)
-        response.headers["Cache-Control"] = "no-store"
-        return response
+        receipt, headers = receipt_pdf(context.shop, payment), {"Cache-Control": "no-store"}
+        return Response(receipt, mimetype=PDF, headers=headers)
 
     @blueprint.post("/orders/<link>/cancel")
     def cancel_own_order(link: str) -> Response:

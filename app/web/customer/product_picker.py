@@ -1,19 +1,18 @@
 """The products on the order form: those chosen already, then a page of the others."""
 
-from dataclasses import dataclass
 from math import inf
+from typing import NamedTuple
 
 from app.inventory.documents import PRODUCTS
 from app.kernel.text_search import has_words, words_of
-from app.store import Document, Store
+from app.store import Document, Page, Store, View
 from app.store.matching import find_matching
 from app.web.layout.cursors import read_cursor, write_cursor
 
 PAGE_SIZE = 20
 
 
-@dataclass(frozen=True)
-class ProductPage:
+class ProductPage(NamedTuple):
     """`chosen` products have a quantity, `others` do not; `next` is the cursor of more others."""
 
     chosen: list[Document]
@@ -30,22 +29,17 @@ def product_page(store: Store, chosen: list[str], find: str, cursor: str) -> Pro
     words, list_name = words_of(find), f"products {find}"
     with store.read() as view:
         products = [view.get(PRODUCTS.name, sku) for sku in chosen]
+
+    def read(view: View, after: str | None, limit: int) -> Page:
+        return view.find(PRODUCTS.name, {"archived": 0}, after=after, limit=limit)
+
+    def is_other(product: Document) -> bool:
+        texts = (product["name"], product["sku"], product["category"])
+        return product["sku"] not in chosen and has_words(words, *texts)
+
+    after = read_cursor(cursor, list_name)
     others = find_matching(
-        store,
-        lambda view, after, limit: view.find(
-            PRODUCTS.name, {"archived": 0}, after=after, limit=limit
-        ),
-        lambda each: (
-            each["sku"] not in chosen
-            and has_words(words, each["name"], each["sku"], each["category"])
-        ),
-        after=read_cursor(cursor, list_name),
-        limit=PAGE_SIZE,
-        batch_size=PAGE_SIZE,
-        max_scanned=inf,
+        store, read, is_other, after=after, limit=PAGE_SIZE, batch_size=PAGE_SIZE, max_scanned=inf
     )
-    return ProductPage(
-        [product for product in products if product],
-        others.documents,
-        write_cursor(others.next, list_name),
-    )
+    known = [product for product in products if product]
+    return ProductPage(known, others.documents, write_cursor(others.next, list_name))

@@ -77,12 +77,7 @@ def install_pages(app: Flask, context: PageContext, *groups: Blueprint) -> None:
 
 
 def page(
-    template: str,
-    form: SubmittedForm = NO_FORM,
-    /,
-    *,
-    live: Sequence[str] = (),
-    **values: object,
+    template: str, form: SubmittedForm = NO_FORM, /, *, live: Sequence[str] = (), **values: object
 ) -> Response:
     """Render a page. `live` names the topics of live.py whose changes make it refresh itself.
 

@@ -1,10 +1,12 @@
 """Submitted forms: parsing (UTF-8, percent-encoded), the CSRF check, and field errors."""
 
+import re
 from collections.abc import Collection
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl
 
 from flask import request
+from werkzeug.datastructures import MultiDict
 
 from app.http.requests.body import WrongMediaType, body_bytes
 from app.kernel.errors import DaybookError, Invalid, Malformed, Stale
@@ -12,6 +14,7 @@ from app.web.layout import csrf
 
 MEDIA_TYPE = "application/x-www-form-urlencoded"
 MAX_FIELDS = 2100
+_INTEGER = re.compile("[+-]?[0-9]{1,9}")
 _STALE = (
     "This has changed meanwhile. Look at how it is now, and save again if your change is still "
     "right."
@@ -79,9 +82,7 @@ def submitted_form(*repeatable: str) -> SubmittedForm:
 
 def parse_integer(text: str) -> int | str:
     """Return `text` as an integer; other text unchanged, for the schema to refuse."""
-    digits = text.removeprefix("+").removeprefix("-")
-    is_whole = digits.isascii() and digits.isdigit() and len(digits) < 10
-    return int(text) if is_whole and len(text) - len(digits) < 2 else text
+    return int(text) if _INTEGER.fullmatch(text) else text
 
 
 def _parse(body: bytes) -> list[tuple[str, str]]:
@@ -95,12 +96,8 @@ def _parse(body: bytes) -> list[tuple[str, str]]:
 
 def _group(pairs: list[tuple[str, str]], repeatable: Collection[str]) -> SubmittedForm:
     """Group the fields by name. Raises Malformed when a field repeats that may not."""
-    form = SubmittedForm({}, {name: [] for name in repeatable})
-    for name, value in pairs:
-        if name in form.lists:
-            form.lists[name].append(value)
-        elif name in form.fields:
-            raise Malformed("A field occurs twice in this form; please load the page again.")
-        else:
-            form.fields[name] = value
-    return form
+    fields = MultiDict(pairs)
+    lists = {name: fields.poplist(name) for name in repeatable}
+    if any(len(values) > 1 for _, values in fields.lists()):
+        raise Malformed("A field occurs twice in this form; please load the page again.")
+    return SubmittedForm(fields.to_dict(), lists)

@@ -3,8 +3,8 @@
 A page states its topics and the store's position at which it was rendered. The stream sends
 `change` with the topics changed since, and the page then requests itself again; the stream carries
 no data of its own. The id of each message is the store's position. So a browser that reconnects, to
-any process and after any restart, sends the last position it knows (Last-Event-ID) and learns at
-once of changes since: nothing is lost, and the server keeps no state for it.
+any process and after any restart, sends the last position it received (Last-Event-ID) and gets the
+changes since at once: nothing is lost, and the server keeps no state for it.
 
     GET /live?on=products&on=order/1001-Zk3…&after=4711
 
@@ -13,8 +13,8 @@ once of changes since: nothing is lost, and the server keeps no state for it.
     data: products
 
 A stream occupies a server thread while it lasts, and a process keeps streams on a quarter of its
-threads at most. Over the limit the response is 204, which stops
-the browser from reconnecting (HTML, 9.2.3); the page polls instead.
+threads at most. Over the limit the response is 204, which stops the browser from reconnecting
+(HTML, 9.2.3); the page polls instead.
 """
 
 from collections.abc import Iterator
@@ -93,9 +93,9 @@ def add_to(blueprint: Blueprint, context: PageContext) -> None:
         if not slots.acquire(blocking=False):
             return Response(status=204)
         messages = event_stream(context, subscription, _last_position(), topics)
-        response = Response(messages, mimetype="text/event-stream")
-        response.headers["Cache-Control"] = "no-store"
-        response.headers["X-Accel-Buffering"] = "no"  # nginx would buffer the messages
+        # without X-Accel-Buffering, nginx would buffer the messages
+        headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+        response = Response(messages, mimetype="text/event-stream", headers=headers)
         response.call_on_close(slots.release)
         context.count_streams(1)
         response.call_on_close(lambda: context.count_streams(-1))
@@ -146,7 +146,7 @@ def _require_role(topic: str) -> None:
 
 
 def _last_position() -> int | None:
-    """Return the position up to which the browser knows all changes; None when it sends none."""
+    """Return the position up to which the browser has all changes; None when it sends none."""
     text = request.headers.get("Last-Event-ID") or request.args.get("after", "")
     return int(text) if text.isascii() and text.isdigit() and len(text) < 16 else None
 

@@ -5,7 +5,6 @@ the revenue of a large shop is cached, so that page views do not read the orders
 """
 
 from collections import defaultdict
-from dataclasses import dataclass, replace
 from datetime import datetime, time, timedelta, tzinfo
 from decimal import Decimal
 from itertools import islice, pairwise
@@ -24,6 +23,7 @@ from app.store import Page, Store, View
 DAYS = 14
 MAX_ORDERS_READ = 10_000
 DELAY_SAMPLE_ORDERS = 50
+_MILLISECOND = timedelta(milliseconds=1)
 _CACHE_FACTOR = 50
 """A sum is cached for this multiple of the time it took: at most 2 % of the time goes into sums."""
 
@@ -47,8 +47,7 @@ class Delay(NamedTuple):
     max_s: float
 
 
-@dataclass(frozen=True)
-class Revenue:
+class Revenue(NamedTuple):
     """The sum of the orders of each day; `is_partial` when some orders of those days were not read.
 
     `due_in_s` is the time until newer sums can be had, when orders have changed since; else 0.
@@ -65,12 +64,8 @@ def last_days(zone: tzinfo) -> list[Day]:
     dates = [today - timedelta(days=ago) for ago in range(DAYS - 1, -2, -1)]
     midnights = [datetime.combine(date, time(), zone) for date in dates]
     return [
-        Day(
-            f"{low.day} {low:%b}",
-            clock.format_time(low),
-            clock.format_time(high - timedelta(milliseconds=1)),
-        )
-        for low, high in pairwise(midnights)
+        Day(f"{low.day} {low:%b}", clock.format_time(low), clock.format_time(end - _MILLISECOND))
+        for low, end in pairwise(midnights)
     ]
 
 
@@ -99,7 +94,7 @@ class RevenueCache:
                 return self._revenue
             began = monotonic()
             if began < self._valid_until and days == self._days:
-                return replace(self._revenue, due_in_s=self._valid_until - began)
+                return self._revenue._replace(due_in_s=self._valid_until - began)
             self._revenue = _compute_revenue(self._store, days)
             self._days, self._position = days, position
             ended = monotonic()
@@ -116,7 +111,8 @@ def delivery_delays(store: Store) -> list[Delay]:
     for record in records:
         for handler, delivery in record["deliveries"].items():
             if delivery["state"] == DONE:
-                delays[handler].append(_seconds(record["event"]["time"], delivery["at"]))
+                begin, end = map(clock.parse_time, (record["event"]["time"], delivery["at"]))
+                delays[handler].append(max((end - begin).total_seconds(), 0.0))
     return [
         Delay(handler, median(seconds), max(seconds)) for handler, seconds in sorted(delays.items())
     ]
@@ -134,7 +130,3 @@ def _compute_revenue(store: Store, days: list[Day]) -> Revenue:
                 if day.low <= order["order_date"] <= day.high:
                     by_day[day.label] += Decimal(order["total_amount"])
     return Revenue(by_day, is_partial=next(orders, None) is not None)
-
-
-def _seconds(begin: str, end: str) -> float:
-    return max((clock.parse_time(end) - clock.parse_time(begin)).total_seconds(), 0.0)

@@ -15,7 +15,7 @@ from app.inventory.queries import find_product
 from app.kernel.errors import Conflict, Invalid, Malformed
 from app.kernel.text_search import has_words, words_of
 from app.schema.validation import load
-from app.store import Document, IndexValue, Page, Store, Transaction
+from app.store import Document, IndexValue, Page, Store, Transaction, View
 from app.store.matching import find_matching
 from app.web.layout.context import PageContext, local_time, page
 from app.web.layout.cursors import read_cursor, write_cursor
@@ -149,15 +149,14 @@ def _product_fields(form: SubmittedForm) -> dict[str, Any]:
 
 def _find_products(store: Store, find: str, status: str, after: str | None) -> Page:
     words = words_of(find)
-    return find_matching(
-        store,
-        lambda view, after, limit: view.find(
-            PRODUCTS.name, _where(status), after=after, limit=limit
-        ),
-        lambda each: has_words(words, each["name"], each["sku"]),
-        after=after,
-        limit=PAGE_SIZE,
-    )
+
+    def find_page(view: View, after: str | None, limit: int) -> Page:
+        return view.find(PRODUCTS.name, _where(status), after=after, limit=limit)
+
+    def is_match(product: Document) -> bool:
+        return has_words(words, product["name"], product["sku"])
+
+    return find_matching(store, find_page, is_match, after=after, limit=PAGE_SIZE)
 
 
 def _where(status: str) -> dict[str, IndexValue]:

@@ -14,7 +14,7 @@ from app.kernel.errors import Conflict, Invalid, NotFound, Problem
 from app.orders.documents import ORDERS
 from app.orders.queries import resolve_order_id
 from app.schema.validation import load
-from app.store import Document, IndexValue, View
+from app.store import Document, View
 from app.web.layout.context import PageContext, page
 from app.web.layout.form import NO_FORM, SubmittedForm, submitted_form
 from app.web.layout.redirects import redirect_to
@@ -103,9 +103,9 @@ class EventPages:
         keys, filters = form.lists["id"], _filters(form.fields)
         if form.get("all"):
             with self._store.read() as view:
-                keys = [
-                    each["id"] for each in failures.find_entries(view, _selection(view, filters))
-                ]
+                where, part = _where(view, filters), filters["error"] or None
+                selection = failures.Selection(**where, error=part)
+                keys = [each["id"] for each in failures.find_entries(view, selection)]
         begun = failures.replay_all(self._store, sorted(keys), current().name)
         given = {name: value for name, value in filters.items() if value}
         return redirect_to("web.operator.show_events", replayed=begun, **given)
@@ -172,16 +172,12 @@ def _filters(fields: dict[str, str]) -> dict[str, str]:
     return {name: fields.get(name, "").strip()[:200] for name in _FILTERS}
 
 
-def _where(view: View, filters: dict[str, str]) -> dict[str, IndexValue]:
-    where: dict[str, IndexValue] = {
-        name: filters[name] for name in ("handler", "type") if filters[name]
-    }
-    return where | ({"order": resolve_order_id(view, filters["order"])} if filters["order"] else {})
-
-
-def _selection(view: View, filters: dict[str, str]) -> failures.Selection:
-    where: Any = _where(view, filters)
-    return failures.Selection(**where, error=filters["error"] or None)
+def _where(view: View, filters: dict[str, str]) -> dict[str, Any]:
+    """Return the filters that an index of the failures serves, with the order's id."""
+    where = {name: filters[name] for name in ("handler", "type", "order") if filters[name]}
+    if "order" in where:
+        where["order"] = resolve_order_id(view, where["order"])
+    return where
 
 
 def _mark_blocked(view: View, records: list[Document]) -> None:
