@@ -7,7 +7,7 @@ from app.audit.report import AuditReport, Repair, documents_of
 from app.billing import payments
 from app.billing.documents import INVOICES
 from app.billing.payments import OPEN, VOID
-from app.billing.service import ORDER_FIELDS
+from app.billing.service import COPIED
 from app.kernel.order_states import VOIDED
 from app.orders.documents import ORDERS
 from app.shipping.documents import SHIPMENTS
@@ -80,7 +80,7 @@ def _check_order_invoice(
         expected = VOID if is_void else OPEN
         report.add("invoice status", where, expected, invoice["status"], Repair.INVOICE, order_id)
         return False
-    others = [] if is_void else [name for name in ORDER_FIELDS if invoice[name] != order[name]]
+    others = [] if is_void else [name for name in COPIED if invoice[name] != order[name]]
     for name in others:
         what = f"invoice {name}"
         report.add(what, where, order[name], invoice[name], Repair.INVOICE, order_id)

@@ -18,14 +18,7 @@ from app.orders import queries as orders
 from app.shipping.queries import has_left
 from app.store import Document, Transaction, View
 
-ORDER_FIELDS = (
-    "customer_name",
-    "customer_email",
-    "items",
-    "currency",
-    "total_amount",
-    "payment_method",
-)
+COPIED = ("customer_name", "customer_email", "items", "currency", "total_amount", "payment_method")
 """The fields that an invoice copies from its order."""
 
 
@@ -83,7 +76,7 @@ def _invoice_for(
         return _with_history(invoice | {"status": VOID}, "voided")
     if invoice is None:
         return _with_history(_new_invoice(tx, order), "made")
-    if invoice["status"] == VOID or any(invoice[name] != order[name] for name in ORDER_FIELDS):
+    if invoice["status"] == VOID or any(invoice[name] != order[name] for name in COPIED):
         return _with_history(invoice | _order_fields(order) | {"status": OPEN}, "adjusted")
     return invoice
 
@@ -103,7 +96,7 @@ def _new_invoice(tx: Transaction, order: Document) -> Document:
 
 
 def _order_fields(document: Document) -> Document:
-    return {name: document[name] for name in ORDER_FIELDS}
+    return {name: document[name] for name in COPIED}
 
 
 def _with_history(invoice: Document, event: str) -> Document:
