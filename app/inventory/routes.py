@@ -6,7 +6,13 @@ from flask import Blueprint, Response
 from marshmallow import Schema
 from werkzeug.routing import PathConverter
 
-from app.http.operation import IDEMPOTENCY_KEY, IF_MATCH, IF_NONE_MATCH, Operation
+from app.http.operation import (
+    IDEMPOTENCY_KEY,
+    IF_NONE_MATCH,
+    KEYED_CHANGE,
+    ConditionalWrite,
+    Operation,
+)
 from app.http.requests import idempotency
 from app.http.requests.body import PATCH_TYPES, json_object
 from app.http.requests.conditions import expected_versions
@@ -44,12 +50,7 @@ def blueprint(store: Store, currency: Currency) -> Blueprint:
 
     @routes.post("/product")
     @Operation(
-        product,
-        201,
-        body=(product_request,),
-        headers=(IDEMPOTENCY_KEY,),
-        errors=(409,),
-        etag=True,
+        product, 201, body=(product_request,), headers=(IDEMPOTENCY_KEY,), errors=(409,), etag=True
     )
     def post_product() -> Response:
         """Add a product to the catalogue."""
@@ -80,14 +81,7 @@ def blueprint(store: Store, currency: Currency) -> Blueprint:
         return etag_response(found)
 
     @routes.patch("/product/<sku:sku>")
-    @Operation(
-        product,
-        body=(product_change,),
-        consumes=PATCH_TYPES,
-        headers=(IF_MATCH, IF_NONE_MATCH),
-        errors=(409,),
-        etag=True,
-    )
+    @ConditionalWrite(product, body=(product_change,), consumes=PATCH_TYPES)
     def patch_product(sku: str) -> Response:
         """Change a product by a merge patch (RFC 7396). The stock has its own resource."""
         patch, expected = load(product_change, json_object(*PATCH_TYPES)), expected_versions()
@@ -96,7 +90,7 @@ def blueprint(store: Store, currency: Currency) -> Blueprint:
         return etag_response(changed)
 
     @routes.delete("/product/<sku:sku>")
-    @Operation(product, headers=(IF_MATCH, IF_NONE_MATCH), errors=(409,), etag=True)
+    @ConditionalWrite(product)
     def delete_product(sku: str) -> Response:
         """Archive a product. It can no longer be ordered, and only `archived=true` lists it."""
         expected = expected_versions()
@@ -108,13 +102,7 @@ def blueprint(store: Store, currency: Currency) -> Blueprint:
 
     @routes.post("/product/<path:sku>/stock")
     @routes.post("/product/<path:sku>/stock/")
-    @Operation(
-        product,
-        body=(stock_change, stock_count),
-        headers=(IDEMPOTENCY_KEY, IF_MATCH, IF_NONE_MATCH),
-        errors=(409,),
-        etag=True,
-    )
+    @ConditionalWrite(product, body=(stock_change, stock_count), headers=KEYED_CHANGE)
     def post_stock(sku: str) -> Response:
         """Record a change or a count of the quantity on hand; returns the product."""
         key, expected = idempotency.request_key(), expected_versions()

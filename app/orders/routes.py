@@ -7,7 +7,14 @@ from flask import Blueprint, Response
 
 from app.events.outbox import timeline
 from app.events.schemas import TimelineSchema
-from app.http.operation import IDEMPOTENCY_KEY, IF_MATCH, IF_NONE_MATCH, PREFER, Operation
+from app.http.operation import (
+    IDEMPOTENCY_KEY,
+    IF_MATCH,
+    IF_NONE_MATCH,
+    PREFER,
+    ConditionalWrite,
+    Operation,
+)
 from app.http.requests import idempotency
 from app.http.requests.body import PATCH_TYPES, json_object, json_object_if_any
 from app.http.requests.conditions import expected_versions
@@ -118,14 +125,7 @@ def blueprint(
         return etag_response(found)
 
     @routes.patch("/order/<order_id>")
-    @Operation(
-        order,
-        body=(order_change, cancel_patch),
-        consumes=PATCH_TYPES,
-        headers=(IF_MATCH, IF_NONE_MATCH),
-        errors=(409,),
-        etag=True,
-    )
+    @ConditionalWrite(order, body=(order_change, cancel_patch), consumes=PATCH_TYPES)
     def patch_order(order_id: str) -> Response:
         """Change customer or lines by a merge patch (RFC 7396), or cancel with the status alone."""
         body, expected = json_object(*PATCH_TYPES), expected_versions()
@@ -153,14 +153,7 @@ def blueprint(
         return json_response({"order_id": deleted, "deleted": True})
 
     @routes.post("/order/<order_id>/cancel")
-    @Operation(
-        order,
-        body=(cancellation,),
-        body_required=False,
-        headers=(IF_MATCH, IF_NONE_MATCH),
-        errors=(409,),
-        etag=True,
-    )
+    @ConditionalWrite(order, body=(cancellation,), body_required=False)
     def cancel_order(order_id: str) -> Response:
         """Cancel an order and keep it. Cancelling it again changes nothing."""
         who = current().name
