@@ -17,7 +17,7 @@ from app.inventory.stock import record_stock_change, require_product, save_produ
 from app.kernel import clock
 from app.kernel.errors import Conflict
 from app.kernel.order_states import OPEN, VOIDED
-from app.kernel.quantities import quantities
+from app.kernel.quantities import lines_of, quantities
 from app.orders import queries as orders
 from app.shipping.queries import has_left
 from app.store import Document, Transaction
@@ -133,16 +133,12 @@ def _reservation(order: Document, lines: Counter[str], short: list[Document]) ->
     reservation = {
         "order_id": order["order_id"],
         "version": order["version"],
-        "lines": _as_lines(lines),
+        "lines": lines_of(lines),
         "at": clock.now(),
     }
     if (wanted := quantities(order["items"])) != lines:
-        reservation["wanted"] = _as_lines(wanted)
+        reservation["wanted"] = lines_of(wanted)
     return reservation | ({"short": short} if short else {})
-
-
-def _as_lines(pieces: Counter[str]) -> list[Document]:
-    return [{"product": sku, "quantity": n} for sku, n in pieces.items()]
 
 
 def _shortages(tx: Transaction, wanted: Counter[str], held: Counter[str]) -> list[Document]:
