@@ -115,8 +115,7 @@ def mark_done(delivery: Document, note: str = "") -> None:
 
 def mark_retry(delivery: Document, error: str, retry_at: str) -> None:
     """The attempt failed; the next one is due at `retry_at`."""
-    _mark_failed(delivery, error)
-    delivery["retry_at"] = retry_at
+    _mark_failed(delivery, error, retry_at=retry_at)
 
 
 def mark_held_by_breaker(delivery: Document, error: str) -> None:
@@ -127,8 +126,7 @@ def mark_held_by_breaker(delivery: Document, error: str) -> None:
 
 def mark_dead(delivery: Document, error: str) -> None:
     """The attempt failed, and no further one is made."""
-    _mark_failed(delivery, error)
-    delivery["state"] = DEAD
+    _mark_failed(delivery, error, state=DEAD)
 
 
 def log_action(delivery: Document, action: str, **details: object) -> None:
@@ -186,7 +184,7 @@ class UnitOfWork:
         return self._changed.keys() | self._emitted
 
 
-def _mark_failed(delivery: Document, error: str) -> None:
+def _mark_failed(delivery: Document, error: str, **outcome: str) -> None:
     delivery.pop("retry_at", None)
-    delivery.update(attempts=delivery["attempts"] + 1, at=clock.now(), error=error)
+    delivery.update(attempts=delivery["attempts"] + 1, at=clock.now(), error=error, **outcome)
     log_action(delivery, "failed", error=error)

@@ -20,6 +20,7 @@ from app.events.dispatch.worker_pool import WorkerPool
 from app.events.outbox import OUTBOX
 from app.events.registry import HandlerRegistry
 from app.kernel.errors import Unavailable
+from app.kernel.repeated_warning import RepeatedWarning
 from app.store import ChangeFeed, Store
 
 log = logging.getLogger(__name__)
@@ -59,7 +60,7 @@ class Dispatcher:
             observer=observer,
             with_faults=with_faults,
         )
-        self._last_error = ""
+        self._warning = RepeatedWarning(log)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="dispatcher", daemon=True)
 
@@ -102,7 +103,7 @@ class Dispatcher:
         throttle = Throttle()
         while not self._stop.is_set() and self._store.lead(timeout_s=0):
             iteration = loop.run_once()
-            self._last_error = ""
+            self._warning.clear()
             self._stop.wait(throttle.pause_s(*iteration))
             for job in self._jobs:
                 self._guarded(partial(job.run_if_due, self._store))
@@ -117,7 +118,5 @@ class Dispatcher:
 
     def _pause(self, error: str) -> None:
         """Log an error once while it stays the same, and wait before the next attempt."""
-        if error != self._last_error:
-            self._last_error = error
-            log.warning("%s", error)
+        self._warning.warn(error)
         self._stop.wait(ERROR_PAUSE_S)

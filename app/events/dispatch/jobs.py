@@ -6,6 +6,7 @@ as soon as one does, for the latest day only. In a new shop a job first runs on 
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from datetime import datetime, time, timedelta, tzinfo
 
 from app.kernel.clock import UTC
@@ -15,20 +16,18 @@ JOB_DAYS = Collection(name="days", key="task")
 """For each job, by name (`task`), the last day for which it ran."""
 
 
+@dataclass
 class ScheduledJob:
     """Runs `run(tx, day)` daily at the time `at` in `zone`; `day` is a date such as 2026-11-21.
 
     `run` works in a transaction, under the commit lock: its effects must be inside the store.
     """
 
-    def __init__(
-        self, name: str, at: time, zone: tzinfo, run: Callable[[Transaction, str], None]
-    ) -> None:
-        self._name = name
-        self._at = at
-        self._zone = zone
-        self._run = run
-        self._last_day = ""
+    name: str
+    at: time
+    zone: tzinfo
+    run: Callable[[Transaction, str], None]
+    _last_day: str = field(default="", init=False)
 
     def run_if_due(self, store: Store) -> None:
         """Run for today if the hour has come and no process did. Raises what the store raises."""
@@ -36,15 +35,15 @@ class ScheduledJob:
         if self._last_day >= day:
             return
         with store.transaction() as tx:
-            record = tx.get(JOB_DAYS.name, self._name) or {"task": self._name, "day": day}
+            record = tx.get(JOB_DAYS.name, self.name) or {"task": self.name, "day": day}
             if record["day"] < day:
-                self._run(tx, day)
+                self.run(tx, day)
             tx.put(JOB_DAYS.name, record | {"day": max(day, record["day"])})
         self._last_day = day
 
     def _latest_due_day(self) -> str:
         now = datetime.now(UTC)
-        day = now.astimezone(self._zone).date()
-        if now < datetime.combine(day, self._at, self._zone):
+        day = now.astimezone(self.zone).date()
+        if now < datetime.combine(day, self.at, self.zone):
             day -= timedelta(days=1)
         return day.isoformat()
