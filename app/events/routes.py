@@ -36,6 +36,7 @@ def blueprint(
     The fault switch routes respond 403 unless `with_faults`.
     """
     routes = Blueprint("events", __name__)
+    selection = schemas.SelectionSchema()
     list_query = list_schema(
         {
             "handler": Choice(*sorted(handlers)),
@@ -74,14 +75,11 @@ def blueprint(
 
     @routes.post("/failure/replay")
     @Operation(
-        schemas.ReplayedSchema,
-        202,
-        body=(schemas.SelectionSchema(),),
-        other_response=(200, schemas.PlanSchema),
+        schemas.ReplayedSchema, 202, body=(selection,), other_response=(200, schemas.PlanSchema)
     )
     def replay() -> Response:
         """Replay failed deliveries (202); with dry_run, respond with the plan instead (200)."""
-        wanted = load(schemas.SelectionSchema(), json_object())
+        wanted = load(selection, json_object())
         dry_run = wanted.pop("dry_run", False)
         wanted.pop("all", None)
         with store.read() as view:
@@ -114,9 +112,8 @@ def blueprint(
         """Make a handler fail, refuse, be down or be slow."""
         _require_faults()
         if handler not in handlers:
-            raise NotFound(
-                f"There is no handler {handler[:40]}; there are {', '.join(sorted(handlers))}."
-            )
+            known = ", ".join(sorted(handlers))
+            raise NotFound(f"There is no handler {handler[:40]}; there are {known}.")
         wanted = load(schemas.FaultSchema(), json_object())
         with store.transaction() as tx:
             fault = {"handler": handler} | _with_order_id(tx, wanted)

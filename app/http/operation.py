@@ -56,8 +56,8 @@ class Operation:
         return checked_view
 
 
-ConditionalWrite = partial(Operation, headers=(IF_MATCH, IF_NONE_MATCH), errors=(409,), etag=True)
-"""An Operation that changes a document, if it is at the version that the request expects."""
+Change = partial(Operation, headers=(IF_MATCH, IF_NONE_MATCH), errors=(409,), etag=True)
+"""An Operation that changes a document if it is at the version that the request expects."""
 
 OPERATIONS: WeakKeyDictionary[Callable[..., Any], Operation] = WeakKeyDictionary()
 """The description of each view that has one."""

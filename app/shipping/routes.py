@@ -2,7 +2,7 @@
 
 from flask import Blueprint, Response, request
 
-from app.http.operation import IF_NONE_MATCH, KEYED_CHANGE, ConditionalWrite, Operation
+from app.http.operation import IF_NONE_MATCH, KEYED_CHANGE, Change, Operation
 from app.http.requests import idempotency
 from app.http.requests.body import body_bytes, json_object
 from app.http.requests.conditions import expected_versions
@@ -45,7 +45,7 @@ def blueprint(
         return etag_response(found)
 
     @routes.post("/shipment/<order_id>/ship")
-    @ConditionalWrite(schemas.ShipmentSchema, body=(handover,), headers=KEYED_CHANGE)
+    @Change(schemas.ShipmentSchema, body=(handover,), headers=KEYED_CHANGE)
     def ship(order_id: str) -> Response:
         """Hand a ready shipment to the carrier. Its order can no longer be changed after that."""
         key, expected = idempotency.request_key(), expected_versions()
