@@ -117,11 +117,8 @@ def _paid_without_gateway(before: Document | None, invoice: Document) -> Documen
 
 def _order_from_invoice(invoice: Document) -> Document:
     """The fields of a deleted order that its invoice has."""
-    return {
-        "order_id": invoice["order_id"],
-        "number": invoice["order_number"],
-        **_order_fields(invoice),
-    }
+    order_id, number = invoice["order_id"], invoice["order_number"]
+    return {"order_id": order_id, "number": number, **_order_fields(invoice)}
 
 
 def _emit_payment_event(

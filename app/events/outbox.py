@@ -70,9 +70,8 @@ def emit(tx: Transaction, event: Event) -> None:
         tx.new_id(), event.source, event.type, time, event.subject, event.data, traceparent
     )
     deliveries = {handler: {"state": PENDING, "attempts": 0} for handler in event.handled_by}
-    save_record(
-        tx, {"id": envelope.id, "event": envelope.as_cloudevent(), "deliveries": deliveries}
-    )
+    event_document = envelope.as_cloudevent()
+    save_record(tx, {"id": envelope.id, "event": event_document, "deliveries": deliveries})
     if not event.has_timeline:
         return
     timeline = tx.get(TIMELINES.name, event.subject) or {"subject": event.subject, "events": []}

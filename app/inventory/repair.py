@@ -81,13 +81,8 @@ def _repaired(lines: list[Document], quantity: int) -> list[Document]:
     for line, end in zip(lines, ends, strict=True):
         on_hand = sound[-1]["after"] if sound else 0 if line["reason"] == NEW else line["before"]
         if line["line"] > len(sound) + 1 and line["before"] != on_hand:
-            replacement = {
-                "id": f"{line['id']}:lost",
-                "who": COMMAND,
-                "reason": LOST,
-                "order_id": None,
-            }
-            sound.append(_line(line | replacement, len(sound) + 1, on_hand, line["before"]))
+            lost = {"id": f"{line['id']}:lost", "who": COMMAND, "reason": LOST, "order_id": None}
+            sound.append(_line(line | lost, len(sound) + 1, on_hand, line["before"]))
             on_hand = line["before"]
         is_between = (line["before"], line["after"]) == (on_hand, end)
         after = end if is_between else on_hand + line["change"]

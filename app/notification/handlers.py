@@ -108,6 +108,5 @@ class Notifier:
     def _attachment(self, event: Envelope, template: str) -> message.Attachment | None:
         if template != "receipt" or self.receipt is None:
             return None
-        return message.Attachment(
-            f"receipt-{event.data['order']['number']}.pdf", self.receipt(event)
-        )
+        filename = f"receipt-{event.data['order']['number']}.pdf"
+        return message.Attachment(filename, self.receipt(event))

@@ -206,12 +206,10 @@ def apply_shipment(tx: Transaction, order_id: str) -> None:
     order, shipment = tx.get(ORDERS.name, order_id), shipping.get_shipment(tx, order_id)
     if order is None or shipment is None or shipment["state"] not in states.SENT:
         return
+    tracking = f"{shipment['carrier']}, {shipment['tracking_number']}"
     steps = {
         states.CONFIRMED: (RESERVED, ""),
-        states.SHIPPED: (
-            f"{shipment['carrier']}, {shipment['tracking_number']}",
-            shipment.get("shipped_by") or "",
-        ),
+        states.SHIPPED: (tracking, shipment.get("shipped_by") or ""),
         states.DELIVERED: ("", CARRIER),
     }
     for status in remaining_states(order["status"], shipment["state"]):
