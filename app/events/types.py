@@ -18,15 +18,15 @@ class Event:
     source: ClassVar[str]
     handled_by: ClassVar[tuple[str, ...]]
 
-    has_timeline: ClassVar[bool] = True
+    has_timeline: ClassVar[bool]
     """Whether the event is in its subject's timeline. A product's timeline would grow for ever."""
 
     subject: str
     data: Document
 
-    def __init_subclass__(cls, *, type: str, source: str) -> None:
-        """Set the class variables `type` and `source`."""
-        cls.type, cls.source = type, source
+    def __init_subclass__(cls, *, type: str, source: str, has_timeline: bool = True) -> None:
+        """Set the class variables that the class line of an event gives."""
+        cls.type, cls.source, cls.has_timeline = type, source, has_timeline
 
 
 class OrderPlaced(Event, type="order.placed", source="/orders"):
@@ -72,27 +72,25 @@ class InventoryBackordered(Event, type="inventory.backordered", source="/invento
     handled_by = ("orders", "shipping", "notification")
 
 
-class StockFreed(Event, type="inventory.stock_freed", source="/inventory"):
+class StockFreed(Event, type="inventory.stock_freed", source="/inventory", has_timeline=False):
     """More orders wait for a product that is in stock again than one transaction may handle.
 
     `subject` is the sku; `data.after`: the position in the queue of waiting orders to go on from.
     """
 
     handled_by = ("inventory",)
-    has_timeline = False
 
 
-class ProductUpdated(Event, type="product.updated", source="/inventory"):
+class ProductUpdated(Event, type="product.updated", source="/inventory", has_timeline=False):
     """Price, name or stock status of a product changed, or it was added, archived or brought back.
 
     `data.product`: the product as it is now. It has no handler: websites read it from the feed.
     """
 
     handled_by = ()
-    has_timeline = False
 
 
-class ProductLowStock(Event, type="product.low_stock", source="/inventory"):
+class ProductLowStock(Event, type="product.low_stock", source="/inventory", has_timeline=False):
     """The available quantity of a product has fallen to its threshold.
 
     Emitted once for each crossing from above. `subject` is the sku; `data.product`: the product as
@@ -100,10 +98,11 @@ class ProductLowStock(Event, type="product.low_stock", source="/inventory"):
     """
 
     handled_by = ("notification",)
-    has_timeline = False
 
 
-class ProductLowStockDigest(Event, type="product.low_stock_digest", source="/inventory"):
+class ProductLowStockDigest(
+    Event, type="product.low_stock_digest", source="/inventory", has_timeline=False
+):
     """The daily list of products that are low on stock; not emitted when there are none.
 
     DAYBOOK_LOW_STOCK_CHECK sets the time of day. `subject` is the day (2026-11-21).
@@ -112,7 +111,6 @@ class ProductLowStockDigest(Event, type="product.low_stock_digest", source="/inv
     """
 
     handled_by = ("notification",)
-    has_timeline = False
 
 
 class PaymentCaptured(Event, type="payment.captured", source="/billing"):
@@ -186,7 +184,7 @@ class Envelope:
 
     @property
     def order_keys(self) -> tuple[str, ...]:
-        """What identifies its order: the id, and the number (as text) if the data has it."""
+        """The keys of its order: the id, and the number (as text) if the data has it."""
         number = self.data.get("order", self.data).get("number")
         return (self.subject,) if number is None else (self.subject, str(number))
 

@@ -7,7 +7,7 @@ from app.store import Transaction
 
 
 def on_order_event(tx: Transaction, event: Envelope) -> None:
-    """Reserve what the order wants now, whatever the event says."""
+    """Reserve the lines that the order has now, whatever the event says."""
     reservations.reconcile_reservation(tx, event.subject)
 
 

@@ -1,10 +1,10 @@
 """The rules of reservations: what is held for each order, and which orders wait for stock.
 
-An order gets all of its lines or none. A reservation is set to what the order wants now, or
+An order gets all of its lines or none. A reservation is set to the order's present lines, or
 removed, and the products' `reserved` follows, so a repeated, late or replayed event does no harm.
 
-Waiting orders are served oldest first, in the transaction that frees the stock. An order that
-wants more than is available does not block the ones behind it (docs/decisions/0030).
+Waiting orders are served oldest first, in the transaction that frees the stock. An order for
+more than is available does not block the ones behind it (docs/decisions/0030).
 """
 
 from collections import Counter
@@ -142,7 +142,7 @@ def _reservation(order: Document, lines: Counter[str], short: list[Document]) ->
 
 
 def _shortages(tx: Transaction, wanted: Counter[str], held: Counter[str]) -> list[Document]:
-    """The products of which less is available, with what the order holds already, than it wants."""
+    """The products that are short: `wanted` is more than is available and `held` together."""
     products = {sku: require_product(tx, sku) for sku in wanted}
     return [
         {

@@ -126,7 +126,7 @@ def record_delivery(
 def _prepare(
     view: View, policy: ShippingPolicy, order: Document, before: Document | None
 ) -> Document:
-    """The shipment as the order wants it now, at the version of `before`."""
+    """The shipment of the order as it is now, at the version of `before`."""
     waits_for = [] if has_reserved(view, order) else ["stock"]
     must_be_paid = policy.after_payment and order["payment_method"] != INVOICE
     if must_be_paid and not is_paid_in_full(view, order):

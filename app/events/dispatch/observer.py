@@ -1,4 +1,4 @@
-"""What the delivery loop reports to metrics, logs and traces.
+"""Reports of the delivery loop to metrics, logs and traces.
 
 An observer is called in the dispatcher's thread: it must neither block nor raise.
 """
