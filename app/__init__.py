@@ -18,8 +18,7 @@ from app.auth.users import USERS
 from app.billing import routes as billing_routes
 from app.billing.documents import INVOICES
 from app.billing.handlers import billing
-from app.billing.issuer import ReceiptIssuer
-from app.billing.receipt import receipt_pdf
+from app.billing.receipt import ReceiptIssuer, receipt_pdf
 from app.billing.simulator import payment_gateway
 from app.config import Config, from_environment
 from app.events import routes as event_routes

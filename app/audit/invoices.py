@@ -8,7 +8,7 @@ from app.audit.report import AuditReport, Repair, documents_of
 from app.billing import payments
 from app.billing.documents import INVOICES
 from app.billing.payments import OPEN, VOID
-from app.billing.service import ORDER_FIELDS
+from app.billing.service import COPIED_FIELDS
 from app.kernel.order_states import VOIDED
 from app.orders.documents import ORDERS
 from app.shipping.queries import has_left
@@ -49,7 +49,7 @@ def _check_order_invoice(comparison: Comparison, order: Document, invoice: Docum
     if (invoice["status"] == VOID) != is_void:
         expected = VOID if is_void else OPEN
         return comparison.compare("invoice status", expected, invoice["status"], Repair.INVOICE)
-    others = [] if is_void else [name for name in ORDER_FIELDS if invoice[name] != order[name]]
+    others = [] if is_void else [name for name in COPIED_FIELDS if invoice[name] != order[name]]
     for name in others:
         comparison.add(f"invoice {name}", order[name], invoice[name], Repair.INVOICE)
     return not others and _check_payments(comparison, invoice)

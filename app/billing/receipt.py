@@ -4,8 +4,22 @@ An event never changes, so a receipt shows the invoice as it was at that payment
 bytes whenever it is made.
 """
 
-from app.billing.issuer import ReceiptIssuer
+from dataclasses import dataclass
+from datetime import tzinfo
+
 from app.events.types import Envelope
+
+
+@dataclass(frozen=True)
+class ReceiptIssuer:
+    """The shop as its receipts name it; commas separate the lines of the address.
+
+    Dates on receipts are those of `zone`.
+    """
+
+    name: str
+    address: str
+    zone: tzinfo
 
 
 def receipt_pdf(issuer: ReceiptIssuer, event: Envelope) -> bytes:

@@ -17,8 +17,8 @@ import noto_cjk_sans_otc
 from fpdf import FPDF
 from fpdf.enums import MethodReturnValue, XPos, YPos
 
-from app.billing.issuer import ReceiptIssuer
 from app.billing.payments import CAPTURE
+from app.billing.receipt import ReceiptIssuer
 from app.events.types import Envelope
 from app.kernel import clock
 from app.store import Document

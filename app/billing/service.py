@@ -18,7 +18,7 @@ from app.orders import queries as orders
 from app.shipping.queries import has_left
 from app.store import Document, Transaction, View
 
-ORDER_FIELDS = (
+COPIED_FIELDS = (
     "customer_name",
     "customer_email",
     "items",
@@ -83,7 +83,7 @@ def _invoice_for(
         return _with_history(invoice | {"status": VOID}, "voided")
     if invoice is None:
         return _with_history(_new_invoice(tx, order), "made")
-    if invoice["status"] == VOID or any(invoice[name] != order[name] for name in ORDER_FIELDS):
+    if invoice["status"] == VOID or any(invoice[name] != order[name] for name in COPIED_FIELDS):
         return _with_history(invoice | _order_fields(order) | {"status": OPEN}, "adjusted")
     return invoice
 
@@ -103,7 +103,7 @@ def _new_invoice(tx: Transaction, order: Document) -> Document:
 
 
 def _order_fields(document: Document) -> Document:
-    return {name: document[name] for name in ORDER_FIELDS}
+    return {name: document[name] for name in COPIED_FIELDS}
 
 
 def _with_history(invoice: Document, event: str) -> Document:
@@ -124,11 +124,8 @@ def _paid_without_gateway(before: Document | None, invoice: Document) -> Documen
 
 def _order_from_invoice(invoice: Document) -> Document:
     """The fields of a deleted order that its invoice has."""
-    return {
-        "order_id": invoice["order_id"],
-        "number": invoice["order_number"],
-        **_order_fields(invoice),
-    }
+    order_id, number = invoice["order_id"], invoice["order_number"]
+    return {"order_id": order_id, "number": number, **_order_fields(invoice)}
 
 
 def _emit_payment_event(

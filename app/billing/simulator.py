@@ -105,11 +105,9 @@ class Simulator:
     def _database(self) -> sqlite3.Connection:
         if self._opened is None:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            path = self._folder / "account.sqlite"
             opened = sqlite3.connect(
-                self._folder / "account.sqlite",
-                timeout=_BUSY_TIMEOUT_S,
-                isolation_level=None,
-                check_same_thread=False,
+                path, timeout=_BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
             )
             weakref.finalize(self, opened.close)
             opened.execute("PRAGMA journal_mode=WAL")

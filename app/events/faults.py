@@ -45,7 +45,7 @@ def injected_delay_s(view: View, handler: str, event: Envelope) -> float:
 
 
 def inject_fault(tx: Transaction, handler: str, event: Envelope) -> None:
-    """Integer the handler's switch down and raise its error; do nothing when none is set.
+    """Count the handler's switch down and raise its error; do nothing when none is set.
 
     Raises FaultInjected, Invalid or Unavailable, by the mode of the switch.
     """

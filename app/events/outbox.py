@@ -70,9 +70,8 @@ def emit(tx: Transaction, event: Event) -> None:
         tx.new_id(), event.source, event.type, time, event.subject, event.data, traceparent
     )
     deliveries = {handler: {"state": PENDING, "attempts": 0} for handler in event.handled_by}
-    save_record(
-        tx, {"id": envelope.id, "event": envelope.as_cloudevent(), "deliveries": deliveries}
-    )
+    event_document = envelope.as_cloudevent()
+    save_record(tx, {"id": envelope.id, "event": event_document, "deliveries": deliveries})
     if not event.has_timeline:
         return
     timeline = tx.get(TIMELINES.name, event.subject) or {"subject": event.subject, "events": []}
@@ -115,8 +114,7 @@ def mark_done(delivery: Document, note: str = "") -> None:
 
 def mark_retry(delivery: Document, error: str, retry_at: str) -> None:
     """The attempt failed; the next one is due at `retry_at`."""
-    _mark_failed(delivery, error)
-    delivery["retry_at"] = retry_at
+    _mark_failed(delivery, error, retry_at=retry_at)
 
 
 def mark_held_by_breaker(delivery: Document, error: str) -> None:
@@ -127,8 +125,7 @@ def mark_held_by_breaker(delivery: Document, error: str) -> None:
 
 def mark_dead(delivery: Document, error: str) -> None:
     """The attempt failed, and no further one is made."""
-    _mark_failed(delivery, error)
-    delivery["state"] = DEAD
+    _mark_failed(delivery, error, state=DEAD)
 
 
 def log_action(delivery: Document, action: str, **details: object) -> None:
@@ -186,7 +183,7 @@ class UnitOfWork:
         return self._changed.keys() | self._emitted
 
 
-def _mark_failed(delivery: Document, error: str) -> None:
+def _mark_failed(delivery: Document, error: str, **outcome: str) -> None:
     delivery.pop("retry_at", None)
-    delivery.update(attempts=delivery["attempts"] + 1, at=clock.now(), error=error)
+    delivery.update(attempts=delivery["attempts"] + 1, at=clock.now(), error=error, **outcome)
     log_action(delivery, "failed", error=error)

@@ -11,12 +11,10 @@ from dataclasses import dataclass, replace
 from time import monotonic
 
 from app.events import failures
+from app.events.failures import REPLAY_BATCH_SIZE
 from app.events.replay import SKIP, PlanEntry, is_blocked
 from app.kernel.errors import NotFound
 from app.store import Store, Transaction
-
-BATCH_SIZE = 100
-"""Entries replayed in one transaction: few enough that a POST hardly waits for the commit lock."""
 
 POLL_INTERVAL_S = 0.25
 STALL_TIMEOUT_S = 90.0
@@ -103,8 +101,10 @@ class ReplayJob:
 
     def _batch_size(self, elapsed_s: float, started: int) -> int:
         """How many entries may be replayed now."""
-        allowed = BATCH_SIZE if self._rate is None else int(elapsed_s * self._rate) + 1 - started
-        return max(min(BATCH_SIZE, allowed, len(self._queued)), 0)
+        size = min(REPLAY_BATCH_SIZE, len(self._queued))
+        if self._rate is None:
+            return size
+        return max(min(size, int(elapsed_s * self._rate) + 1 - started), 0)
 
     def _start(self, entries: list[tuple[str, int]]) -> int:
         """Replay these entries in one transaction; returns how many were skipped."""

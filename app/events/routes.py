@@ -10,14 +10,8 @@ from app.events.faults import FAULTS
 from app.events.replay import plan_replay
 from app.events.types import EVENT_TYPES
 from app.http.operation import Operation
+from app.http.requests import paging
 from app.http.requests.body import json_object
-from app.http.requests.paging import (
-    decode_cursor,
-    encode_cursor,
-    load_query,
-    page_request,
-    page_response,
-)
 from app.http.responses.json_response import json_response
 from app.http.security.identity import current
 from app.kernel import clock
@@ -42,11 +36,12 @@ def blueprint(
     The fault switch routes respond 403 unless `with_faults`.
     """
     routes = Blueprint("events", __name__)
+    selection = schemas.SelectionSchema()
     list_query = list_schema(
         {
             "handler": Choice(*sorted(handlers)),
             "type": Choice(*(event.type for event in EVENT_TYPES)),
-            "order": Text(max_length=40, metadata={"description": "an order's id or number"}),
+            "order": Text(max_length=40, description="an order's id or number"),
         }
     )
 
@@ -54,40 +49,37 @@ def blueprint(
     @Operation(schemas.NewsSchema, query=schemas.FEED_QUERY)
     def list_events() -> Response:
         """The events after a cursor or time, oldest first: each event once, in commit order."""
-        wanted = load_query(schemas.FEED_QUERY)
+        wanted = paging.load_query(schemas.FEED_QUERY)
         position = _position(wanted)
         with store.read() as view:
             found = event_feed.read_page(view, position, wanted["limit"], wanted.get("type"))
         if found.position != position:
             # a power cut must not undo an event that a client has seen
             store.make_durable()
-        cursor = encode_cursor(found.position, _FEED)
+        cursor = paging.encode_cursor(found.position, _FEED)
         return json_response({"events": found.events, "next": cursor, "more": found.has_more})
 
     @routes.get("/failure")
     @Operation(schemas.FailurePageSchema, query=list_query)
     def list_failures() -> Response:
         """A page of dead deliveries, oldest failure first."""
-        wanted = load_query(list_query)
-        limit, after = page_request(wanted)
+        wanted = paging.load_query(list_query)
+        limit, after = paging.page_request(wanted)
         with store.read() as view:
             wanted = _with_order_id(view, wanted)
             where: dict[str, IndexValue] = {
                 name: wanted[name] for name in ("handler", "type", "order") if name in wanted
             }
             page = view.find(failures.FAILURES.name, where, after=after, limit=limit)
-        return page_response("failures", page, page.documents)
+        return paging.page_response("failures", page, page.documents)
 
     @routes.post("/failure/replay")
     @Operation(
-        schemas.ReplayedSchema,
-        202,
-        body=(schemas.SelectionSchema(),),
-        other_response=(200, schemas.PlanSchema),
+        schemas.ReplayedSchema, 202, body=(selection,), other_response=(200, schemas.PlanSchema)
     )
     def replay() -> Response:
         """Replay failed deliveries (202); with dry_run, respond with the plan instead (200)."""
-        wanted = load(schemas.SelectionSchema(), json_object())
+        wanted = load(selection, json_object())
         dry_run = wanted.pop("dry_run", False)
         wanted.pop("all", None)
         with store.read() as view:
@@ -120,9 +112,8 @@ def blueprint(
         """Make a handler fail, refuse, be down or be slow."""
         _require_faults()
         if handler not in handlers:
-            raise NotFound(
-                f"There is no handler {handler[:40]}; there are {', '.join(sorted(handlers))}."
-            )
+            known = ", ".join(sorted(handlers))
+            raise NotFound(f"There is no handler {handler[:40]}; there are {known}.")
         wanted = load(schemas.FaultSchema(), json_object())
         with store.transaction() as tx:
             fault = {"handler": handler} | _with_order_id(tx, wanted)
@@ -158,4 +149,6 @@ def _position(wanted: Mapping[str, Any]) -> str:
         raise Malformed("Give `after` or `since`, not both: either says where the page begins.")
     if "since" in wanted:
         return event_feed.position_at(clock.parse_time(wanted["since"]))
-    return decode_cursor(wanted["after"], _FEED) if "after" in wanted else event_feed.BEGINNING
+    return (
+        paging.decode_cursor(wanted["after"], _FEED) if "after" in wanted else event_feed.BEGINNING
+    )

@@ -14,8 +14,8 @@ from app.schema.validation import StrictSchema
 
 FEED_QUERY = StrictSchema.from_dict(
     {
-        "after": Text(max_length=200, metadata={"description": "`next` of the page before"}),
-        "since": Timestamp(metadata={"description": "instead of `after`, for the first page"}),
+        "after": Text(max_length=200, description="`next` of the page before"),
+        "since": Timestamp(description="instead of `after`, for the first page"),
         "type": Choice(*(event.type for event in EVENT_TYPES)),
         "limit": Limit(),
     },
@@ -33,11 +33,11 @@ class SelectionSchema(StrictSchema):
         }
     }
 
-    id = Text(max_length=120, metadata={"description": "of a failure, or of an event"})
-    handler = Text(max_length=40, metadata={"examples": ["billing"]})
+    id = Text(max_length=120, description="of a failure, or of an event")
+    handler = Text(max_length=40, examples=["billing"])
     type = Text(max_length=60)
-    order = Text(max_length=40, metadata={"description": "an order's id or number"})
-    error = Text(max_length=200, metadata={"description": "a part of the error, in any case"})
+    order = Text(max_length=40, description="an order's id or number")
+    error = Text(max_length=200, description="a part of the error, in any case")
     since = Timestamp()
     all = Flag()
     dry_run = Flag()
@@ -53,7 +53,7 @@ class SelectionSchema(StrictSchema):
 class DiscardSchema(StrictSchema):
     """The reason for discarding a failure."""
 
-    reason = Text(max_length=500, required=True, metadata={"examples": ["the customer was called"]})
+    reason = Text(max_length=500, required=True, examples=["the customer was called"])
 
 
 class FaultSchema(StrictSchema):
@@ -116,9 +116,7 @@ class DeliverySchema(StrictSchema):
 
     state = Choice(PENDING, WAITING, DONE, DEAD, DISCARDED, required=True)
     attempts = Integer(minimum=0, maximum=10**6, required=True)
-    before_replay = Integer(
-        minimum=0, maximum=10**6, metadata={"description": "attempts before the last replay"}
-    )
+    before_replay = Integer(minimum=0, maximum=10**6, description="attempts before the last replay")
     at = fields.String(metadata={"format": "date-time"})
     error = fields.String()
     note = fields.String()

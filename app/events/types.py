@@ -18,106 +18,91 @@ class Event:
     source: ClassVar[str]
     handled_by: ClassVar[tuple[str, ...]]
 
-    has_timeline: ClassVar[bool] = True
+    has_timeline: ClassVar[bool]
     """Whether the event is in its subject's timeline. A product's timeline would grow for ever."""
 
     subject: str
     data: Document
 
+    def __init_subclass__(cls, *, type: str, source: str, has_timeline: bool = True) -> None:
+        """Set the class variables that the class line of an event gives."""
+        cls.type, cls.source, cls.has_timeline = type, source, has_timeline
 
-class OrderPlaced(Event):
+
+class OrderPlaced(Event, type="order.placed", source="/orders"):
     """An order was created. `data.order`: the order as placed."""
 
-    type = "order.placed"
-    source = "/orders"
     handled_by = ("inventory", "billing", "notification")
 
 
-class OrderUpdated(Event):
+class OrderUpdated(Event, type="order.updated", source="/orders"):
     """Lines or customer of an order were changed. `data.order`: the order after the change."""
 
-    type = "order.updated"
-    source = "/orders"
     handled_by = ("inventory", "billing", "shipping", "notification")
 
 
-class OrderCancelled(Event):
+class OrderCancelled(Event, type="order.cancelled", source="/orders"):
     """An order was cancelled or failed. `data.order`: the order afterwards; `data.reason`: why."""
 
-    type = "order.cancelled"
-    source = "/orders"
     handled_by = ("inventory", "billing", "shipping", "notification")
 
 
-class OrderDeleted(Event):
+class OrderDeleted(Event, type="order.deleted", source="/orders"):
     """An order was deleted. `data.order`: its last state; `data.by`: the person who deleted it."""
 
-    type = "order.deleted"
-    source = "/orders"
     handled_by = ("inventory", "billing", "shipping", "notification")
 
 
-class InventoryReserved(Event):
+class InventoryReserved(Event, type="inventory.reserved", source="/inventory"):
     """Every line of the order is reserved.
 
     `data.order`: the order for which stock was reserved; `data.number`, `data.version`: its own.
     """
 
-    type = "inventory.reserved"
-    source = "/inventory"
     handled_by = ("orders", "shipping", "notification")
 
 
-class InventoryBackordered(Event):
+class InventoryBackordered(Event, type="inventory.backordered", source="/inventory"):
     """Stock is short for some line, so nothing is reserved.
 
     `data.short`: [{product, wanted, available, backorder}]; the rest as in inventory.reserved. The
     order waits when every short product may be back-ordered, else it fails.
     """
 
-    type = "inventory.backordered"
-    source = "/inventory"
     handled_by = ("orders", "shipping", "notification")
 
 
-class StockFreed(Event):
+class StockFreed(Event, type="inventory.stock_freed", source="/inventory", has_timeline=False):
     """More orders wait for a product that is in stock again than one transaction may handle.
 
     `subject` is the sku; `data.after`: the position in the queue of waiting orders to go on from.
     """
 
-    type = "inventory.stock_freed"
-    source = "/inventory"
     handled_by = ("inventory",)
-    has_timeline = False
 
 
-class ProductUpdated(Event):
+class ProductUpdated(Event, type="product.updated", source="/inventory", has_timeline=False):
     """Price, name or stock status of a product changed, or it was added, archived or brought back.
 
     `data.product`: the product as it is now. It has no handler: websites read it from the feed.
     """
 
-    type = "product.updated"
-    source = "/inventory"
     handled_by = ()
-    has_timeline = False
 
 
-class ProductLowStock(Event):
+class ProductLowStock(Event, type="product.low_stock", source="/inventory", has_timeline=False):
     """The available quantity of a product has fallen to its threshold.
 
     Emitted once for each crossing from above. `subject` is the sku; `data.product`: the product as
     it is now.
     """
 
-    type = "product.low_stock"
-    source = "/inventory"
     handled_by = ("notification",)
-    has_timeline = False
 
 
-class ProductLowStockDigest(Event):
+class ProductLowStockDigest(
+    Event, type="product.low_stock_digest", source="/inventory", has_timeline=False
+):
     """The daily list of products that are low on stock; not emitted when there are none.
 
     DAYBOOK_LOW_STOCK_CHECK sets the time of day. `subject` is the day (2026-11-21).
@@ -125,13 +110,10 @@ class ProductLowStockDigest(Event):
     most; `data.count`: how many there are.
     """
 
-    type = "product.low_stock_digest"
-    source = "/inventory"
     handled_by = ("notification",)
-    has_timeline = False
 
 
-class PaymentCaptured(Event):
+class PaymentCaptured(Event, type="payment.captured", source="/billing"):
     """The gateway captured a payment for the order.
 
     `data.order`: the order as billing read it; `data.payment`: {payment_id, kind, amount, at, …},
@@ -141,47 +123,37 @@ class PaymentCaptured(Event):
     and no money has moved.
     """
 
-    type = "payment.captured"
-    source = "/billing"
     handled_by = ("orders", "shipping", "notification")
 
 
-class PaymentFailed(Event):
+class PaymentFailed(Event, type="payment.failed", source="/billing"):
     """The gateway declined a payment for good. `data` as in payment.captured; `data.reason`: why.
 
     `data.paid` is above zero when the order had been paid before a change made it cost more.
     """
 
-    type = "payment.failed"
-    source = "/billing"
     handled_by = ("orders", "notification")
 
 
-class PaymentRefunded(Event):
+class PaymentRefunded(Event, type="payment.refunded", source="/billing"):
     """The gateway refunded: the order ended, or costs less. `data` as in payment.captured."""
 
-    type = "payment.refunded"
-    source = "/billing"
     handled_by = ("orders", "notification")
 
 
-class OrderFulfilled(Event):
+class OrderFulfilled(Event, type="order.fulfilled", source="/shipping"):
     """The order was handed to the carrier.
 
     `data.order`: the order at that time; `data.shipment`: {shipment_id, carrier,
     tracking_number, lines}.
     """
 
-    type = "order.fulfilled"
-    source = "/shipping"
     handled_by = ("inventory", "orders", "notification")
 
 
-class OrderDelivered(Event):
+class OrderDelivered(Event, type="order.delivered", source="/shipping"):
     """The carrier reports that the order has arrived. `data` as in order.fulfilled."""
 
-    type = "order.delivered"
-    source = "/shipping"
     handled_by = ("orders", "notification")
 
 
@@ -212,7 +184,7 @@ class Envelope:
 
     @property
     def order_keys(self) -> tuple[str, ...]:
-        """What identifies its order: the id, and the number (as text) if the data has it."""
+        """The keys of its order: the id, and the number (as text) if the data has it."""
         number = self.data.get("order", self.data).get("number")
         return (self.subject,) if number is None else (self.subject, str(number))
 

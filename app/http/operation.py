@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import wraps
+from functools import partial, wraps
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -15,6 +15,7 @@ from app.kernel.errors import Malformed, Stale
 
 IF_MATCH, IF_NONE_MATCH = "If-Match", "If-None-Match"
 IDEMPOTENCY_KEY, PREFER = "Idempotency-Key", "Prefer"
+KEYED_CHANGE = (IDEMPOTENCY_KEY, IF_MATCH, IF_NONE_MATCH)
 
 SchemaLike = Schema | type[Schema]
 View = Callable[..., Response]
@@ -67,6 +68,9 @@ class Operation:
         OPERATIONS[checked_view] = self
         return checked_view
 
+
+Change = partial(Operation, headers=(IF_MATCH, IF_NONE_MATCH), errors=(409,), etag=True)
+"""An Operation that changes a document if it is at the version that the request expects."""
 
 OPERATIONS: WeakKeyDictionary[Callable[..., Any], Operation] = WeakKeyDictionary()
 """The description of each view that has one."""

@@ -1,7 +1,6 @@
 """The collections that inventory owns; only inventory changes their documents."""
 
 from collections.abc import Sequence
-from typing import Any
 
 from marshmallow import fields
 
@@ -23,10 +22,12 @@ def _unless_archived(product: Document, value: str) -> list[str]:
     return [value] if value and not product["archived"] else []
 
 
-_RESERVED_LINE: dict[str, fields.Field[Any]] = {
-    "product": fields.String(required=True),
-    "quantity": Integer(minimum=1, maximum=10**12, required=True),
-}
+class _ReservedLineSchema(StrictSchema):
+    """One line of a reservation."""
+
+    product = fields.String(required=True)
+    quantity = Integer(minimum=1, maximum=10**12, required=True)
+
 
 PRODUCTS = Collection(
     name="products",
@@ -56,7 +57,7 @@ RESERVATIONS = Collection(
     indexes={"waiting_for": backordered_skus},
     check=stored_document_check(
         version=Integer(minimum=0, maximum=10**12, required=True),
-        lines=fields.List(fields.Nested(StrictSchema.from_dict(_RESERVED_LINE)), required=True),
+        lines=fields.List(fields.Nested(_ReservedLineSchema), required=True),
     ),
 )
 """One reservation for each order, in the order of order ids, which is by age.

@@ -1,26 +1,22 @@
 """The event handlers of inventory."""
 
 from app.events.types import Envelope
+from app.inventory import reservations
 from app.inventory.documents import PRODUCTS
-from app.inventory.reservations import (
-    allocate_to_backorders,
-    deduct_shipment,
-    reconcile_reservation,
-)
 from app.store import Transaction
 
 
 def on_order_event(tx: Transaction, event: Envelope) -> None:
-    """Reserve what the order wants now, whatever the event says."""
-    reconcile_reservation(tx, event.subject)
+    """Reserve the lines that the order has now, whatever the event says."""
+    reservations.reconcile_reservation(tx, event.subject)
 
 
 def on_stock_freed(tx: Transaction, event: Envelope) -> None:
     """Continue to serve the orders that wait for the product."""
     if tx.get(PRODUCTS.name, event.subject):
-        allocate_to_backorders(tx, event.subject, event.data["after"])
+        reservations.allocate_to_backorders(tx, event.subject, event.data["after"])
 
 
 def on_fulfilled(tx: Transaction, event: Envelope) -> None:
     """Deduct the shipped goods, once however often the event comes. Raises Conflict."""
-    deduct_shipment(tx, event.subject, event.data["shipment"])
+    reservations.deduct_shipment(tx, event.subject, event.data["shipment"])

@@ -23,7 +23,7 @@ def get_products(view: View, skus: Iterable[str]) -> dict[str, Document | None]:
 
 
 def stocked_quantities(view: View, order: Document) -> Counter[str]:
-    """The pieces by sku that the order wants, of products in the catalogue."""
+    """The pieces by sku in the order's lines, of products in the catalogue."""
     wanted = quantities(order["items"])
     return Counter({sku: n for sku, n in wanted.items() if view.get(PRODUCTS.name, sku)})
 

@@ -5,13 +5,9 @@ Stock that becomes available by a repair goes to waiting orders.
 
 from collections import Counter
 
+from app.inventory import reservations
 from app.inventory.documents import LEDGER, PRODUCTS, RESERVATIONS
 from app.inventory.queries import reserved_quantities
-from app.inventory.reservations import (
-    allocate_to_backorders,
-    deduct_shipment,
-    reconcile_reservation,
-)
 from app.inventory.stock import NEW, require_product, save_product, with_stock_status
 from app.kernel.identity import COMMAND
 from app.kernel.order_states import SENT
@@ -31,9 +27,9 @@ def rebuild_reservation(tx: Transaction, order_id: str) -> None:
         tx.put(RESERVATIONS.name, reservation | {"version": 0, "lines": known})
     shipment = get_shipment(tx, order_id)
     if shipment and shipment["state"] in SENT:
-        deduct_shipment(tx, order_id, shipment)
+        reservations.deduct_shipment(tx, order_id, shipment)
     else:
-        reconcile_reservation(tx, order_id)
+        reservations.reconcile_reservation(tx, order_id)
 
 
 def rebuild_products(tx: Transaction) -> None:
@@ -52,7 +48,7 @@ def rebuild_products(tx: Transaction) -> None:
         after = with_stock_status(before | {"reserved": reserved[sku], "quantity": quantity})
         if after != before:
             save_product(tx, before, after)
-            allocate_to_backorders(tx, sku)
+            reservations.allocate_to_backorders(tx, sku)
 
 
 def repaired_ledger(view: View, product: Document) -> list[Document]:
@@ -85,13 +81,8 @@ def _repaired(lines: list[Document], quantity: int) -> list[Document]:
     for line, end in zip(lines, ends, strict=True):
         on_hand = sound[-1]["after"] if sound else 0 if line["reason"] == NEW else line["before"]
         if line["line"] > len(sound) + 1 and line["before"] != on_hand:
-            replacement = {
-                "id": f"{line['id']}:lost",
-                "who": COMMAND,
-                "reason": LOST,
-                "order_id": None,
-            }
-            sound.append(_line(line | replacement, len(sound) + 1, on_hand, line["before"]))
+            lost = {"id": f"{line['id']}:lost", "who": COMMAND, "reason": LOST, "order_id": None}
+            sound.append(_line(line | lost, len(sound) + 1, on_hand, line["before"]))
             on_hand = line["before"]
         is_between = (line["before"], line["after"]) == (on_hand, end)
         after = end if is_between else on_hand + line["change"]

@@ -1,10 +1,10 @@
 """The rules of reservations: what is held for each order, and which orders wait for stock.
 
-An order gets all of its lines or none. A reservation is set to what the order wants now, or
+An order gets all of its lines or none. A reservation is set to the order's present lines, or
 removed, and the products' `reserved` follows, so a repeated, late or replayed event does no harm.
 
-Waiting orders are served oldest first, in the transaction that frees the stock. An order that
-wants more than is available does not block the ones behind it (docs/decisions/0030).
+Waiting orders are served oldest first, in the transaction that frees the stock. An order for
+more than is available does not block the ones behind it (docs/decisions/0030).
 """
 
 from collections import Counter
@@ -17,7 +17,7 @@ from app.inventory.stock import record_stock_change, require_product, save_produ
 from app.kernel import clock
 from app.kernel.errors import Conflict
 from app.kernel.order_states import OPEN, VOIDED
-from app.kernel.quantities import quantities
+from app.kernel.quantities import lines_of, quantities
 from app.orders import queries as orders
 from app.shipping.queries import has_left
 from app.store import Document, Transaction
@@ -133,20 +133,16 @@ def _reservation(order: Document, lines: Counter[str], short: list[Document]) ->
     reservation = {
         "order_id": order["order_id"],
         "version": order["version"],
-        "lines": _as_lines(lines),
+        "lines": lines_of(lines),
         "at": clock.now(),
     }
     if (wanted := quantities(order["items"])) != lines:
-        reservation["wanted"] = _as_lines(wanted)
+        reservation["wanted"] = lines_of(wanted)
     return reservation | ({"short": short} if short else {})
 
 
-def _as_lines(pieces: Counter[str]) -> list[Document]:
-    return [{"product": sku, "quantity": n} for sku, n in pieces.items()]
-
-
 def _shortages(tx: Transaction, wanted: Counter[str], held: Counter[str]) -> list[Document]:
-    """The products of which less is available, with what the order holds already, than it wants."""
+    """The products that are short: `wanted` is more than is available and `held` together."""
     products = {sku: require_product(tx, sku) for sku in wanted}
     return [
         {

@@ -6,7 +6,7 @@ from flask import Blueprint, Response
 from marshmallow import Schema
 from werkzeug.routing import PathConverter
 
-from app.http.operation import IDEMPOTENCY_KEY, IF_MATCH, IF_NONE_MATCH, Operation
+from app.http.operation import IDEMPOTENCY_KEY, IF_NONE_MATCH, KEYED_CHANGE, Change, Operation
 from app.http.requests import idempotency
 from app.http.requests.body import PATCH_TYPES, json_object
 from app.http.requests.conditions import expected_versions
@@ -20,7 +20,7 @@ from app.kernel.errors import Invalid, Problem
 from app.kernel.money import Currency
 from app.kernel.text_search import has_words, words_of
 from app.schema.validation import load
-from app.store import Document, IndexValue, Page, Store, Transaction
+from app.store import Document, IndexValue, Page, Store, Transaction, View
 from app.store.matching import find_matching
 
 
@@ -44,12 +44,7 @@ def blueprint(store: Store, currency: Currency) -> Blueprint:
 
     @routes.post("/product")
     @Operation(
-        product,
-        201,
-        body=(product_request,),
-        headers=(IDEMPOTENCY_KEY,),
-        errors=(409,),
-        etag=True,
+        product, 201, body=(product_request,), headers=(IDEMPOTENCY_KEY,), errors=(409,), etag=True
     )
     def post_product() -> Response:
         """Add a product to the catalogue."""
@@ -80,14 +75,7 @@ def blueprint(store: Store, currency: Currency) -> Blueprint:
         return etag_response(found)
 
     @routes.patch("/product/<sku:sku>")
-    @Operation(
-        product,
-        body=(product_change,),
-        consumes=PATCH_TYPES,
-        headers=(IF_MATCH, IF_NONE_MATCH),
-        errors=(409,),
-        etag=True,
-    )
+    @Change(product, body=(product_change,), consumes=PATCH_TYPES)
     def patch_product(sku: str) -> Response:
         """Change a product by a merge patch (RFC 7396). The stock has its own resource."""
         patch, expected = load(product_change, json_object(*PATCH_TYPES)), expected_versions()
@@ -96,34 +84,25 @@ def blueprint(store: Store, currency: Currency) -> Blueprint:
         return etag_response(changed)
 
     @routes.delete("/product/<sku:sku>")
-    @Operation(product, headers=(IF_MATCH, IF_NONE_MATCH), errors=(409,), etag=True)
+    @Change(product)
     def delete_product(sku: str) -> Response:
         """Archive a product. It can no longer be ordered, and only `archived=true` lists it."""
-        expected = expected_versions()
+        archive, expected = {"archived": True}, expected_versions()
         with store.transaction() as tx:
-            archived = service.change_product(
-                tx, sku, {"archived": True}, expected, by=current().name
-            )
+            archived = service.change_product(tx, sku, archive, expected, by=current().name)
         return etag_response(archived)
 
     @routes.post("/product/<path:sku>/stock")
     @routes.post("/product/<path:sku>/stock/")
-    @Operation(
-        product,
-        body=(stock_change, stock_count),
-        headers=(IDEMPOTENCY_KEY, IF_MATCH, IF_NONE_MATCH),
-        errors=(409,),
-        etag=True,
-    )
+    @Change(product, body=(stock_change, stock_count), headers=KEYED_CHANGE)
     def post_stock(sku: str) -> Response:
         """Record a change or a count of the quantity on hand; returns the product."""
         key, expected = idempotency.request_key(), expected_versions()
         adjustment = _adjustment(json_object(), stock_change, stock_count)
 
         def adjust(tx: Transaction) -> Response:
-            return etag_response(
-                service.change_stock(tx, sku, adjustment, current().name, expected)
-            )
+            changed = service.change_stock(tx, sku, adjustment, current().name, expected)
+            return etag_response(changed)
 
         return idempotency.execute_once(store, key, adjust)
 
@@ -149,19 +128,17 @@ def _page(store: Store, wanted: Document, after: str | None, limit: int) -> Page
     is_archived, words = wanted["archived"] == "true", words_of(wanted.get("q", ""))
     # the other indexes leave out archived products
     where = {"archived": 1} if is_archived else filters or {"archived": 0}
-    if not words and not (is_archived and filters):
-        with store.read() as view:
-            return view.find(PRODUCTS.name, where, after=after, limit=limit)
 
-    return find_matching(
-        store,
-        lambda view, after, limit: view.find(PRODUCTS.name, where, after=after, limit=limit),
-        lambda each: (
-            has_words(words, each["name"], each["sku"]) and filters.items() <= each.items()
-        ),
-        after=after,
-        limit=limit,
-    )
+    def find(view: View, after: str | None, limit: int) -> Page:
+        return view.find(PRODUCTS.name, where, after=after, limit=limit)
+
+    def is_wanted(each: Document) -> bool:
+        return has_words(words, each["name"], each["sku"]) and filters.items() <= each.items()
+
+    if words or (is_archived and filters):
+        return find_matching(store, find, is_wanted, after=after, limit=limit)
+    with store.read() as view:
+        return find(view, after, limit)
 
 
 def _adjustment(body: Document, change: Schema, count: Schema) -> Document:

@@ -47,7 +47,7 @@ class Sku(Text):
 def product_request_schema(currency: Currency) -> Schema:
     """POST /product, or a row of a file."""
     settable = {"sku": Sku(required=True)} | _settable(currency, required=True)
-    quantity = Integer(minimum=0, maximum=MAX_QUANTITY, metadata={"examples": [40]})
+    quantity = Integer(minimum=0, maximum=MAX_QUANTITY, examples=[40])
     return StrictSchema.from_dict(settable | {"quantity": quantity}, name="ProductRequest")()
 
 
@@ -61,24 +61,22 @@ def product_change_schema(currency: Currency) -> Schema:
 class StockChangeSchema(StrictSchema):
     """POST /product/{sku}/stock: the number of pieces added, or removed when negative."""
 
-    change = Integer(
-        minimum=-MAX_QUANTITY, maximum=MAX_QUANTITY, required=True, metadata={"examples": [12]}
-    )
-    reason = Text(max_length=200, required=True, metadata={"examples": ["delivery"]})
+    change = Integer(minimum=-MAX_QUANTITY, maximum=MAX_QUANTITY, required=True, examples=[12])
+    reason = Text(max_length=200, required=True, examples=["delivery"])
 
 
 class StockCountSchema(StrictSchema):
     """POST /product/{sku}/stock: the number of pieces counted in a stock-take."""
 
-    count = Integer(minimum=0, maximum=MAX_QUANTITY, required=True, metadata={"examples": [40]})
-    reason = Text(max_length=200, metadata={"examples": ["stock-take"]})
+    count = Integer(minimum=0, maximum=MAX_QUANTITY, required=True, examples=[40])
+    reason = Text(max_length=200, examples=["stock-take"])
 
 
 LIST_QUERY = list_schema(
     {
         "category": Text(max_length=100),
         "stock_status": Choice(*STOCK_STATUSES),
-        "q": Text(max_length=200, metadata={"description": "words in name or sku, in any case"}),
+        "q": Text(max_length=200, description="words in name or sku, in any case"),
         "archived": Choice("true", "false", load_default="false"),
     }
 )
@@ -155,9 +153,9 @@ def check_product(product: Document) -> None:
 def _settable(currency: Currency, *, required: bool) -> dict[str, fields.Field[Any]]:
     """The fields that a caller sets; name and price are required if `required`."""
     return {
-        "name": Text(max_length=200, required=required, metadata={"examples": ["Ballpoint, blue"]}),
-        "price": Money(currency, required=required, metadata={"examples": ["1.20"]}),
-        "category": Text(max_length=100, min_length=0, metadata={"examples": ["pens"]}),
-        "low_stock_threshold": Integer(minimum=0, maximum=MAX_QUANTITY, metadata={"examples": [5]}),
+        "name": Text(max_length=200, required=required, examples=["Ballpoint, blue"]),
+        "price": Money(currency, required=required, examples=["1.20"]),
+        "category": Text(max_length=100, min_length=0, examples=["pens"]),
+        "low_stock_threshold": Integer(minimum=0, maximum=MAX_QUANTITY, examples=[5]),
         "backorder": Flag(metadata={"description": "true: sell when out of stock, and wait"}),
     }

@@ -5,8 +5,6 @@ documents. Every function works in the caller's transaction. Errors are those of
 app/kernel/errors.py; `by` is the name recorded in the ledger, and as the product's `changed_by`.
 """
 
-from collections.abc import Container
-
 from app.events.outbox import emit
 from app.events.types import ProductLowStockDigest
 from app.inventory.documents import PRODUCTS, RESERVATIONS
@@ -16,7 +14,7 @@ from app.inventory.schemas import LOW_STOCK, MAX_QUANTITY, OUT_OF_STOCK
 from app.inventory.stock import NEW, record_stock_change, save_product
 from app.kernel.errors import Conflict
 from app.kernel.identity import COMMAND
-from app.kernel.versions import refuse_stale
+from app.kernel.versions import Versions, refuse_stale
 from app.orders.queries import is_in_placed_order
 from app.store import Document, Transaction, View
 
@@ -67,12 +65,7 @@ def create_product(tx: Transaction, request: Document, by: str) -> Document:
 
 
 def change_product(
-    tx: Transaction,
-    sku: str,
-    patch: Document,
-    expected: Container[str] | None = None,
-    *,
-    by: str = COMMAND,
+    tx: Transaction, sku: str, patch: Document, expected: Versions = None, *, by: str = COMMAND
 ) -> Document:
     """Apply a merge patch; returns the product after it. No change emits no event.
 
@@ -88,7 +81,7 @@ def change_product(
 
 
 def change_stock(
-    tx: Transaction, sku: str, adjustment: Document, by: str, expected: Container[str] | None = None
+    tx: Transaction, sku: str, adjustment: Document, by: str, expected: Versions = None
 ) -> Document:
     """Record a `change` of the quantity on hand, or its `count`; returns the product.
 
@@ -124,7 +117,7 @@ def emit_low_stock_digest(tx: Transaction, day: str) -> None:
         emit(tx, ProductLowStockDigest(day, {"products": products, "count": count}))
 
 
-def _find_current(view: View, sku: str, expected: Container[str] | None) -> Document:
+def _find_current(view: View, sku: str, expected: Versions) -> Document:
     """The product. Raises NotFound, and Stale at another version than those expected."""
     product = find_product(view, sku)
     refuse_stale(f"Product {product['sku']}", product, expected)

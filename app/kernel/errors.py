@@ -103,6 +103,5 @@ class Damaged(Unavailable):
 
 
 def _sentence(problem: Problem) -> str:
-    return (
-        f"{problem.pointer.lstrip('/')}: {problem.message}" if problem.pointer else problem.message
-    )
+    place = problem.pointer.lstrip("/")
+    return f"{place}: {problem.message}" if place else problem.message

@@ -11,3 +11,8 @@ def quantities(lines: Iterable[Mapping[str, Any]]) -> Counter[str]:
     for line in lines:
         total[line["product"]] += line["quantity"]
     return total
+
+
+def lines_of(pieces: Mapping[str, int]) -> list[dict[str, Any]]:
+    """A line of product and quantity for each sku."""
+    return [{"product": sku, "quantity": quantity} for sku, quantity in pieces.items()]

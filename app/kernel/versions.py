@@ -5,8 +5,11 @@ from typing import Any
 
 from app.kernel.errors import Stale
 
+Versions = Container[str] | None
+"""The versions that a change expects, as text; None accepts any."""
 
-def refuse_stale(what: str, document: Mapping[str, Any], expected: Container[str] | None) -> None:
+
+def refuse_stale(what: str, document: Mapping[str, Any], expected: Versions) -> None:
     """Raise Stale unless the document is at one of the `expected` versions; None accepts any.
 
     `what` names the document at the beginning of the error's sentence.

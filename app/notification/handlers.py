@@ -5,6 +5,7 @@ The handler runs outside transactions and may run twice: the Message-ID is made 
 """
 
 from collections.abc import Callable, Container
+from dataclasses import KW_ONLY, dataclass
 from email.utils import format_datetime, parseaddr
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
@@ -20,6 +21,7 @@ Receipt = Callable[[Envelope], bytes]
 """Renders the receipt of a payment.captured as PDF."""
 
 
+@dataclass(eq=False)
 class Notifier:
     """Sends mail from one address by one transport.
 
@@ -27,22 +29,17 @@ class Notifier:
     shop's address, for links to an order's page. Raises ValueError when `sender` is not a mailbox.
     """
 
-    def __init__(
-        self,
-        transport: Transport,
-        sender: str,
-        *,
-        enabled: Container[str],
-        manager: str | None = None,
-        url: str | None = None,
-        receipt: Receipt | None = None,
-    ) -> None:
-        self._transport = transport
-        self._enabled = enabled
-        self._manager = manager
-        self._url = url
-        self._receipt = receipt
-        self._from, self._address = message.parse_mailbox(sender)
+    transport: Transport
+    sender: str
+    _: KW_ONLY
+    enabled: Container[str]
+    manager: str | None = None
+    url: str | None = None
+    receipt: Receipt | None = None
+
+    def __post_init__(self) -> None:
+        """Read the sender's address, and set up the templates."""
+        self._from, self._address = message.parse_mailbox(self.sender)
         self._templates = Environment(
             loader=PackageLoader("app.notification"),
             autoescape=select_autoescape(["html"]),
@@ -51,7 +48,7 @@ class Notifier:
             lstrip_blocks=True,
             auto_reload=False,  # otherwise each mail checks the template files for changes
         )
-        self._templates.globals["shop"] = parseaddr(sender)[0] or self._address
+        self._templates.globals["shop"] = parseaddr(self.sender)[0] or self._address
 
     def precheck(self, event: Envelope) -> None:
         """Raise Skipped when there is no mail to send about `event`, or nobody to send it to."""
@@ -63,14 +60,14 @@ class Notifier:
         Raises OSError, Unavailable and Refused as the transport does, and ValueError for an invalid
         address.
         """
-        self._transport.send(self._mail(event, *self._select(event)))
+        self.transport.send(self._mail(event, *self._select(event)))
 
     def _select(self, event: Envelope) -> tuple[str, str]:
         """Return the mail template and the recipient."""
         template = template_for(event)
-        if template not in self._enabled:
+        if template not in self.enabled:
             raise Skipped(f"no mail: DAYBOOK_MAILS does not name {template}")
-        return template, recipient_of(template, event, self._manager)
+        return template, recipient_of(template, event, self.manager)
 
     def _mail(self, event: Envelope, template: str, recipient: str) -> Mail:
         """Render the mail. The same event makes the same bytes."""
@@ -105,12 +102,11 @@ class Notifier:
     def _link(self, event: Envelope, template: str) -> str | None:
         """Return the address of the order's page, if it has one and still exists."""
         link = event.data.get("order", {}).get("link")
-        has_page = self._url and link and template != "deleted"
-        return f"{self._url}/orders/{link}" if has_page else None
+        has_page = self.url and link and template != "deleted"
+        return f"{self.url}/orders/{link}" if has_page else None
 
     def _attachment(self, event: Envelope, template: str) -> message.Attachment | None:
-        if template != "receipt" or self._receipt is None:
+        if template != "receipt" or self.receipt is None:
             return None
-        return message.Attachment(
-            f"receipt-{event.data['order']['number']}.pdf", self._receipt(event)
-        )
+        filename = f"receipt-{event.data['order']['number']}.pdf"
+        return message.Attachment(filename, self.receipt(event))

@@ -41,9 +41,8 @@ class Mailbox:
         Names begin with the event's id, so their order is that of the events. The cost is one
         listing of the folder; only the returned mails are read.
         """
-        names = (
-            path.name for folder in self._folders if folder.is_dir() for path in folder.iterdir()
-        )
+        folders = filter(Path.is_dir, self._folders)
+        names = (path.name for folder in folders for path in folder.iterdir())
         older = (name for name in names if not before or name < before)
         return [mail for name in nlargest(limit, older) if (mail := self._read(name))]
 

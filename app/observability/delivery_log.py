@@ -3,12 +3,12 @@
 import logging
 
 from app.events.dispatch.delivery import Delivery
-from app.events.dispatch.observer import NullObserver, Observer
+from app.events.dispatch.observer import Observer
 from app.events.dispatch.outcome import DEAD, DONE, Outcome
 from app.observability.log import LOG, trace_fields
 
 
-class DeliveryLog(NullObserver):
+class DeliveryLog(Observer):
     """An observer of deliveries; app.events itself logs those that are dead."""
 
     def record_attempt(self, delivery: Delivery, outcome: Outcome) -> None:
@@ -31,7 +31,7 @@ class DeliveryLog(NullObserver):
         LOG.log(level, f"{event.type} to {handler}: {outcome.kind}", fields)
 
 
-class ObserverGroup:
+class ObserverGroup(Observer):
     """An Observer that passes each call on to several others."""
 
     def __init__(self, *observers: Observer) -> None:

@@ -23,6 +23,7 @@ from prometheus_client import (
 )
 
 from app.events.dispatch.delivery import Delivery
+from app.events.dispatch.observer import Observer
 from app.events.dispatch.outcome import DEAD, DONE, HELD, RETRY, Outcome
 from app.events.types import PaymentCaptured, PaymentRefunded
 from app.kernel import clock
@@ -45,8 +46,8 @@ class Heartbeat(NamedTuple):
     due_s: float
 
 
-class Metrics:
-    """The metrics of one application; implements the `Observer`s of the store and of deliveries."""
+class Metrics(Observer):
+    """The metrics of one application; also implements the `Observer` of the store."""
 
     def __init__(
         self,

@@ -26,7 +26,7 @@ from opentelemetry.trace import (
 )
 
 from app.events.dispatch.delivery import Delivery
-from app.events.dispatch.observer import NullObserver
+from app.events.dispatch.observer import Observer
 from app.events.dispatch.outcome import DONE, Outcome
 from app.kernel import trace
 from app.kernel.trace import TraceContext
@@ -37,7 +37,7 @@ _SERVER_ERROR = 500
 Attributes = Mapping[str, str | int]
 
 
-class Spans(NullObserver):
+class Spans(Observer):
     """Sends spans to `endpoint` (OTLP over HTTP), from a thread that starts with the first one."""
 
     def __init__(self, endpoint: str) -> None:

@@ -1,13 +1,14 @@
 """Orders over HTTP."""
 
 import re
+from functools import partial
 from time import monotonic, sleep
 
 from flask import Blueprint, Response
 
 from app.events.outbox import timeline
 from app.events.schemas import TimelineSchema
-from app.http.operation import IDEMPOTENCY_KEY, IF_MATCH, IF_NONE_MATCH, PREFER, Operation
+from app.http.operation import IDEMPOTENCY_KEY, IF_NONE_MATCH, PREFER, Change, Operation
 from app.http.requests import idempotency
 from app.http.requests.body import PATCH_TYPES, json_object, json_object_if_any
 from app.http.requests.conditions import expected_versions
@@ -65,11 +66,8 @@ def blueprint(
         response = idempotency.execute_once(store, key, place, wait_s)
         if not wait_s or idempotency.is_repeated(response):
             return response
-        response = long_poll_slots.wait_for_update(
-            response,
-            wait_s,
-            lambda wait_s: _wait_until_handled(store, response.headers["Location"], wait_s),
-        )
+        wait = partial(_wait_until_handled, store, response.headers["Location"])
+        response = long_poll_slots.wait_for_update(response, wait_s, wait)
         if key:
             with store.transaction() as tx:
                 idempotency.store_response(tx, key, response)
@@ -98,10 +96,8 @@ def blueprint(
             )
 
         if csv_response.is_preferred():
-            orders = csv_response.read_all(store, find)
-            response = csv_response.csv_response(
-                "orders.csv", csv_export.HEADINGS, csv_export.rows(orders)
-            )
+            rows = csv_export.rows(csv_response.read_all(store, find))
+            response = csv_response.csv_response("orders.csv", csv_export.HEADINGS, rows)
         else:
             with store.read() as view:
                 page = find(view, cursor, limit)
@@ -118,14 +114,7 @@ def blueprint(
         return etag_response(found)
 
     @routes.patch("/order/<order_id>")
-    @Operation(
-        order,
-        body=(order_change, cancel_patch),
-        consumes=PATCH_TYPES,
-        headers=(IF_MATCH, IF_NONE_MATCH),
-        errors=(409,),
-        etag=True,
-    )
+    @Change(order, body=(order_change, cancel_patch), consumes=PATCH_TYPES)
     def patch_order(order_id: str) -> Response:
         """Change customer or lines by a merge patch (RFC 7396), or cancel with the status alone."""
         body, expected = json_object(*PATCH_TYPES), expected_versions()
@@ -136,12 +125,11 @@ def blueprint(
                 return etag_response(service.cancel_order(tx, order_id, reason, expected, by=who))
         patch = load(order_change, body)
         with store.transaction() as tx:
-            return etag_response(
-                service.change_order(tx, policy, order_id, patch, expected, by=who)
-            )
+            changed = service.change_order(tx, policy, order_id, patch, expected, by=who)
+        return etag_response(changed)
 
     @routes.delete("/order/<order_id>")
-    @Operation(schemas.DeletedSchema, headers=(IF_MATCH, IF_NONE_MATCH), errors=(409,))
+    @Change(schemas.DeletedSchema, etag=False)
     def delete_order(order_id: str) -> Response:
         """Delete an order, unless the carrier has its goods."""
         expected = expected_versions()
@@ -153,14 +141,7 @@ def blueprint(
         return json_response({"order_id": deleted, "deleted": True})
 
     @routes.post("/order/<order_id>/cancel")
-    @Operation(
-        order,
-        body=(cancellation,),
-        body_required=False,
-        headers=(IF_MATCH, IF_NONE_MATCH),
-        errors=(409,),
-        etag=True,
-    )
+    @Change(order, body=(cancellation,), body_required=False)
     def cancel_order(order_id: str) -> Response:
         """Cancel an order and keep it. Cancelling it again changes nothing."""
         who = current().name

@@ -40,24 +40,22 @@ class CancelPatchSchema(StrictSchema):
     """PATCH /order/{id}: the status alone, to cancel."""
 
     status = Choice(order_states.CANCELLED, required=True)
-    reason = Text(max_length=500, metadata={"examples": ["ordered twice"]})
+    reason = Text(max_length=500, examples=["ordered twice"])
 
 
 class CancellationSchema(StrictSchema):
     """POST /order/{id}/cancel."""
 
-    reason = Text(max_length=500, metadata={"examples": ["ordered twice"]})
+    reason = Text(max_length=500, examples=["ordered twice"])
 
 
 LIST_QUERY = list_schema(
     {
         "status": Choice(*order_states.STATUSES),
-        "customer": Text(max_length=254, metadata={"description": "name or e-mail, in any case"}),
-        "product": Text(max_length=64, metadata={"description": "a sku"}),
-        "from": Timestamp(metadata={"description": "order_date from this day or moment on"}),
-        "to": Timestamp(
-            end_of_day=True, metadata={"description": "order_date up to this day or moment"}
-        ),
+        "customer": Text(max_length=254, description="name or e-mail, in any case"),
+        "product": Text(max_length=64, description="a sku"),
+        "from": Timestamp(description="order_date from this day or moment on"),
+        "to": Timestamp(end_of_day=True, description="order_date up to this day or moment"),
         "sort": Choice("-date", "date", load_default="-date"),
     }
 )
@@ -74,22 +72,25 @@ class HistorySchema(StrictSchema):
     )
 
 
+def _matching(pattern: str, **metadata: str) -> fields.String:
+    """A stored text that matches a regular expression."""
+    return fields.String(required=True, validate=validate.Regexp(pattern), metadata=metadata)
+
+
 class OrderLineSchema(StrictSchema):
     """One line of a stored order."""
 
     product = Text(max_length=64, required=True)
     name = Text(max_length=200, required=True)
     quantity = Integer(minimum=1, maximum=MAX_QUANTITY, required=True)
-    amount = fields.String(required=True, validate=validate.Regexp(_AMOUNT))
-    line_total = fields.String(required=True, validate=validate.Regexp(_AMOUNT))
+    amount = _matching(_AMOUNT)
+    line_total = _matching(_AMOUNT)
 
 
 class OrderSchema(StrictSchema):
     """An order, as in responses and in data/orders.json."""
 
-    order_id = fields.String(
-        required=True, validate=validate.Regexp(_UUID), metadata={"format": "uuid"}
-    )
+    order_id = _matching(_UUID, format="uuid")
     number = Integer(minimum=1, maximum=_MAX_NUMBER, required=True)
     link = fields.String(
         validate=validate.Regexp(_LINK),
@@ -100,17 +101,13 @@ class OrderSchema(StrictSchema):
     items = fields.List(
         fields.Nested(OrderLineSchema), required=True, validate=validate.Length(1, MAX_LINES)
     )
-    currency = fields.String(required=True, validate=validate.Regexp("^[A-Z]{3}$"))
-    total_amount = fields.String(required=True, validate=validate.Regexp(_AMOUNT))
+    currency = _matching("^[A-Z]{3}$")
+    total_amount = _matching(_AMOUNT)
     status = Choice(*order_states.STATUSES, required=True)
     payment_method = Choice(*METHODS, required=True)
     payment_status = Choice("pending", "paid", "failed", "refunded", required=True)
-    order_date = fields.String(
-        required=True, validate=validate.Regexp(_TIMESTAMP), metadata={"format": "date-time"}
-    )
-    order_update = fields.String(
-        required=True, validate=validate.Regexp(_TIMESTAMP), metadata={"format": "date-time"}
-    )
+    order_date = _matching(_TIMESTAMP, format="date-time")
+    order_update = _matching(_TIMESTAMP, format="date-time")
     version = Integer(minimum=1, maximum=_MAX_NUMBER, required=True)
     history = fields.List(fields.Nested(HistorySchema), required=True)
 
@@ -157,18 +154,14 @@ def _checked_line(currency: Currency, line: Document) -> Decimal:
 def _settable_fields(currency: Currency, *, required: bool) -> dict[str, fields.Field[Any]]:
     """The fields that a client sets; all are optional unless `required`."""
     return {
-        "customer_name": Text(
-            max_length=200, required=required, metadata={"examples": ["Ada Lovelace"]}
-        ),
-        "customer_email": EmailAddress(allow_none=True, metadata={"examples": ["ada@example.org"]}),
+        "customer_name": Text(max_length=200, required=required, examples=["Ada Lovelace"]),
+        "customer_email": EmailAddress(allow_none=True, examples=["ada@example.org"]),
         "items": fields.List(
             fields.Nested(_line_schema(currency)),
             required=required,
             validate=validate.Length(1, MAX_LINES, error="must have {min} to {max} lines"),
         ),
-        "payment_method": Choice(
-            *METHODS, metadata={"description": _PAYMENT_METHODS, "examples": [APPROVE]}
-        ),
+        "payment_method": Choice(*METHODS, description=_PAYMENT_METHODS, examples=[APPROVE]),
     }
 
 
@@ -177,16 +170,10 @@ def _line_schema(currency: Currency) -> type[Schema]:
     return StrictSchema.from_dict(
         {
             "product": Text(
-                max_length=64,
-                required=True,
-                metadata={"description": "a sku", "examples": ["notebook-a5"]},
+                max_length=64, required=True, description="a sku", examples=["notebook-a5"]
             ),
-            "quantity": Integer(
-                minimum=1, maximum=MAX_QUANTITY, required=True, metadata={"examples": [2]}
-            ),
-            "amount": Money(
-                currency, metadata={"description": "price of one unit; else the product's price"}
-            ),
+            "quantity": Integer(minimum=1, maximum=MAX_QUANTITY, required=True, examples=[2]),
+            "amount": Money(currency, description="price of one unit; else the product's price"),
         },
         name="OrderLineRequest",
     )

@@ -6,7 +6,6 @@ that nobody requested. Errors are those of app/kernel/errors.py.
 """
 
 import secrets
-from collections.abc import Container
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -20,7 +19,7 @@ from app.kernel.errors import Conflict
 from app.kernel.identity import CARRIER, COMMAND
 from app.kernel.money import Currency
 from app.kernel.payment_methods import APPROVE
-from app.kernel.versions import refuse_stale
+from app.kernel.versions import Versions, refuse_stale
 from app.orders.documents import ORDERS
 from app.orders.lines import price_lines, refuse_insufficient_stock, skus, total_amount
 from app.orders.queries import find_order
@@ -97,7 +96,7 @@ def change_order(
     policy: OrderPolicy,
     name: str,
     patch: Document,
-    expected: Container[str] | None = None,
+    expected: Versions = None,
     *,
     by: str = COMMAND,
 ) -> Document:
@@ -134,12 +133,7 @@ def change_order(
 
 
 def cancel_order(
-    tx: Transaction,
-    name: str,
-    reason: str = "",
-    expected: Container[str] | None = None,
-    *,
-    by: str = COMMAND,
+    tx: Transaction, name: str, reason: str = "", expected: Versions = None, *, by: str = COMMAND
 ) -> Document:
     """Cancel an open order and keep its document; a cancelled order is returned unchanged.
 
@@ -152,7 +146,7 @@ def cancel_order(
 
 
 def delete_order(
-    tx: Transaction, name: str, expected: Container[str] | None = None, *, by: str = COMMAND
+    tx: Transaction, name: str, expected: Versions = None, *, by: str = COMMAND
 ) -> str:
     """Remove an order; returns its id. Raises NotFound, Stale, and Conflict when it has left."""
     order = _find_current(tx, name, expected)
@@ -212,12 +206,10 @@ def apply_shipment(tx: Transaction, order_id: str) -> None:
     order, shipment = tx.get(ORDERS.name, order_id), shipping.get_shipment(tx, order_id)
     if order is None or shipment is None or shipment["state"] not in states.SENT:
         return
+    tracking = f"{shipment['carrier']}, {shipment['tracking_number']}"
     steps = {
         states.CONFIRMED: (RESERVED, ""),
-        states.SHIPPED: (
-            f"{shipment['carrier']}, {shipment['tracking_number']}",
-            shipment.get("shipped_by") or "",
-        ),
+        states.SHIPPED: (tracking, shipment.get("shipped_by") or ""),
         states.DELIVERED: ("", CARRIER),
     }
     for status in remaining_states(order["status"], shipment["state"]):
@@ -242,7 +234,7 @@ def apply_invoice(tx: Transaction, order_id: str) -> None:
         _void(tx, changed, states.FAILED, f"payment declined: {reason}")
 
 
-def _find_current(view: View, name: str, expected: Container[str] | None) -> Document:
+def _find_current(view: View, name: str, expected: Versions) -> Document:
     """The order with this id or number. Raises NotFound, and Stale at another version."""
     order = find_order(view, name)
     refuse_stale(f"Order {order['number']}", order, expected)

@@ -1,32 +1,24 @@
 """The legal changes of an order's status, and its history."""
 
 from app.kernel import clock
+from app.kernel import order_states as states
 from app.kernel.errors import Conflict
-from app.kernel.order_states import (
-    BACKORDERED,
-    CANCELLED,
-    CONFIRMED,
-    DELIVERED,
-    FAILED,
-    PLACED,
-    SHIPPED,
-)
 from app.store import Document
 
 _LEGAL = {
-    PLACED: {CONFIRMED, BACKORDERED, CANCELLED, FAILED},
-    BACKORDERED: {CONFIRMED, CANCELLED, FAILED},
-    CONFIRMED: {SHIPPED, CANCELLED, BACKORDERED, FAILED},
-    SHIPPED: {DELIVERED},
-    DELIVERED: set(),
-    CANCELLED: set(),
-    FAILED: set(),
+    states.PLACED: {states.CONFIRMED, states.BACKORDERED, states.CANCELLED, states.FAILED},
+    states.BACKORDERED: {states.CONFIRMED, states.CANCELLED, states.FAILED},
+    states.CONFIRMED: {states.SHIPPED, states.CANCELLED, states.BACKORDERED, states.FAILED},
+    states.SHIPPED: {states.DELIVERED},
+    states.DELIVERED: set(),
+    states.CANCELLED: set(),
+    states.FAILED: set(),
 }
 """Confirmed → backordered: too little may be in stock for a changed order (docs/decisions/0004).
 Confirmed or backordered → failed: stock is often reserved before the gateway declines
 (docs/decisions/0004)."""
 
-_WAY = (CONFIRMED, SHIPPED, DELIVERED)
+_WAY = (states.CONFIRMED, states.SHIPPED, states.DELIVERED)
 
 
 def with_status(order: Document, status: str, detail: str, by: str = "") -> Document:

@@ -1,7 +1,8 @@
 """marshmallow fields without type coercion: "1", 1.0 and true are not integers.
 
 Each field checks its limits in the same call that reads the value, which is faster than
-marshmallow's validators. Its metadata has the same limits, for the OpenAPI contract.
+marshmallow's validators. Its metadata has the same limits, for the OpenAPI contract, and the
+options `description` and `examples`.
 """
 
 import re
@@ -24,6 +25,8 @@ _NOT_BLANK = rf"^[^{_CONTROLS}]*[^{_CONTROLS}\s][^{_CONTROLS}]*$"
 _DAY = "[0-9]{4}-[0-9]{2}-[0-9]{2}"
 _TIME = r"[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?([Zz]|[+-][0-9]{2}:[0-9]{2})"
 """RFC 3339, 5.6, at most six digits of a second; Python's fromisoformat accepts more forms."""
+
+_DOCUMENTATION = ("description", "examples")
 
 
 class Text(fields.String):
@@ -146,4 +149,5 @@ class Timestamp(fields.String):
 
 def _with_metadata(options: dict[str, Any], json_schema: dict[str, Any]) -> dict[str, Any]:
     """The options of a field, with `json_schema` in its metadata unless they say otherwise."""
-    return options | {"metadata": json_schema | options.get("metadata", {})}
+    documented = {name: options.pop(name) for name in _DOCUMENTATION if name in options}
+    return options | {"metadata": json_schema | documented | options.get("metadata", {})}

@@ -180,10 +180,7 @@ def _fraction(digits: str) -> float:
 
 
 _decoder = partial(
-    json.JSONDecoder,
-    object_pairs_hook=_unique,
-    parse_constant=_no_constant,
-    parse_float=_fraction,
+    json.JSONDecoder, object_pairs_hook=_unique, parse_constant=_no_constant, parse_float=_fraction
 )
 _DECODER = _decoder(parse_int=_integer)
 _DECODER_OF_ANY_SIZE = _decoder(parse_int=_integer_of_any_size)

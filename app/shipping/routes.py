@@ -2,7 +2,7 @@
 
 from flask import Blueprint, Response, request
 
-from app.http.operation import IDEMPOTENCY_KEY, IF_MATCH, IF_NONE_MATCH, Operation
+from app.http.operation import IF_NONE_MATCH, KEYED_CHANGE, Change, Operation
 from app.http.requests import idempotency
 from app.http.requests.body import body_bytes, json_object
 from app.http.requests.conditions import expected_versions
@@ -45,13 +45,7 @@ def blueprint(
         return etag_response(found)
 
     @routes.post("/shipment/<order_id>/ship")
-    @Operation(
-        schemas.ShipmentSchema,
-        body=(handover,),
-        headers=(IDEMPOTENCY_KEY, IF_MATCH, IF_NONE_MATCH),
-        errors=(409,),
-        etag=True,
-    )
+    @Change(schemas.ShipmentSchema, body=(handover,), headers=KEYED_CHANGE)
     def ship(order_id: str) -> Response:
         """Hand a ready shipment to the carrier. Its order can no longer be changed after that."""
         key, expected = idempotency.request_key(), expected_versions()
@@ -67,11 +61,7 @@ def blueprint(
 
     @routes.post("/shipment/<order_id>/delivered")
     @Operation(
-        schemas.ShipmentSchema,
-        body=(arrival,),
-        headers=WEBHOOK_HEADERS,
-        errors=(409,),
-        etag=True,
+        schemas.ShipmentSchema, body=(arrival,), headers=WEBHOOK_HEADERS, errors=(409,), etag=True
     )
     def delivered(order_id: str) -> Response:
         """The carrier's call-back that a shipment has arrived, signed as a Standard Webhook."""

@@ -14,19 +14,15 @@ LIST_QUERY = list_schema({"state": Choice(*STATES)})
 class HandoverSchema(StrictSchema):
     """POST /shipment/{order_id}/ship."""
 
-    carrier = Text(max_length=100, required=True, metadata={"examples": ["DHL"]})
-    tracking_number = Text(
-        max_length=100, required=True, metadata={"examples": ["00340434161094042557"]}
-    )
+    carrier = Text(max_length=100, required=True, examples=["DHL"])
+    tracking_number = Text(max_length=100, required=True, examples=["00340434161094042557"])
 
 
 class ArrivalSchema(StrictSchema):
     """POST /shipment/{order_id}/delivered, by the carrier."""
 
-    tracking_number = Text(
-        max_length=100, required=True, metadata={"examples": ["00340434161094042557"]}
-    )
-    delivered_at = Timestamp(metadata={"examples": ["2026-11-24T09:30:00Z"]})
+    tracking_number = Text(max_length=100, required=True, examples=["00340434161094042557"])
+    delivered_at = Timestamp(examples=["2026-11-24T09:30:00Z"])
 
 
 class ShipmentLineSchema(StrictSchema):

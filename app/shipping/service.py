@@ -5,7 +5,6 @@ shipment is set to what the order says now, or removed, so a repeated event does
 its contents never change.
 """
 
-from collections.abc import Container
 from dataclasses import dataclass
 
 from app.billing.queries import is_paid_in_full
@@ -18,8 +17,8 @@ from app.kernel.errors import Conflict
 from app.kernel.identity import COMMAND
 from app.kernel.order_states import DELIVERED, OPEN, SENT, SHIPPED
 from app.kernel.payment_methods import INVOICE
-from app.kernel.quantities import quantities
-from app.kernel.versions import refuse_stale
+from app.kernel.quantities import lines_of, quantities
+from app.kernel.versions import Versions, refuse_stale
 from app.orders import queries as orders
 from app.shipping.documents import SHIPMENTS
 from app.shipping.queries import find_shipment
@@ -55,14 +54,8 @@ def reconcile_shipment(tx: Transaction, order_id: str, policy: ShippingPolicy) -
         return
     shipment = _prepare(tx, policy, order, before)
     if shipment["state"] == READY and policy.auto_ship:
-        _hand_over(
-            tx,
-            shipment,
-            order,
-            carrier="demonstration",
-            tracking_number=f"DEMO-{order['number']}",
-            shipped_by="daybook",
-        )
+        details = {"carrier": "demonstration", "tracking_number": f"DEMO-{order['number']}"}
+        _hand_over(tx, shipment, order, shipped_by="daybook", **details)
     elif shipment != before:
         tx.put(SHIPMENTS.name, _next_version(shipment))
 
@@ -73,7 +66,7 @@ def ship(
     shipment_id: str,
     carrier: str,
     tracking_number: str,
-    expected: Container[str] | None = None,
+    expected: Versions = None,
     *,
     by: str = COMMAND,
 ) -> Document:
@@ -133,26 +126,14 @@ def record_delivery(
 def _prepare(
     view: View, policy: ShippingPolicy, order: Document, before: Document | None
 ) -> Document:
-    """The shipment as the order wants it now, at the version of `before`."""
+    """The shipment of the order as it is now, at the version of `before`."""
     waits_for = [] if has_reserved(view, order) else ["stock"]
     must_be_paid = policy.after_payment and order["payment_method"] != INVOICE
     if must_be_paid and not is_paid_in_full(view, order):
         waits_for.append("payment")
-    shipment = before or {
+    return {
         "shipment_id": order["order_id"],
         "order_number": order["number"],
-        "state": WAITING,
-        "waits_for": [],
-        "customer_name": "",
-        "lines": [],
-        "carrier": None,
-        "tracking_number": None,
-        "shipped_at": None,
-        "delivered_at": None,
-        "updated": "",
-        "version": 0,
-    }
-    return shipment | {
         "state": WAITING if waits_for else READY,
         "waits_for": waits_for,
         "customer_name": order["customer_name"],
@@ -160,6 +141,9 @@ def _prepare(
             {name: line[name] for name in ("product", "name", "quantity")}
             for line in order["items"]
         ],
+        **dict.fromkeys(("carrier", "tracking_number", "shipped_at", "delivered_at")),
+        "updated": before["updated"] if before else "",
+        "version": before["version"] if before else 0,
     }
 
 
@@ -179,9 +163,7 @@ def _event_data(order: Document, shipment: Document) -> Document:
             "shipment_id": shipment["shipment_id"],
             "carrier": shipment["carrier"],
             "tracking_number": shipment["tracking_number"],
-            "lines": [
-                {"product": sku, "quantity": n} for sku, n in quantities(shipment["lines"]).items()
-            ],
+            "lines": lines_of(quantities(shipment["lines"])),
         },
     }
 

@@ -10,8 +10,7 @@ import pypdfium2
 import pytest
 from flask.testing import FlaskClient
 
-from app.billing.issuer import ReceiptIssuer
-from app.billing.receipt import receipt_pdf
+from app.billing.receipt import ReceiptIssuer, receipt_pdf
 from app.config import Config
 from app.events.types import Envelope
 from tests.billing.conftest import Document, Settled

@@ -14,7 +14,7 @@ from werkzeug.test import TestResponse
 
 from app import create_app
 from app.auth.keys import create_key
-from app.billing.issuer import ReceiptIssuer
+from app.billing.receipt import ReceiptIssuer
 from app.config import Config
 from app.kernel.money import Currency
 from app.orders.service import OrderPolicy

@@ -43,7 +43,7 @@ class Delivery(NamedTuple):
 
 
 class Result(NamedTuple):
-    """What a call returned, or the exception it raised."""
+    """The value that a call returned, or the exception it raised."""
 
     value: Any = None
     error: BaseException | None = None

@@ -8,6 +8,7 @@ recorded. One day ahead it counts, so that a clock that is set back a little rep
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta, tzinfo
 from time import monotonic
 
@@ -21,21 +22,19 @@ RETRY_S = 60.0
 """Time after a failed attempt before the next."""
 
 
+@dataclass
 class ScheduledJob:
     """Runs `run(tx, day)` daily at the time `at` in `zone`; `day` is a date such as 2026-11-21.
 
     `run` works in a transaction, under the commit lock: its effects must be inside the store.
     """
 
-    def __init__(
-        self, name: str, at: time, zone: tzinfo, run: Callable[[Transaction, str], None]
-    ) -> None:
-        self.name = name
-        self._at = at
-        self._zone = zone
-        self._run = run
-        self._last_day = ""
-        self._retry_at = 0.0
+    name: str
+    at: time
+    zone: tzinfo
+    run: Callable[[Transaction, str], None]
+    _last_day: str = field(default="", init=False)
+    _retry_at: float = field(default=0.0, init=False)
 
     def run_if_due(self, store: Store) -> None:
         """Run for today if the hour has come and no process did.
@@ -51,14 +50,14 @@ class ScheduledJob:
             record = tx.get(JOB_DAYS.name, self.name)
             recorded = record["day"] if record and record["day"] <= tomorrow else day
             if recorded < day:
-                self._run(tx, day)
+                self.run(tx, day)
             tx.put(JOB_DAYS.name, {"task": self.name, "day": max(day, recorded)})
         self._last_day = day
         self._retry_at = 0.0
 
     def _latest_due_day(self) -> str:
         now = datetime.now(UTC)
-        day = now.astimezone(self._zone).date()
-        if now < datetime.combine(day, self._at, self._zone):
+        day = now.astimezone(self.zone).date()
+        if now < datetime.combine(day, self.at, self.zone):
             day -= timedelta(days=1)
         return day.isoformat()

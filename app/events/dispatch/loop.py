@@ -18,6 +18,7 @@ process, a new loop starts from there.
 
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import KW_ONLY, InitVar, dataclass
 from functools import partial
 from time import monotonic, time
 from typing import Any, NamedTuple
@@ -73,28 +74,23 @@ class Iteration(NamedTuple):
     overdue_s: float
 
 
+@dataclass(eq=False)
 class DeliveryLoop:
     """Deliveries from one start to the next error of the store, which every method passes on."""
 
-    def __init__(
-        self,
-        store: Store,
-        registry: HandlerRegistry,
-        policy: RetryPolicy,
-        feed: ChangeFeed,
-        worker_pool: WorkerPool,
-        *,
-        observer: Observer = NULL_OBSERVER,
-        with_faults: bool = False,
-    ) -> None:
-        self._store = store
-        self._registry = registry
-        self._policy = policy
-        self._worker_pool = worker_pool
+    store: Store
+    registry: HandlerRegistry
+    policy: RetryPolicy
+    feed: InitVar[ChangeFeed]
+    worker_pool: WorkerPool
+    _: KW_ONLY
+    observer: Observer = NULL_OBSERVER
+    with_faults: bool = False
+
+    def __post_init__(self, feed: ChangeFeed) -> None:
+        """Start with nothing scheduled but what runs in the worker pool."""
         self._inbox = Inbox(feed)
-        self._observer = observer
-        self._with_faults = with_faults
-        self._scheduler = Scheduler(worker_pool.partitions)
+        self._scheduler = Scheduler(self.worker_pool.partitions)
         self._delayed: set[Partition] = set()
         self._tasks: list[DeferredTask] = []
         self._outcomes: list[tuple[Delivery, Outcome]] = []
@@ -103,7 +99,7 @@ class DeliveryLoop:
         """Schedule everything in the outbox; call this once, before `run_once`."""
         after: str | None = None
         while True:
-            with self._store.read() as view:
+            with self.store.read() as view:
                 page = view.find(OUTBOX.name, after=after, limit=LOAD_PAGE_SIZE)
             for record in page.documents:
                 self._scheduler.update(record["id"], record)
@@ -113,13 +109,13 @@ class DeliveryLoop:
 
     def run_once(self) -> Iteration:
         """Read what changed, waiting for a change if nothing is ready; then deliver."""
-        capacity = self._worker_pool.capacity
-        max_wait_s = POOL_POLL_S if self._worker_pool.partitions else IDLE_POLL_S
+        capacity = self.worker_pool.capacity
+        max_wait_s = POOL_POLL_S if self.worker_pool.partitions else IDLE_POLL_S
         self._read_changes(self._inbox.take(self._scheduler.wait_s(capacity, max_wait_s)))
         lock_wait_s = self._deliver(self._scheduler.take(capacity))
         self._submit_tasks()
         overdue_s = max(self._scheduler.overdue_s(), self._inbox.overdue_s())
-        self._observer.record_heartbeat(overdue_s)
+        self.observer.record_heartbeat(overdue_s)
         return Iteration(self._inbox.foreign_events, lock_wait_s, overdue_s)
 
     def record_completed(self) -> None:
@@ -129,7 +125,7 @@ class DeliveryLoop:
     def _read_changes(self, event_ids: list[str]) -> None:
         if not event_ids:
             return
-        with self._store.read() as view:
+        with self.store.read() as view:
             records = {id_: view.get(OUTBOX.name, id_) for id_ in sorted(set(event_ids))}
         for event_id, record in records.items():
             self._scheduler.update(event_id, record)
@@ -141,11 +137,11 @@ class DeliveryLoop:
         """
         self._tasks.clear()
         self._outcomes.clear()
-        completed = self._worker_pool.completed()
+        completed = self.worker_pool.completed()
         if not partitions and not completed:
             return 0.0
         began = monotonic()
-        with self._store.transaction() as tx:
+        with self.store.transaction() as tx:
             lock_wait_s = monotonic() - began
             uow = UnitOfWork(tx)
             for each in completed:
@@ -154,17 +150,17 @@ class DeliveryLoop:
             self._run_ready(uow, partitions, began + lock_wait_s + BATCH_MAX_OPEN_S)
             changed = uow.flush()
         self._inbox.expect_own(changed)
-        self._worker_pool.acknowledge()
+        self.worker_pool.acknowledge()
         for delivery, outcome in self._outcomes:
-            self._observer.record_attempt(delivery, outcome)
+            self.observer.record_attempt(delivery, outcome)
         return lock_wait_s
 
     def _submit_tasks(self) -> None:
         if self._tasks:
             # a side effect cannot be undone: its cause must be durable first
-            self._store.make_durable()
+            self.store.make_durable()
         for task in self._tasks:
-            self._worker_pool.submit(*task)
+            self.worker_pool.submit(*task)
 
     def _run_ready(self, uow: UnitOfWork, partitions: list[Partition], until: float) -> None:
         """Run these partitions, then those that have become ready, until the time is up."""
@@ -182,7 +178,7 @@ class DeliveryLoop:
     def _capacity(self) -> Capacity:
         """The worker pool's capacity, less the tasks that will be submitted after the commit."""
         deferred = Counter(task.delivery.partition.handler for task in self._tasks)
-        return lambda handler: self._worker_pool.capacity(handler) - deferred[handler]
+        return lambda handler: self.worker_pool.capacity(handler) - deferred[handler]
 
     def _next_delivery(self, uow: UnitOfWork, partition: Partition) -> Delivery | None:
         """The delivery at the head of a taken partition; None if it is done, gone or delayed."""
@@ -194,7 +190,7 @@ class DeliveryLoop:
         event = uow.envelope(event_id)
         if self._is_delayed(uow.tx, partition, event):
             return None
-        handler = self._registry.handler(event.type, partition.handler)
+        handler = self.registry.handler(event.type, partition.handler)
         entry = record["deliveries"][partition.handler]
         before_replay = entry.get("before_replay", 0)
         attempt, span = entry["attempts"] + 1, trace.from_traceparent(event.traceparent)
@@ -203,7 +199,7 @@ class DeliveryLoop:
     def _is_delayed(self, view: View, partition: Partition, event: Envelope) -> bool:
         """Whether a fault switch delays the delivery; once for each attempt."""
         handler = partition.handler
-        delay_s = faults.injected_delay_s(view, handler, event) if self._with_faults else 0.0
+        delay_s = faults.injected_delay_s(view, handler, event) if self.with_faults else 0.0
         if not delay_s or partition in self._delayed:
             self._delayed.discard(partition)
             return False
@@ -245,7 +241,7 @@ class DeliveryLoop:
         if isinstance(handler, SideEffectHandler):
             handler.precheck(event)
             return partial(self._run_side_effect, handler, event)
-        if self._with_faults and reply is None:
+        if self.with_faults and reply is None:
             faults.inject_fault(tx, handler.name, event)
         with tx.savepoint():
             if not isinstance(handler, RequestReplyHandler):
@@ -255,8 +251,8 @@ class DeliveryLoop:
         return None if request is None else partial(handler.send, request)
 
     def _run_side_effect(self, handler: SideEffectHandler, event: Envelope) -> None:
-        if self._with_faults:
-            faults.inject_fault_outside(self._store, handler.name, event)
+        if self.with_faults:
+            faults.inject_fault_outside(self.store, handler.name, event)
         handler(event)
 
     def _record(
@@ -272,7 +268,7 @@ class DeliveryLoop:
         if record and delivery.is_open(record):
             breaker = self._scheduler.breaker(delivery.partition.handler)
             attempt = delivery.attempt - delivery.before_replay
-            outcome = decide(error, attempt, self._policy, breaker, reached_peer=reached_peer)
+            outcome = decide(error, attempt, self.policy, breaker, reached_peer=reached_peer)
             record_outcome(uow.tx, record, delivery, outcome)
             uow.mark_changed(record)
             self._outcomes.append((delivery, outcome))

@@ -1,16 +1,17 @@
-"""What the delivery loop reports to metrics, logs and traces.
+"""Reports of the delivery loop to metrics, logs and traces.
 
 An observer is called in the dispatcher's thread: it must neither block nor raise.
 """
-
-from typing import Protocol
 
 from app.events.dispatch.delivery import Delivery
 from app.events.dispatch.outcome import Outcome
 
 
-class Observer(Protocol):
-    """Receives the outcome of each attempt once it is durable, and the leader's heartbeat."""
+class Observer:
+    """Receives the outcome of each attempt once it is durable, and the leader's heartbeat.
+
+    This class ignores every report; a subclass overrides those that it needs.
+    """
 
     def record_attempt(self, delivery: Delivery, outcome: Outcome) -> None:
         """An attempt ended with this outcome."""
@@ -22,14 +23,4 @@ class Observer(Protocol):
         """
 
 
-class NullObserver:
-    """Ignores every report."""
-
-    def record_attempt(self, delivery: Delivery, outcome: Outcome) -> None:
-        """See Observer."""
-
-    def record_heartbeat(self, overdue_s: float) -> None:
-        """See Observer."""
-
-
-NULL_OBSERVER = NullObserver()
+NULL_OBSERVER = Observer()

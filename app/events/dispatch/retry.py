@@ -7,13 +7,7 @@ the outbox, instead of wrapping a function that is retried in place.
 
 from dataclasses import dataclass
 
-from tenacity import (
-    RetryCallState,
-    Retrying,
-    retry_if_exception_type,
-    stop_after_attempt,
-    wait_exponential_jitter,
-)
+import tenacity
 
 from app.events.faults import FaultInjected
 from app.kernel.errors import Unavailable
@@ -45,14 +39,14 @@ class RetryPolicy:
 
         None when there is no further attempt: that was the last one, or the error is permanent.
         """
-        strategies = Retrying(
-            retry=retry_if_exception_type(TRANSIENT),
-            stop=stop_after_attempt(self.attempts),
-            wait=wait_exponential_jitter(
+        strategies = tenacity.Retrying(
+            retry=tenacity.retry_if_exception_type(TRANSIENT),
+            stop=tenacity.stop_after_attempt(self.attempts),
+            wait=tenacity.wait_exponential_jitter(
                 multiplier=self.first_wait_s, max=MAX_RETRY_WAIT_S, jitter=self.first_wait_s
             ),
         )
-        failed = RetryCallState(strategies, None, (), {})
+        failed = tenacity.RetryCallState(strategies, None, (), {})
         failed.attempt_number = attempt
         failed.set_exception((type(error), error, error.__traceback__))
         if not strategies.retry(failed) or strategies.stop(failed):

@@ -9,7 +9,7 @@ from werkzeug.exceptions import NotFound as NoSuchPage
 
 from app.auth.provider import IdentityProvider
 from app.auth.sessions import current_session
-from app.billing.issuer import ReceiptIssuer
+from app.billing.receipt import ReceiptIssuer
 from app.config import Config
 from app.http.responses import problems
 from app.http.security.identity import current

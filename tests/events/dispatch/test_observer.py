@@ -3,13 +3,14 @@
 import pytest
 
 from app.events.dispatch.delivery import Delivery
+from app.events.dispatch.observer import Observer
 from app.events.dispatch.outcome import DEAD, DONE, RETRY, Outcome
 from app.kernel.errors import Unavailable
 from tests.events.conftest import Shop
 from tests.events.dispatch.test_store_trouble import TroubledStore
 
 
-class Recorder:
+class Recorder(Observer):
     """Keeps what it receives."""
 
     def __init__(self) -> None:
@@ -50,7 +51,7 @@ def test_an_attempt_that_was_not_recorded_is_not_reported(shop: Shop, observer: 
     store = TroubledStore(shop.store)
     store.after = Unavailable("the disk failed")
     loop = shop.start_loop()
-    loop._store = store
+    loop.store = store
     with pytest.raises(Unavailable):
         loop.run_once()
     assert observer.attempts == []
