@@ -196,12 +196,7 @@ def _dispatcher_factory(config: Config, observer: Observer) -> Callable[[Store],
         "low stock", config.low_stock_check, config.timezone, emit_low_stock_digest
     )
     return lambda store: Dispatcher(
-        store,
-        registry,
-        retries,
-        jobs=[low_stock],
-        with_faults=config.faults,
-        observer=observer,
+        store, registry, retries, jobs=[low_stock], with_faults=config.faults, observer=observer
     )
 
 

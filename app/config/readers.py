@@ -98,11 +98,7 @@ def _mailbox(text: str) -> str:
         if sender.defects or sender.groups[0].display_name:
             raise ValueError
         Email()(address.addr_spec)
-    except (
-        ValueError,
-        IndexError,
-        ValidationError,
-    ):  # IndexError: by the library, for "shop@"
+    except (ValueError, IndexError, ValidationError):  # IndexError: by the library, for "shop@"
         raise ValueError("must be an e-mail address, such as Daybook <shop@example.org>") from None
     return text
 

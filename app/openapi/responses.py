@@ -6,13 +6,7 @@ from typing import Any
 
 from marshmallow import Schema
 
-from app.http.operation import (
-    IDEMPOTENCY_KEY,
-    IF_NONE_MATCH,
-    PREFER,
-    Operation,
-    SchemaLike,
-)
+from app.http.operation import IDEMPOTENCY_KEY, IF_NONE_MATCH, PREFER, Operation, SchemaLike
 from app.http.requests.body import PATCH_TYPES
 from app.http.responses.json_response import JSON
 from app.http.responses.problems import MEDIA_TYPE as PROBLEM

@@ -25,12 +25,7 @@ from app.observability import log
 from app.observability.multiprocess import mark_worker_dead, shared_metrics
 from app.server import sockets
 from app.server.signals import SelfPipe, install_signal_handlers
-from app.server.workers import (
-    DELIVERY_WORKER,
-    EXIT_CANNOT_SERVE,
-    STATUS_PIPE,
-    run_delivery_worker,
-)
+from app.server.workers import DELIVERY_WORKER, EXIT_CANNOT_SERVE, STATUS_PIPE, run_delivery_worker
 
 _log = logging.getLogger(__name__)
 
