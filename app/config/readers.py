@@ -2,14 +2,15 @@
 
 import re
 from base64 import b64decode
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import time
 from email.message import EmailMessage
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from urllib.parse import SplitResult, urlsplit
+from zoneinfo import ZoneInfo
 
 from marshmallow import ValidationError
 from marshmallow.validate import Email
@@ -27,6 +28,15 @@ MAILS = (
 
 The mail about the placed order went out just before, and the receipt follows within a second.
 """
+
+
+@contextmanager
+def _refusing(rule: str) -> Iterator[None]:
+    """Replace the error of a parser, inside the block or decorated function, by the `rule`."""
+    try:
+        yield
+    except (ValueError, LookupError, OSError, ValidationError):
+        raise ValueError(rule) from None
 
 
 def _path(kind: str) -> Callable[[str], Path]:
@@ -51,13 +61,9 @@ def _host_names(text: str) -> frozenset[str]:
     return names
 
 
+@_refusing("must be addresses or networks with commas between, such as 127.0.0.1,10.0.0.0/24")
 def _networks(text: str) -> frozenset[IPv4Network | IPv6Network]:
-    try:
-        return frozenset(ip_network(each.strip()) for each in text.split(","))
-    except ValueError:
-        raise ValueError(
-            "must be addresses or networks with commas between, such as 127.0.0.1,10.0.0.0/24"
-        ) from None
+    return frozenset(ip_network(each.strip()) for each in text.split(","))
 
 
 def _integer(minimum: int, maximum: int) -> Callable[[str], int]:
@@ -91,31 +97,24 @@ def _choice(**values: T) -> Callable[[str], T]:
 def _mailbox(text: str) -> str:
     message = EmailMessage()
     _text(text)
-    try:
-        message["From"] = text
+    with _refusing("must be an e-mail address, such as Daybook <shop@example.org>"):
+        message["From"] = text  # raises IndexError for "shop@"
         sender = message["From"]
         (address,) = sender.addresses
         if sender.defects or sender.groups[0].display_name:
             raise ValueError
         Email()(address.addr_spec)
-    except (ValueError, IndexError, ValidationError):  # IndexError: by the library, for "shop@"
-        raise ValueError("must be an e-mail address, such as Daybook <shop@example.org>") from None
     return text
 
 
+@_refusing("must be a time zone such as Europe/Berlin")
 def _time_zone(text: str) -> ZoneInfo:
-    try:
-        return ZoneInfo(text)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise ValueError("must be a time zone such as Europe/Berlin") from None
+    return ZoneInfo(text)
 
 
+@_refusing("must be an e-mail address, such as boss@example.org")
 def _email(text: str) -> str:
-    try:
-        Email()(text)
-    except ValidationError:
-        raise ValueError("must be an e-mail address, such as boss@example.org") from None
-    return text
+    return Email()(text)
 
 
 def _mails(text: str) -> frozenset[str]:
@@ -125,14 +124,11 @@ def _mails(text: str) -> frozenset[str]:
     return names
 
 
+@_refusing("must be the address of the shop, such as https://shop.example.org")
 def _url(text: str) -> str:
-    try:
-        parts = urlsplit(text)
-        is_valid = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        is_valid = False
-    if not is_valid or not text.isprintable() or set(text) & set(" ?#@<>\"'"):
-        raise ValueError("must be the address of the shop, such as https://shop.example.org")
+    _refuse_other_schemes(urlsplit(text), "http", "https")
+    if not text.isprintable() or set(text) & set(" ?#@<>\"'"):
+        raise ValueError
     return text.rstrip("/")
 
 
@@ -154,27 +150,27 @@ def _role_map(text: str) -> dict[str, str]:
     return roles
 
 
+@_refusing("must be the address of a collector, such as http://localhost:4318")
 def _collector_url(text: str) -> str:
-    try:
-        return _url(text)
-    except ValueError:
-        raise ValueError(
-            "must be the address of a collector, such as http://localhost:4318"
-        ) from None
+    return _url(text)
 
 
+@_refusing(
+    "must be smtp://host:port or smtps://host:port, with user:password@ before the host "
+    "where the server wants them (percent-encoded)"
+)
 def _smtp_url(text: str) -> str:
-    try:
-        parts = urlsplit(text)
-        is_valid = parts.port != 0 and parts.scheme in ("smtp", "smtps") and bool(parts.hostname)
-    except ValueError:
-        is_valid = False
-    if not is_valid or parts.path.strip("/") or parts.query or parts.fragment:
-        raise ValueError(
-            "must be smtp://host:port or smtps://host:port, with user:password@ before the host "
-            "where the server wants them (percent-encoded)"
-        )
+    parts = urlsplit(text)
+    _refuse_other_schemes(parts, "smtp", "smtps")
+    if parts.path.strip("/") or parts.query or parts.fragment:
+        raise ValueError
     return text
+
+
+def _refuse_other_schemes(parts: SplitResult, *schemes: str) -> None:
+    """Raise ValueError unless a URL has one of these schemes, a host, and no wrong port."""
+    if parts.scheme not in schemes or not parts.hostname or parts.port == 0:
+        raise ValueError
 
 
 def _time_of_day(text: str) -> time:
@@ -183,13 +179,10 @@ def _time_of_day(text: str) -> time:
     return time.fromisoformat(text)
 
 
+@_refusing("must be whsec_ and 24 to 64 random bytes in base64")
 def _webhook_secret(text: str) -> str:
-    try:
-        secret = b64decode(text.removeprefix("whsec_"), validate=True)
-    except ValueError:
-        secret = b""
-    if not 24 <= len(secret) <= 64:
-        raise ValueError("must be whsec_ and 24 to 64 random bytes in base64")
+    if not 24 <= len(b64decode(text.removeprefix("whsec_"), validate=True)) <= 64:
+        raise ValueError
     return text
 
 
