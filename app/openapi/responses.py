@@ -37,12 +37,10 @@ def class_of(schema: SchemaLike) -> type[Schema]:
     return schema if isinstance(schema, type) else type(schema)
 
 
-def text(description: str, *, pattern: str = "", example: str = "") -> Json:
-    """A header or a parameter that is a string."""
+def text(description: str, *, pattern: str = "", **example: str) -> Json:
+    """A header or a parameter that is a string, with a pattern and an `example` if it has them."""
     schema = {"type": "string"} | ({"pattern": pattern} if pattern else {})
-    return {"description": description, "schema": schema} | (
-        {"example": example} if example else {}
-    )
+    return {"description": description, "schema": schema, **example}
 
 
 RESPONSE_HEADERS = {
