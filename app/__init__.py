@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable
 from functools import partial
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from flask import Flask
@@ -10,7 +11,6 @@ from flask import Flask
 from app import cli
 from app.auth.guard import Guard
 from app.auth.keys import KEYS
-from app.auth.provider import IdentityProvider
 from app.auth.rates import RateLimiter
 from app.auth.sessions import SESSIONS
 from app.auth.sign_in_throttle import ATTEMPTS
@@ -22,6 +22,7 @@ from app.billing.receipt import ReceiptIssuer, receipt_pdf
 from app.billing.simulator import payment_gateway
 from app.config import Config, from_environment
 from app.events import routes as event_routes
+from app.events import types as events
 from app.events.dispatch.dispatcher import Dispatcher
 from app.events.dispatch.jobs import JOB_DAYS, ScheduledJob
 from app.events.dispatch.observer import Observer
@@ -30,22 +31,6 @@ from app.events.failures import FAILURES
 from app.events.faults import FAULTS
 from app.events.outbox import EVENTS, OUTBOX, TIMELINES
 from app.events.registry import HandlerRegistry, SideEffectHandler, TransactionalHandler
-from app.events.types import (
-    InventoryBackordered,
-    InventoryReserved,
-    OrderCancelled,
-    OrderDeleted,
-    OrderDelivered,
-    OrderFulfilled,
-    OrderPlaced,
-    OrderUpdated,
-    PaymentCaptured,
-    PaymentFailed,
-    PaymentRefunded,
-    ProductLowStock,
-    ProductLowStockDigest,
-    StockFreed,
-)
 from app.http.requests.body import MAX_READ_BYTES, announce_patch
 from app.http.requests.head import check_head
 from app.http.requests.idempotency import IDEMPOTENCY
@@ -90,26 +75,13 @@ from app.store import Collection, Store
 from app.web import routes as pages
 from app.web.layout.context import PageContext
 
+if TYPE_CHECKING:
+    from app.auth.oidc import OidcProvider
+
 COLLECTIONS: tuple[Collection, ...] = (
-    ORDERS,
-    REFERENCES,
-    PRODUCTS,
-    LEDGER,
-    RESERVATIONS,
-    INVOICES,
-    SHIPMENTS,
-    OUTBOX,
-    EVENTS,
-    TIMELINES,
-    FAILURES,
-    FAULTS,
-    JOB_DAYS,
-    IDEMPOTENCY,
-    KEYS,
-    USERS,
-    SESSIONS,
-    ATTEMPTS,
-    SHOP,
+    *(ORDERS, REFERENCES, PRODUCTS, LEDGER, RESERVATIONS, INVOICES, SHIPMENTS),
+    *(OUTBOX, EVENTS, TIMELINES, FAILURES, FAULTS, JOB_DAYS, IDEMPOTENCY),
+    *(KEYS, USERS, SESSIONS, ATTEMPTS, SHOP),
 )
 
 HANDLERS = frozenset({"orders", "inventory", "billing", "shipping", "notification"})
@@ -153,39 +125,28 @@ def connect_handlers(config: Config) -> HandlerRegistry:
     """Return the registry that says which service handles which event."""
     registry = HandlerRegistry()
     notifier = _notifier(config)
-    order_events = (OrderPlaced, OrderUpdated, OrderCancelled, OrderDeleted)
-    payment_events = (PaymentCaptured, PaymentFailed, PaymentRefunded)
+    order_changes = (events.OrderUpdated, events.OrderCancelled, events.OrderDeleted)
+    order_events = (events.OrderPlaced, *order_changes)
+    reservations = (events.InventoryReserved, events.InventoryBackordered)
+    shipments = (events.OrderFulfilled, events.OrderDelivered)
+    payments = (events.PaymentCaptured, events.PaymentFailed, events.PaymentRefunded)
+    low_stock = (events.ProductLowStock, events.ProductLowStockDigest)
+    prepare = partial(prepare_shipment, shipping_policy(config))
+    mail = SideEffectHandler("notification", notifier.on_event, notifier.precheck)
     registry.connect(TransactionalHandler("inventory", reserve), *order_events)
-    registry.connect(TransactionalHandler("inventory", on_stock_freed), StockFreed)
-    registry.connect(TransactionalHandler("inventory", on_fulfilled), OrderFulfilled)
+    registry.connect(TransactionalHandler("inventory", on_stock_freed), events.StockFreed)
+    registry.connect(TransactionalHandler("inventory", on_fulfilled), events.OrderFulfilled)
     registry.connect(billing(payment_gateway(config)), *order_events)
+    registry.connect(mail, *order_events, *reservations, *payments, *shipments, *low_stock)
+    registry.connect(TransactionalHandler("orders", on_inventory_event), *reservations)
+    registry.connect(TransactionalHandler("orders", on_shipment_event), *shipments)
     registry.connect(
-        SideEffectHandler("notification", notifier.on_event, notifier.precheck),
-        *order_events,
-        InventoryReserved,
-        InventoryBackordered,
-        *payment_events,
-        OrderFulfilled,
-        OrderDelivered,
-        ProductLowStock,
-        ProductLowStockDigest,
+        TransactionalHandler("shipping", prepare),
+        *order_changes,
+        *reservations,
+        events.PaymentCaptured,
     )
-    registry.connect(
-        TransactionalHandler("orders", on_inventory_event), InventoryReserved, InventoryBackordered
-    )
-    registry.connect(
-        TransactionalHandler("orders", on_shipment_event), OrderFulfilled, OrderDelivered
-    )
-    registry.connect(
-        TransactionalHandler("shipping", partial(prepare_shipment, shipping_policy(config))),
-        OrderUpdated,
-        OrderCancelled,
-        OrderDeleted,
-        InventoryReserved,
-        InventoryBackordered,
-        PaymentCaptured,
-    )
-    registry.connect(TransactionalHandler("orders", on_payment), *payment_events)
+    registry.connect(TransactionalHandler("orders", on_payment), *payments)
     return registry
 
 
@@ -196,12 +157,7 @@ def _dispatcher_factory(config: Config, observer: Observer) -> Callable[[Store],
         "low stock", config.low_stock_check, config.timezone, emit_low_stock_digest
     )
     return lambda store: Dispatcher(
-        store,
-        registry,
-        retries,
-        jobs=[low_stock],
-        with_faults=config.faults,
-        observer=observer,
+        store, registry, retries, jobs=[low_stock], with_faults=config.faults, observer=observer
     )
 
 
@@ -266,7 +222,7 @@ def _notifier(config: Config) -> Notifier:
     )
 
 
-def _oidc_provider(config: Config) -> IdentityProvider | None:
+def _oidc_provider(config: Config) -> "OidcProvider | None":
     """Return the OpenID provider for sign-in; its settings are set together or not at all."""
     if not (config.oidc_issuer and config.oidc_client_id and config.oidc_client_secret):
         return None

@@ -54,7 +54,7 @@ class Registration:
 
 
 class OidcProvider:
-    """An OpenID Connect provider; see app.auth.provider.IdentityProvider."""
+    """An OpenID Connect provider, by which people sign in."""
 
     def __init__(self, registration: Registration) -> None:
         self._registration = registration

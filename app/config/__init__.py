@@ -1,87 +1,102 @@
 """The settings, read once from the DAYBOOK_* environment variables."""
 
+# ruff: noqa: RUF009  (the values of settings are immutable)
+
 import difflib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from datetime import time
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, cast
 from zoneinfo import ZoneInfo
 
-from app.config.readers import MAILS, READERS
+from app.config import readers
 from app.kernel.errors import Invalid, Problem
 from app.kernel.money import Currency
-from app.kernel.payment_methods import APPROVE
+from app.kernel.payment_methods import APPROVE, METHODS
 
 PREFIX = "DAYBOOK_"
 _OIDC_PREFIX = PREFIX + "OIDC_"
 
-SECRET_SETTINGS = frozenset({"carrier_secret", "smtp_url", "oidc_client_secret"})
-"""Settings whose values no message may show."""
+T = TypeVar("T")
+
+
+def _setting(default: T, reader: Callable[[str], T], *, is_secret: bool = False) -> T:
+    """Declare a setting of `Config`; `reader` parses its text, and no message shows a secret."""
+    declared: Any = field(default=default, repr=not is_secret, metadata={"reader": reader})
+    return cast(T, declared)
 
 
 @dataclass(frozen=True)
 class Config:
     """All settings with their defaults; each is named as its variable without DAYBOOK_."""
 
-    data: Path = Path("data")
-    host: str = "127.0.0.1"
-    port: int = 8000
-    workers: int = 2
-    threads: int = 16
-    currency: Currency = Currency("EUR")  # noqa: RUF009  (immutable)
-    timezone: ZoneInfo = ZoneInfo("UTC")  # noqa: RUF009  (immutable)
-    unlisted_products: bool = False
-    faults: bool = False
-    retry_attempts: int = 5
-    retry_wait: float = 0.2
-    lock_timeout: float = 5.0
-    ready_delay_s: float = 30.0
-    log: str = ""
-    log_level: str = "info"
-    otlp_endpoint: str | None = None
-    trusted_hosts: frozenset[str] = frozenset()
-    caller_rate: int = 6000
-    address_rate: int = 600
-    trusted_proxies: frozenset[IPv4Network | IPv6Network] = frozenset()
-    tls_cert: Path | None = None
-    tls_key: Path | None = None
-    low_stock_check: time = time(8)
-    mail_from: str = "Daybook <shop@localhost>"
-    mails: frozenset[str] = frozenset(MAILS) - {"confirmed"}
-    manager_email: str | None = None
-    url: str | None = None
-    smtp_url: str | None = field(default=None, repr=False)
-    ship_when: str = "paid"
-    auto_ship: bool = False
-    carrier_secret: str | None = field(default=None, repr=False)
-    payment_method: str = APPROVE
-    shop_name: str = "Daybook"
-    shop_address: str = ""
-    oidc_issuer: str | None = None
-    oidc_client_id: str | None = None
-    oidc_client_secret: str | None = field(default=None, repr=False)
-    oidc_role_claim: str = "roles"
-    oidc_roles: Mapping[str, str] = field(default_factory=dict)
+    data: Path = _setting(Path("data"), readers.path("folder"))
+    host: str = _setting("127.0.0.1", readers.one_line)
+    port: int = _setting(8000, readers.integer(1, 65535))
+    workers: int = _setting(2, readers.integer(1, 64))
+    threads: int = _setting(16, readers.integer(1, 256))
+    currency: Currency = _setting(Currency("EUR"), Currency)
+    timezone: ZoneInfo = _setting(ZoneInfo("UTC"), readers.time_zone)
+    unlisted_products: bool = _setting(False, readers.choice(allow=True, refuse=False))
+    faults: bool = _setting(False, readers.choice(on=True, off=False))
+    retry_attempts: int = _setting(5, readers.integer(1, 100))
+    retry_wait: float = _setting(0.2, readers.seconds(0.001, 600))
+    lock_timeout: float = _setting(5.0, readers.seconds(0.1, 600))
+    ready_delay_s: float = _setting(30.0, readers.seconds(1, 86400))
+    log: str = _setting("", readers.choice(json="json", text="text"))
+    log_level: str = _setting("info", readers.choice(debug="debug", info="info", warning="warning"))
+    otlp_endpoint: str | None = _setting(None, readers.collector_url)
+    trusted_hosts: frozenset[str] = _setting(frozenset(), readers.host_names)
+    caller_rate: int = _setting(6000, readers.integer(0, 1_000_000))
+    address_rate: int = _setting(600, readers.integer(0, 1_000_000))
+    trusted_proxies: frozenset[IPv4Network | IPv6Network] = _setting(frozenset(), readers.networks)
+    tls_cert: Path | None = _setting(None, readers.path("file"))
+    tls_key: Path | None = _setting(None, readers.path("file"))
+    low_stock_check: time = _setting(time(8), readers.time_of_day)
+    mail_from: str = _setting("Daybook <shop@localhost>", readers.mailbox)
+    mails: frozenset[str] = _setting(frozenset(readers.MAILS) - {"confirmed"}, readers.mails)
+    manager_email: str | None = _setting(None, readers.email)
+    url: str | None = _setting(None, readers.url)
+    smtp_url: str | None = _setting(None, readers.smtp_url, is_secret=True)
+    ship_when: str = _setting("paid", readers.choice(paid="paid", reserved="reserved"))
+    auto_ship: bool = _setting(False, readers.choice(on=True, off=False))
+    carrier_secret: str | None = _setting(None, readers.webhook_secret, is_secret=True)
+    payment_method: str = _setting(
+        APPROVE, readers.choice(**{method: method for method in METHODS})
+    )
+    shop_name: str = _setting("Daybook", readers.one_line)
+    shop_address: str = _setting("", readers.one_line)
+    oidc_issuer: str | None = _setting(None, readers.issuer)
+    oidc_client_id: str | None = _setting(None, readers.one_line)
+    oidc_client_secret: str | None = _setting(None, readers.one_line, is_secret=True)
+    oidc_role_claim: str = _setting("roles", readers.one_line)
+    oidc_roles: Mapping[str, str] = field(
+        default_factory=dict, metadata={"reader": readers.role_map}
+    )
+
+
+SECRET_SETTINGS = frozenset(each.name for each in fields(Config) if not each.repr)
+"""Settings whose values no message may show."""
 
 
 def from_environment(environment: Mapping[str, str]) -> Config:
     """Return the settings in `environment`. Raises Invalid, naming every variable that is wrong."""
-    names = {PREFIX + field.name.upper(): field.name for field in fields(Config)}
+    settings = {PREFIX + each.name.upper(): each for each in fields(Config)}
     values: dict[str, Any] = {}
     problems: list[Problem] = []
     for variable in sorted(each for each in environment if each.startswith(PREFIX)):
-        name, text = names.get(variable), environment[variable]
-        if name is None:
-            close = difflib.get_close_matches(variable, names, 1)
+        setting, text = settings.get(variable), environment[variable]
+        if setting is None:
+            close = difflib.get_close_matches(variable, settings, 1)
             hint = f"; did you mean {close[0]}?" if close else ""
             problems.append(Problem(variable, f"is not a setting{hint}"))
             continue
         try:
-            values[name] = READERS[name](text.strip())
+            values[setting.name] = setting.metadata["reader"](text.strip())
         except ValueError as error:
-            value = "" if name in SECRET_SETTINGS else f", not {text!r}"
+            value = "" if setting.name in SECRET_SETTINGS else f", not {text!r}"
             problems.append(Problem(variable, f"{error}{value}"))
     if problems := problems + _missing_oidc_settings(environment):
         raise Invalid(problems)

@@ -2,20 +2,18 @@
 
 import re
 from base64 import b64decode
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import time
 from email.message import EmailMessage
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from typing import Any, TypeVar
-from urllib.parse import urlsplit
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from typing import TypeVar
+from urllib.parse import SplitResult, urlsplit
+from zoneinfo import ZoneInfo
 
 from marshmallow import ValidationError
 from marshmallow.validate import Email
-
-from app.kernel.money import Currency
-from app.kernel.payment_methods import METHODS
 
 T = TypeVar("T")
 
@@ -29,7 +27,16 @@ The mail about the placed order went out just before, and the receipt follows wi
 """
 
 
-def _path(kind: str) -> Callable[[str], Path]:
+@contextmanager
+def _refusing(rule: str) -> Iterator[None]:
+    """Replace the error of a parser, inside the block or decorated function, by the `rule`."""
+    try:
+        yield
+    except (ValueError, LookupError, OSError, ValidationError):
+        raise ValueError(rule) from None
+
+
+def path(kind: str) -> Callable[[str], Path]:
     def read(text: str) -> Path:
         if not text:
             raise ValueError(f"must be a {kind}")
@@ -38,29 +45,25 @@ def _path(kind: str) -> Callable[[str], Path]:
     return read
 
 
-def _text(text: str) -> str:
+def one_line(text: str) -> str:
     if not text or not text.isprintable():
         raise ValueError("must be text in one line")
     return text
 
 
-def _host_names(text: str) -> frozenset[str]:
+def host_names(text: str) -> frozenset[str]:
     names = frozenset(name.strip().lower() for name in text.split(","))
     if not all(re.fullmatch(r"[a-z0-9:]([a-z0-9.:-]{0,251}[a-z0-9:])?", name) for name in names):
         raise ValueError("must be host names or addresses with commas between, without ports")
     return names
 
 
-def _networks(text: str) -> frozenset[IPv4Network | IPv6Network]:
-    try:
-        return frozenset(ip_network(each.strip()) for each in text.split(","))
-    except ValueError:
-        raise ValueError(
-            "must be addresses or networks with commas between, such as 127.0.0.1,10.0.0.0/24"
-        ) from None
+@_refusing("must be addresses or networks with commas between, such as 127.0.0.1,10.0.0.0/24")
+def networks(text: str) -> frozenset[IPv4Network | IPv6Network]:
+    return frozenset(ip_network(each.strip()) for each in text.split(","))
 
 
-def _integer(minimum: int, maximum: int) -> Callable[[str], int]:
+def integer(minimum: int, maximum: int) -> Callable[[str], int]:
     def read(text: str) -> int:
         if not (text.isascii() and text.isdigit() and minimum <= int(text) <= maximum):
             raise ValueError(f"must be a whole number from {minimum} to {maximum}")
@@ -69,7 +72,7 @@ def _integer(minimum: int, maximum: int) -> Callable[[str], int]:
     return read
 
 
-def _seconds(minimum: float, maximum: float) -> Callable[[str], float]:
+def seconds(minimum: float, maximum: float) -> Callable[[str], float]:
     def read(text: str) -> float:
         is_number = re.fullmatch(r"\d{1,6}(\.\d{1,6})?", text)
         if not (is_number and minimum <= float(text) <= maximum):
@@ -79,7 +82,7 @@ def _seconds(minimum: float, maximum: float) -> Callable[[str], float]:
     return read
 
 
-def _choice(**values: T) -> Callable[[str], T]:
+def choice(**values: T) -> Callable[[str], T]:
     def read(text: str) -> T:
         if text not in values:
             raise ValueError(f"must be {' or '.join(values)}")
@@ -88,66 +91,52 @@ def _choice(**values: T) -> Callable[[str], T]:
     return read
 
 
-def _mailbox(text: str) -> str:
+def mailbox(text: str) -> str:
     message = EmailMessage()
-    _text(text)
-    try:
-        message["From"] = text
+    one_line(text)
+    with _refusing("must be an e-mail address, such as Daybook <shop@example.org>"):
+        message["From"] = text  # raises IndexError for "shop@"
         sender = message["From"]
         (address,) = sender.addresses
         if sender.defects or sender.groups[0].display_name:
             raise ValueError
         Email()(address.addr_spec)
-    except (
-        ValueError,
-        IndexError,
-        ValidationError,
-    ):  # IndexError: by the library, for "shop@"
-        raise ValueError("must be an e-mail address, such as Daybook <shop@example.org>") from None
     return text
 
 
-def _time_zone(text: str) -> ZoneInfo:
-    try:
-        return ZoneInfo(text)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise ValueError("must be a time zone such as Europe/Berlin") from None
+@_refusing("must be a time zone such as Europe/Berlin")
+def time_zone(text: str) -> ZoneInfo:
+    return ZoneInfo(text)
 
 
-def _email(text: str) -> str:
-    try:
-        Email()(text)
-    except ValidationError:
-        raise ValueError("must be an e-mail address, such as boss@example.org") from None
-    return text
+@_refusing("must be an e-mail address, such as boss@example.org")
+def email(text: str) -> str:
+    return Email()(text)
 
 
-def _mails(text: str) -> frozenset[str]:
+def mails(text: str) -> frozenset[str]:
     names = frozenset(name.strip() for name in text.split(",") if name.strip())
     if unknown := names - frozenset(MAILS):
         raise ValueError(f"must be some of {', '.join(MAILS)}; unknown: {', '.join(unknown)}")
     return names
 
 
-def _url(text: str) -> str:
-    try:
-        parts = urlsplit(text)
-        is_valid = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        is_valid = False
-    if not is_valid or not text.isprintable() or set(text) & set(" ?#@<>\"'"):
-        raise ValueError("must be the address of the shop, such as https://shop.example.org")
+@_refusing("must be the address of the shop, such as https://shop.example.org")
+def url(text: str) -> str:
+    _refuse_other_schemes(urlsplit(text), "http", "https")
+    if not text.isprintable() or set(text) & set(" ?#@<>\"'"):
+        raise ValueError
     return text.rstrip("/")
 
 
-def _issuer(text: str) -> str:
-    parts = urlsplit(_url(text))
+def issuer(text: str) -> str:
+    parts = urlsplit(url(text))
     if parts.scheme != "https" and parts.hostname not in ("localhost", "127.0.0.1", "::1"):
         raise ValueError("must be an https address, such as https://login.example.org/shop")
     return text  # unchanged: tokens contain exactly this text
 
 
-def _role_map(text: str) -> dict[str, str]:
+def role_map(text: str) -> dict[str, str]:
     pairs = [each.rpartition("=") for each in text.split(",")]
     roles = {value.strip(): role.strip() for value, _, role in pairs}
     if not all(roles) or set(roles.values()) - {"clerk", "manager", "operator"}:
@@ -158,83 +147,37 @@ def _role_map(text: str) -> dict[str, str]:
     return roles
 
 
-def _collector_url(text: str) -> str:
-    try:
-        return _url(text)
-    except ValueError:
-        raise ValueError(
-            "must be the address of a collector, such as http://localhost:4318"
-        ) from None
+@_refusing("must be the address of a collector, such as http://localhost:4318")
+def collector_url(text: str) -> str:
+    return url(text)
 
 
-def _smtp_url(text: str) -> str:
-    try:
-        parts = urlsplit(text)
-        is_valid = parts.port != 0 and parts.scheme in ("smtp", "smtps") and bool(parts.hostname)
-    except ValueError:
-        is_valid = False
-    if not is_valid or parts.path.strip("/") or parts.query or parts.fragment:
-        raise ValueError(
-            "must be smtp://host:port or smtps://host:port, with user:password@ before the host "
-            "where the server wants them (percent-encoded)"
-        )
+@_refusing(
+    "must be smtp://host:port or smtps://host:port, with user:password@ before the host "
+    "where the server wants them (percent-encoded)"
+)
+def smtp_url(text: str) -> str:
+    parts = urlsplit(text)
+    _refuse_other_schemes(parts, "smtp", "smtps")
+    if parts.path.strip("/") or parts.query or parts.fragment:
+        raise ValueError
     return text
 
 
-def _time_of_day(text: str) -> time:
+def _refuse_other_schemes(parts: SplitResult, *schemes: str) -> None:
+    """Raise ValueError unless a URL has one of these schemes, a host, and no wrong port."""
+    if parts.scheme not in schemes or not parts.hostname or parts.port == 0:
+        raise ValueError
+
+
+def time_of_day(text: str) -> time:
     if not re.fullmatch("([01][0-9]|2[0-3]):[0-5][0-9]", text):
         raise ValueError("must be a time of day such as 08:00")
     return time.fromisoformat(text)
 
 
-def _webhook_secret(text: str) -> str:
-    try:
-        secret = b64decode(text.removeprefix("whsec_"), validate=True)
-    except ValueError:
-        secret = b""
-    if not 24 <= len(secret) <= 64:
-        raise ValueError("must be whsec_ and 24 to 64 random bytes in base64")
+@_refusing("must be whsec_ and 24 to 64 random bytes in base64")
+def webhook_secret(text: str) -> str:
+    if not 24 <= len(b64decode(text.removeprefix("whsec_"), validate=True)) <= 64:
+        raise ValueError
     return text
-
-
-READERS: dict[str, Callable[[str], Any]] = {
-    "data": _path("folder"),
-    "host": _text,
-    "port": _integer(1, 65535),
-    "workers": _integer(1, 64),
-    "threads": _integer(1, 256),
-    "currency": Currency,
-    "timezone": _time_zone,
-    "unlisted_products": _choice(allow=True, refuse=False),
-    "faults": _choice(on=True, off=False),
-    "retry_attempts": _integer(1, 100),
-    "retry_wait": _seconds(0.001, 600),
-    "lock_timeout": _seconds(0.1, 600),
-    "ready_delay_s": _seconds(1, 86400),
-    "log": _choice(json="json", text="text"),
-    "log_level": _choice(debug="debug", info="info", warning="warning"),
-    "otlp_endpoint": _collector_url,
-    "trusted_hosts": _host_names,
-    "caller_rate": _integer(0, 1_000_000),
-    "address_rate": _integer(0, 1_000_000),
-    "trusted_proxies": _networks,
-    "tls_cert": _path("file"),
-    "tls_key": _path("file"),
-    "mail_from": _mailbox,
-    "mails": _mails,
-    "manager_email": _email,
-    "url": _url,
-    "smtp_url": _smtp_url,
-    "ship_when": _choice(paid="paid", reserved="reserved"),
-    "auto_ship": _choice(on=True, off=False),
-    "carrier_secret": _webhook_secret,
-    "payment_method": _choice(**{method: method for method in METHODS}),
-    "low_stock_check": _time_of_day,
-    "shop_name": _text,
-    "shop_address": _text,
-    "oidc_issuer": _issuer,
-    "oidc_client_id": _text,
-    "oidc_client_secret": _text,
-    "oidc_role_claim": _text,
-    "oidc_roles": _role_map,
-}

@@ -116,15 +116,11 @@ LOG = Log()
 
 
 class LogHandler(logging.Handler):
-    """Writes records of the standard library's logging to a Log, at once."""
-
-    def __init__(self, log: Log) -> None:
-        super().__init__()
-        self._log = log
+    """Writes records of the standard library's logging to LOG, at once."""
 
     def emit(self, record: logging.LogRecord) -> None:
         """See logging.Handler."""
-        if not self._log.is_enabled_for(record.levelno):
+        if not LOG.is_enabled_for(record.levelno):
             return
         error = "".join(traceback.format_exception(record.exc_info[1])) if record.exc_info else ""
         request_info = g.get("request_info") if has_request_context() else None
@@ -136,7 +132,7 @@ class LogHandler(logging.Handler):
             {"logger": record.name, "request_id": request_id} | trace_fields(trace.current()),
             mask_secrets(error),
         )
-        self._log.write([entry])
+        LOG.write([entry])
 
 
 def trace_fields(span: trace.TraceContext | None) -> dict[str, str]:
@@ -149,6 +145,6 @@ def configure(config: Config) -> Log:
     name = config.log or ("text" if sys.stderr.isatty() else "json")
     LOG.open(sys.stderr, FORMATS[name], LEVELS[config.log_level])
     root = logging.getLogger()
-    root.handlers = [LogHandler(LOG)]
+    root.handlers = [LogHandler()]
     root.setLevel(LEVELS[config.log_level])
     return LOG

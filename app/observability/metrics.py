@@ -47,7 +47,11 @@ class Heartbeat(NamedTuple):
 
 
 class Metrics(Observer):
-    """The metrics of one application; also implements the `Observer` of the store."""
+    """The metrics of one application; also implements the `Observer` of the store.
+
+    Its callbacks `wrote`, `synced`, `committed`, `checkpointed` and `fell_behind` are attributes:
+    the method that counts in the metric. See app.store.observer.
+    """
 
     def __init__(
         self,
@@ -74,25 +78,25 @@ class Metrics(Observer):
             "Open streams of server-sent events.",
             multiprocess_mode="livesum",
         )
-        self._batches = histogram(
+        self.wrote = histogram(
             "daybook_commit_batch_transactions",
             "Transactions written to the journal as one line.",
             buckets=BATCH_TRANSACTIONS,
-        )
-        self._syncs = histogram(
+        ).observe
+        self.synced = histogram(
             "daybook_journal_sync_duration_seconds",
             "Time of one fdatasync of the journal.",
             buckets=SYNC_S,
-        )
-        self._checkpoints = histogram(
+        ).observe
+        self.checkpointed = histogram(
             "daybook_checkpoint_duration_seconds",
             "Time to bring the readable files up to date.",
             buckets=CHECKPOINT_S,
-        )
-        self._failed_checkpoints = counter(
+        ).observe
+        self.fell_behind = counter(
             "daybook_checkpoint_failures",
             "Attempts to bring the readable files up to date that failed.",
-        )
+        ).inc
         self._deliveries = counter(
             "daybook_deliveries",
             "Attempts to deliver an event: done, retry, held (its breaker is open) or dead.",
@@ -130,22 +134,6 @@ class Metrics(Observer):
         rule = request.url_rule
         method = request.method if request.method in _METHODS else "other"
         self._requests_of(rule.rule if rule else "none", method, status).observe(took_s)
-
-    def wrote(self, transactions: int) -> None:
-        """See app.store.observer."""
-        self._batches.observe(transactions)
-
-    def synced(self, took_s: float) -> None:
-        """See app.store.observer."""
-        self._syncs.observe(took_s)
-
-    def checkpointed(self, took_s: float) -> None:
-        """See app.store.observer."""
-        self._checkpoints.observe(took_s)
-
-    def fell_behind(self) -> None:
-        """See app.store.observer."""
-        self._failed_checkpoints.inc()
 
     def record_attempt(self, delivery: Delivery, outcome: Outcome) -> None:
         """See app.events.dispatch.observer."""

@@ -1,8 +1,8 @@
 """Readiness checks: whether this process can work now. They write nothing to a sound disk."""
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
 from time import time
+from typing import NamedTuple
 
 from app.kernel.errors import DaybookError, Unavailable
 from app.observability.metrics import Heartbeat
@@ -13,8 +13,7 @@ class NotReady(Unavailable):
     """A check has failed; the problem's member `checks` lists all of them."""
 
 
-@dataclass(frozen=True)
-class Check:
+class Check(NamedTuple):
     """The result of one check; `detail` says what is wrong."""
 
     name: str
@@ -36,7 +35,7 @@ def run_checks(
 def refuse_unready(results: list[Check]) -> None:
     """Raise NotReady when a check has failed."""
     if failed := [each.detail for each in results if not each.ok]:
-        raise NotReady(" ".join(failed), checks=[asdict(each) for each in results])
+        raise NotReady(" ".join(failed), checks=[each._asdict() for each in results])
 
 
 def _run(name: str, check: Callable[[], None]) -> Check:
@@ -55,7 +54,7 @@ def _refuse_leaderless(store: Store) -> None:
 def _refuse_late(heartbeat: Heartbeat | None, max_delay_s: float) -> None:
     """Raise Unavailable for a late delivery; the time since the last heartbeat counts as delay.
 
-    So does the time until it, when the clock was ahead then: it may have been long ago.
+    The time until it counts as well: if the clock was ahead then, it may have been long ago.
     """
     if heartbeat is None:
         return

@@ -1,7 +1,5 @@
 """The routes for monitoring: /livez, /readyz and /metrics."""
 
-from dataclasses import asdict
-
 from flask import Blueprint, Response
 from marshmallow import fields
 from prometheus_client import CollectorRegistry, generate_latest
@@ -58,7 +56,7 @@ def blueprint(
         """Whether to send orders here: the disk can be written, and deliveries are in time."""
         results = run_checks(store, metrics.heartbeat, max_delay_s)
         refuse_unready(results)
-        return json_response({"ready": True, "checks": [asdict(each) for each in results]})
+        return json_response({"ready": True, "checks": [each._asdict() for each in results]})
 
     @routes.get("/metrics", endpoint="metrics")
     def read_metrics() -> Response:

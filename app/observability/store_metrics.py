@@ -4,7 +4,7 @@ The cost of a scrape does not grow with the number of orders.
 """
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
@@ -40,25 +40,27 @@ class StoreMetrics:
         yield _gauge("daybook_disk_size_bytes", "Size of the disk of the data folder.", size)
 
     def _from(self, view: View) -> Iterator[Metric]:
-        yield _counts(
-            view, "daybook_orders", "Orders by status.", ORDERS.name, "status", states.STATUSES
-        )
-        yield _counts(
-            view,
-            "daybook_products",
-            "Products by stock status.",
-            PRODUCTS.name,
-            "stock_status",
-            STOCK_STATUSES,
-        )
-        yield _counts(
-            view,
-            "daybook_failures_waiting",
-            "Failed deliveries in failure.json, by handler.",
-            FAILURES.name,
-            "handler",
-            self._handlers,
-        )
+        for name, description, collection, label, values in (
+            ("daybook_orders", "Orders by status.", ORDERS, "status", states.STATUSES),
+            (
+                "daybook_products",
+                "Products by stock status.",
+                PRODUCTS,
+                "stock_status",
+                STOCK_STATUSES,
+            ),
+            (
+                "daybook_failures_waiting",
+                "Failed deliveries in failure.json, by handler.",
+                FAILURES,
+                "handler",
+                self._handlers,
+            ),
+        ):
+            family = GaugeMetricFamily(name, description, labels=[label])
+            for value in values:
+                family.add_metric([value], view.count(collection.name, {label: value}))
+            yield family
         yield _gauge(
             "daybook_outbox_events",
             "Events that a handler still has to process.",
@@ -81,13 +83,3 @@ def _oldest_age_s(view: View) -> float:
 
 def _gauge(name: str, description: str, value: float) -> GaugeMetricFamily:
     return GaugeMetricFamily(name, description, value=value)
-
-
-def _counts(
-    view: View, name: str, description: str, collection: str, label: str, values: Iterable[str]
-) -> GaugeMetricFamily:
-    """Return a gauge with the number of documents for each value of the filter `label`."""
-    family = GaugeMetricFamily(name, description, labels=[label])
-    for value in values:
-        family.add_metric([value], view.count(collection, {label: value}))
-    return family

@@ -6,13 +6,7 @@ from typing import Any
 
 from marshmallow import Schema
 
-from app.http.operation import (
-    IDEMPOTENCY_KEY,
-    IF_NONE_MATCH,
-    PREFER,
-    Operation,
-    SchemaLike,
-)
+from app.http.operation import IDEMPOTENCY_KEY, IF_NONE_MATCH, PREFER, Operation, SchemaLike
 from app.http.requests.body import PATCH_TYPES
 from app.http.responses.json_response import JSON
 from app.http.responses.problems import MEDIA_TYPE as PROBLEM
@@ -43,12 +37,10 @@ def class_of(schema: SchemaLike) -> type[Schema]:
     return schema if isinstance(schema, type) else type(schema)
 
 
-def text(description: str, *, pattern: str = "", example: str = "") -> Json:
-    """A header or a parameter that is a string."""
+def text(description: str, *, pattern: str = "", **example: str) -> Json:
+    """A header or a parameter that is a string, with a pattern and an `example` if it has them."""
     schema = {"type": "string"} | ({"pattern": pattern} if pattern else {})
-    return {"description": description, "schema": schema} | (
-        {"example": example} if example else {}
-    )
+    return {"description": description, "schema": schema, **example}
 
 
 RESPONSE_HEADERS = {

@@ -25,12 +25,7 @@ from app.observability import log
 from app.observability.multiprocess import mark_worker_dead, shared_metrics
 from app.server import sockets
 from app.server.signals import SelfPipe, install_signal_handlers
-from app.server.workers import (
-    DELIVERY_WORKER,
-    EXIT_CANNOT_SERVE,
-    STATUS_PIPE,
-    run_delivery_worker,
-)
+from app.server.workers import DELIVERY_WORKER, EXIT_CANNOT_SERVE, STATUS_PIPE, run_delivery_worker
 
 _log = logging.getLogger(__name__)
 
@@ -104,7 +99,7 @@ def run(config: Config, listeners: Sequence[socket.socket]) -> None:
         backpressure=MAX_CONNECTIONS,
         respawn_failed_workers=True,
         workers_kill_timeout=WORKER_STOP_TIMEOUT_S,
-        # without TLS, Granian tells HTTP/2 from 1.1 by the first bytes, and a stop would cut off
+        # without TLS, Granian reads the protocol from the first bytes, and a stop would cut off
         # clients that have not sent them yet
         http=HTTPModes.auto if config.tls_cert else HTTPModes.http1,
         websockets=False,

@@ -29,7 +29,7 @@ DELIVERY_WORKER = "delivery-worker"
 """The name of the delivery worker's process, as multiprocessing knows it."""
 
 SWITCH_INTERVAL_S = 0.0005
-"""How long a thread of the delivery worker keeps the interpreter lock while another one wants it.
+"""How long a thread of the delivery worker keeps the interpreter lock while another one waits.
 
 A checkpoint computes for seconds, and each system call of a delivery would wait for it.
 """
@@ -40,7 +40,7 @@ _READ_BYTES = 1 << 20
 
 
 class StatusPipe:
-    """A pipe on which workers tell the server how their start went: one line for each message.
+    """A pipe by which workers report the result of their start to the server, one line a message.
 
     An empty line says that the worker serves; any other line is the reason why it cannot.
     """
@@ -99,7 +99,7 @@ def start_worker(app: Flask) -> None:
 
 
 def report_serving() -> None:
-    """Tell the server that this request worker has opened the store and serves."""
+    """Report to the server that this request worker has opened the store and serves."""
     if not delivers():
         STATUS_PIPE.send("")
 

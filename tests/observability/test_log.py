@@ -37,7 +37,7 @@ class LogStream(io.StringIO):
 @pytest.fixture
 def logged() -> Iterator[LogStream]:
     """The log of the test's own process, in JSON, each line written at once."""
-    stream, handler = LogStream(), LogHandler(LOG)
+    stream, handler = LogStream(), LogHandler()
     LOG.open(stream, format_json, logging.INFO)
     logging.getLogger().addHandler(handler)
     yield stream

@@ -61,9 +61,8 @@ def page_response(name: str, page: Page, documents: list[Any]) -> Response:
 
 def encode_cursor(position: str, list_name: str) -> str:
     """A cursor for `position` in a list: a checksum of both, then the position, in base64url."""
-    return (
-        urlsafe_b64encode(_checksum(position, list_name) + position.encode()).decode().rstrip("=")
-    )
+    decoded = _checksum(position, list_name) + position.encode()
+    return urlsafe_b64encode(decoded).decode().rstrip("=")
 
 
 def decode_cursor(cursor: str, list_name: str) -> str:

@@ -100,19 +100,17 @@ def _status_and_title(error: errors.DaybookError) -> tuple[int, str]:
 def _http_error(error: HTTPException) -> Response:
     status = error.code or 500
     detail = NO_SUCH_ADDRESS if isinstance(error, NotFound) else error.description
-    headers = dict(error.get_headers())
+    headers = {name: value for name, value in error.get_headers() if name != "Content-Type"}
     if isinstance(error, MethodNotAllowed) and error.valid_methods:
         headers["Allow"] = ", ".join(sorted(error.valid_methods))
         detail = f"This address allows only {headers['Allow']}."
     response = problem_response(status, error.name, detail or error.name)
-    for name, value in headers.items():
-        if name != "Content-Type":
-            response.headers[name] = value
+    response.headers.update(headers)
     return response
 
 
 def _unexpected_error(error: Exception) -> Response:
-    """A defect of the service: logged with a trace_id, which is all that the client is told."""
+    """A defect of the service: logged with a trace_id; the response has nothing else of it."""
     trace_id = (trace.current() or trace.new_trace()).trace_id
     log.error("unexpected error %s", trace_id, exc_info=error)
     return problem_response(

@@ -3,11 +3,11 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from threading import Event
+from typing import TYPE_CHECKING
 
 from flask import Blueprint, Flask, Response, g, render_template, request
 from werkzeug.exceptions import NotFound as NoSuchPage
 
-from app.auth.provider import IdentityProvider
 from app.auth.sessions import current_session
 from app.billing.receipt import ReceiptIssuer
 from app.config import Config
@@ -20,6 +20,9 @@ from app.store import Store
 from app.web.layout.csrf import csrf_token, set_csrf_cookie
 from app.web.layout.form import NO_FORM, SubmittedForm
 from app.web.layout.redirects import redirect_to_sign_in
+
+if TYPE_CHECKING:
+    from app.auth.oidc import OidcProvider
 
 _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
@@ -42,7 +45,7 @@ class PageContext:
     shop: ReceiptIssuer
     config: Config = field(default_factory=Config)
     handlers: frozenset[str] = field(default_factory=frozenset)
-    provider: IdentityProvider | None = None
+    provider: "OidcProvider | None" = None
     """The OIDC provider, if the shop has one."""
     stopping: Event = field(default_factory=Event)
     """Set when this process is about to end."""
