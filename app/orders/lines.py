@@ -1,6 +1,7 @@
 """Order lines: prices, totals, and the check of the stock before an order is taken."""
 
-from collections.abc import Iterable, Mapping
+from collections import defaultdict, deque
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 
 from app.kernel.errors import Conflict, Invalid, Problem
@@ -17,17 +18,36 @@ def skus(lines: Iterable[Document]) -> set[str]:
     return {line["product"] for line in lines}
 
 
-def price_lines(
-    products: Products, currency: Currency, requested: list[Document], *, unlisted: bool
-) -> list[Document]:
-    """The requested lines with name, price and total; a line without an amount gets the product's.
+_MATCHES = (
+    ("product", "amount", "quantity"),
+    ("product", "amount"),
+    ("product", "quantity"),
+    ("product",),
+)
+"""The fields by which a requested line is recognised as one of the order, the best match first."""
 
+
+def price_lines(
+    products: Products,
+    currency: Currency,
+    requested: list[Document],
+    *,
+    unlisted: bool,
+    current: Sequence[Document] = (),
+) -> list[Document]:
+    """The requested lines with name, price and total.
+
+    A line without an amount keeps that of its line in `current`, the order's lines so far, also for
+    more pieces; a new one gets the product's price. A line of `current` keeps its name too.
     Raises Invalid for archived products, and for products outside the catalogue unless `unlisted`.
     """
     lines, problems = [], []
-    for place, line in enumerate(requested):
+    matches = _match_lines(requested, current)
+    for place, (line, match) in enumerate(zip(requested, matches, strict=True)):
         product = products[line["product"]]
-        amount = line.get("amount") or (product["price"] if product else None)
+        listed = {"name": product["name"], "amount": product["price"]} if product else {}
+        known = match or listed
+        amount = line.get("amount") or known.get("amount")
         if product is not None and product["archived"]:
             problems.append(Problem(f"/items/{place}/product", "is no longer sold"))
         elif product is None and not unlisted:
@@ -41,7 +61,7 @@ def price_lines(
             lines.append(
                 {
                     "product": line["product"],
-                    "name": product["name"] if product else line["product"],
+                    "name": known.get("name", line["product"]),
                     "quantity": line["quantity"],
                     "amount": amount,
                     "line_total": currency.format(total),
@@ -50,6 +70,29 @@ def price_lines(
     if problems:
         raise Invalid(problems)
     return lines
+
+
+def _match_lines(requested: list[Document], current: Sequence[Document]) -> list[Document | None]:
+    """For each requested line the line of `current` that it continues; None for a new product.
+
+    Each line of `current` is continued by one line. Further lines of its product have the last one.
+    """
+    last = {line["product"]: line for line in current}
+    matches: dict[int, int] = {}
+    for fields in _MATCHES:
+        continued = set(matches.values())
+        by_key = defaultdict[tuple[object, ...], deque[int]](deque)
+        for index, line in enumerate(current):
+            if index not in continued:
+                by_key[tuple(line[field] for field in fields)].append(index)
+        for place, line in enumerate(requested):
+            candidates = by_key.get(tuple(line.get(field) for field in fields))
+            if place not in matches and candidates:
+                matches[place] = candidates.popleft()
+    return [
+        current[matches[place]] if place in matches else last.get(line["product"])
+        for place, line in enumerate(requested)
+    ]
 
 
 def total_amount(currency: Currency, items: list[Document]) -> str:

@@ -173,7 +173,10 @@ def _line_schema(currency: Currency) -> type[Schema]:
                 max_length=64, required=True, description="a sku", examples=["notebook-a5"]
             ),
             "quantity": Integer(minimum=1, maximum=MAX_QUANTITY, required=True, examples=[2]),
-            "amount": Money(currency, description="price of one unit; else the product's price"),
+            "amount": Money(
+                currency,
+                description="price of one unit; else that of the order's line, or the product's",
+            ),
         },
         name="OrderLineRequest",
     )

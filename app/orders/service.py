@@ -102,7 +102,8 @@ def change_order(
 ) -> Document:
     """Apply a merge patch to customer and lines; returns the order after it.
 
-    A patch that changes nothing emits no event. Raises NotFound, Stale, Invalid, and Conflict when
+    A patch that changes nothing emits no event. Lines that the order has keep their amounts unless
+    others are sent. Raises NotFound, Stale, Invalid, and Conflict when
     the order is no longer open or too little is in stock.
     """
     order = _find_current(tx, name, expected)
@@ -111,7 +112,11 @@ def change_order(
     if "items" in patch:
         products = inventory.get_products(tx, skus(patch["items"]))
         changed["items"] = price_lines(
-            products, policy.currency, patch["items"], unlisted=policy.unlisted_products
+            products,
+            policy.currency,
+            patch["items"],
+            unlisted=policy.unlisted_products,
+            current=order["items"],
         )
         changed["total_amount"] = total_amount(policy.currency, changed["items"])
     if changed == order:

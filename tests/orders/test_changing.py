@@ -129,3 +129,80 @@ def test_an_order_that_is_not_open_cannot_be_changed(
     answer = client.patch("/order/1001", json={"customer_name": "Eva"})
     assert (answer.status_code, body(answer)["order_status"]) == (409, status)
     assert client.patch("/order/1001", json={}).status_code == 200
+
+
+@pytest.fixture
+def reprice(client: FlaskClient) -> Callable[..., None]:
+    """A function that changes a product of the catalogue."""
+
+    def change(sku: str, **fields: Any) -> None:
+        assert client.patch(f"/product/{sku}", json=fields).status_code == 200
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("quantity", "amount", "total"),
+    [(2, None, "9.00"), (3, None, "13.50"), (1, None, "4.50"), (2, "9", "18.00")],
+)
+def test_a_line_keeps_its_amount_unless_one_is_sent(
+    client: FlaskClient,
+    order: dict[str, Any],
+    reprice: Callable[..., None],
+    quantity: int,
+    amount: str | None,
+    total: str,
+) -> None:
+    """Lines that are sent again cost what was agreed, more pieces of them too."""
+    reprice("tea", price="9.00", name="Assam")
+    line = {"product": "tea", "quantity": quantity} | ({"amount": amount} if amount else {})
+    changed = body(client.patch("/order/1001", json={"items": [line]}))
+    assert changed["total_amount"] == total
+    assert changed["items"][0]["name"] == "Assam, 100 g"
+
+
+def test_sending_the_lines_again_changes_nothing(
+    client: FlaskClient, order: dict[str, Any], reprice: Callable[..., None]
+) -> None:
+    """Neither a new price nor a new name of a product changes an order."""
+    reprice("tea", price="9.00", name="Assam")
+    items = [{"product": "tea", "quantity": 2}, MUG]
+    assert body(client.patch("/order/1001", json={"items": items})) == order
+
+
+def test_a_new_line_costs_the_price_of_today(
+    client: FlaskClient, order: dict[str, Any], reprice: Callable[..., None]
+) -> None:
+    """A product that the order did not have gets the catalogue's price."""
+    reprice("pot", price="31.00")
+    items = [{"product": "tea", "quantity": 2}, {"product": "pot", "quantity": 1}]
+    assert body(client.patch("/order/1001", json={"items": items}))["total_amount"] == "40.00"
+
+
+@pytest.mark.parametrize(
+    ("sent", "total"),
+    [
+        ([(2, None), (1, None)], "11.00"),
+        ([(1, None), (2, None)], "11.00"),
+        ([(5, "1.00"), (1, None)], "8.00"),
+        ([(1, None)], "3.00"),
+        ([(5, None), (6, None), (1, "4.00")], "37.00"),
+        ([(2, None), (1, None), (1, None)], "14.00"),
+    ],
+)
+def test_lines_of_one_product_keep_each_its_amount(
+    client: FlaskClient, order: dict[str, Any], sent: list[tuple[int, str | None]], total: str
+) -> None:
+    """Lines of one product are matched by amount, quantity, then place; an additional one costs as
+    much as the last.
+    """
+    items: list[dict[str, Any]] = [
+        {"product": "tea", "quantity": 2, "amount": "4.00"},
+        {"product": "tea", "quantity": 1, "amount": "3.00"},
+    ]
+    assert client.patch("/order/1001", json={"items": items}).status_code == 200
+    lines = [
+        {"product": "tea", "quantity": quantity} | ({"amount": amount} if amount else {})
+        for quantity, amount in sent
+    ]
+    assert body(client.patch("/order/1001", json={"items": lines}))["total_amount"] == total

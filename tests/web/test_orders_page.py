@@ -104,6 +104,16 @@ def test_words_are_searched_in_the_newest_orders_only(
     assert numbers(orders_page(client, "find=ada+lovelace")) == [1001]
 
 
+def test_a_line_without_a_price_keeps_its_own(client: FlaskClient, settled: Settled) -> None:
+    """An emptied price is that of the line, not the list price of today."""
+    place(client, tea=2)
+    settled()
+    client.patch("/product/tea", json={"price": "9.00"})
+    page = Page(client.get("/desk/1001"))
+    send(client, page, "/desk/1001", **{"amount.1": "", "quantity.1": "3"})
+    assert read(client, "/order/1001")["total_amount"] == "13.50"
+
+
 def test_a_clerk_changes_an_order(client: FlaskClient, settled: Settled) -> None:
     """Quantities, customer, a line added and one removed; the stock follows."""
     place(client, tea=2, mug=1)
