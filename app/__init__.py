@@ -179,12 +179,13 @@ def _install_hooks(app: Flask, config: Config, runtime: Runtime) -> None:
 def _install_api(app: Flask, config: Config, store: Store, metrics: Metrics) -> None:
     """Install the routes for programs."""
     store_metrics = StoreMetrics(store, HANDLERS, config.data)
+    zone, slots = config.timezone, LongPollSlots(config.threads // 4)
     for blueprint in (
-        order_routes.blueprint(store, _order_policy(config), LongPollSlots(config.threads // 4)),
+        order_routes.blueprint(store, _order_policy(config), zone, slots),
         inventory_routes.blueprint(store, config.currency),
         billing_routes.blueprint(store, _shop(config)),
-        shipping_routes.blueprint(store, shipping_policy(config), config.carrier_secret),
-        event_routes.blueprint(store, HANDLERS, resolve_order_id, with_faults=config.faults),
+        shipping_routes.blueprint(store, shipping_policy(config), zone, config.carrier_secret),
+        event_routes.blueprint(store, HANDLERS, resolve_order_id, zone, with_faults=config.faults),
         observability_routes.blueprint(store, metrics, store_metrics, config.ready_delay_s),
         docs.blueprint(),
     ):

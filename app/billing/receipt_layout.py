@@ -20,7 +20,7 @@ from fpdf.enums import MethodReturnValue, XPos, YPos
 from app.billing.payments import CAPTURE
 from app.billing.receipt import ReceiptIssuer
 from app.events.types import Envelope
-from app.kernel import clock
+from app.kernel import clock, shop_day
 from app.store import Document
 
 MARGIN_MM, LINE_MM, PADDING_MM = 20, 5, 1
@@ -174,7 +174,7 @@ class _Page(FPDF):
         self.set_text_color(grey)
 
     def _day(self, moment: str) -> str:
-        return f"{clock.parse_time(moment).astimezone(self._issuer.zone):%Y-%m-%d}"
+        return f"{shop_day.local_time(moment, self._issuer.zone):%Y-%m-%d}"
 
 
 def _texts(issuer: ReceiptIssuer, order: Document) -> Iterator[str]:

@@ -1,6 +1,7 @@
 """The event feed for other systems; failures and fault switches for operators."""
 
 from collections.abc import Callable, Mapping
+from datetime import tzinfo
 from typing import Any
 
 from flask import Blueprint, Response
@@ -28,15 +29,17 @@ def blueprint(
     store: Store,
     handlers: frozenset[str],
     order_id_of: Callable[[View, str], str],
+    zone: tzinfo,
     *,
     with_faults: bool,
 ) -> Blueprint:
     """The routes; `order_id_of` finds an order's id from its id or number.
 
-    The fault switch routes respond 403 unless `with_faults`.
+    Days are those of `zone`. The fault switch routes respond 403 unless `with_faults`.
     """
     routes = Blueprint("events", __name__)
-    selection = schemas.SelectionSchema()
+    selection = schemas.selection_schema(zone)
+    feed_query = schemas.feed_query(zone)
     list_query = list_schema(
         {
             "handler": Choice(*sorted(handlers)),
@@ -46,10 +49,10 @@ def blueprint(
     )
 
     @routes.get("/event")
-    @Operation(schemas.NewsSchema, query=schemas.FEED_QUERY)
+    @Operation(schemas.NewsSchema, query=feed_query)
     def list_events() -> Response:
         """The events after a cursor or time, oldest first: each event once, in commit order."""
-        wanted = paging.load_query(schemas.FEED_QUERY)
+        wanted = paging.load_query(feed_query)
         position = _position(wanted)
         with store.read() as view:
             found = event_feed.read_page(view, position, wanted["limit"], wanted.get("type"))

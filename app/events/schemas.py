@@ -1,8 +1,9 @@
 """The documents of the event routes: requests, and events, failures and plans in responses."""
 
+from datetime import tzinfo
 from typing import Any, ClassVar
 
-from marshmallow import ValidationError, fields
+from marshmallow import Schema, ValidationError, fields
 
 from app.events import failures, faults
 from app.events.outbox import DEAD, DISCARDED, DONE, PENDING, WAITING
@@ -12,15 +13,23 @@ from app.schema.fields import Choice, Flag, Integer, Text, Timestamp
 from app.schema.paging import Limit
 from app.schema.validation import StrictSchema
 
-FEED_QUERY = StrictSchema.from_dict(
-    {
-        "after": Text(max_length=200, description="`next` of the page before"),
-        "since": Timestamp(description="instead of `after`, for the first page"),
-        "type": Choice(*(event.type for event in EVENT_TYPES)),
-        "limit": Limit(),
-    },
-    name="FeedQuery",
-)()
+
+def feed_query(zone: tzinfo) -> Schema:
+    """GET /event; days are those of `zone`."""
+    return StrictSchema.from_dict(
+        {
+            "after": Text(max_length=200, description="`next` of the page before"),
+            "since": Timestamp(zone, description="instead of `after`, for the first page"),
+            "type": Choice(*(event.type for event in EVENT_TYPES)),
+            "limit": Limit(),
+        },
+        name="FeedQuery",
+    )()
+
+
+def selection_schema(zone: tzinfo) -> Schema:
+    """POST /failure/replay; days are those of `zone`."""
+    return SelectionSchema.from_dict({"since": Timestamp(zone)}, name="Selection")()
 
 
 class SelectionSchema(StrictSchema):
@@ -38,7 +47,6 @@ class SelectionSchema(StrictSchema):
     type = Text(max_length=60)
     order = Text(max_length=40, description="an order's id or number")
     error = Text(max_length=200, description="a part of the error, in any case")
-    since = Timestamp()
     all = Flag()
     dry_run = Flag()
 

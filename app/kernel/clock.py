@@ -2,9 +2,22 @@
 
 from datetime import UTC, datetime, timedelta, tzinfo
 
-__all__ = ["UTC", "ago", "format_time", "is_within", "now", "parse_input", "parse_time"]
+__all__ = [
+    "UTC",
+    "ago",
+    "format_time",
+    "is_plausible",
+    "is_within",
+    "now",
+    "parse_input",
+    "parse_time",
+]
 
-MIN_YEAR = 1900
+MIN_PLAUSIBLE = "1970-01-01T00:00:00.000Z"
+MAX_AHEAD_S = 24 * 3600
+"""How far the clocks of other systems, or dates of other time zones, may be ahead, in seconds."""
+
+PLAUSIBLE_RULE = "must be from 1970 on, and not in the future"
 
 
 def now() -> str:
@@ -26,6 +39,11 @@ def is_within(text: str, seconds: float) -> bool:
     return ago(seconds) <= text <= ago(-seconds)
 
 
+def is_plausible(text: str) -> bool:
+    """Whether a time can be that of something that has happened: PLAUSIBLE_RULE, but for a day."""
+    return MIN_PLAUSIBLE <= text <= ago(-MAX_AHEAD_S)
+
+
 def format_time(moment: datetime) -> str:
     """A time with a zone as text."""
     in_utc = moment.astimezone(UTC)
@@ -41,12 +59,13 @@ def parse_input(text: str, zone: tzinfo) -> str:
     """A date or time of a person or another system (ISO 8601) as text of this module.
 
     A time without a zone is taken in `zone`. Raises ValueError, with a sentence, for other text and
-    for years before MIN_YEAR.
+    for times that are not plausible.
     """
     try:
         moment = datetime.fromisoformat(text.strip())
-        if moment.year < MIN_YEAR:
-            raise ValueError
-        return format_time(moment if moment.tzinfo else moment.replace(tzinfo=zone))
+        stored = format_time(moment if moment.tzinfo else moment.replace(tzinfo=zone))
     except (ValueError, OverflowError):
         raise ValueError("must be a date or time such as 2010-12-01 08:26:00") from None
+    if not is_plausible(stored):
+        raise ValueError(PLAUSIBLE_RULE)
+    return stored

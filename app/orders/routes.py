@@ -1,6 +1,7 @@
 """Orders over HTTP."""
 
 import re
+from datetime import tzinfo
 from functools import partial
 from time import monotonic, sleep
 
@@ -31,9 +32,9 @@ _POLL_INTERVAL_S = 0.005
 
 
 def blueprint(
-    store: Store, policy: service.OrderPolicy, long_poll_slots: LongPollSlots
+    store: Store, policy: service.OrderPolicy, zone: tzinfo, long_poll_slots: LongPollSlots
 ) -> Blueprint:
-    """The routes. `order_id` in a path is an order's id or its number.
+    """The routes. `order_id` in a path is an order's id or its number; days are those of `zone`.
 
     `long_poll_slots` bounds the requests that wait until a new order has been handled.
     """
@@ -41,7 +42,7 @@ def blueprint(
     order_request = schemas.request_schema(policy.currency)
     order_change = schemas.change_schema(policy.currency)
     cancel_patch, cancellation = schemas.CancelPatchSchema(), schemas.CancellationSchema()
-    order = schemas.OrderSchema
+    list_query, order = schemas.list_query(zone), schemas.OrderSchema
 
     @routes.post("/order")
     @Operation(
@@ -76,12 +77,12 @@ def blueprint(
     @routes.get("/order")
     @Operation(
         schemas.OrderPageSchema,
-        query=schemas.LIST_QUERY,
+        query=list_query,
         other_media_types=(csv_response.MEDIA_TYPE,),
     )
     def list_orders() -> Response:
         """A page of orders, newest first unless sorted otherwise; all of them as CSV."""
-        wanted = load_query(schemas.LIST_QUERY)
+        wanted = load_query(list_query)
         limit, cursor = page_request(wanted)
 
         def find(view: View, after: str | None, limit: int) -> Page:

@@ -1,5 +1,6 @@
 """The schemas of order requests, responses and stored orders."""
 
+from datetime import tzinfo
 from decimal import Decimal
 from functools import cache
 from typing import Any
@@ -49,16 +50,19 @@ class CancellationSchema(StrictSchema):
     reason = Text(max_length=500, examples=["ordered twice"])
 
 
-LIST_QUERY = list_schema(
-    {
-        "status": Choice(*order_states.STATUSES),
-        "customer": Text(max_length=254, description="name or e-mail, in any case"),
-        "product": Text(max_length=64, description="a sku"),
-        "from": Timestamp(description="order_date from this day or moment on"),
-        "to": Timestamp(end_of_day=True, description="order_date up to this day or moment"),
-        "sort": Choice("-date", "date", load_default="-date"),
-    }
-)
+def list_query(zone: tzinfo) -> Schema:
+    """GET /order; its days are those of `zone`."""
+    until = "order_date up to this day or moment"
+    return list_schema(
+        {
+            "status": Choice(*order_states.STATUSES),
+            "customer": Text(max_length=254, description="name or e-mail, in any case"),
+            "product": Text(max_length=64, description="a sku"),
+            "from": Timestamp(zone, description="order_date from this day or moment on"),
+            "to": Timestamp(zone, end_of_day=True, description=until),
+            "sort": Choice("-date", "date", load_default="-date"),
+        }
+    )
 
 
 class HistorySchema(StrictSchema):

@@ -7,12 +7,12 @@ options `description` and `examples`.
 
 import re
 import unicodedata
-from datetime import date, datetime, time, timedelta
+from datetime import date, tzinfo
 from typing import Any
 
 from marshmallow import ValidationError, fields, validate
 
-from app.kernel import clock
+from app.kernel import clock, shop_day
 from app.kernel.money import Currency
 
 _FORBIDDEN = frozenset({"Cc", "Cs", "Zl", "Zp"})
@@ -121,30 +121,40 @@ class Money(fields.String):
 class Timestamp(fields.String):
     """A date, or a date and time with its zone (RFC 3339); read as UTC text of clock.format_time.
 
-    A date means its first millisecond, or with `end_of_day` its last.
+    A date is a day of the shop in `zone` and means its first millisecond, or with `end_of_day` its
+    last. Times that are not plausible are refused with `has_happened`.
     """
 
-    def __init__(self, *, end_of_day: bool = False, **options: Any) -> None:
-        self._end_of_day = end_of_day
+    def __init__(
+        self,
+        zone: tzinfo,
+        *,
+        end_of_day: bool = False,
+        has_happened: bool = False,
+        **options: Any,
+    ) -> None:
+        self._zone, self._end_of_day, self._has_happened = zone, end_of_day, has_happened
         formats = [{"format": "date"}, {"format": "date-time"}]
         shape = {"pattern": f"^{_DAY}({_TIME})?$", "anyOf": formats}
         super().__init__(**_with_metadata(options, shape))
 
     def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> str:
         try:
-            return clock.format_time(self._parse(value))
+            stored = self._parse(value)
         except (TypeError, ValueError, OverflowError):
             raise ValidationError(
                 "must be a date (2026-11-21) or a date and time (2026-11-21T08:00:00Z)"
             ) from None
+        if self._has_happened and not clock.is_plausible(stored):
+            raise ValidationError(clock.PLAUSIBLE_RULE)
+        return stored
 
-    def _parse(self, text: str) -> datetime:
+    def _parse(self, text: str) -> str:
         if re.fullmatch(_DAY, text):
-            day = datetime.combine(date.fromisoformat(text), time(), clock.UTC)
-            return day + timedelta(days=1, milliseconds=-1) if self._end_of_day else day
+            return shop_day.bounds(date.fromisoformat(text), self._zone)[self._end_of_day]
         if not re.fullmatch(_DAY + _TIME, text):
             raise ValueError("not RFC 3339")
-        return clock.parse_time(text.upper())
+        return clock.format_time(clock.parse_time(text.upper()))
 
 
 def _with_metadata(options: dict[str, Any], json_schema: dict[str, Any]) -> dict[str, Any]:

@@ -1,5 +1,7 @@
 """Shipments over HTTP: for the warehouse, and for the carrier."""
 
+from datetime import tzinfo
+
 from flask import Blueprint, Response, request
 
 from app.http.operation import IF_NONE_MATCH, KEYED_CHANGE, Change, Operation
@@ -19,11 +21,11 @@ from app.store import IndexValue, Store, Transaction
 
 
 def blueprint(
-    store: Store, policy: service.ShippingPolicy, carrier_secret: str | None
+    store: Store, policy: service.ShippingPolicy, zone: tzinfo, carrier_secret: str | None
 ) -> Blueprint:
-    """The routes; `order_id` in a path is an order's id or its number."""
+    """The routes; `order_id` in a path is an order's id or its number; days are those of `zone`."""
     routes = Blueprint("shipping", __name__)
-    handover, arrival = schemas.HandoverSchema(), schemas.ArrivalSchema()
+    handover, arrival = schemas.HandoverSchema(), schemas.arrival_schema(zone)
 
     @routes.get("/shipment")
     @Operation(schemas.ShipmentPageSchema, query=schemas.LIST_QUERY)

@@ -1,6 +1,8 @@
 """The schemas of shipments: requests, responses and stored documents."""
 
-from marshmallow import fields, validate
+from datetime import tzinfo
+
+from marshmallow import Schema, fields, validate
 
 from app.schema.fields import Choice, Integer, Text, Timestamp
 from app.schema.paging import list_schema
@@ -18,11 +20,13 @@ class HandoverSchema(StrictSchema):
     tracking_number = Text(max_length=100, required=True, examples=["00340434161094042557"])
 
 
-class ArrivalSchema(StrictSchema):
-    """POST /shipment/{order_id}/delivered, by the carrier."""
-
-    tracking_number = Text(max_length=100, required=True, examples=["00340434161094042557"])
-    delivered_at = Timestamp(examples=["2026-11-24T09:30:00Z"])
+def arrival_schema(zone: tzinfo) -> Schema:
+    """POST /shipment/{order_id}/delivered, by the carrier; days are those of `zone`."""
+    number = Text(max_length=100, required=True, examples=["00340434161094042557"])
+    moment = Timestamp(zone, has_happened=True, examples=["2026-11-24T09:30:00Z"])
+    return StrictSchema.from_dict(
+        {"tracking_number": number, "delivered_at": moment}, name="Arrival"
+    )()
 
 
 class ShipmentLineSchema(StrictSchema):

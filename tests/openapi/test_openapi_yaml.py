@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import UTC
 from pathlib import Path
 from typing import Any
 
@@ -73,11 +74,11 @@ REQUESTS: dict[str, Schema] = {
     "ProductChange": product_schemas.product_change_schema(Currency("EUR")),
     "StockChange": product_schemas.StockChangeSchema(),
     "StockCount": product_schemas.StockCountSchema(),
-    "Selection": event_schemas.SelectionSchema(),
+    "Selection": event_schemas.selection_schema(UTC),
     "Discard": event_schemas.DiscardSchema(),
     "Fault": event_schemas.FaultSchema(),
     "Handover": shipping_schemas.HandoverSchema(),
-    "Arrival": shipping_schemas.ArrivalSchema(),
+    "Arrival": shipping_schemas.arrival_schema(UTC),
 }
 NEW_PRODUCT = {"sku": "pen", "name": "Pen", "price": "1.20", "quantity": 5}
 COUNTED, STOLEN = {"count": 4}, {"change": -5, "reason": "stolen"}

@@ -1,6 +1,8 @@
 """The schema fields: which values they accept, and how they normalise them."""
 
+from datetime import UTC
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from marshmallow import ValidationError
@@ -86,7 +88,7 @@ def test_the_reason_says_what_is_wrong_with_the_money(sent: str, reason: str) ->
 )
 def test_a_timestamp_is_read_as_utc(sent: str, end_of_day: bool, read: str) -> None:
     """It has the stored form, in which text order is time order."""
-    assert Timestamp(end_of_day=end_of_day).deserialize(sent) == read
+    assert Timestamp(UTC, end_of_day=end_of_day).deserialize(sent) == read
 
 
 @pytest.mark.parametrize(
@@ -99,13 +101,29 @@ def test_a_timestamp_is_read_as_utc(sent: str, end_of_day: bool, read: str) -> N
         (Flag(), "true"),
         (Choice("a", "b"), "c"),
         (Choice("a", "b"), ["a"]),
-        (Timestamp(), 20261121),
-        (Timestamp(), "20261121"),
-        (Timestamp(), "2026-11-21 08:00:00Z"),
-        (Timestamp(), "2026-11-21T25:00:00Z"),
+        (Timestamp(UTC), 20261121),
+        (Timestamp(UTC), "20261121"),
+        (Timestamp(UTC), "2026-11-21 08:00:00Z"),
+        (Timestamp(UTC), "2026-11-21T25:00:00Z"),
     ],
 )
 def test_values_of_another_json_type_are_refused(field: Any, sent: object) -> None:
     """Nothing is coerced."""
     with pytest.raises(ValidationError):
         field.deserialize(sent)
+
+
+@pytest.mark.parametrize("sent", ["1900-01-01", "1969-12-31T23:59:59Z", "2999-01-01", "9999-12-31"])
+def test_a_time_of_something_that_happened_is_plausible(sent: str) -> None:
+    """It is from 1970 on and not in the future; a filter may name any day."""
+    with pytest.raises(ValidationError, match="not in the future"):
+        Timestamp(UTC, has_happened=True).deserialize(sent)
+    assert Timestamp(UTC).deserialize(sent).startswith(sent[:10])
+
+
+@pytest.mark.parametrize("end_of_day", [False, True])
+@pytest.mark.parametrize("day", ["0001-01-01", "9999-12-31"])
+@pytest.mark.parametrize("zone", ["Pacific/Kiritimati", "Pacific/Niue"])
+def test_the_ends_of_the_calendar_are_days(zone: str, day: str, end_of_day: bool) -> None:
+    """A filter from the first or to the last day of all works in every zone."""
+    assert Timestamp(ZoneInfo(zone), end_of_day=end_of_day).deserialize(day).startswith(day)

@@ -40,6 +40,17 @@ def test_the_call_back_may_have_the_time_of_delivery(
     assert body(call_back(client, message=message))["delivered_at"] == "2026-11-24T09:30:00.000Z"
 
 
+@pytest.mark.parametrize("moment", ["1900-01-01T00:00:00Z", "2999-01-01", "9999-12-31T23:59:59Z"])
+def test_an_absurd_time_of_delivery_is_refused(
+    client: FlaskClient, shipped: dict[str, Any], moment: str
+) -> None:
+    """422 names the field, and the shipment is not delivered."""
+    answer = call_back(client, message={"tracking_number": "JD0146", "delivered_at": moment})
+    assert answer.status_code == 422
+    assert body(answer)["errors"][0]["pointer"] == "/delivered_at"
+    assert read(client, "/shipment/1001")["state"] == "shipped"
+
+
 @pytest.mark.parametrize("minutes", [-6, 6])
 def test_a_call_back_outside_five_minutes_is_refused(
     client: FlaskClient, shipped: dict[str, Any], minutes: int

@@ -5,6 +5,7 @@ are searched in the newest orders only, so that a search reads at most MAX_SCANN
 """
 
 from collections.abc import Mapping
+from datetime import tzinfo
 from typing import NamedTuple
 from unicodedata import normalize
 from urllib.parse import urlencode
@@ -21,7 +22,6 @@ from app.web.layout.cursors import read_cursor, write_cursor
 
 PAGE_SIZE = 25
 MAX_FOUND = 200
-_FROM, _TO = Timestamp(), Timestamp(end_of_day=True)
 
 
 class OrderSearch(NamedTuple):
@@ -50,11 +50,12 @@ class OrderSearch(NamedTuple):
         known = {"find": self.find, "status": self.status, "from": self.from_, "to": self.to}
         return urlencode({name: value for name, value in (known | changes).items() if value})
 
-    def run(self, store: Store) -> "SearchResult":
-        """Return the page of orders that this search asks for."""
+    def run(self, store: Store, zone: tzinfo) -> "SearchResult":
+        """Return the page of orders that this search asks for; its days are those of `zone`."""
+        first, last = Timestamp(zone), Timestamp(zone, end_of_day=True)
         try:
-            low = _FROM.deserialize(self.from_) if self.from_ else ""
-            high = _TO.deserialize(self.to) if self.to else None
+            low = first.deserialize(self.from_) if self.from_ else ""
+            high = last.deserialize(self.to) if self.to else None
         except ValidationError:
             return SearchResult([], error="Write days as 2026-11-21.")
 

@@ -45,12 +45,13 @@ class OrderPages:
 
     def __init__(self, context: PageContext) -> None:
         self._store, self._rules = context.store, context.rules
+        self._zone = context.config.timezone
         self._change = change_schema(context.rules.currency)
         self._cancellation = CancellationSchema()
 
     def show_orders(self) -> Response:
         search = OrderSearch.parse(request.args)
-        result, counts = search.run(self._store), count_by_status(self._store)
+        result, counts = search.run(self._store, self._zone), count_by_status(self._store)
         return page(
             "clerk/orders.html", live=["orders"], search=search, result=result, counts=counts
         )

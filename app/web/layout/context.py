@@ -13,7 +13,7 @@ from app.billing.receipt import ReceiptIssuer
 from app.config import Config
 from app.http.responses import problems
 from app.http.security.identity import current
-from app.kernel import clock
+from app.kernel import shop_day
 from app.kernel.errors import Unauthenticated
 from app.orders.service import OrderPolicy
 from app.store import Store
@@ -111,7 +111,7 @@ def error_page(error: Exception) -> Response:
 
 def local_time(text: str, context: PageContext, pattern: str) -> str:
     """Format a stored time in the shop's time zone."""
-    return clock.parse_time(text).astimezone(context.config.timezone).strftime(pattern)
+    return shop_day.local_time(text, context.config.timezone).strftime(pattern)
 
 
 def _no_such_page(error: NoSuchPage) -> Response:

@@ -5,9 +5,9 @@ the revenue of a large shop is cached, so that page views do not read the orders
 """
 
 from collections import defaultdict
-from datetime import datetime, time, timedelta, tzinfo
+from datetime import datetime, timedelta, tzinfo
 from decimal import Decimal
-from itertools import islice, pairwise
+from itertools import islice
 from statistics import median
 from threading import Lock
 from time import monotonic
@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from app.events.outbox import DONE, timeline
 from app.http.responses.csv_response import read_all
-from app.kernel import clock
+from app.kernel import clock, shop_day
 from app.kernel import order_states as states
 from app.orders.documents import ORDERS
 from app.store import Page, Store, View
@@ -23,7 +23,6 @@ from app.store import Page, Store, View
 DAYS = 14
 MAX_ORDERS_READ = 10_000
 DELAY_SAMPLE_ORDERS = 50
-_MILLISECOND = timedelta(milliseconds=1)
 _CACHE_FACTOR = 50
 """A sum is cached for this multiple of the time it took: at most 2 % of the time goes into sums."""
 
@@ -61,12 +60,8 @@ class Revenue(NamedTuple):
 def last_days(zone: tzinfo) -> list[Day]:
     """Return the last fourteen days in `zone`, today last."""
     today = datetime.now(zone).date()
-    dates = [today - timedelta(days=ago) for ago in range(DAYS - 1, -2, -1)]
-    midnights = [datetime.combine(date, time(), zone) for date in dates]
-    return [
-        Day(f"{low.day} {low:%b}", clock.format_time(low), clock.format_time(end - _MILLISECOND))
-        for low, end in pairwise(midnights)
-    ]
+    days = [today - timedelta(days=ago) for ago in range(DAYS - 1, -1, -1)]
+    return [Day(f"{day.day} {day:%b}", *shop_day.bounds(day, zone)) for day in days]
 
 
 def count_by_day(store: Store, days: list[Day]) -> list[int]:
