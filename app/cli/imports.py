@@ -70,8 +70,9 @@ def import_products(
 ) -> None:
     """Add the products in FILE.
 
-    Fields: sku, name, price, quantity, category, low_stock_threshold, backorder. The first row of a
-    sku wins; a product that the shop has already is left as it is.
+    Fields: sku, name, price, quantity, category, low_stock_threshold, backorder. A row that
+    repeats a sku with other values is refused; a product that the shop has already is left as it
+    is.
     """
     table, columns = _read(file, products.FIELDS, products.REQUIRED, headings, defaults)
     schema = product_request_schema(runtime.config.currency)
@@ -93,7 +94,8 @@ def import_orders(
     """Add the orders in FILE, which has a row for each order line.
 
     Fields: order, customer_name, customer_email, product, quantity, amount, order_date. `order` is
-    the shop's own reference: it groups the rows, and is never imported twice.
+    the shop's own reference: it groups the rows, and is never imported twice. Rows that contradict
+    each other, or an order imported before with another content, are refused.
     """
     table, columns = _read(file, orders.FIELDS, orders.REQUIRED, headings, defaults)
     config = runtime.config

@@ -59,6 +59,10 @@ class Columns:
 
     def read(self, row: Row) -> Document:
         """Return the fields for which the row, or a default, has a value; text is trimmed."""
+        return self._defaults | self.cells(row)
+
+    def cells(self, row: Row) -> Document:
+        """Return the fields for which the row itself has a value; text is trimmed."""
         values = {
             name: self._value(name, row.cells.get(source)) for name, source in self._sources.items()
         }
@@ -77,7 +81,7 @@ class Columns:
         if isinstance(cell, str):
             cell = cell.strip()
         if cell is None or cell == "":
-            return self._defaults.get(name)
+            return None
         return cell if self._table.is_typed else self._fields[name](cell)
 
     def _require_columns(self, fields: Iterable[str]) -> None:

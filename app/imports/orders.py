@@ -1,8 +1,9 @@
 """Imports orders from a table with a row for each order line.
 
-Rows with the same reference, anywhere in the file, are one order; its customer and date are those
-of its first row. The reference is stored in the same transaction as the order. So an import that
-was killed, or is run again, imports nothing twice, even when an imported order was deleted since.
+Rows with the same reference, anywhere in the file, are one order; its customer and date may be in
+any of them, and rows that contradict each other are rejected. The reference and a fingerprint of
+the content are stored in the same transaction as the order. So an import that was killed, or is run
+again, imports nothing twice, even when an imported order was deleted since.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -14,11 +15,11 @@ from zoneinfo import ZoneInfo
 from marshmallow import Schema
 
 from app.imports.columns import Columns, Reader, integer
-from app.imports.rejected import RejectedRow, reason_for
+from app.imports.rejected import RejectedRow, contradiction, reason_for
 from app.imports.tables import Row, Table
 from app.kernel import clock
 from app.kernel.errors import Conflict, Invalid, Problem
-from app.orders.references import REFERENCE_RULE, import_order, is_imported, is_reference
+from app.orders.references import REFERENCE_RULE, import_order, is_reference
 from app.orders.service import OrderPolicy
 from app.schema.validation import load
 from app.store import Document, Store, Transaction
@@ -32,6 +33,9 @@ FIELDS: Mapping[str, Reader] = {
     "amount": str,
     "order_date": str,
 }
+ORDER_FIELDS = ("customer_name", "customer_email", "order_date")
+"""The fields of the whole order, which its rows repeat or leave empty."""
+
 REQUIRED = ("order", "customer_name", "product", "quantity")
 
 MAX_BATCH_ORDERS = 50
@@ -53,11 +57,46 @@ class OrderImportResult:
 
 @dataclass(frozen=True)
 class OrderRows:
-    """The rows of one order, and their fields."""
+    """The rows of one order, and their fields with defaults.
+
+    `sources` has for each of ORDER_FIELDS the place of the first row with a value of its own.
+    """
 
     reference: str
     rows: list[Row] = field(default_factory=list)
     lines: list[Document] = field(default_factory=list)
+    sources: dict[str, int] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+
+    def add(self, row: Row, cells: Document, line: Document) -> None:
+        """Add a row; note the problems in its cells, and where they contradict those before."""
+        place = len(self.rows)
+        self.rows.append(row)
+        self.lines.append(line)
+        if row.error:
+            self.problems.append(Problem(f"/items/{place}", row.error))
+            return
+        for name in ORDER_FIELDS:
+            if name not in cells:
+                continue
+            source = self.sources.setdefault(name, place)
+            if (first := self.lines[source][name]) != cells[name]:
+                reason = contradiction(self.rows[source], first)
+                self.problems.append(Problem(f"/items/{place}/{name}", reason))
+
+    def head(self) -> Document:
+        """The fields of the whole order."""
+        first = _pick(self.lines[0], *ORDER_FIELDS)
+        return first | {name: self.lines[place][name] for name, place in self.sources.items()}
+
+    def place_of(self, problem: Problem) -> int:
+        """Return the place of the row that a problem is about; 0 for one of the whole order."""
+        match problem.pointer.split("/"):
+            case ["", "items", place, *_]:
+                return int(place)
+            case ["", name]:
+                return self.sources.get(name, 0)
+        return 0
 
 
 class OrderImport:
@@ -95,22 +134,18 @@ class OrderImport:
         """Return the orders by first appearance; rows without a valid reference are rejected."""
         orders: dict[str, OrderRows] = {}
         for row in table.rows:
-            line = columns.read(row)
+            cells, line = columns.cells(row), columns.read(row)
             reference = line.pop("order", None)
             if not is_reference(reference):
                 reason = row.error or f"order: {REFERENCE_RULE}"
                 self.result.rejected_rows.append(RejectedRow(row, reason))
                 continue
             order = orders.setdefault(reference, OrderRows(reference))
-            order.rows.append(row)
-            order.lines.append(line)
+            order.add(row, cells, line)
         return list(orders.values())
 
     def _import(self, tx: Transaction, order: OrderRows) -> None:
         """Place one order, unless it was imported before; a rejected one changes nothing."""
-        if is_imported(tx, order.reference):
-            self.result.existing += 1
-            return
         try:
             with tx.savepoint():
                 placed = self._place(tx, order)
@@ -119,23 +154,21 @@ class OrderImport:
         except Conflict as error:
             self._reject(order, [Problem("", str(error))])
         else:
+            if placed is None:
+                self.result.existing += 1
+                return
             self.result.accepted += 1
             self.result.lines += len(placed["items"])
             self.result.total += Decimal(placed["total_amount"])
 
-    def _place(self, tx: Transaction, order: OrderRows) -> Document:
-        problems = [
-            Problem(f"/items/{place}", row.error)
-            for place, row in enumerate(order.rows)
-            if row.error
-        ]
-        if problems:
-            raise Invalid(problems)
-        first = order.lines[0]
-        request = _pick(first, "customer_name", "customer_email") | {
+    def _place(self, tx: Transaction, order: OrderRows) -> Document | None:
+        if order.problems:
+            raise Invalid(order.problems)
+        head = order.head()
+        request = _pick(head, "customer_name", "customer_email") | {
             "items": [_pick(line, "product", "quantity", "amount") for line in order.lines]
         }
-        request, order_date = load(self._schema, request), self._order_date(first)
+        request, order_date = load(self._schema, request), self._order_date(head)
         return import_order(tx, self._rules, order.reference, request, order_date)
 
     def _order_date(self, line: Document) -> str | None:
@@ -153,7 +186,7 @@ class OrderImport:
         """Reject every row of the order: for its own problems, or for those of another row."""
         by_place: dict[int, list[Problem]] = {}
         for problem in problems:
-            by_place.setdefault(_place_of(problem), []).append(problem)
+            by_place.setdefault(order.place_of(problem), []).append(problem)
         other = f"its order is refused because of line {order.rows[min(by_place)].line}"
         self.result.rejected += 1
         for place, (row, line) in enumerate(zip(order.rows, order.lines, strict=True)):
@@ -178,11 +211,3 @@ def _batches(orders: list[OrderRows]) -> Iterator[list[OrderRows]]:
 
 def _pick(line: Document, *names: str) -> dict[str, Any]:
     return {name: line[name] for name in names if name in line}
-
-
-def _place_of(problem: Problem) -> int:
-    """Return the place of the order line that a problem is about; 0 for one of the whole order."""
-    match problem.pointer.split("/"):
-        case ["", "items", place, *_]:
-            return int(place)
-    return 0

@@ -1,6 +1,7 @@
 """Imports products from a table with a row for each product.
 
-The first valid row of a sku counts; a product that the store has already is left unchanged.
+The first valid row of a sku counts; a row that repeats the sku with other values is rejected. A
+product that the store has already is left unchanged.
 """
 
 from collections.abc import Callable, Mapping
@@ -9,7 +10,7 @@ from dataclasses import dataclass, field
 from marshmallow import Schema
 
 from app.imports.columns import Columns, Reader, boolean, integer
-from app.imports.rejected import RejectedRow, reason_for
+from app.imports.rejected import RejectedRow, contradiction, reason_for
 from app.imports.tables import Row, Table
 from app.inventory.service import add_product
 from app.kernel.errors import Invalid, Problem
@@ -53,24 +54,24 @@ def import_products(
     `on_progress` gets the number of rows of each batch. Raises what Store.transaction does;
     products added before that stay.
     """
-    result, seen = ProductImportResult(), set[str]()
+    result, seen = ProductImportResult(), dict[str, tuple[Row, Document]]()
     for start in range(0, len(table.rows), BATCH_ROWS):
         rows = table.rows[start : start + BATCH_ROWS]
         with store.transaction() as tx:
             for row in rows:
                 fields = columns.read(row)
-                sku = fields.get("sku")
-                if isinstance(sku, str) and sku in seen:
-                    result.repeated += 1
-                    continue
-                fields = {"name": sku or "-"} | fields
+                fields = {"name": fields.get("sku") or "-"} | fields
                 try:
                     product = _product(schema, row, fields)
+                    first, same = seen.setdefault(product["sku"], (row, product))
+                    _refuse_contradiction(first, same, product)
                 except Invalid as error:
                     reason = reason_for(error.problems, fields)
                     result.rejected_rows.append(RejectedRow(row, reason))
                     continue
-                seen.update((product["sku"], fields["sku"]))
+                if first is not row:
+                    result.repeated += 1
+                    continue
                 is_added = add_product(tx, product)
                 result.added += is_added
                 result.existing += not is_added
@@ -83,3 +84,14 @@ def _product(schema: Schema, row: Row, fields: Document) -> Document:
     if row.error:
         raise Invalid([Problem("", row.error)])
     return load(schema, fields)
+
+
+def _refuse_contradiction(first: Row, product: Document, repeated: Document) -> None:
+    """Raise Invalid naming the fields in which a repeated product differs from that of `first`."""
+    problems = [
+        Problem(f"/{name}", contradiction(first, product.get(name)))
+        for name in FIELDS
+        if product.get(name) != repeated.get(name)
+    ]
+    if problems:
+        raise Invalid(problems)

@@ -33,6 +33,11 @@ def reason_for(problems: Iterable[Problem], document: Document) -> str:
     return "; ".join(_describe(problem, document) for problem in problems)
 
 
+def contradiction(row: Row, value: Any) -> str:
+    """Return the reason that a value contradicts another one, of an earlier row."""
+    return f"contradicts line {row.line}, {str(value)[:40]!r}"
+
+
 def rejected_path(path: Path) -> Path:
     """Return the path of the file for the rejected rows of the file `path`."""
     return path.with_name(f"{path.name}.rejected.csv")

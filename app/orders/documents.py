@@ -32,11 +32,13 @@ REFERENCES = Collection(
     name="references",
     key="reference",
     check=stored_document_check(
-        order_id=fields.String(required=True), at=fields.String(required=True)
+        order_id=fields.String(required=True),
+        at=fields.String(required=True),
+        fingerprint=fields.String(),
     ),
 )
 """Reference in another system → the order imported from it. A reference outlives its order, so that
-a deleted order is not imported again."""
+a deleted order is not imported again. `fingerprint` is that of the content that was imported."""
 
 SHOP = Collection(
     name="shop", key="name", check=stored_document_check(value=fields.String(required=True))

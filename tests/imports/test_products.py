@@ -59,10 +59,29 @@ def test_every_field_is_imported(runtime: Runtime, file: Path) -> None:
     }
 
 
-def test_the_first_row_of_a_sku_counts(runtime: Runtime, file: Path) -> None:
+def test_a_repeated_sku_is_one_product(runtime: Runtime, file: Path) -> None:
     """A list of order lines repeats a product with each line."""
-    result = run_import(runtime, file, "sku,price\ntea,4.50\nmug,1\ntea,9.99\n")
-    assert (result.added, result.repeated) == (2, 1)
+    result = run_import(runtime, file, "sku,price\ntea,4.50\nmug,1\ntea,4.50\ntea,4.5\n")
+    assert (result.added, result.repeated, result.rejected_rows) == (2, 2, [])
+
+
+@pytest.mark.parametrize(
+    ("row", "reason"),
+    [
+        ("tea,Assam,9.99,5", "price: contradicts line 2, '4.50' (found '9.99')"),
+        ("tea,Ceylon,4.50,5", "name: contradicts line 2, 'Assam' (found 'Ceylon')"),
+        ("tea,Assam,4.50,6", "quantity: contradicts line 2, '5' (found '6')"),
+        ("tea,Assam,free,5", "price: must be a decimal in text"),
+    ],
+)
+def test_a_repeated_sku_with_other_content_is_rejected(
+    runtime: Runtime, file: Path, row: str, reason: str
+) -> None:
+    """The first valid row counts, and the other names its line."""
+    result = run_import(runtime, file, f"sku,name,price,quantity\ntea,Assam,4.50,5\n{row}\n")
+    assert (result.added, result.repeated) == (1, 0)
+    (rejected,) = result.rejected_rows
+    assert (rejected.row.line, rejected.reason[: len(reason)]) == (3, reason)
     assert product(runtime, "tea")["price"] == "4.50"
 
 
