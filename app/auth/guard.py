@@ -25,9 +25,20 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
 PROXY_HEADERS = (
-    *("Forwarded", "Via", "X-Real-Ip", "X-Client-Ip", "X-Cluster-Client-Ip", "True-Client-Ip"),
-    *("X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Forwarded-Port"),
-    *("X-Forwarded-Server", "X-Forwarded-Prefix", "X-Original-Forwarded-For", "Cf-Connecting-Ip"),
+    "Forwarded",
+    "Via",
+    "X-Real-Ip",
+    "X-Client-Ip",
+    "X-Cluster-Client-Ip",
+    "True-Client-Ip",
+    "X-Forwarded-For",
+    "X-Forwarded-Host",
+    "X-Forwarded-Proto",
+    "X-Forwarded-Port",
+    "X-Forwarded-Server",
+    "X-Forwarded-Prefix",
+    "X-Original-Forwarded-For",
+    "Cf-Connecting-Ip",
 )
 """Headers that proxies add (RFC 7239, RFC 9110, 7.6.3, and headers of some vendors)."""
 _PROXY_HEADERS_IN_ENVIRON = frozenset(

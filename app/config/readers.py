@@ -18,8 +18,20 @@ from marshmallow.validate import Email
 T = TypeVar("T")
 
 MAILS = (
-    *("placed", "changed", "cancelled", "deleted", "confirmed", "backordered", "available"),
-    *("declined", "refunded", "receipt", "shipped", "delivered", "low_stock", "low_stock_digest"),
+    "placed",
+    "changed",
+    "cancelled",
+    "deleted",
+    "confirmed",
+    "backordered",
+    "available",
+    "declined",
+    "refunded",
+    "receipt",
+    "shipped",
+    "delivered",
+    "low_stock",
+    "low_stock_digest",
 )
 """The kinds of mail. By default no mail is sent when an order is confirmed.
 

@@ -15,8 +15,13 @@ MIN_BYTES = 1400
 """A smaller body fits into one packet uncompressed."""
 
 _MEDIA_TYPES = (
-    *("application/javascript", "application/json", "image/svg+xml"),
-    *("text/css", "text/csv", "text/javascript", "text/plain"),
+    "application/javascript",
+    "application/json",
+    "image/svg+xml",
+    "text/css",
+    "text/csv",
+    "text/javascript",
+    "text/plain",
 )
 _LEVEL = 4
 _GZIP_WBITS = 16 + zlib.MAX_WBITS
