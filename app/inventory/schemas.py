@@ -84,7 +84,7 @@ LEDGER_QUERY = list_schema({})
 
 
 class ProductSchema(StrictSchema):
-    """A product, as in responses and in data/products.json."""
+    """A product, as in responses and in products.json."""
 
     sku = Text(max_length=64, required=True)
     name = Text(max_length=200, required=True)

@@ -92,7 +92,7 @@ class OrderLineSchema(StrictSchema):
 
 
 class OrderSchema(StrictSchema):
-    """An order, as in responses and in data/orders.json."""
+    """An order, as in responses and in orders.json."""
 
     order_id = _matching(_UUID, format="uuid")
     number = Integer(minimum=1, maximum=_MAX_NUMBER, required=True)
