@@ -56,7 +56,9 @@ def list_query(zone: tzinfo) -> Schema:
     return list_schema(
         {
             "status": Choice(*order_states.STATUSES),
-            "customer": Text(max_length=254, description="name or e-mail, in any case"),
+            "customer": Text(
+                max_length=254, description="name or e-mail, whatever case and accents"
+            ),
             "product": Text(max_length=64, description="a sku"),
             "from": Timestamp(zone, description="order_date from this day or moment on"),
             "to": Timestamp(zone, end_of_day=True, description=until),
