@@ -35,7 +35,7 @@ _REASONS = {
 
 @command("failures", needs_shop=True)
 def list_failures(runtime: Runtime) -> None:
-    """List the deliveries that failed for good (data/failure.json), oldest first."""
+    """List the deliveries that failed for good (failure.json), oldest first."""
     print_documents(runtime, failures.FAILURES, "failures", _failure_line)
 
 

@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 from marshmallow import ValidationError
 
 from app.kernel import order_states as states
-from app.kernel.text_search import has_words, words_of
+from app.kernel.text_search import fold, has_words, words_of
 from app.orders.documents import ORDERS
 from app.schema.fields import Timestamp
 from app.store import Document, IndexValue, Page, Store, View
@@ -108,4 +108,4 @@ def _indexed_filters(text: str) -> list[dict[str, IndexValue]]:
     digits = text.removeprefix("#")
     is_number = digits.isascii() and digits.isdigit() and len(digits) <= 12
     by_number: list[dict[str, IndexValue]] = [{"number": int(digits)}] if is_number else []
-    return [*by_number, {"customer": text.casefold()}]
+    return [*by_number, {"customer": fold(text)}]
