@@ -5,9 +5,12 @@ words with up to TERM_MAX_CHARACTERS. A text that has a word has all its terms, 
 with the rarest of them need to be read.
 """
 
+import unicodedata
 from collections.abc import Iterable
 from functools import lru_cache
-from unicodedata import normalize
+
+MAX_QUERY_CHARACTERS = 254
+"""Characters of a query that count; each name and address is shorter."""
 
 TERM_MAX_CHARACTERS = 3
 CACHED_TEXTS = 1024
@@ -30,13 +33,13 @@ def fold(text: str) -> str:
     """
     if text.isascii():
         return text.lower()
-    letters = normalize("NFKD", text).translate(_ACCENTS).casefold().translate(_LETTERS)
-    return normalize("NFKC", letters)
+    letters = unicodedata.normalize("NFKD", text).translate(_ACCENTS).casefold().translate(_LETTERS)
+    return unicodedata.normalize("NFKC", letters)
 
 
 def words_of(query: str) -> list[str]:
-    """Split a query into words, in NFC and case-folded."""
-    return normalize("NFC", query).casefold().split()
+    """Split the first MAX_QUERY_CHARACTERS of a query into words, in NFC and case-folded."""
+    return unicodedata.normalize("NFC", query[:MAX_QUERY_CHARACTERS]).casefold().split()
 
 
 def has_words(words: Iterable[str], *texts: str | None) -> bool:
