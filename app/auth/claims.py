@@ -1,4 +1,4 @@
-"""Claims of an ID token: the user's name, and their role by a mapping in the settings."""
+"""Claims of a provider: the user's name, and their role by a mapping in the settings."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -19,20 +19,13 @@ def name_from(claims: Mapping[str, Any]) -> str:
     raise Forbidden(f"The identity provider sent no name for you ({', '.join(_NAME_CLAIMS)}).")
 
 
-def role_from(claims: Mapping[str, Any], claim: str, roles: Mapping[str, str]) -> str:
-    """The highest role that a claim gives; `roles` is the role by value of the claim.
+def find_role(claims: Mapping[str, Any], claim: str, roles: Mapping[str, str]) -> str | None:
+    """The highest role that a claim gives, or None; `roles` is the role by value of the claim.
 
-    Dots in the name `claim` lead into nested claims, as Keycloak has them. Raises Forbidden when
-    no value has a role.
+    Dots in the name `claim` lead into nested claims, as Keycloak has them.
     """
     given = {roles.get(value) for value in _values(claims, claim)}
-    for role in reversed(ROLES):
-        if role in given:
-            return role
-    raise Forbidden(
-        f"The identity provider gives {name_from(claims)} no role in this shop; its administrator "
-        "can give you one."
-    )
+    return next((role for role in reversed(ROLES) if role in given), None)
 
 
 def _values(claims: Mapping[str, Any], path: str) -> list[str]:

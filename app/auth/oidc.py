@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from threading import BoundedSemaphore
 from time import monotonic
-from typing import Any
+from typing import Any, cast
 
 from authlib.common.errors import AuthlibBaseError
 from authlib.integrations.requests_client import OAuth2Session
@@ -23,9 +23,9 @@ from joserfc.errors import JoseError
 from joserfc.jwk import KeySet, KeySetSerialization
 from requests import RequestException, Session
 
-from app.auth.claims import name_from, role_from
+from app.auth.claims import find_role, name_from
 from app.http.security.derived_secret import derived_secret
-from app.kernel.errors import Unauthenticated, Unavailable
+from app.kernel.errors import Forbidden, Unauthenticated, Unavailable
 from app.kernel.identity import Identity
 
 ALGORITHMS = ["RS256", "PS256", "ES256"]
@@ -84,6 +84,7 @@ class OidcProvider:
     ) -> Identity:
         """The person whom the provider sent back to `redirect_uri` with these query parameters.
 
+        The userinfo endpoint is asked when the ID token gives no role.
         Raises Unauthenticated when the parameters or the ID token are not valid for `secret`,
         Forbidden for a person without a role here, Unavailable when the provider does not respond.
         """
@@ -96,9 +97,20 @@ class OidcProvider:
             raise _refused(f"the provider reports {parameters.get('error', 'no error')[:60]!r}")
         with self._client() as client:
             claims = self._claims(client, secret, redirect_uri, parameters["code"])
-        registration = self._registration
-        role = role_from(claims, registration.role_claim, registration.roles)
-        return Identity(name_from(claims), role)
+            role = self._role(claims)
+            if role is None and "userinfo_endpoint" in self._provider_metadata():
+                userinfo = self._userinfo(client, claims["sub"])
+                claims, role = userinfo | claims, self._role(userinfo)
+        name = name_from(claims)
+        if role is None:
+            raise Forbidden(
+                f"The identity provider gives {name} no role in this shop; its administrator can "
+                "give you one."
+            )
+        return Identity(name, role)
+
+    def _role(self, claims: Json) -> str | None:
+        return find_role(claims, self._registration.role_claim, self._registration.roles)
 
     def _claims(self, client: OAuth2Session, secret: str, redirect_uri: str, code: str) -> Json:
         """The claims of the validated ID token (OpenID Connect Core 1.0, 3.1.3.7)."""
@@ -109,8 +121,8 @@ class OidcProvider:
             redirect_uri=redirect_uri,
             code_verifier=derived_secret(secret, "verifier"),
         )
-        key_set: KeySetSerialization = _get_json(client, metadata["jwks_uri"])
-        keys = KeySet.import_key_set(key_set)
+        key_set = _get_json(client, metadata["jwks_uri"])
+        keys = KeySet.import_key_set(cast(KeySetSerialization, key_set))
         signed = jwt.decode(str(token["id_token"]), keys, algorithms=ALGORITHMS)
         client_id = self._registration.client_id
         CodeIDToken(
@@ -127,6 +139,13 @@ class OidcProvider:
             },
         ).validate(leeway=LEEWAY_S)
         return dict(signed.claims)
+
+    def _userinfo(self, client: OAuth2Session, sub: str) -> Json:
+        """The claims of the userinfo endpoint (OpenID Connect Core 1.0, 5.3); same subject."""
+        claims = _get_json(client, self._provider_metadata()["userinfo_endpoint"])
+        if claims.get("sub") != sub:
+            raise _refused("userinfo is about another person")
+        return claims
 
     def _provider_metadata(self) -> Json:
         """The provider's metadata, cached (OpenID Connect Discovery 1.0, 4)."""
@@ -171,12 +190,15 @@ def _token_auth_method(metadata: Json) -> str:
     return "client_secret_basic" if "client_secret_basic" in methods else "client_secret_post"
 
 
-def _get_json(session: Session, url: str) -> Any:
+def _get_json(session: Session, url: str) -> Json:
     response = session.get(
         url, timeout=TIMEOUT_S, allow_redirects=False, headers={"Accept": "application/json"}
     )
     response.raise_for_status()
-    return response.json()
+    document = response.json()
+    if not isinstance(document, dict):
+        raise ValueError("a response is no JSON object")
+    return document
 
 
 def _refused(reason: str) -> Unauthenticated:

@@ -1,8 +1,9 @@
 """Shared by all commands: the runtime, lists, and errors printed as one sentence."""
 
+import json
 import shlex
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from functools import wraps
 from typing import Any
@@ -63,12 +64,33 @@ def with_runtime(function: Callable[..., None], *, needs_shop: bool = False) -> 
     return run
 
 
+json_option = click.option("--json", "as_json", is_flag=True, help="Print a JSON array.")
+"""The option of every command that lists."""
+
+
+def print_json(rows: Sequence[Mapping[str, Any]]) -> None:
+    """Print an array of objects; also where there are none."""
+    click.echo(json.dumps(rows, ensure_ascii=False, indent=2))
+
+
 def print_documents(
-    runtime: Runtime, collection: Collection, noun: str, line: Callable[[Document], str]
+    runtime: Runtime,
+    collection: Collection,
+    noun: str,
+    line: Callable[[Document], str],
+    *,
+    members: Sequence[str] = (),
+    as_json: bool,
 ) -> None:
-    """Print a line for each document of the collection, then how many there are."""
+    """Print a line for each document of the collection, then how many there are.
+
+    As JSON the documents themselves are printed, with these `members` or, without any, with all.
+    """
     with runtime.store.read() as view:
         documents = view.find(collection.name).documents
+    if as_json:
+        print_json([{name: each[name] for name in members or each} for each in documents])
+        return
     for each in documents:
         click.echo(line(each))
     click.echo(f"{len(documents)} {noun}." if documents else f"There are no {noun}.")

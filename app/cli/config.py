@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import click
 
-from app.cli.command import command
+from app.cli.command import command, json_option, print_json
 from app.config import PREFIX, SECRET_SETTINGS, Config
 from app.server.runtime import Runtime
 
@@ -19,12 +19,16 @@ _BOOLEAN_VALUES = {"unlisted_products": ("refuse", "allow")}
 
 
 @command("config")
-def config(runtime: Runtime) -> None:
+@json_option
+def config(runtime: Runtime, *, as_json: bool) -> None:
     """Show every setting: its value, and whether the environment or the default gives it.
 
     Secrets are masked, passwords in addresses too.
     """
     rows = [_row(runtime.config, field.name) for field in fields(Config)]
+    if as_json:
+        print_json([dict(zip(("variable", "source", "value"), row, strict=True)) for row in rows])
+        return
     width = max(len(variable) for variable, _, _ in rows)
     for variable, source, value in rows:
         click.echo(f"{variable:{width}}  {source:11}  {value}")

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 import click
 
-from app.cli.command import command, print_documents, progress_bar
+from app.cli.command import command, json_option, print_documents, print_json, progress_bar
 from app.events import failures
 from app.events.replay import RUN, SKIP, WAIT, PlanEntry, plan_replay
 from app.events.replay_job import ReplayJob
@@ -34,9 +34,10 @@ _REASONS = {
 
 
 @command("failures", needs_shop=True)
-def list_failures(runtime: Runtime) -> None:
+@json_option
+def list_failures(runtime: Runtime, *, as_json: bool) -> None:
     """List the deliveries that failed for good (failure.json), oldest first."""
-    print_documents(runtime, failures.FAILURES, "failures", _failure_line)
+    print_documents(runtime, failures.FAILURES, "failures", _failure_line, as_json=as_json)
 
 
 @command("discard", needs_shop=True)
@@ -59,11 +60,18 @@ def discard(runtime: Runtime, failure: str, reason: str) -> None:
 @click.option("--id", help="Only this failure, or those of this event.")
 @click.option("--all", "everything", is_flag=True, help="All failures.")
 @click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")
+@json_option
 @click.option(
     "--rate", type=click.FloatRange(min=0, min_open=True), help="At most so many in a second."
 )
 def replay(
-    runtime: Runtime, *, everything: bool, dry_run: bool, rate: float | None, **filters: str | None
+    runtime: Runtime,
+    *,
+    everything: bool,
+    dry_run: bool,
+    as_json: bool,
+    rate: float | None,
+    **filters: str | None,
 ) -> None:
     """Run failed deliveries again: the (event, handler) pairs that failed, and nothing else.
 
@@ -72,13 +80,17 @@ def replay(
     """
     if not everything and not any(filters.values()):
         raise click.UsageError("Say which failures: by an option such as --handler, or --all.")
+    if as_json and not dry_run:
+        raise click.UsageError("--json prints the list of --dry-run; give both.")
     with runtime.store.read() as view:
         if order := filters["order"]:
             filters["order"] = _order_id(view, order)
         if since := filters["since"]:
             filters["since"] = _since(runtime, since)
         steps = plan_replay(view, failures.Selection(**filters))
-    if not steps:
+    if as_json:
+        print_json([step._asdict() for step in steps])
+    elif not steps:
         click.echo("Nothing to replay.")
     elif dry_run:
         _print_plan(steps)

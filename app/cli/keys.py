@@ -4,7 +4,7 @@ import click
 
 from app.auth.keys import KEYS, create_key, revoke_key
 from app.auth.users import refuse_key_name
-from app.cli.command import command, print_documents
+from app.cli.command import command, json_option, print_documents
 from app.kernel.identity import KEY_ROLES
 from app.schema.fields import Text
 from app.schema.validation import StrictSchema, load
@@ -36,10 +36,12 @@ def create(runtime: Runtime, role: str, name: str) -> None:
 
 
 @command("list", keys)
-def list_keys(runtime: Runtime) -> None:
+@json_option
+def list_keys(runtime: Runtime, *, as_json: bool) -> None:
     """List the keys: prefix, role, name, and when each was made."""
     line = "{prefix}  {role:8}  {created}  {name}"
-    print_documents(runtime, KEYS, "keys", line.format_map)
+    members = "prefix", "role", "created", "name"
+    print_documents(runtime, KEYS, "keys", line.format_map, members=members, as_json=as_json)
 
 
 @command("revoke", keys)

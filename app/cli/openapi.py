@@ -13,7 +13,6 @@ from app.openapi.document import as_yaml
 @click.command("openapi", cls=Command)
 @with_appcontext
 def openapi() -> None:
-    """Write openapi.yaml, the contract of the API, from the routes and their schemas."""
-    path = Path(current_app.root_path).parent / "openapi.yaml"
-    path.write_text(as_yaml(current_app), "utf-8")
+    """Write openapi.yaml, the contract that the routes and schemas make, into this folder."""
+    Path("openapi.yaml").write_text(as_yaml(current_app), "utf-8")
     click.echo("openapi.yaml is written.")

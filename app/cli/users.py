@@ -9,7 +9,7 @@ import sys
 import click
 
 from app.auth import passwords, users
-from app.cli.command import command, print_documents
+from app.cli.command import command, json_option, print_documents
 from app.kernel.errors import Invalid, Problem
 from app.kernel.identity import STAFF_ROLES
 from app.server.runtime import Runtime
@@ -37,10 +37,14 @@ def create(runtime: Runtime, name: str, role: str) -> None:
 
 
 @command("list", user)
-def list_users(runtime: Runtime) -> None:
+@json_option
+def list_users(runtime: Runtime, *, as_json: bool) -> None:
     """List the users: role, since when, and name."""
     line = "{role:8}  {created}  {name}"
-    print_documents(runtime, users.USERS, "users", line.format_map)
+    members = "role", "created", "name"
+    print_documents(
+        runtime, users.USERS, "users", line.format_map, members=members, as_json=as_json
+    )
 
 
 @command("password", user)

@@ -1,17 +1,29 @@
 """The default data folder: var/ in the program's folder, which git ignores.
 
 The files in the program's data/ belong to the repository; a new shop begins with a copy of them.
+An installed package has neither: there it is a folder of the user's (XDG Base Directory).
 """
 
+import os
 from pathlib import Path
 
 from app.kernel.errors import Invalid, Problem
 
 _PROGRAM = Path(__file__).parents[2]
 
-DEFAULT_FOLDER = _PROGRAM / "var"
 MODEL_FOLDER = _PROGRAM / "data"
 """The folder with the first files of a new shop, in which older versions kept the shop itself."""
+
+
+def default_folder(program: Path = _PROGRAM) -> Path:
+    """Return the data folder of a new shop without DAYBOOK_DATA."""
+    if (program / MODEL_FOLDER.name).is_dir():
+        return program / "var"
+    named = Path(os.environ.get("XDG_DATA_HOME", ""))
+    return (named if named.is_absolute() else Path.home() / ".local" / "share") / "daybook"
+
+
+DEFAULT_FOLDER = default_folder()
 
 
 def find_data_folder(default: Path = DEFAULT_FOLDER, older: Path = MODEL_FOLDER) -> Path:

@@ -1,4 +1,4 @@
-"""Adds the sample catalogue, sample/products.csv, to a new shop."""
+"""Adds the sample catalogue, sample.csv, to a new shop."""
 
 from pathlib import Path
 
@@ -11,14 +11,14 @@ from app.kernel.money import Currency
 from app.orders.documents import ORDERS
 from app.store import Store
 
-SAMPLE = Path(__file__).parents[2] / "sample" / "products.csv"
+SAMPLE = Path(__file__).with_name("sample.csv")
 
 
 def add_sample(store: Store, currency: Currency) -> int:
     """Add the sample to a shop without products and orders; return the number of products added."""
     with store.read() as view:
         is_new = not view.count(PRODUCTS.name) and not view.count(ORDERS.name)
-    if not is_new or not SAMPLE.exists():
+    if not is_new:
         return 0
     table = read_table(SAMPLE)
     columns = Columns(table, FIELDS, {}, {})

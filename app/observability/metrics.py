@@ -35,7 +35,7 @@ CHECKPOINT_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 DELIVERY_S = (*CHECKPOINT_S, 300)
 BATCH_TRANSACTIONS = (1, 2, 4, 8, 16, 32, 64)
 
-_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _PAYMENTS = {PaymentCaptured.type: "captured", PaymentRefunded.type: "refunded"}
 
 
@@ -132,7 +132,7 @@ class Metrics(Observer):
     def count_request(self, request: Request, status: int, took_s: float) -> None:
         """Count a request that was answered with `status` after `took_s` seconds."""
         rule = request.url_rule
-        method = request.method if request.method in _METHODS else "other"
+        method = request.method if request.method in METHODS else "other"
         self._requests_of(rule.rule if rule else "none", method, status).observe(took_s)
 
     def record_attempt(self, delivery: Delivery, outcome: Outcome) -> None:

@@ -56,7 +56,7 @@ def observe_requests(app: Flask, metrics: Metrics, spans: "Spans | None" = None)
         if LOG.is_enabled_for(level):
             _log(level, this, info, status, took_s)
         if spans:
-            spans.record_request(info.span, _name(this), status, took_s)
+            spans.record_request(info.span, this, status, took_s)
         trace.attach(None)
         return response
 

@@ -7,6 +7,7 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4 as TEXT
 
 from app.http.operation import Operation
 from app.http.responses.json_response import json_response
+from app.kernel.release import VERSION
 from app.observability.metrics import Metrics
 from app.observability.readiness import refuse_unready, run_checks
 from app.observability.store_metrics import StoreMetrics
@@ -15,9 +16,10 @@ from app.store import Store
 
 
 class LiveSchema(StrictSchema):
-    """The process answers."""
+    """The process answers, and runs this version of Daybook."""
 
     live = fields.Boolean(required=True)
+    version = fields.String(required=True)
 
 
 class CheckSchema(StrictSchema):
@@ -48,7 +50,7 @@ def blueprint(
     @Operation(LiveSchema)
     def livez() -> Response:
         """Whether the process answers at all; restart one that does not."""
-        return json_response({"live": True})
+        return json_response({"live": True, "version": VERSION})
 
     @routes.get("/readyz")
     @Operation(ReadySchema)

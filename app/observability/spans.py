@@ -9,12 +9,22 @@ from collections.abc import Mapping
 from multiprocessing.util import Finalize
 from time import time_ns
 
+from flask import Request
 from opentelemetry.context import Context
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.sdk.trace.id_generator import IdGenerator
+from opentelemetry.semconv.attributes.client_attributes import CLIENT_ADDRESS
+from opentelemetry.semconv.attributes.error_attributes import ERROR_TYPE
+from opentelemetry.semconv.attributes.http_attributes import (
+    HTTP_REQUEST_METHOD,
+    HTTP_RESPONSE_STATUS_CODE,
+    HTTP_ROUTE,
+)
+from opentelemetry.semconv.attributes.service_attributes import SERVICE_NAME, SERVICE_VERSION
+from opentelemetry.semconv.attributes.url_attributes import URL_SCHEME
 from opentelemetry.trace import (
     NonRecordingSpan,
     SpanContext,
@@ -29,7 +39,9 @@ from app.events.dispatch.delivery import Delivery
 from app.events.dispatch.observer import Observer
 from app.events.dispatch.outcome import DONE, Outcome
 from app.kernel import trace
+from app.kernel.release import VERSION
 from app.kernel.trace import TraceContext
+from app.observability.metrics import METHODS
 
 _NS = 1_000_000_000
 _SERVER_ERROR = 500
@@ -47,10 +59,27 @@ class Spans(Observer):
         self._provider: TracerProvider | None = None
         self._is_closed = False
 
-    def record_request(self, span: TraceContext, name: str, status: int, took_s: float) -> None:
-        """Record an answered request; `name` is its method and route."""
+    def record_request(
+        self, span: TraceContext, request: Request, status: int, took_s: float
+    ) -> None:
+        """Record an answered request by the semantic conventions of HTTP server spans.
+
+        `url.path` is left out, because it can have a customer's link, and so are all headers.
+        """
+        method = request.method if request.method in METHODS else "_OTHER"
+        attributes: dict[str, str | int] = {
+            HTTP_REQUEST_METHOD: method,
+            HTTP_RESPONSE_STATUS_CODE: status,
+            URL_SCHEME: request.scheme,
+            CLIENT_ADDRESS: request.remote_addr or "",
+        }
+        name = "HTTP" if method == "_OTHER" else method
+        if rule := request.url_rule:
+            attributes[HTTP_ROUTE] = rule.rule
+            name = f"{name} {rule.rule}"
         error = f"answered {status}" if status >= _SERVER_ERROR else ""
-        attributes = {"http.response.status_code": status}
+        if error:
+            attributes[ERROR_TYPE] = str(status)
         self._record(name, span, took_s, SpanKind.SERVER, attributes, error)
 
     def committed(self, waited_s: float) -> None:
@@ -64,6 +93,10 @@ class Spans(Observer):
             return
         event, handler = delivery.event, delivery.partition.handler
         attributes: Attributes = {
+            "messaging.system": "daybook",
+            "messaging.operation.name": "process",
+            "messaging.operation.type": "process",
+            "messaging.destination.name": handler,
             "messaging.message.id": event.id,
             "daybook.handler": handler,
             "daybook.outcome": outcome.kind,
@@ -112,7 +145,7 @@ class Spans(Observer):
         with self._lock:
             if self._provider is None:
                 exporter = OTLPSpanExporter(f"{self._endpoint}/v1/traces")
-                resource = Resource.create({"service.name": "daybook"})
+                resource = Resource.create({SERVICE_NAME: "daybook", SERVICE_VERSION: VERSION})
                 self._provider = TracerProvider(id_generator=self._ids, resource=resource)
                 self._provider.add_span_processor(BatchSpanProcessor(exporter))
                 # workers are children of multiprocessing, which runs finalizers, but not atexit

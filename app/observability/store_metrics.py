@@ -16,6 +16,7 @@ from app.inventory.documents import PRODUCTS
 from app.inventory.schemas import STOCK_STATUSES
 from app.kernel import clock
 from app.kernel import order_states as states
+from app.kernel.release import VERSION
 from app.orders.documents import ORDERS
 from app.store import Store, View
 
@@ -30,6 +31,9 @@ class StoreMetrics:
 
     def collect(self) -> Iterator[Metric]:
         """Return the current values."""
+        family = GaugeMetricFamily("daybook_build_info", "The version served.", labels=["version"])
+        family.add_metric([VERSION], 1)
+        yield family
         yield _gauge("daybook_leader", "1 while a dispatcher leads.", self._store.has_leader())
         with self._store.read() as view:
             metrics = [*self._from(view)]

@@ -24,13 +24,13 @@ from app.http.operation import (
 )
 from app.http.requests.idempotency import KEY_PATTERN
 from app.http.responses.problems import ProblemSchema
+from app.kernel.release import VERSION
 from app.openapi.links import add_links
 from app.openapi.responses import ERROR_DESCRIPTIONS, class_of, error, operation_responses, text
 from app.shipping.carrier import WEBHOOK_HEADERS
 
 Json = dict[str, Any]
 
-VERSION = "1.0.0"
 INFO = """\
 Orders, products, and the events that follow from them.
 

@@ -47,6 +47,9 @@ Bytes that arrive with the same read as the limit still count as within it.
 MAX_STREAMS = 32
 """Requests that may be under way at once on one HTTP/2 connection."""
 
+ENTRY_POINT = "app.wsgi"
+"""The module whose `app` each worker serves."""
+
 WORKER_STOP_TIMEOUT_S = 10
 """A worker that has not stopped by then is killed; what it has acknowledged is on disk."""
 
@@ -84,13 +87,13 @@ def run(config: Config, listeners: Sequence[socket.socket]) -> None:
     # Granian warns of more threads than processors; here most threads wait for the disk
     logging.getLogger("_granian").addFilter(lambda record: "quite high" not in record.getMessage())
     # the command has imported it; each worker imports it again after its fork
-    sys.modules.pop("wsgi", None)
+    sys.modules.pop(ENTRY_POINT, None)
     # other start methods (the default of Python 3.14) inherit neither status pipe nor sockets
     multiprocessing.set_start_method("fork", force=True)
     install_signal_handlers()
     STATUS_PIPE.open()
     server = DaybookServer(
-        "wsgi:app",
+        f"{ENTRY_POINT}:app",
         listeners=listeners,
         interface=Interfaces.WSGI,
         workers=config.workers,

@@ -10,6 +10,7 @@ JSON changes the next answers, and {} ends that.
 
     claims    claims of the ID token, over the usual ones; null takes one out
     sign      how it is signed: usual, none, hmac (by the client's secret), stranger (another key)
+    userinfo  claims of the userinfo endpoint, over the subject alone
     query     parameters of the way back to the shop, over the usual ones; null takes one out
     token     what the token endpoint answers, instead of tokens
 """
@@ -40,6 +41,7 @@ def provider(issuer: str, back: str) -> Flask:
     key = RSAKey.generate_key(2048, {"kid": "today", "use": "sig"})
     stranger = RSAKey.generate_key(2048, {"kid": "today", "use": "sig"})
     codes: dict[str, Json] = {}
+    access_tokens: set[str] = set()
     wanted: Json = {}
 
     @app.post("/next")
@@ -54,6 +56,7 @@ def provider(issuer: str, back: str) -> Flask:
             "authorization_endpoint": "authorize",
             "token_endpoint": "token",
             "jwks_uri": "keys",
+            "userinfo_endpoint": "userinfo",
         }
         return jsonify(
             {"issuer": issuer} | {name: f"{issuer}/{place}" for name, place in places.items()}
@@ -91,13 +94,23 @@ def provider(issuer: str, back: str) -> Flask:
         )
         if not is_sound or begun is None:
             return jsonify({"error": "invalid_grant"}), 400
+        access_token = secrets.token_urlsafe(16)
+        access_tokens.add(access_token)
         return jsonify(
             {
-                "access_token": secrets.token_urlsafe(16),
+                "access_token": access_token,
                 "token_type": "Bearer",
                 "id_token": id_token(begun["nonce"]),
             }
         )
+
+    @app.get("/userinfo")
+    def userinfo() -> Any:
+        shown = request.authorization
+        if shown is None or shown.type != "bearer" or shown.token not in access_tokens:
+            return jsonify({"error": "invalid_token"}), 401
+        claims = wanted.get("userinfo", {})
+        return jsonify(_over({"sub": "4711"}, claims) if isinstance(claims, dict) else claims)
 
     def id_token(nonce: str) -> str:
         now = int(time())

@@ -1,5 +1,7 @@
 """API keys: shown once, stored as a hash, valid until revoked."""
 
+import json
+
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
@@ -69,6 +71,8 @@ def test_commands_create_list_and_revoke(app: Flask, client: FlaskClient, runtim
     assert client.get("/order").status_code == 401
     listed = flask.invoke(args=["key", "list"]).stdout
     assert "manager" in listed and "office" in listed and key not in listed
+    [row] = json.loads(flask.invoke(args=["key", "list", "--json"]).stdout)
+    assert row.keys() == {"prefix", "role", "created", "name"} and row["name"] == "office"
     flask.invoke(args=["key", "revoke", key.split("_")[1]])
     assert "no keys" in flask.invoke(args=["key", "list"]).stdout
 

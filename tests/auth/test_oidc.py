@@ -167,6 +167,52 @@ def test_the_role_claim_may_be_nested_or_a_url(
     app.extensions["daybook"].close()
 
 
+@pytest.mark.parametrize(
+    ("claims", "userinfo", "role"),
+    [
+        ({"roles": None}, {"roles": ["buyers"]}, "manager"),
+        ({"roles": ["others"]}, {"roles": ["helpers"]}, "clerk"),
+        ({"roles": ["helpers"]}, {"roles": ["owners"]}, "clerk"),
+        ({"roles": None}, {"roles": ["others"]}, None),
+    ],
+)
+def test_the_role_may_come_from_userinfo(
+    client: FlaskClient, misbehave: Misbehave, claims: Json, userinfo: Json, role: str | None
+) -> None:
+    """The userinfo endpoint is asked when the ID token gives no role."""
+    misbehave(claims=claims, userinfo=userinfo)
+    assert sign_in(client).status_code == (303 if role else 403)
+    if role:
+        assert f"grace {role}" in Page(client.get("/desk")).text
+
+
+def test_the_name_may_come_from_userinfo(client: FlaskClient, misbehave: Misbehave) -> None:
+    """A provider that keeps the ID token small has the name beside the role."""
+    misbehave(
+        claims={"roles": None, "preferred_username": None},
+        userinfo={"roles": ["owners"], "preferred_username": "grace"},
+    )
+    sign_in(client)
+    assert "grace operator" in Page(client.get("/desk")).text
+
+
+@pytest.mark.parametrize("sub", ["4712", None, 4711])
+def test_the_userinfo_of_another_person_is_refused(
+    client: FlaskClient, misbehave: Misbehave, sub: object
+) -> None:
+    """OpenID Connect Core 1.0, 5.3.2: its subject must be that of the ID token."""
+    misbehave(claims={"roles": None}, userinfo={"sub": sub, "roles": ["owners"]})
+    assert sign_in(client).status_code == 401
+    assert not is_signed_in(client)
+
+
+def test_userinfo_of_another_form_is_refused(client: FlaskClient, misbehave: Misbehave) -> None:
+    """503 with a sentence, as for every response of a provider that is none."""
+    misbehave(claims={"roles": None}, userinfo=["owners"])
+    assert sign_in(client).status_code == 503
+    assert not is_signed_in(client)
+
+
 WRONG_TOKENS: dict[str, Json] = {
     "no signature": {"sign": "none"},
     "signed by our own secret": {"sign": "hmac"},

@@ -1,5 +1,7 @@
 """Users: created by an operator, their passwords stored as argon2id hashes only."""
 
+import json
+
 import pytest
 from argon2 import PasswordHasher
 from click.testing import Result
@@ -40,6 +42,8 @@ def test_a_user_is_created_listed_changed_and_removed(app: Flask, runtime: Runti
     """All by commands; a name is the same in upper case."""
     assert "the role clerk" in flask(app, "create", "Ada", "--role", "clerk").output
     assert "clerk" in flask(app, "list").output and "ada" in flask(app, "list").output
+    [row] = json.loads(flask(app, "list", "--json").output)
+    assert row.keys() == {"role", "created", "name"} and row["name"] == "ada"
     assert flask(app, "role", "ADA", "--role", "manager").exit_code == 0
     first = stored_users(runtime)[0]
     assert flask(app, "password", "ada", given="another long password\n").exit_code == 0

@@ -1,5 +1,6 @@
 """`flask config`: what is in force, and where it comes from."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,14 @@ def test_values_are_shown_with_their_source(tmp_path: Path) -> None:
     assert lines["DAYBOOK_CURRENCY"] == ("EUR", "default")
     assert lines["DAYBOOK_MANAGER_EMAIL"] == ("(not set)", "default")
     assert not (tmp_path / "data").exists()
+
+
+def test_the_settings_are_listed_as_json(tmp_path: Path) -> None:
+    """The same rows; an empty value is told as in the table."""
+    code, out, _ = shell.run(tmp_path / "data", "config", "--json", PORT="8123")
+    rows = {row["variable"]: (row["value"], row["source"]) for row in json.loads(out)}
+    assert code == 0
+    assert rows == lines_of(tmp_path, PORT="8123")
 
 
 def test_secrets_are_masked(tmp_path: Path) -> None:

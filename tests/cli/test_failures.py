@@ -1,10 +1,13 @@
 """`flask failures` and `flask discard`, and what an operator mistyped."""
 
+import json
 import os
 import pwd
 from collections.abc import Callable
 
+import click
 import pytest
+from flask import Flask
 from flask.testing import FlaskClient
 
 from app.billing.documents import INVOICES
@@ -68,6 +71,56 @@ def test_failures_are_listed(
     assert lines[-1] == "3 failures."
     assert [line.split()[0] for line in lines[:-1]] == [entry["id"] for entry in failures()]
     assert "order.placed  order 1001  failed, replayed 0 times: Invalid: " in lines[0]
+
+
+def test_failures_are_listed_as_json(
+    flask: Give, failures: Failures, three_failures: list[Document]
+) -> None:
+    """The entries of failure.json, whole."""
+    assert json.loads(flask("failures", "--json").stdout) == failures()
+
+
+def test_a_plan_is_listed_as_json(
+    flask: Give, failures: Failures, three_failures: list[Document]
+) -> None:
+    """What a replay would do with each failure; nothing is replayed."""
+    plan = json.loads(flask("replay", "--all", "--dry-run", "--json").stdout)
+    assert [(each["id"], each["what"]) for each in plan] == [
+        (entry["id"], "run") for entry in failures()
+    ]
+    refused = flask("replay", "--all", "--json")
+    assert refused.exit_code == 2 and "--dry-run" in refused.stderr
+
+
+@pytest.mark.parametrize(
+    "words", [("failures",), ("replay", "--all", "--dry-run"), ("key", "list"), ("user", "list")]
+)
+def test_an_empty_list_is_an_empty_array(flask: Give, words: list[str]) -> None:
+    """A script needs no case of its own for nothing."""
+    assert json.loads(flask(*words, "--json").stdout) == []
+
+
+def test_every_command_that_lists_does_so_as_json(app: Flask) -> None:
+    """A command that lists or shows something has --json; so has the plan of a replay."""
+    commands = dict(app.cli.commands)
+    for name, group in app.cli.commands.items():
+        if isinstance(group, click.Group):
+            commands |= {f"{name} {each}": command for each, command in group.commands.items()}
+    listing = {
+        name
+        for name, command in commands.items()
+        if (command.help or "").startswith(("List", "Show")) and app.cli is not command
+    }
+    with_json = {
+        name
+        for name, command in commands.items()
+        if any("--json" in option.opts for option in command.params)
+    }
+    assert (
+        listing - {"routes"}
+        == with_json - {"replay"}
+        == {*("failures", "config", "key list", "user list")}
+    )
 
 
 def test_a_shop_without_failures_says_so(flask: Give) -> None:

@@ -8,7 +8,7 @@ import pytest
 from flask import Flask
 
 ROOT = Path(__file__).parents[2]
-FOLDERS = ("app", "bench", "deploy", "docs", "sample", "tests")
+FOLDERS = ("app", "bench", "deploy", "docs", "tests")
 PAGES = sorted(
     page
     for page in (

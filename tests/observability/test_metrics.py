@@ -16,6 +16,7 @@ from app.events.dispatch.outcome import DEAD, Outcome
 from app.events.registry import SideEffectHandler
 from app.events.types import Envelope
 from app.kernel.clock import ago, now
+from app.kernel.release import VERSION
 from app.observability.metrics import Metrics
 from app.observability.store_metrics import StoreMetrics
 from app.orders.service import OrderPolicy, place_order
@@ -167,6 +168,7 @@ def test_the_disk_and_the_journal_are_measured(
     assert found["daybook_checkpoint_failures_total"] == 0
     assert 0 < found["daybook_disk_free_bytes"] <= found["daybook_disk_size_bytes"]
     assert found["daybook_leader"] == 1
+    assert found[f'daybook_build_info{{version="{VERSION}"}}'] == 1
 
 
 def test_open_streams_are_counted(client: FlaskClient, read_metrics: ReadMetrics) -> None:

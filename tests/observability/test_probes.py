@@ -9,6 +9,7 @@ from flask.testing import FlaskClient
 
 from app.auth.keys import create_key
 from app.http.responses.problems import MEDIA_TYPE
+from app.kernel.release import VERSION
 from app.observability.metrics import Heartbeat
 from app.observability.readiness import run_checks
 from app.server.runtime import Runtime
@@ -34,7 +35,7 @@ def failed(answer: dict[str, Any]) -> list[str]:
 
 @pytest.mark.usefixtures("leading")
 def test_a_working_shop_is_live_and_ready(client: FlaskClient) -> None:
-    assert read(client, "/livez") == {"live": True}
+    assert read(client, "/livez") == {"live": True, "version": VERSION}
     answer = read(client, "/readyz")
     assert answer["ready"]
     assert [each["name"] for each in answer["checks"]] == ALL

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 from flask import Flask
@@ -15,12 +16,15 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceRequest,
     ExportTraceServiceResponse,
 )
+from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from app.config import Config
+from app.kernel.release import VERSION
 from app.observability.spans import Spans
 from tests.over_http import place, request_for
 from tests.processes.servers import wait_for
+from tests.store.faults import full_disk
 
 ROOT = Path(__file__).parents[2]
 TRACE_ID, SPAN_ID = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
@@ -31,6 +35,7 @@ class Receiver(ThreadingHTTPServer):
 
     def __init__(self) -> None:
         self.spans: list[Span] = []
+        self.resource: dict[str, str] = {}
         super().__init__(("127.0.0.1", 0), _Take)
 
     @property
@@ -48,6 +53,7 @@ class _Take(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers["Content-Length"]))
         assert self.path == "/v1/traces"
         for resource in ExportTraceServiceRequest.FromString(body).resource_spans:
+            self.server.resource = attributes(resource.resource)
             for scope in resource.scope_spans:
                 self.server.spans.extend(scope.spans)
         answer = ExportTraceServiceResponse().SerializeToString()
@@ -59,6 +65,14 @@ class _Take(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: object) -> None:
         """Print nothing."""
+
+
+def attributes(owner: Span | Resource) -> dict[str, Any]:
+    """The attributes of a span or of a resource."""
+    return {
+        each.key: getattr(each.value, each.value.WhichOneof("value") or "")
+        for each in owner.attributes
+    }
 
 
 @pytest.fixture
@@ -101,9 +115,43 @@ def test_a_trace_leads_from_the_request_to_every_handler(
     assert posted.parent_span_id.hex() == SPAN_ID
     assert commit.parent_span_id == placed.parent_span_id == posted.span_id
     assert reserved.parent_span_id == placed.span_id
+    assert attributes(placed)["messaging.operation.type"] == "process"
+    assert attributes(placed)["messaging.destination.name"] == "inventory"
     assert (posted.kind, placed.kind) == (Span.SPAN_KIND_SERVER, Span.SPAN_KIND_CONSUMER)
     for span in receiver.spans:
         assert span.start_time_unix_nano <= span.end_time_unix_nano
+
+
+def test_a_request_has_the_attributes_of_the_semantic_conventions(
+    client: FlaskClient, receiver: Receiver, spans: Spans
+) -> None:
+    """Those of HTTP server spans, without path and headers: they can have secrets in them."""
+    client.get("/order/1001")
+    client.open("/nowhere", method="BREW")
+    wait_for("the spans are sent", lambda: _sent(receiver, spans, "HTTP"))
+    (asked,), (other,) = receiver.named("GET /order/<order_id>"), receiver.named("HTTP")
+    usual = {"url.scheme": "http", "client.address": "127.0.0.1", "http.response.status_code": 404}
+    assert attributes(asked) == usual | {
+        "http.request.method": "GET",
+        "http.route": "/order/<order_id>",
+    }
+    assert attributes(other) == usual | {"http.request.method": "_OTHER"}
+    assert asked.status.code == asked.status.STATUS_CODE_UNSET
+    assert receiver.resource["service.name"] == "daybook"
+    assert receiver.resource["service.version"] == VERSION
+
+
+@pytest.mark.usefixtures("catalogue")
+def test_a_request_that_fails_has_an_error_type(
+    client: FlaskClient, receiver: Receiver, spans: Spans
+) -> None:
+    """Of 5xx the status; a client's fault is no error of the service."""
+    with full_disk(1000):
+        assert client.post("/order", json=request_for(tea=1)).status_code == 507
+    wait_for("the span is sent", lambda: _sent(receiver, spans, "POST /order"))
+    (span,) = receiver.named("POST /order")
+    assert attributes(span)["error.type"] == "507"
+    assert span.status.code == span.status.STATUS_CODE_ERROR
 
 
 @pytest.mark.usefixtures("catalogue")

@@ -1,0 +1,126 @@
+"""The wheel: what `pip install` and `pipx install` give a user."""
+
+import re
+import subprocess
+import sys
+import tomllib
+from contextlib import suppress
+from email import message_from_bytes
+from pathlib import Path
+from zipfile import ZipFile
+
+import pytest
+import requests
+from packaging.requirements import Requirement
+
+from app.kernel.release import VERSION
+from tests.cli.shell import ROOT, end, finished
+from tests.processes.servers import free_port, wait_for
+
+PATIENCE_S = 60.0
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel, built from this checkout."""
+    folder = tmp_path_factory.mktemp("wheel")
+    build = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory"]
+    subprocess.run([*build, str(folder)], cwd=ROOT, check=True, capture_output=True)
+    (built,) = folder.iterdir()
+    return built
+
+
+@pytest.fixture
+def site(wheel: Path, tmp_path: Path) -> Path:
+    """A folder of modules with the wheel in it."""
+    with ZipFile(wheel) as archive:
+        archive.extractall(tmp_path / "site")
+    return tmp_path / "site"
+
+
+def start(site: Path, *words: str, **settings: str) -> subprocess.Popen[str]:
+    """Start the wheel's command `daybook` beside `site`; no module comes from the checkout."""
+    path = f"import sys; sys.path.insert(0, {str(site)!r})"
+    return subprocess.Popen(
+        [sys.executable, "-P", "-c", f"{path}; from app.cli.daybook import main; main()", *words],
+        cwd=site.parent,
+        env={f"DAYBOOK_{name}": value for name, value in settings.items()},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def test_the_wheel_has_every_file_of_the_package(wheel: Path) -> None:
+    """Templates, styles, scripts and the sample catalogue are in it; nothing else is but `app`."""
+    files = (path for path in (ROOT / "app").rglob("*.*") if path.suffix != ".pyc")
+    with ZipFile(wheel) as archive:
+        names = {name for name in archive.namelist() if ".dist-info/" not in name}
+    assert {str(path.relative_to(ROOT)) for path in files} <= names
+    assert {name.partition("/")[0] for name in names} == {"app"}
+
+
+def test_the_metadata_name_version_and_command(wheel: Path) -> None:
+    """The version is that of the code; `daybook` is a console script."""
+    with ZipFile(wheel) as archive:
+        (folder,) = {name.partition("/")[0] for name in archive.namelist() if ".dist-info" in name}
+        metadata = message_from_bytes(archive.read(f"{folder}/METADATA"))
+        entry_points = archive.read(f"{folder}/entry_points.txt").decode()
+    assert (metadata["Name"], metadata["Version"]) == ("daybook", VERSION)
+    assert "daybook = app.cli.daybook:main" in entry_points
+
+
+def test_the_command_tells_its_version(site: Path) -> None:
+    """`daybook --version` needs no data folder and makes none."""
+    code, out, err = finished(start(site, "--version"))
+    assert (code, out, err) == (0, f"daybook, version {VERSION}\n", "")
+    assert not (site.parent / "data").exists()
+
+
+def test_the_command_works_outside_of_the_checkout(site: Path) -> None:
+    """It reads and writes the data folder that the settings name."""
+    goods, data = site.parent / "goods.csv", site.parent / "shop"
+    goods.write_text("sku,name,price\ntea,Tea,4.50\n")
+    code, _, err = finished(start(site, "import", "products", str(goods), DATA=str(data)))
+    assert (code, err) == (0, "")
+    assert (data / "journal").is_dir()
+
+
+def test_a_wrong_setting_is_one_sentence(site: Path) -> None:
+    """As of `flask`: exit status 2, and no traceback."""
+    code, _, err = finished(start(site, "failures", PORT="many"))
+    assert code == 2
+    assert err.startswith("Error: ") and "DAYBOOK_PORT" in err and "Traceback" not in err
+
+
+@pytest.mark.deep
+def test_the_installed_shop_serves_its_pages(site: Path) -> None:
+    """Templates, styles and the sample catalogue come from the wheel."""
+    port = str(free_port())
+    (site.parent / "wsgi.py").write_text("raise SystemExit('another program')")
+    server = start(site, "serve", "--sample", PORT=port, DATA=str(site.parent / "shop"))
+    try:
+        wait_for("the shop serves", lambda: get(port, "/livez"))
+        assert f'"version":"{VERSION}"' in get(port, "/livez").replace(" ", "")
+        assert "notebook-a5" in get(port, "/product")
+        assert "<h1" in get(port, "/") and "{" in get(port, "/static/style.css")
+    finally:
+        end(server)
+
+
+def get(port: str, path: str) -> str:
+    """The body of a GET; empty while nothing listens."""
+    with suppress(requests.ConnectionError):
+        return requests.get(f"http://127.0.0.1:{port}{path}", timeout=PATIENCE_S).text
+    return ""
+
+
+def test_dependencies_are_pinned_within_their_range() -> None:
+    """requirements.txt pins each dependency of the package, and no other but what these bring."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    ranges = {each.name: each.specifier for each in map(Requirement, project["dependencies"])}
+    text = (ROOT / "requirements.txt").read_text("utf-8")
+    pinned = dict(re.findall(r"^([\w.-]+)==([\w.]+)", text, re.MULTILINE))
+    assert pinned.keys() == ranges.keys()
+    assert [name for name, version in pinned.items() if version not in ranges[name]] == []
