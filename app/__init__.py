@@ -22,7 +22,7 @@ from app.billing.receipt import ReceiptIssuer, receipt_pdf
 from app.billing.simulator import payment_gateway
 from app.config import Config, from_environment
 from app.events import routes as event_routes
-from app.events import types as events
+from app.events import types
 from app.events.dispatch.dispatcher import Dispatcher
 from app.events.dispatch.jobs import JOB_DAYS, ScheduledJob
 from app.events.dispatch.observer import Observer
@@ -125,17 +125,17 @@ def connect_handlers(config: Config) -> HandlerRegistry:
     """Return the registry that says which service handles which event."""
     registry = HandlerRegistry()
     notifier = _notifier(config)
-    order_changes = (events.OrderUpdated, events.OrderCancelled, events.OrderDeleted)
-    order_events = (events.OrderPlaced, *order_changes)
-    reservations = (events.InventoryReserved, events.InventoryBackordered)
-    shipments = (events.OrderFulfilled, events.OrderDelivered)
-    payments = (events.PaymentCaptured, events.PaymentFailed, events.PaymentRefunded)
-    low_stock = (events.ProductLowStock, events.ProductLowStockDigest)
+    order_changes = (types.OrderUpdated, types.OrderCancelled, types.OrderDeleted)
+    order_events = (types.OrderPlaced, *order_changes)
+    reservations = (types.InventoryReserved, types.InventoryBackordered)
+    shipments = (types.OrderFulfilled, types.OrderDelivered)
+    payments = (types.PaymentCaptured, types.PaymentFailed, types.PaymentRefunded)
+    low_stock = (types.ProductLowStock, types.ProductLowStockDigest)
     prepare = partial(prepare_shipment, shipping_policy(config))
     mail = SideEffectHandler("notification", notifier.on_event, notifier.precheck)
     registry.connect(TransactionalHandler("inventory", reserve), *order_events)
-    registry.connect(TransactionalHandler("inventory", on_stock_freed), events.StockFreed)
-    registry.connect(TransactionalHandler("inventory", on_fulfilled), events.OrderFulfilled)
+    registry.connect(TransactionalHandler("inventory", on_stock_freed), types.StockFreed)
+    registry.connect(TransactionalHandler("inventory", on_fulfilled), types.OrderFulfilled)
     registry.connect(billing(payment_gateway(config)), *order_events)
     registry.connect(mail, *order_events, *reservations, *payments, *shipments, *low_stock)
     registry.connect(TransactionalHandler("orders", on_inventory_event), *reservations)
@@ -144,7 +144,7 @@ def connect_handlers(config: Config) -> HandlerRegistry:
         TransactionalHandler("shipping", prepare),
         *order_changes,
         *reservations,
-        events.PaymentCaptured,
+        types.PaymentCaptured,
     )
     registry.connect(TransactionalHandler("orders", on_payment), *payments)
     return registry

@@ -4,7 +4,7 @@
 * Delay: at 200 orders a second, the time from each order to its last handler.
 * Replay: thousands of deliveries fail permanently; the rate of `flask replay --all`.
 
-The times are those that Daybook records in data/events.json. The page goes to stdout and to
+The times are those that Daybook records in events.json. The page goes to stdout and to
 bench/flow.md.
 """
 

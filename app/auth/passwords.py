@@ -49,7 +49,7 @@ def verify_password(password_hash: str | None, password: str) -> bool:
     """
     with _slot():
         try:
-            _hasher.verify(password_hash or _dummy_hash(), _normalized(password)[:MAX_CHARACTERS])
+            _hasher.verify(password_hash or _dummy_hash(), _normalized(password[:MAX_CHARACTERS]))
         except VerifyMismatchError:
             return False
     return password_hash is not None

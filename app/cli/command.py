@@ -1,6 +1,7 @@
 """Shared by all commands: the runtime, lists, and errors printed as one sentence."""
 
 import json
+import shlex
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
@@ -14,6 +15,7 @@ from flask.cli import with_appcontext
 from app.kernel.errors import DaybookError
 from app.server.runtime import Runtime
 from app.store import Collection, Document
+from app.store.files.disk.owner import OtherUser
 from app.store.files.folder.open import is_data_folder
 
 
@@ -30,6 +32,9 @@ class Command(click.Command):
         """See click.Command."""
         try:
             return super().invoke(ctx)
+        except OtherUser as error:
+            again = shlex.join(["sudo", "-E", "-u", error.owner, *sys.argv])
+            raise CommandFailed(f"{error}\n\n    {again}\n") from None
         except DaybookError as error:
             raise CommandFailed(str(error)) from None
 

@@ -36,7 +36,7 @@ _REASONS = {
 @command("failures", needs_shop=True)
 @json_option
 def list_failures(runtime: Runtime, *, as_json: bool) -> None:
-    """List the deliveries that failed for good (data/failure.json), oldest first."""
+    """List the deliveries that failed for good (failure.json), oldest first."""
     print_documents(runtime, failures.FAILURES, "failures", _failure_line, as_json=as_json)
 
 

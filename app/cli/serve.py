@@ -17,7 +17,7 @@ def serve(runtime: Runtime, *, sample: bool) -> None:
     config = runtime.config
     listeners = run.bind(config)
     tls.refuse_unusable(config)
-    runtime.migrate()  # once, before each worker would start it
+    runtime.prepare()  # once, before each worker would start it
     refuse_unprotected_remote_access(runtime.store, config)
     # A large folder is no new shop. The workers open it anyway, each after its fork.
     is_new = sample and is_small(config.data)

@@ -12,6 +12,7 @@ from typing import Any, TypeVar, cast
 from zoneinfo import ZoneInfo
 
 from app.config import readers
+from app.config.data_folder import find_data_folder
 from app.kernel.errors import Invalid, Problem
 from app.kernel.money import Currency
 from app.kernel.payment_methods import APPROVE, METHODS
@@ -32,7 +33,9 @@ def _setting(default: T, reader: Callable[[str], T], *, is_secret: bool = False)
 class Config:
     """All settings with their defaults; each is named as its variable without DAYBOOK_."""
 
-    data: Path = _setting(Path("data"), readers.path("folder"))
+    data: Path = field(
+        default_factory=find_data_folder, metadata={"reader": readers.path("folder")}
+    )
     host: str = _setting("127.0.0.1", readers.one_line)
     port: int = _setting(8000, readers.integer(1, 65535))
     workers: int = _setting(2, readers.integer(1, 64))
@@ -82,7 +85,10 @@ SECRET_SETTINGS = frozenset(each.name for each in fields(Config) if not each.rep
 
 
 def from_environment(environment: Mapping[str, str]) -> Config:
-    """Return the settings in `environment`. Raises Invalid, naming every variable that is wrong."""
+    """Return the settings in `environment`. Raises Invalid, naming every variable that is wrong.
+
+    Without DAYBOOK_DATA it raises what `find_data_folder` raises.
+    """
     settings = {PREFIX + each.name.upper(): each for each in fields(Config)}
     values: dict[str, Any] = {}
     problems: list[Problem] = []

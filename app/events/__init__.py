@@ -27,7 +27,7 @@ Reading order:
     outbox.py      events and the state of their deliveries; `emit`
     registry.py    the three kinds of handler, and which event reaches which
     dispatch/      the delivery loop and its parts
-    failures.py    data/failure.json: list, replay and discard failed deliveries
+    failures.py    failure.json: list, replay and discard failed deliveries
     replay.py      what a replay would do; replay_job.py does it and waits for the end
     event_feed.py  GET /event: what happened since a cursor
     faults.py      switches that make handlers fail, for classes and tests

@@ -1,4 +1,4 @@
-"""data/failure.json: the dead deliveries, and what an operator can do about them.
+"""failure.json: the dead deliveries, and what an operator can do about them.
 
 There is one entry for each (event, handler). It goes only when the handler has succeeded, or when a
 person discarded it with a reason; who replayed or discarded it stays in the event's timeline.

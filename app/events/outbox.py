@@ -1,9 +1,9 @@
 """The outbox: events that still have to be delivered, stored with the change that caused them.
 
-* `outbox` (data/outbox.json): events with an open delivery, each with the state of all deliveries:
-  pending → done, or pending → dead (then also in data/failure.json) → pending again by a replay, or
+* `outbox` (outbox.json): events with an open delivery, each with the state of all deliveries:
+  pending → done, or pending → dead (then also in failure.json) → pending again by a replay, or
   → discarded by a person.
-* `events` (data/events.json): events whose deliveries have all ended.
+* `events` (events.json): events whose deliveries have all ended.
 * `timelines`: for each order the ids of its events, oldest first. Events about products have none.
 
 Services call `emit`; the dispatcher and the operators' commands call the rest.

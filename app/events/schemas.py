@@ -152,7 +152,7 @@ class TimelineSchema(StrictSchema):
 
 
 class FailureSchema(StrictSchema):
-    """One entry of data/failure.json."""
+    """One entry of failure.json."""
 
     id = fields.String(required=True)
     handler = fields.String(required=True)

@@ -157,7 +157,7 @@ class OrderFulfilled(Event, type="order.fulfilled", source="/shipping"):
 
 
 class OrderDelivered(Event, type="order.delivered", source="/shipping"):
-    """The carrier reports that the order has arrived. `data` as in order.fulfilled; delivered."""
+    """The carrier reports that the order has arrived. `data` as in order.fulfilled."""
 
     handled_by = ("orders", "notification")
 

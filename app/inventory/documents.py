@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from marshmallow import fields
 
 from app.inventory.schemas import check_ledger_line, check_product
+from app.kernel.text_search import index_terms
 from app.schema.fields import Integer
 from app.schema.validation import StrictSchema, stored_document_check
 from app.store import Collection, Document, IndexValue
@@ -22,6 +23,13 @@ def _unless_archived(product: Document, value: str) -> list[str]:
     return [value] if value and not product["archived"] else []
 
 
+def _text_terms(product: Document) -> Sequence[IndexValue]:
+    """The terms of the texts that searches read, unless the product is archived."""
+    if product["archived"]:
+        return ()
+    return index_terms(product["name"], product["sku"], product["category"])
+
+
 class _ReservedLineSchema(StrictSchema):
     """One line of a reservation."""
 
@@ -37,6 +45,7 @@ PRODUCTS = Collection(
         "archived": lambda product: [int(product["archived"])],
         "category": lambda product: _unless_archived(product, product["category"]),
         "stock_status": lambda product: _unless_archived(product, product["stock_status"]),
+        "text": _text_terms,
     },
     listed=True,
     check=check_product,

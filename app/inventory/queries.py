@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from app.inventory.documents import PRODUCTS, RESERVATIONS
 from app.kernel.errors import NotFound
 from app.kernel.quantities import quantities
-from app.store import Document, View
+from app.kernel.text_search import query_terms
+from app.store import Document, IndexValue, View
 
 
 def find_product(view: View, sku: str) -> Document:
@@ -15,6 +16,18 @@ def find_product(view: View, sku: str) -> Document:
     if product is None:
         raise NotFound(f"There is no product {sku[:64]}.")
     return product
+
+
+def text_filter(view: View, words: Iterable[str]) -> dict[str, IndexValue]:
+    """The index filter with the fewest products of those that all products with `words` pass.
+
+    Empty without words. Archived products pass none.
+    """
+    terms = query_terms(words)
+    if not terms:
+        return {}
+    rarest = min(terms, key=lambda term: view.count(PRODUCTS.name, {"text": term}))
+    return {"text": rarest}
 
 
 def get_products(view: View, skus: Iterable[str]) -> dict[str, Document | None]:

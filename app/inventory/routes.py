@@ -15,7 +15,7 @@ from app.http.responses.json_response import etag_response
 from app.http.security.identity import current
 from app.inventory import schemas, service
 from app.inventory.documents import LEDGER, PRODUCTS
-from app.inventory.queries import find_product
+from app.inventory.queries import find_product, text_filter
 from app.kernel.errors import Invalid, Problem
 from app.kernel.money import Currency
 from app.kernel.text_search import has_words, words_of
@@ -130,7 +130,8 @@ def _page(store: Store, wanted: Document, after: str | None, limit: int) -> Page
     where = {"archived": 1} if is_archived else filters or {"archived": 0}
 
     def find(view: View, after: str | None, limit: int) -> Page:
-        return view.find(PRODUCTS.name, where, after=after, limit=limit)
+        indexed = where if is_archived else where | text_filter(view, words)
+        return view.find(PRODUCTS.name, indexed, after=after, limit=limit)
 
     def is_wanted(each: Document) -> bool:
         return has_words(words, each["name"], each["sku"]) and filters.items() <= each.items()

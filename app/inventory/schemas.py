@@ -76,7 +76,7 @@ LIST_QUERY = list_schema(
     {
         "category": Text(max_length=100),
         "stock_status": Choice(*STOCK_STATUSES),
-        "q": Text(max_length=200, description="words in name or sku, in any case"),
+        "q": Text(max_length=200, description="words in name or sku, whatever case and accents"),
         "archived": Choice("true", "false", load_default="false"),
     }
 )
@@ -84,7 +84,7 @@ LEDGER_QUERY = list_schema({})
 
 
 class ProductSchema(StrictSchema):
-    """A product, as in responses and in data/products.json."""
+    """A product, as in responses and in products.json."""
 
     sku = Text(max_length=64, required=True)
     name = Text(max_length=200, required=True)

@@ -1,7 +1,7 @@
 """The currency of the shop, which is fixed by the first start and compared by every later one.
 
 Many documents have amounts without a currency: they could not be summed over two currencies, and a
-price would change its value with a setting. The currency is on record in data/shop.json.
+price would change its value with a setting. The currency is on record in shop.json.
 """
 
 from collections.abc import Callable, Iterable

@@ -2,14 +2,15 @@
 
 from marshmallow import fields
 
+from app.kernel.text_search import fold
 from app.orders.schemas import check_order
 from app.schema.validation import stored_document_check
 from app.store import Collection, Document, IndexValue, IssuedNumber
 
 
 def _customer_values(order: Document) -> list[IndexValue]:
-    """The index values of the `customer` filter: name and e-mail address, case-folded."""
-    values = {order["customer_name"].casefold(), (order["customer_email"] or "").casefold()}
+    """The index values of the `customer` filter: name and e-mail address, folded."""
+    values = {fold(order["customer_name"]), fold(order["customer_email"] or "")}
     return list(values - {""})
 
 

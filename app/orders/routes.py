@@ -21,6 +21,7 @@ from app.http.security.identity import current
 from app.kernel.errors import NotFound
 from app.kernel.order_states import OPEN, PLACED
 from app.kernel.payment_methods import INVOICE
+from app.kernel.text_search import fold
 from app.orders import csv_export, schemas, service
 from app.orders.documents import ORDERS
 from app.orders.queries import find_order, get_order
@@ -163,7 +164,7 @@ def blueprint(
 
 def _filters(wanted: Document) -> dict[str, IndexValue]:
     where = {name: wanted[name] for name in ("status", "product") if name in wanted}
-    return where | ({"customer": wanted["customer"].casefold()} if "customer" in wanted else {})
+    return where | ({"customer": fold(wanted["customer"])} if "customer" in wanted else {})
 
 
 def _wait_until_handled(store: Store, location: str, wait_s: float) -> Document | None:

@@ -56,7 +56,9 @@ def list_query(zone: tzinfo) -> Schema:
     return list_schema(
         {
             "status": Choice(*order_states.STATUSES),
-            "customer": Text(max_length=254, description="name or e-mail, in any case"),
+            "customer": Text(
+                max_length=254, description="name or e-mail, whatever case and accents"
+            ),
             "product": Text(max_length=64, description="a sku"),
             "from": Timestamp(zone, description="order_date from this day or moment on"),
             "to": Timestamp(zone, end_of_day=True, description=until),
@@ -92,7 +94,7 @@ class OrderLineSchema(StrictSchema):
 
 
 class OrderSchema(StrictSchema):
-    """An order, as in responses and in data/orders.json."""
+    """An order, as in responses and in orders.json."""
 
     order_id = _matching(_UUID, format="uuid")
     number = Integer(minimum=1, maximum=_MAX_NUMBER, required=True)

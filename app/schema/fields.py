@@ -44,12 +44,17 @@ class Text(fields.String):
     def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> str:
         if not isinstance(value, str):
             raise ValidationError("must be text")
+        if len(value) > self._max_length:  # first: normalize takes quadratic time
+            raise self._wrong_length()
         if not value.isprintable() and any(unicodedata.category(c) in _FORBIDDEN for c in value):
             raise ValidationError("must not have control characters or lone surrogates")
         text = unicodedata.normalize("NFC", value).strip()
-        if len(text) < self._min_length or max(len(text), len(value)) > self._max_length:
-            raise ValidationError(f"must have {self._min_length} to {self._max_length} characters")
+        if not self._min_length <= len(text) <= self._max_length:
+            raise self._wrong_length()
         return text
+
+    def _wrong_length(self) -> ValidationError:
+        return ValidationError(f"must have {self._min_length} to {self._max_length} characters")
 
 
 class EmailAddress(Text):

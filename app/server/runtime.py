@@ -13,6 +13,7 @@ from typing import cast
 from werkzeug.local import LocalProxy
 
 from app.config import Config
+from app.config.data_folder import DEFAULT_FOLDER, MODEL_FOLDER
 from app.events.dispatch.dispatcher import Dispatcher
 from app.orders.currency import pin_currency
 from app.server.migrations import MIGRATIONS, SCHEMA
@@ -21,6 +22,7 @@ from app.store.files.checkpointer import Checkpointer
 from app.store.files.follower import Follower
 from app.store.files.store import JsonFileStore
 from app.store.files.tools.migrate import migrate
+from app.store.files.tools.new_folder import begin_as_copy
 from app.store.observer import NULL_OBSERVER, Observer
 
 log = logging.getLogger(__name__)
@@ -60,12 +62,12 @@ class Runtime:
     def open(self) -> JsonFileStore:
         """Return the store of this process, opened and upgraded at the first call.
 
-        Raises what JsonFileStore, `migrate` and `pin_currency` raise.
+        Raises what JsonFileStore, `prepare` and `pin_currency` raise.
         """
         if self._store is None:
             with self._lock:
                 if self._store is None:
-                    self.migrate()
+                    self.prepare()
                     store = JsonFileStore(
                         self.config.data,
                         self.collections,
@@ -82,8 +84,13 @@ class Runtime:
                     self._store = store
         return self._store
 
-    def migrate(self) -> None:
-        """Migrate the documents of an older Daybook; raises what `migrate` raises."""
+    def prepare(self) -> None:
+        """Begin a new shop in the default data folder; migrate the documents of an older Daybook.
+
+        Raises what `begin_as_copy` and `migrate` raise.
+        """
+        if self.config.data.absolute() == DEFAULT_FOLDER:
+            begin_as_copy(DEFAULT_FOLDER, MODEL_FOLDER)
         if migrated := migrate(self.config.data, self.collections, MIGRATIONS):
             log.warning("%s", migrated)
 

@@ -177,7 +177,8 @@ class Store(Protocol):
     def refuse_unwritable(self) -> None:
         """Raise StorageFull, Unavailable or Damaged while nothing can be written.
 
-        Writes nothing, unless the last transaction failed: then it writes a probe file.
+        Does all that a transaction does before it writes, and answers within a second. Writes
+        nothing, unless the last transaction failed: then it writes a probe file.
         """
 
     def lead(self, timeout_s: float) -> bool:

@@ -1,7 +1,8 @@
 """Finds documents by what no index has, such as the words in a name.
 
-An index of words would be written with every document and kept in the memory of every process.
-Documents are read in batches instead, each in a read of its own, so that no read is long.
+The caller narrows a search by an index where it has one: of products by parts of their words
+(app/inventory/queries.py). Documents are read in batches, each in a read of its own, so that no
+read is long.
 """
 
 from collections.abc import Callable

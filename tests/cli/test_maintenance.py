@@ -1,7 +1,11 @@
 """`flask check`, `flask backup` and `flask restore`: find, repair, adopt, copy and restore."""
 
 import json
+import os
+import pwd
 import re
+import shlex
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -48,6 +52,27 @@ def miscount(runtime: Runtime) -> None:
 def contents(folder: Path) -> dict[str, bytes]:
     """Every file that holds documents or transactions."""
     return {path.name: path.read_bytes() for path in folder.rglob("*.*json")}
+
+
+@pytest.mark.usefixtures("shop")
+@pytest.mark.parametrize(
+    "words",
+    [["key", "create", "--role", "clerk", "--name", "till 1"], ["failures"], ["backup", "b"]],
+)
+def test_a_command_of_another_user_is_refused(
+    flask: Give, monkeypatch: pytest.MonkeyPatch, words: list[str], data: Path
+) -> None:
+    """It says as whom to run it, and leaves no file that the running shop could not read."""
+    before = contents(data)
+    owner = pwd.getpwuid(os.geteuid()).pw_name
+    monkeypatch.setattr(os, "geteuid", lambda: 54321)
+    monkeypatch.setattr(sys, "argv", ["/opt/daybook/.venv/bin/flask", *words])
+    result = flask(*words)
+    assert result.exit_code == 2
+    assert result.stderr.startswith(f"Error: The data folder data/ belongs to the user {owner}, ")
+    command = shlex.join(["/opt/daybook/.venv/bin/flask", *words])
+    assert result.stderr.splitlines()[-2] == f"    sudo -E -u {owner} {command}"
+    assert contents(data) == before
 
 
 @pytest.mark.usefixtures("shop")

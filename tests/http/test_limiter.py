@@ -106,6 +106,31 @@ def test_slow_uploads_take_no_slot(app: Any, slow: Slow, bodies: list[bytes]) ->
     assert bodies == [b"quick", b""]
 
 
+@pytest.mark.parametrize("path", ["/livez", "/readyz"])
+def test_probes_are_answered_while_every_slot_is_taken(path: str) -> None:
+    """A load balancer learns of a shop whose orders all wait for a lock."""
+    is_taken, goes_on = threading.Event(), threading.Event()
+
+    def waiting(environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
+        if environ["PATH_INFO"] == "/order":
+            is_taken.set()
+            assert goes_on.wait(PATIENCE_S)
+        start("200 OK", [])
+        return [b"done"]
+
+    client = Client(RequestLimiter(waiting, max_running=1))
+    order = threading.Thread(target=client.post, args=("/order",))
+    probe = threading.Thread(target=client.get, args=(path,))
+    order.start()
+    assert is_taken.wait(PATIENCE_S)
+    probe.start()
+    probe.join(PATIENCE_S)
+    is_answered = not probe.is_alive()
+    goes_on.set()
+    order.join(PATIENCE_S)
+    assert is_answered
+
+
 def test_uploads_of_one_address_are_limited(app: Any, slow: Slow) -> None:
     """Over its limit an address gets 429; other addresses, and its GET requests, are served."""
     limiter = RequestLimiter(app, max_running=1, max_uploads_per_address=2)

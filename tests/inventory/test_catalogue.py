@@ -298,12 +298,38 @@ class TestSearching:
     ) -> None:
         """A match beyond the bound is on the next page."""
         with runtime.store.transaction() as tx:
+            for n in range(matching.MAX_SCANNED):  # which have the parts of the word, apart
+                part = read_product(runtime) | {"sku": f"a{n:05d}", "name": "Smug uga"}
+                tx.put("products", part)
+            tx.put("products", read_product(runtime) | {"sku": "b", "name": "Muga"})
+        page = read(client, "/product?q=muga")
+        assert page["products"] == []
+        (muga,) = read(client, f"/product?q=muga&cursor={page['next']}")["products"]
+        assert muga["sku"] == "b"
+
+    def test_a_rare_word_is_found_at_once_in_a_large_catalogue(
+        self, client: FlaskClient, runtime: Runtime
+    ) -> None:
+        """An index leads to it; only products with its rarest part are read."""
+        with runtime.store.transaction() as tx:
             for n in range(matching.MAX_SCANNED):
                 tx.put("products", read_product(runtime) | {"sku": f"a{n:05d}"})
-        page = read(client, "/product?q=mug")
-        assert page["products"] == []
-        (mug,) = read(client, f"/product?q=mug&cursor={page['next']}")["products"]
+        page = read(client, "/product?q=thing+mug")
+        assert page == {"products": [], "next": None}
+        (mug,) = read(client, "/product?q=mug")["products"]
         assert mug["sku"] == "mug"
+
+    def test_accents_do_not_matter(self, client: FlaskClient) -> None:
+        """Also after a change of the name, and not for an archived product."""
+        product = {"sku": "cup", "name": "Caf\u00e9 au lait", "price": "3.00"}
+        client.post("/product", json=product)
+        assert [each["sku"] for each in read(client, "/product?q=cafe")["products"]] == ["cup"]
+        client.patch("/product/cup", json={"name": "Th\u00e9"})
+        assert read(client, "/product?q=cafe")["products"] == []
+        assert len(read(client, "/product?q=TH%C3%88")["products"]) == 1
+        client.delete("/product/cup")
+        assert read(client, "/product?q=the+cup")["products"] == []
+        assert len(read(client, "/product?q=the+cup&archived=true")["products"]) == 1
 
 
 def read_product(runtime: Runtime) -> Document:

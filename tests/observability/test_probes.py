@@ -15,7 +15,7 @@ from app.observability.readiness import run_checks
 from app.server.runtime import Runtime
 from tests.over_http import body, read, request_for
 from tests.processes.servers import wait_for
-from tests.store.faults import full_disk
+from tests.store.faults import full_disk, no_rights
 
 LIMIT_S = 30.0
 ALL = ["store", "leader", "delay"]
@@ -53,6 +53,18 @@ def test_a_full_disk_makes_the_shop_unready_until_there_is_room(client: FlaskCli
     assert failed(body(refused)) == ["store"]
     assert body(refused)["detail"].startswith("The disk is full")
     assert refused.headers["Retry-After"]
+    assert failed(read(client, "/readyz")) == []
+
+
+@pytest.mark.usefixtures("leading")
+def test_a_file_of_another_user_makes_the_shop_unready_at_once(
+    client: FlaskClient, runtime: Runtime
+) -> None:
+    """A command that root runs may have left it; no order has failed yet."""
+    with no_rights(runtime.config.data / "store.lock"):
+        refused = client.get("/readyz")
+    assert refused.status_code == 503
+    assert failed(body(refused)) == ["store"]
     assert failed(read(client, "/readyz")) == []
 
 

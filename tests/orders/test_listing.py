@@ -44,6 +44,8 @@ def shop(client: FlaskClient, catalogue: dict[str, str], settled: Callable[[], N
         ("customer=Ada", [1003, 1002]),
         ("customer=ZOE@EXAMPLE.ORG", [1001]),
         ("customer=zoe%CC%88+a%CC%8Angstro%CC%88m", [1001]),
+        ("customer=zoe+angstrom", [1001]),
+        ("customer=%C3%81da", [1003, 1002]),
         ("customer=Lovelace", []),
         ("product=tea", [1002, 1001]),
         ("product=TEA", []),

@@ -4,7 +4,10 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
+from app.inventory.documents import PRODUCTS
 from app.inventory.service import add_product
+from app.server.runtime import Runtime
+from app.store.matching import MAX_SCANNED
 from tests.over_http import read
 from tests.web.page import Page, quantity
 
@@ -188,3 +191,18 @@ class TestManyProducts:
         found = send(client, page, find="0234 pen")
         assert [n for n in found.fields if n.startswith("quantity.")] == [quantity("0234")]
         assert "No other product" in send(client, page, find="purple").text
+
+    def test_a_search_reads_a_bounded_number_of_products(
+        self, client: FlaskClient, runtime: Runtime
+    ) -> None:
+        """Anybody may search; the page says so when there is more to search, and goes on."""
+        with runtime.store.transaction() as tx:
+            pen = tx.get(PRODUCTS.name, "0000")
+            assert pen
+            for number in range(MAX_SCANNED):
+                tx.put(PRODUCTS.name, pen | {"sku": f"a{number:05}", "name": "Smug uga"})
+            tx.put(PRODUCTS.name, pen | {"sku": "b", "name": "Mugá"})
+        page = send(client, form(client), find="muga")
+        assert "Nothing has been found yet" in page.text
+        page = send(client, page, after=page.fields["after"]["value"])
+        assert [name for name in page.fields if name.startswith("quantity.")] == [quantity("b")]

@@ -51,6 +51,8 @@ def test_orders_are_listed_newest_first(client: FlaskClient) -> None:
         ("find=ada", [1003, 1001]),
         ("find=Zo%C3%AB", [1004]),
         ("find=Zoe%CC%88", [1004]),
+        ("find=zoe", [1004]),
+        ("find=lovel%C3%A0ce", [1001]),
         ("find=nobody", []),
         ("status=cancelled", [1003]),
         ("status=cancelled&find=grace", []),

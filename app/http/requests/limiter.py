@@ -29,6 +29,9 @@ MAX_CONNECTIONS = 512
 MAX_UPLOADS_PER_ADDRESS = MAX_CONNECTIONS // 4
 """Bodies from one address that one worker reads at the same time."""
 
+PROBES = frozenset({"/livez", "/readyz"})
+"""Paths that wait for no place; otherwise they could not say that every request waits."""
+
 _MAX_DISCARDED_BYTES = 1 << 24
 _CHUNK_BYTES = 1 << 16
 _LENGTH_REQUIRED = (
@@ -70,6 +73,8 @@ class RequestLimiter:
             if refusal := _check_length(environ, received):
                 return refusal(environ, start)
             environ["wsgi.input"] = BytesIO(body)
+        if environ["PATH_INFO"] in PROBES:
+            return self._app(environ, start)
         with self._running:
             return self._app(environ, start)
 

@@ -1,12 +1,12 @@
 """The store that keeps JSON files: a write-ahead log, memtables and readable checkpoint files.
 
-    transaction ──▶ data/journal/00000007.ndjson    the log: one line, one fsync (wal/)
+    transaction ──▶ journal/00000007.ndjson         the log: one line, one fsync (wal/)
                         │ applied
                         ▼
                     memtables and indexes           what a view reads (memory/)
                         │ snapshot, by the checkpointer
                         ▼
-                    data/orders.json, …             checkpoint files (snapshot/), renamed into
+                    orders.json, …                  checkpoint files (snapshot/), renamed into
                                                     place; then the log segments they cover go
 
 A document is looked up in the memtables first, newest to oldest, then in its checkpoint file. A

@@ -20,7 +20,12 @@ from time import monotonic
 
 from app.kernel.errors import DaybookError, Unavailable
 from app.store import ChangeFeed, Collection, Transaction, View
-from app.store.files.disk.filesystem import refuse_full, translating_os_errors, write_probe
+from app.store.files.disk.filesystem import (
+    refuse_full,
+    refuse_read_only,
+    translating_os_errors,
+    write_probe,
+)
 from app.store.files.disk.locks import LeaderLock, ProcessLock
 from app.store.files.folder.open import initialise, prepare_folder
 from app.store.files.group_commit import BATCH_MAX_OPEN_S, Batch, CommitLock
@@ -29,6 +34,9 @@ from app.store.files.memory.transaction import COUNTERS, JsonTransaction, JsonVi
 from app.store.files.replica import Replica, open_replica
 from app.store.files.wal.log import LogTruncated
 from app.store.observer import NULL_OBSERVER, Observer
+
+CHECK_TIMEOUT_S = 0.3
+"""How long `refuse_unwritable` waits for each lock: a load balancer wants an answer in a second."""
 
 
 class JsonFileStore:
@@ -61,7 +69,7 @@ class JsonFileStore:
         self._leader_lock = LeaderLock(folder / "leader.lock")
         self._feeds = ChangeFeeds()
         prepare_folder(folder)
-        self._acquire_process_lock()
+        self._acquire_process_lock(lock_timeout_s)
         try:
             initialise(folder, self.declared, schema)
         finally:
@@ -127,10 +135,12 @@ class JsonFileStore:
     def refuse_unwritable(self) -> None:
         """See Store.refuse_unwritable."""
         refuse_full(self.folder)
+        refuse_read_only(self.folder)
         if self._has_failed:
             write_probe(self.folder)
-            with self.exclusive_write():
-                pass  # entering it recovers the tail of the log
+        with self.exclusive_write(min(self._timeout_s, CHECK_TIMEOUT_S)):
+            pass  # entering it does all that a transaction does before it writes
+        if self._has_failed:
             self.make_durable()
             self._has_failed = False
 
@@ -157,19 +167,21 @@ class JsonFileStore:
                 self.reload()
 
     @contextmanager
-    def exclusive_write(self) -> Iterator[None]:
+    def exclusive_write(self, timeout_s: float | None = None) -> Iterator[None]:
         """Hold the locks to append, with the log read to its end and its tail recovered.
 
-        Raises Damaged, StorageFull or Unavailable.
+        Waits up to `timeout_s` for each lock, by default as long as a transaction does. Raises
+        Damaged, StorageFull or Unavailable.
         """
-        self._acquire_commit_lock()
+        timeout_s = self._timeout_s if timeout_s is None else timeout_s
+        self._acquire_commit_lock(timeout_s)
         with ExitStack() as held:
             held.callback(self._commit_lock.release)
             if batch := self._batch:
                 self._write(batch)
                 batch.finish()
             held.callback(self._process_lock.release)
-            self._lock_and_recover()
+            self._lock_and_recover(timeout_s)
             yield
 
     def reload(self) -> None:
@@ -199,10 +211,10 @@ class JsonFileStore:
 
     def _join_batch(self) -> Batch:
         """Acquire the commit lock and return the open batch; open one if there is none."""
-        self._acquire_commit_lock()
+        self._acquire_commit_lock(self._timeout_s)
         try:
             if self._batch is None:
-                self._lock_and_recover()
+                self._lock_and_recover(self._timeout_s)
                 self._batch = Batch(JsonTransaction(self.replica.tables), self.replica.wal)
             return self._batch
         except BaseException:
@@ -210,9 +222,9 @@ class JsonFileStore:
             self._commit_lock.release()
             raise
 
-    def _lock_and_recover(self) -> None:
+    def _lock_and_recover(self, timeout_s: float) -> None:
         """Acquire the process lock and recover the tail; the caller releases it, also on errors."""
-        self._acquire_process_lock()
+        self._acquire_process_lock(timeout_s)
         self._recover_tail()
 
     def _leave_batch(self, batch: Batch) -> None:
@@ -256,13 +268,13 @@ class JsonFileStore:
                     self._has_failed = True
                     raise
 
-    def _acquire_commit_lock(self) -> None:
-        if not self._commit_lock.acquire(self._timeout_s):
+    def _acquire_commit_lock(self, timeout_s: float) -> None:
+        if not self._commit_lock.acquire(timeout_s):
             raise Unavailable("The service is busy; nothing was changed. Try again.")
 
-    def _acquire_process_lock(self) -> None:
+    def _acquire_process_lock(self, timeout_s: float) -> None:
         with translating_os_errors("taking the store's lock"):
-            if not self._process_lock.acquire(self._timeout_s):
+            if not self._process_lock.acquire(timeout_s):
                 raise Unavailable(
                     "Another process holds the store's lock; nothing was changed. Try again."
                 )

@@ -4,16 +4,16 @@ A number, a whole name and a whole e-mail address are found among all orders, by
 are searched in the newest orders only, so that a search reads at most MAX_SCANNED orders.
 """
 
+import unicodedata
 from collections.abc import Mapping
 from datetime import tzinfo
 from typing import NamedTuple
-from unicodedata import normalize
 from urllib.parse import urlencode
 
 from marshmallow import ValidationError
 
 from app.kernel import order_states as states
-from app.kernel.text_search import has_words, words_of
+from app.kernel.text_search import MAX_QUERY_CHARACTERS, fold, has_words, words_of
 from app.orders.documents import ORDERS
 from app.schema.fields import Timestamp
 from app.store import Document, IndexValue, Page, Store, View
@@ -36,9 +36,9 @@ class OrderSearch(NamedTuple):
     @classmethod
     def parse(cls, arguments: Mapping[str, str]) -> "OrderSearch":
         """Return the search in the query of an address; an unknown status counts as none."""
-        status = arguments.get("status", "")
+        find, status = arguments.get("find", ""), arguments.get("status", "")
         return cls(
-            find=normalize("NFC", arguments.get("find", "")).strip()[:254],
+            find=unicodedata.normalize("NFC", find[:MAX_QUERY_CHARACTERS]).strip(),
             status=status if status in states.STATUSES else "",
             from_=arguments.get("from", "")[:30],
             to=arguments.get("to", "")[:30],
@@ -108,4 +108,4 @@ def _indexed_filters(text: str) -> list[dict[str, IndexValue]]:
     digits = text.removeprefix("#")
     is_number = digits.isascii() and digits.isdigit() and len(digits) <= 12
     by_number: list[dict[str, IndexValue]] = [{"number": int(digits)}] if is_number else []
-    return [*by_number, {"customer": text.casefold()}]
+    return [*by_number, {"customer": fold(text)}]

@@ -1,9 +1,9 @@
 """The products on the order form: those chosen already, then a page of the others."""
 
-from math import inf
 from typing import NamedTuple
 
 from app.inventory.documents import PRODUCTS
+from app.inventory.queries import text_filter
 from app.kernel.text_search import has_words, words_of
 from app.store import Document, Page, Store, View
 from app.store.matching import find_matching
@@ -23,15 +23,16 @@ class ProductPage(NamedTuple):
 def product_page(store: Store, chosen: list[str], find: str, cursor: str) -> ProductPage:
     """Return the products with the skus `chosen`, and a page of those that have the words `find`.
 
-    A cursor of other words counts as none. A search may read the whole catalogue, a page at a time;
-    a page without search reads one page.
+    A cursor of other words counts as none. A search reads products with the rarest part of the
+    words only, and at most so many that `others` may be short and still have a `next`.
     """
     words, list_name = words_of(find), f"products {find}"
     with store.read() as view:
         products = [view.get(PRODUCTS.name, sku) for sku in chosen]
 
     def read(view: View, after: str | None, limit: int) -> Page:
-        return view.find(PRODUCTS.name, {"archived": 0}, after=after, limit=limit)
+        where = text_filter(view, words) or {"archived": 0}
+        return view.find(PRODUCTS.name, where, after=after, limit=limit)
 
     def is_other(product: Document) -> bool:
         texts = (product["name"], product["sku"], product["category"])
@@ -39,7 +40,7 @@ def product_page(store: Store, chosen: list[str], find: str, cursor: str) -> Pro
 
     after = read_cursor(cursor, list_name)
     others = find_matching(
-        store, read, is_other, after=after, limit=PAGE_SIZE, batch_size=PAGE_SIZE, max_scanned=inf
+        store, read, is_other, after=after, limit=PAGE_SIZE, batch_size=PAGE_SIZE
     )
     known = [product for product in products if product]
     return ProductPage(known, others.documents, write_cursor(others.next, list_name))

@@ -11,7 +11,7 @@ from app.http.responses.json_response import json_bytes
 from app.http.security.identity import current
 from app.inventory import schemas, service
 from app.inventory.documents import LEDGER, PRODUCTS
-from app.inventory.queries import find_product
+from app.inventory.queries import find_product, text_filter
 from app.kernel.errors import Conflict, Invalid, Malformed
 from app.kernel.text_search import has_words, words_of
 from app.schema.validation import load
@@ -151,7 +151,8 @@ def _find_products(store: Store, find: str, status: str, after: str | None) -> P
     words = words_of(find)
 
     def find_page(view: View, after: str | None, limit: int) -> Page:
-        return view.find(PRODUCTS.name, _where(status), after=after, limit=limit)
+        indexed = {} if status == "archived" else text_filter(view, words)
+        return view.find(PRODUCTS.name, _where(status) | indexed, after=after, limit=limit)
 
     def is_match(product: Document) -> bool:
         return has_words(words, product["name"], product["sku"])

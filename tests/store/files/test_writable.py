@@ -5,9 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from app.kernel.errors import StorageFull, Unavailable
+from app.kernel.errors import Damaged, StorageFull, Unavailable
+from app.store.files.disk.locks import ProcessLock
 from tests.store.conftest import OpenStore
-from tests.store.faults import UnreliableDisk, full_disk
+from tests.store.faults import UnreliableDisk, full_disk, no_rights
+from tests.store.journal_lines import checkpoint, segments
 from tests.store.shop import order, put_orders
 
 
@@ -78,3 +80,46 @@ def test_successful_transaction_makes_the_probe_unnecessary(
     before = written(folder)
     store.refuse_unwritable()
     assert written(folder) == before
+
+
+@pytest.mark.parametrize("name", ["newest segment", "orders.json", "store.lock", "journal", "."])
+def test_missing_right_is_noticed_before_a_write_fails(
+    folder: Path, open_store: OpenStore, name: str
+) -> None:
+    """Another process may have written a file that this one cannot read."""
+    store, other = open_store(), open_store()
+    put_orders(other, order("a"))
+    checkpoint(other)
+    path = segments(folder)[-1] if name == "newest segment" else folder / name
+    with no_rights(path), pytest.raises(Unavailable, match="Permission denied"):
+        store.refuse_unwritable()
+    store.refuse_unwritable()
+
+
+def test_read_only_folder_is_noticed_before_a_write_fails(
+    folder: Path, open_store: OpenStore
+) -> None:
+    """The kernel makes a disk read-only when its file system fails; what is open stays readable."""
+    store = open_store()
+    put_orders(store, order("a"))
+    with no_rights(folder, 0o500), pytest.raises(Unavailable, match="Permission denied for data/"):
+        store.refuse_unwritable()
+
+
+def test_lock_that_is_never_released_is_noticed(folder: Path, open_store: OpenStore) -> None:
+    """The check waits for a part of the time that an order would wait."""
+    store, stopped = open_store(lock_timeout_s=3600.0), ProcessLock(folder / "store.lock")
+    assert stopped.acquire()
+    with pytest.raises(Unavailable, match="Another process holds"):
+        store.refuse_unwritable()
+    stopped.release()
+    store.refuse_unwritable()
+
+
+def test_journal_that_was_removed_is_noticed(folder: Path, open_store: OpenStore) -> None:
+    """A person may remove a segment while the shop runs."""
+    store = open_store()
+    put_orders(store, order("a"))
+    segments(folder)[-1].unlink()
+    with pytest.raises(Damaged):
+        store.refuse_unwritable()

@@ -1,1 +1,1 @@
-"""The operating system's side: errors of the file system, locks between processes, leadership."""
+"""The operating system's side: file system errors, locks, leadership, owners of data folders."""

@@ -63,6 +63,12 @@ def refuse_full(folder: Path) -> None:
         raise StorageFull("The disk is full; make room, and the service goes on by itself.")
 
 
+def refuse_read_only(folder: Path) -> None:
+    """Raise Unavailable where `folder` may not be written, or its disk became read-only."""
+    if not os.access(folder, os.W_OK, effective_ids=True):
+        raise forbidden(f"{folder.name}/", "checking whether the disk can be written")
+
+
 def write_probe(folder: Path) -> None:
     """Write, sync and remove a small file in `folder`. Raises StorageFull or Unavailable."""
     probe = folder / f".probe-{os.getpid()}"

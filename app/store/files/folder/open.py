@@ -21,6 +21,7 @@ from app.store.files.disk.filesystem import (
     forbidden,
     translating_os_errors,
 )
+from app.store.files.disk.owner import refuse_other_user
 from app.store.files.folder.external_files import read_all, refuse_contradictions
 from app.store.files.folder.issued_numbers import IssuedNumbers
 from app.store.files.memory.transaction import COUNTERS
@@ -46,7 +47,7 @@ class OpenedFolder(NamedTuple):
 
 
 def prepare_folder(folder: Path, refused: Container[str] = NETWORK_FILE_SYSTEMS) -> None:
-    """Create the data folder if needed. Raises Unavailable when it cannot be used.
+    """Create the data folder if needed. Raises Unavailable when this user cannot use it.
 
     `refused` are the types of file system, by their kernel names, on which locks do not hold.
     """
@@ -54,6 +55,7 @@ def prepare_folder(folder: Path, refused: Container[str] = NETWORK_FILE_SYSTEMS)
     with translating_os_errors(doing):
         if folder.exists() and not folder.is_dir():
             raise Unavailable(f"{folder.name} is not a folder; set DAYBOOK_DATA to one.")
+        refuse_other_user(folder)
         for each in (folder, folder / "journal"):
             make_folder(each)
             if not os.access(each, os.R_OK | os.W_OK | os.X_OK, effective_ids=True):

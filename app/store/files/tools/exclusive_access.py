@@ -7,6 +7,7 @@ from pathlib import Path
 from app.kernel.errors import Conflict
 from app.store.files.disk.filesystem import translating_os_errors
 from app.store.files.disk.locks import ProcessLock
+from app.store.files.disk.owner import refuse_other_user
 
 LOCKS = ("leader.lock", "checkpoint.lock", "store.lock")
 
@@ -17,9 +18,11 @@ _LOCK_TIMEOUT_S = 1.0
 def exclusive_access(folder: Path, act: str, doing: str) -> Iterator[None]:
     """Hold every lock of the folder, to `act`, and translate OS errors; `doing` is for these.
 
-    Raises Conflict while another process holds a lock, StorageFull or Unavailable for an OSError.
+    Raises Conflict while another process holds a lock, OtherUser where another user keeps the shop,
+    StorageFull or Unavailable for an OSError.
     """
     with translating_os_errors(doing), ExitStack() as stack:
+        refuse_other_user(folder)
         for name in LOCKS:
             lock = ProcessLock(folder / name)
             if not lock.acquire(_LOCK_TIMEOUT_S):

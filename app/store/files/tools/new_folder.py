@@ -7,6 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from app.kernel.disk import copy_file, sync_folder
+from app.store.files.disk.filesystem import translating_os_errors
 
 
 @contextmanager
@@ -23,6 +24,22 @@ def new_folder(path: Path) -> Iterator[Path]:
         sync_tree(Path(name))
         Path(name).rename(path)
     sync_folder(path.parent)
+
+
+def begin_as_copy(folder: Path, model: Path) -> None:
+    """Make `folder` a copy of the folder `model`, durably; does nothing where either is missing.
+
+    Raises StorageFull or Unavailable.
+    """
+    if folder.exists() or not model.is_dir():
+        return
+    with translating_os_errors(f"beginning the data folder {folder.name}/"):
+        try:
+            with new_folder(folder.resolve()) as copy:
+                copy_folder(model, copy)
+        except OSError:
+            if not folder.exists():  # else another process has begun it
+                raise
 
 
 def sync_tree(folder: Path) -> None:

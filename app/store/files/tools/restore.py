@@ -12,6 +12,7 @@ from app.kernel.disk import make_folder
 from app.kernel.errors import Conflict, Damaged, Invalid, Problem
 from app.store import Collection
 from app.store.files.disk.filesystem import translating_os_errors
+from app.store.files.disk.owner import refuse_root_for_others
 from app.store.files.folder.open import is_data_folder, read_headers
 from app.store.files.memory.transaction import COUNTERS
 from app.store.files.snapshot.checkpoint_file import path_of
@@ -35,13 +36,14 @@ def restore(backup: Path, folder: Path, collections: Iterable[Collection]) -> Re
     """Make `folder` a copy of `backup`, durably, after verifying every checksum in it.
 
     Raises Conflict when `folder` is served or holds anything, Invalid when `backup` is no backup,
-    Damaged when it is not as it was written, StorageFull or Unavailable when the disk does not
-    allow it; `folder` is then as it was.
+    Damaged when it is not as it was written, OtherUser for root in another user's folder,
+    StorageFull or Unavailable when the disk does not allow it; `folder` is then as it was.
     """
     names = {path_of(folder, each.name).name for each in (*collections, COUNTERS)}
     _refuse_other_folders(backup, (*collections, COUNTERS))
     with translating_os_errors(f"restoring {backup.name}"):
         _refuse_filled(folder, names)
+        refuse_root_for_others(folder)
         place = folder.resolve()
         make_folder(place.parent)
         with new_folder(place) as copy:

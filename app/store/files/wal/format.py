@@ -1,6 +1,6 @@
 """The format of the write-ahead log. A transaction counts once its line is in the log and synced.
 
-The log is a sequence of segments, data/journal/00000001.ndjson and on. Each is UTF-8, one JSON
+The log is a sequence of segments, journal/00000001.ndjson and on. Each is UTF-8, one JSON
 object a line, and each line begins with the CRC-32C (RFC 3720) of what follows the first comma:
 
     {"crc":"5c3a9f01","segment":7,"format":1,"schema":1,"after":4711,"files":{"orders":{…},…}}
