@@ -14,7 +14,7 @@ from app.http.requests import idempotency
 from app.http.requests.body import PATCH_TYPES, json_object, json_object_if_any
 from app.http.requests.conditions import expected_versions
 from app.http.requests.long_poll import LongPollSlots, requested_wait_s
-from app.http.requests.paging import load_query, page_request, page_response
+from app.http.requests.paging import load_query, page_request, page_response, total_of
 from app.http.responses import csv_response
 from app.http.responses.json_response import etag_response, json_response
 from app.http.security.identity import current
@@ -88,15 +88,12 @@ def blueprint(
         limit, cursor = page_request(wanted)
         words = words_of(wanted.get("q", ""))
 
+        where, is_descending = _filters(wanted), wanted["sort"] == "-date"
+        days = {"low": wanted.get("from", ""), "high": wanted.get("to")}
+
         def find(view: View, after: str | None, limit: int) -> Page:
             return view.find(
-                ORDERS.name,
-                _filters(wanted),
-                low=wanted.get("from", ""),
-                high=wanted.get("to"),
-                after=after,
-                limit=limit,
-                descending=wanted["sort"] == "-date",
+                ORDERS.name, where, **days, after=after, limit=limit, descending=is_descending
             )
 
         def is_wanted(order: Document) -> bool:
@@ -108,11 +105,13 @@ def blueprint(
             response = csv_response.csv_response("orders.csv", csv_export.HEADINGS, rows)
         else:
             if words:
+                total = total_of(wanted, None)
                 page = find_matching(store, find, is_wanted, after=cursor, limit=limit)
             else:
                 with store.read() as view:
                     page = find(view, cursor, limit)
-            response = page_response("orders", page, page.documents)
+                    total = total_of(wanted, lambda: view.count(ORDERS.name, where, **days))
+            response = page_response("orders", page, page.documents, total)
         response.vary.add("Accept")
         return response
 

@@ -12,7 +12,7 @@ from app.kernel.errors import Invalid, Problem
 from app.kernel.money import Currency
 from app.kernel.payment_methods import APPROVE, METHODS
 from app.schema.fields import Choice, Choices, EmailAddress, Integer, Money, Text, Timestamp
-from app.schema.paging import list_schema
+from app.schema.paging import PageSchema, list_schema
 from app.schema.validation import StrictSchema, load
 from app.store import Document
 
@@ -119,11 +119,10 @@ class OrderSchema(StrictSchema):
     history = fields.List(fields.Nested(HistorySchema), required=True)
 
 
-class OrderPageSchema(StrictSchema):
+class OrderPageSchema(PageSchema):
     """A page of orders, and the cursor of the next one."""
 
     orders = fields.List(fields.Nested(OrderSchema), required=True)
-    next = fields.String(required=True, allow_none=True)
 
 
 class DeletedSchema(StrictSchema):
