@@ -133,7 +133,7 @@ def _emit_payment_event(
 ) -> None:
     """Emit the outcome of a payment; `again` when no money moved this time."""
     data = {
-        "order": snapshot(order),
+        "order": snapshot(order, payment_status=invoice["payment_status"]),
         "payment": payment,
         "paid": invoice["paid"],
         "invoice_number": invoice["invoice_number"],

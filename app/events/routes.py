@@ -74,7 +74,8 @@ def blueprint(
                 name: wanted[name] for name in ("handler", "type", "order") if name in wanted
             }
             page = view.find(failures.FAILURES.name, where, after=after, limit=limit)
-        return paging.page_response("failures", page, page.documents)
+            total = paging.total_of(wanted, lambda: view.count(failures.FAILURES.name, where))
+        return paging.page_response("failures", page, page.documents, total)
 
     @routes.post("/failure/replay")
     @Operation(

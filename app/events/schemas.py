@@ -10,7 +10,7 @@ from app.events.outbox import DEAD, DISCARDED, DONE, PENDING, WAITING
 from app.events.replay import RUN, SKIP, WAIT
 from app.events.types import EVENT_TYPES
 from app.schema.fields import Choice, Flag, Integer, Text, Timestamp
-from app.schema.paging import Limit
+from app.schema.paging import Limit, PageSchema
 from app.schema.validation import StrictSchema
 
 
@@ -163,11 +163,10 @@ class FailureSchema(StrictSchema):
     event = fields.Nested(CloudEventSchema, required=True)
 
 
-class FailurePageSchema(StrictSchema):
+class FailurePageSchema(PageSchema):
     """A page of failures, and the cursor of the next page."""
 
     failures = fields.List(fields.Nested(FailureSchema), required=True)
-    next = fields.String(required=True, allow_none=True)
 
 
 class StepSchema(StrictSchema):

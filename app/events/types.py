@@ -1,7 +1,10 @@
 """Every event type: when it is emitted, what its data means, and which handlers it must reach.
 
-This is the contract between the services. The application refuses to start when a handler that is
-listed here is not connected; the outbox record of an event lists exactly these handlers.
+This is the contract between the services. `data.order` is the order as it is after what the event
+tells: after order.delivered its status is delivered. Its `version` and `order_update` are those of
+the stored order when the event was emitted; orders brings that one up to date when it handles the
+event. The application refuses to start when a handler that is listed here is not connected; the
+outbox record of an event lists exactly these handlers.
 """
 
 from dataclasses import dataclass
@@ -56,7 +59,8 @@ class OrderDeleted(Event, type="order.deleted", source="/orders"):
 class InventoryReserved(Event, type="inventory.reserved", source="/inventory"):
     """Every line of the order is reserved.
 
-    `data.order`: the order for which stock was reserved; `data.number`, `data.version`: its own.
+    `data.order`: the order for which stock was reserved, confirmed; `data.was`: its status before;
+    `data.number`, `data.version`: its own.
     """
 
     handled_by = ("orders", "shipping", "notification")
@@ -66,7 +70,8 @@ class InventoryBackordered(Event, type="inventory.backordered", source="/invento
     """Stock is short for some line, so nothing is reserved.
 
     `data.short`: [{product, wanted, available, backorder}]; the rest as in inventory.reserved. The
-    order waits when every short product may be back-ordered, else it fails.
+    order waits when every short product may be back-ordered; else it keeps its status here, and
+    order.cancelled follows.
     """
 
     handled_by = ("orders", "shipping", "notification")
@@ -116,11 +121,11 @@ class ProductLowStockDigest(
 class PaymentCaptured(Event, type="payment.captured", source="/billing"):
     """The gateway captured a payment for the order.
 
-    `data.order`: the order as billing read it; `data.payment`: {payment_id, kind, amount, at, …},
-    the amount of this payment; `data.paid`: the sum paid so far, less refunds; `data.payments`: all
-    payments so far, this one included; `data.invoice_number`. Emitted once more, with the last
-    payment, when a change brings an order's total back to the sum paid: `data.again` is then true,
-    and no money has moved.
+    `data.order`: the order with its new payment_status; `data.payment`: {payment_id, kind, amount,
+    at, …}, the amount of this payment; `data.paid`: the sum paid so far, less refunds;
+    `data.payments`: all payments so far, this one included; `data.invoice_number`. Emitted once
+    more, with the last payment, when a change brings an order's total back to the sum paid:
+    `data.again` is then true, and no money has moved.
     """
 
     handled_by = ("orders", "shipping", "notification")
@@ -144,7 +149,7 @@ class PaymentRefunded(Event, type="payment.refunded", source="/billing"):
 class OrderFulfilled(Event, type="order.fulfilled", source="/shipping"):
     """The order was handed to the carrier.
 
-    `data.order`: the order at that time; `data.shipment`: {shipment_id, carrier,
+    `data.order`: the order, shipped; `data.shipment`: {shipment_id, carrier,
     tracking_number, lines}.
     """
 
@@ -161,9 +166,13 @@ EVENT_TYPES = tuple(Event.__subclasses__())
 """Every event type, in the order of this page."""
 
 
-def snapshot(order: Document) -> Document:
-    """The order as event data carries it: everything but the history."""
-    return {name: value for name, value in order.items() if name != "history"}
+def snapshot(order: Document, **changes: object) -> Document:
+    """The order as event data carries it: everything but the history, with the event's `changes`.
+
+    An event of another service than orders tells what the order will be once orders has handled it;
+    until then the stored order lags behind.
+    """
+    return {name: value for name, value in order.items() if name != "history"} | changes
 
 
 TYPES_WITHOUT_TIMELINE = frozenset(each.type for each in EVENT_TYPES if not each.has_timeline)

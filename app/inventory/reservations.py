@@ -16,7 +16,7 @@ from app.inventory.queries import is_available, reserved_quantities, stocked_qua
 from app.inventory.stock import record_stock_change, require_product, save_product
 from app.kernel import clock
 from app.kernel.errors import Conflict
-from app.kernel.order_states import OPEN, VOIDED
+from app.kernel.order_states import BACKORDERED, CONFIRMED, OPEN, VOIDED
 from app.kernel.quantities import lines_of, quantities
 from app.orders import queries as orders
 from app.shipping.queries import has_left
@@ -103,10 +103,13 @@ def _reserve(tx: Transaction, order: Document) -> None:
     lines = Counter[str]() if short else wanted
     freed = _set_reserved(tx, held, lines)
     tx.put(RESERVATIONS.name, _reservation(order, lines, short))
-    data = {"order": snapshot(order), "number": order["number"], "version": order["version"]}
+    data = {name: order[name] for name in ("number", "version")} | {"was": order["status"]}
     if short:
-        emit(tx, InventoryBackordered(order_id, data | {"short": short}))
+        status = BACKORDERED if all(each["backorder"] for each in short) else order["status"]
+        data |= {"order": snapshot(order, status=status), "short": short}
+        emit(tx, InventoryBackordered(order_id, data))
     else:
+        data["order"] = snapshot(order, status=CONFIRMED)
         emit(tx, InventoryReserved(order_id, data))
     _allocate_all(tx, freed)
 

@@ -10,7 +10,7 @@ from app.http.operation import IDEMPOTENCY_KEY, IF_NONE_MATCH, KEYED_CHANGE, Cha
 from app.http.requests import idempotency
 from app.http.requests.body import PATCH_TYPES, json_object
 from app.http.requests.conditions import expected_versions
-from app.http.requests.paging import load_query, page_request, page_response
+from app.http.requests.paging import load_query, page_request, page_response, total_of
 from app.http.responses.json_response import etag_response
 from app.http.security.identity import current
 from app.inventory import schemas, service
@@ -63,8 +63,8 @@ def blueprint(store: Store, currency: Currency) -> Blueprint:
         """A page of products by sku. With `q` a page may be short and still have a `next`."""
         wanted = load_query(schemas.LIST_QUERY)
         limit, after = page_request(wanted)
-        page = _page(store, wanted, after, limit)
-        return page_response("products", page, page.documents)
+        page, total = _page(store, wanted, after, limit)
+        return page_response("products", page, page.documents, total)
 
     @routes.get("/product/<sku:sku>")
     @Operation(product, headers=(IF_NONE_MATCH,), etag=True)
@@ -111,17 +111,19 @@ def blueprint(store: Store, currency: Currency) -> Blueprint:
     @Operation(schemas.StockPageSchema, query=schemas.LEDGER_QUERY)
     def list_stock(sku: str) -> Response:
         """The stock ledger of a product, newest line first."""
-        limit, after = page_request(load_query(schemas.LEDGER_QUERY))
+        wanted = load_query(schemas.LEDGER_QUERY)
+        limit, after = page_request(wanted)
         with store.read() as view:
             where = {"sku": find_product(view, sku)["sku"]}
             page = view.find(LEDGER.name, where, after=after, limit=limit, descending=True)
-        return page_response("stock", page, page.documents)
+            total = total_of(wanted, lambda: view.count(LEDGER.name, where))
+        return page_response("stock", page, page.documents, total)
 
     return routes
 
 
-def _page(store: Store, wanted: Document, after: str | None, limit: int) -> Page:
-    """The page of products that the query parameters `wanted` select."""
+def _page(store: Store, wanted: Document, after: str | None, limit: int) -> tuple[Page, int | None]:
+    """The page of products that the query parameters `wanted` select, and their total."""
     filters: dict[str, IndexValue] = {
         name: wanted[name] for name in ("category", "stock_status") if name in wanted
     }
@@ -137,9 +139,10 @@ def _page(store: Store, wanted: Document, after: str | None, limit: int) -> Page
         return has_words(words, each["name"], each["sku"]) and filters.items() <= each.items()
 
     if words or (is_archived and filters):
-        return find_matching(store, find, is_wanted, after=after, limit=limit)
+        total = total_of(wanted, None)
+        return find_matching(store, find, is_wanted, after=after, limit=limit), total
     with store.read() as view:
-        return find(view, after, limit)
+        return find(view, after, limit), total_of(wanted, lambda: view.count(PRODUCTS.name, where))
 
 
 def _adjustment(body: Document, change: Schema, count: Schema) -> Document:

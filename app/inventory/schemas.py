@@ -8,7 +8,7 @@ from marshmallow import Schema, ValidationError, fields, validate
 from app.kernel.errors import Invalid, Problem
 from app.kernel.money import Currency
 from app.schema.fields import Choice, Flag, Integer, Money, Text
-from app.schema.paging import list_schema
+from app.schema.paging import PageSchema, list_schema
 from app.schema.validation import StrictSchema, load
 from app.store import Document
 
@@ -104,11 +104,10 @@ class ProductSchema(StrictSchema):
     version = Integer(minimum=1, maximum=10**12, required=True)
 
 
-class ProductPageSchema(StrictSchema):
+class ProductPageSchema(PageSchema):
     """A page of products, and the cursor of the next one."""
 
     products = fields.List(fields.Nested(ProductSchema), required=True)
-    next = fields.String(required=True, allow_none=True)
 
 
 class StockLineSchema(StrictSchema):
@@ -126,11 +125,10 @@ class StockLineSchema(StrictSchema):
     after = Integer(minimum=0, maximum=MAX_QUANTITY, required=True)
 
 
-class StockPageSchema(StrictSchema):
+class StockPageSchema(PageSchema):
     """A page of a product's stock ledger, newest line first, and the cursor of the next one."""
 
     stock = fields.List(fields.Nested(StockLineSchema), required=True)
-    next = fields.String(required=True, allow_none=True)
 
 
 _STORED, _STORED_LINE = ProductSchema(), StockLineSchema()

@@ -34,10 +34,12 @@ def template_for(event: Envelope) -> str:
     """Return the mail template for an event. Raises Skipped when no mail is to be sent about it."""
     template = TEMPLATES[event.type]
     order: Document = event.data.get("order", {})
-    if template == "confirmed" and order["status"] != "placed":
-        if order["status"] == "confirmed":
+    if template == "confirmed":
+        # an event of an older version has the order as it was before
+        was = event.data.get("was", order["status"])
+        if was == "confirmed":
             raise Skipped("no mail: the order had been confirmed before")
-        template = "available"
+        template = "available" if was == "backordered" else template
     if template == "backordered" and not all(line["backorder"] for line in event.data["short"]):
         raise Skipped("no mail: the order cannot wait; the mail about its end says why")
     if template == "cancelled" and order["status"] == order["payment_status"] == "failed":

@@ -194,6 +194,10 @@ class _Converter(OpenAPIConverter):
         fields: Json = super().schema2jsonschema(schema)  # type: ignore[no-untyped-call]  # apispec
         return fields | getattr(schema, "cross_field_rules", {})
 
+    def list2param(self, field: fields.Field[Any], **_options: Any) -> Json:
+        """See OpenAPIConverter. A list in a query is one text with commas: see Choices."""
+        return {"style": "form", "explode": False} if isinstance(field, fields.List) else {}
+
 
 class _Plugin(MarshmallowPlugin):
     """See MarshmallowPlugin."""

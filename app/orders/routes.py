@@ -14,19 +14,20 @@ from app.http.requests import idempotency
 from app.http.requests.body import PATCH_TYPES, json_object, json_object_if_any
 from app.http.requests.conditions import expected_versions
 from app.http.requests.long_poll import LongPollSlots, requested_wait_s
-from app.http.requests.paging import load_query, page_request, page_response
+from app.http.requests.paging import load_query, page_request, page_response, total_of
 from app.http.responses import csv_response
 from app.http.responses.json_response import etag_response, json_response
 from app.http.security.identity import current
 from app.kernel.errors import NotFound
 from app.kernel.order_states import OPEN, PLACED
 from app.kernel.payment_methods import INVOICE
-from app.kernel.text_search import fold
+from app.kernel.text_search import fold, has_words, words_of
 from app.orders import csv_export, schemas, service
 from app.orders.documents import ORDERS
 from app.orders.queries import find_order, get_order
 from app.schema.validation import load
 from app.store import Document, IndexValue, Page, Store, Transaction, View
+from app.store.matching import find_matching
 
 _ID = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _POLL_INTERVAL_S = 0.005
@@ -82,28 +83,35 @@ def blueprint(
         other_media_types=(csv_response.MEDIA_TYPE,),
     )
     def list_orders() -> Response:
-        """A page of orders, newest first unless sorted otherwise; all of them as CSV."""
+        """A page of orders, newest first unless sorted; all as CSV. With `q` it may be short."""
         wanted = load_query(list_query)
         limit, cursor = page_request(wanted)
+        words = words_of(wanted.get("q", ""))
+
+        where, is_descending = _filters(wanted), wanted["sort"] == "-date"
+        days = {"low": wanted.get("from", ""), "high": wanted.get("to")}
 
         def find(view: View, after: str | None, limit: int) -> Page:
             return view.find(
-                ORDERS.name,
-                _filters(wanted),
-                low=wanted.get("from", ""),
-                high=wanted.get("to"),
-                after=after,
-                limit=limit,
-                descending=wanted["sort"] == "-date",
+                ORDERS.name, where, **days, after=after, limit=limit, descending=is_descending
             )
 
+        def is_wanted(order: Document) -> bool:
+            return has_words(words, order["customer_name"], order["customer_email"])
+
         if csv_response.is_preferred():
-            rows = csv_export.rows(csv_response.read_all(store, find))
+            found = filter(is_wanted, csv_response.read_all(store, find))
+            rows = csv_export.rows(found)
             response = csv_response.csv_response("orders.csv", csv_export.HEADINGS, rows)
         else:
-            with store.read() as view:
-                page = find(view, cursor, limit)
-            response = page_response("orders", page, page.documents)
+            if words:
+                total = total_of(wanted, None)
+                page = find_matching(store, find, is_wanted, after=cursor, limit=limit)
+            else:
+                with store.read() as view:
+                    page = find(view, cursor, limit)
+                    total = total_of(wanted, lambda: view.count(ORDERS.name, where, **days))
+            response = page_response("orders", page, page.documents, total)
         response.vary.add("Accept")
         return response
 
@@ -162,9 +170,10 @@ def blueprint(
     return routes
 
 
-def _filters(wanted: Document) -> dict[str, IndexValue]:
-    where = {name: wanted[name] for name in ("status", "product") if name in wanted}
-    return where | ({"customer": fold(wanted["customer"])} if "customer" in wanted else {})
+def _filters(wanted: Document) -> dict[str, IndexValue | frozenset[IndexValue]]:
+    where = {"product": wanted["product"]} if "product" in wanted else {}
+    where |= {"customer": fold(wanted["customer"])} if "customer" in wanted else {}
+    return where | ({"status": frozenset(wanted["status"])} if "status" in wanted else {})
 
 
 def _wait_until_handled(store: Store, location: str, wait_s: float) -> Document | None:

@@ -11,8 +11,8 @@ from app.kernel import order_states
 from app.kernel.errors import Invalid, Problem
 from app.kernel.money import Currency
 from app.kernel.payment_methods import APPROVE, METHODS
-from app.schema.fields import Choice, EmailAddress, Integer, Money, Text, Timestamp
-from app.schema.paging import list_schema
+from app.schema.fields import Choice, Choices, EmailAddress, Integer, Money, Text, Timestamp
+from app.schema.paging import PageSchema, list_schema
 from app.schema.validation import StrictSchema, load
 from app.store import Document
 
@@ -55,7 +55,8 @@ def list_query(zone: tzinfo) -> Schema:
     until = "order_date up to this day or moment"
     return list_schema(
         {
-            "status": Choice(*order_states.STATUSES),
+            "status": Choices(*order_states.STATUSES, description="one or more, commas between"),
+            "q": Text(max_length=200, description="words in the customer's name or e-mail"),
             "customer": Text(
                 max_length=254, description="name or e-mail, whatever case and accents"
             ),
@@ -118,11 +119,10 @@ class OrderSchema(StrictSchema):
     history = fields.List(fields.Nested(HistorySchema), required=True)
 
 
-class OrderPageSchema(StrictSchema):
+class OrderPageSchema(PageSchema):
     """A page of orders, and the cursor of the next one."""
 
     orders = fields.List(fields.Nested(OrderSchema), required=True)
-    next = fields.String(required=True, allow_none=True)
 
 
 class DeletedSchema(StrictSchema):

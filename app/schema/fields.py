@@ -107,6 +107,16 @@ class Choice(fields.String):
         return value
 
 
+class Choices(fields.List[str]):
+    """Some of a set of strings, in query text with commas between them."""
+
+    def __init__(self, *choices: str, **metadata: Any) -> None:
+        super().__init__(Choice(*choices), validate=validate.Length(min=1), metadata=metadata)
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> list[str | None]:
+        return super()._deserialize(value.split(","), attr, data, **kwargs)
+
+
 class Money(fields.String):
     """An amount as a decimal string with the currency's digits; "4.5" becomes "4.50"."""
 

@@ -1,4 +1,4 @@
-"""The query parameters that every list has: its filters, `limit` and `cursor`.
+"""The query parameters that every list has: its filters, `limit`, `cursor` and `total`.
 
 Reading them from a request and writing the response is app/http/requests/paging.py's job.
 """
@@ -8,7 +8,7 @@ from typing import Any
 
 from marshmallow import Schema, ValidationError, fields
 
-from app.schema.fields import Text
+from app.schema.fields import Choice, Text
 from app.schema.validation import StrictSchema
 
 DEFAULT_LIMIT = 50
@@ -32,12 +32,20 @@ class Limit(fields.Integer):
         return min(int(value), MAX_LIMIT)
 
 
+class PageSchema(StrictSchema):
+    """What every page has beside its entries."""
+
+    next = fields.String(required=True, allow_none=True)
+    total = fields.Integer(metadata={"minimum": 0, "description": "with total=true"})
+
+
 def list_schema(filters: Mapping[str, fields.Field[Any]]) -> Schema:
-    """The schema of a list's query: its own `filters`, and `limit` and `cursor`."""
+    """The schema of a list's query: its own `filters`, `limit`, `cursor` and `total`."""
     cursor = Text(
         max_length=2000,
         metadata={"pattern": "^[A-Za-z0-9_-]+$", "description": "`next` of the page before"},
     )
     return StrictSchema.from_dict(
-        {**filters, "limit": Limit(), "cursor": cursor}, name="ListQuery"
+        {**filters, "limit": Limit(), "cursor": cursor, "total": Choice("true", "false")},
+        name="ListQuery",
     )()

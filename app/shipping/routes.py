@@ -8,7 +8,7 @@ from app.http.operation import IF_NONE_MATCH, KEYED_CHANGE, Change, Operation
 from app.http.requests import idempotency
 from app.http.requests.body import body_bytes, json_object
 from app.http.requests.conditions import expected_versions
-from app.http.requests.paging import load_query, page_request, page_response
+from app.http.requests.paging import load_query, page_request, page_response, total_of
 from app.http.responses.json_response import etag_response
 from app.http.security.identity import current
 from app.orders.queries import resolve_order_id
@@ -36,7 +36,8 @@ def blueprint(
         where: dict[str, IndexValue] = {"state": wanted["state"]} if "state" in wanted else {}
         with store.read() as view:
             page = view.find(SHIPMENTS.name, where, after=after, limit=limit)
-        return page_response("shipments", page, page.documents)
+            total = total_of(wanted, lambda: view.count(SHIPMENTS.name, where))
+        return page_response("shipments", page, page.documents, total)
 
     @routes.get("/shipment/<order_id>")
     @Operation(schemas.ShipmentSchema, headers=(IF_NONE_MATCH,), etag=True)

@@ -5,7 +5,7 @@ from datetime import tzinfo
 from marshmallow import Schema, fields, validate
 
 from app.schema.fields import Choice, Integer, Text, Timestamp
-from app.schema.paging import list_schema
+from app.schema.paging import PageSchema, list_schema
 from app.schema.validation import StrictSchema, load
 from app.shipping.states import STATES
 from app.store import Document
@@ -60,11 +60,10 @@ class ShipmentSchema(StrictSchema):
     version = Integer(minimum=1, maximum=10**12, required=True)
 
 
-class ShipmentPageSchema(StrictSchema):
+class ShipmentPageSchema(PageSchema):
     """A page of shipments, and the cursor of the next one."""
 
     shipments = fields.List(fields.Nested(ShipmentSchema), required=True)
-    next = fields.String(required=True, allow_none=True)
 
 
 _STORED = ShipmentSchema()

@@ -158,7 +158,7 @@ def _hand_over(tx: Transaction, shipment: Document, order: Document, **details: 
 def _event_data(order: Document, shipment: Document) -> Document:
     """The data of the events about a shipment."""
     return {
-        "order": snapshot(order),
+        "order": snapshot(order, status=shipment["state"]),
         "shipment": {
             "shipment_id": shipment["shipment_id"],
             "carrier": shipment["carrier"],

@@ -19,8 +19,11 @@ from typing import Any, NamedTuple, Protocol
 
 Document = dict[str, Any]
 IndexValue = str | int
-Where = Mapping[str, IndexValue] | None
-"""The value that a document must have in each of some indexes; None for any document."""
+Where = Mapping[str, IndexValue | frozenset[IndexValue]] | None
+"""The value that a document must have in each of some indexes; None for any document.
+
+A set stands for any of its values.
+"""
 
 
 def unsorted(_document: Document) -> str:
@@ -100,7 +103,7 @@ class View(Protocol):
     ) -> int:
         """The number of documents that `find` would return.
 
-        With one filter or none the cost is O(log n); with more it grows with the number of
+        With one value or none the cost is O(log n); with more it grows with the number of
         matches of the rarest filter. Raises ValueError for a filter that is not indexed.
         """
 

@@ -105,3 +105,41 @@ def test_products_are_paged_too(app: Flask, client: FlaskClient, catalogue: dict
     rest = read(client, f"/product?limit=3&cursor={body(first)['next']}")
     assert [product["sku"] for product in rest["products"]] == ["tin"]
     assert rest["next"] is None
+
+
+@pytest.mark.parametrize(
+    ("path", "total"),
+    [
+        ("/order?limit=2", 7),
+        ("/order?limit=2&product=tea", 7),
+        ("/order?limit=2&from=2031-05-02", 2),
+        ("/order?status=shipped,delivered", 0),
+        ("/product?limit=1", 4),
+        ("/product?category=tea", 1),
+        ("/product/tea/stock", 1),
+        ("/shipment?state=shipped", 0),
+        ("/failure", 0),
+    ],
+)
+def test_a_list_has_its_total_on_request(
+    client: FlaskClient, numbers: list[int], path: str, total: int
+) -> None:
+    """The number of all entries that the filters select, on whichever page."""
+    joint = "&" if "?" in path else "?"
+    page = read(client, f"{path}{joint}total=true")
+    assert page["total"] == total
+    assert "total" not in read(client, path)
+    if page["next"]:
+        rest = read(client, f"{path}&total=true&cursor={page['next']}")
+        assert rest["total"] == total
+        read(client, f"{path}&cursor={page['next']}")
+
+
+@pytest.mark.parametrize(
+    "path", ["/order?q=ada", "/product?q=tea", "/product?archived=true&category=tea"]
+)
+def test_a_search_has_no_total(client: FlaskClient, numbers: list[int], path: str) -> None:
+    """400: to count the matches, everything would be read."""
+    assert client.get(f"{path}&total=false").status_code == 200
+    refused = client.get(f"{path}&total=true")
+    assert refused.status_code == 400 and "total" in refused.text

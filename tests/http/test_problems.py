@@ -1,12 +1,16 @@
 """Error responses as problem details, and the table from error class to status."""
 
+import re
+
 import pytest
 from flask import Flask
+from flask.testing import FlaskClient
 from werkzeug.exceptions import ImATeapot
 
 from app.events.faults import FaultInjected
 from app.http.responses import problems
 from app.kernel import errors
+from tests.over_http import body
 
 SECRET = "/home/shop/secret"
 
@@ -78,3 +82,11 @@ def test_a_defect_is_reported_by_a_trace_id_that_the_log_has(
     (record,) = caplog.records
     assert problem["trace_id"] in record.getMessage()
     assert record.exc_info and SECRET in str(record.exc_info[1])
+
+
+def test_the_404_of_an_unknown_address_names_addresses_that_exist(client: FlaskClient) -> None:
+    """A path in its sentence answers with 200."""
+    detail = body(client.get("/ordrs"))["detail"]
+    named = re.findall(r"/[\w./]*\w", detail)
+    assert "/openapi.json" in named
+    assert {path: client.get(path).status_code for path in named} == dict.fromkeys(named, 200)

@@ -40,6 +40,15 @@ def shop(client: FlaskClient, catalogue: dict[str, str], settled: Callable[[], N
         ("status=confirmed", [1004, 1001]),
         ("status=backordered", [1002]),
         ("status=shipped", []),
+        ("status=confirmed,backordered", [1004, 1002, 1001]),
+        ("status=cancelled,confirmed,shipped&sort=date", [1001, 1003, 1004]),
+        ("status=confirmed,backordered&product=tea", [1002, 1001]),
+        ("q=ada", [1004, 1003, 1002]),
+        ("q=lovelace+ada", [1004]),
+        ("q=ANGSTROM", [1001]),
+        ("q=example.org", [1001]),
+        ("q=ada&status=backordered,cancelled", [1003, 1002]),
+        ("q=ada+nobody", []),
         ("customer=ada", [1003, 1002]),
         ("customer=Ada", [1003, 1002]),
         ("customer=ZOE@EXAMPLE.ORG", [1001]),
@@ -69,6 +78,29 @@ def test_filters_select_orders(
     found = read(client, f"/order?{query}")
     assert [order["number"] for order in found["orders"]] == numbers
     assert found["next"] is None
+
+
+def test_several_statuses_are_paged(client: FlaskClient, shop: None) -> None:
+    """Each order once, in the order of the list; the cursor is that of these statuses."""
+    path = "/order?status=confirmed,backordered&limit=2"
+    first = read(client, path)
+    rest = read(client, f"{path}&cursor={first['next']}")
+    assert [order["number"] for order in first["orders"] + rest["orders"]] == [1004, 1002, 1001]
+    assert rest["next"] is None
+
+
+@pytest.mark.parametrize("text", ["confirmed,", "lost", "confirmed,lost", "CONFIRMED", ","])
+def test_an_unknown_status_is_refused(client: FlaskClient, text: str) -> None:
+    """The answer names the statuses there are."""
+    response = client.get(f"/order?status={text}")
+    assert response.status_code == 400
+    assert "placed or confirmed" in response.text
+
+
+def test_a_csv_has_the_orders_of_the_search(client: FlaskClient, shop: None) -> None:
+    """All of them, with the same filters as a page."""
+    found = client.get("/order?q=ada&status=cancelled,backordered", headers={"Accept": "text/csv"})
+    assert {line.partition(",")[0] for line in found.text.splitlines()[1:]} == {"1002", "1003"}
 
 
 def test_a_list_shows_whole_orders(client: FlaskClient, shop: None) -> None:

@@ -44,7 +44,8 @@ def start(site: Path, *words: str, **settings: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-P", "-c", f"{path}; from app.cli.daybook import main; main()", *words],
         cwd=site.parent,
-        env={f"DAYBOOK_{name}": value for name, value in settings.items()},
+        env={"HOME": str(site.parent)}
+        | {f"DAYBOOK_{name}": value for name, value in settings.items()},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -75,16 +76,17 @@ def test_the_command_tells_its_version(site: Path) -> None:
     """`daybook --version` needs no data folder and makes none."""
     code, out, err = finished(start(site, "--version"))
     assert (code, out, err) == (0, f"daybook, version {VERSION}\n", "")
-    assert not (site.parent / "data").exists()
+    assert {path.name for path in site.parent.iterdir()} == {"site"}
 
 
 def test_the_command_works_outside_of_the_checkout(site: Path) -> None:
-    """It reads and writes the data folder that the settings name."""
-    goods, data = site.parent / "goods.csv", site.parent / "shop"
+    """Its shop is in the user's data folder, unless the settings name another one."""
+    goods, own = site.parent / "goods.csv", site.parent / ".local" / "share" / "daybook"
     goods.write_text("sku,name,price\ntea,Tea,4.50\n")
-    code, _, err = finished(start(site, "import", "products", str(goods), DATA=str(data)))
-    assert (code, err) == (0, "")
-    assert (data / "journal").is_dir()
+    for data, settings in ((own, {}), (site.parent / "shop", {"DATA": str(site.parent / "shop")})):
+        code, _, err = finished(start(site, "import", "products", str(goods), **settings))
+        assert (code, err) == (0, "")
+        assert (data / "journal").is_dir()
 
 
 def test_a_wrong_setting_is_one_sentence(site: Path) -> None:

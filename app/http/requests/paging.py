@@ -1,7 +1,7 @@
 """Pages of a list: its query parameters, opaque cursors, a Link to the next page (RFC 8288)."""
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from hashlib import blake2b
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
@@ -15,6 +15,7 @@ from app.schema.validation import problems
 from app.store import Page
 
 _CHECKSUM_BYTES = 6
+_OF_PAGE = frozenset({"cursor", "limit", "total"})
 
 
 class PageRequest(NamedTuple):
@@ -49,10 +50,28 @@ def page_request(parameters: Mapping[str, Any]) -> PageRequest:
     return PageRequest(parameters["limit"], after)
 
 
-def page_response(name: str, page: Page, documents: list[Any]) -> Response:
-    """A page as {name: [...], "next": cursor or null}, with a Link when there is a next page."""
+def total_of(parameters: Mapping[str, Any], count: Callable[[], int] | None) -> int | None:
+    """The number of entries of the list if the query asks for it, as `count` finds it.
+
+    Raises Malformed where the list cannot be counted without reading it (`count` is None).
+    """
+    if parameters.get("total") != "true":
+        return None
+    if count is None:
+        raise Malformed("A search has no total, because it is not counted; leave total out.")
+    return count()
+
+
+def page_response(
+    name: str, page: Page, documents: list[Any], total: int | None = None
+) -> Response:
+    """A page as {name: [...], "next": cursor or null}, with a Link when there is a next page.
+
+    A `total` is a member, too.
+    """
     cursor = None if page.next is None else encode_cursor(page.next, _list_name())
-    response = json_response({name: documents, "next": cursor})
+    counted = {} if total is None else {"total": total}
+    response = json_response({name: documents, "next": cursor} | counted)
     if cursor:
         link = urlencode(request.args.to_dict() | {"cursor": cursor})
         response.headers["Link"] = f'<{request.path}?{link}>; rel="next"'
@@ -78,8 +97,8 @@ def decode_cursor(cursor: str, list_name: str) -> str:
 
 
 def _list_name() -> str:
-    """The list that the request names: its path and filters, without cursor and limit."""
-    filters = [each for each in request.args.items() if each[0] not in ("cursor", "limit")]
+    """The list that the request names: its path and filters."""
+    filters = [each for each in request.args.items() if each[0] not in _OF_PAGE]
     return f"{request.path.rstrip('/')}?{urlencode(sorted(filters))}"
 
 

@@ -44,12 +44,12 @@ def read_all(store: Store, find: Callable[[View, str | None, int], Page]) -> Ite
 
 
 def csv_response(name: str, headings: Row, rows: Iterable[Row]) -> Response:
-    """The rows as a download called `name`. Raises Malformed when the query has limit or cursor.
+    """The rows as a download called `name`. Raises Malformed for limit, cursor and total.
 
     The first row is read before the response begins, so an early error still becomes a problem.
     """
-    if not {"limit", "cursor"}.isdisjoint(request.args):
-        raise Malformed("CSV has no pages: leave limit and cursor out, or ask for JSON.")
+    if not {"limit", "cursor", "total"}.isdisjoint(request.args):
+        raise Malformed("CSV has no pages: leave limit, cursor and total out, or ask for JSON.")
     rows = iter(rows)
     first = list(next(rows, []))
     lines = _lines(chain([headings], [first] if first else [], rows))

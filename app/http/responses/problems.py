@@ -12,7 +12,9 @@ from app.kernel import errors, trace
 
 MEDIA_TYPE = "application/problem+json"
 
-NO_SUCH_ADDRESS = "There is nothing at this address; openapi.yaml lists those of the API."
+NO_SUCH_ADDRESS = (
+    "There is nothing at this address; /openapi.json lists those of the API, and /docs shows them."
+)
 
 log = logging.getLogger(__name__)
 

@@ -7,7 +7,7 @@ import pytest
 from app.store import IndexValue, Store
 from tests.store.shop import ids, note, order, put_orders
 
-Where = Mapping[str, IndexValue]
+Where = Mapping[str, IndexValue | frozenset[IndexValue]]
 
 
 @pytest.fixture
@@ -57,6 +57,22 @@ def test_filters_narrow_the_list_together(shop: Store) -> None:
     assert days(shop, {"sku": "tea", "status": "paid", "number": 1006}) == [6]
     assert days(shop, {"sku": "tea", "number": 1001}) == []
     assert days(shop, {"status": "lost"}) == []
+
+
+def test_a_set_stands_for_any_of_its_values(shop: Store) -> None:
+    """In the order of the list, each document once; beside other filters, bounds and pages."""
+    either = frozenset({"tea", "mug"})
+    assert days(shop, {"sku": either}) == [1, 2, 3, 4, 5, 6, 7, 8, 9]
+    assert days(shop, {"sku": either}, descending=True, limit=2) == [9, 8]
+    assert days(shop, {"number": frozenset({1002, 1006, 7}), "status": "paid"}) == [6]
+    assert days(shop, {"status": frozenset({"paid", "lost"})}, low="2026-11-04") == [6, 9]
+    assert days(shop, {"status": frozenset({"lost"})}) == days(shop, {"status": frozenset()}) == []
+    with shop.transaction() as tx:
+        tx.put("orders", order("id-0", placed="2026-11-10", number=1010, skus=["pot"]))
+        assert tx.count("orders", {"sku": frozenset({"tea", "pot"})}) == 5
+        first = tx.find("orders", {"sku": frozenset({"tea", "pot"})}, limit=4)
+        rest = tx.find("orders", {"sku": frozenset({"tea", "pot"})}, after=first.next)
+    assert [each["number"] for each in rest.documents] == [1010]
 
 
 def test_bounds_are_inclusive(shop: Store) -> None:

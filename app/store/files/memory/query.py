@@ -9,15 +9,16 @@ _MAX_SORT_KEY = "\U0010ffff"
 
 
 class Selection(NamedTuple):
-    """All index entries that have all `terms` and a sort key >= `start` and < `stop`."""
+    """All index entries with a term of each filter and a sort key >= `start` and < `stop`."""
 
-    terms: frozenset[Term]
+    filters: tuple[frozenset[Term], ...]
     start: str
     stop: str
 
     def matches(self, entry: IndexEntry) -> bool:
         """Whether the entry is selected."""
-        return self.terms <= entry.terms and self.start <= entry.sort_key < self.stop
+        is_in_range = self.start <= entry.sort_key < self.stop
+        return is_in_range and not any(each.isdisjoint(entry.terms) for each in self.filters)
 
 
 class Query(NamedTuple):
@@ -39,11 +40,16 @@ class Query(NamedTuple):
             )
         if unknown := where.keys() - collection.indexes.keys():
             raise ValueError(f"{collection.name} has no index {', '.join(sorted(unknown))}")
-        terms = frozenset(where.items()) or frozenset({(ALL, ALL)})
+        filters = tuple(
+            frozenset((name, each) for each in value)
+            if isinstance(value, frozenset)
+            else frozenset({(name, value)})
+            for name, value in where.items()
+        )
         start = self.low
         stop = _MAX_SORT_KEY if self.high is None else self.high + AFTER_SEPARATOR
         if self.after is not None and self.descending:
             stop = min(stop, self.after)
         elif self.after is not None:
             start = max(start, self.after + AFTER_SEPARATOR)
-        return Selection(terms, start, stop)
+        return Selection(filters or (frozenset({(ALL, ALL)}),), start, stop)

@@ -8,7 +8,7 @@ import gc
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from heapq import merge
-from itertools import islice
+from itertools import groupby, islice
 from typing import NamedTuple
 
 import orjson
@@ -113,9 +113,10 @@ class Tables:
             - selection.matches(self._index_entry(collection, change.key))
             for change in staged.values()
         )
-        if len(selection.terms) > 1:
+        terms, *others = selection.filters
+        if others or len(terms) > 1:
             return difference + sum(1 for _ in self._sort_keys(collection, selection))
-        ((name, value),) = selection.terms
+        ((name, value),) = terms
         index = self._indexes[collection][name]
         return difference + index.count_between(value, selection.start, selection.stop)
 
@@ -138,13 +139,15 @@ class Tables:
     def _sort_keys(
         self, collection: str, selection: Selection, *, descending: bool = False
     ) -> Iterator[str]:
-        """The sort keys selected: read from the rarest term, checked against the others."""
+        """The sort keys selected: read from the rarest filter, checked against the others."""
         indexes = self._indexes[collection]
-        terms = [(indexes[name], value) for name, value in selection.terms]
-        terms.sort(key=lambda term: term[0].count(term[1]))
-        (index, value), *others = terms
-        for each in index.sort_keys(value, selection.start, selection.stop, descending=descending):
-            if all(other.contains(wanted, each) for other, wanted in others):
+        filters = [[(indexes[name], value) for name, value in terms] for terms in selection.filters]
+        filters.sort(key=lambda terms: sum(index.count(value) for index, value in terms))
+        rarest, *others = filters
+        bounds = selection.start, selection.stop
+        lists = [index.sort_keys(value, *bounds, descending=descending) for index, value in rarest]
+        for each in lists[0] if len(lists) == 1 else _union(lists, descending=descending):
+            if all(any(index.contains(value, each) for index, value in other) for other in others):
                 yield each
 
     def _index_entry(self, collection: str, key: str) -> IndexEntry:
@@ -164,6 +167,11 @@ class Tables:
             indexes[name].discard(value, sort_key)
         for name, value, sort_key in after - before:
             indexes[name].add(value, sort_key)
+
+
+def _union(lists: list[Iterator[str]], *, descending: bool) -> Iterator[str]:
+    """The sort keys of several sorted lists, each once: a document may have several values."""
+    return (each for each, _ in groupby(merge(*lists, reverse=descending)))
 
 
 @contextmanager
