@@ -9,10 +9,11 @@ from contextlib import suppress
 from time import process_time
 
 import pytest
+from flask.testing import FlaskClient
 from marshmallow import ValidationError
 
 import app
-from app.auth.passwords import verify_password
+from app.auth.passwords import refuse_weak, verify_password
 from app.events.dispatch.outcome import describe_error
 from app.http.responses.csv_response import escape_formula
 from app.inventory.schemas import Sku
@@ -37,6 +38,7 @@ NORMALIZING: list[Callable[[str], object]] = [
     EmailAddress().deserialize,
     Sku().deserialize,
     check_password,
+    lambda text: refuse_weak(text, "ada"),
     words_of,
     lambda text: has_words(words_of(text), "a pen"),
     lambda text: OrderSearch.parse({"find": text}),
@@ -75,7 +77,7 @@ def test_length_is_checked_before_text_is_normalized(
 
     monkeypatch.setattr(unicodedata, "normalize", record)
     for text in ("ä@example.com", MARKS):
-        with suppress(ValidationError):
+        with suppress(ValidationError, DaybookError):
             function(text)
     assert lengths
     assert max(lengths) <= 300
@@ -86,6 +88,25 @@ def test_the_time_of_patterns_grows_with_the_text(unit: str) -> None:
     """Each pattern and each function of text takes time in proportion to the text."""
     slow = [name for name, function in _functions() if _grows_faster(function, unit)]
     assert slow == []
+
+
+@pytest.mark.parametrize("path", ["/order", "/nowhere"])
+def test_the_time_of_accept_grows_with_its_length(client: FlaskClient, path: str) -> None:
+    """A long run of spaces in Accept, which werkzeug reads in n² steps, holds no worker."""
+
+    def send(text: str) -> None:
+        client.get(path, headers={"Accept": f"a/b{text[:-1]}c"})
+
+    send(" ")  # the first request opens the store
+    assert not _grows_faster(send, " ")
+
+
+def test_a_password_longer_than_is_verified_is_refused() -> None:
+    """A password whose letters and accents are more characters than sign-in reads is refused."""
+    decomposed = "abcd" + "e\u0301" * 99
+    assert len(unicodedata.normalize("NFKC", decomposed)) < len(decomposed) == 202
+    with pytest.raises(DaybookError, match="12 to 200 characters"):
+        refuse_weak(decomposed, "ada")
 
 
 def _functions() -> Iterator[tuple[str, Callable[[str], object]]]:
