@@ -113,19 +113,17 @@ def _functions() -> Iterator[tuple[str, Callable[[str], object]]]:
     for number, function in enumerate(TEXT_FUNCTIONS):
         yield f"function {number}", function
     for module in pkgutil.walk_packages(app.__path__, "app."):
-        if module.name.startswith("app.store.files."):
-            continue  # its patterns read files of the store, by their checksums
+        if module.name.startswith(("app.store.files.", "app.wsgi")):
+            continue  # patterns for the store's own files, by their checksums; a server process
         for name, value in vars(importlib.import_module(module.name)).items():
             if isinstance(value, re.Pattern):
-                yield f"{module.name}.{name}", _searching(value)
+                yield f"{module.name}.{name}", _matching(value)
 
 
-def _searching(pattern: re.Pattern[str] | re.Pattern[bytes]) -> Callable[[str], object]:
+def _matching(pattern: re.Pattern[str] | re.Pattern[bytes]) -> Callable[[str], object]:
     def run(text: str) -> None:
         searched = text.encode() if isinstance(pattern.pattern, bytes) else text
         pattern.fullmatch(searched)  # type: ignore[arg-type]  # of the pattern's own type
-        for _ in pattern.finditer(searched):  # type: ignore[arg-type]
-            pass
 
     return run
 
