@@ -4,6 +4,9 @@ Rows with the same reference, anywhere in the file, are one order; its customer 
 any of them, and rows that contradict each other are rejected. The reference and a fingerprint of
 the content are stored in the same transaction as the order. So an import that was killed, or is run
 again, imports nothing twice, even when an imported order was deleted since.
+
+An order from a shop's own export has an order_id, which is its reference. The shop that placed it
+leaves it as it is; another shop places it, unless it has ended.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -20,7 +23,14 @@ from app.imports.rejected import RejectedRow, contradiction, reason_for
 from app.imports.tables import Row, Table
 from app.kernel import clock
 from app.kernel.errors import Conflict, Invalid, Problem
-from app.orders.references import REFERENCE_RULE, import_order, is_reference
+from app.kernel.order_states import OPEN, PLACED
+from app.orders.references import (
+    REFERENCE_RULE,
+    import_order,
+    is_order_id,
+    is_own_order,
+    is_reference,
+)
 from app.orders.service import OrderPolicy
 from app.schema.validation import load
 from app.store import Document, Store, Transaction
@@ -33,8 +43,18 @@ FIELDS: Mapping[str, Reader] = {
     "quantity": integer,
     "amount": amount,
     "order_date": moment,
+    "order_id": str,
+    "status": str,
+    "currency": str,
 }
-ORDER_FIELDS = ("customer_name", "customer_email", "order_date")
+ORDER_FIELDS = (
+    "customer_name",
+    "customer_email",
+    "order_date",
+    "order_id",
+    "status",
+    "currency",
+)
 """The fields of the whole order, which its rows repeat or leave empty."""
 
 REQUIRED = ("order", "customer_name", "product", "quantity")
@@ -170,7 +190,23 @@ class OrderImport:
             "items": [_pick(line, "product", "quantity", "amount") for line in order.lines]
         }
         request, order_date = load(self._schema, request), self._order_date(head)
-        return import_order(tx, self._rules, order.reference, request, order_date)
+        reference, order_id = order.reference, str(head.get("order_id", ""))
+        if is_order_id(order_id):
+            if is_own_order(tx, order_id, request, order_date):
+                return None
+            reference = order_id
+        self._refuse_other_states(head)
+        return import_order(tx, self._rules, reference, request, order_date)
+
+    def _refuse_other_states(self, head: Document) -> None:
+        """Raise Invalid for an order that has ended, or is in another currency."""
+        if (status := head.get("status", PLACED)) not in OPEN:
+            reason = f"{status!r} is no state of an open order: {', '.join(OPEN)}"
+            raise Invalid([Problem("/status", reason)])
+        code = self._rules.currency.code
+        if (currency := head.get("currency", code)) != code:
+            reason = f"is {currency!r}, and this shop's is {code}"
+            raise Invalid([Problem("/currency", reason)])
 
     def _order_date(self, line: Document) -> str | None:
         """Return the order date as a stored time, None when there is none. Raises Invalid."""

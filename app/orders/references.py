@@ -1,12 +1,17 @@
-"""References: the names that another system gave to the orders imported from it."""
+"""References: the names that another system gave to the orders imported from it.
+
+An order from the export of a shop, this one or another, has its id as reference.
+"""
 
 from hashlib import sha256
+from uuid import UUID
 
 import orjson
 
+from app.events.outbox import timeline
 from app.kernel import clock
 from app.kernel.errors import Conflict
-from app.orders.documents import REFERENCES
+from app.orders.documents import ORDERS, REFERENCES
 from app.orders.service import OrderPolicy, place_order
 from app.store import Document, Transaction
 
@@ -16,6 +21,38 @@ REFERENCE_RULE = "must be text of 1 to 100 printable characters"
 def is_reference(value: object) -> bool:
     """Whether `value` satisfies REFERENCE_RULE."""
     return isinstance(value, str) and 1 <= len(value) <= 100 and value.isprintable()
+
+
+def is_order_id(value: str) -> bool:
+    """Whether `value` has the form of an order's id."""
+    try:
+        return str(UUID(value)) == value
+    except ValueError:
+        return False
+
+
+def is_own_order(tx: Transaction, order_id: str, request: Document, order_date: str | None) -> bool:
+    """Whether this shop placed the order, perhaps deleted since.
+
+    Raises Conflict if it has the order with another content.
+    """
+    order = tx.get(ORDERS.name, order_id)
+    if order is None:
+        return any(timeline(tx, order_id))
+    own = {
+        "customer_name": order["customer_name"],
+        "items": [
+            {name: line[name] for name in ("product", "quantity", "amount")}
+            for line in order["items"]
+        ],
+    }
+    if order["customer_email"]:
+        own["customer_email"] = order["customer_email"]
+    if _fingerprint(request, order_date) != _fingerprint(own, order["order_date"]):
+        raise Conflict(
+            f"Order {order['number']} has another content here, and an import changes no order."
+        )
+    return True
 
 
 def import_order(
