@@ -138,6 +138,13 @@ def test_rows_that_contradict_each_other_are_rejected(
     assert result.rejected_rows[2].reason.startswith(reason)
 
 
+def test_the_lines_of_an_order_may_be_minutes_apart(runtime: Runtime, file: Path) -> None:
+    """A till dates each line; the first one is the order's, and another day contradicts it."""
+    rows = ("U1,Fay,tea,1,,2010-12-01 16:57", "U1,Fay,mug,1,,1.12.2010 16:58")
+    assert run_import(runtime, file, *rows).accepted == 1
+    assert orders(runtime)[0]["order_date"] == "2010-12-01T15:57:00.000Z"
+
+
 def test_an_order_needs_a_customer_in_one_of_its_rows(runtime: Runtime, file: Path) -> None:
     """Without any, the first row has the reason."""
     result = run_import(runtime, file, "X,,tea,1,,", "X,,mug,1,,")
