@@ -6,6 +6,7 @@ from app.billing.documents import INVOICES
 from app.events.outbox import timeline
 from app.events.types import Envelope, PaymentCaptured, PaymentRefunded
 from app.kernel.errors import Conflict, NotFound
+from app.orders.queries import get_order
 from app.store import Document, View
 
 
@@ -29,6 +30,6 @@ def find_payment_event(view: View, order_id: str) -> Envelope:
     for record in reversed(records):
         if record["event"]["type"] in (PaymentCaptured.type, PaymentRefunded.type):
             return Envelope.from_cloudevent(record["event"])
-    if not records:
+    if not records and get_order(view, order_id) is None:
         raise NotFound(f"There is no order {order_id[:40]}.")
     raise Conflict("Nothing has been paid for this order yet, so there is no receipt.")

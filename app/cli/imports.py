@@ -129,10 +129,17 @@ def import_products(
 
 @imports.command("orders", cls=Command)
 @_import_options
+@click.option(
+    "--history",
+    "is_history",
+    is_flag=True,
+    help="Record orders that have ended, with their states: no mail, payment, shipment or stock.",
+)
 @with_runtime
 def import_orders(
     runtime: Runtime,
     file: Path,
+    is_history: bool,
     headings: dict[str, str],
     defaults: dict[str, str],
     encoding: str | None,
@@ -140,17 +147,23 @@ def import_orders(
 ) -> None:
     """Add the orders in FILE, which has a row for each order line.
 
-    Fields: order, customer_name, customer_email, product, quantity, amount, order_date. `order` is
-    the shop's own reference: it groups the rows, and is never imported twice. Rows that contradict
-    each other, or an order imported before with another content, are refused.
+    Fields: order, customer_name, customer_email, product, quantity, amount, order_date, status,
+    payment_status, order_id, currency. `order` is the shop's own reference: it groups the rows, and
+    is never imported twice. Rows that contradict each other, or an order imported before with
+    another content, are refused.
+
+    The orders are placed now: customers with an e-mail address get mail, and the goods are
+    reserved and packed. Orders that have ended are recorded with --history instead.
     """
     how = Formats(**formats, currency_digits=runtime.config.currency.digits)
     table = read_table(file, encoding)
-    columns = _columns(table, orders.FIELDS, orders.REQUIRED, headings, defaults, how)
+    required = orders.REQUIRED_OF_HISTORY if is_history else orders.REQUIRED
+    columns = _columns(table, orders.FIELDS, required, headings, defaults, how)
     config = runtime.config
     # another system has collected the payment, or never will
     rules = OrderPolicy(config.currency, config.unlisted_products, INVOICE)
-    work = orders.OrderImport(rules, request_schema(config.currency), config.timezone)
+    schema = request_schema(config.currency)
+    work = orders.OrderImport(rules, schema, config.timezone, is_history=is_history)
     with progress_bar("orders", len(table.rows)) as bar:
         result = work.run(runtime.store, table, columns, bar.update)
     total = f"{config.currency.format(result.total)} {config.currency.code}"
@@ -158,6 +171,8 @@ def import_orders(
         f"Orders: {result.accepted} accepted ({result.lines} lines, {total}), "
         f"{result.existing} already imported, {result.rejected} refused."
     )
+    if result.waiting:
+        click.echo(f"{result.waiting} of the accepted orders wait for stock.")
     _print_refusals(file, table, columns, result.rejected_rows)
 
 

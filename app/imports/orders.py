@@ -4,6 +4,12 @@ Rows with the same reference, anywhere in the file, are one order; its customer 
 any of them, and rows that contradict each other are rejected. The reference and a fingerprint of
 the content are stored in the same transaction as the order. So an import that was killed, or is run
 again, imports nothing twice, even when an imported order was deleted since.
+
+An order from a shop's own export has an order_id, which is its reference. The shop that placed it
+leaves it as it is; another shop places it, unless it has ended.
+
+Orders are accepted for which stock is left after those before them. Orders of the past are recorded
+with the states that they have in the table.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -17,10 +23,19 @@ from marshmallow import Schema
 from app.imports.columns import Columns, Reader, amount, integer, moment
 from app.imports.formats import Unreadable
 from app.imports.rejected import RejectedRow, contradiction, reason_for
+from app.imports.stock import UnreservedStock
 from app.imports.tables import Row, Table
 from app.kernel import clock
 from app.kernel.errors import Conflict, Invalid, Problem
-from app.orders.references import REFERENCE_RULE, import_order, is_reference
+from app.kernel.order_states import OPEN, PAYMENT_STATUSES, PLACED, SENT, VOIDED
+from app.orders.references import (
+    REFERENCE_RULE,
+    PastStates,
+    import_order,
+    is_order_id,
+    is_own_order,
+    is_reference,
+)
 from app.orders.service import OrderPolicy
 from app.schema.validation import load
 from app.store import Document, Store, Transaction
@@ -33,11 +48,26 @@ FIELDS: Mapping[str, Reader] = {
     "quantity": integer,
     "amount": amount,
     "order_date": moment,
+    "order_id": str,
+    "status": str,
+    "payment_status": str,
+    "currency": str,
 }
-ORDER_FIELDS = ("customer_name", "customer_email", "order_date")
+ORDER_FIELDS = (
+    "customer_name",
+    "customer_email",
+    "order_date",
+    "order_id",
+    "status",
+    "payment_status",
+    "currency",
+)
 """The fields of the whole order, which its rows repeat or leave empty."""
 
 REQUIRED = ("order", "customer_name", "product", "quantity")
+REQUIRED_OF_HISTORY = (*REQUIRED, "order_date", "status")
+
+_DAY_LENGTH = len("2010-12-01")
 
 MAX_BATCH_ORDERS = 50
 MAX_BATCH_LINES = 500
@@ -46,9 +76,13 @@ MAX_BATCH_LINES = 500
 
 @dataclass
 class OrderImportResult:
-    """Counts of orders: accepted (with their lines and sum), imported before, and rejected."""
+    """Counts of orders: accepted (with their lines and sum), imported before, and rejected.
+
+    `waiting` counts those of the accepted ones that wait for stock.
+    """
 
     accepted: int = 0
+    waiting: int = 0
     lines: int = 0
     total: Decimal = Decimal()
     existing: int = 0
@@ -81,7 +115,8 @@ class OrderRows:
             if name not in cells:
                 continue
             source = self.sources.setdefault(name, place)
-            if (first := self.lines[source][name]) != cells[name]:
+            first = self.lines[source][name]
+            if not _agree(name, first, cells[name]):
                 reason = contradiction(self.rows[source], first)
                 self.problems.append(Problem(f"/items/{place}/{name}", reason))
 
@@ -103,8 +138,14 @@ class OrderRows:
 class OrderImport:
     """The import of one table into one store."""
 
-    def __init__(self, rules: OrderPolicy, schema: Schema, zone: ZoneInfo) -> None:
-        """`schema` is that of an order request; `zone` is that of times without one."""
+    def __init__(
+        self, rules: OrderPolicy, schema: Schema, zone: ZoneInfo, *, is_history: bool = False
+    ) -> None:
+        """`schema` is that of an order request; `zone` is that of times without one.
+
+        With `is_history`, the orders have ended: they are recorded, and no service acts on them.
+        """
+        self._is_history = is_history
         self._rules = rules
         self._schema = schema
         self._zone = zone
@@ -123,11 +164,12 @@ class OrderImport:
         orders imported before that stay.
         """
         orders = self._group(table, columns)
+        stock = UnreservedStock(store)
         on_progress(len(self.result.rejected_rows))
         for batch in _batches(orders):
             with store.transaction() as tx:
                 for order in batch:
-                    self._import(tx, order)
+                    self._import(tx, order, stock)
             on_progress(sum(len(order.rows) for order in batch))
         return self.result
 
@@ -145,11 +187,11 @@ class OrderImport:
             order.add(row, cells, line)
         return list(orders.values())
 
-    def _import(self, tx: Transaction, order: OrderRows) -> None:
+    def _import(self, tx: Transaction, order: OrderRows, stock: UnreservedStock) -> None:
         """Place one order, unless it was imported before; a rejected one changes nothing."""
         try:
             with tx.savepoint():
-                placed = self._place(tx, order)
+                placed = self._place(tx, order, stock)
         except Invalid as error:
             self._reject(order, error.problems)
         except Conflict as error:
@@ -162,7 +204,7 @@ class OrderImport:
             self.result.lines += len(placed["items"])
             self.result.total += Decimal(placed["total_amount"])
 
-    def _place(self, tx: Transaction, order: OrderRows) -> Document | None:
+    def _place(self, tx: Transaction, order: OrderRows, stock: UnreservedStock) -> Document | None:
         if order.problems:
             raise Invalid(order.problems)
         head = order.head()
@@ -170,7 +212,47 @@ class OrderImport:
             "items": [_pick(line, "product", "quantity", "amount") for line in order.lines]
         }
         request, order_date = load(self._schema, request), self._order_date(head)
-        return import_order(tx, self._rules, order.reference, request, order_date)
+        reference, order_id = order.reference, str(head.get("order_id", ""))
+        if is_order_id(order_id):
+            if is_own_order(tx, order_id, request, order_date):
+                return None
+            reference = order_id
+        self._refuse_other_currency(head)
+        if self._is_history:
+            past = self._past_states(head)
+            return import_order(tx, self._rules, reference, request, order_date, past)
+        self._refuse_other_states(head)
+        placed = import_order(tx, self._rules, reference, request, order_date)
+        if placed and stock.take(tx, placed):
+            self.result.waiting += 1
+        return placed
+
+    def _refuse_other_states(self, head: Document) -> None:
+        """Raise Invalid for an order that has ended."""
+        if (status := head.get("status", PLACED)) not in OPEN:
+            reason = f"{status!r} is no state of an open order, {_join(OPEN)}: see --history"
+            raise Invalid([Problem("/status", reason)])
+
+    def _past_states(self, head: Document) -> PastStates:
+        """The states in which the order ended. Raises Invalid when they or its date are missing."""
+        missing = [name for name in ("order_date", "status") if name not in head]
+        if missing:
+            raise Invalid([Problem(f"/{name}", "is required with --history") for name in missing])
+        status = head["status"]
+        payment_status = head.get("payment_status", "paid" if status in SENT else "pending")
+        if status not in (*SENT, *VOIDED):
+            reason = f"{status!r} is no state of a past order, {_join((*SENT, *VOIDED))}"
+            raise Invalid([Problem("/status", reason)])
+        if payment_status not in PAYMENT_STATUSES:
+            raise Invalid([Problem("/payment_status", f"must be {_join(PAYMENT_STATUSES)}")])
+        return PastStates(status, payment_status)
+
+    def _refuse_other_currency(self, head: Document) -> None:
+        """Raise Invalid for an order in another currency than the shop's."""
+        code = self._rules.currency.code
+        if (currency := head.get("currency", code)) != code:
+            reason = f"is {currency!r}, and this shop's is {code}"
+            raise Invalid([Problem("/currency", reason)])
 
     def _order_date(self, line: Document) -> str | None:
         """Return the order date as a stored time, None when there is none. Raises Invalid."""
@@ -207,6 +289,17 @@ def _batches(orders: list[OrderRows]) -> Iterator[list[OrderRows]]:
         lines += len(order.rows)
     if batch:
         yield batch
+
+
+def _agree(name: str, first: Any, value: Any) -> bool:
+    """Whether two rows of an order say the same; a till dates each line by the minute."""
+    if name == "order_date":
+        return str(first)[:_DAY_LENGTH] == str(value)[:_DAY_LENGTH]
+    return bool(first == value)
+
+
+def _join(names: Sequence[str]) -> str:
+    return " or ".join(names)
 
 
 def _pick(line: Document, *names: str) -> dict[str, Any]:

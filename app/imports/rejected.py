@@ -15,12 +15,10 @@ import orjson
 
 from app.http.responses.csv_response import escape_formula
 from app.imports.formats import Unreadable
-from app.imports.tables import Row, Table
+from app.imports.tables import REJECTED_HEADINGS, Row, Table
 from app.kernel.disk import write_new
 from app.kernel.errors import Problem
 from app.store import Document
-
-OWN_HEADINGS = ("line", "reason")
 
 
 class RejectedRow(NamedTuple):
@@ -65,10 +63,10 @@ def write_rejected(path: Path, table: Table, rejected: Iterable[RejectedRow]) ->
 
 def rejected_text(table: Table, rejected: Iterable[RejectedRow]) -> str:
     """Return the rejected rows as CSV; formulas are escaped, so that no spreadsheet runs them."""
-    headings = [heading for heading in table.headings if heading not in OWN_HEADINGS]
+    headings = [heading for heading in table.headings if heading not in REJECTED_HEADINGS]
     text = io.StringIO()
     writer = csv.writer(text, delimiter=table.delimiter, lineterminator="\n")
-    writer.writerow([*OWN_HEADINGS, *headings])
+    writer.writerow([*REJECTED_HEADINGS, *headings])
     for row, reason in rejected:
         cells = [_cell(row.cells.get(heading)) for heading in headings]
         writer.writerow([row.line, reason, *cells])

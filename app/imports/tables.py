@@ -4,6 +4,9 @@ CSV (RFC 4180): the first row has the headings; the delimiter is the one of comm
 that occurs most often in it outside of quotes, or that of a line `sep=;` before it. NDJSON: one
 JSON object a line; its member names are the headings. Both are UTF-8, with or without a byte order
 mark, unless another encoding is named. Empty rows are ignored.
+
+Tables that the shop wrote itself have apostrophes before formulas, which are removed: the export of
+orders, and the file of rejected rows.
 """
 
 import csv
@@ -15,12 +18,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from app.http.responses.csv_response import unescape_formula
 from app.kernel.errors import Invalid, Malformed
+from app.orders import csv_export
 from app.schema import strict_json
 
 DELIMITERS = ",;\t"
 _SEPARATOR_LINE = re.compile(r'\A"?sep=([,;\t])"?[ ,;\t]*(?=[\r\n])', re.IGNORECASE)
 """The line with which a spreadsheet names the delimiter."""
+
+REJECTED_HEADINGS = ("line", "reason")
+"""The headings before those of the source in the file of rejected rows."""
 
 _QUOTED = re.compile('"[^"]*"?')
 NDJSON_SUFFIXES = (".ndjson", ".jsonl")
@@ -96,10 +104,12 @@ def _read_csv(name: str, text: str, encoding: str) -> Table:
     if first is None:
         raise Malformed(f"{name} has no headings.")
     headings = tuple(cell.strip() for cell in first)
-    rows = [
-        Row(line, dict(zip(headings, cells, strict=False)), _count_error(headings, cells))
-        for line, cells in lines
-    ]
+    is_own = any(set(own) <= set(headings) for own in (REJECTED_HEADINGS, csv_export.HEADINGS))
+    rows = []
+    for line, cells in lines:
+        texts = map(unescape_formula, cells) if is_own else cells
+        row = dict(zip(headings, texts, strict=False))
+        rows.append(Row(line, row, _count_error(headings, cells)))
     return Table(name, headings, rows, False, encoding, delimiter)
 
 

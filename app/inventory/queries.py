@@ -47,6 +47,11 @@ def reserved_quantities(view: View, order_id: str) -> Counter[str]:
     return quantities(reservation["lines"]) if reservation else Counter()
 
 
+def is_checked(view: View, order_id: str) -> bool:
+    """Whether inventory has reserved the order's lines, or found that too little is available."""
+    return view.get(RESERVATIONS.name, order_id) is not None
+
+
 def has_reserved(view: View, order: Document) -> bool:
     """Whether the order's present lines are reserved, and nothing else.
 

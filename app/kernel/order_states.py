@@ -39,3 +39,5 @@ SENT = (SHIPPED, DELIVERED)
 
 VOIDED = (CANCELLED, FAILED)
 """The order ended without a sale: it holds no stock, and its invoice is void."""
+
+PAYMENT_STATUSES = ("pending", "paid", "failed", "refunded")

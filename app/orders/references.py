@@ -1,14 +1,28 @@
-"""References: the names that another system gave to the orders imported from it."""
+"""References: the names that another system gave to the orders imported from it.
+
+An order from the export of a shop, this one or another, has its id as reference.
+"""
 
 from hashlib import sha256
+from typing import NamedTuple
+from uuid import UUID
 
 import orjson
 
+from app.events.outbox import timeline
 from app.kernel import clock
 from app.kernel.errors import Conflict
-from app.orders.documents import REFERENCES
-from app.orders.service import OrderPolicy, place_order
+from app.orders.documents import ORDERS, REFERENCES
+from app.orders.service import OrderPolicy, place_order, record_past_order
 from app.store import Document, Transaction
+
+
+class PastStates(NamedTuple):
+    """The states in which an order ended in another system."""
+
+    status: str
+    payment_status: str
+
 
 REFERENCE_RULE = "must be text of 1 to 100 printable characters"
 
@@ -18,21 +32,65 @@ def is_reference(value: object) -> bool:
     return isinstance(value, str) and 1 <= len(value) <= 100 and value.isprintable()
 
 
-def import_order(
-    tx: Transaction, policy: OrderPolicy, reference: str, request: Document, order_date: str | None
-) -> Document | None:
-    """Place an order and record its reference, in one transaction; None if it was imported before.
+def is_order_id(value: str) -> bool:
+    """Whether `value` has the form of an order's id."""
+    try:
+        return str(UUID(value)) == value
+    except ValueError:
+        return False
 
+
+def is_own_order(tx: Transaction, order_id: str, request: Document, order_date: str | None) -> bool:
+    """Whether this shop placed the order, perhaps deleted since.
+
+    Raises Conflict if it has the order with another content.
+    """
+    order = tx.get(ORDERS.name, order_id)
+    if order is None:
+        return any(timeline(tx, order_id))
+    own = {
+        "customer_name": order["customer_name"],
+        "items": [
+            {name: line[name] for name in ("product", "quantity", "amount")}
+            for line in order["items"]
+        ],
+    }
+    if order["customer_email"]:
+        own["customer_email"] = order["customer_email"]
+    if _fingerprint(request, order_date) != _fingerprint(own, order["order_date"]):
+        raise Conflict(
+            f"Order {order['number']} has another content here, and an import changes no order."
+        )
+    return True
+
+
+def import_order(
+    tx: Transaction,
+    policy: OrderPolicy,
+    reference: str,
+    request: Document,
+    order_date: str | None,
+    past: PastStates | None = None,
+) -> Document | None:
+    """Add an order and record its reference, in one transaction; None if it was imported before.
+
+    The order is placed, or with `past` recorded as one that has ended; that needs an `order_date`.
     Raises what place_order does, and Conflict if the reference was imported with another content.
     """
-    fingerprint = _fingerprint(request, order_date)
+    fingerprint = _fingerprint(request | (past._asdict() if past else {}), order_date)
     if known := tx.get(REFERENCES.name, reference):
         # references of older versions have no fingerprint
         if known.get("fingerprint", fingerprint) != fingerprint:
             raise Conflict(f"The reference {reference} was imported before with another content.")
         return None
-    detail = f"imported, reference {reference}"
-    order = place_order(tx, policy, request, order_date=order_date, detail=detail)
+    if past is None or order_date is None:
+        detail = f"imported, reference {reference}"
+        order = place_order(tx, policy, request, order_date=order_date, detail=detail)
+    else:
+        detail = f"imported as history, reference {reference}"
+        order = record_past_order(
+            tx, policy, request, order_date=order_date, detail=detail, **past._asdict()
+        )
     tx.put(
         REFERENCES.name,
         {

@@ -11,7 +11,7 @@ from app.kernel import order_states
 from app.kernel.errors import Invalid, Problem
 from app.kernel.money import Currency
 from app.kernel.payment_methods import APPROVE, METHODS
-from app.schema.fields import Choice, Choices, EmailAddress, Integer, Money, Text, Timestamp
+from app.schema.fields import Choice, Choices, EmailAddress, Flag, Integer, Money, Text, Timestamp
 from app.schema.paging import PageSchema, list_schema
 from app.schema.validation import StrictSchema, load
 from app.store import Document
@@ -113,11 +113,14 @@ class OrderSchema(StrictSchema):
     total_amount = _matching(_AMOUNT)
     status = Choice(*order_states.STATUSES, required=True)
     payment_method = Choice(*METHODS, required=True)
-    payment_status = Choice("pending", "paid", "failed", "refunded", required=True)
+    payment_status = Choice(*order_states.PAYMENT_STATUSES, required=True)
     order_date = _matching(_TIMESTAMP, format="date-time")
     order_update = _matching(_TIMESTAMP, format="date-time")
     version = Integer(minimum=1, maximum=_MAX_NUMBER, required=True)
     history = fields.List(fields.Nested(HistorySchema), required=True)
+    is_past = Flag(
+        metadata={"description": "imported as it ended elsewhere: no invoice, shipment or stock"}
+    )
 
 
 class OrderPageSchema(PageSchema):

@@ -63,31 +63,40 @@ def place_order(
 
     Raises Invalid for an unknown product, Conflict when too little is in stock.
     """
-    currency = policy.currency
     products = inventory.get_products(tx, skus(request["items"]))
-    items = price_lines(products, currency, request["items"], unlisted=policy.unlisted_products)
+    unlisted = policy.unlisted_products
+    items = price_lines(products, policy.currency, request["items"], unlisted=unlisted)
     refuse_insufficient_stock(products, items)
-    now = clock.now()
-    number = tx.next_number("order", FIRST_NUMBER)
-    order = {
-        "order_id": tx.new_id(),
-        "number": number,
-        "link": new_link(number),
-        "customer_name": request["customer_name"],
-        "customer_email": request.get("customer_email"),
-        "items": items,
-        "currency": currency.code,
-        "total_amount": total_amount(currency, items),
-        "status": states.PLACED,
-        "payment_method": request.get("payment_method", policy.payment_method),
-        "payment_status": "pending",
-        "order_date": order_date or now,
-        "order_update": now,
-        "version": 1,
-        "history": [{"at": now, "event": states.PLACED, "detail": detail, "by": by}],
-    }
+    order = _new_order(tx, policy, request, items, states.PLACED, detail, by)
+    order["order_date"] = order_date or order["order_date"]
     tx.put(ORDERS.name, order)
     emit(tx, OrderPlaced(order["order_id"], {"order": snapshot(order)}))
+    return order
+
+
+def record_past_order(
+    tx: Transaction,
+    policy: OrderPolicy,
+    request: Document,
+    *,
+    order_date: str,
+    status: str,
+    payment_status: str,
+    detail: str,
+) -> Document:
+    """Create an order that ended in another system.
+
+    It emits no event, so no service acts on it. Its products may be archived, or in no catalogue.
+    Raises Invalid for a line without an amount when its product has no price.
+    """
+    products = {
+        sku: product and product | {"archived": False}
+        for sku, product in inventory.get_products(tx, skus(request["items"])).items()
+    }
+    items = price_lines(products, policy.currency, request["items"], unlisted=True)
+    order = _new_order(tx, policy, request, items, status, detail, COMMAND)
+    order |= {"payment_status": payment_status, "order_date": order_date, "is_past": True}
+    tx.put(ORDERS.name, order)
     return order
 
 
@@ -237,6 +246,37 @@ def apply_invoice(tx: Transaction, order_id: str) -> None:
     may_fail = order["status"] in states.OPEN and not shipping.has_left(tx, order_id)
     if status == "failed" and not Decimal(invoice["paid"]) and may_fail:
         _void(tx, changed, states.FAILED, f"payment declined: {reason}")
+
+
+def _new_order(
+    tx: Transaction,
+    policy: OrderPolicy,
+    request: Document,
+    items: list[Document],
+    status: str,
+    detail: str,
+    by: str,
+) -> Document:
+    """A document for a new order of today, with the next number; nothing is stored."""
+    now = clock.now()
+    number = tx.next_number("order", FIRST_NUMBER)
+    return {
+        "order_id": tx.new_id(),
+        "number": number,
+        "link": new_link(number),
+        "customer_name": request["customer_name"],
+        "customer_email": request.get("customer_email"),
+        "items": items,
+        "currency": policy.currency.code,
+        "total_amount": total_amount(policy.currency, items),
+        "status": status,
+        "payment_method": request.get("payment_method", policy.payment_method),
+        "payment_status": "pending",
+        "order_date": now,
+        "order_update": now,
+        "version": 1,
+        "history": [{"at": now, "event": status, "detail": detail, "by": by}],
+    }
 
 
 def _find_current(view: View, name: str, expected: Versions) -> Document:

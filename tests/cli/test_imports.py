@@ -119,6 +119,28 @@ def test_a_european_spreadsheet_is_imported(flask: Give, tmp_path: Path, runtime
     ]
 
 
+def test_last_years_orders_are_history(flask: Give, file: Path, runtime: Runtime) -> None:
+    """They need a date and a state, from the file or for all rows; nothing is packed for them."""
+    flask("import", "products", file, *SHOP)
+    options = (*SALES, "--default", "customer_name=Walk-in", "--history")
+    refused = flask("import", "orders", file, *options)
+    assert refused.exit_code == 2
+    assert "day.csv has no column order_date and no column status" in refused.stderr
+    states = ("--default", "order_date=2010-12-01", "--default", "status=delivered")
+    result = flask("import", "orders", file, *options, *states)
+    assert "Orders: 2 accepted (3 lines, 25.47 EUR)" in result.stdout
+    assert {(each["status"], each["is_past"]) for each in orders(runtime)} == {("delivered", True)}
+
+
+def test_orders_that_wait_for_stock_are_reported(flask: Give, tmp_path: Path) -> None:
+    """They are accepted, but not confirmed."""
+    goods, sold = tmp_path / "goods.csv", tmp_path / "sold.csv"
+    goods.write_text("sku,price,backorder\ntea,1,yes\n")
+    sold.write_text("order,customer_name,product,quantity\nA,Ada,tea,1\n")
+    flask("import", "products", goods)
+    assert "1 of the accepted orders wait for stock." in flask("import", "orders", sold).stdout
+
+
 def test_refused_rows_are_printed_when_they_cannot_be_written(flask: Give, file: Path) -> None:
     """A folder stands where the file of refused rows should go."""
     flask("import", "products", file, *SHOP, "--default", "quantity=1000")

@@ -1,5 +1,6 @@
 """Orders are imported whole or not at all, and never twice."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
@@ -7,15 +8,23 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from app.audit import recompute
+from app.audit.report import documents_of
+from app.billing.documents import INVOICES
 from app.config import Config
-from app.events.outbox import timeline
+from app.events.outbox import EVENTS, OUTBOX, timeline
 from app.imports.columns import Columns
 from app.imports.orders import FIELDS, OrderImport, OrderImportResult
+from app.imports.stock import UnreservedStock
 from app.imports.tables import read_table
+from app.inventory.documents import LEDGER, PRODUCTS, RESERVATIONS
+from app.inventory.service import change_product, change_stock
+from app.kernel.errors import Conflict
 from app.orders.documents import ORDERS, REFERENCES
 from app.orders.schemas import request_schema
-from app.orders.service import OrderPolicy, delete_order
+from app.orders.service import OrderPolicy, delete_order, place_order
 from app.server.runtime import Runtime
+from app.shipping.documents import SHIPMENTS
 from app.store import Document
 
 HEADINGS = "order,customer_name,product,quantity,amount,order_date"
@@ -127,6 +136,13 @@ def test_rows_that_contradict_each_other_are_rejected(
     other = "its order is refused because of line 4"
     assert [each.reason for each in result.rejected_rows[:2]] == [other, other]
     assert result.rejected_rows[2].reason.startswith(reason)
+
+
+def test_the_lines_of_an_order_may_be_minutes_apart(runtime: Runtime, file: Path) -> None:
+    """A till dates each line; the first one is the order's, and another day contradicts it."""
+    rows = ("U1,Fay,tea,1,,2010-12-01 16:57", "U1,Fay,mug,1,,1.12.2010 16:58")
+    assert run_import(runtime, file, *rows).accepted == 1
+    assert orders(runtime)[0]["order_date"] == "2010-12-01T15:57:00.000Z"
 
 
 def test_an_order_needs_a_customer_in_one_of_its_rows(runtime: Runtime, file: Path) -> None:
@@ -266,3 +282,150 @@ def test_an_order_may_exceed_the_batch_size(runtime: Runtime, file: Path) -> Non
     few = [f"S{number},Bo,pot,1,," for number in range(120)]
     result = run_import(runtime, file, *few[:60], *many, *few[60:])
     assert (result.accepted, result.lines, result.rejected) == (121, 820, 0)
+
+
+def test_an_accepted_order_is_confirmed(
+    runtime: Runtime, file: Path, settled: Callable[[], None]
+) -> None:
+    """Rows count the stock that those before them take; a rejected order takes none."""
+    rows = [f"R{number},Ada,mug,3,," for number in range(5)]
+    result = run_import(runtime, file, *rows, "S,Bo,mug,1,,", "T,Cy,mug,1,,")
+    assert (result.accepted, result.waiting, result.rejected) == (4, 0, 3)
+    reason = "Not enough in stock: wanted 3 of mug (1 available)."
+    assert [each.reason for each in result.rejected_rows[:2]] == [reason, reason]
+    settled()
+    assert {order["status"] for order in orders(runtime)} == {"confirmed"}
+
+
+def test_an_import_counts_what_earlier_orders_will_take(
+    runtime: Runtime, file: Path, settled: Callable[[], None]
+) -> None:
+    """Also without a running server, and not a second time once the goods are reserved."""
+    assert run_import(runtime, file, "A1,Ada,mug,6,,").accepted == 1
+    assert run_import(runtime, file, "A2,Ada,mug,6,,").rejected == 1
+    settled()
+    assert run_import(runtime, file, "A2,Ada,mug,4,,").accepted == 1
+
+
+def test_stock_that_is_reserved_meanwhile_counts_once(
+    runtime: Runtime, catalogue: dict[str, str], settled: Callable[[], None]
+) -> None:
+    """A server may reserve the first orders of a file while the import goes on."""
+    request = {"customer_name": "Ada", "items": [{"product": "mug", "quantity": 4}]}
+    stock = UnreservedStock(runtime.store)
+    for _ in range(2):
+        with runtime.store.transaction() as tx:
+            stock.take(tx, place_order(tx, OrderPolicy(runtime.config.currency), request))
+        settled()
+    with runtime.store.transaction() as tx, pytest.raises(Conflict, match="2 available"):
+        stock.take(tx, {"order_id": "x", "items": [{"product": "mug", "quantity": 3}]})
+
+
+def test_orders_that_wait_for_stock_are_counted(
+    runtime: Runtime, file: Path, settled: Callable[[], None]
+) -> None:
+    """One teapot is there, and more can be ordered."""
+    result = run_import(runtime, file, "A,Ada,pot,3,,", "B,Bo,pot,1,,", "C,Cy,pot,1,,")
+    assert (result.accepted, result.waiting) == (3, 2)
+    settled()
+    statuses = [order["status"] for order in orders(runtime)]
+    assert sorted(statuses) == ["backordered", "backordered", "confirmed"]
+
+
+def run_history(runtime: Runtime, file: Path, *rows: str) -> OrderImportResult:
+    file.write_text("\n".join([f"{HEADINGS},status,payment_status,customer_email", *rows]), "utf-8")
+    currency = runtime.config.currency
+    schema, zone = request_schema(currency), runtime.config.timezone
+    work = OrderImport(OrderPolicy(currency), schema, zone, is_history=True)
+    table = read_table(file)
+    return work.run(runtime.store, table, Columns(table, FIELDS, {}, {}))
+
+
+def test_history_changes_nothing_else(
+    runtime: Runtime, file: Path, settled: Callable[[], None]
+) -> None:
+    """No mail, payment, shipment or stock: no event is there that a service could act on."""
+    settled()
+    before = everything(runtime)
+    result = run_history(
+        runtime,
+        file,
+        "A,Ada,mug,500,9.00,2010-12-01,delivered,paid,ada@example.org",
+        "B,Bo,tea,1,,2010-12-02,cancelled,refunded,bo@example.org",
+        "C,Cy,discontinued,1,1.00,2010-12-03,failed,,",
+        "D,Di,tea,1,,2010-12-03,shipped,,",
+    )
+    assert (result.accepted, result.rejected) == (4, 0)
+    settled()
+    assert everything(runtime) == before
+    found = [(each["status"], each["payment_status"]) for each in orders(runtime)]
+    assert found == [
+        ("delivered", "paid"),
+        ("cancelled", "refunded"),
+        ("failed", "pending"),
+        ("shipped", "paid"),
+    ]
+    assert orders(runtime)[0]["order_date"] == "2010-11-30T23:00:00.000Z"
+    assert find_differences(runtime) == []
+
+
+def test_history_takes_products_that_are_no_longer_sold(runtime: Runtime, file: Path) -> None:
+    """They keep the name that the catalogue has for them."""
+    with runtime.store.transaction() as tx:
+        change_stock(tx, "tea", {"count": 0}, "ada")
+        change_product(tx, "tea", {"archived": True})
+    assert run_history(runtime, file, "A,Ada,tea,1,,2010-12-01,delivered,,").accepted == 1
+    assert orders(runtime)[0]["items"][0]["name"] == "Assam, 100 g"
+
+
+@pytest.mark.parametrize(
+    ("row", "reason"),
+    [
+        ("A,Ada,tea,1,,2010-12-01,confirmed,,", "status: 'confirmed' is no state of a past order"),
+        ("A,Ada,tea,1,,2010-12-01,,,", "status: is required with --history"),
+        ("A,Ada,tea,1,,,delivered,,", "order_date: is required with --history"),
+        ("A,Ada,tea,1,,2010-12-01,delivered,x,", "payment_status: must be pending or paid or"),
+        ("A,Ada,gone,1,,2010-12-01,delivered,,", "amount: is required: the product has no price"),
+    ],
+)
+def test_history_needs_the_states_in_which_orders_ended(
+    runtime: Runtime, file: Path, row: str, reason: str
+) -> None:
+    """An open order is placed by an import without --history."""
+    result = run_history(runtime, file, row)
+    assert (result.accepted, result.rejected) == (0, 1)
+    assert result.rejected_rows[0].reason.startswith(reason)
+
+
+def test_history_is_imported_once(runtime: Runtime, file: Path) -> None:
+    """The same states are a repetition; others are another content."""
+    row = "A,Ada,tea,1,,2010-12-01,delivered,paid,"
+    run_history(runtime, file, row)
+    assert run_history(runtime, file, row).existing == 1
+    assert run_history(runtime, file, row.replace("paid", "refunded")).rejected == 1
+
+
+def test_an_order_that_has_ended_is_not_placed(runtime: Runtime, file: Path) -> None:
+    """Its goods would be sent a second time."""
+    result = run_import(
+        runtime,
+        file,
+        "A,Ada,tea,1,,,complete",
+        "B,Bo,tea,1,,,placed",
+        headings=f"{HEADINGS},status",
+    )
+    assert (result.accepted, result.rejected) == (1, 1)
+    assert result.rejected_rows[0].reason.endswith("see --history (found 'complete')")
+
+
+def everything(runtime: Runtime) -> dict[str, list[Document]]:
+    """All that could follow from an order: events, invoices, shipments, reservations, stock."""
+    collections = (OUTBOX, EVENTS, INVOICES, SHIPMENTS, RESERVATIONS, PRODUCTS, LEDGER)
+    with runtime.store.read() as view:
+        return {each.name: list(documents_of(view, each.name)) for each in collections}
+
+
+def find_differences(runtime: Runtime) -> list[object]:
+    """What `flask check` finds in the books."""
+    with runtime.store.read() as view:
+        return list(recompute(view).differences)

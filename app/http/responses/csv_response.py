@@ -60,11 +60,21 @@ def csv_response(name: str, headings: Row, rows: Iterable[Row]) -> Response:
 
 
 def escape_formula(cell: object) -> str:
-    """A cell as text, with an apostrophe before what a spreadsheet would run as a formula."""
+    """A cell as text, with an apostrophe before what a spreadsheet would run as a formula.
+
+    Text that has one there already gets another, so that unescape_formula gives it back.
+    """
     text = "" if cell is None else str(cell)
-    if text.startswith(_FORMULA) and not _NUMBER.fullmatch(text):
-        return f"'{text}"
-    return text
+    return f"'{text}" if _is_escaped(text) else text
+
+
+def unescape_formula(text: str) -> str:
+    """The text that escape_formula made into `text`."""
+    return text[1:] if text.startswith("'") and _is_escaped(text[1:]) else text
+
+
+def _is_escaped(text: str) -> bool:
+    return text.lstrip("'").startswith(_FORMULA) and not _NUMBER.fullmatch(text)
 
 
 def _lines(rows: Iterable[Row]) -> Iterator[str]:

@@ -1,0 +1,61 @@
+"""Counts the stock that placed orders will take, for as long as inventory has not reserved it."""
+
+from collections import Counter, defaultdict
+
+from app.http.responses.csv_response import read_all
+from app.inventory.queries import get_products, is_checked
+from app.kernel.order_states import PLACED
+from app.kernel.quantities import quantities
+from app.orders.documents import ORDERS
+from app.orders.lines import refuse_insufficient_stock
+from app.orders.queries import get_order
+from app.store import Document, Page, Store, View
+
+
+class UnreservedStock:
+    """The pieces of each product that a product's `available` will soon lack."""
+
+    def __init__(self, store: Store) -> None:
+        """Count the orders in the store that inventory has not checked."""
+        self._pieces: dict[str, dict[str, int]] = defaultdict(dict)
+        self._totals = Counter[str]()
+        self._versions: dict[str, int] = {}
+        for order in read_all(store, _find_placed):
+            for sku, pieces in quantities(order["items"]).items():
+                self._add(sku, order["order_id"], pieces)
+
+    def take(self, view: View, order: Document) -> bool:
+        """Count an order that is being placed; returns whether it waits for stock.
+
+        Raises Conflict when too little will be left of a product that cannot be back-ordered.
+        """
+        wanted = quantities(order["items"])
+        products = {
+            sku: product and product | {"available": self._left(view, product)}
+            for sku, product in get_products(view, wanted).items()
+        }
+        refuse_insufficient_stock(products, order["items"])
+        listed = {sku: product["available"] for sku, product in products.items() if product}
+        enough = [sku for sku, available in listed.items() if wanted[sku] <= available]
+        for sku in enough:
+            self._add(sku, order["order_id"], wanted[sku])
+        return len(enough) < len(listed)
+
+    def _add(self, sku: str, order_id: str, pieces: int) -> None:
+        self._pieces[sku][order_id] = pieces
+        self._totals[sku] += pieces
+
+    def _left(self, view: View, product: Document) -> int:
+        """The pieces available after the counted orders; reserving changes a product's version."""
+        sku = product["sku"]
+        if self._versions.get(sku) != product["version"]:
+            self._versions[sku] = product["version"]
+            for order_id in list(self._pieces[sku]):
+                order = get_order(view, order_id)
+                if not order or order["status"] != PLACED or is_checked(view, order_id):
+                    self._totals[sku] -= self._pieces[sku].pop(order_id)
+        return max(0, int(product["available"]) - self._totals[sku])
+
+
+def _find_placed(view: View, after: str | None, limit: int) -> Page:
+    return view.find(ORDERS.name, {"status": PLACED}, after=after, limit=limit)
