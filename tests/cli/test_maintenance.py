@@ -105,13 +105,16 @@ class TestCheck:
         assert flask("check").exit_code == 0
 
     def test_a_damaged_file_is_reported(self, flask: Give, data: Path) -> None:
-        """No repair is tried on files that cannot be trusted."""
+        """A repair keeps the documents, names the line that is none, and exits with 1."""
         with (data / "orders.json").open("ab") as file:
             file.write(b"x")
         for words in (["check"], ["check", "--repair"]):
             result = flask(*words)
             assert result.exit_code == 1
             assert result.stdout.startswith("orders.json, byte ")
+        assert "1 orders and 4 products were compared.\nEverything agrees.\n" in result.stdout
+        assert (data / "damaged-1" / "orders.json").read_bytes().endswith(b"x")
+        assert flask("check").exit_code == 0
 
     def test_an_edit_is_accepted(self, flask: Give, data: Path, runtime: Runtime) -> None:
         """The service then starts with it."""

@@ -211,6 +211,7 @@ def open_replica(
                     continue
                 if isinstance(error, LogTruncated):
                     raise Damaged(
-                        "The last segment of journal/ is missing; restore a backup."
+                        "The last segment of journal/ is missing. Restore a backup, or stop the "
+                        "service and run `flask check --repair`."
                     ) from None
                 raise
