@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from app.store import Collection, Where
-from app.store.files.memory.index import AFTER_SEPARATOR, ALL, IndexEntry, Term
+from app.store.files.memory.index import AFTER_SEPARATOR, ALL, Term
 
 _MAX_SORT_KEY = "\U0010ffff"
 
@@ -14,10 +14,6 @@ class Selection(NamedTuple):
     terms: frozenset[Term]
     start: str
     stop: str
-
-    def matches(self, entry: IndexEntry) -> bool:
-        """Whether the entry is selected."""
-        return self.terms <= entry.terms and self.start <= entry.sort_key < self.stop
 
 
 class Query(NamedTuple):
