@@ -21,6 +21,12 @@ from app.store.files.tools.repair import repair_folder
 from app.store.files.tools.restore import restore as restore_folder
 from app.store.files.tools.verify import verify
 
+_AFTER_A_LOSS = (
+    "Because something was lost, the documents were only compared with each other. Put back what "
+    "you have, from a backup or the copy, and adopt it by `flask check --accept`. Then run "
+    "`flask check --repair` again: it takes a missing order for a deleted one."
+)
+
 
 @command("check", needs_shop=True)
 @click.option("--accept", is_flag=True, help="Take files that were edited by hand as true.")
@@ -37,8 +43,10 @@ def check(runtime: Runtime, *, accept: bool, repair: bool) -> None:
     is_lossy = repair and _repair_folder(runtime)
     if repair or not accept:
         _verify(runtime)
-        report = _repair(runtime) if repair else _audit(runtime)
+        report = _repair(runtime) if repair and not is_lossy else _audit(runtime)
         _print_scope(report)
+        if is_lossy:
+            click.echo(_AFTER_A_LOSS)
         sys.exit(1 if report.differences or is_lossy else 0)
 
 

@@ -116,6 +116,22 @@ class TestCheck:
         assert (data / "damaged-1" / "orders.json").read_bytes().endswith(b"x")
         assert flask("check").exit_code == 0
 
+    def test_a_lost_order_is_not_taken_for_a_deleted_one(
+        self, flask: Give, data: Path, runtime: Runtime, settled: Settled
+    ) -> None:
+        """After a loss stock and invoices are compared only; nobody is refunded or gets mail."""
+        (data / "orders.json").write_bytes(b"\xff")
+        result = flask("check", "--repair")
+        assert result.exit_code == 1
+        assert "document of order " in result.stdout
+        assert "repaired: " not in result.stdout
+        assert result.stdout.endswith("takes a missing order for a deleted one.\n")
+        settled()
+        with runtime.store.read() as view:
+            (invoice,) = [view.get(INVOICES.name, key) for key in view.keys(INVOICES.name)]
+        assert invoice is not None
+        assert invoice["status"] == "open"
+
     def test_an_edit_is_accepted(self, flask: Give, data: Path, runtime: Runtime) -> None:
         """The service then starts with it."""
         file = data / "products.json"
