@@ -13,17 +13,17 @@ from app.store import Document, View
 class Comparison:
     """Adds the differences of one document to the report, which names the document by `where`.
 
-    `order_id` is the order that a repair acts on; empty for a product.
+    `subject` is the id of the order, or the sku of the product, that a repair acts on.
     """
 
     view: View
     report: AuditReport
     where: str
-    order_id: str = ""
+    subject: str = ""
 
     def add(self, what: str, expected: object, found: object, repair: Repair | None = None) -> None:
         """Add a difference."""
-        difference = Difference(what, self.where, expected, found, repair, self.order_id)
+        difference = Difference(what, self.where, expected, found, repair, self.subject)
         self.report.differences.append(difference)
 
     def compare(
@@ -48,9 +48,9 @@ class Comparison:
         """
         found = {self._deliveries.get(handler) for handler in handlers}
         if outbox.PENDING in found:
-            self.report.in_progress.add(self.order_id)
+            self.report.in_progress.add(self.subject)
         elif outbox.DISCARDED in found:
-            self.report.discarded.add(self.order_id)
+            self.report.discarded.add(self.subject)
         return not found & {outbox.PENDING, outbox.DISCARDED}
 
     @cached_property
@@ -60,7 +60,7 @@ class Comparison:
         A handler's deliveries count as pending while one of them is open.
         """
         states: dict[str, str] = {}
-        for record in outbox.timeline(self.view, self.order_id):
+        for record in outbox.timeline(self.view, self.subject):
             for handler, delivery in record["deliveries"].items():
                 if delivery["state"] not in (outbox.DONE, outbox.DISCARDED):
                     states[handler] = outbox.PENDING

@@ -34,7 +34,7 @@ def check_invoice(comparison: Comparison, order: Document) -> None:
     """An order has the invoice and payments that follow from it, and their payment status."""
     if not comparison.handlers_are_done("billing"):
         return
-    invoice = comparison.view.get(INVOICES.name, comparison.order_id)
+    invoice = comparison.view.get(INVOICES.name, comparison.subject)
     is_sound = _check_order_invoice(comparison, order, invoice)
     if invoice and is_sound and comparison.handlers_are_done("orders"):
         expected, found = invoice["payment_status"], order["payment_status"]

@@ -1,8 +1,9 @@
 """Repairs differences: brings stock, invoices, payments and shipments to what the orders say.
 
 It calls the services' own functions, in transactions, so `flask check --repair` may run while the
-shop is open. The products are counted first, from the reservations and the stock ledger as they
-are: booking out and new reservations then start from true numbers. Inventory emits its events as
+shop is open: each transaction is short, and touches only what is wrong. The wrong products are
+counted first, from the reservations and the stock ledger as they are: booking out and new
+reservations then start from true numbers. Inventory emits its events as
 always, so an order may become confirmed or backordered. The gateway is asked under the keys that
 billing would use, so it repeats the answers that it gave before.
 """
@@ -31,14 +32,13 @@ def repair(
 
     Raises what Store.transaction does, and Unavailable when the gateway cannot be reached.
     """
-    order_ids: dict[Repair, dict[str, None]] = {kind: {} for kind in Repair}
+    subjects: dict[Repair, dict[str, None]] = {kind: {} for kind in Repair}
     for each in differences:
         if each.repair:
-            order_ids[each.repair][each.order_id] = None
-    if any(order_ids[kind] for kind in (Repair.STOCK, Repair.SHIPPED, Repair.RESERVATION)):
-        with store.transaction() as tx:
-            inventory.rebuild_products(tx)
-    for order_id in order_ids[Repair.INVOICE]:
+            subjects[each.repair][each.subject] = None
+    for sku in subjects[Repair.STOCK]:
+        inventory.rebuild_product(store, sku)
+    for order_id in subjects[Repair.INVOICE]:
         _settle(store, order_id, gateway)
     acts: dict[Repair, Callable[[Transaction, str], None]] = {
         Repair.SHIPPED: _book_out,
@@ -49,7 +49,7 @@ def repair(
         Repair.SHIPMENT: partial(shipping.reconcile_shipment, policy=rules),
     }
     for kind, act in acts.items():
-        ids = list(order_ids[kind])
+        ids = list(subjects[kind])
         for start in range(0, len(ids), ORDERS_PER_TRANSACTION):
             with store.transaction() as tx:
                 for order_id in ids[start : start + ORDERS_PER_TRANSACTION]:

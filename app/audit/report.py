@@ -12,7 +12,7 @@ from app.store import Document, View
 class Repair(Enum):
     """How `flask check --repair` puts a difference right."""
 
-    STOCK = "the products are counted anew from the reservations and the stock ledger"
+    STOCK = "the product is counted anew from the reservations and the stock ledger"
     SHIPPED = "what was shipped is booked out"
     RESERVATION = "the reservation is made anew"
     INVOICE = "invoice and payments are brought to what the order says; the gateway is asked"
@@ -23,14 +23,17 @@ class Repair(Enum):
 
 
 class Difference(NamedTuple):
-    """A value that does not follow from the others; `repair` is None where a person must act."""
+    """A value that does not follow from the others; `repair` is None where a person must act.
+
+    `subject` is the id of the order, or the sku of the product, that the repair acts on.
+    """
 
     what: str
     where: str
     expected: object
     found: object
     repair: Repair | None = None
-    order_id: str = ""
+    subject: str = ""
 
     def __str__(self) -> str:
         """The difference in one line."""

@@ -54,7 +54,7 @@ def check_shipment(comparison: Comparison, order: Document) -> None:
 
 def _check_sold_goods(order: Comparison) -> None:
     """Goods that were shipped for a deleted order have an invoice."""
-    if order.view.get(INVOICES.name, order.order_id) is None and order.handlers_are_done("billing"):
+    if order.view.get(INVOICES.name, order.subject) is None and order.handlers_are_done("billing"):
         order.add("invoice", "one", "none", Repair.INVOICE)
 
 

@@ -42,7 +42,7 @@ def check_products(view: View, report: AuditReport) -> None:
         report.products += 1
         quantity, sku = _check_ledger(view, report, product), product["sku"]
         expected = with_stock_status(product | {"reserved": reserved[sku], "quantity": quantity})
-        comparison = Comparison(view, report, f"product {sku}")
+        comparison = Comparison(view, report, f"product {sku}", sku)
         names = ("quantity", "reserved", "available", "stock_status")
         comparison.compare_fields(names, expected, product, Repair.STOCK)
 
@@ -51,7 +51,8 @@ def _check_ledger(view: View, report: AuditReport, product: Document) -> int:
     """The quantity on hand by the ledger; reports lines that do not follow from each other."""
     lines = view.find(LEDGER.name, {"sku": product["sku"]}).documents
     sound = repaired_ledger(view, product)
-    comparison = Comparison(view, report, f"the stock ledger of {product['sku']}")
+    sku = product["sku"]
+    comparison = Comparison(view, report, f"the stock ledger of {sku}", sku)
     if sound != lines:
         for number, line in enumerate(sound, 1):
             found = [each for each in lines if each["line"] == number]

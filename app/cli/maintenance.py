@@ -17,29 +17,37 @@ from app.shipping.service import shipping_policy
 from app.store.files.tools.adopt_edits import adopt_edits
 from app.store.files.tools.backup import backup as backup_folder
 from app.store.files.tools.read_only import open_read_only
-from app.store.files.tools.repair import repair_journal
+from app.store.files.tools.repair import repair_folder
 from app.store.files.tools.restore import restore as restore_folder
 from app.store.files.tools.verify import verify
+
+_AFTER_A_LOSS = (
+    "Because something was lost, the documents were only compared with each other. Put back what "
+    "you have, from a backup or the copy, and adopt it by `flask check --accept`. Then run "
+    "`flask check --repair` again: it takes a missing order for a deleted one."
+)
 
 
 @command("check", needs_shop=True)
 @click.option("--accept", is_flag=True, help="Take files that were edited by hand as true.")
-@click.option("--repair", is_flag=True, help="Repair stock, invoices and a damaged journal.")
+@click.option("--repair", is_flag=True, help="Repair stock, invoices, damaged files and journal.")
 def check(runtime: Runtime, *, accept: bool, repair: bool) -> None:
     """Read every file, and compare stock, invoices, statuses and failures with the orders.
 
-    Without options nothing is changed. Exits with 1 when something is not as it should be. --accept
-    needs the service stopped; --repair only where the journal is damaged.
+    Without options nothing is changed. Exits with 1 when something is not as it should be, or a
+    repair lost something. --accept needs the service stopped; --repair only where the journal or a
+    file is damaged.
     """
     if accept:
         _adopt_edits(runtime)
-    if repair:
-        _repair_journal(runtime)
+    is_lossy = repair and _repair_folder(runtime)
     if repair or not accept:
         _verify(runtime)
-        report = _repair(runtime) if repair else _audit(runtime)
+        report = _repair(runtime) if repair and not is_lossy else _audit(runtime)
         _print_scope(report)
-        sys.exit(1 if report.differences else 0)
+        if is_lossy:
+            click.echo(_AFTER_A_LOSS)
+        sys.exit(1 if report.differences or is_lossy else 0)
 
 
 @command("backup", needs_shop=True)
@@ -84,16 +92,21 @@ def _adopt_edits(runtime: Runtime) -> None:
         click.echo("No file was edited; there is nothing to accept.")
 
 
-def _repair_journal(runtime: Runtime) -> None:
-    """Rebuild a damaged journal, and print what is lost; does nothing to a sound one."""
-    report = repair_journal(runtime.config.data, runtime.collections)
+def _repair_folder(runtime: Runtime) -> bool:
+    """Rebuild a damaged journal and damaged files, and print what is lost; returns whether any is.
+
+    Does nothing to a sound folder.
+    """
+    report = repair_folder(runtime.config.data, runtime.collections)
     if report is None:
-        return
+        return False
     _print_lines(report.lost)
     click.echo(
         f"The journal was made anew from the {report.transactions} transactions that could be "
-        f"read; a copy of the damaged one is in {report.copy}/."
+        f"read; a copy of the damaged one, and of files that were not as the service left them, is "
+        f"in {report.copy}/."
     )
+    return bool(report.lost)
 
 
 def _verify(runtime: Runtime) -> None:

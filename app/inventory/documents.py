@@ -63,7 +63,10 @@ LEDGER = Collection(
 RESERVATIONS = Collection(
     name="reservations",
     key="order_id",
-    indexes={"waiting_for": backordered_skus},
+    indexes={
+        "waiting_for": backordered_skus,
+        "product": lambda reservation: list({line["product"] for line in reservation["lines"]}),
+    },
     check=stored_document_check(
         version=Integer(minimum=0, maximum=10**12, required=True),
         lines=fields.List(fields.Nested(_ReservedLineSchema), required=True),

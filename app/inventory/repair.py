@@ -3,16 +3,16 @@
 Stock that becomes available by a repair goes to waiting orders.
 """
 
-from collections import Counter
-
 from app.inventory import reservations
 from app.inventory.documents import LEDGER, PRODUCTS, RESERVATIONS
-from app.inventory.queries import reserved_quantities
 from app.inventory.stock import NEW, require_product, save_product, with_stock_status
 from app.kernel.identity import COMMAND
 from app.kernel.order_states import SENT
+from app.kernel.quantities import quantities
 from app.shipping.queries import get_shipment
-from app.store import Document, Transaction, View
+from app.store import Document, Store, Transaction, View
+
+LINES_PER_TRANSACTION = 100
 
 LOST = "line lost, made anew"
 """The ledger's reason for a line that replaces a missing one."""
@@ -32,23 +32,38 @@ def rebuild_reservation(tx: Transaction, order_id: str) -> None:
         reservations.reconcile_reservation(tx, order_id)
 
 
-def rebuild_products(tx: Transaction) -> None:
-    """Repair the stock ledger, and set each product's quantity to its ledger's last line and
-    `reserved` to the sum over the reservations. Reads all products, reservations and lines.
+def rebuild_product(store: Store, sku: str) -> None:
+    """Repair the product's ledger, set its quantity to the ledger's last line and `reserved` to
+    the sum over the reservations; durable on return.
+
+    The whole ledger is read outside of a transaction, because its lines only grow in number. A
+    transaction writes at most LINES_PER_TRANSACTION wrong lines, each of which is still as it was
+    read; the last one sets the product.
     """
-    reserved: Counter[str] = Counter()
-    for order_id in list(tx.keys(RESERVATIONS.name)):
-        reserved.update(reserved_quantities(tx, order_id))
-    for sku in list(tx.keys(PRODUCTS.name)):
-        before = require_product(tx, sku)
-        lines = repaired_ledger(tx, before)
-        for line in lines:
-            tx.put(LEDGER.name, line)
-        quantity = lines[-1]["after"] if lines else before["quantity"]
-        after = with_stock_status(before | {"reserved": reserved[sku], "quantity": quantity})
-        if after != before:
-            save_product(tx, before, after)
-            reservations.allocate_to_backorders(tx, sku)
+    with store.read() as view:
+        product = require_product(view, sku)
+        lines = {line["id"]: line for line in _ledger(view, sku)}
+        repaired = repaired_ledger(view, product)
+    wrong = [line for line in repaired if line != lines.get(line["id"])]
+    for start in range(0, len(wrong), LINES_PER_TRANSACTION):
+        with store.transaction() as tx:
+            for line in wrong[start : start + LINES_PER_TRANSACTION]:
+                if tx.get(LEDGER.name, line["id"]) == lines.get(line["id"]):
+                    tx.put(LEDGER.name, line)
+    with store.transaction() as tx:
+        _count_product(tx, sku)
+
+
+def _count_product(tx: Transaction, sku: str) -> None:
+    before = require_product(tx, sku)
+    newest = tx.find(LEDGER.name, {"sku": sku}, descending=True, limit=1).documents
+    quantity = newest[0]["after"] if newest else before["quantity"]
+    holders = tx.find(RESERVATIONS.name, {"product": sku}).documents
+    reserved = sum(quantities(each["lines"])[sku] for each in holders)
+    after = with_stock_status(before | {"reserved": reserved, "quantity": quantity})
+    if after != before:
+        save_product(tx, before, after)
+        reservations.allocate_to_backorders(tx, sku)
 
 
 def repaired_ledger(view: View, product: Document) -> list[Document]:
@@ -58,12 +73,16 @@ def repaired_ledger(view: View, product: Document) -> list[Document]:
     single damaged number is derived from the neighbouring lines; a missing line is replaced by one
     that closes the gap.
     """
-    lines = view.find(LEDGER.name, {"sku": product["sku"]}).documents
+    lines = _ledger(view, product["sku"])
     if _are_sound(lines):
         return lines
     return _repaired(
         sorted(lines, key=lambda line: (line["at"], line["line"])), product["quantity"]
     )
+
+
+def _ledger(view: View, sku: str) -> list[Document]:
+    return view.find(LEDGER.name, {"sku": sku}).documents
 
 
 def _are_sound(lines: list[Document]) -> bool:

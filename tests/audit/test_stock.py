@@ -9,6 +9,8 @@ from flask.testing import FlaskClient
 from app.inventory.documents import LEDGER, PRODUCTS, RESERVATIONS
 from app.server.runtime import Runtime
 from app.store import Document
+from app.store.files.memory.transaction import COUNTERS
+from app.store.files.tools.journal_reader import Journal
 from tests.audit.conftest import Edit, Settled, differences, repaired
 from tests.over_http import place, read
 
@@ -129,3 +131,35 @@ def test_an_order_that_waits_for_what_is_there(
     settled()
     assert differences(runtime) == []
     assert read(shop, "/order/1002")["status"] == "confirmed"
+
+
+@pytest.mark.usefixtures("shop")
+def test_a_repair_writes_what_is_wrong_in_short_transactions(
+    runtime: Runtime, client: FlaskClient
+) -> None:
+    """A long ledger holds the lock for a hundred wrong lines at a time; sound lines are kept."""
+    lines = [
+        ledger(runtime)[-1] | {"id": f"line-{n}", "line": n, "before": n + 15, "after": n + 16}
+        for n in range(5, 305)
+    ]
+    damaged = {line["id"] for line in lines[::2]}
+    with runtime.store.transaction() as tx:
+        for line in lines:
+            change = 7 if line["id"] in damaged else 1
+            tx.put(LEDGER.name, line | {"change": change, "reason": "count", "order_id": None})
+        product = tx.get(PRODUCTS.name, "mug") or {}
+        tx.put(PRODUCTS.name, product | {"quantity": 320, "available": 320})
+    seq = [line["seq"] for line in transactions(runtime)][-1]
+    feed = runtime.store.change_feed(LEDGER.name)
+    assert repaired(runtime) == []
+    assert changes(runtime)[4:] == [(n, 1, n + 1) for n in range(20, 320)]
+    assert {*feed.take(0)} == damaged
+    sizes = [
+        sum(map(len, line["put"].values())) for line in transactions(runtime) if line["seq"] > seq
+    ]
+    assert sizes == [100, 50]
+
+
+def transactions(runtime: Runtime) -> list[dict[str, Any]]:
+    """What is in the journal."""
+    return [*Journal(runtime.config.data, (*runtime.collections, COUNTERS)).transactions()]

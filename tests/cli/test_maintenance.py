@@ -105,13 +105,32 @@ class TestCheck:
         assert flask("check").exit_code == 0
 
     def test_a_damaged_file_is_reported(self, flask: Give, data: Path) -> None:
-        """No repair is tried on files that cannot be trusted."""
+        """A repair keeps the documents, names the line that is none, and exits with 1."""
         with (data / "orders.json").open("ab") as file:
             file.write(b"x")
         for words in (["check"], ["check", "--repair"]):
             result = flask(*words)
             assert result.exit_code == 1
             assert result.stdout.startswith("orders.json, byte ")
+        assert "1 orders and 4 products were compared.\nEverything agrees.\n" in result.stdout
+        assert (data / "damaged-1" / "orders.json").read_bytes().endswith(b"x")
+        assert flask("check").exit_code == 0
+
+    def test_a_lost_order_is_not_taken_for_a_deleted_one(
+        self, flask: Give, data: Path, runtime: Runtime, settled: Settled
+    ) -> None:
+        """After a loss stock and invoices are compared only; nobody is refunded or gets mail."""
+        (data / "orders.json").write_bytes(b"\xff")
+        result = flask("check", "--repair")
+        assert result.exit_code == 1
+        assert "document of order " in result.stdout
+        assert "repaired: " not in result.stdout
+        assert result.stdout.endswith("takes a missing order for a deleted one.\n")
+        settled()
+        with runtime.store.read() as view:
+            (invoice,) = [view.get(INVOICES.name, key) for key in view.keys(INVOICES.name)]
+        assert invoice is not None
+        assert invoice["status"] == "open"
 
     def test_an_edit_is_accepted(self, flask: Give, data: Path, runtime: Runtime) -> None:
         """The service then starts with it."""

@@ -16,7 +16,8 @@ from app.store.files.disk.filesystem import disk_error, translating_os_errors
 from app.store.files.folder.open import open_folder
 from app.store.files.memory.change_feeds import ChangeFeeds
 from app.store.files.memory.index import NOT_INDEXED, index_entry
-from app.store.files.memory.tables import Change, Tables
+from app.store.files.memory.staged import Change
+from app.store.files.memory.tables import Tables
 from app.store.files.snapshot.checkpoint_file import CheckpointFile
 from app.store.files.wal.format import FileRecords, Line, encode_document
 from app.store.files.wal.log import LogTruncated, WriteAheadLog
@@ -211,6 +212,7 @@ def open_replica(
                     continue
                 if isinstance(error, LogTruncated):
                     raise Damaged(
-                        "The last segment of journal/ is missing; restore a backup."
+                        "The last segment of journal/ is missing. Restore a backup, or stop the "
+                        "service and run `flask check --repair`."
                     ) from None
                 raise

@@ -1,10 +1,12 @@
 """Lists: filters, bounds, pages in both directions, counts and keys."""
 
+import sys
 from collections.abc import Mapping
+from contextlib import suppress
 
 import pytest
 
-from app.store import IndexValue, Store
+from app.store import IndexValue, Store, Transaction
 from tests.store.shop import ids, note, order, put_orders
 
 Where = Mapping[str, IndexValue | frozenset[IndexValue]]
@@ -243,3 +245,60 @@ def scanned(store: Store, after: str, limit: int, collection: str = "orders") ->
     """The keys that one scan returns."""
     with store.read() as view:
         return [next(iter(each.values())) for each in view.scan(collection, after, limit)]
+
+
+class TestSearchInTransaction:
+    """Searches in a transaction that has changed what they find."""
+
+    def test_each_search_sees_what_was_staged_before_it(self, shop: Store) -> None:
+        """Documents added, changed, deleted and undone between two searches count once."""
+        where = {"status": "paid", "sku": "mug"}
+
+        def paid(tx: Transaction) -> tuple[list[str], int, int]:
+            found = tx.find("orders", where, descending=True).documents
+            return ids(found), tx.count("orders", where), tx.count("orders", {"status": "paid"})
+
+        with shop.transaction() as tx:
+            assert paid(tx) == (["id-0", "id-3", "id-6"], 3, 3)
+            tx.put("orders", order("id-1", placed="2026-11-08", status="paid", skus=["mug"]))
+            tx.put("orders", order("id-3", placed="2026-11-06", status="paid", skus=["tea"]))
+            assert paid(tx) == (["id-0", "id-1", "id-6"], 3, 4)
+            tx.delete("orders", "id-0")
+            tx.put("orders", order("new", placed="2026-11-01", status="paid", skus=["mug"]))
+            assert paid(tx) == (["id-1", "id-6", "new"], 3, 4)
+            with suppress(LookupError), tx.savepoint():
+                tx.delete("orders", "id-1")
+                tx.put("orders", order("other", status="paid", skus=["mug"]))
+                assert paid(tx) == (["id-6", "new", "other"], 3, 4)
+                raise LookupError
+            inside = paid(tx)
+            assert inside == (["id-1", "id-6", "new"], 3, 4)
+        with shop.read() as view:
+            assert ids(view.find("orders", where, descending=True).documents) == inside[0]
+            assert view.count("orders", where) == inside[1]
+
+    @pytest.mark.parametrize("search", ["find", "count"])
+    def test_cost_does_not_grow_with_what_was_staged(self, store: Store, search: str) -> None:
+        """A page or a count costs about the same after 50 and after 1,600 changes."""
+
+        def calls(staged: int) -> int:
+            with store.transaction() as tx:
+                for number in range(staged):
+                    tx.put("orders", order(f"{number:05}", status="paid", placed="2026"))
+                    look(tx)
+                events: list[str] = []
+                sys.setprofile(lambda _frame, event, _arg: events.append(event))
+                try:
+                    look(tx)
+                finally:
+                    sys.setprofile(None)
+                tx.delete("orders", "00000")
+            return len(events)
+
+        def look(tx: Transaction) -> None:
+            if search == "count":
+                tx.count("orders", {"status": "paid"})
+            else:
+                tx.find("orders", {"status": "paid"}, limit=1)
+
+        assert calls(1600) < 2 * calls(50)

@@ -11,7 +11,7 @@ from app.store.files.disk.owner import OtherUser
 from app.store.files.store import JsonFileStore
 from app.store.files.tools.adopt_edits import adopt_edits
 from app.store.files.tools.backup import backup
-from app.store.files.tools.repair import repair_journal
+from app.store.files.tools.repair import repair_folder
 from app.store.files.tools.restore import restore
 from tests.store.conftest import OpenStore
 from tests.store.faults import no_rights
@@ -46,7 +46,7 @@ def contents(folder: Path) -> dict[Path, bytes]:
     return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-@pytest.mark.parametrize("command", [JsonFileStore, adopt_edits, repair_journal])
+@pytest.mark.parametrize("command", [JsonFileStore, adopt_edits, repair_folder])
 def test_another_user_writes_nothing(
     shop: Path, run_as: Callable[[int], None], command: Command
 ) -> None:
@@ -77,7 +77,7 @@ def test_a_folder_that_lost_its_journal_keeps_its_owner(
         path.unlink() if path.is_file() else path.rmdir()
     run_as(STRANGER)
     with pytest.raises(OtherUser):
-        repair_journal(shop, COLLECTIONS)
+        repair_folder(shop, COLLECTIONS)
 
 
 def test_root_restores_no_shop_for_another_user(

@@ -1,13 +1,16 @@
 """A repair rebuilds a damaged journal from what can be read, and reports what is lost."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from app.kernel.errors import Conflict, Damaged
+from app.store.files.snapshot.writer import publish, write_next
 from app.store.files.store import JsonFileStore
-from app.store.files.tools.repair import repair_journal
+from app.store.files.tools.repair import repair_folder
 from app.store.files.tools.verify import verify
+from app.store.files.wal.format import encode_document, encode_transaction
 from tests.store.conftest import OpenStore
 from tests.store.journal_lines import checkpoint, journal_of, segments, spoil
 from tests.store.shop import COLLECTIONS, all_orders, note, order, put_orders
@@ -22,7 +25,7 @@ def test_lost_transaction_is_named_and_the_rest_is_kept(
     name = segments(folder)[-1].name
     with pytest.raises(Damaged, match=f"journal/{name} is damaged at byte {starts[1]}"):
         open_store()
-    report = repair_journal(folder, COLLECTIONS)
+    report = repair_folder(folder, COLLECTIONS)
     assert report is not None
     (lost,) = report.lost
     assert (lost.file, lost.offset) == (f"journal/{name}", starts[1])
@@ -47,7 +50,7 @@ def test_missing_segment_is_reported(folder: Path, open_store: OpenStore) -> Non
     put_orders(store, order("c"))
     store.close()
     segments(folder)[1].unlink()
-    report = repair_journal(folder, COLLECTIONS)
+    report = repair_folder(folder, COLLECTIONS)
     assert report is not None
     assert [each.text for each in report.lost] == ["Transaction 2 is missing."]
     assert sorted(all_orders(open_store())) == ["a", "c"]
@@ -64,7 +67,7 @@ def test_journal_that_is_gone_is_reported_and_rebuilt(folder: Path, open_store: 
     store.close()
     for segment in segments(folder):
         segment.unlink()
-    report = repair_journal(folder, COLLECTIONS)
+    report = repair_folder(folder, COLLECTIONS)
     assert report is not None
     assert "All segments of journal/ are missing" in report.lost[0].text
     store = open_store()
@@ -79,7 +82,7 @@ def test_file_without_a_record_is_taken_as_it_is_and_reported(
     """A damaged header loses the checksums of the files; the rules alone judge them."""
     journal_of(folder, "ab")
     spoil(segments(folder)[-1], 30)
-    report = repair_journal(folder, COLLECTIONS)
+    report = repair_folder(folder, COLLECTIONS)
     assert report is not None
     files = {each.file for each in report.lost}
     assert {"orders.json", "notes.json"} <= files
@@ -99,14 +102,14 @@ def test_deleted_stays_deleted(folder: Path, open_store: OpenStore) -> None:
     put_orders(store, order("e"))
     store.close()
     spoil(segments(folder)[-1], offset + 60)
-    assert repair_journal(folder, COLLECTIONS) is not None
+    assert repair_folder(folder, COLLECTIONS) is not None
     assert sorted(all_orders(open_store())) == ["b", "c", "e"]
 
 
 def test_sound_journal_is_left_alone(folder: Path) -> None:
     """Nothing is written or copied."""
     journal_of(folder, "ab")
-    assert repair_journal(folder, COLLECTIONS) is None
+    assert repair_folder(folder, COLLECTIONS) is None
     assert not list(folder.glob("damaged-*"))
 
 
@@ -117,7 +120,7 @@ def test_running_service_is_not_repaired(folder: Path, open_store: OpenStore) ->
     store.lead(timeout_s=0)
     spoil(segments(folder)[-1], starts[1] + 60)
     with pytest.raises(Conflict, match="stop it, then repair the journal"):
-        repair_journal(folder, COLLECTIONS)
+        repair_folder(folder, COLLECTIONS)
 
 
 def test_second_repair_puts_the_journal_beside_the_first(folder: Path) -> None:
@@ -125,7 +128,7 @@ def test_second_repair_puts_the_journal_beside_the_first(folder: Path) -> None:
     for _ in range(2):
         starts = journal_of(folder, "abc")
         spoil(segments(folder)[-1], starts[1] + 60)
-        assert repair_journal(folder, COLLECTIONS) is not None
+        assert repair_folder(folder, COLLECTIONS) is not None
     assert {each.name for each in folder.glob("damaged-*")} == {"damaged-1", "damaged-2"}
 
 
@@ -165,7 +168,7 @@ def test_series_skips_a_thousand_after_a_lost_entry(
     start = numbered(folder, "abc")[-1]
     path = segments(folder)[-1]
     spoil(path, path.read_bytes().index(place, start) + 3)
-    report = repair_journal(folder, COLLECTIONS)
+    report = repair_folder(folder, COLLECTIONS)
     assert report is not None
     assert report.lost[-1].file == "counters.json"
     assert report.lost[-1].text == (
@@ -181,7 +184,7 @@ def test_damaged_digit_of_a_counter_is_not_believed(folder: Path, open_store: Op
     start = numbered(folder, "abc")[-1]
     path = segments(folder)[-1]
     spoil(path, path.read_bytes().index(b'"value":1003', start) + 8, b"9")
-    assert repair_journal(folder, COLLECTIONS) is not None
+    assert repair_folder(folder, COLLECTIONS) is not None
     assert next_number(open_store()) == 2003
 
 
@@ -192,7 +195,7 @@ def test_numbers_are_skipped_beyond_the_highest_that_can_be_read(
     start = numbered(folder, "abc")[1]
     path = segments(folder)[-1]
     spoil(path, path.read_bytes().index(b'"counters"', start) + 3)
-    assert repair_journal(folder, COLLECTIONS) is not None
+    assert repair_folder(folder, COLLECTIONS) is not None
     assert next_number(open_store()) == 2004
 
 
@@ -201,7 +204,7 @@ def test_each_lost_entry_skips_a_thousand(folder: Path, open_store: OpenStore) -
     first, *_, last = numbered(folder, "abcd")
     spoil(segments(folder)[-1], first + 60)
     spoil(segments(folder)[-1], last + 60)
-    assert repair_journal(folder, COLLECTIONS) is not None
+    assert repair_folder(folder, COLLECTIONS) is not None
     assert next_number(open_store()) == 3004
 
 
@@ -220,7 +223,7 @@ def test_missing_transactions_skip_numbers(folder: Path, open_store: OpenStore) 
     note_down(store, "o")
     store.close()
     segments(folder)[1].unlink()
-    report = repair_journal(folder, COLLECTIONS)
+    report = repair_folder(folder, COLLECTIONS)
     assert report is not None
     assert [each.text for each in report.lost] == [
         "Transaction 7 is missing.",
@@ -237,7 +240,7 @@ def test_damaged_newline_loses_nothing_and_skips_nothing(
     """Both entries can still be read."""
     starts = numbered(folder, "abc")
     spoil(segments(folder)[-1], starts[2] - 1)
-    report = repair_journal(folder, COLLECTIONS)
+    report = repair_folder(folder, COLLECTIONS)
     assert report is not None
     assert report.lost == []
     assert next_number(open_store()) == 1004
@@ -256,7 +259,7 @@ def test_number_that_only_another_document_has_is_not_issued_again(
     note_down(store, "o")
     store.close()
     spoil(segments(folder)[-1], 30)
-    assert repair_journal(folder, COLLECTIONS) is not None
+    assert repair_folder(folder, COLLECTIONS) is not None
     assert next_number(open_store()) == 1008
 
 
@@ -264,7 +267,7 @@ def test_damaged_sequence_number_counts_as_one_lost_entry(folder: Path) -> None:
     """One entry is lost, whatever number it now claims to have had."""
     start = numbered(folder, "abc")[1]
     spoil(segments(folder)[-1], segments(folder)[-1].read_bytes().index(b'"seq":', start) + 6, b"9")
-    report = repair_journal(folder, COLLECTIONS)
+    report = repair_folder(folder, COLLECTIONS)
     assert report is not None
     assert [each.text.split(".")[0] for each in report.lost] == [
         "Transaction 9 is lost",
@@ -283,7 +286,7 @@ def test_lost_line_about_files_is_a_lost_entry(folder: Path, open_store: OpenSto
     store.close()
     path = segments(folder)[-1]
     spoil(path, path.read_bytes().index(b'"published"') - 4)
-    report = repair_journal(folder, COLLECTIONS)
+    report = repair_folder(folder, COLLECTIONS)
     assert report is not None
     assert [each.text for each in report.lost] == [
         "An entry is lost.",
@@ -299,7 +302,7 @@ def test_lost_text_that_is_no_entry_skips_numbers(folder: Path, open_store: Open
     before = path.read_bytes()
     journal_of(folder, "de")
     path.write_bytes(before + b"17\n" + path.read_bytes()[len(before) :])
-    assert repair_journal(folder, COLLECTIONS) is not None
+    assert repair_folder(folder, COLLECTIONS) is not None
     assert next_number(open_store()) == 2004
 
 
@@ -313,7 +316,7 @@ def test_lost_deletion_is_reported(folder: Path) -> None:
     put_orders(store, order("b"))
     store.close()
     spoil(segments(folder)[-1], start + 10)
-    report = repair_journal(folder, COLLECTIONS)
+    report = repair_folder(folder, COLLECTIONS)
     assert report is not None
     assert [each.text for each in report.lost] == ["Transaction 2 is lost. It was about orders a."]
 
@@ -330,7 +333,7 @@ def test_entries_that_a_file_has_already_are_not_repeated(
     checkpoint(store)
     store.close()
     old.write_bytes(data)
-    assert repair_journal(folder, COLLECTIONS) is not None
+    assert repair_folder(folder, COLLECTIONS) is not None
     assert all_orders(open_store()) == {"a": order("a", total="2")}
 
 
@@ -339,7 +342,154 @@ def test_segment_cut_off_at_its_header_is_reported(folder: Path, open_store: Ope
     numbered(folder, "abc")
     path = segments(folder)[-1]
     path.write_bytes(path.read_bytes().partition(b"\n")[0])
-    report = repair_journal(folder, COLLECTIONS)
+    report = repair_folder(folder, COLLECTIONS)
     assert report is not None
     assert "The file was cut off here; what stood behind is lost." in report.lost[0].text
     assert all_orders(open_store()) == {}
+
+
+Change = Callable[[bytes], bytes]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda data: data.replace(b"\n", b"\r\n"),
+        lambda data: data.replace(b"\n", b"\r"),
+        lambda data: b"\xef\xbb\xbf" + data,
+        lambda data: data.replace(b"\n", b"  \n"),
+        lambda data: data.replace(b"\n", b"\n\n"),
+        lambda data: data.replace(b'":', b'": ').replace(b',"', b', "'),
+        lambda data: b"\xef\xbb\xbf" + data.replace(b"\n", b" \r\n"),
+    ],
+    ids=["crlf", "cr", "mark", "spaces", "empty lines", "spaced members", "mark and crlf"],
+)
+def test_changed_line_ends_and_spaces_lose_nothing(
+    folder: Path, open_store: OpenStore, change: Change
+) -> None:
+    """The start refuses what another program saved; the repair reads each line of it."""
+    journal_of(folder, "abc")
+    (segment,) = segments(folder)
+    segment.write_bytes(change(segment.read_bytes()))
+    with pytest.raises(Damaged):
+        open_store()
+    report = repair_folder(folder, COLLECTIONS)
+    assert report is not None
+    assert report.lost == []
+    assert sorted(all_orders(open_store())) == ["a", "b", "c"]
+    assert verify(folder, COLLECTIONS).faults == []
+
+
+def test_changed_last_line_is_not_cut_off(folder: Path, open_store: OpenStore) -> None:
+    """Spaces behind it are not what a crash leaves, so it is no torn tail."""
+    journal_of(folder, "abc")
+    (segment,) = segments(folder)
+    segment.write_bytes(segment.read_bytes()[:-1] + b" \n")
+    with pytest.raises(Damaged):
+        open_store()
+    assert repair_folder(folder, COLLECTIONS) is not None
+    assert sorted(all_orders(open_store())) == ["a", "b", "c"]
+
+
+def test_zeroed_line_before_an_unsynced_one_is_a_torn_tail(
+    folder: Path, open_store: OpenStore
+) -> None:
+    """A power cut may zero one unsynced line and keep the next: neither was acknowledged."""
+    starts = journal_of(folder, "ab")
+    (segment,) = segments(folder)
+    data = segment.read_bytes()
+    start, end = starts[1], len(data)
+    later = encode_transaction(3, 1, {"orders": [encode_document(order("c"))]}, {})
+    segment.write_bytes(data[:start] + b"\0" * (end - start) + later)
+    assert sorted(all_orders(open_store())) == ["a"]
+
+
+def killed_in_checkpoint(folder: Path, published: bool) -> None:
+    """Leave two orders and a checkpoint cut short, and remove the newest segment."""
+    store = JsonFileStore(folder, COLLECTIONS)
+    put_orders(store, order("a"), order("b"))
+    with store.exclusive_write():
+        snapshot = store.replica.take_snapshot()
+        records = {
+            each.name: write_next(
+                folder,
+                each,
+                snapshot.base[each.name],
+                snapshot.changes[each.name],
+                snapshot.covers,
+            )
+            for each in COLLECTIONS
+        }
+        store.replica.rotate(store.replica.file_records() | records)
+        if published:
+            publish(folder, COLLECTIONS)
+    store.close()
+    segments(folder)[-1].unlink()
+
+
+@pytest.mark.parametrize("published", [False, True])
+def test_missing_newest_segment_is_reported(
+    folder: Path, open_store: OpenStore, published: bool
+) -> None:
+    """After a kill within a checkpoint the files are sound, whether or not they are in place."""
+    killed_in_checkpoint(folder, published)
+    with pytest.raises(Damaged):
+        open_store()
+    report = repair_folder(folder, COLLECTIONS)
+    assert report is not None
+    assert "The newest segment is missing" in report.lost[0].text
+    assert sorted(all_orders(open_store())) == ["a", "b"]
+    assert verify(folder, COLLECTIONS).faults == []
+
+
+def closed_after_checkpoint(folder: Path) -> None:
+    """Leave orders a, b and c in orders.json, and issue three numbers."""
+    store = JsonFileStore(folder, COLLECTIONS)
+    with store.transaction() as tx:
+        for name in "abc":
+            tx.put("orders", order(name, number=tx.next_number("order", 1001)))
+    checkpoint(store)
+    store.close()
+
+
+@pytest.mark.parametrize(
+    ("change", "kept"),
+    [
+        (lambda data: data.replace(b"\n", b"\r\n"), "abc"),
+        (lambda data: b"\xef\xbb\xbf" + data, "abc"),
+        (lambda data: data.replace(b'"b"', b'"b'), "ac"),
+        (lambda data: data.replace(b'"number":1002', b'"number":"x"'), "ac"),
+        (lambda data: data.replace(b'"order_id":"b"', b'"order_id":"a"'), "ac"),
+        (lambda data: data[:-20], "ab"),
+        (lambda _: b"", ""),
+        (lambda _: b"\xff\xfe", ""),
+    ],
+    ids=["crlf", "mark", "no JSON", "rule", "twice", "cut off", "empty", "not UTF-8"],
+)
+def test_damaged_file_keeps_what_can_be_read(
+    folder: Path, open_store: OpenStore, change: Change, kept: str
+) -> None:
+    """The shop opens; the report names the lines left out, and a copy has them."""
+    closed_after_checkpoint(folder)
+    path = folder / "orders.json"
+    path.write_bytes(damaged := change(path.read_bytes()))
+    report = repair_folder(folder, COLLECTIONS)
+    assert report is not None
+    assert {each.file for each in report.lost} <= {"orders.json", "counters.json"}
+    assert (folder / report.copy / "orders.json").read_bytes() == damaged
+    store = open_store()
+    assert sorted(all_orders(store)) == [*kept]
+    assert next_number(store) > 1003
+    assert verify(folder, COLLECTIONS).faults == []
+
+
+@pytest.mark.parametrize("name", ["orders", "counters"])
+def test_missing_file_is_reported(folder: Path, open_store: OpenStore, name: str) -> None:
+    """What only that file had is not known; no number is issued twice."""
+    closed_after_checkpoint(folder)
+    (folder / f"{name}.json").unlink()
+    report = repair_folder(folder, COLLECTIONS)
+    assert report is not None
+    assert report.lost[0].file == f"{name}.json"
+    assert "The file is missing" in report.lost[0].text
+    assert next_number(open_store()) > 1003

@@ -40,12 +40,31 @@ def read_external_file(folder: Path, collection: Collection) -> ExternalFile:
         data = path.read_bytes()
     found = ExternalFile({}, {})
     try:
-        problems = list(islice(_parse(data, collection, found), MAX_PROBLEMS))
+        elements = strict_json.elements(data)
+        problems = list(islice(_parse(elements, collection, found), MAX_PROBLEMS))
     except Malformed as error:
         raise Invalid([Problem("", f"{path.name}: {error}")]) from None
     if problems:
         raise Invalid([Problem("", f"{path.name}, {problem}") for problem in problems])
     return found
+
+
+def read_valid_documents(
+    folder: Path, collection: Collection
+) -> tuple[dict[str, bytes], list[str]]:
+    """The documents of a file that can be read and keep the rules, and the faults of the others.
+
+    Of a file that is no JSON array, each line is read by itself. Raises OSError.
+    """
+    path, found = path_of(folder, collection.name), ExternalFile({}, {})
+    if not path.exists():
+        return {}, ["The file is missing; what the journal does not have either is not known."]
+    data = path.read_bytes()
+    try:
+        elements = [*strict_json.elements(data)]
+    except Malformed:
+        elements = [*_lines(data)]
+    return found.documents, [*_parse(elements, collection, found)]
 
 
 def read_all(folder: Path, collections: Iterable[Collection]) -> dict[str, ExternalFile]:
@@ -99,9 +118,22 @@ def _location(read: Mapping[str, ExternalFile], collection: Collection, key: str
     return f"{collection.name}.json{line}"
 
 
-def _parse(data: bytes, collection: Collection, found: ExternalFile) -> Iterator[str]:
+def _lines(data: bytes) -> Iterator[tuple[int, Any]]:
+    """The JSON of each line, with its number; None for a line that cannot be read."""
+    for number, line in enumerate(data.split(b"\n"), 1):
+        text = line.strip(b" \t\r,\xef\xbb\xbf")
+        if text not in (b"[", b"]", b""):
+            try:
+                yield number, strict_json.loads(text)
+            except (Malformed, Invalid):
+                yield number, None
+
+
+def _parse(
+    elements: Iterable[tuple[int, Any]], collection: Collection, found: ExternalFile
+) -> Iterator[str]:
     """Add each valid document to `found`, and yield the faults of the others."""
-    for line, document in strict_json.elements(data):
+    for line, document in elements:
         key = document.get(collection.key) if isinstance(document, dict) else None
         if not isinstance(key, str) or not key or SEPARATOR in key:
             yield f"line {line}: {collection.key} is missing or not a text"

@@ -144,7 +144,23 @@ class Index:
         return reversed(bucket[first:end]) if descending else islice(bucket, first, end)
 
 
-def build_indexes(collection: Collection, documents: Iterable[Document]) -> dict[str, Index]:
+Indexes: TypeAlias = dict[str, Index]
+"""The indexes of one collection, by name."""
+
+
+def update_indexes(indexes: Indexes, old: IndexEntry, new: IndexEntry) -> None:
+    """Replace a document's old index entry by its new one."""
+    if old == new:
+        return
+    before = {(*term, old.sort_key) for term in old.terms}
+    after = {(*term, new.sort_key) for term in new.terms}
+    for name, value, sort_key in before - after:
+        indexes[name].discard(value, sort_key)
+    for name, value, sort_key in after - before:
+        indexes[name].add(value, sort_key)
+
+
+def build_indexes(collection: Collection, documents: Iterable[Document]) -> Indexes:
     """The indexes of `documents`. Adding one document after another would slow down every start."""
     sort_keys: dict[str, dict[IndexValue, list[str]]] = {
         name: defaultdict(list) for name in (ALL, *collection.indexes)

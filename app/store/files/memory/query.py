@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from app.store import Collection, Where
-from app.store.files.memory.index import AFTER_SEPARATOR, ALL, IndexEntry, Term
+from app.store.files.memory.index import AFTER_SEPARATOR, ALL, Term
 
 _MAX_SORT_KEY = "\U0010ffff"
 
@@ -14,11 +14,6 @@ class Selection(NamedTuple):
     filters: tuple[frozenset[Term], ...]
     start: str
     stop: str
-
-    def matches(self, entry: IndexEntry) -> bool:
-        """Whether the entry is selected."""
-        is_in_range = self.start <= entry.sort_key < self.stop
-        return is_in_range and not any(each.isdisjoint(entry.terms) for each in self.filters)
 
 
 class Query(NamedTuple):

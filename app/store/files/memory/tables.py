@@ -7,31 +7,25 @@ segments to the files while the newest one grows. Nothing here locks or writes; 
 import gc
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from heapq import merge
 from itertools import groupby, islice
-from typing import NamedTuple
 
 import orjson
 
 from app.kernel.bounded_cache import BoundedCache
 from app.store import Collection, Page
-from app.store.files.memory.index import IndexEntry, build_indexes, index_entry_of_stored, key_of
+from app.store.files.memory.index import (
+    IndexEntry,
+    Indexes,
+    build_indexes,
+    index_entry_of_stored,
+    key_of,
+    update_indexes,
+)
 from app.store.files.memory.query import Query, Selection
+from app.store.files.memory.staged import NO_CHANGES, Change, Staged
 from app.store.files.snapshot.checkpoint_file import CheckpointFile
-
-
-class Change(NamedTuple):
-    """One document put (`raw` is its stored JSON) or deleted (`raw` is None) by a transaction."""
-
-    collection: str
-    key: str
-    raw: bytes | None
-    entry: IndexEntry
-
-
-Staged = Mapping[str, Change]
-"""The uncommitted changes of the reading transaction in one collection, by key."""
-NO_CHANGES: Staged = {}
 
 
 class Memtable(dict[str, dict[str, bytes | None]]):
@@ -70,7 +64,7 @@ class Tables:
         newest = self.memtables[-1]
         for name, key, raw, entry in changes:
             if name in self._indexes:
-                self._update_indexes(name, self._index_entry(name, key), entry)
+                update_indexes(self._indexes[name], self._index_entry(name, key), entry)
                 self._entry_cache[name, key] = entry
             newest[name][key] = raw
 
@@ -96,8 +90,8 @@ class Tables:
 
     def scan(self, collection: str, after: str, limit: int, staged: Staged) -> list[bytes]:
         """See View.scan; returns stored JSON."""
-        tables = (staged, *(memtable[collection] for memtable in self.memtables))
-        newer = {key for table in tables for key in table if key > after}
+        newer = {key for table in self.memtables for key in table[collection] if key > after}
+        newer |= {key for key in staged if key > after}
         in_file = self.base[collection].documents_after(after)
         unchanged = ((key, raw) for key, raw in in_file if key not in newer)
         changed = (
@@ -108,47 +102,30 @@ class Tables:
     def count(self, collection: str, query: Query, staged: Staged) -> int:
         """See View.count."""
         selection = query.select(self.collections[collection])
-        difference = sum(
-            selection.matches(change.entry)
-            - selection.matches(self._index_entry(collection, change.key))
-            for change in staged.values()
-        )
-        terms, *others = selection.filters
-        if others or len(terms) > 1:
-            return difference + sum(1 for _ in self._sort_keys(collection, selection))
-        ((name, value),) = terms
-        index = self._indexes[collection][name]
-        return difference + index.count_between(value, selection.start, selection.stop)
+        count = _count(self._indexes[collection], selection)
+        if staged:
+            self._index_staged(collection, staged)
+            count += _count(staged.entries, selection) - _count(staged.replaced, selection)
+        return count
 
     def find(self, collection: str, query: Query, staged: Staged) -> Page:
-        """See View.find."""
+        """See View.find. Committed documents that the transaction changed are read over."""
         selection = query.select(self.collections[collection])
         descending, limit = query.descending, query.limit
-        committed = self._sort_keys(collection, selection, descending=descending)
-        sort_keys: Iterator[str] = (each for each in committed if key_of(each) not in staged)
-        changed = [each.entry.sort_key for each in staged.values() if selection.matches(each.entry)]
-        if changed:
-            changed.sort(reverse=descending)
-            sort_keys = iter(merge(sort_keys, changed, reverse=descending))
+        sort_keys = _sort_keys(self._indexes[collection], selection, descending=descending)
+        if staged:
+            self._index_staged(collection, staged)
+            unchanged = (each for each in sort_keys if key_of(each) not in staged)
+            changed = _sort_keys(staged.entries, selection, descending=descending)
+            sort_keys = iter(merge(unchanged, changed, reverse=descending))
         found = list(islice(sort_keys, None if limit is None else limit + 1))
         page = found[:limit]
         stored = (self.get(collection, key_of(each), staged) for each in page)
         documents = [orjson.loads(raw or b"null") for raw in stored]
         return Page(documents, page[-1] if page and len(found) > len(page) else None)
 
-    def _sort_keys(
-        self, collection: str, selection: Selection, *, descending: bool = False
-    ) -> Iterator[str]:
-        """The sort keys selected: read from the rarest filter, checked against the others."""
-        indexes = self._indexes[collection]
-        filters = [[(indexes[name], value) for name, value in terms] for terms in selection.filters]
-        filters.sort(key=lambda terms: sum(index.count(value) for index, value in terms))
-        rarest, *others = filters
-        bounds = selection.start, selection.stop
-        lists = [index.sort_keys(value, *bounds, descending=descending) for index, value in rarest]
-        for each in lists[0] if len(lists) == 1 else _union(lists, descending=descending):
-            if all(any(index.contains(value, each) for index, value in other) for other in others):
-                yield each
+    def _index_staged(self, collection: str, staged: Staged) -> None:
+        staged.bring_up_to_date(partial(self._index_entry, collection))
 
     def _index_entry(self, collection: str, key: str) -> IndexEntry:
         """The present index entry of a document in an indexed collection."""
@@ -157,16 +134,28 @@ class Tables:
         raw = self.get(collection, key)
         return index_entry_of_stored(self.collections[collection], key, raw)
 
-    def _update_indexes(self, collection: str, old: IndexEntry, new: IndexEntry) -> None:
-        if old == new:
-            return
-        indexes = self._indexes[collection]
-        before = {(*term, old.sort_key) for term in old.terms}
-        after = {(*term, new.sort_key) for term in new.terms}
-        for name, value, sort_key in before - after:
-            indexes[name].discard(value, sort_key)
-        for name, value, sort_key in after - before:
-            indexes[name].add(value, sort_key)
+
+def _count(indexes: Indexes, selection: Selection) -> int:
+    """How many index entries are selected."""
+    terms, *others = selection.filters
+    if others or len(terms) > 1:
+        return sum(1 for _ in _sort_keys(indexes, selection))
+    ((name, value),) = terms
+    return indexes[name].count_between(value, selection.start, selection.stop)
+
+
+def _sort_keys(
+    indexes: Indexes, selection: Selection, *, descending: bool = False
+) -> Iterator[str]:
+    """The sort keys selected: read from the rarest filter, checked against the others."""
+    filters = [[(indexes[name], value) for name, value in terms] for terms in selection.filters]
+    filters.sort(key=lambda terms: sum(index.count(value) for index, value in terms))
+    rarest, *others = filters
+    bounds = selection.start, selection.stop
+    lists = [index.sort_keys(value, *bounds, descending=descending) for index, value in rarest]
+    for each in lists[0] if len(lists) == 1 else _union(lists, descending=descending):
+        if all(any(index.contains(value, each) for index, value in other) for other in others):
+            yield each
 
 
 def _union(lists: list[Iterator[str]], *, descending: bool) -> Iterator[str]:

@@ -3,6 +3,7 @@
 import json
 import re
 import uuid
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -14,7 +15,8 @@ from app.kernel.errors import Invalid, Problem
 from app.store import Collection, Document, Page, Where
 from app.store.files.memory.index import NOT_INDEXED, SEPARATOR, index_entry, index_entry_of_key
 from app.store.files.memory.query import Query
-from app.store.files.memory.tables import NO_CHANGES, Change, Staged, Tables
+from app.store.files.memory.staged import NO_CHANGES, Change, Staged
+from app.store.files.memory.tables import Tables
 from app.store.files.wal.format import encode_document
 
 LAST_ID = "last_id"
@@ -82,7 +84,7 @@ class JsonTransaction(JsonView):
 
     def __init__(self, tables: Tables) -> None:
         super().__init__(tables)
-        self._staged: dict[str, dict[str, Change]] = {}
+        self._staged: defaultdict[str, Staged] = defaultdict(Staged)
         self._undo: list[tuple[str, str, Change | None]] = []
         self._last_id = ""
 
@@ -134,10 +136,7 @@ class JsonTransaction(JsonView):
             self._last_id = last_id
             while len(self._undo) > mark:
                 collection, key, before = self._undo.pop()
-                if before is None:
-                    del self._staged[collection][key]
-                else:
-                    self._staged[collection][key] = before
+                self._staged[collection].stage(key, before)
             raise
 
     def changes(self) -> list[Change]:
@@ -150,6 +149,6 @@ class JsonTransaction(JsonView):
         return self._staged.get(collection, NO_CHANGES)
 
     def _stage(self, change: Change) -> None:
-        staged = self._staged.setdefault(change.collection, {})
+        staged = self._staged[change.collection]
         self._undo.append((change.collection, change.key, staged.get(change.key)))
-        staged[change.key] = change
+        staged.stage(change.key, change)

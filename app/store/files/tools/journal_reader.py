@@ -16,7 +16,15 @@ from typing import NamedTuple
 
 from app.store import Collection
 from app.store.files.folder.issued_numbers import IssuedNumbers
-from app.store.files.wal.format import Line, decode, decode_header, encode_document, is_torn
+from app.store.files.wal.format import (
+    Line,
+    decode,
+    decode_changed,
+    decode_header,
+    encode_document,
+    header_of,
+    is_torn,
+)
 from app.store.files.wal.segment import segment_numbers, segment_path
 
 _LINE_START = re.compile(rb'(?=\{"crc":")')
@@ -26,6 +34,7 @@ Documents = dict[str, dict[str, bytes]]
 """Documents as stored JSON, by collection and key."""
 
 _DAMAGED = "The entry is damaged."
+_CHANGED = "The header is not as it was written: its line end or its spaces were changed."
 
 
 class Fault(NamedTuple):
@@ -47,7 +56,8 @@ class Fault(NamedTuple):
 class Entry(NamedTuple):
     """A line of a segment after the header, or a part of one in which a newline is damaged.
 
-    `line` is None where the checksum fails; `is_whole` says that a newline ends it.
+    `line` is None where the checksum fails. `is_whole` says that it is as it was written, and that
+    a newline ends it; a line that is not may still be readable (format.decode_changed).
     """
 
     offset: int
@@ -75,7 +85,8 @@ class SegmentReader:
         self.file = f"journal/{path.name}"
         self._data = path.read_bytes()
         self._known = known
-        self.header = decode_header(self._data.partition(b"\n")[0], number)
+        first = next(_split(self._data), None)
+        self.header = header_of(first.line, number) if first else None
 
     @property
     def is_cut_off(self) -> bool:
@@ -99,6 +110,8 @@ class SegmentReader:
         if self.header is None:
             text = "The header cannot be read, nor what it has on record about files."
             return _SoundPart(0, 0, 0, text)
+        if decode_header(self._data.partition(b"\n")[0], self.number) is None:
+            return _SoundPart(0, 0, 0, _CHANGED)
         seq = self.header.after
         for entry in self.entries():
             if fault := self._fault_of(entry, seq):
@@ -149,6 +162,16 @@ class Journal:
         self.segments = [SegmentReader(folder, number, known) for number in numbers]
         self.headers = [segment.header for segment in self.segments if segment.header]
 
+    @property
+    def missing_end(self) -> Fault | None:
+        """A fault where the last segment leads to another one, which is not there."""
+        entries = self.segments[-1].entries() if self.segments else ()
+        following = [entry.line["next"] for entry in entries if entry.line and "next" in entry.line]
+        if not following:
+            return None
+        text = "The newest segment is missing, and every transaction in it."
+        return Fault(f"journal/{segment_path(Path(), following[-1])}", 0, text)
+
     def transactions(self) -> Iterator[Line]:
         """The transactions of the sound parts, in order."""
         for segment in self.segments:
@@ -167,6 +190,8 @@ class Journal:
             elif fault is None and following.header and following.header.after != seq:
                 text = f"It ends with transaction {seq} of {following.header.after}."
                 yield Fault(segment.file, end, text)
+        if missing := self.missing_end:
+            yield missing
 
 
 def replay(
@@ -208,8 +233,12 @@ def _split(data: bytes) -> Iterator[Entry]:
             yield Entry(offset, text, line, is_whole=True)
         else:
             start = offset
-            for part in filter(None, _LINE_START.split(text)):
-                line = decode(part.rstrip(b"\n")) or decode(part[:-1])
-                yield Entry(start, part, line, is_whole=False)
+            before, *parts = _LINE_START.split(text)
+            if b"{" in before or not parts:
+                parts.insert(0, before)
+            else:
+                parts[0] = before + parts[0]  # a byte order mark
+            for part in parts:
+                yield Entry(start, part, decode_changed(part), is_whole=False)
                 start += len(part)
         offset = end

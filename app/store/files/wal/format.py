@@ -26,7 +26,9 @@ Torn or damaged. A line that fails its checksum, with no valid line after it, is
 write that a crash cut short. It is set aside and cut off. The same holds for a bad line followed
 only by lines that were written before the bad one was known to be durable: a crash may keep the
 later blocks of an unsynced range and lose the earlier ones, and none of them was acknowledged.
-A bad line followed by a line whose `durable` reaches it is damage; the store refuses to write.
+A bad line followed by a line whose `durable` reaches it is damage; the store refuses to write. So
+is a line that can be read but is not as it was written: a program changed its line end or its
+spaces, which no crash does.
 
 Which sync can be trusted. After a failed fsync Linux marks the lost pages as clean, and a second
 fsync succeeds; so does the first one of a process that opens the file later. Hence a process trusts
@@ -37,6 +39,7 @@ each failure.
 
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 import google_crc32c
@@ -46,6 +49,8 @@ FORMAT = 1
 _LINE = re.compile(rb'(?=(\{"crc":"[^\n]*))')
 """What it begins with occurs only at the start of a line: inside strings quotation marks are
 escaped. As a lookahead it finds lines even where a newline is lost."""
+_BEFORE_CHANGED = re.compile(rb"(\xef\xbb\xbf)?\s*\{")
+"""What a program may have put before a line: a byte order mark or spaces."""
 _CRC_END = len(b'{"crc":"01234567",')
 
 Line = dict[str, Any]
@@ -120,6 +125,18 @@ def decode(text: bytes) -> Line | None:
     return line
 
 
+def decode_changed(text: bytes) -> Line | None:
+    """The members of a line around which, or between whose members, something was added.
+
+    It may have another line end, a byte order mark, or spaces; None when the content fails its
+    checksum too.
+    """
+    text = text[max(text.find(b"{"), 0) : text.rfind(b"}") + 1]
+    with suppress(ValueError):
+        return decode(text) or decode(orjson.dumps(orjson.loads(text)))
+    return None
+
+
 def encode_header(header: Header) -> bytes:
     """The first line of a segment."""
     files = {name: record._asdict() for name, record in header.files.items()}
@@ -129,7 +146,11 @@ def encode_header(header: Header) -> bytes:
 
 def decode_header(text: bytes, segment: int) -> Header | None:
     """The header of segment number `segment`; None when this line is something else."""
-    line = decode(text)
+    return header_of(decode(text), segment)
+
+
+def header_of(line: Line | None, segment: int) -> Header | None:
+    """The header of segment number `segment` in a decoded line; None when it is something else."""
     if line is None or line.get("segment") != segment or line.get("format") != FORMAT:
         return None
     files = {name: FileRecord(**record) for name, record in line["files"].items()}
@@ -142,7 +163,11 @@ def is_torn(tail: bytes, seq: int) -> bool:
     `seq` is the sequence number of the bad line. The bad line itself is ignored: it may be
     complete but for its newline.
     """
-    lines = (decode(match[1]) for match in _LINE.finditer(tail, 1))
+    first, newline, _ = tail.partition(b"\n")
+    # where a power cut zeroed the line, the next one may stand behind the zeros
+    if newline and _BEFORE_CHANGED.match(first) and decode_changed(first):
+        return False
+    lines = (decode_changed(match[1]) for match in _LINE.finditer(tail, 1))
     return not any(line and line.get("durable", seq) >= seq for line in lines)
 
 
