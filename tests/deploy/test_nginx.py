@@ -208,9 +208,22 @@ def test_plain_http_redirects_to_tls(proxy: Proxy) -> None:
     assert (answer.status_code, answer.headers["Location"]) == (308, f"https://{NAME}/desk?x=1")
 
 
-@pytest.mark.parametrize("path", ["/livez", "/readyz", "/metrics"])
+@pytest.mark.parametrize(
+    "path", ["/livez", "/readyz", "/metrics", "/livez/", "/readyz/", "/metrics/", "/metrics//"]
+)
 def test_monitoring_routes_are_not_public(proxy: Proxy, path: str) -> None:
     assert proxy.get(path, **proxy.key).status_code == 404
+
+
+def test_customers_links_are_not_logged(proxy: Proxy) -> None:
+    """Whoever has the link may cancel the order, so no file of nginx has it."""
+    link = "1001-" + "s" * 22
+    assert proxy.get(f"/orders/{link}").status_code == 404
+    proxy.get(f"/live?on=order-{link}&on=unknown")
+    assert proxy.get("/product?logged=yes").status_code in (400, 401)
+    log = proxy.data.parent / "access.log"
+    wait_for("the later request is logged", lambda: "logged=yes" in log.read_text())
+    assert link not in log.read_text()
 
 
 def test_slow_clients_take_no_thread(proxy: Proxy) -> None:
