@@ -1,5 +1,6 @@
 """Claims of a provider: the user's name, and their role by a mapping in the settings."""
 
+import unicodedata
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,8 +15,12 @@ def name_from(claims: Mapping[str, Any]) -> str:
     """The name under which a person's actions are recorded. Raises Forbidden without one."""
     for claim in _NAME_CLAIMS:
         name = claims.get(claim)
+        if claim == "email" and claims.get("email_verified") not in (True, "true"):
+            continue  # anybody may claim it
         if isinstance(name, str) and name.strip() and name.isprintable():
-            return name.strip()[:_MAX_NAME_LENGTH]
+            # names that look alike are one; cut first, because normalize takes quadratic time
+            cut = unicodedata.normalize("NFKC", name.strip()[:_MAX_NAME_LENGTH])
+            return cut[:_MAX_NAME_LENGTH]
     raise Forbidden(f"The identity provider sent no name for you ({', '.join(_NAME_CLAIMS)}).")
 
 

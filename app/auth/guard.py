@@ -14,6 +14,7 @@ from flask import request
 from app.auth import keys, sessions, users
 from app.auth.permissions import PERMISSIONS, PROBES, PUBLIC_ENDPOINTS
 from app.config import Config
+from app.http.requests.head import HTTP_1_0
 from app.http.security.identity import identify
 from app.http.security.origin import SAFE_METHODS
 from app.http.security.proxies import PROXIED
@@ -27,21 +28,40 @@ if TYPE_CHECKING:
 PROXY_HEADERS = (
     "Forwarded",
     "Via",
+    "X-Forwarded-",
+    "X-Original-",
+    "X-Proxy",
+    "Proxy-",
+    "Cdn-Loop",
     "X-Real-Ip",
     "X-Client-Ip",
     "X-Cluster-Client-Ip",
+    "X-Remote-",
+    "Client-Ip",
     "True-Client-Ip",
-    "X-Forwarded-For",
-    "X-Forwarded-Host",
-    "X-Forwarded-Proto",
-    "X-Forwarded-Port",
-    "X-Forwarded-Server",
-    "X-Forwarded-Prefix",
-    "X-Original-Forwarded-For",
-    "Cf-Connecting-Ip",
+    "Akamai-",
+    "X-Akamai-",
+    "X-Amz",
+    "X-Appengine-",
+    "X-Arr-",
+    "X-Azure-",
+    "X-Cloud-",
+    "Cf-",
+    "Cloudfront-",
+    "X-Envoy-",
+    "Fastly-",
+    "Fly-",
+    "Ngrok-",
+    "Tailscale-",
+    "X-Varnish",
+    "X-Vercel-",
+    "Wl-Proxy-",
 )
-"""Headers that proxies add (RFC 7239, RFC 9110, 7.6.3, and headers of some vendors)."""
-_PROXY_HEADERS_IN_ENVIRON = frozenset(
+"""Beginnings of headers that proxies and CDNs add (RFC 7239, RFC 8586, RFC 9110, 7.6.3, vendors).
+
+nginx with nothing but proxy_pass adds none, but sends HTTP/1.0.
+"""
+_PROXY_HEADERS_IN_ENVIRON = tuple(
     f"HTTP_{name.upper().replace('-', '_')}" for name in PROXY_HEADERS
 )
 
@@ -128,9 +148,11 @@ def requires_authentication(view: View, issuer: str = "") -> bool:
 
 
 def is_local_request() -> bool:
-    """Whether the request comes from this machine, and through no proxy."""
+    """Whether the request comes from this machine, and through no proxy that one can know of."""
     environ = request.environ
-    if PROXIED in environ or not _PROXY_HEADERS_IN_ENVIRON.isdisjoint(environ):
+    if PROXIED in environ or environ["SERVER_PROTOCOL"] in HTTP_1_0:
+        return False
+    if any(name.startswith(_PROXY_HEADERS_IN_ENVIRON) for name in environ):
         return False
     return _is_loopback_address(environ.get("REMOTE_ADDR", ""))
 

@@ -4,8 +4,9 @@ The log has the address of each refused attempt, and never the name: people type
 """
 
 import logging
+from typing import NamedTuple
 
-from app.auth import passwords, sessions, sign_in_throttle
+from app.auth import devices, passwords, sessions, sign_in_throttle
 from app.auth.users import USERS, refuse_taken_name
 from app.kernel.errors import Unauthenticated
 from app.kernel.identity import Identity
@@ -14,15 +15,26 @@ from app.store import Store
 log = logging.getLogger(__name__)
 
 
-def sign_in(store: Store, name: str, password: str, address: str, old_token: str = "") -> str:
-    """Begin a session for the user `name` and return its token; that of `old_token` ends.
+class SignedIn(NamedTuple):
+    """A new session's token, and the cookie by which the browser is known from now on."""
 
-    Raises Unauthenticated when name or password is wrong, without saying which, TooMany after too
-    many attempts, and Unavailable while too many people sign in.
+    token: str
+    device: str
+
+
+def sign_in(
+    store: Store, name: str, password: str, address: str, *, old_token: str = "", device: str = ""
+) -> SignedIn:
+    """Begin a session for the user `name`; that of `old_token` ends.
+
+    `device` is the cookie of devices.py. Raises Unauthenticated when name or password is wrong,
+    without saying which, TooMany after too many attempts, and Unavailable while too many people
+    sign in.
     """
     name = name.strip().lower()
     with store.transaction() as tx:
-        sign_in_throttle.count_attempt(tx, name, address)
+        known = devices.known_device(tx.get(USERS.name, name), device)
+        sign_in_throttle.count_attempt(tx, name, address, known)
     with store.read() as view:
         user = view.get(USERS.name, name)
     is_right = passwords.verify_password(user["hash"] if user else None, password)
@@ -32,9 +44,10 @@ def sign_in(store: Store, name: str, password: str, address: str, old_token: str
     with store.transaction() as tx:
         if tx.get(USERS.name, name) != user:  # removed or changed during the verification
             raise _wrong_credentials()
-        sign_in_throttle.record_success(tx, name, address)
+        sign_in_throttle.record_success(tx, name, address, known)
         sessions.end(tx, old_token)
-        return sessions.begin(tx, Identity(name, user["role"]))
+        token = sessions.begin(tx, Identity(name, user["role"]))
+    return SignedIn(token, devices.new_device(user))
 
 
 def sign_in_as(store: Store, identity: Identity, issuer: str, old_token: str = "") -> str:

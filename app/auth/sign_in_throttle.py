@@ -3,6 +3,7 @@
 An attempt is counted in the store before its password is verified, so concurrent ones count too.
 Over a limit nothing is written and no hash is computed. The limit of a name protects one password
 from guessing; that of an address, which many people may share behind a router, protects many names.
+A known device (devices.py) has a limit of its own instead, so that strangers cannot lock it out.
 Names and addresses are stored as hashes only: people type passwords into the field of the name.
 """
 
@@ -21,6 +22,7 @@ from app.store import Collection, Document, Transaction
 
 WINDOW_S = 900.0
 MAX_ATTEMPTS_PER_NAME = 10
+"""Attempts in WINDOW_S from all unknown devices together, and from each known one."""
 MAX_ATTEMPTS_PER_ADDRESS = 100
 
 _MAX_EXPIRED_PER_ATTEMPT = 10
@@ -36,16 +38,22 @@ ATTEMPTS = Collection(
 )
 
 
-def count_attempt(tx: Transaction, name: str, address: str) -> None:
-    """Count an attempt of `name` from `address`. Raises TooMany when it exceeds a limit."""
+def count_attempt(tx: Transaction, name: str, address: str, device: str = "") -> None:
+    """Count an attempt of `name` from `address`. Raises TooMany when it exceeds a limit.
+
+    `device` is the id of a device that this user is known by; then only its attempts count.
+    """
     for low, high in (("", clock.now()), (clock.ago(-2 * WINDOW_S), None)):
         expired = tx.find(ATTEMPTS.name, low=low, high=high, limit=_MAX_EXPIRED_PER_ATTEMPT)
         for window in expired.documents:
             tx.delete(ATTEMPTS.name, window["of"])
-    for key, limit in (
-        (_key("name", name), MAX_ATTEMPTS_PER_NAME),
-        (_address_key(address), MAX_ATTEMPTS_PER_ADDRESS),
-    ):
+    limits = {
+        _key("name", name): MAX_ATTEMPTS_PER_NAME,
+        _address_key(address): MAX_ATTEMPTS_PER_ADDRESS,
+    }
+    if device:
+        limits = {_key("device", device): MAX_ATTEMPTS_PER_NAME}
+    for key, limit in limits.items():
         window = _window(tx, key)
         if window["count"] >= limit:
             left = clock.parse_time(window["ends"]) - datetime.now(UTC)
@@ -56,8 +64,14 @@ def count_attempt(tx: Transaction, name: str, address: str) -> None:
         tx.put(ATTEMPTS.name, window | {"count": window["count"] + 1})
 
 
-def record_success(tx: Transaction, name: str, address: str) -> None:
-    """Reset the count of the name, and take the successful attempt off that of the address."""
+def record_success(tx: Transaction, name: str, address: str, device: str = "") -> None:
+    """Reset the count of the name, and take the successful attempt off that of the address.
+
+    For a known device, reset its own count only: the others are those of strangers.
+    """
+    if device:
+        tx.delete(ATTEMPTS.name, _key("device", device))
+        return
     tx.delete(ATTEMPTS.name, _key("name", name))
     window = _window(tx, _address_key(address))
     tx.put(ATTEMPTS.name, window | {"count": max(0, window["count"] - 1)})

@@ -106,6 +106,8 @@ class Simulator:
         if self._opened is None:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             path = self._folder / "account.sqlite"
+            path.touch()
+            path.chmod(0o600)  # SQLite gives its other files the same mode
             opened = sqlite3.connect(
                 path, timeout=_BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
             )

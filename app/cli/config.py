@@ -37,7 +37,7 @@ def config(runtime: Runtime, *, as_json: bool) -> None:
 def format_setting(name: str, value: Any) -> str:
     """A setting as it is written in an environment variable, with secrets masked."""
     text = _format(name, value)
-    if name in SECRET_SETTINGS and text and "://" not in text:
+    if name in SECRET_SETTINGS and text and name != "smtp_url":
         return MASK
     return _mask_password(text)
 

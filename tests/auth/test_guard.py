@@ -45,10 +45,34 @@ def test_a_shop_without_keys_serves_no_other_machine(client: FlaskClient, addres
     assert _get(client, address).status_code == 401
 
 
-@pytest.mark.parametrize("name", PROXY_HEADERS)
+VENDOR_HEADERS = (
+    "X-Forwarded-Ssl",
+    "X-Forwarded-User",
+    "X-Original-Url",
+    "Cf-Ray",
+    "X-Amz-Cf-Id",
+    "X-Amzn-Trace-Id",
+    "X-Azure-Fdid",
+    "Fastly-Client-Ip",
+    "X-Envoy-External-Address",
+    "X-Cloud-Trace-Context",
+    "Akamai-Origin-Hop",
+)
+
+
+@pytest.mark.parametrize("name", PROXY_HEADERS + VENDOR_HEADERS)
 def test_a_request_through_a_proxy_is_not_local(client: FlaskClient, name: str) -> None:
     """A proxy on this machine forwards requests from anywhere."""
+    name += "For" if name.endswith("-") else ""
     assert client.get("/order", headers={name: "for=127.0.0.1"}).status_code == 401
+
+
+@pytest.mark.parametrize("version", ["HTTP/1.0", "HTTP/1"])
+def test_a_request_in_http_1_0_is_not_local(client: FlaskClient, version: str) -> None:
+    """nginx with nothing but proxy_pass sends HTTP/1.0, and no header of a proxy."""
+    environ = {"SERVER_PROTOCOL": version}
+    assert client.get("/order", environ_overrides=environ).status_code == 401
+    assert client.get("/", environ_overrides=environ).status_code == 200
 
 
 def _get(client: FlaskClient, address: str) -> Any:

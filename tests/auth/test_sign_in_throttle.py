@@ -10,6 +10,7 @@ from freezegun import freeze_time
 
 from app import create_app
 from app.auth import sign_in_throttle
+from app.auth.devices import known_device, new_device
 from app.config import Config
 from app.kernel.errors import TooMany
 from app.server.runtime import Runtime
@@ -71,6 +72,46 @@ def test_a_successful_sign_in_resets_the_count_of_the_name(
             for each in view.find(sign_in_throttle.ATTEMPTS.name).documents
         }
     assert counts == {"address": 3}
+
+
+def test_strangers_do_not_lock_out_a_known_device(app: Flask, client: FlaskClient) -> None:
+    """A browser in which the user signed in before has ten attempts of its own."""
+    make_user(app, "ada", "operator")
+    make_user(app, "bo", "clerk")
+    sign_in(client, "ada")
+    stranger = app.test_client()
+    sign_in(stranger, "bo")  # known as a device of bo, which is none of ada
+    stranger.delete_cookie("daybook_session")
+    for _ in range(sign_in_throttle.MAX_ATTEMPTS_PER_NAME):
+        assert sign_in(stranger, "ada", "wrong password").status == 401
+    assert sign_in(stranger, "ada").status == 429
+    client.delete_cookie("daybook_session")
+    for _ in range(2):  # a success resets the device's own count only
+        for _ in range(sign_in_throttle.MAX_ATTEMPTS_PER_NAME - 1):
+            assert sign_in(client, "ada", "wrong password").status == 401
+        assert "ada operator" in sign_in(client, "ada").text
+        client.delete_cookie("daybook_session")
+        assert sign_in(stranger, "ada").status == 429
+    for _ in range(sign_in_throttle.MAX_ATTEMPTS_PER_NAME):
+        sign_in(client, "ada", "wrong password")
+    assert sign_in(client, "ada").status == 429
+
+
+@pytest.mark.parametrize(
+    "cookie", ["", ".", "a.b", "aaaaaaaaaaaaaaaaaaaaaa", "\u00e9.\u00e9", "." * 99]
+)
+def test_a_forged_device_is_unknown(app: Flask, runtime: Runtime, cookie: str) -> None:
+    """Only a cookie that this shop signed for the user's present password counts."""
+    make_user(app, "ada", "clerk")
+    with runtime.store.read() as view:
+        user = view.get("users", "ada")
+    assert user is not None
+    assert known_device(user, cookie) == ""
+    right = new_device(user)
+    assert known_device(user, right) == right.partition(".")[0]
+    assert known_device(user | {"name": "bo"}, right) == ""
+    assert known_device(user | {"hash": "another"}, right) == ""
+    assert known_device(None, right) == ""
 
 
 def test_all_processes_count_together(app: Flask, client: FlaskClient, config: Config) -> None:

@@ -32,6 +32,16 @@ def test_the_same_key_is_charged_once(gateway: Simulator) -> None:
     )
 
 
+def test_only_the_owner_can_read_its_files(gateway: Simulator) -> None:
+    """Mode 0600, also of the files of a database that an earlier version made."""
+    gateway.submit(CHARGE)
+    for path in gateway._folder.iterdir():
+        assert path.stat().st_mode & 0o777 == 0o600, path.name
+    (gateway._folder / "account.sqlite").chmod(0o644)
+    Simulator(gateway._folder).submit(CHARGE)
+    assert (gateway._folder / "account.sqlite").stat().st_mode & 0o777 == 0o600
+
+
 def test_threads_are_charged_once(gateway: Simulator) -> None:
     with ThreadPoolExecutor(8) as pool:
         answers = set(pool.map(lambda _: gateway.submit(CHARGE), range(40)))

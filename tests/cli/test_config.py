@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from app.cli.config import format_setting
-from app.config import from_environment
+from app.config import SECRET_SETTINGS, from_environment
 from tests.cli import shell
 
 
@@ -46,6 +46,12 @@ def test_secrets_are_masked(tmp_path: Path) -> None:
     )
     assert lines["DAYBOOK_SMTP_URL"][0] == "smtp://ann:***@mail.example.org:587"
     assert lines["DAYBOOK_CARRIER_SECRET"][0] == "***"
+
+
+@pytest.mark.parametrize("name", sorted(SECRET_SETTINGS - {"smtp_url"}))
+def test_a_secret_that_looks_like_an_address_is_masked(name: str) -> None:
+    """Only the address of the mail server is shown in part."""
+    assert format_setting(name, "s3cr3t://of-a-provider") == "***"
 
 
 @pytest.mark.parametrize("text", ["on", "off"])

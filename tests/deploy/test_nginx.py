@@ -117,13 +117,54 @@ class Proxy:
         shell.end(self.shop)
 
 
-@pytest.fixture(scope="module")
-def proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxy]:
+PLAIN_CONF = """
+server {{
+    listen 127.0.0.1:{port};
+    location / {{
+        proxy_pass http://127.0.0.1:{shop_port};
+    }}
+}}
+"""
+
+
+def nginx_program() -> str:
     program = shutil.which("nginx") or shutil.which("/usr/sbin/nginx")
     if program is None:
         assert os.environ.get("DEPLOY_TESTS") != "required", "there is no nginx"
         pytest.skip("there is no nginx")
-    proxy = Proxy(tmp_path_factory.mktemp("proxy"), program)
+    return program
+
+
+def test_a_shop_without_keys_is_closed_behind_a_plain_nginx(tmp_path: Path) -> None:
+    """With nothing but proxy_pass, clients of nginx are strangers, and local ones operators."""
+    program, port, shop_port = nginx_program(), free_port(), free_port()
+    (tmp_path / "daybook.conf").write_text(PLAIN_CONF.format(port=port, shop_port=shop_port))
+    text = NGINX_CONF.format(folder=tmp_path, user=getpass.getuser())
+    (tmp_path / "nginx.conf").write_text(text)
+
+    def status_of(port: int, path: str) -> int:
+        try:
+            return httpx.get(f"http://127.0.0.1:{port}{path}", trust_env=False).status_code
+        except httpx.TransportError:
+            return 0
+
+    with ExitStack() as stack:
+        shop = shell.start(tmp_path / "data", "serve", PORT=str(shop_port), WORKERS="1")
+        stack.callback(shell.end, shop)
+        nginx = subprocess.Popen(
+            [program, "-p", str(tmp_path), "-c", str(tmp_path / "nginx.conf")],
+            stderr=subprocess.DEVNULL,
+        )
+        stack.callback(nginx.wait, shell.PATIENCE_S)
+        stack.callback(nginx.terminate)
+        wait_for("the shop answers through nginx", lambda: status_of(port, "/") == 200)
+        assert status_of(port, "/order") == status_of(port, "/failure") == 401
+        assert status_of(shop_port, "/order") == status_of(shop_port, "/failure") == 200
+
+
+@pytest.fixture(scope="module")
+def proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxy]:
+    proxy = Proxy(tmp_path_factory.mktemp("proxy"), nginx_program())
 
     def answers() -> bool:
         try:
@@ -167,9 +208,22 @@ def test_plain_http_redirects_to_tls(proxy: Proxy) -> None:
     assert (answer.status_code, answer.headers["Location"]) == (308, f"https://{NAME}/desk?x=1")
 
 
-@pytest.mark.parametrize("path", ["/livez", "/readyz", "/metrics"])
+@pytest.mark.parametrize(
+    "path", ["/livez", "/readyz", "/metrics", "/livez/", "/readyz/", "/metrics/", "/metrics//"]
+)
 def test_monitoring_routes_are_not_public(proxy: Proxy, path: str) -> None:
     assert proxy.get(path, **proxy.key).status_code == 404
+
+
+def test_customers_links_are_not_logged(proxy: Proxy) -> None:
+    """Whoever has the link may cancel the order, so no file of nginx has it."""
+    link = "1001-" + "s" * 22
+    assert proxy.get(f"/orders/{link}").status_code == 404
+    proxy.get(f"/live?on=order-{link}&on=unknown")
+    assert proxy.get("/product?logged=yes").status_code in (400, 401)
+    log = proxy.data.parent / "access.log"
+    wait_for("the later request is logged", lambda: "logged=yes" in log.read_text())
+    assert link not in log.read_text()
 
 
 def test_slow_clients_take_no_thread(proxy: Proxy) -> None:

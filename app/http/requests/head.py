@@ -13,7 +13,7 @@ from app.kernel.errors import Malformed
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9._~!$&'()*+;=%-]{1,255})(:[0-9]{0,5})?")
 """uri-host and port (RFC 9110, 7.2), without the comma by which Granian joins two fields."""
 
-_HTTP_1_0 = ("HTTP/1.0", "HTTP/1")
+HTTP_1_0 = ("HTTP/1.0", "HTTP/1")
 """The second one is Granian's."""
 
 
@@ -30,7 +30,7 @@ def check_head() -> None:
     if environ["REQUEST_METHOD"] != request.method:
         raise exceptions.NotImplemented(f"Methods are case-sensitive; send {request.method}.")
     host = environ.get("HTTP_HOST", "")
-    if not _HOST.fullmatch(host) and (host or environ["SERVER_PROTOCOL"] not in _HTTP_1_0):
+    if not _HOST.fullmatch(host) and (host or environ["SERVER_PROTOCOL"] not in HTTP_1_0):
         raise Malformed("Send one Host header, with the name or address of this server.")
     if not environ.get("HTTP_RANGE", "").lower().startswith("bytes"):
         environ.pop("HTTP_RANGE", None)  # as RFC 9110, 14.2 asks; werkzeug would respond with 416

@@ -10,5 +10,5 @@ def derived_secret(secret: str, purpose: str, size_bytes: int = 32) -> str:
 
     It reveals neither the secret nor the values for other purposes.
     """
-    digest = hmac.digest(secret.encode(), purpose.encode(), hashlib.sha256)
+    digest = hmac.digest(secret.encode(), purpose.encode("utf-8", "replace"), hashlib.sha256)
     return base64.urlsafe_b64encode(digest[:size_bytes]).decode().rstrip("=")

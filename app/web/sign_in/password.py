@@ -6,12 +6,12 @@ are accepted over TLS and from this machine only.
 
 from flask import Blueprint, Response, request
 
-from app.auth import sessions
+from app.auth import devices, sessions
 from app.auth.guard import is_local_request
 from app.auth.sign_in import sign_in
 from app.auth.users import USERS
 from app.http.responses.json_response import see_other
-from app.http.security.cookies import delete_cookie, is_secure, set_cookie
+from app.http.security.cookies import delete_cookie, get_cookie, is_secure, set_cookie
 from app.http.security.identity import current
 from app.kernel.errors import DaybookError, Forbidden, TooMany, Unauthenticated, Unavailable
 from app.web.layout.context import PageContext, page
@@ -38,12 +38,14 @@ def add_to(blueprint: Blueprint, context: PageContext) -> None:
         form, next_ = submitted_form(), request.args.get("next", "")
         name, password = form.get("name"), form.fields.get("password", "")
         address, old_token = request.remote_addr or "", sessions.cookie_token()
+        device = get_cookie(devices.COOKIE)
         try:
-            token = sign_in(store, name, password, address, old_token)
+            signed_in = sign_in(store, name, password, address, old_token=old_token, device=device)
         except (Unauthenticated, TooMany, Unavailable) as error:
             return sign_in_page(context, next_, error, name)
         response = see_other(safe_next(next_))
-        set_cookie(response, sessions.COOKIE, token)
+        set_cookie(response, sessions.COOKIE, signed_in.token)
+        set_cookie(response, devices.COOKIE, signed_in.device, max_age_s=devices.MAX_AGE_S)
         return response
 
     @blueprint.post("/sign-out")
