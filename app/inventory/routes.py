@@ -8,9 +8,9 @@ from werkzeug.routing import PathConverter
 
 from app.http.operation import IDEMPOTENCY_KEY, IF_NONE_MATCH, KEYED_CHANGE, Change, Operation
 from app.http.requests import idempotency
-from app.http.requests.body import PATCH_TYPES, json_object
+from app.http.requests.body import MERGE_PATCH, PATCH_TYPES, json_object
 from app.http.requests.conditions import expected_versions
-from app.http.requests.paging import load_query, page_request, page_response, total_of
+from app.http.requests.paging import Total, load_query, page_request, page_response, total_of
 from app.http.responses.json_response import etag_response
 from app.http.security.identity import current
 from app.inventory import schemas, service
@@ -75,7 +75,7 @@ def blueprint(store: Store, currency: Currency) -> Blueprint:
         return etag_response(found)
 
     @routes.patch("/product/<sku:sku>")
-    @Change(product, body=(product_change,), consumes=PATCH_TYPES)
+    @Change(product, body=(product_change,), consumes=MERGE_PATCH)
     def patch_product(sku: str) -> Response:
         """Change a product by a merge patch (RFC 7396). The stock has its own resource."""
         patch, expected = load(product_change, json_object(*PATCH_TYPES)), expected_versions()
@@ -122,8 +122,8 @@ def blueprint(store: Store, currency: Currency) -> Blueprint:
     return routes
 
 
-def _page(store: Store, wanted: Document, after: str | None, limit: int) -> tuple[Page, int | None]:
-    """The page of products that the query parameters `wanted` select, and their total."""
+def _page(store: Store, wanted: Document, after: str | None, limit: int) -> tuple[Page, Total]:
+    """The page of products that the query parameters `wanted` select, and its total."""
     filters: dict[str, IndexValue] = {
         name: wanted[name] for name in ("category", "stock_status") if name in wanted
     }
