@@ -11,9 +11,10 @@ from app.http.requests import idempotency
 from app.http.requests.body import MERGE_PATCH, PATCH_TYPES, json_object
 from app.http.requests.conditions import expected_versions
 from app.http.requests.paging import Total, load_query, page_request, page_response, total_of
+from app.http.responses import csv_response
 from app.http.responses.json_response import etag_response
 from app.http.security.identity import current
-from app.inventory import schemas, service
+from app.inventory import csv_export, schemas, service
 from app.inventory.documents import LEDGER, PRODUCTS
 from app.inventory.queries import find_product, text_filter
 from app.kernel.errors import Invalid, Problem
@@ -58,13 +59,28 @@ def blueprint(store: Store, currency: Currency) -> Blueprint:
         return idempotency.execute_once(store, key, add)
 
     @routes.get("/product")
-    @Operation(schemas.ProductPageSchema, query=schemas.LIST_QUERY)
+    @Operation(
+        schemas.ProductPageSchema,
+        query=schemas.LIST_QUERY,
+        other_media_types=(csv_response.MEDIA_TYPE,),
+    )
     def list_products() -> Response:
-        """A page of products by sku. With `q` a page may be short and still have a `next`."""
+        """A page of products by sku; all as CSV. With `q` it may be short, and have a `next`."""
         wanted = load_query(schemas.LIST_QUERY)
         limit, after = page_request(wanted)
-        page, total = _page(store, wanted, after, limit)
-        return page_response("products", page, page.documents, total)
+
+        def read(after: str | None, limit: int) -> Page:
+            return _page(store, wanted, after, limit)[0]
+
+        if csv_response.is_preferred():
+            columns = csv_export.PRODUCT_COLUMNS
+            rows = csv_export.rows(csv_response.all_of(read), columns)
+            response = csv_response.csv_response("products.csv", columns, rows)
+        else:
+            page, total = _page(store, wanted, after, limit)
+            response = page_response("products", page, page.documents, total)
+        response.vary.add("Accept")
+        return response
 
     @routes.get("/product/<sku:sku>")
     @Operation(product, headers=(IF_NONE_MATCH,), etag=True)
@@ -108,16 +124,33 @@ def blueprint(store: Store, currency: Currency) -> Blueprint:
 
     @routes.get("/product/<path:sku>/stock")
     @routes.get("/product/<path:sku>/stock/")
-    @Operation(schemas.StockPageSchema, query=schemas.LEDGER_QUERY)
+    @Operation(
+        schemas.StockPageSchema,
+        query=schemas.LEDGER_QUERY,
+        other_media_types=(csv_response.MEDIA_TYPE,),
+    )
     def list_stock(sku: str) -> Response:
-        """The stock ledger of a product, newest line first."""
+        """The stock ledger of a product, newest line first; all of it as CSV."""
         wanted = load_query(schemas.LEDGER_QUERY)
-        limit, after = page_request(wanted)
-        with store.read() as view:
-            where = {"sku": find_product(view, sku)["sku"]}
-            page = view.find(LEDGER.name, where, after=after, limit=limit, descending=True)
-            total = total_of(wanted, lambda: view.count(LEDGER.name, where))
-        return page_response("stock", page, page.documents, total)
+        limit, cursor = page_request(wanted)
+
+        def where(view: View) -> dict[str, IndexValue]:
+            return {"sku": find_product(view, sku)["sku"]}
+
+        def find(view: View, after: str | None, limit: int) -> Page:
+            return view.find(LEDGER.name, where(view), after=after, limit=limit, descending=True)
+
+        if csv_response.is_preferred():
+            columns = csv_export.LEDGER_COLUMNS
+            rows = csv_export.rows(csv_response.read_all(store, find), columns)
+            response = csv_response.csv_response("stock.csv", columns, rows)
+        else:
+            with store.read() as view:
+                page = find(view, cursor, limit)
+                total = total_of(wanted, lambda: view.count(LEDGER.name, where(view)))
+            response = page_response("stock", page, page.documents, total)
+        response.vary.add("Accept")
+        return response
 
     return routes
 
