@@ -30,7 +30,8 @@ _slots = BoundedSemaphore(_MAX_CONCURRENT_HASHES)
 
 def refuse_weak(password: str, name: str) -> None:
     """Raise Invalid when user `name` may not have this password: easy to guess, or untypable."""
-    fault = _fault(_normalized(password), name)
+    is_too_long = len(password) > MAX_CHARACTERS
+    fault = _fault(password if is_too_long else _normalized(password), name)
     if fault:
         raise Invalid([Problem("", f"The password {fault}.")])
 

@@ -2,12 +2,14 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import click
 
 from app.cli.command import Command, progress_bar, with_runtime
 from app.imports import orders, products
 from app.imports.columns import Columns, Reader
+from app.imports.formats import GROUP_SEPARATORS, Formats
 from app.imports.rejected import RejectedRow, rejected_path, rejected_text, write_rejected
 from app.imports.tables import Table, read_table
 from app.inventory.schemas import product_request_schema
@@ -37,9 +39,42 @@ def _parse_assignments(
     return values
 
 
+def _check_encoding(
+    _context: click.Context, _option: click.Parameter, name: str | None
+) -> str | None:
+    """The name of an encoding of text that Python knows."""
+    try:
+        if name is not None:
+            "".encode(name)
+    except (LookupError, ValueError):
+        raise click.BadParameter(f"{name!r} is not an encoding of text.") from None
+    return name
+
+
 def _import_options(command: Callable[..., None]) -> Callable[..., None]:
     """Add the parameters that every import has."""
     for parameter in (
+        click.option(
+            "--encoding",
+            callback=_check_encoding,
+            metavar="NAME",
+            help="The encoding of FILE, such as windows-1252; UTF-8 unless given.",
+        ),
+        click.option(
+            "--date-format",
+            metavar="PATTERN",
+            help="How dates are written, such as '%d.%m.%Y %H:%M'; detected where certain.",
+        ),
+        click.option(
+            "--thousands",
+            type=click.Choice(GROUP_SEPARATORS),
+            help="The sign between thousands in amounts; detected where certain.",
+        ),
+        click.option(
+            "--decimal",
+            type=click.Choice([".", ","]),
+            help="The decimal sign of amounts; detected where certain.",
+        ),
         click.option(
             "--default",
             "defaults",
@@ -66,7 +101,12 @@ def _import_options(command: Callable[..., None]) -> Callable[..., None]:
 @_import_options
 @with_runtime
 def import_products(
-    runtime: Runtime, file: Path, headings: dict[str, str], defaults: dict[str, str]
+    runtime: Runtime,
+    file: Path,
+    headings: dict[str, str],
+    defaults: dict[str, str],
+    encoding: str | None,
+    **formats: Any,
 ) -> None:
     """Add the products in FILE.
 
@@ -74,7 +114,9 @@ def import_products(
     repeats a sku with other values is refused; a product that the shop has already is left as it
     is.
     """
-    table, columns = _read(file, products.FIELDS, products.REQUIRED, headings, defaults)
+    how = Formats(**formats, currency_digits=runtime.config.currency.digits)
+    table = read_table(file, encoding)
+    columns = _columns(table, products.FIELDS, products.REQUIRED, headings, defaults, how)
     schema = product_request_schema(runtime.config.currency)
     with progress_bar("products", len(table.rows)) as bar:
         result = products.import_products(runtime.store, schema, table, columns, bar.update)
@@ -89,7 +131,12 @@ def import_products(
 @_import_options
 @with_runtime
 def import_orders(
-    runtime: Runtime, file: Path, headings: dict[str, str], defaults: dict[str, str]
+    runtime: Runtime,
+    file: Path,
+    headings: dict[str, str],
+    defaults: dict[str, str],
+    encoding: str | None,
+    **formats: Any,
 ) -> None:
     """Add the orders in FILE, which has a row for each order line.
 
@@ -97,7 +144,9 @@ def import_orders(
     the shop's own reference: it groups the rows, and is never imported twice. Rows that contradict
     each other, or an order imported before with another content, are refused.
     """
-    table, columns = _read(file, orders.FIELDS, orders.REQUIRED, headings, defaults)
+    how = Formats(**formats, currency_digits=runtime.config.currency.digits)
+    table = read_table(file, encoding)
+    columns = _columns(table, orders.FIELDS, orders.REQUIRED, headings, defaults, how)
     config = runtime.config
     # another system has collected the payment, or never will
     rules = OrderPolicy(config.currency, config.unlisted_products, INVOICE)
@@ -112,24 +161,29 @@ def import_orders(
     _print_refusals(file, table, columns, result.rejected_rows)
 
 
-def _read(
-    file: Path,
+def _columns(
+    table: Table,
     fields: Mapping[str, Reader],
     required: Iterable[str],
     headings: dict[str, str],
     defaults: dict[str, str],
-) -> tuple[Table, Columns]:
-    """The rows of the file and their columns. Raises Malformed and Invalid."""
-    table = read_table(file)
-    columns = Columns(table, fields, headings, defaults)
+    formats: Formats,
+) -> Columns:
+    """The columns of the table; prints the formats that it shows. Raises Invalid."""
+    columns = Columns(table, fields, headings, defaults, formats)
     columns.require(*required)
-    return table, columns
+    for sentence in formats.found:
+        click.echo(sentence)
+    return columns
 
 
 def _print_refusals(
     file: Path, table: Table, columns: Columns, refusals: list[RejectedRow]
 ) -> None:
-    """Print the unused columns, and write the refused rows to a file beside this one."""
+    """Print the unused columns, and write the refused rows to a file beside this one.
+
+    Exits with 1 when there are any.
+    """
     if columns.unused():
         click.echo(f"Columns not used: {', '.join(columns.unused())}.")
     try:
@@ -137,6 +191,9 @@ def _print_refusals(
     except OSError as error:
         click.echo(f"{rejected_path(file).name} cannot be written ({error.strerror}):", err=True)
         click.echo(rejected_text(table, refusals), err=True, nl=False)
-        return
+    else:
+        if refusals:
+            click.echo(f"{len(refusals)} refused rows, with reasons, are in {rejected_path(file)}.")
+            click.echo("Correct them there, and import that file with the same options.")
     if refusals:
-        click.echo(f"{len(refusals)} refused rows, with reasons, are in {rejected_path(file)}.")
+        click.get_current_context().exit(1)

@@ -1,7 +1,7 @@
 """The default data folder: var/ in the program's folder, which git ignores.
 
 The files in the program's data/ belong to the repository; a new shop begins with a copy of them.
-An installed package has no such folder: its shop is in the user's data folder (XDG Base Directory).
+An installed package has neither: there it is a folder of the user's (XDG Base Directory).
 """
 
 import os
@@ -11,12 +11,19 @@ from app.kernel.errors import Invalid, Problem
 
 _PROGRAM = Path(__file__).parents[2]
 
-_IS_CLONE = (_PROGRAM / "wsgi.py").is_file()
-_USER_DATA = os.environ.get("XDG_DATA_HOME") or os.path.expanduser("~/.local/share")  # noqa: PTH111  (Path's raises without a home)
-
-DEFAULT_FOLDER = _PROGRAM / "var" if _IS_CLONE else Path(_USER_DATA) / "daybook"
 MODEL_FOLDER = _PROGRAM / "data"
 """The folder with the first files of a new shop, in which older versions kept the shop itself."""
+
+
+def default_folder(program: Path = _PROGRAM) -> Path:
+    """Return the data folder of a new shop without DAYBOOK_DATA."""
+    if (program / MODEL_FOLDER.name).is_dir():
+        return program / "var"
+    named = Path(os.environ.get("XDG_DATA_HOME", ""))
+    return (named if named.is_absolute() else Path.home() / ".local" / "share") / "daybook"
+
+
+DEFAULT_FOLDER = default_folder()
 
 
 def find_data_folder(default: Path = DEFAULT_FOLDER, older: Path = MODEL_FOLDER) -> Path:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from app.imports.formats import Formats, Unreadable
 from app.imports.tables import Row, Table
 from app.kernel.errors import Invalid, Problem
 from app.store import Document
@@ -25,6 +26,16 @@ def boolean(cell: str) -> bool | str:
     return _BOOLEANS.get(cell.lower(), cell)
 
 
+def amount(cell: str) -> str:
+    """Mark a field of amounts; Columns reads it in the column's format (formats.Amounts)."""
+    return cell
+
+
+def moment(cell: str) -> str:
+    """Mark a field of dates or times; Columns reads it in the column's format (formats.Dates)."""
+    return cell
+
+
 _MEANING: dict[Reader, str] = {integer: "a whole number", boolean: "true or false"}
 
 
@@ -37,10 +48,12 @@ class Columns:
         fields: Mapping[str, Reader],
         headings: Mapping[str, str],
         defaults: Mapping[str, str],
+        formats: Formats | None = None,
     ) -> None:
         """`headings` maps fields to the file's headings; `defaults` fill empty or missing cells.
 
-        Raises Invalid for an unknown field, and for a heading that the file lacks or has twice.
+        Raises Invalid for an unknown field, for a heading that the file lacks or has twice, and for
+        a column whose format differs between its cells.
         """
         for option, named in (("--column", headings), ("--default", defaults)):
             for field in named:
@@ -49,8 +62,9 @@ class Columns:
                         f"{option}: {field!r} is not a field; there are {_join(fields)}."
                     )
         self._table = table
-        self._fields = fields
         self._sources = {field: headings.get(field, field) for field in fields}
+        fields = self._with_formats(fields, formats or Formats())
+        self._fields = fields
         self._defaults = {name: _default(name, fields[name], defaults[name]) for name in defaults}
         self._require_columns(headings)
         for heading in self._sources.values():
@@ -77,6 +91,23 @@ class Columns:
         used = {*self._sources.values(), ""}
         return [heading for heading in self._table.headings if heading not in used]
 
+    def _with_formats(self, fields: Mapping[str, Reader], formats: Formats) -> Mapping[str, Reader]:
+        """Return the readers of all fields, those of amounts and dates in the column's format."""
+        readers = dict(fields)
+        for name, reader in fields.items():
+            if reader is amount:
+                readers[name] = formats.amounts(self._sources[name], self._texts(name)).read
+            if reader is moment:
+                readers[name] = formats.dates(self._sources[name], self._texts(name)).read
+        return readers
+
+    def _texts(self, name: str) -> list[tuple[int, str]]:
+        """Return the cells of a column of text that are not empty, with their lines."""
+        if self._table.is_typed:
+            return []
+        cells = ((row.line, row.cells.get(self._sources[name])) for row in self._table.rows)
+        return [(line, cell.strip()) for line, cell in cells if cell and cell.strip()]
+
     def _value(self, name: str, cell: Any) -> Any:
         if isinstance(cell, str):
             cell = cell.strip()
@@ -102,6 +133,8 @@ class Columns:
 
 def _default(name: str, reader: Reader, text: str) -> Any:
     value = reader(text)
+    if isinstance(value, Unreadable):
+        raise _invalid(f"--default: {name} {value.reason}, not {text!r}.")
     if reader in _MEANING and isinstance(value, str):
         raise _invalid(f"--default: {name} must be {_MEANING[reader]}, not {text!r}.")
     return value

@@ -14,7 +14,8 @@ from zoneinfo import ZoneInfo
 
 from marshmallow import Schema
 
-from app.imports.columns import Columns, Reader, integer
+from app.imports.columns import Columns, Reader, amount, integer, moment
+from app.imports.formats import Unreadable
 from app.imports.rejected import RejectedRow, contradiction, reason_for
 from app.imports.tables import Row, Table
 from app.kernel import clock
@@ -30,8 +31,8 @@ FIELDS: Mapping[str, Reader] = {
     "customer_email": str,
     "product": str,
     "quantity": integer,
-    "amount": str,
-    "order_date": str,
+    "amount": amount,
+    "order_date": moment,
 }
 ORDER_FIELDS = ("customer_name", "customer_email", "order_date")
 """The fields of the whole order, which its rows repeat or leave empty."""
@@ -173,12 +174,11 @@ class OrderImport:
 
     def _order_date(self, line: Document) -> str | None:
         """Return the order date as a stored time, None when there is none. Raises Invalid."""
+        date = line.get("order_date")
+        if isinstance(date, Unreadable):
+            raise Invalid([Problem("/order_date", date.reason)])
         try:
-            return (
-                clock.parse_input(str(line["order_date"]), self._zone)
-                if "order_date" in line
-                else None
-            )
+            return None if date is None else clock.parse_input(str(date), self._zone)
         except ValueError as error:
             raise Invalid([Problem("/order_date", str(error))]) from None
 

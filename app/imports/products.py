@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from marshmallow import Schema
 
-from app.imports.columns import Columns, Reader, boolean, integer
+from app.imports.columns import Columns, Reader, amount, boolean, integer
 from app.imports.rejected import RejectedRow, contradiction, reason_for
 from app.imports.tables import Row, Table
 from app.inventory.service import add_product
@@ -20,7 +20,7 @@ from app.store import Document, Store
 FIELDS: Mapping[str, Reader] = {
     "sku": str,
     "name": str,
-    "price": str,
+    "price": amount,
     "quantity": integer,
     "category": str,
     "low_stock_threshold": integer,

@@ -1,7 +1,8 @@
-"""The file of the rows that an import rejected, FILE.rejected.csv.
+"""The file of the rows that an import rejected, FILE.rejected.txt.
 
-It has the rows as they are in FILE, preceded by their line number and the reason. Once corrected,
-it can be imported with the same options.
+It has the rows as they are in FILE, preceded by their line number and the reason, with FILE's
+delimiter and encoding. Once corrected, it can be imported with the same options. Its name is no
+*.csv, so that an import of all such files does not take it up by itself.
 """
 
 import csv
@@ -13,6 +14,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from app.http.responses.csv_response import escape_formula
+from app.imports.formats import Unreadable
 from app.imports.tables import Row, Table
 from app.kernel.disk import write_new
 from app.kernel.errors import Problem
@@ -40,7 +42,7 @@ def contradiction(row: Row, value: Any) -> str:
 
 def rejected_path(path: Path) -> Path:
     """Return the path of the file for the rejected rows of the file `path`."""
-    return path.with_name(f"{path.name}.rejected.csv")
+    return path.with_name(f"{path.name}.rejected.txt")
 
 
 def write_rejected(path: Path, table: Table, rejected: Iterable[RejectedRow]) -> None:
@@ -54,7 +56,10 @@ def write_rejected(path: Path, table: Table, rejected: Iterable[RejectedRow]) ->
         target.unlink(missing_ok=True)
         return
     temporary = target.with_name(f".{target.name}.next")
-    write_new(temporary, rejected_text(table, by_line).encode())
+    temporary.unlink(missing_ok=True)
+    # what the encoding lacks can only be in a reason
+    text = rejected_text(table, by_line).encode(table.encoding, "backslashreplace")
+    write_new(temporary, text)
     temporary.replace(target)
 
 
@@ -62,7 +67,7 @@ def rejected_text(table: Table, rejected: Iterable[RejectedRow]) -> str:
     """Return the rejected rows as CSV; formulas are escaped, so that no spreadsheet runs them."""
     headings = [heading for heading in table.headings if heading not in OWN_HEADINGS]
     text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
+    writer = csv.writer(text, delimiter=table.delimiter, lineterminator="\n")
     writer.writerow([*OWN_HEADINGS, *headings])
     for row, reason in rejected:
         cells = [_cell(row.cells.get(heading)) for heading in headings]
@@ -75,6 +80,8 @@ def _describe(problem: Problem, document: Document) -> str:
     if not field or field.isdigit():
         return problem.message
     value = document.get(field)
+    if isinstance(value, Unreadable):
+        return f"{field}: {value.reason} (found {value.text[:40]!r})"
     found = f" (found {str(value)[:40]!r})" if isinstance(value, str | int | float) else ""
     return f"{field}: {problem.message}{found}"
 

@@ -1,12 +1,15 @@
 """Reads a table from a file: CSV as spreadsheets write it, or NDJSON.
 
 CSV (RFC 4180): the first row has the headings; the delimiter is the one of comma, semicolon and tab
-that occurs most often in it. NDJSON: one JSON object a line; its member names are the headings.
-Both are UTF-8, with or without a byte order mark. Empty rows are ignored.
+that occurs most often in it outside of quotes, or that of a line `sep=;` before it. NDJSON: one
+JSON object a line; its member names are the headings. Both are UTF-8, with or without a byte order
+mark, unless another encoding is named. Empty rows are ignored.
 """
 
 import csv
 import io
+import re
+from codecs import BOM_UTF8
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +19,10 @@ from app.kernel.errors import Invalid, Malformed
 from app.schema import strict_json
 
 DELIMITERS = ",;\t"
+_SEPARATOR_LINE = re.compile(r'\A"?sep=([,;\t])"?[ ,;\t]*(?=[\r\n])', re.IGNORECASE)
+"""The line with which a spreadsheet names the delimiter."""
+
+_QUOTED = re.compile('"[^"]*"?')
 NDJSON_SUFFIXES = (".ndjson", ".jsonl")
 
 
@@ -33,17 +40,23 @@ class Table:
     """The contents of a file. `name` is the file's name, for messages.
 
     `is_typed`: the cells are JSON values and used as they are; otherwise they are text to parse.
+    `encoding` and `delimiter` are those of the file.
     """
 
     name: str
     headings: tuple[str, ...]
     rows: list[Row]
     is_typed: bool
+    encoding: str = "utf-8"
+    delimiter: str = ","
 
 
-def read_table(path: Path) -> Table:
-    """Read the table in a file. Raises Malformed with file, line and reason when there is none."""
-    text = _read_text(path)
+def read_table(path: Path, encoding: str | None = None) -> Table:
+    """Read the table in a file, in UTF-8 unless `encoding` names another encoding.
+
+    Raises Malformed with file, line and reason when there is none.
+    """
+    text, encoding = _read_text(path, encoding)
     if not text.strip():
         raise Malformed(f"{path.name} is empty.")
     if path.suffix.lower() in NDJSON_SUFFIXES or text.lstrip().startswith("{"):
@@ -52,39 +65,53 @@ def read_table(path: Path) -> Table:
         raise Malformed(
             f"{path.name} holds a JSON array; NDJSON has one object a line and no brackets around."
         )
-    return _read_csv(path.name, text)
+    return _read_csv(path.name, text, encoding)
 
 
-def _read_text(path: Path) -> str:
+def _read_text(path: Path, encoding: str | None) -> tuple[str, str]:
+    """The text, and its encoding: utf-8-sig when it has a byte order mark."""
     try:
         data = path.read_bytes()
     except OSError as error:
         raise Malformed(f"{path.name} cannot be read: {error.strerror or error}.") from None
+    if encoding is None:
+        encoding = "utf-8-sig" if data.startswith(BOM_UTF8) else "utf-8"
     try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
+        return data.decode(encoding), encoding
+    except UnicodeError as error:
+        start = error.start if isinstance(error, UnicodeDecodeError) else 0
+        line, byte = data.count(b"\n", 0, start) + 1, data[start : start + 1].hex()
+        called = "UTF-8" if encoding.startswith("utf-8") else encoding
         raise Malformed(
-            f"{path.name}, line {line}: not UTF-8 (byte 0x{data[error.start]:02x}); "
-            "save the file as UTF-8."
+            f"{path.name}, line {line}: not {called} (byte 0x{byte}); "
+            "save the file as UTF-8, or name its encoding, such as --encoding windows-1252."
         ) from None
 
 
-def _read_csv(name: str, text: str) -> Table:
-    lines = _csv_lines(name, text)
-    _, first = next(lines)
+def _read_csv(name: str, text: str, encoding: str) -> Table:
+    delimiter = _delimiter(text)
+    # removing the line's content, not its end, keeps the count of lines
+    lines = _csv_lines(name, _SEPARATOR_LINE.sub("", text, count=1), delimiter)
+    _, first = next(lines, (0, None))
+    if first is None:
+        raise Malformed(f"{name} has no headings.")
     headings = tuple(cell.strip() for cell in first)
     rows = [
         Row(line, dict(zip(headings, cells, strict=False)), _count_error(headings, cells))
         for line, cells in lines
     ]
-    return Table(name, headings, rows, is_typed=False)
+    return Table(name, headings, rows, False, encoding, delimiter)
 
 
-def _csv_lines(name: str, text: str) -> Iterator[tuple[int, list[str]]]:
+def _delimiter(text: str) -> str:
+    if named := _SEPARATOR_LINE.match(text):
+        return named[1]
+    heading = re.split(r"[\r\n]", _QUOTED.sub("", text.lstrip(" \r\n")), maxsplit=1)[0]
+    return max(DELIMITERS, key=heading.count)
+
+
+def _csv_lines(name: str, text: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
     """Yield every row that is not empty, with the line it begins on."""
-    heading = text.lstrip().partition("\n")[0]
-    delimiter = max(DELIMITERS, key=heading.count)
     reader = csv.reader(io.StringIO(text, newline=None), delimiter=delimiter, strict=True)
     while True:
         line = reader.line_num + 1

@@ -19,8 +19,11 @@ def write_all(fd: int, data: bytes, offset: int) -> None:
 
 
 def write_new(path: Path, data: bytes) -> None:
-    """Write and sync a whole file (mode 0600); its name is durable only after `sync_folder`."""
-    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    """Write and sync a whole file (mode 0600), not through a link.
+
+    Its name is durable only after `sync_folder`.
+    """
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
     try:
         write_all(fd, data, 0)
         os.fsync(fd)

@@ -42,7 +42,7 @@ def price_lines(
     Raises Invalid for archived products, and for products outside the catalogue unless `unlisted`.
     """
     lines, problems = [], []
-    matches = _match_lines(requested, current)
+    matches = _match_lines(requested, current) if current else [None] * len(requested)
     for place, (line, match) in enumerate(zip(requested, matches, strict=True)):
         product = products[line["product"]]
         listed = {"name": product["name"], "amount": product["price"]} if product else {}

@@ -10,7 +10,12 @@ from pathlib import Path
 import pytest
 
 from app.config import PREFIX
-from app.config.data_folder import DEFAULT_FOLDER, MODEL_FOLDER, find_data_folder
+from app.config.data_folder import (
+    DEFAULT_FOLDER,
+    MODEL_FOLDER,
+    default_folder,
+    find_data_folder,
+)
 from app.kernel.errors import Invalid, Unavailable
 from app.store.files.tools.new_folder import begin_as_copy
 from tests.cli.shell import ROOT
@@ -92,6 +97,16 @@ def test_the_default_is_var_beside_the_program() -> None:
     """The folder in which the command is given does not matter."""
     assert DEFAULT_FOLDER == ROOT / "var"
     assert MODEL_FOLDER == ROOT / "data"
+
+
+def test_the_default_of_an_installed_package_is_the_users(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """XDG Base Directory Specification: a relative XDG_DATA_HOME is ignored."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for value, folder in (("", ".local/share"), ("shops", ".local/share"), (f"{tmp_path}/x", "x")):
+        monkeypatch.setenv("XDG_DATA_HOME", value)
+        assert default_folder(tmp_path / "site-packages") == tmp_path / folder / "daybook"
 
 
 def test_a_shop_in_data_stays_there(tmp_path: Path) -> None:

@@ -61,7 +61,7 @@ def test_a_foreign_file_is_imported(flask: Give, file: Path, runtime: Runtime) -
         "Columns not used: InvoiceNo, Quantity, CustomerID, Country.\n"
     )
     sold = flask("import", "orders", file, *SALES, "--default", "customer_name=Walk-in")
-    assert sold.exit_code == 0
+    assert sold.exit_code == 1
     assert "Orders: 2 accepted (3 lines, 25.47 EUR), 0 already imported, 1 refused." in sold.stdout
     assert [order["customer_name"] for order in orders(runtime)] == ["17850", "Walk-in"]
 
@@ -70,7 +70,7 @@ def test_refused_rows_stand_beside_the_file(flask: Give, file: Path) -> None:
     """Every row of a refused order, with line and reason; a corrected file can be imported."""
     flask("import", "products", file, *SHOP, "--default", "quantity=1000")
     result = flask("import", "orders", file, *SALES, "--default", "customer_name=Walk-in").stdout
-    rejected = file.with_name("day.csv.rejected.csv")
+    rejected = file.with_name("day.csv.rejected.txt")
     assert f"2 refused rows, with reasons, are in {rejected}." in result
     lines = rejected.read_text().splitlines()
     assert lines[0] == f"line,reason,{file.read_text().splitlines()[0]}"
@@ -78,16 +78,54 @@ def test_refused_rows_stand_beside_the_file(flask: Give, file: Path) -> None:
     assert lines[2].startswith("6,its order is refused because of line 5,C3,71,Lantern,1")
 
     rejected.write_text(rejected.read_text().replace("-1", "1"))
-    assert "1 accepted (2 lines" in flask("import", "orders", rejected, *SALES).stdout
+    again = flask("import", "orders", rejected, *SALES)
+    assert (again.exit_code, "1 accepted (2 lines" in again.stdout) == (0, True)
+
+
+def test_a_european_spreadsheet_is_imported(flask: Give, tmp_path: Path, runtime: Runtime) -> None:
+    """Its formats are announced; mended rows of the file of refused rows come in the same way."""
+    goods, sold = tmp_path / "waren.csv", tmp_path / "verkauf.csv"
+    goods.write_bytes(
+        "sep=;\r\nsku;name;price;quantity\r\ntee;Grüner Tee;1.234,50;9\r\n".encode("cp1252")
+    )
+    sold.write_bytes(
+        "order;customer_name;product;quantity;amount;order_date\r\n"
+        "A1;Jürgen;tee;1;12,50;1.12.2010\r\n"
+        "A2;Öz;tee;1;1.000;24.12.2010 08:26\r\n".encode("cp1252")
+    )
+    latin = ("--encoding", "windows-1252")
+    assert (
+        "save the file as UTF-8, or name its encoding" in flask("import", "products", goods).stderr
+    )
+    products = flask("import", "products", goods, *latin)
+    assert (products.exit_code, "1 added" in products.stdout) == (0, True)
+    assert "price is read with the decimal sign ',' and '.' between thousands" in products.stdout
+
+    result = flask("import", "orders", sold, *latin)
+    assert result.exit_code == 1
+    assert "order_date is read as day, month, year, as in line 2 (1.12.2010)." in result.stdout
+    rejected = sold.with_name("verkauf.csv.rejected.txt")
+    mended = rejected.read_bytes().replace(b";1.000;", b";1000,00;")
+    assert "Öz;tee;1;1000,00".encode("cp1252") in mended
+    rejected.write_bytes(mended)
+    assert flask("import", "orders", rejected, *latin).exit_code == 0
+    found = [
+        (each["customer_name"], each["total_amount"], each["order_date"])
+        for each in orders(runtime)
+    ]
+    assert found == [
+        ("Jürgen", "12.50", "2010-12-01T00:00:00.000Z"),
+        ("Öz", "1000.00", "2010-12-24T08:26:00.000Z"),
+    ]
 
 
 def test_refused_rows_are_printed_when_they_cannot_be_written(flask: Give, file: Path) -> None:
     """A folder stands where the file of refused rows should go."""
     flask("import", "products", file, *SHOP, "--default", "quantity=1000")
-    file.with_name("day.csv.rejected.csv").mkdir()
+    file.with_name("day.csv.rejected.txt").mkdir()
     result = flask("import", "orders", file, *SALES, "--default", "customer_name=Walk-in")
-    assert result.exit_code == 0
-    assert "day.csv.rejected.csv cannot be written (Is a directory)" in result.stderr
+    assert result.exit_code == 1
+    assert "day.csv.rejected.txt cannot be written (Is a directory)" in result.stderr
     assert "5,quantity: must be from 1" in result.stderr
 
 
@@ -98,6 +136,8 @@ def test_refused_rows_are_printed_when_they_cannot_be_written(flask: Give, file:
         (["."], "cannot be read: Is a directory."),
         (["day.csv"], "day.csv has no column sku"),
         (["day.csv", *SHOP, "--default", "qty=1"], "--default: 'qty' is not a field; there are "),
+        (["day.csv", "--encoding", "base64"], "'base64' is not an encoding of text."),
+        (["day.csv", *SHOP, "--decimal", ".", "--thousands", "."], "must be different signs."),
         (["day.csv", "--column", "sku"], "'sku' must be FIELD=VALUE."),
         (["day.csv", "--column", "sku=a", "--column", "sku=b"], "sku is given twice."),
     ],

@@ -64,7 +64,8 @@ def test_pages_keep_their_own_content_security_policy(client: FlaskClient) -> No
 
 
 @pytest.mark.parametrize(
-    "host", ["", " ", "a b", "localhost,localhost", "localhost:x", "[::1", "a@localhost", "a/b"]
+    "host",
+    ["", " ", "a b", "localhost,localhost", "localhost:x", "[::1", "a@localhost", "a/b", "a" * 256],
 )
 def test_a_request_without_one_valid_host_is_refused(client: FlaskClient, host: str) -> None:
     """400 (RFC 9112, 3.2); two Host fields arrive joined by a comma."""

@@ -112,7 +112,8 @@ def test_a_product_without_name_has_its_sku_as_name(runtime: Runtime, file: Path
     [
         (",1,1", "sku: is required"),
         ("tea,-1,1", "price: must be a decimal in text"),
-        ("tea,1.005,1", "price: has more than the 2 decimal places of EUR (found '1.005')"),
+        ("tea,1.0051,1", "price: has more than the 2 decimal places of EUR (found '1.0051')"),
+        ("tea,1.005,1", "price: has three decimals or means thousands: say which by --decimal or "),
         ("tea,1,many", "quantity: must be a whole number (found 'many')"),
         ("tea,1,-3", "quantity: must be from 0 to 1000000000 (found '-3')"),
         ("t\x07a,1,1", "sku: must not have control characters"),

@@ -57,3 +57,30 @@ def test_without_rejected_rows_there_is_no_file(tmp_path: Path) -> None:
     written(tmp_path, Row(2, {"sku": "tea"}))
     write_rejected(tmp_path / FILE, Table(FILE, (), [], is_typed=False), [])
     assert not list(tmp_path.iterdir())
+
+
+def test_the_file_is_written_as_the_source_was(tmp_path: Path) -> None:
+    """Same delimiter and encoding; a reason that the encoding lacks is escaped."""
+    row = Row(2, {"sku": "Käse; alt"})
+    table = Table(FILE, ("sku",), [row], False, encoding="windows-1252", delimiter=";")
+    write_rejected(tmp_path / FILE, table, [RejectedRow(row, "no ლ")])
+    expected = 'line;reason;sku\n2;no \\u10da;"Käse; alt"\n'.encode("windows-1252")
+    assert rejected_path(tmp_path / FILE).read_bytes() == expected
+
+
+def test_the_file_is_not_taken_for_another_table(tmp_path: Path) -> None:
+    """A loop over *.csv must not import the rows that were refused a moment ago."""
+    written(tmp_path, Row(2, {"sku": "tea"}))
+    assert not list(tmp_path.glob("*.csv"))
+
+
+def test_the_file_is_not_written_through_a_link(tmp_path: Path) -> None:
+    """Somebody who may write in the folder must not choose which file is replaced."""
+    other = tmp_path / "other.txt"
+    other.write_text("kept")
+    target = rejected_path(tmp_path / FILE)
+    for link in (target, target.with_name(f".{target.name}.next")):
+        link.symlink_to(other)
+    written(tmp_path, Row(2, {"sku": "tea"}))
+    assert other.read_text() == "kept"
+    assert not target.is_symlink()

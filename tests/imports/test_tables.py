@@ -42,6 +42,31 @@ def test_the_delimiter_is_detected_in_the_headings(file: Path, delimiter: str) -
     assert row.cells == {"sku": "tea", "name": "Assam, or so; fine", "price": "4.50"}
 
 
+def test_a_delimiter_inside_quotes_is_not_counted(file: Path) -> None:
+    """A heading may have commas in it, and a line break."""
+    read = table(file, '"Name, Art, Farbe, Maß";sku;"a,b\n,c"\nTee;tea;x\n')
+    assert read.headings == ("Name, Art, Farbe, Maß", "sku", "a,b\n,c")
+
+
+@pytest.mark.parametrize("named", ["sep=;", '"sep=;"', "SEP=;;;"])
+@pytest.mark.parametrize("ending", ["\n", "\r\n"])
+def test_a_line_may_name_the_delimiter(file: Path, named: str, ending: str) -> None:
+    """Spreadsheets write it before the headings; it counts as a line."""
+    read = table(file, ending.join([f"\ufeff{named}", "a,b;c", "1;2", ""]))
+    assert (read.headings, read.delimiter) == (("a,b", "c"), ";")
+    assert [(row.line, row.cells) for row in read.rows] == [(3, {"a,b": "1", "c": "2"})]
+
+
+def test_a_named_encoding_is_used(file: Path) -> None:
+    """Older spreadsheets write Windows-1252."""
+    file.write_bytes("sku;name\ntea;Käse für 2 €\n".encode("windows-1252"))
+    read = read_table(file, "windows-1252")
+    assert read.rows[0].cells["name"] == "Käse für 2 €"
+    assert (read.encoding, read.delimiter) == ("windows-1252", ";")
+    with pytest.raises(Malformed, match=r"rows.csv, line 2: not ascii \(byte 0xe4\)"):
+        read_table(file, "ascii")
+
+
 @pytest.mark.parametrize("ending", ["\n", "\r\n", "\r"])
 def test_lines_are_counted_as_an_editor_counts_them(file: Path, ending: str) -> None:
     """Empty rows and line breaks inside quotes count as lines."""
@@ -79,7 +104,12 @@ def test_ndjson_is_detected_by_name_or_content(tmp_path: Path, name: str) -> Non
     [
         ("", "rows.csv is empty."),
         (" \r\n \n", "rows.csv is empty."),
-        (b"sku\ntea\nm\xfcg\n", "rows.csv, line 3: not UTF-8 (byte 0xfc); save the file as UTF-8."),
+        (",,\n", "rows.csv has no headings."),
+        ("sep=;\n", "rows.csv has no headings."),
+        (
+            b"sku\ntea\nm\xfcg\n",
+            "rows.csv, line 3: not UTF-8 (byte 0xfc); save the file as UTF-8, or ",
+        ),
         ("sku\ufeff\n".encode("utf-16"), "rows.csv, line 1: not UTF-8"),
         ('sku,name\ntea,"Assam\n', "rows.csv, line 2: not valid CSV (unexpected end of data)."),
         ('sku,name\ntea,"As"sam\n', "rows.csv, line 2: not valid CSV"),
