@@ -1,8 +1,7 @@
-"""Products and ledger as CSV, and events as NDJSON: the whole list, streamed."""
+"""Products and ledger as CSV: the whole list, streamed. NDJSON: tests/events/test_event_feed.py."""
 
 import csv
 import io
-import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,10 +10,9 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from app.server.runtime import Runtime
-from tests.over_http import place, read
+from tests.over_http import place
 
 CSV = {"Accept": "text/csv"}
-NDJSON = {"Accept": "application/x-ndjson"}
 
 
 @pytest.fixture(autouse=True)
@@ -64,27 +62,9 @@ def test_the_ledger_comes_as_csv(client: FlaskClient) -> None:
     assert client.get("/product/nothing/stock", headers=CSV).status_code == 404
 
 
-def test_events_come_as_ndjson(client: FlaskClient) -> None:
-    """Every event, one a line, as the pages have them; `type` and `after` select."""
-    response = client.get("/event", headers=NDJSON)
-    assert response.mimetype == "application/x-ndjson"
-    events = [json.loads(line) for line in response.text.splitlines()]
-    page = read(client, "/event?limit=200")
-    assert events == page["events"]
-    placed = client.get("/event?type=order.placed", headers=NDJSON).text.splitlines()
-    assert [json.loads(line)["type"] for line in placed] == ["order.placed"] * 2
-    assert client.get(f"/event?after={page['next']}", headers=NDJSON).text == ""
-
-
 @pytest.mark.parametrize(
-    ("path", "accept"),
-    [
-        ("/product?limit=1", CSV),
-        ("/product?total=true", CSV),
-        ("/product/tea/stock?limit=1", CSV),
-        ("/event?limit=1", NDJSON),
-    ],
+    "path", ["/product?limit=1", "/product?total=true", "/product/tea/stock?limit=1"]
 )
-def test_an_export_has_no_pages(client: FlaskClient, path: str, accept: dict[str, str]) -> None:
+def test_an_export_has_no_pages(client: FlaskClient, path: str) -> None:
     """400 rather than a part that looks like the whole."""
-    assert client.get(path, headers=accept).status_code == 400
+    assert client.get(path, headers=CSV).status_code == 400
