@@ -132,7 +132,7 @@ def connect_handlers(config: Config) -> HandlerRegistry:
     payments = (types.PaymentCaptured, types.PaymentFailed, types.PaymentRefunded)
     low_stock = (types.ProductLowStock, types.ProductLowStockDigest)
     prepare = partial(prepare_shipment, shipping_policy(config))
-    mail = SideEffectHandler("notification", notifier.on_event, notifier.precheck)
+    mail = SideEffectHandler("notification", notifier.on_event, notifier.prepare)
     registry.connect(TransactionalHandler("inventory", reserve), *order_events)
     registry.connect(TransactionalHandler("inventory", on_stock_freed), types.StockFreed)
     registry.connect(TransactionalHandler("inventory", on_fulfilled), types.OrderFulfilled)

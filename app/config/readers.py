@@ -13,7 +13,8 @@ from urllib.parse import SplitResult, urlsplit
 from zoneinfo import ZoneInfo
 
 from marshmallow import ValidationError
-from marshmallow.validate import Email
+
+from app.kernel.email_address import mail_address
 
 T = TypeVar("T")
 
@@ -112,7 +113,7 @@ def mailbox(text: str) -> str:
         (address,) = sender.addresses
         if sender.defects or sender.groups[0].display_name:
             raise ValueError
-        Email()(address.addr_spec)
+        mail_address(address.addr_spec)
     return text
 
 
@@ -123,7 +124,8 @@ def time_zone(text: str) -> ZoneInfo:
 
 @_refusing("must be an e-mail address, such as boss@example.org")
 def email(text: str) -> str:
-    return Email()(text)
+    mail_address(text)
+    return text
 
 
 def mails(text: str) -> frozenset[str]:

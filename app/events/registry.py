@@ -15,7 +15,7 @@ import blinker
 
 from app.events.types import EVENT_TYPES, Envelope, Event
 from app.kernel.errors import DaybookError
-from app.store import Transaction
+from app.store import Transaction, View
 
 
 class Skipped(DaybookError):
@@ -45,13 +45,14 @@ class SideEffectHandler:
     """A handler with an effect outside the store, such as a mail. It runs in the worker pool.
 
     `run` must be safe to repeat: a crash between the effect and its record runs it again.
-    `precheck` raises Skipped when there is nothing to do. It runs first, in the transaction, so it
-    only computes; a skipped delivery needs no thread and no later transaction.
+    `prepare` returns the event that `run` gets, with what it reads in the store, or raises Skipped
+    when there is nothing to do. It runs first, in the transaction, so it only computes; a skipped
+    delivery needs no thread and no later transaction.
     """
 
     name: str
     run: Callable[[Envelope], None]
-    precheck: Callable[[Envelope], None] = lambda _event: None
+    prepare: Callable[[View, Envelope], Envelope] = lambda _view, event: event
 
     def __call__(self, event: Envelope, tx: Transaction | None = None) -> None:
         """Handle the event; no transaction is used."""

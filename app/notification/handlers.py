@@ -1,11 +1,12 @@
 """The notification handler: sends the mail about an event.
 
-A mail describes the event, not the order's present state, so its text comes from the event's data.
+A mail describes the event, not the order's present state, so its text comes from the event's data;
+only the recipient's address is the present one.
 The handler runs outside transactions and may run twice: the Message-ID is made of the event's id.
 """
 
 from collections.abc import Callable, Container
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, replace
 from email.utils import format_datetime, parseaddr
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
@@ -13,9 +14,12 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 from app.events.registry import Skipped
 from app.events.types import Envelope
 from app.kernel import clock
+from app.kernel.email_address import mail_address
 from app.notification import message
 from app.notification.mail_templates import recipient_of, template_for
 from app.notification.transport import Mail, Transport
+from app.orders.queries import get_order
+from app.store import View
 
 Receipt = Callable[[Envelope], bytes]
 """Renders the receipt of a payment.captured as PDF."""
@@ -50,12 +54,21 @@ class Notifier:
         )
         self._templates.globals["shop"] = parseaddr(self.sender)[0] or self._address
 
-    def precheck(self, event: Envelope) -> None:
-        """Raise Skipped when there is no mail to send about `event`, or nobody to send it to."""
+    def prepare(self, view: View, event: Envelope) -> Envelope:
+        """Return the event with the order's present address, which may have been corrected.
+
+        Raises Skipped when there is no mail to send about it, or nobody to send it to.
+        """
+        order = event.data.get("order", {})
+        present = get_order(view, order["order_id"]) if order else None
+        if present:
+            address = {"customer_email": present["customer_email"]}
+            event = replace(event, data=event.data | {"order": order | address})
         self._select(event)
+        return event
 
     def on_event(self, event: Envelope) -> None:
-        """Send the mail about `event`. Raises Skipped as `precheck` does.
+        """Send the mail about `event`. Raises Skipped as `prepare` does.
 
         Raises OSError, Unavailable and Refused as the transport does, and ValueError for an invalid
         address.
@@ -71,6 +84,7 @@ class Notifier:
 
     def _mail(self, event: Envelope, template: str, recipient: str) -> Mail:
         """Render the mail. The same event makes the same bytes."""
+        address = mail_address(recipient)
         attachment = self._attachment(event, template)
         data = event.data | {
             "is_receipt_attached": attachment is not None,
@@ -88,13 +102,13 @@ class Notifier:
             }
         )
         composed = message.compose(
-            f"To: {message.checked_address(recipient)}\n{headers}",
+            f"To: {address}\n{headers}",
             f"={event.id}=",
             f"{text}\n",
             self._render(f"{template}.html", data | {"subject": subject}),
             attachment,
         )
-        return Mail(f"{event.id}.notification", self._address, recipient, composed)
+        return Mail(f"{event.id}.notification", self._address, address, composed)
 
     def _render(self, template: str, data: dict[str, object]) -> str:
         return self._templates.get_template(template).render(data)

@@ -15,6 +15,8 @@ from email.header import Header
 from email.utils import formataddr, parseaddr
 from typing import NamedTuple
 
+from app.kernel.email_address import mail_address
+
 _LINE_MAX_CHARS = 76
 
 
@@ -39,15 +41,8 @@ def parse_mailbox(text: str) -> tuple[str, str]:
     Raises ValueError when it has no valid address.
     """
     name, address = parseaddr(text)
-    return formataddr((name, checked_address(address)), "utf-8"), address
-
-
-def checked_address(text: str) -> str:
-    """Return a bare address, which may be UTF-8 (RFC 6532). Raises ValueError for other text."""
-    local, at, domain = text.rpartition("@")
-    if not (local and at and domain) or not text.isprintable() or set(text) & set(' ,;<>()[]"\\'):
-        raise ValueError("the e-mail address is not one that mail can be sent to")
-    return text
+    address = mail_address(address)
+    return formataddr((name, address), "utf-8"), address
 
 
 def compose(

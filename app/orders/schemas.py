@@ -104,7 +104,8 @@ class OrderSchema(StrictSchema):
         metadata={"description": "/orders/{link} is the customer's own page of the order"},
     )
     customer_name = Text(max_length=200, required=True)
-    customer_email = EmailAddress(required=True, allow_none=True)
+    # older versions accepted addresses that EmailAddress refuses
+    customer_email = Text(max_length=254, required=True, allow_none=True)
     items = fields.List(
         fields.Nested(OrderLineSchema), required=True, validate=validate.Length(1, MAX_LINES)
     )

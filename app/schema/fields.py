@@ -13,6 +13,7 @@ from typing import Any
 from marshmallow import ValidationError, fields, validate
 
 from app.kernel import clock, shop_day
+from app.kernel.email_address import mail_address
 from app.kernel.money import Currency
 
 _FORBIDDEN = frozenset({"Cc", "Cs", "Zl", "Zp"})
@@ -65,16 +66,19 @@ class Text(fields.String):
 
 
 class EmailAddress(Text):
-    """An e-mail address of at most 254 characters (RFC 5321)."""
-
-    _check = validate.Email(error="is not a valid e-mail address")
+    """An e-mail address that mail can be sent to, of at most 254 characters (RFC 5321)."""
 
     def __init__(self, **options: Any) -> None:
         shape = {"format": "email", "pattern": r"^\s*\S+@[^\s@]+\s*$"}
         super().__init__(max_length=254, **_with_metadata(options, shape))
 
     def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> str:
-        return self._check(super()._deserialize(value))
+        text = super()._deserialize(value)
+        try:
+            mail_address(text)
+        except ValueError:
+            raise ValidationError("is not a valid e-mail address") from None
+        return text
 
 
 class Integer(fields.Integer):

@@ -17,7 +17,7 @@ from app.events.faults import FAULTS
 from app.events.outbox import EVENTS, OUTBOX, TIMELINES, emit
 from app.events.registry import HandlerRegistry, SideEffectHandler, Skipped, TransactionalHandler
 from app.events.types import EVENT_TYPES, Envelope, Event, OrderPlaced
-from app.store import Collection, Document, Transaction
+from app.store import Collection, Document, Transaction, View
 from app.store.files.store import JsonFileStore
 
 EFFECTS = Collection(name="effects", key="id", listed=True)
@@ -57,9 +57,10 @@ class Fake:
         tx.put(EFFECTS.name, {"id": f"{event.id}:{self.name}", "order": event.subject})
         self.run(event)
 
-    def precheck(self, event: Envelope) -> None:
+    def prepare(self, _view: View, event: Envelope) -> Envelope:
         if self.reason_to_skip and self.skips(event):
             raise Skipped(self.reason_to_skip)
+        return event
 
     def run(self, event: Envelope) -> None:
         self.seen.append(event.id)
@@ -84,7 +85,7 @@ class Shop:
             for name in event.handled_by:
                 fake: Fake = getattr(self, name, Fake(name))
                 kind = (
-                    SideEffectHandler(name, fake.run, fake.precheck)
+                    SideEffectHandler(name, fake.run, fake.prepare)
                     if fake is self.notification
                     else None
                 )

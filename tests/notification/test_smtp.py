@@ -253,6 +253,22 @@ class TestShop:
             "Refused: The mail server refuses this mail: 550 5.1.1 no such user here"
         )
 
+    @pytest.mark.usefixtures("catalogue")
+    def test_a_replay_uses_the_corrected_address(
+        self, client: FlaskClient, settled: Settled, mail_server: MailServer
+    ) -> None:
+        """After a refusal, the mails about the order go to the address that the order has now."""
+        self.order(client, settled, "never.2@example.com")
+        changes = {"customer_email": "found@example.com"}
+        assert client.patch("/order/1001", json=changes).status_code == 200
+        settled()
+        assert len(read(client, "/failure")["failures"]) == 1
+        assert client.post("/failure/replay", json={"all": True}).status_code == 202
+        settled()
+        assert read(client, "/failure")["failures"] == []
+        subjects = [mail["Subject"] for mail in mail_server.mails_to("found@example.com")]
+        assert subjects == ["Your order 1001", "Your order 1001 was changed"]
+
     def order(self, client: FlaskClient, settled: Settled, email: str) -> dict[str, Any]:
         """Place an order and wait; return the delivery of the mail about it."""
         wanted = {"customer_name": "Ann", "items": [{"product": "tea", "quantity": 1}]}

@@ -239,8 +239,7 @@ class DeliveryLoop:
         """Call the handler; returns the work that is left for the pool, if any."""
         handler, event = delivery.handler, delivery.event
         if isinstance(handler, SideEffectHandler):
-            handler.precheck(event)
-            return partial(self._run_side_effect, handler, event)
+            return partial(self._run_side_effect, handler, handler.prepare(tx, event))
         if self.with_faults and reply is None:
             faults.inject_fault(tx, handler.name, event)
         with tx.savepoint():
