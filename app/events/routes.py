@@ -1,10 +1,10 @@
 """The event feed for other systems; failures and fault switches for operators."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import tzinfo
 from typing import Any
 
-from flask import Blueprint, Response
+from flask import Blueprint, Response, request
 
 from app.events import event_feed, failures, schemas
 from app.events.faults import FAULTS
@@ -13,14 +13,15 @@ from app.events.types import EVENT_TYPES
 from app.http.operation import Operation
 from app.http.requests import paging
 from app.http.requests.body import json_object
+from app.http.responses import ndjson_response
 from app.http.responses.json_response import json_response
 from app.http.security.identity import current
 from app.kernel import clock
 from app.kernel.errors import Forbidden, Malformed, NotFound
 from app.schema.fields import Choice, Text
-from app.schema.paging import list_schema
+from app.schema.paging import MAX_LIMIT, list_schema
 from app.schema.validation import load
-from app.store import IndexValue, Store, View
+from app.store import Document, IndexValue, Store, View
 
 _FEED = "/event"
 
@@ -49,11 +50,19 @@ def blueprint(
     )
 
     @routes.get("/event")
-    @Operation(schemas.NewsSchema, query=feed_query)
+    @Operation(
+        schemas.NewsSchema, query=feed_query, other_media_types=(ndjson_response.MEDIA_TYPE,)
+    )
     def list_events() -> Response:
-        """The events after a cursor or time, oldest first: each event once, in commit order."""
+        """The events after a cursor or time, oldest first, each once; all of them as NDJSON."""
         wanted = paging.load_query(feed_query)
         position = _position(wanted)
+        if ndjson_response.is_preferred():
+            if "limit" in request.args:
+                raise Malformed("NDJSON has no pages: leave limit out, or ask for JSON.")
+            return ndjson_response.ndjson_response(
+                "events.ndjson", _read_all(store, position, wanted.get("type"))
+            )
         with store.read() as view:
             found = event_feed.read_page(view, position, wanted["limit"], wanted.get("type"))
         if found.position != position:
@@ -145,6 +154,18 @@ def blueprint(
         return wanted | {"order": order_id_of(view, name)} if name else wanted
 
     return routes
+
+
+def _read_all(store: Store, position: str, event_type: str | None) -> Iterator[Document]:
+    """All events after a position, up to the one that is the last when it is read."""
+    while True:
+        with store.read() as view:
+            found = event_feed.read_page(view, position, MAX_LIMIT, event_type)
+        store.make_durable()
+        yield from found.events
+        if not found.has_more:
+            return
+        position = found.position
 
 
 def _position(wanted: Mapping[str, Any]) -> str:

@@ -27,7 +27,7 @@ class Operation:
 
     A success has the JSON document `response_schema` and `status`, or those of `other_response`.
     It may also have one of `other_media_types`; only these where `response_schema` is None.
-    The request's body is one of the schemas `body`, in one of the media types `consumes`; `headers`
+    The request's body is one of the schemas `body`, in the media type `consumes`; `headers`
     are the request headers that the view reads. `errors` are statuses besides those that follow
     from all this. `etag`: a success has an ETag.
     """
@@ -37,7 +37,7 @@ class Operation:
     other_response: tuple[int, SchemaLike] | None = None
     other_media_types: tuple[str, ...] = ()
     body: tuple[SchemaLike, ...] = ()
-    consumes: tuple[str, ...] = (JSON,)
+    consumes: str = JSON
     body_required: bool = True
     query: Schema | None = None
     headers: tuple[str, ...] = ()

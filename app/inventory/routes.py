@@ -8,12 +8,13 @@ from werkzeug.routing import PathConverter
 
 from app.http.operation import IDEMPOTENCY_KEY, IF_NONE_MATCH, KEYED_CHANGE, Change, Operation
 from app.http.requests import idempotency
-from app.http.requests.body import PATCH_TYPES, json_object
+from app.http.requests.body import MERGE_PATCH, PATCH_TYPES, json_object
 from app.http.requests.conditions import expected_versions
-from app.http.requests.paging import load_query, page_request, page_response, total_of
+from app.http.requests.paging import Total, load_query, page_request, page_response, total_of
+from app.http.responses import csv_response
 from app.http.responses.json_response import etag_response
 from app.http.security.identity import current
-from app.inventory import schemas, service
+from app.inventory import csv_export, schemas, service
 from app.inventory.documents import LEDGER, PRODUCTS
 from app.inventory.queries import find_product, text_filter
 from app.kernel.errors import Invalid, Problem
@@ -58,13 +59,28 @@ def blueprint(store: Store, currency: Currency) -> Blueprint:
         return idempotency.execute_once(store, key, add)
 
     @routes.get("/product")
-    @Operation(schemas.ProductPageSchema, query=schemas.LIST_QUERY)
+    @Operation(
+        schemas.ProductPageSchema,
+        query=schemas.LIST_QUERY,
+        other_media_types=(csv_response.MEDIA_TYPE,),
+    )
     def list_products() -> Response:
-        """A page of products by sku. With `q` a page may be short and still have a `next`."""
+        """A page of products by sku; all as CSV. With `q` it may be short, and have a `next`."""
         wanted = load_query(schemas.LIST_QUERY)
         limit, after = page_request(wanted)
-        page, total = _page(store, wanted, after, limit)
-        return page_response("products", page, page.documents, total)
+
+        def read(after: str | None, limit: int) -> Page:
+            return _page(store, wanted, after, limit)[0]
+
+        if csv_response.is_preferred():
+            columns = csv_export.PRODUCT_COLUMNS
+            rows = csv_export.rows(csv_response.all_of(read), columns)
+            response = csv_response.csv_response("products.csv", columns, rows)
+        else:
+            page, total = _page(store, wanted, after, limit)
+            response = page_response("products", page, page.documents, total)
+        response.vary.add("Accept")
+        return response
 
     @routes.get("/product/<sku:sku>")
     @Operation(product, headers=(IF_NONE_MATCH,), etag=True)
@@ -75,7 +91,7 @@ def blueprint(store: Store, currency: Currency) -> Blueprint:
         return etag_response(found)
 
     @routes.patch("/product/<sku:sku>")
-    @Change(product, body=(product_change,), consumes=PATCH_TYPES)
+    @Change(product, body=(product_change,), consumes=MERGE_PATCH)
     def patch_product(sku: str) -> Response:
         """Change a product by a merge patch (RFC 7396). The stock has its own resource."""
         patch, expected = load(product_change, json_object(*PATCH_TYPES)), expected_versions()
@@ -108,22 +124,39 @@ def blueprint(store: Store, currency: Currency) -> Blueprint:
 
     @routes.get("/product/<path:sku>/stock")
     @routes.get("/product/<path:sku>/stock/")
-    @Operation(schemas.StockPageSchema, query=schemas.LEDGER_QUERY)
+    @Operation(
+        schemas.StockPageSchema,
+        query=schemas.LEDGER_QUERY,
+        other_media_types=(csv_response.MEDIA_TYPE,),
+    )
     def list_stock(sku: str) -> Response:
-        """The stock ledger of a product, newest line first."""
+        """The stock ledger of a product, newest line first; all of it as CSV."""
         wanted = load_query(schemas.LEDGER_QUERY)
-        limit, after = page_request(wanted)
-        with store.read() as view:
-            where = {"sku": find_product(view, sku)["sku"]}
-            page = view.find(LEDGER.name, where, after=after, limit=limit, descending=True)
-            total = total_of(wanted, lambda: view.count(LEDGER.name, where))
-        return page_response("stock", page, page.documents, total)
+        limit, cursor = page_request(wanted)
+
+        def where(view: View) -> dict[str, IndexValue]:
+            return {"sku": find_product(view, sku)["sku"]}
+
+        def find(view: View, after: str | None, limit: int) -> Page:
+            return view.find(LEDGER.name, where(view), after=after, limit=limit, descending=True)
+
+        if csv_response.is_preferred():
+            columns = csv_export.LEDGER_COLUMNS
+            rows = csv_export.rows(csv_response.read_all(store, find), columns)
+            response = csv_response.csv_response("stock.csv", columns, rows)
+        else:
+            with store.read() as view:
+                page = find(view, cursor, limit)
+                total = total_of(wanted, lambda: view.count(LEDGER.name, where(view)))
+            response = page_response("stock", page, page.documents, total)
+        response.vary.add("Accept")
+        return response
 
     return routes
 
 
-def _page(store: Store, wanted: Document, after: str | None, limit: int) -> tuple[Page, int | None]:
-    """The page of products that the query parameters `wanted` select, and their total."""
+def _page(store: Store, wanted: Document, after: str | None, limit: int) -> tuple[Page, Total]:
+    """The page of products that the query parameters `wanted` select, and its total."""
     filters: dict[str, IndexValue] = {
         name: wanted[name] for name in ("category", "stock_status") if name in wanted
     }

@@ -152,17 +152,16 @@ def _request(operation: Operation, arguments: list[str]) -> Json:
     ]
     request: Json = {"parameters": parameters} if parameters else {}
     if operation.body:
-        schemas, media_types = operation.body, operation.consumes
         request["requestBody"] = {
             "required": operation.body_required,
-            "content": {media_type: _body(schemas) for media_type in media_types},
+            "content": {operation.consumes: _body(operation.body)},
         }
     return request
 
 
 def _body(schemas: tuple[SchemaLike, ...]) -> Json:
     examples = {name_of(schema): {"value": example_of(schema)} for schema in schemas}
-    schema = schemas[0] if len(schemas) == 1 else {"anyOf": list(schemas)}
+    schema = schemas[0] if len(schemas) == 1 else {"oneOf": list(schemas)}
     return {"schema": schema, "examples": examples}
 
 

@@ -11,7 +11,7 @@ from app.events.outbox import timeline
 from app.events.schemas import TimelineSchema
 from app.http.operation import IDEMPOTENCY_KEY, IF_NONE_MATCH, PREFER, Change, Operation
 from app.http.requests import idempotency
-from app.http.requests.body import PATCH_TYPES, json_object, json_object_if_any
+from app.http.requests.body import MERGE_PATCH, PATCH_TYPES, json_object, json_object_if_any
 from app.http.requests.conditions import expected_versions
 from app.http.requests.long_poll import LongPollSlots, requested_wait_s
 from app.http.requests.paging import load_query, page_request, page_response, total_of
@@ -124,7 +124,7 @@ def blueprint(
         return etag_response(found)
 
     @routes.patch("/order/<order_id>")
-    @Change(order, body=(order_change, cancel_patch), consumes=PATCH_TYPES)
+    @Change(order, body=(order_change, cancel_patch), consumes=MERGE_PATCH)
     def patch_order(order_id: str) -> Response:
         """Change customer or lines by a merge patch (RFC 7396), or cancel with the status alone."""
         body, expected = json_object(*PATCH_TYPES), expected_versions()

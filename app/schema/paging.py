@@ -36,7 +36,10 @@ class PageSchema(StrictSchema):
     """What every page has beside its entries."""
 
     next = fields.String(required=True, allow_none=True)
-    total = fields.Integer(metadata={"minimum": 0, "description": "with total=true"})
+    total = fields.Integer(
+        allow_none=True,
+        metadata={"minimum": 0, "description": "with total=true; null for a search"},
+    )
 
 
 def list_schema(filters: Mapping[str, fields.Field[Any]]) -> Schema:

@@ -4,6 +4,7 @@ They touch nothing that a schema refuses, so wrong requests stay wrong.
 """
 
 import re
+from datetime import UTC
 from itertools import count
 from typing import Any
 
@@ -13,7 +14,7 @@ from marshmallow.fields import Field, String
 from marshmallow.validate import Regexp
 
 from app.http.requests.idempotency import HEADER, KEY_PATTERN
-from app.schema.fields import Text
+from app.schema.fields import Text, Timestamp
 
 SKUS = ("paper-clips", "daybook-2027")
 """Of the sample catalogue: one that is plentiful, and one that may be back-ordered."""
@@ -24,6 +25,9 @@ CURSORS: dict[str, Field[Any]] = {
     "after": Text(max_length=200),
 }
 """Parameters that only an answer can give, and what the contract says of them."""
+
+MOMENTS = ("from", "to", "since", "delivered_at")
+MOMENT, DAY = Timestamp(UTC), "2026-11-21"
 
 _keys = count(1)
 
@@ -36,6 +40,9 @@ def before_call(context: Any, case: Any, kwargs: Any) -> None:
             del case.query[name]
     if re.fullmatch(KEY_PATTERN, str((case.headers or {}).get(HEADER, ""))):
         case.headers[HEADER] = f'"key-{next(_keys)}"'
+    for place in (case.query, case.body):
+        if isinstance(place, dict):
+            place.update({name: DAY for name in MOMENTS if is_no_day(place.get(name))})
     if isinstance(case.body, dict | list):
         case.body = written(case.body)
     if case.operation.path.startswith("/order") and isinstance(case.body, dict):
@@ -47,6 +54,13 @@ def before_call(context: Any, case: Any, kwargs: Any) -> None:
 def listed(items: Any) -> list[dict[str, Any]]:
     """The objects in a list, if it is one."""
     return [each for each in items if isinstance(each, dict)] if isinstance(items, list) else []
+
+
+def is_no_day(value: Any) -> bool:
+    """Whether a text has the pattern of a day or moment, and yet the calendar has none such."""
+    pattern = MOMENT.metadata["pattern"]
+    is_shaped = isinstance(value, str) and re.search(pattern, value)
+    return bool(is_shaped) and not is_taken_by(MOMENT, value)
 
 
 def is_taken_by(field: Field[Any], value: Any) -> bool:

@@ -1,5 +1,6 @@
 """GET /event: a website polls for changes since its last cursor, and misses none."""
 
+import json
 import random
 import threading
 from collections.abc import Callable, Iterator
@@ -20,6 +21,7 @@ from app.store.files.store import JsonFileStore
 from tests.over_http import body, place, read
 
 Settled = Callable[[], None]
+NDJSON = {"Accept": "application/x-ndjson"}
 
 
 def follow(client: FlaskClient, query: str = "limit=3", cursor: str | None = None) -> list[Any]:
@@ -199,3 +201,22 @@ def place_one(runtime: Runtime) -> None:
     """Emit order.placed without delivering it."""
     with runtime.store.transaction() as tx:
         emit(tx, OrderPlaced("order-1", {"order": {"number": 1001}}))
+
+
+@pytest.mark.usefixtures("catalogue")
+def test_events_come_as_ndjson(client: FlaskClient, runtime: Runtime, settled: Settled) -> None:
+    """Every event, one a line, as the pages have them, however many; `type` and `after` select."""
+    place(client, tea=1)
+    settled()
+    change_price(runtime, *("4.50" for _ in range(event_feed.MAX_SCANNED)))
+    response = client.get("/event", headers=NDJSON)
+    assert response.mimetype == "application/x-ndjson"
+    events = [json.loads(line) for line in response.text.splitlines()]
+    assert len(events) > event_feed.MAX_SCANNED
+    assert events == follow(client, "limit=200")
+    placed = client.get("/event?type=order.placed", headers=NDJSON).text.splitlines()
+    assert [json.loads(line)["type"] for line in placed] == ["order.placed"]
+    page = read(client, "/event?limit=200")
+    rest = client.get(f"/event?after={page['next']}", headers=NDJSON).text.splitlines()
+    assert [json.loads(line) for line in rest] == events[200:]
+    assert client.get("/event?limit=1", headers=NDJSON).status_code == 400

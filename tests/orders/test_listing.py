@@ -43,6 +43,7 @@ def shop(client: FlaskClient, catalogue: dict[str, str], settled: Callable[[], N
         ("status=confirmed,backordered", [1004, 1002, 1001]),
         ("status=cancelled,confirmed,shipped&sort=date", [1001, 1003, 1004]),
         ("status=confirmed,backordered&product=tea", [1002, 1001]),
+        ("status=confirmed&status=backordered", [1004, 1002, 1001]),
         ("q=ada", [1004, 1003, 1002]),
         ("q=lovelace+ada", [1004]),
         ("q=ANGSTROM", [1001]),
@@ -87,6 +88,14 @@ def test_several_statuses_are_paged(client: FlaskClient, shop: None) -> None:
     rest = read(client, f"{path}&cursor={first['next']}")
     assert [order["number"] for order in first["orders"] + rest["orders"]] == [1004, 1002, 1001]
     assert rest["next"] is None
+
+
+def test_repeated_statuses_are_paged(client: FlaskClient, shop: None) -> None:
+    """The form that generated clients send; Link has the form with commas, which is the same."""
+    first = client.get("/order?status=confirmed&status=backordered&limit=2")
+    target = first.headers["Link"].partition(">")[0].strip("<")
+    assert "status=confirmed%2Cbackordered" in target
+    assert [order["number"] for order in read(client, target)["orders"]] == [1001]
 
 
 @pytest.mark.parametrize("text", ["confirmed,", "lost", "confirmed,lost", "CONFIRMED", ","])

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
 from flask import Response, request
-from marshmallow import Schema, ValidationError
+from marshmallow import Schema, ValidationError, fields
 
 from app.http.responses.json_response import json_response
 from app.kernel.errors import Malformed
@@ -16,6 +16,10 @@ from app.store import Page
 
 _CHECKSUM_BYTES = 6
 _OF_PAGE = frozenset({"cursor", "limit", "total"})
+
+
+Total = dict[str, int | None]
+"""The member `total` of a page, or nothing."""
 
 
 class PageRequest(NamedTuple):
@@ -31,12 +35,12 @@ def load_query(schema: Schema) -> dict[str, Any]:
         if name not in schema.load_fields:
             known = ", ".join(schema.load_fields)
             raise Malformed(f"Unknown query parameter {name[:50]!r}; known are {known}.")
-        if len(values) > 1:
+        if len(values) > 1 and not isinstance(schema.load_fields[name], fields.List):
             raise Malformed(f"The query parameter {name} is given more than once.")
-        if not values[0]:
+        if not all(values):
             raise Malformed(f"The query parameter {name} is empty; leave it out or give a value.")
     try:
-        loaded: dict[str, Any] = schema.load(request.args.to_dict())
+        loaded: dict[str, Any] = schema.load(_query())
     except ValidationError as error:
         faults = [f"{fault.pointer[1:]} {fault.message}" for fault in problems(error.messages)]
         raise Malformed(f"In the query, {'; '.join(faults)}.") from None
@@ -50,30 +54,23 @@ def page_request(parameters: Mapping[str, Any]) -> PageRequest:
     return PageRequest(parameters["limit"], after)
 
 
-def total_of(parameters: Mapping[str, Any], count: Callable[[], int] | None) -> int | None:
-    """The number of entries of the list if the query asks for it, as `count` finds it.
+def total_of(parameters: Mapping[str, Any], count: Callable[[], int] | None) -> Total:
+    """The member `total` of a page, as `count` finds it; empty unless the query asks for it.
 
-    Raises Malformed where the list cannot be counted without reading it (`count` is None).
+    It is null where the list cannot be counted without reading it (`count` is None).
     """
-    if parameters.get("total") != "true":
-        return None
-    if count is None:
-        raise Malformed("A search has no total, because it is not counted; leave total out.")
-    return count()
+    return {"total": count() if count else None} if parameters.get("total") == "true" else {}
 
 
-def page_response(
-    name: str, page: Page, documents: list[Any], total: int | None = None
-) -> Response:
-    """A page as {name: [...], "next": cursor or null}, with a Link when there is a next page.
+def page_response(name: str, page: Page, documents: list[Any], total: Total) -> Response:
+    """A page as {name: [...], "next": cursor or null} and `total` (see total_of).
 
-    A `total` is a member, too.
+    It has a Link when there is a next page.
     """
     cursor = None if page.next is None else encode_cursor(page.next, _list_name())
-    counted = {} if total is None else {"total": total}
-    response = json_response({name: documents, "next": cursor} | counted)
+    response = json_response({name: documents, "next": cursor, **total})
     if cursor:
-        link = urlencode(request.args.to_dict() | {"cursor": cursor})
+        link = urlencode(_query() | {"cursor": cursor})
         response.headers["Link"] = f'<{request.path}?{link}>; rel="next"'
     return response
 
@@ -98,8 +95,13 @@ def decode_cursor(cursor: str, list_name: str) -> str:
 
 def _list_name() -> str:
     """The list that the request names: its path and filters."""
-    filters = [each for each in request.args.items() if each[0] not in _OF_PAGE]
-    return f"{request.path.rstrip('/')}?{urlencode(sorted(filters))}"
+    filters = sorted(each for each in _query().items() if each[0] not in _OF_PAGE)
+    return f"{request.path.rstrip('/')}?{urlencode(filters)}"
+
+
+def _query() -> dict[str, str]:
+    """The query parameters; one that is repeated, as some clients send a list, with commas."""
+    return {name: ",".join(values) for name, values in request.args.lists()}
 
 
 def _checksum(position: str, list_name: str) -> bytes:

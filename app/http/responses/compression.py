@@ -17,6 +17,7 @@ MIN_BYTES = 1400
 _MEDIA_TYPES = (
     "application/javascript",
     "application/json",
+    "application/x-ndjson",
     "image/svg+xml",
     "text/css",
     "text/csv",

@@ -33,10 +33,19 @@ def is_preferred() -> bool:
 
 def read_all(store: Store, find: Callable[[View, str | None, int], Page]) -> Iterator[Document]:
     """All documents of a list, batch by batch; `find` returns the page after a cursor."""
+
+    def read(after: str | None, limit: int) -> Page:
+        with store.read() as view:
+            return find(view, after, limit)
+
+    return all_of(read)
+
+
+def all_of(read: Callable[[str | None, int], Page]) -> Iterator[Document]:
+    """All documents of a list, batch by batch; `read` returns the page after a cursor."""
     after = None
     while True:
-        with store.read() as view:
-            page = find(view, after, BATCH_DOCUMENTS)
+        page = read(after, BATCH_DOCUMENTS)
         yield from page.documents
         if page.next is None:
             return
