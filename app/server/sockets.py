@@ -6,13 +6,13 @@ together, and with keep-alive clients it would do all the work. The server proce
 open, so that connections in the accept queue survive the restart of a worker.
 
 A socket accepts connections as long as any process has it open, and the kernel resets the queued
-ones when the last process closes it. At a stop, the server therefore first attaches a packet filter
-that drops connection requests (SYN, RFC 9293); connections that are already queued are served. A
-client whose SYN was dropped sends it again a second later, and is then refused, or served by the
-next server.
+ones when the last process closes it. At a stop, the server therefore first binds the sockets to a
+network interface that does not exist. The kernel then finds no socket for a new connection request
+(SYN, RFC 9293) and refuses it, while connections that are queued or in their handshake keep the
+interface that they came in by, and are served. This needs no capability from Linux 5.7 on; a packet
+filter (SO_ATTACH_FILTER) on a TCP socket needs CAP_NET_ADMIN from Linux 6.18 on.
 """
 
-import ctypes
 import logging
 import socket
 import struct
@@ -22,20 +22,17 @@ from time import monotonic, sleep
 
 log = logging.getLogger(__name__)
 
-SO_ATTACH_FILTER = 26
-"""Linux, asm-generic/socket.h: attaches a classic Berkeley packet filter."""
+SO_BINDTOIFINDEX = 62
+"""Linux, asm-generic/socket.h: only packets of this network interface reach the socket."""
 
-_DROP_SYN = (
-    (0x30, 0, 0, 13),  # load the flags byte of the TCP header
-    (0x45, 0, 1, 0x02),  # if SYN is set, go on to the next line, else skip it
-    (0x06, 0, 0, 0),  # drop
-    (0x06, 0, 0, 0xFFFFFFFF),  # accept
-)
+_NO_INTERFACE = 0x7FFFFFFF
+"""An index that no network interface has: the highest one; the kernel counts up from 1."""
+
 _TCP_INFO_UNACKED_OFFSET = 24
 """Offset of tcpi_unacked in tcp_info: for a listening socket, the length of its accept queue."""
 
 HANDSHAKE_S = 0.05
-"""Time allowed for the last packet of a TCP handshake that began before the filter was attached."""
+"""Time allowed for the last packet of a TCP handshake that began before the stop."""
 
 DRAIN_TIMEOUT_S = 2.0
 
@@ -71,14 +68,14 @@ def stop_listening(listener: socket.socket) -> None:
 
 
 def stop_accepting(listeners: Sequence[socket.socket], timeout_s: float = DRAIN_TIMEOUT_S) -> None:
-    """Drop new connection requests; return when all queued connections are accepted.
+    """Refuse new connection requests; return when all queued connections are accepted.
 
     Returns after `timeout_s` seconds at the latest, and at once, with a warning in the log, where
-    the kernel refuses the filter.
+    the kernel does not allow it.
     """
     try:
         for listener in listeners:
-            _attach_filter(listener)
+            listener.setsockopt(socket.SOL_SOCKET, SO_BINDTOIFINDEX, _NO_INTERFACE)
     except OSError as error:
         log.warning("clients may be cut off at this stop: %s", error.strerror)
         return
@@ -86,13 +83,6 @@ def stop_accepting(listeners: Sequence[socket.socket], timeout_s: float = DRAIN_
     sleep(HANDSHAKE_S)
     while any(map(_accept_queue_length, listeners)) and monotonic() < deadline:
         sleep(HANDSHAKE_S / 10)
-
-
-def _attach_filter(listener: socket.socket) -> None:
-    instructions = b"".join(struct.pack("@HBBI", *each) for each in _DROP_SYN)
-    buffer = ctypes.create_string_buffer(instructions, len(instructions))
-    program = struct.pack("@HP", len(_DROP_SYN), ctypes.addressof(buffer))
-    listener.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, program)
 
 
 def _accept_queue_length(listener: socket.socket) -> int:
