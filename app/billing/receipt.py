@@ -6,8 +6,16 @@ bytes whenever it is made.
 
 from dataclasses import dataclass
 from datetime import tzinfo
+from threading import Lock
 
 from app.events.types import Envelope
+from app.kernel.errors import Unavailable
+
+RENDER_TIMEOUT_S = 1.0
+"""How long a receipt waits for others of this process: requests of orders need its thread."""
+
+RENDERING = Lock()
+"""One receipt at a time, because it computes all the time."""
 
 
 @dataclass(frozen=True)
@@ -25,9 +33,15 @@ class ReceiptIssuer:
 def receipt_pdf(issuer: ReceiptIssuer, event: Envelope) -> bytes:
     """The receipt of a payment.captured or payment.refunded event.
 
-    Takes a few milliseconds; with Chinese or Arabic text half a second.
+    Takes a few milliseconds; with other than Western European text some tens. Raises Unavailable
+    when others have taken all places to make one for RENDER_TIMEOUT_S.
     """
     # importing fpdf2 would double the time that every command takes to start
     from app.billing.receipt_layout import render_receipt
 
-    return render_receipt(issuer, event)
+    if not RENDERING.acquire(timeout=RENDER_TIMEOUT_S):
+        raise Unavailable("Too many receipts are being made at this moment; try again.")
+    try:
+        return render_receipt(issuer, event)
+    finally:
+        RENDERING.release()

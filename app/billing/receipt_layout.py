@@ -1,55 +1,48 @@
 """The layout of a receipt: A4, in English, drawn with fpdf2.
 
-Names may be in Latin, Greek, Cyrillic, Arabic, Chinese, Japanese or Korean script. A
-receipt with Western European text alone uses a font that every PDF reader has, which takes a tenth
-of the time of embedding one.
+receipt_fonts.py has the scripts in which names may be.
 """
 
 import re
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import cast
 
-import fontpkg_fira_sans
-import fontpkg_ibm_plex_sans_arabic
-import noto_cjk_sans_otc
 from fpdf import FPDF
 from fpdf.enums import MethodReturnValue, XPos, YPos
 
 from app.billing.payments import CAPTURE
 from app.billing.receipt import ReceiptIssuer
+from app.billing.receipt_fonts import add_fonts, drawable
 from app.events.types import Envelope
 from app.kernel import clock, shop_day
 from app.store import Document
 
 MARGIN_MM, LINE_MM, PADDING_MM = 20, 5, 1
-NAME_MM, FIGURES_MM = 94, (22, 27, 27)
+FIGURES_MM = (22, 27, 27)
+"""The least widths of quantity, price and total."""
+
+AMOUNT_MM = 35
 LIGHT, GREY, BLACK = 190, 110, 0
-
-CORE, EMBEDDED, ARABIC, CJK = "helvetica", "fira", "arabic", "cjk"
-
-_ARABIC_TEXT = re.compile("[\u0600-\u06ff\u0750-\u077f\u08a0-\u08ff\ufb50-\ufdff\ufe70-\ufefc]")
-_CJK_TEXT = re.compile(
-    "[\u1100-\u11ff\u2e80-\ua4cf\uac00-\ud7ff\uf900-\ufaff\uff00-\uffef\U00020000-\U0003ffff]"
-)
-_SIMPLIFIED_CHINESE = 2  # the index of the font in its collection
 
 
 def render_receipt(issuer: ReceiptIssuer, event: Envelope) -> bytes:
     """The PDF; see receipt.receipt_pdf."""
-    page = _Page(issuer, event)
-    page.add_page()
-    page.head()
-    page.lines()
-    page.payments()
-    return bytes(page.output())
+    with TemporaryDirectory() as folder:
+        page = _Page(issuer, event, Path(folder))
+        page.add_page()
+        page.head()
+        page.lines()
+        page.payments()
+        return bytes(page.output())
 
 
 class _Page(FPDF):
     """A4 pages with a page number in the footer."""
 
-    def __init__(self, issuer: ReceiptIssuer, event: Envelope) -> None:
+    def __init__(self, issuer: ReceiptIssuer, event: Envelope, fonts: Path) -> None:
         super().__init__(format="A4")
         self._issuer = issuer
         self._event = event
@@ -60,7 +53,7 @@ class _Page(FPDF):
         self.set_creation_date(clock.parse_time(event.time))
         self.set_margins(MARGIN_MM, MARGIN_MM)
         self.set_auto_page_break(auto=True, margin=MARGIN_MM)
-        self._family = _add_fonts(self, "".join(_texts(issuer, self._order)))
+        self._family = add_fonts(self, drawable("".join(_texts(issuer, self._order))), fonts)
 
     def footer(self) -> None:
         """See FPDF: called for each page."""
@@ -94,9 +87,10 @@ class _Page(FPDF):
 
     def lines(self) -> None:
         """Draw the order lines and their total; the headings are repeated on each page."""
+        self._measure()
         self._headings()
         for line in self._order["items"]:
-            texts = self._wrap(line["name"], NAME_MM)
+            texts = self._wrap(line["name"], self._name_mm)
             if self.will_page_break(len(texts) * LINE_MM + 2 * PADDING_MM):
                 self.add_page()
                 self._headings()
@@ -117,6 +111,21 @@ class _Page(FPDF):
         if left > 0 and paid:
             self._amount("Still to be paid", str(left), bold=True)
 
+    def _measure(self) -> None:
+        """Make the columns of figures as wide as their widest one; the name has the rest."""
+        self._style(9)
+        items = self._order["items"]
+        columns = (
+            [str(each["quantity"]) for each in items],
+            [each["amount"] for each in items],
+            [each["line_total"] for each in items],
+        )
+        self._figures_mm = [
+            max(least, *(self.get_string_width(each) + 2 * self.c_margin for each in column))
+            for least, column in zip(FIGURES_MM, columns, strict=True)
+        ]
+        self._name_mm = self.epw - sum(self._figures_mm)
+
     def _headings(self) -> None:
         currency = self._order["currency"]
         self._style(9, bold=True)
@@ -129,12 +138,12 @@ class _Page(FPDF):
         The tables of fpdf2 take four times as long as all the rest of the receipt.
         """
         self.y += PADDING_MM
-        self.x = self.l_margin + NAME_MM
-        for width, figure in zip(FIGURES_MM, figures, strict=True):
+        self.x = self.l_margin + self._name_mm
+        for width, figure in zip(self._figures_mm, figures, strict=True):
             self.cell(width, LINE_MM, figure, align="R")
         for text in name:
             self.x = self.l_margin
-            self.cell(NAME_MM, LINE_MM, text, new_x=XPos.LMARGIN, new_y=YPos.NEXT)
+            self.cell(self._name_mm, LINE_MM, text, new_x=XPos.LMARGIN, new_y=YPos.NEXT)
         self.y += PADDING_MM
         self.set_draw_color(LIGHT)
         self.line(self.l_margin, self.y, self.w - self.r_margin, self.y)
@@ -149,9 +158,10 @@ class _Page(FPDF):
         if self.will_page_break(2 * LINE_MM):
             self.add_page()
         self._style(10, bold=bold)
-        self.cell(self.epw - 35, LINE_MM + 2, label, align="R")
         text = f"{amount} {self._order['currency']}"
-        self.cell(35, LINE_MM + 2, text, align="R", new_x=XPos.LMARGIN, new_y=YPos.NEXT)
+        width = max(AMOUNT_MM, self.get_string_width(text) + 2 * self.c_margin)
+        self.cell(self.epw - width, LINE_MM + 2, label, align="R")
+        self.cell(width, LINE_MM + 2, text, align="R", new_x=XPos.LMARGIN, new_y=YPos.NEXT)
 
     def _write(self, text: str, height_mm: float = LINE_MM) -> None:
         """Draw text from the present position to the right margin, wrapped."""
@@ -161,7 +171,8 @@ class _Page(FPDF):
             self.cell(0, height_mm, line, new_x=XPos.LMARGIN, new_y=YPos.NEXT)
 
     def _wrap(self, text: str, width_mm: float) -> list[str]:
-        """The text wrapped to the width; multi_cell is slow and called only for a long text."""
+        """The text as it can be drawn, wrapped; multi_cell is slow, so only for a long text."""
+        text = drawable(text)
         if self.get_string_width(text) <= width_mm - 2 * self.c_margin:
             return [text]
         lines = self.multi_cell(
@@ -181,24 +192,3 @@ def _texts(issuer: ReceiptIssuer, order: Document) -> Iterator[str]:
     """The texts of the receipt that people have written."""
     yield from (issuer.name, issuer.address, order["customer_name"], order["customer_email"] or "")
     yield from (line["name"] for line in order["items"])
-
-
-def _add_fonts(pdf: FPDF, text: str) -> str:
-    """Load the fonts that `text` needs; returns the font family to use."""
-    if all(character <= "\xff" for character in text):
-        return CORE
-    latin = Path(fontpkg_fira_sans.ROOT) / "files"
-    pdf.add_font(EMBEDDED, "", latin / "FiraSans-Regular.ttf")
-    pdf.add_font(EMBEDDED, "B", latin / "FiraSans-Bold.ttf")
-    others = []
-    if _ARABIC_TEXT.search(text):
-        arabic = Path(fontpkg_ibm_plex_sans_arabic.ROOT) / "files"
-        pdf.add_font(ARABIC, "", arabic / "IBMPlexSansArabic-Regular.ttf")
-        others.append(ARABIC)
-        pdf.set_text_shaping(use_shaping_engine=True)
-    if _CJK_TEXT.search(text):
-        chinese = Path(str(noto_cjk_sans_otc.FONT_PATH))
-        pdf.add_font(CJK, "", chinese, collection_font_number=_SIMPLIFIED_CHINESE)
-        others.append(CJK)
-    pdf.set_fallback_fonts(others, exact_match=False)
-    return EMBEDDED

@@ -4,15 +4,17 @@ import subprocess
 import sys
 from dataclasses import replace
 from datetime import UTC
+from itertools import pairwise
 from typing import Any
 
 import pypdfium2
 import pytest
 from flask.testing import FlaskClient
 
-from app.billing.receipt import ReceiptIssuer, receipt_pdf
+from app.billing.receipt import RENDERING, ReceiptIssuer, receipt_pdf
 from app.config import Config
 from app.events.types import Envelope
+from app.kernel.errors import Unavailable
 from tests.billing.conftest import Document, Settled
 from tests.over_http import body, place, read
 
@@ -118,7 +120,10 @@ def test_without_payment_there_is_no_receipt(client: FlaskClient, settled: Settl
 
 @pytest.mark.parametrize(
     "name",
-    ["Zoë Ærø", "Żółć “€”", "Ελένη Παπαδοπούλου", "Ёлка Щукина", "王小明 書店", "すずき", "김민준"],
+    [
+        *("Zoë Ærø", "Żółć “€”", "Ελένη Παπαδοπούλου", "Ёлка Щукина", "王小明 書店", "すずき"),
+        "김민준",
+    ],
 )
 def test_names_are_written_in_their_script(name: str) -> None:
     """Every letter of a name can be extracted, and none is an empty box."""
@@ -138,10 +143,47 @@ def test_arabic_is_joined_and_runs_from_right_to_left() -> None:
     assert lefts == sorted(lefts, reverse=True)
 
 
-def test_an_unsupported_script_is_drawn_as_boxes() -> None:
-    """The receipt is made all the same."""
-    [text] = pages(receipt_pdf(SHOP, paid("Ada 🎁 ไทย", line("Tea"))))
-    assert "Ada" in text
+@pytest.mark.parametrize(
+    ("name", "drawn"),
+    [("ნინო", "□□□□"), ("Ada 🎁\ufe0f", "Ada □"), ("👩\u200d💻 Ada", "□□ Ada")],
+)
+def test_letters_without_a_font_are_drawn_as_boxes(name: str, drawn: str) -> None:
+    """A box stands for each letter; customer and item are never blank."""
+    [text] = pages(receipt_pdf(SHOP, paid(name, line(name))))
+    assert text.count(drawn) == 2
+
+
+@pytest.mark.parametrize("name", ["דנה לוי", "राजेश शर्मा", "มานี จันทร"])
+def test_shaped_scripts_are_drawn_in_their_font(name: str) -> None:
+    """Hebrew, Hindi and Thai: the letters can be extracted, and none is a box."""
+    [text] = pages(receipt_pdf(SHOP, paid(name, line(name))))
+    assert "□" not in text
+    assert sum(letter in text for letter in name) >= len(name) - 2
+
+
+def test_a_receipt_logs_no_letter(caplog: pytest.LogCaptureFixture) -> None:
+    """The libraries would log each letter of a name."""
+    receipt_pdf(SHOP, paid("王小明", line("ไทย")))
+    assert caplog.records == []
+
+
+def test_long_amounts_do_not_overlap() -> None:
+    """The columns of figures are as wide as a total of twelve digits needs."""
+    goods = line("Tea") | {"quantity": 1_000_000, "amount": "999999.99"}
+    goods["line_total"] = "999999990000.00"
+    with pypdfium2.PdfDocument(receipt_pdf(SHOP, paid("Ada", goods))) as document:
+        page = document[0].get_textpage()
+        text = page.get_text_bounded()
+        row = text.index("1000000"), text.index("999999990000.00") + len("999999990000.00")
+        boxes = [page.get_charbox(place) for place in range(*row)]
+    edges = [(left, right) for left, _, right, _ in boxes if right > left]
+    assert all(left > right - 1 for (_, right), (left, _) in pairwise(edges))
+
+
+def test_one_receipt_is_made_at_a_time() -> None:
+    """The others wait for a second at most, because requests of orders need their threads."""
+    with RENDERING, pytest.raises(Unavailable, match="Too many receipts"):
+        receipt_pdf(SHOP, paid("Ada", line("Tea")))
 
 
 def test_a_long_receipt_runs_over_numbered_pages() -> None:
