@@ -11,7 +11,13 @@ from app.billing.documents import INVOICES
 from app.billing.gateway import Answer, Charge, Refund
 from app.billing.payments import OPEN, VOID
 from app.events.outbox import emit, timeline
-from app.events.types import OrderDeleted, PaymentCaptured, PaymentFailed, PaymentRefunded, snapshot
+from app.events.types import (
+    OrderDeleted,
+    PaymentCaptured,
+    PaymentFailed,
+    PaymentRefunded,
+    order_data,
+)
 from app.kernel import clock
 from app.kernel.order_states import VOIDED
 from app.orders import queries as orders
@@ -133,7 +139,7 @@ def _emit_payment_event(
 ) -> None:
     """Emit the outcome of a payment; `again` when no money moved this time."""
     data = {
-        "order": snapshot(order, payment_status=invoice["payment_status"]),
+        "order": order_data(order, payment_status=invoice["payment_status"]),
         "payment": payment,
         "paid": invoice["paid"],
         "invoice_number": invoice["invoice_number"],

@@ -170,7 +170,7 @@ class FailurePageSchema(PageSchema):
 
 
 class StepSchema(StrictSchema):
-    """What a replay would do with one failure."""
+    """The plan of a replay for one failure."""
 
     id = fields.String(required=True)
     what = Choice(RUN, SKIP, WAIT, required=True)
@@ -187,7 +187,7 @@ class ReplayedSchema(StrictSchema):
 
 
 class PlanSchema(StrictSchema):
-    """What a replay would do, in order of delivery."""
+    """The plan of a replay, in order of delivery."""
 
     plan = fields.List(fields.Nested(StepSchema), required=True)
 

@@ -1,10 +1,10 @@
 """Every event type: when it is emitted, what its data means, and which handlers it must reach.
 
-This is the contract between the services. `data.order` is the order as it is after what the event
-tells: after order.delivered its status is delivered. Its `version` and `order_update` are those of
-the stored order when the event was emitted; orders brings that one up to date when it handles the
-event. The application refuses to start when a handler that is listed here is not connected; the
-outbox record of an event lists exactly these handlers.
+This is the contract between the services. `data.order` is the order as it is after the event: that
+of order.delivered has the status delivered. Its `version` and `order_update` are those of the
+stored order when the event was emitted; orders updates the stored one when it handles the event.
+The application refuses to start when a handler that is listed here is not connected; the outbox
+record of an event lists exactly these handlers.
 """
 
 from dataclasses import dataclass
@@ -166,10 +166,10 @@ EVENT_TYPES = tuple(Event.__subclasses__())
 """Every event type, in the order of this page."""
 
 
-def snapshot(order: Document, **changes: object) -> Document:
+def order_data(order: Document, **changes: object) -> Document:
     """The order as event data carries it: everything but the history, with the event's `changes`.
 
-    An event of another service than orders tells what the order will be once orders has handled it;
+    An event of another service than orders says what the order will be once orders has handled it;
     until then the stored order lags behind.
     """
     return {name: value for name, value in order.items() if name != "history"} | changes

@@ -2,7 +2,6 @@
 
 from collections import Counter, defaultdict
 
-from app.http.responses.csv_response import read_all
 from app.inventory.queries import get_products, is_checked
 from app.kernel.order_states import PLACED
 from app.kernel.quantities import quantities
@@ -10,6 +9,7 @@ from app.orders.documents import ORDERS
 from app.orders.lines import refuse_insufficient_stock
 from app.orders.queries import get_order
 from app.store import Document, Page, Store, View
+from app.store.matching import read_all
 
 
 class UnreservedStock:

@@ -10,7 +10,7 @@ more than is available does not block the ones behind it (docs/decisions/0030).
 from collections import Counter
 
 from app.events.outbox import emit
-from app.events.types import InventoryBackordered, InventoryReserved, StockFreed, snapshot
+from app.events.types import InventoryBackordered, InventoryReserved, StockFreed, order_data
 from app.inventory.documents import LEDGER, PRODUCTS, RESERVATIONS
 from app.inventory.queries import is_available, reserved_quantities, stocked_quantities
 from app.inventory.stock import record_stock_change, require_product, save_product
@@ -106,10 +106,10 @@ def _reserve(tx: Transaction, order: Document) -> None:
     data = {name: order[name] for name in ("number", "version")} | {"was": order["status"]}
     if short:
         status = BACKORDERED if all(each["backorder"] for each in short) else order["status"]
-        data |= {"order": snapshot(order, status=status), "short": short}
+        data |= {"order": order_data(order, status=status), "short": short}
         emit(tx, InventoryBackordered(order_id, data))
     else:
-        data["order"] = snapshot(order, status=CONFIRMED)
+        data["order"] = order_data(order, status=CONFIRMED)
         emit(tx, InventoryReserved(order_id, data))
     _allocate_all(tx, freed)
 

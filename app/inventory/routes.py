@@ -22,7 +22,7 @@ from app.kernel.money import Currency
 from app.kernel.text_search import has_words, words_of
 from app.schema.validation import load
 from app.store import Document, IndexValue, Page, Store, Transaction, View
-from app.store.matching import find_matching
+from app.store.matching import all_of, find_matching, read_all
 
 
 class SkuConverter(PathConverter):
@@ -74,7 +74,7 @@ def blueprint(store: Store, currency: Currency) -> Blueprint:
 
         if csv_response.is_preferred():
             columns = csv_export.PRODUCT_COLUMNS
-            rows = csv_export.rows(csv_response.all_of(read), columns)
+            rows = csv_export.rows(all_of(read), columns)
             response = csv_response.csv_response("products.csv", columns, rows)
         else:
             page, total = _page(store, wanted, after, limit)
@@ -142,7 +142,7 @@ def blueprint(store: Store, currency: Currency) -> Blueprint:
 
         if csv_response.is_preferred():
             columns = csv_export.LEDGER_COLUMNS
-            rows = csv_export.rows(csv_response.read_all(store, find), columns)
+            rows = csv_export.rows(read_all(store, find), columns)
             response = csv_response.csv_response("stock.csv", columns, rows)
         else:
             with store.read() as view:

@@ -1,3 +1,3 @@
-"""The version of this package: `daybook --version`, /livez, metrics and traces tell it."""
+"""The version of this package, as `daybook --version`, /livez, metrics and traces report it."""
 
 VERSION = "0.1.0"

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 REQUEST_ID = "X-Request-Id"
 
 _WELL_FORMED = re.compile(r"[A-Za-z0-9._:-]{1,64}")
-_ID_ARGUMENTS = ("order_id", "shipment_id", "sku", "key", "handler", "event_id")
+_ID_ARGUMENTS = ("order_id", "sku", "key", "handler", "event_id")
 _SERVER_ERROR = 500
 
 

@@ -27,7 +27,7 @@ from app.orders.documents import ORDERS
 from app.orders.queries import find_order, get_order
 from app.schema.validation import load
 from app.store import Document, IndexValue, Page, Store, Transaction, View
-from app.store.matching import find_matching
+from app.store.matching import find_matching, read_all
 
 _ID = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _POLL_INTERVAL_S = 0.005
@@ -100,7 +100,7 @@ def blueprint(
             return has_words(words, order["customer_name"], order["customer_email"])
 
         if csv_response.is_preferred():
-            found = filter(is_wanted, csv_response.read_all(store, find))
+            found = filter(is_wanted, read_all(store, find))
             rows = csv_export.rows(found)
             response = csv_response.csv_response("orders.csv", csv_export.HEADINGS, rows)
         else:

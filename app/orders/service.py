@@ -11,7 +11,7 @@ from decimal import Decimal
 
 from app.billing import queries as billing
 from app.events.outbox import emit, timeline
-from app.events.types import OrderCancelled, OrderDeleted, OrderPlaced, OrderUpdated, snapshot
+from app.events.types import OrderCancelled, OrderDeleted, OrderPlaced, OrderUpdated, order_data
 from app.inventory import queries as inventory
 from app.kernel import clock
 from app.kernel import order_states as states
@@ -70,7 +70,7 @@ def place_order(
     order = _new_order(tx, policy, request, items, states.PLACED, detail, by)
     order["order_date"] = order_date or order["order_date"]
     tx.put(ORDERS.name, order)
-    emit(tx, OrderPlaced(order["order_id"], {"order": snapshot(order)}))
+    emit(tx, OrderPlaced(order["order_id"], {"order": order_data(order)}))
     return order
 
 
@@ -142,7 +142,7 @@ def change_order(
     fields = ", ".join(field for field in order if changed[field] != order[field])
     changed = with_history(changed, "changed", fields, by)
     tx.put(ORDERS.name, changed)
-    emit(tx, OrderUpdated(changed["order_id"], {"order": snapshot(changed)}))
+    emit(tx, OrderUpdated(changed["order_id"], {"order": order_data(changed)}))
     return changed
 
 
@@ -166,7 +166,7 @@ def delete_order(
     order = _find_current(tx, name, expected)
     _refuse_shipped(tx, order)
     tx.delete(ORDERS.name, order["order_id"])
-    emit(tx, OrderDeleted(order["order_id"], {"order": snapshot(order), "by": by}))
+    emit(tx, OrderDeleted(order["order_id"], {"order": order_data(order), "by": by}))
     return str(order["order_id"])
 
 
@@ -291,7 +291,7 @@ def _void(tx: Transaction, order: Document, status: str, reason: str, by: str = 
     _refuse_shipped(tx, order)
     voided = with_status(order, status, reason, by)
     tx.put(ORDERS.name, voided)
-    emit(tx, OrderCancelled(voided["order_id"], {"order": snapshot(voided), "reason": reason}))
+    emit(tx, OrderCancelled(voided["order_id"], {"order": order_data(voided), "reason": reason}))
     return voided
 
 

@@ -33,7 +33,7 @@ class Limit(fields.Integer):
 
 
 class PageSchema(StrictSchema):
-    """What every page has beside its entries."""
+    """The members that every page has beside its entries."""
 
     next = fields.String(required=True, allow_none=True)
     total = fields.Integer(

@@ -56,8 +56,8 @@ def blueprint(
         who = current().name
 
         def hand_over(tx: Transaction) -> Response:
-            shipment_id = resolve_order_id(tx, order_id)
-            shipped = service.ship(tx, policy, shipment_id, **wanted, expected=expected, by=who)
+            found = resolve_order_id(tx, order_id)
+            shipped = service.ship(tx, policy, found, **wanted, expected=expected, by=who)
             return etag_response(shipped)
 
         return idempotency.execute_once(store, key, hand_over)
@@ -71,7 +71,7 @@ def blueprint(
         verify_signature(carrier_secret, dict(request.headers), body_bytes())
         wanted = load(arrival, json_object())
         with store.transaction() as tx:
-            shipment_id = resolve_order_id(tx, order_id)
-            return etag_response(service.record_delivery(tx, shipment_id, **wanted))
+            found = resolve_order_id(tx, order_id)
+            return etag_response(service.record_delivery(tx, found, **wanted))
 
     return routes

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from app.billing.queries import is_paid_in_full
 from app.config import Config
 from app.events.outbox import emit
-from app.events.types import OrderDelivered, OrderFulfilled, snapshot
+from app.events.types import OrderDelivered, OrderFulfilled, order_data
 from app.inventory.queries import has_reserved
 from app.kernel import clock
 from app.kernel.errors import Conflict
@@ -63,7 +63,7 @@ def reconcile_shipment(tx: Transaction, order_id: str, policy: ShippingPolicy) -
 def ship(
     tx: Transaction,
     policy: ShippingPolicy,
-    shipment_id: str,
+    order_id: str,
     carrier: str,
     tracking_number: str,
     expected: Versions = None,
@@ -75,7 +75,7 @@ def ship(
     Raises NotFound, Stale, and Conflict when the order has ended, waits for stock or payment, or
     has left with another carrier or tracking number.
     """
-    shipment = find_shipment(tx, shipment_id)
+    shipment = find_shipment(tx, order_id)
     number = shipment["order_number"]
     refuse_stale(f"The shipment of order {number}", shipment, expected)
     if shipment["state"] in SENT:
@@ -86,7 +86,7 @@ def ship(
             f"number {shipment['tracking_number']}.",
             shipment_state=shipment["state"],
         )
-    order = orders.get_order(tx, shipment_id)
+    order = orders.get_order(tx, order_id)
     if order is None or order["status"] not in OPEN:
         status = order["status"] if order else "deleted"
         raise Conflict(f"Order {number} is {status}; it cannot be shipped.", order_status=status)
@@ -100,14 +100,14 @@ def ship(
 
 
 def record_delivery(
-    tx: Transaction, shipment_id: str, tracking_number: str, delivered_at: str | None = None
+    tx: Transaction, order_id: str, tracking_number: str, delivered_at: str | None = None
 ) -> Document:
     """Record the carrier's report that a shipment has arrived; a repeated one changes nothing.
 
     Emits order.delivered unless the order has been deleted. Raises NotFound, and Conflict for a
     shipment that has not left, or has another tracking number.
     """
-    shipment = find_shipment(tx, shipment_id)
+    shipment = find_shipment(tx, order_id)
     number = shipment["order_number"]
     if shipment["state"] not in SENT:
         raise Conflict(f"Order {number} has not been shipped.", shipment_state=shipment["state"])
@@ -118,8 +118,8 @@ def record_delivery(
     at = delivered_at or clock.now()
     shipment = _next_version(shipment | {"state": DELIVERED, "delivered_at": at})
     tx.put(SHIPMENTS.name, shipment)
-    if order := orders.get_order(tx, shipment_id):
-        emit(tx, OrderDelivered(shipment_id, _event_data(order, shipment)))
+    if order := orders.get_order(tx, order_id):
+        emit(tx, OrderDelivered(order_id, _event_data(order, shipment)))
     return shipment
 
 
@@ -158,7 +158,7 @@ def _hand_over(tx: Transaction, shipment: Document, order: Document, **details: 
 def _event_data(order: Document, shipment: Document) -> Document:
     """The data of the events about a shipment."""
     return {
-        "order": snapshot(order, status=shipment["state"]),
+        "order": order_data(order, status=shipment["state"]),
         "shipment": {
             "shipment_id": shipment["shipment_id"],
             "carrier": shipment["carrier"],

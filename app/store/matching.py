@@ -1,16 +1,19 @@
-"""Finds documents by what no index has, such as the words in a name.
+"""Reads long lists in batches: whole ones, and what matches a condition that no index has.
 
 The caller narrows a search by an index where it has one: of products by parts of their words
-(app/inventory/queries.py). Documents are read in batches, each in a read of its own, so that no
-read is long.
+(app/inventory/queries.py). Each batch is read in a transaction of its own, so that no read is long.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from app.store import Document, Page, Store, View
 
 MAX_SCANNED = 2000
 BATCH_SIZE = 200
+"""Documents that one read of a search fetches."""
+
+EXPORT_BATCH_SIZE = 50
+"""Documents that one read of a whole list fetches."""
 
 
 def find_matching(
@@ -42,3 +45,24 @@ def find_matching(
         scanned += batch_size
         if after is None or len(found) == limit or scanned >= max_scanned:
             return Page(found, after)
+
+
+def read_all(store: Store, find: Callable[[View, str | None, int], Page]) -> Iterator[Document]:
+    """All documents of a list, batch by batch; `find` returns the page after a cursor."""
+
+    def read(after: str | None, limit: int) -> Page:
+        with store.read() as view:
+            return find(view, after, limit)
+
+    return all_of(read)
+
+
+def all_of(read: Callable[[str | None, int], Page]) -> Iterator[Document]:
+    """All documents of a list, batch by batch; `read` returns the page after a cursor."""
+    after = None
+    while True:
+        page = read(after, EXPORT_BATCH_SIZE)
+        yield from page.documents
+        if page.next is None:
+            return
+        after = page.next

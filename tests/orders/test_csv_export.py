@@ -12,8 +12,8 @@ from flask.testing import FlaskClient
 
 from app import create_app
 from app.config import Config
-from app.http.responses import csv_response
 from app.inventory.service import add_product
+from app.store.matching import EXPORT_BATCH_SIZE
 from tests.conftest import CATALOGUE
 from tests.over_http import body, place, read
 
@@ -63,7 +63,7 @@ def test_csv_takes_filters_and_sorting_but_no_paging(client: FlaskClient) -> Non
 
 def test_a_long_csv_is_complete(client: FlaskClient) -> None:
     """A CSV of several batches has every order once, like the list by pages."""
-    for _ in range(csv_response.BATCH_DOCUMENTS + 5):
+    for _ in range(EXPORT_BATCH_SIZE + 5):
         place(client, tea=1)
     listed = [str(order["number"]) for order in read(client, "/order?limit=200")["orders"]]
     assert [row["order"] for row in csv_rows(client)] == listed
@@ -71,7 +71,7 @@ def test_a_long_csv_is_complete(client: FlaskClient) -> None:
 
 def test_csv_is_streamed(client: FlaskClient) -> None:
     """Rows are read as they are sent, so an order placed meanwhile may be among them."""
-    for _ in range(csv_response.BATCH_DOCUMENTS * 2):
+    for _ in range(EXPORT_BATCH_SIZE * 2):
         place(client, "A" * 200, pot=1)
     answer = client.get("/order?sort=date", headers=CSV, buffered=False)
     pieces = iter(answer.iter_encoded())

@@ -6,7 +6,8 @@ the body. The server therefore has many more threads than requests that run at o
 pages. One address may use only a part of them, so that no single machine can take them all.
 
 A body that did not arrive whole is refused here, before any route (RFC 9112, section 8). In WSGI a
-connection that closes early looks like the end of the body, so only Content-Length tells.
+connection that closes early looks like the end of the body, so the body's length is compared with
+Content-Length.
 """
 
 import threading

@@ -7,19 +7,15 @@ read, one batch at a time, so a long list takes little memory and no long read t
 import csv
 import io
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 
 from flask import Response, request
 
 from app.http.responses.json_response import JSON
 from app.kernel.errors import Malformed
-from app.store import Document, Page, Store, View
 
 MEDIA_TYPE = "text/csv"
-BATCH_DOCUMENTS = 50
-"""Documents that one read transaction fetches."""
-
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _NUMBER = re.compile(r"[+-]?[0-9]+([.,][0-9]+)*")
 
@@ -29,27 +25,6 @@ Row = Sequence[object]
 def is_preferred() -> bool:
     """Whether the client prefers CSV to JSON."""
     return request.accept_mimetypes.best_match((JSON, MEDIA_TYPE)) == MEDIA_TYPE
-
-
-def read_all(store: Store, find: Callable[[View, str | None, int], Page]) -> Iterator[Document]:
-    """All documents of a list, batch by batch; `find` returns the page after a cursor."""
-
-    def read(after: str | None, limit: int) -> Page:
-        with store.read() as view:
-            return find(view, after, limit)
-
-    return all_of(read)
-
-
-def all_of(read: Callable[[str | None, int], Page]) -> Iterator[Document]:
-    """All documents of a list, batch by batch; `read` returns the page after a cursor."""
-    after = None
-    while True:
-        page = read(after, BATCH_DOCUMENTS)
-        yield from page.documents
-        if page.next is None:
-            return
-        after = page.next
 
 
 def csv_response(name: str, headings: Row, rows: Iterable[Row]) -> Response:

@@ -45,19 +45,19 @@ def add_to(blueprint: Blueprint, context: PageContext) -> None:
             ready = view.find(SHIPMENTS.name, {"state": states.READY}, limit=PAGE_SIZE)
         return page("clerk/packing_list.html", shipments=ready.documents)
 
-    @blueprint.get("/shipping/<shipment_id>")
-    def show_shipment(shipment_id: str, form: SubmittedForm = NO_FORM) -> Response:
+    @blueprint.get("/shipping/<order_id>")
+    def show_shipment(order_id: str, form: SubmittedForm = NO_FORM) -> Response:
         with store.read() as view:
-            shipment = find_shipment(view, shipment_id)
+            shipment = find_shipment(view, order_id)
         return page("clerk/shipment.html", form, live=["shipments"], shipment=shipment)
 
-    @blueprint.post("/shipping/<shipment_id>")
-    def ship(shipment_id: str) -> Response:
+    @blueprint.post("/shipping/<order_id>")
+    def ship(order_id: str) -> Response:
         form = submitted_form()
         try:
             parcel = load(handover, form.filled("carrier", "tracking_number"))
             with store.transaction() as tx:
-                shipment = service.ship(tx, rules, shipment_id, **parcel, by=current().name)
+                shipment = service.ship(tx, rules, order_id, **parcel, by=current().name)
         except (Invalid, Conflict) as error:
-            return show_shipment(shipment_id, form.refused(error))
+            return show_shipment(order_id, form.refused(error))
         return redirect_to("web.clerk.show_shipping", shipped=shipment["order_number"])

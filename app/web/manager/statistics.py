@@ -14,11 +14,11 @@ from time import monotonic
 from typing import NamedTuple
 
 from app.events.outbox import DONE, timeline
-from app.http.responses.csv_response import read_all
 from app.kernel import clock, shop_day
 from app.kernel import order_states as states
 from app.orders.documents import ORDERS
 from app.store import Page, Store, View
+from app.store.matching import read_all
 
 DAYS = 14
 MAX_ORDERS_READ = 10_000

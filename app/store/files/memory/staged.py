@@ -53,4 +53,4 @@ class Staged(dict[str, Change]):
 
 
 NO_CHANGES = Staged()
-"""What a view has; never changed."""
+"""The staged changes of a view, which has none; never changed."""

@@ -47,10 +47,10 @@ import orjson
 
 FORMAT = 1
 _LINE = re.compile(rb'(?=(\{"crc":"[^\n]*))')
-"""What it begins with occurs only at the start of a line: inside strings quotation marks are
-escaped. As a lookahead it finds lines even where a newline is lost."""
+"""The start of a line, which occurs nowhere else: quotation marks inside strings are escaped. As a
+lookahead it finds lines even where a newline is lost."""
 _BEFORE_CHANGED = re.compile(rb"(\xef\xbb\xbf)?\s*\{")
-"""What a program may have put before a line: a byte order mark or spaces."""
+"""A line with a byte order mark or spaces before it, which an editor may have added."""
 _CRC_END = len(b'{"crc":"01234567",')
 
 Line = dict[str, Any]
