@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from app.store import Document
+from app.store.long_list import EARLIER_PAGES
 
 
 @dataclass(frozen=True)
@@ -163,7 +164,7 @@ EVENT_TYPES = tuple(Event.__subclasses__())
 
 def snapshot(order: Document) -> Document:
     """The order as event data carries it: everything but the history."""
-    return {name: value for name, value in order.items() if name != "history"}
+    return {name: order[name] for name in order if name not in ("history", EARLIER_PAGES)}
 
 
 TYPES_WITHOUT_TIMELINE = frozenset(each.type for each in EVENT_TYPES if not each.has_timeline)

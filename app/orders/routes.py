@@ -9,6 +9,7 @@ from flask import Blueprint, Response
 
 from app.events.outbox import timeline
 from app.events.schemas import TimelineSchema
+from app.events.types import snapshot
 from app.http.operation import IDEMPOTENCY_KEY, IF_NONE_MATCH, PREFER, Change, Operation
 from app.http.requests import idempotency
 from app.http.requests.body import PATCH_TYPES, json_object, json_object_if_any
@@ -23,10 +24,11 @@ from app.kernel.order_states import OPEN, PLACED
 from app.kernel.payment_methods import INVOICE
 from app.kernel.text_search import fold
 from app.orders import csv_export, schemas, service
-from app.orders.documents import ORDERS
+from app.orders.documents import HISTORY, ORDERS
 from app.orders.queries import find_order, get_order
 from app.schema.validation import load
 from app.store import Document, IndexValue, Page, Store, Transaction, View
+from app.store.long_list import without_pages
 
 _ID = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _POLL_INTERVAL_S = 0.005
@@ -82,7 +84,7 @@ def blueprint(
         other_media_types=(csv_response.MEDIA_TYPE,),
     )
     def list_orders() -> Response:
-        """A page of orders, newest first unless sorted otherwise; all of them as CSV."""
+        """A page of orders without history, newest first unless sorted otherwise; all as CSV."""
         wanted = load_query(list_query)
         limit, cursor = page_request(wanted)
 
@@ -103,16 +105,16 @@ def blueprint(
         else:
             with store.read() as view:
                 page = find(view, cursor, limit)
-            response = page_response("orders", page, page.documents)
+            response = page_response("orders", page, [snapshot(each) for each in page.documents])
         response.vary.add("Accept")
         return response
 
     @routes.get("/order/<order_id>")
     @Operation(order, headers=(IF_NONE_MATCH,), etag=True)
     def get_order(order_id: str) -> Response:
-        """One order."""
+        """One order, with all of its history."""
         with store.read() as view:
-            found = find_order(view, order_id)
+            found = HISTORY.read_all(view, find_order(view, order_id))
         return etag_response(found)
 
     @routes.patch("/order/<order_id>")
@@ -124,11 +126,12 @@ def blueprint(
         if "status" in body or "reason" in body:
             reason = load(cancel_patch, body).get("reason", "")
             with store.transaction() as tx:
-                return etag_response(service.cancel_order(tx, order_id, reason, expected, by=who))
+                cancelled = service.cancel_order(tx, order_id, reason, expected, by=who)
+                return etag_response(without_pages(cancelled))
         patch = load(order_change, body)
         with store.transaction() as tx:
             changed = service.change_order(tx, policy, order_id, patch, expected, by=who)
-        return etag_response(changed)
+        return etag_response(without_pages(changed))
 
     @routes.delete("/order/<order_id>")
     @Change(schemas.DeletedSchema, etag=False)
@@ -150,7 +153,8 @@ def blueprint(
         reason = load(cancellation, json_object_if_any()).get("reason", "")
         expected = expected_versions()
         with store.transaction() as tx:
-            return etag_response(service.cancel_order(tx, order_id, reason, expected, by=who))
+            cancelled = service.cancel_order(tx, order_id, reason, expected, by=who)
+            return etag_response(without_pages(cancelled))
 
     @routes.get("/order/<order_id>/events")
     @Operation(TimelineSchema)
@@ -177,7 +181,7 @@ def _wait_until_handled(store: Store, location: str, wait_s: float) -> Document 
         with store.read() as view:
             order = get_order(view, order_id)
         if order is None or _is_handled(order) or monotonic() > deadline:
-            return order
+            return order and without_pages(order)
         sleep(_POLL_INTERVAL_S)
 
 
