@@ -16,7 +16,7 @@ from app.auth.sessions import SESSIONS
 from app.auth.sign_in_throttle import ATTEMPTS
 from app.auth.users import USERS
 from app.billing import routes as billing_routes
-from app.billing.documents import INVOICES
+from app.billing.documents import INVOICE_HISTORY, INVOICES
 from app.billing.handlers import billing
 from app.billing.receipt import ReceiptIssuer, receipt_pdf
 from app.billing.simulator import payment_gateway
@@ -29,7 +29,7 @@ from app.events.dispatch.observer import Observer
 from app.events.dispatch.retry import RetryPolicy
 from app.events.failures import FAILURES
 from app.events.faults import FAULTS
-from app.events.outbox import EVENTS, OUTBOX, TIMELINES
+from app.events.outbox import EVENTS, OUTBOX, TIMELINE_PAGES, TIMELINES
 from app.events.registry import HandlerRegistry, SideEffectHandler, TransactionalHandler
 from app.http.requests.body import MAX_READ_BYTES, announce_patch
 from app.http.requests.head import check_head
@@ -62,7 +62,7 @@ from app.observability.tracing import make_spans
 from app.openapi import docs
 from app.orders import routes as order_routes
 from app.orders.currency import with_currency_check
-from app.orders.documents import ORDERS, REFERENCES, SHOP
+from app.orders.documents import ORDER_HISTORY, ORDERS, REFERENCES, SHOP
 from app.orders.handlers import on_inventory_event, on_payment, on_shipment_event
 from app.orders.queries import resolve_order_id
 from app.orders.service import OrderPolicy
@@ -82,6 +82,7 @@ COLLECTIONS: tuple[Collection, ...] = (
     *(ORDERS, REFERENCES, PRODUCTS, LEDGER, RESERVATIONS, INVOICES, SHIPMENTS),
     *(OUTBOX, EVENTS, TIMELINES, FAILURES, FAULTS, JOB_DAYS, IDEMPOTENCY),
     *(KEYS, USERS, SESSIONS, ATTEMPTS, SHOP),
+    *(ORDER_HISTORY, INVOICE_HISTORY, TIMELINE_PAGES),
 )
 
 HANDLERS = frozenset({"orders", "inventory", "billing", "shipping", "notification"})

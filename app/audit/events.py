@@ -12,7 +12,8 @@ from app.store import Document, View
 def check_timelines(view: View, report: AuditReport) -> None:
     """Each timeline names events that exist, once and in order, and its order follows from them."""
     for timeline in documents_of(view, outbox.TIMELINES.name):
-        subject, ids = timeline["subject"], timeline["events"]
+        subject = timeline["subject"]
+        ids = list(outbox.newest_event_ids(view, subject))[::-1]
         records = list(outbox.timeline(view, subject))
         for event_id in set(ids) - {record["id"] for record in records}:
             report.add("timeline", subject, f"event {event_id}", "no such event")
@@ -53,8 +54,7 @@ def _is_in_timeline(view: View, record: Document) -> bool:
     """Whether the timeline of its subject names the event, or it needs none."""
     if record["event"]["type"] in TYPES_WITHOUT_TIMELINE:
         return True
-    timeline = view.get(outbox.TIMELINES.name, record["event"]["subject"])
-    return record["id"] in (timeline or {"events": []})["events"]
+    return record["id"] in outbox.newest_event_ids(view, record["event"]["subject"])
 
 
 def _check_order_of(view: View, report: AuditReport, order_id: str, types: set[str]) -> None:

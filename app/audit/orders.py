@@ -16,7 +16,7 @@ from app.inventory.queries import stocked_quantities
 from app.kernel.errors import Invalid
 from app.kernel.order_states import BACKORDERED, CONFIRMED, FAILED, OPEN, PLACED, STATUSES
 from app.kernel.quantities import quantities
-from app.orders.documents import ORDERS
+from app.orders.documents import HISTORY, ORDERS
 from app.store import Document, View
 
 
@@ -38,9 +38,10 @@ def _check_order(comparison: Comparison, order: Document) -> None:
         where = f"order {order['order_id']}"
         comparison.report.add("document", where, "a sound order", error)
         return
-    stated = [step["event"] for step in order["history"] if step["event"] in STATUSES]
-    if stated and stated[-1] != order["status"]:
-        comparison.add("status", f"{stated[-1]}, by its history", order["status"])
+    events = (step["event"] for step in HISTORY.newest_first(comparison.view, order))
+    stated = next((event for event in events if event in STATUSES), order["status"])
+    if stated != order["status"]:
+        comparison.add("status", f"{stated}, by its history", order["status"])
     if order.get("is_past"):
         return  # nothing follows from an order that was settled elsewhere
     if comparison.handlers_are_done("inventory", "orders"):

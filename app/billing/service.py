@@ -7,7 +7,7 @@ or replayed event therefore does no harm.
 """
 
 from app.billing import payments
-from app.billing.documents import INVOICES
+from app.billing.documents import HISTORY, INVOICES
 from app.billing.gateway import Answer, Charge, Refund
 from app.billing.payments import OPEN, VOID
 from app.events.outbox import emit, timeline
@@ -86,11 +86,11 @@ def _invoice_for(
     if order is None or order["status"] in VOIDED:
         if invoice is None or invoice["status"] == VOID or has_left(tx, invoice["order_id"]):
             return invoice
-        return _with_history(invoice | {"status": VOID}, "voided")
+        return _with_history(tx, invoice | {"status": VOID}, "voided")
     if invoice is None:
-        return _with_history(_new_invoice(tx, order), "made")
+        return _with_history(tx, _new_invoice(tx, order), "made")
     if invoice["status"] == VOID or any(invoice[name] != order[name] for name in COPIED_FIELDS):
-        return _with_history(invoice | _order_fields(order) | {"status": OPEN}, "adjusted")
+        return _with_history(tx, invoice | _order_fields(order) | {"status": OPEN}, "adjusted")
     return invoice
 
 
@@ -112,9 +112,9 @@ def _order_fields(document: Document) -> Document:
     return {name: document[name] for name in COPIED_FIELDS}
 
 
-def _with_history(invoice: Document, event: str) -> Document:
+def _with_history(tx: Transaction, invoice: Document, event: str) -> Document:
     line = {"at": clock.now(), "event": event, "total_amount": invoice["total_amount"]}
-    return invoice | {"history": [*invoice["history"], line]}
+    return HISTORY.append(tx, invoice, line)
 
 
 def _paid_without_gateway(before: Document | None, invoice: Document) -> Document | None:

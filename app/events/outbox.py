@@ -4,7 +4,8 @@
   pending → done, or pending → dead (then also in failure.json) → pending again by a replay, or
   → discarded by a person.
 * `events` (events.json): events whose deliveries have all ended.
-* `timelines`: for each order the ids of its events, oldest first. Events about products have none.
+* `timelines`: for each order the ids of its events, oldest first, the earlier ones in
+  `timeline_pages` (app/store/long_list.py). Events about products have none.
 
 Services call `emit`; the dispatcher and the operators' commands call the rest.
 """
@@ -17,8 +18,10 @@ from marshmallow import fields
 from app.events.types import Envelope, Event
 from app.kernel import clock, trace
 from app.kernel.errors import Invalid, Problem
+from app.schema.fields import Integer
 from app.schema.validation import stored_document_check
 from app.store import Collection, Document, IssuedNumber, Transaction, View
+from app.store.long_list import LongList
 
 PENDING, DONE, DEAD, DISCARDED = "pending", "done", "dead", "discarded"
 OPEN = (PENDING, DEAD)
@@ -56,8 +59,17 @@ EVENTS = Collection(name="events", key="id", check=check_record, issued_numbers=
 TIMELINES = Collection(
     name="timelines",
     key="subject",
-    check=stored_document_check(events=fields.List(fields.String(), required=True)),
+    check=stored_document_check(
+        events=fields.List(fields.String(), required=True),
+        earlier_pages=Integer(minimum=1, maximum=10**9),
+    ),
 )
+TIMELINE_PAGES = Collection(
+    name="timeline_pages",
+    key="page",
+    check=stored_document_check(entries=fields.List(fields.String(), required=True)),
+)
+_IDS = LongList(TIMELINES.key, "events", TIMELINE_PAGES)
 
 
 def emit(tx: Transaction, event: Event) -> None:
@@ -74,14 +86,17 @@ def emit(tx: Transaction, event: Event) -> None:
     save_record(tx, {"id": envelope.id, "event": event_document, "deliveries": deliveries})
     if not event.has_timeline:
         return
-    timeline = tx.get(TIMELINES.name, event.subject) or {"subject": event.subject, "events": []}
-    timeline["events"].append(envelope.id)
-    tx.put(TIMELINES.name, timeline)
+    tx.put(TIMELINES.name, _IDS.append(tx, _timeline_document(tx, event.subject), envelope.id))
 
 
 def find_event(view: View, event_id: str) -> Document | None:
     """An event's record with its deliveries, whether open or finished; None without one."""
     return view.get(OUTBOX.name, event_id) or view.get(EVENTS.name, event_id)
+
+
+def newest_event_ids(view: View, subject: str) -> Iterator[str]:
+    """The ids of an order's events, newest first, read as they are asked for."""
+    yield from _IDS.newest_first(view, _timeline_document(view, subject))
 
 
 def timeline(view: View, subject: str) -> Iterator[Document]:
@@ -91,7 +106,7 @@ def timeline(view: View, subject: str) -> Iterator[Document]:
     the id of that event in `waiting_for`.
     """
     blocked: dict[str, str] = {}
-    for event_id in (view.get(TIMELINES.name, subject) or {"events": []})["events"]:
+    for event_id in list(newest_event_ids(view, subject))[::-1]:
         record = find_event(view, event_id)
         if record is None:
             continue
@@ -167,8 +182,8 @@ class UnitOfWork:
 
     def emitted_after(self, event: Envelope) -> Iterator[tuple[str, Document | None]]:
         """The ids and records of later events about the same subject, newest first."""
-        emitted = self.tx.get(TIMELINES.name, event.subject) or {"events": []}
-        for event_id in takewhile(lambda each: each > event.id, reversed(emitted["events"])):
+        ids = newest_event_ids(self.tx, event.subject)
+        for event_id in takewhile(lambda each: each > event.id, ids):
             self._emitted.add(event_id)
             yield event_id, self.get(event_id)
 
@@ -181,6 +196,10 @@ class UnitOfWork:
         for record in self._changed.values():
             save_record(self.tx, record)
         return self._changed.keys() | self._emitted
+
+
+def _timeline_document(view: View, subject: str) -> Document:
+    return view.get(TIMELINES.name, subject) or {"subject": subject, "events": []}
 
 
 def _mark_failed(delivery: Document, error: str, **outcome: str) -> None:

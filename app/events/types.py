@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from app.store import Document
+from app.store.long_list import EARLIER_PAGES
 
 
 @dataclass(frozen=True)
@@ -172,7 +173,8 @@ def order_data(order: Document, **changes: object) -> Document:
     An event of another service than orders says what the order will be once orders has handled it;
     until then the stored order lags behind.
     """
-    return {name: value for name, value in order.items() if name != "history"} | changes
+    kept = {name: order[name] for name in order if name not in ("history", EARLIER_PAGES)}
+    return kept | changes
 
 
 TYPES_WITHOUT_TIMELINE = frozenset(each.type for each in EVENT_TYPES if not each.has_timeline)

@@ -3,9 +3,10 @@
 from marshmallow import fields
 
 from app.kernel.text_search import fold
-from app.orders.schemas import check_order
+from app.orders.schemas import HistorySchema, check_order
 from app.schema.validation import stored_document_check
 from app.store import Collection, Document, IndexValue, IssuedNumber
+from app.store.long_list import LongList
 
 
 def _customer_values(order: Document) -> list[IndexValue]:
@@ -28,6 +29,15 @@ ORDERS = Collection(
     check=check_order,
     issued_numbers=lambda order: [IssuedNumber("order", order["order_id"], order["number"])],
 )
+
+ORDER_HISTORY = Collection(
+    name="order_history",
+    key="page",
+    check=stored_document_check(entries=fields.List(fields.Nested(HistorySchema), required=True)),
+)
+
+HISTORY = LongList(ORDERS.key, "history", ORDER_HISTORY)
+"""The history of an order; its earlier lines are in ORDER_HISTORY."""
 
 REFERENCES = Collection(
     name="references",

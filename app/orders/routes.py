@@ -9,6 +9,7 @@ from flask import Blueprint, Response
 
 from app.events.outbox import timeline
 from app.events.schemas import TimelineSchema
+from app.events.types import order_data
 from app.http.operation import IDEMPOTENCY_KEY, IF_NONE_MATCH, PREFER, Change, Operation
 from app.http.requests import idempotency
 from app.http.requests.body import MERGE_PATCH, PATCH_TYPES, json_object, json_object_if_any
@@ -23,10 +24,11 @@ from app.kernel.order_states import OPEN, PLACED
 from app.kernel.payment_methods import INVOICE
 from app.kernel.text_search import fold, has_words, words_of
 from app.orders import csv_export, schemas, service
-from app.orders.documents import ORDERS
+from app.orders.documents import HISTORY, ORDERS
 from app.orders.queries import find_order, get_order
 from app.schema.validation import load
 from app.store import Document, IndexValue, Page, Store, Transaction, View
+from app.store.long_list import without_pages
 from app.store.matching import find_matching, read_all
 
 _ID = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -83,7 +85,10 @@ def blueprint(
         other_media_types=(csv_response.MEDIA_TYPE,),
     )
     def list_orders() -> Response:
-        """A page of orders, newest first unless sorted; all as CSV. With `q` it may be short."""
+        """A page of orders without history, newest first unless sorted; all as CSV.
+
+        With `q` it may be short.
+        """
         wanted = load_query(list_query)
         limit, cursor = page_request(wanted)
         words = words_of(wanted.get("q", ""))
@@ -111,16 +116,18 @@ def blueprint(
                 with store.read() as view:
                     page = find(view, cursor, limit)
                     total = total_of(wanted, lambda: view.count(ORDERS.name, where, **days))
-            response = page_response("orders", page, page.documents, total)
+            response = page_response(
+                "orders", page, [order_data(each) for each in page.documents], total
+            )
         response.vary.add("Accept")
         return response
 
     @routes.get("/order/<order_id>")
     @Operation(order, headers=(IF_NONE_MATCH,), etag=True)
     def get_order(order_id: str) -> Response:
-        """One order."""
+        """One order, with all of its history."""
         with store.read() as view:
-            found = find_order(view, order_id)
+            found = HISTORY.read_all(view, find_order(view, order_id))
         return etag_response(found)
 
     @routes.patch("/order/<order_id>")
@@ -132,11 +139,12 @@ def blueprint(
         if "status" in body or "reason" in body:
             reason = load(cancel_patch, body).get("reason", "")
             with store.transaction() as tx:
-                return etag_response(service.cancel_order(tx, order_id, reason, expected, by=who))
+                cancelled = service.cancel_order(tx, order_id, reason, expected, by=who)
+                return etag_response(without_pages(cancelled))
         patch = load(order_change, body)
         with store.transaction() as tx:
             changed = service.change_order(tx, policy, order_id, patch, expected, by=who)
-        return etag_response(changed)
+        return etag_response(without_pages(changed))
 
     @routes.delete("/order/<order_id>")
     @Change(schemas.DeletedSchema, etag=False)
@@ -158,7 +166,8 @@ def blueprint(
         reason = load(cancellation, json_object_if_any()).get("reason", "")
         expected = expected_versions()
         with store.transaction() as tx:
-            return etag_response(service.cancel_order(tx, order_id, reason, expected, by=who))
+            cancelled = service.cancel_order(tx, order_id, reason, expected, by=who)
+            return etag_response(without_pages(cancelled))
 
     @routes.get("/order/<order_id>/events")
     @Operation(TimelineSchema)
@@ -186,7 +195,7 @@ def _wait_until_handled(store: Store, location: str, wait_s: float) -> Document 
         with store.read() as view:
             order = get_order(view, order_id)
         if order is None or _is_handled(order) or monotonic() > deadline:
-            return order
+            return order and without_pages(order)
         sleep(_POLL_INTERVAL_S)
 
 

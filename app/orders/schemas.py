@@ -15,6 +15,7 @@ from app.schema.fields import Choice, Choices, EmailAddress, Flag, Integer, Mone
 from app.schema.paging import PageSchema, list_schema
 from app.schema.validation import StrictSchema, load
 from app.store import Document
+from app.store.long_list import PAGE_LENGTH
 
 MAX_LINES = 2000
 MAX_QUANTITY = 1_000_000
@@ -94,8 +95,8 @@ class OrderLineSchema(StrictSchema):
     line_total = _matching(_AMOUNT)
 
 
-class OrderSchema(StrictSchema):
-    """An order, as in responses and in orders.json."""
+class OrderSummarySchema(StrictSchema):
+    """An order, as in lists: without its history."""
 
     order_id = _matching(_UUID, format="uuid")
     number = Integer(minimum=1, maximum=_MAX_NUMBER, required=True)
@@ -117,16 +118,34 @@ class OrderSchema(StrictSchema):
     order_date = _matching(_TIMESTAMP, format="date-time")
     order_update = _matching(_TIMESTAMP, format="date-time")
     version = Integer(minimum=1, maximum=_MAX_NUMBER, required=True)
-    history = fields.List(fields.Nested(HistorySchema), required=True)
     is_past = Flag(
         metadata={"description": "imported as it ended elsewhere: no invoice, shipment or stock"}
     )
 
 
+class OrderSchema(OrderSummarySchema):
+    """An order with its history."""
+
+    history = fields.List(
+        fields.Nested(HistorySchema),
+        required=True,
+        metadata={
+            "description": "oldest first; all of it in GET /order/{order_id}, "
+            f"at least the newest {PAGE_LENGTH} entries in the response to a change"
+        },
+    )
+
+
+class StoredOrderSchema(OrderSchema):
+    """An order as in orders.json: with the newest lines of its history."""
+
+    earlier_pages = Integer(minimum=1, maximum=_MAX_NUMBER)
+
+
 class OrderPageSchema(PageSchema):
     """A page of orders, and the cursor of the next one."""
 
-    orders = fields.List(fields.Nested(OrderSchema), required=True)
+    orders = fields.List(fields.Nested(OrderSummarySchema), required=True)
 
 
 class DeletedSchema(StrictSchema):
@@ -136,7 +155,7 @@ class DeletedSchema(StrictSchema):
     deleted = fields.Boolean(required=True)
 
 
-_STORED = OrderSchema()
+_STORED = StoredOrderSchema()
 
 
 def check_order(order: Document) -> None:

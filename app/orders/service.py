@@ -20,7 +20,7 @@ from app.kernel.identity import CARRIER, COMMAND
 from app.kernel.money import Currency
 from app.kernel.payment_methods import APPROVE
 from app.kernel.versions import Versions, refuse_stale
-from app.orders.documents import ORDERS
+from app.orders.documents import HISTORY, ORDERS
 from app.orders.lines import price_lines, refuse_insufficient_stock, skus, total_amount
 from app.orders.queries import find_order
 from app.orders.states import remaining_states, with_history, with_status
@@ -140,7 +140,7 @@ def change_order(
         reserved = inventory.reserved_quantities(tx, order["order_id"])
         refuse_insufficient_stock(products, changed["items"], reserved)
     fields = ", ".join(field for field in order if changed[field] != order[field])
-    changed = with_history(changed, "changed", fields, by)
+    changed = with_history(tx, changed, "changed", fields, by)
     tx.put(ORDERS.name, changed)
     emit(tx, OrderUpdated(changed["order_id"], {"order": order_data(changed)}))
     return changed
@@ -166,6 +166,7 @@ def delete_order(
     order = _find_current(tx, name, expected)
     _refuse_shipped(tx, order)
     tx.delete(ORDERS.name, order["order_id"])
+    HISTORY.delete_pages(tx, order["order_id"])
     emit(tx, OrderDeleted(order["order_id"], {"order": order_data(order), "by": by}))
     return str(order["order_id"])
 
@@ -181,6 +182,7 @@ def emit_missing_deletion(tx: Transaction, order_id: str) -> None:
         if "order" in record["event"]["data"]
     ]
     if versions and tx.get(ORDERS.name, order_id) is None:
+        HISTORY.delete_pages(tx, order_id)
         emit(tx, OrderDeleted(order_id, {"order": versions[-1]}))
 
 
@@ -207,7 +209,7 @@ def apply_reservation(tx: Transaction, order_id: str) -> None:
         return
     status = states.BACKORDERED if short else states.CONFIRMED
     if order["status"] != status:
-        tx.put(ORDERS.name, with_status(order, status, detail or RESERVED))
+        tx.put(ORDERS.name, with_status(tx, order, status, detail or RESERVED))
 
 
 def apply_shipment(tx: Transaction, order_id: str) -> None:
@@ -227,7 +229,7 @@ def apply_shipment(tx: Transaction, order_id: str) -> None:
         states.DELIVERED: ("", CARRIER),
     }
     for status in remaining_states(order["status"], shipment["state"]):
-        order = with_status(order, status, *steps[status])
+        order = with_status(tx, order, status, *steps[status])
     tx.put(ORDERS.name, order)
 
 
@@ -241,7 +243,7 @@ def apply_invoice(tx: Transaction, order_id: str) -> None:
     status = invoice["payment_status"]
     reason = invoice["payments"][-1].get("reason", "") if invoice["payments"] else ""
     detail = ": ".join(filter(None, (f"{invoice['paid']} {invoice['currency']} paid", reason)))
-    changed = with_history(order | {"payment_status": status}, f"payment {status}", detail)
+    changed = with_history(tx, order | {"payment_status": status}, f"payment {status}", detail)
     tx.put(ORDERS.name, changed)
     may_fail = order["status"] in states.OPEN and not shipping.has_left(tx, order_id)
     if status == "failed" and not Decimal(invoice["paid"]) and may_fail:
@@ -289,7 +291,7 @@ def _find_current(view: View, name: str, expected: Versions) -> Document:
 def _void(tx: Transaction, order: Document, status: str, reason: str, by: str = "") -> Document:
     """End the order as cancelled or failed. Raises Conflict when the goods have left."""
     _refuse_shipped(tx, order)
-    voided = with_status(order, status, reason, by)
+    voided = with_status(tx, order, status, reason, by)
     tx.put(ORDERS.name, voided)
     emit(tx, OrderCancelled(voided["order_id"], {"order": order_data(voided), "reason": reason}))
     return voided

@@ -3,7 +3,8 @@
 from app.kernel import clock
 from app.kernel import order_states as states
 from app.kernel.errors import Conflict
-from app.store import Document
+from app.orders.documents import HISTORY
+from app.store import Document, Transaction
 
 _LEGAL = {
     states.PLACED: {states.CONFIRMED, states.BACKORDERED, states.CANCELLED, states.FAILED},
@@ -21,14 +22,16 @@ Confirmed or backordered → failed: stock is often reserved before the gateway 
 _WAY = (states.CONFIRMED, states.SHIPPED, states.DELIVERED)
 
 
-def with_status(order: Document, status: str, detail: str, by: str = "") -> Document:
+def with_status(
+    tx: Transaction, order: Document, status: str, detail: str, by: str = ""
+) -> Document:
     """The next version of the order, in another state. Raises Conflict for an illegal change."""
     if status not in _LEGAL[order["status"]]:
         raise Conflict(
             f"Order {order['number']} is {order['status']}; it cannot become {status}.",
             order_status=order["status"],
         )
-    return with_history(order | {"status": status}, status, detail, by)
+    return with_history(tx, order | {"status": status}, status, detail, by)
 
 
 def remaining_states(status: str, goal: str) -> tuple[str, ...]:
@@ -37,15 +40,14 @@ def remaining_states(status: str, goal: str) -> tuple[str, ...]:
     return _WAY[start : _WAY.index(goal) + 1]
 
 
-def with_history(order: Document, event: str, detail: str, by: str = "") -> Document:
-    """The next version of the order, with one more line of history.
+def with_history(
+    tx: Transaction, order: Document, event: str, detail: str, by: str = ""
+) -> Document:
+    """The next version of the order, with one more line of history; the caller stores it.
 
     `by` names who requested the change; "" for one that follows from an event.
     """
     now = clock.now()
     line = {"at": now, "event": event, "detail": detail} | ({"by": by} if by else {})
-    return order | {
-        "order_update": now,
-        "version": order["version"] + 1,
-        "history": [*order["history"], line],
-    }
+    changed = order | {"order_update": now, "version": order["version"] + 1}
+    return HISTORY.append(tx, changed, line)

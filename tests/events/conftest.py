@@ -14,7 +14,7 @@ from app.events.dispatch.retry import RetryPolicy
 from app.events.dispatch.worker_pool import WorkerPool
 from app.events.failures import FAILURES
 from app.events.faults import FAULTS
-from app.events.outbox import EVENTS, OUTBOX, TIMELINES, emit
+from app.events.outbox import EVENTS, OUTBOX, TIMELINE_PAGES, TIMELINES, emit
 from app.events.registry import HandlerRegistry, SideEffectHandler, Skipped, TransactionalHandler
 from app.events.types import EVENT_TYPES, Envelope, Event, OrderPlaced
 from app.store import Collection, Document, Transaction, View
@@ -23,7 +23,7 @@ from app.store.files.store import JsonFileStore
 EFFECTS = Collection(name="effects", key="id", listed=True)
 """Where the fake transactional handlers store their effects: one document for each event."""
 
-COLLECTIONS = (OUTBOX, EVENTS, TIMELINES, FAILURES, FAULTS, EFFECTS)
+COLLECTIONS = (OUTBOX, EVENTS, TIMELINES, TIMELINE_PAGES, FAILURES, FAULTS, EFFECTS)
 PATIENCE_S = 10.0
 QUICK = RetryPolicy(attempts=3, first_wait_s=0.001)
 

@@ -113,8 +113,10 @@ def test_a_csv_has_the_orders_of_the_search(client: FlaskClient, shop: None) -> 
 
 
 def test_a_list_shows_whole_orders(client: FlaskClient, shop: None) -> None:
-    """A list has the same documents as the orders' own addresses."""
-    assert read(client, "/order?limit=1")["orders"] == [read(client, "/order/1004")]
+    """A list has the same documents as the orders' own addresses, but for the history."""
+    order = read(client, "/order/1004")
+    del order["history"]
+    assert read(client, "/order?limit=1")["orders"] == [order]
 
 
 def test_filters_follow_a_change(client: FlaskClient, shop: None) -> None:

@@ -10,6 +10,7 @@ from app.inventory.documents import PRODUCTS
 from app.kernel import order_states as states
 from app.kernel.errors import Conflict, Invalid
 from app.orders import service
+from app.orders.documents import HISTORY
 from app.orders.queries import find_order
 from app.orders.schemas import CancellationSchema, change_schema
 from app.schema.validation import load
@@ -58,7 +59,7 @@ class OrderPages:
 
     def show_order(self, name: str, form: SubmittedForm = NO_FORM) -> Response:
         with self._store.read() as view:
-            order = find_order(view, name)
+            order = HISTORY.read_all(view, find_order(view, name))
             events = list(timeline(view, order["order_id"]))
             shipment = view.get(SHIPMENTS.name, order["order_id"])
             has_left = goods_have_left(view, order["order_id"])

@@ -9,6 +9,7 @@ from app.http.security.identity import current
 from app.kernel import order_states as states
 from app.kernel.errors import Conflict
 from app.orders import service
+from app.orders.documents import HISTORY
 from app.orders.queries import find_order_by_link
 from app.orders.schemas import CancellationSchema
 from app.schema.validation import load
@@ -28,7 +29,7 @@ def add_to(blueprint: Blueprint, context: PageContext) -> None:
     @blueprint.get("/orders/<link>")
     def show_order(link: str, form: SubmittedForm = NO_FORM) -> Response:
         with context.store.read() as view:
-            order = find_order_by_link(view, link)
+            order = HISTORY.read_all(view, find_order_by_link(view, link))
         return page(
             "customer/order.html",
             form,
