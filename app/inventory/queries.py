@@ -2,12 +2,13 @@
 
 from collections import Counter
 from collections.abc import Iterable
+from typing import NamedTuple
 
 from app.inventory.documents import PRODUCTS, RESERVATIONS
 from app.kernel.errors import NotFound
 from app.kernel.quantities import quantities
-from app.kernel.text_search import query_terms
-from app.store import Document, IndexValue, View
+from app.kernel.text_search import has_words, query_terms
+from app.store import Document, IndexValue, Page, View
 
 
 def find_product(view: View, sku: str) -> Document:
@@ -16,6 +17,37 @@ def find_product(view: View, sku: str) -> Document:
     if product is None:
         raise NotFound(f"There is no product {sku[:64]}.")
     return product
+
+
+class ProductSearch(NamedTuple):
+    """The products with all `words` in their name or sku that are archived or not.
+
+    `filters` are index values that they have.
+    """
+
+    words: list[str]
+    filters: dict[str, IndexValue]
+    is_archived: bool
+
+    @property
+    def where(self) -> dict[str, IndexValue]:
+        """The index filter without the words; only the index `archived` has archived products."""
+        return {"archived": 1} if self.is_archived else self.filters or {"archived": 0}
+
+    @property
+    def needs_reading(self) -> bool:
+        """Whether some of the products that `find` lists may not match."""
+        return bool(self.words or (self.is_archived and self.filters))
+
+    def find(self, view: View, after: str | None, limit: int) -> Page:
+        """A page of the products that indexes select; `is_match` tells which of them match."""
+        where = self.where if self.is_archived else self.where | text_filter(view, self.words)
+        return view.find(PRODUCTS.name, where, after=after, limit=limit)
+
+    def is_match(self, product: Document) -> bool:
+        """Whether the product has the words and the filters' values."""
+        has_values = self.filters.items() <= product.items()
+        return has_values and has_words(self.words, product["name"], product["sku"])
 
 
 def text_filter(view: View, words: Iterable[str]) -> dict[str, IndexValue]:

@@ -16,10 +16,10 @@ from app.http.responses.json_response import etag_response
 from app.http.security.identity import current
 from app.inventory import csv_export, schemas, service
 from app.inventory.documents import LEDGER, PRODUCTS
-from app.inventory.queries import find_product, text_filter
+from app.inventory.queries import ProductSearch, find_product
 from app.kernel.errors import Invalid, Problem
 from app.kernel.money import Currency
-from app.kernel.text_search import has_words, words_of
+from app.kernel.text_search import words_of
 from app.schema.validation import load
 from app.store import Document, IndexValue, Page, Store, Transaction, View
 from app.store.matching import all_of, find_matching, read_all
@@ -160,22 +160,13 @@ def _page(store: Store, wanted: Document, after: str | None, limit: int) -> tupl
     filters: dict[str, IndexValue] = {
         name: wanted[name] for name in ("category", "stock_status") if name in wanted
     }
-    is_archived, words = wanted["archived"] == "true", words_of(wanted.get("q", ""))
-    # the other indexes leave out archived products
-    where = {"archived": 1} if is_archived else filters or {"archived": 0}
-
-    def find(view: View, after: str | None, limit: int) -> Page:
-        indexed = where if is_archived else where | text_filter(view, words)
-        return view.find(PRODUCTS.name, indexed, after=after, limit=limit)
-
-    def is_wanted(each: Document) -> bool:
-        return has_words(words, each["name"], each["sku"]) and filters.items() <= each.items()
-
-    if words or (is_archived and filters):
-        total = total_of(wanted, None)
-        return find_matching(store, find, is_wanted, after=after, limit=limit), total
+    search = ProductSearch(words_of(wanted.get("q", "")), filters, wanted["archived"] == "true")
+    if search.needs_reading:
+        page = find_matching(store, search.find, search.is_match, after=after, limit=limit)
+        return page, total_of(wanted, None)
     with store.read() as view:
-        return find(view, after, limit), total_of(wanted, lambda: view.count(PRODUCTS.name, where))
+        total = total_of(wanted, lambda: view.count(PRODUCTS.name, search.where))
+        return search.find(view, after, limit), total
 
 
 def _adjustment(body: Document, change: Schema, count: Schema) -> Document:

@@ -11,11 +11,11 @@ from app.http.responses.json_response import json_bytes
 from app.http.security.identity import current
 from app.inventory import schemas, service
 from app.inventory.documents import LEDGER, PRODUCTS
-from app.inventory.queries import find_product, text_filter
+from app.inventory.queries import ProductSearch, find_product
 from app.kernel.errors import Conflict, Invalid, Malformed
-from app.kernel.text_search import has_words, words_of
+from app.kernel.text_search import words_of
 from app.schema.validation import load
-from app.store import Document, IndexValue, Page, Store, Transaction, View
+from app.store import Document, IndexValue, Transaction
 from app.store.matching import find_matching
 from app.web.layout.context import PageContext, local_time, page
 from app.web.layout.cursors import read_cursor, write_cursor
@@ -54,9 +54,12 @@ class StockPages:
         status = status if status in FILTERS else ""
         list_name = f"stock {find} {status}"
         after = read_cursor(request.args.get("cursor", ""), list_name)
-        products = _find_products(self._store, find, status, after)
+        search = _search(status, find)
+        products = find_matching(
+            self._store, search.find, search.is_match, after=after, limit=PAGE_SIZE
+        )
         with self._store.read() as view:
-            counts = {each: view.count(PRODUCTS.name, _where(each)) for each in FILTERS}
+            counts = {each: view.count(PRODUCTS.name, _search(each).where) for each in FILTERS}
         return page(
             "manager/stock.html",
             form,
@@ -147,23 +150,13 @@ def _product_fields(form: SubmittedForm) -> dict[str, Any]:
     }
 
 
-def _find_products(store: Store, find: str, status: str, after: str | None) -> Page:
-    words = words_of(find)
-
-    def find_page(view: View, after: str | None, limit: int) -> Page:
-        indexed = {} if status == "archived" else text_filter(view, words)
-        return view.find(PRODUCTS.name, _where(status) | indexed, after=after, limit=limit)
-
-    def is_match(product: Document) -> bool:
-        return has_words(words, product["name"], product["sku"])
-
-    return find_matching(store, find_page, is_match, after=after, limit=PAGE_SIZE)
-
-
-def _where(status: str) -> dict[str, IndexValue]:
-    if status == "archived":
-        return {"archived": 1}
-    return {"stock_status": status} if status else {"archived": 0}
+def _search(status: str, find: str = "") -> ProductSearch:
+    """The search for products of one of FILTERS with the words of `find`."""
+    is_archived = status == "archived"
+    filters: dict[str, IndexValue] = {}
+    if status and not is_archived:
+        filters["stock_status"] = status
+    return ProductSearch(words_of(find), filters, is_archived)
 
 
 def _product_redirect(sku: str) -> Response:
