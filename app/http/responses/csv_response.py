@@ -20,7 +20,9 @@ MEDIA_TYPE = "text/csv"
 BATCH_DOCUMENTS = 50
 """Documents that one read transaction fetches."""
 
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20", "\t", "\r", "\n")
+"""Beginnings that spreadsheets take for a formula; the full-width ones in Japanese and Chinese."""
+
 _NUMBER = re.compile(r"[+-]?[0-9]+([.,][0-9]+)*")
 
 Row = Sequence[object]
