@@ -11,7 +11,17 @@ from app.kernel import order_states
 from app.kernel.errors import Invalid, Problem
 from app.kernel.money import Currency
 from app.kernel.payment_methods import APPROVE, METHODS
-from app.schema.fields import Choice, Choices, EmailAddress, Flag, Integer, Money, Text, Timestamp
+from app.schema.fields import (
+    Choice,
+    Choices,
+    EmailAddress,
+    Flag,
+    Integer,
+    Items,
+    Money,
+    Text,
+    Timestamp,
+)
 from app.schema.paging import PageSchema, list_schema
 from app.schema.validation import StrictSchema, load
 from app.store import Document
@@ -107,9 +117,7 @@ class OrderSummarySchema(StrictSchema):
     customer_name = Text(max_length=200, required=True)
     # older versions accepted addresses that EmailAddress refuses
     customer_email = Text(max_length=254, required=True, allow_none=True)
-    items = fields.List(
-        fields.Nested(OrderLineSchema), required=True, validate=validate.Length(1, MAX_LINES)
-    )
+    items = Items(fields.Nested(OrderLineSchema), min_length=1, max_length=MAX_LINES, required=True)
     currency = _matching("^[A-Z]{3}$")
     total_amount = _matching(_AMOUNT)
     status = Choice(*order_states.STATUSES, required=True)
@@ -185,10 +193,11 @@ def _settable_fields(currency: Currency, *, required: bool) -> dict[str, fields.
     return {
         "customer_name": Text(max_length=200, required=required, examples=["Ada Lovelace"]),
         "customer_email": EmailAddress(allow_none=True, examples=["ada@example.org"]),
-        "items": fields.List(
+        "items": Items(
             fields.Nested(_line_schema(currency)),
+            min_length=1,
+            max_length=MAX_LINES,
             required=required,
-            validate=validate.Length(1, MAX_LINES, error="must have {min} to {max} lines"),
         ),
         "payment_method": Choice(*METHODS, description=_PAYMENT_METHODS, examples=[APPROVE]),
     }

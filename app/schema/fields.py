@@ -118,13 +118,30 @@ class Choice(fields.String):
         return value
 
 
-class Choices(fields.List[str]):
+class Items(fields.List[Any]):
+    """A list whose length is checked before any of its entries is read."""
+
+    def __init__(
+        self, entry: fields.Field[Any], *, min_length: int, max_length: int, **options: Any
+    ) -> None:
+        self._length = validate.Length(
+            min_length, max_length, error="must have {min} to {max} entries"
+        )
+        super().__init__(entry, validate=self._length, **_with_metadata(options, {}))
+
+    def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> list[Any]:
+        if isinstance(value, list):
+            self._length(value)
+        return super()._deserialize(value, *args, **kwargs)
+
+
+class Choices(Items):
     """Some of a set of strings, in query text with commas between them."""
 
-    def __init__(self, *choices: str, **metadata: Any) -> None:
-        super().__init__(Choice(*choices), validate=validate.Length(min=1), metadata=metadata)
+    def __init__(self, *choices: str, **options: Any) -> None:
+        super().__init__(Choice(*choices), min_length=1, max_length=len(choices), **options)
 
-    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> list[str | None]:
+    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> list[Any]:
         return super()._deserialize(value.split(","), attr, data, **kwargs)
 
 

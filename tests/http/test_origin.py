@@ -8,6 +8,7 @@ from flask.testing import FlaskClient
 from app import create_app
 from app.config import Config
 from app.http.security.origin import SECURITY_HEADERS
+from tests.over_http import place
 
 
 @pytest.mark.parametrize(
@@ -55,6 +56,30 @@ def test_responses_have_the_security_headers(client: FlaskClient, path: str) -> 
     """Errors have them too."""
     headers = client.get(path).headers
     assert {name: headers[name] for name in SECURITY_HEADERS} == SECURITY_HEADERS
+
+
+def test_only_documents_with_an_etag_are_kept_by_clients(
+    client: FlaskClient, catalogue: dict[str, str]
+) -> None:
+    """They are private and revalidated; whatever else is private is not stored at all."""
+    order = place(client, tea=1)
+    path = f"/order/{order['number']}"
+    document = client.get(path)
+    assert document.headers["Cache-Control"] == "private, no-cache"
+    unchanged = client.get(path, headers={"If-None-Match": document.headers["ETag"]})
+    assert (unchanged.status_code, unchanged.headers["Cache-Control"]) == (304, "private, no-cache")
+    for private in ("/order", "/product", "/event", "/desk", f"/orders/{order['link']}"):
+        assert client.get(private).headers["Cache-Control"] == "no-store"
+    csv = client.get("/order", headers={"Accept": "text/csv"})
+    assert csv.headers["Cache-Control"] == "no-store"
+
+
+def test_search_engines_index_the_shop_only(client: FlaskClient, catalogue: dict[str, str]) -> None:
+    """Neither a customer's page, nor its receipt, nor an error or an answer of the API."""
+    link = place(client, tea=1)["link"]
+    for path in (f"/orders/{link}", f"/orders/{link}/receipt.pdf", "/orders/none", "/order"):
+        assert client.get(path).headers["X-Robots-Tag"] == "noindex"
+    assert client.get("/").headers["X-Robots-Tag"] == "all"
 
 
 def test_pages_keep_their_own_content_security_policy(client: FlaskClient) -> None:

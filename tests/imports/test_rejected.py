@@ -32,7 +32,7 @@ def test_rejected_rows_are_sorted_by_line_with_their_reason(tmp_path: Path) -> N
     ]
 
 
-@pytest.mark.parametrize("cell", ["=1+1", "@SUM(A1)", "+cmd", "-cmd", "\tx"])
+@pytest.mark.parametrize("cell", ["=1+1", "@SUM(A1)", "+cmd", "-cmd", "\tx", "\nx", "\uff1d1+1"])
 def test_formulas_are_escaped(tmp_path: Path, cell: str) -> None:
     """A spreadsheet that opens the file must not run them."""
     assert written(tmp_path, Row(2, {"sku": cell}))[1][2] == f"'{cell}"

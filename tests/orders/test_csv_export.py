@@ -104,6 +104,10 @@ def test_an_empty_csv_has_its_headings(client: FlaskClient) -> None:
         ('+"a"', '\'+"a"'),
         ("-5", "-5"),
         ("Ada = Eva", "Ada = Eva"),
+        ("\uff1d1+1", "'\uff1d1+1"),
+        ("\uff0b\uff11", "'\uff0b\uff11"),
+        ("\uff0d2+3", "'\uff0d2+3"),
+        ("\uff20SUM(A1)", "'\uff20SUM(A1)"),
     ],
 )
 def test_no_cell_is_a_formula(client: FlaskClient, name: str, cell: str) -> None:

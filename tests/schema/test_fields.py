@@ -5,10 +5,20 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from marshmallow import ValidationError
+from marshmallow import ValidationError, fields
 
 from app.kernel.money import Currency
-from app.schema.fields import Choice, EmailAddress, Flag, Integer, Money, Text, Timestamp
+from app.schema.fields import (
+    Choice,
+    Choices,
+    EmailAddress,
+    Flag,
+    Integer,
+    Items,
+    Money,
+    Text,
+    Timestamp,
+)
 
 
 @pytest.mark.parametrize(
@@ -127,3 +137,25 @@ def test_a_time_of_something_that_happened_is_plausible(sent: str) -> None:
 def test_the_ends_of_the_calendar_are_days(zone: str, day: str, end_of_day: bool) -> None:
     """A filter from the first or to the last day of all works in every zone."""
     assert Timestamp(ZoneInfo(zone), end_of_day=end_of_day).deserialize(day).startswith(day)
+
+
+@pytest.mark.parametrize("sent", [[], [{}] * 3, [1] * 300_000])
+def test_the_length_of_a_list_is_checked_before_its_entries(sent: list[object]) -> None:
+    """A list of a wrong length has one fault, not one for each entry."""
+    with pytest.raises(ValidationError) as refused:
+        Items(fields.String(), min_length=1, max_length=2).deserialize(sent)
+    assert refused.value.messages == ["must have 1 to 2 entries"]
+
+
+@pytest.mark.parametrize("sent", [{}, "ab", 5])
+def test_a_list_is_a_list(sent: object) -> None:
+    """Nothing else is one, of whatever length."""
+    with pytest.raises(ValidationError, match="valid list"):
+        Items(fields.String(), min_length=1, max_length=2).deserialize(sent)
+
+
+def test_the_length_of_a_query_list_is_checked_first() -> None:
+    """A parameter of a hundred thousand commas has one fault."""
+    with pytest.raises(ValidationError) as refused:
+        Choices("a", "b").deserialize("," * 100_000)
+    assert refused.value.messages == ["must have 1 to 2 entries"]

@@ -16,7 +16,9 @@ from app.http.responses.json_response import JSON
 from app.kernel.errors import Malformed
 
 MEDIA_TYPE = "text/csv"
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20", "\t", "\r", "\n")
+"""Beginnings that spreadsheets take for a formula; the full-width ones in Japanese and Chinese."""
+
 _NUMBER = re.compile(r"[+-]?[0-9]+([.,][0-9]+)*")
 
 Row = Sequence[object]

@@ -22,13 +22,17 @@ if TYPE_CHECKING:
 LOCAL_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 
 SECURITY_HEADERS = {
-    "Cache-Control": "private, no-cache",
+    "Cache-Control": "no-store",
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
+    "X-Robots-Tag": "noindex",
 }
 """The headers of every response, unless its route sets other values."""
+
+REVALIDATED = "private, no-cache"
+"""Cache-Control of a response with an ETag: a client may keep it, and asks each time (RFC 9111)."""
 
 HSTS = "max-age=31536000"
 """Browsers that came by TLS must use TLS for a year (RFC 6797)."""
@@ -78,6 +82,9 @@ def with_security_headers(application: "WSGIApplication") -> "WSGIApplication":
             status: str, headers: list[tuple[str, str]], *error: "OptExcInfo | None"
         ) -> Callable[[bytes], object]:
             present = {name.title() for name, _ in headers}
+            if "Etag" in present and "Cache-Control" not in present:
+                headers = [*headers, ("Cache-Control", REVALIDATED)]
+                present.add("Cache-Control")
             added = [header for header in SECURITY_HEADERS.items() if header[0] not in present]
             if environ["wsgi.url_scheme"] == "https":
                 added += _hsts(environ)

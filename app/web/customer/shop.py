@@ -40,7 +40,7 @@ def add_to(blueprint: Blueprint, context: PageContext) -> None:
     def show_shop(form: OrderForm | None = None, error: DaybookError | None = None) -> Response:
         form = form or OrderForm()
         products = product_page(store, list(form.quantities), form.find, form.after)
-        return page(
+        response = page(
             "customer/shop.html",
             NO_FORM.refused(error),
             live=["products"],
@@ -53,6 +53,8 @@ def add_to(blueprint: Blueprint, context: PageContext) -> None:
             payments=PAYMENTS,
             default_payment=rules.payment_method,
         )
+        response.headers["X-Robots-Tag"] = "all"  # the one page for search engines
+        return response
 
     @blueprint.post("/")
     def submit_order() -> Response:
