@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 
 # the tests that cover every branch of app/store/ and app/events/
 COVERING := tests/store tests/events tests/durability/test_io_errors.py tests/cli tests/audit \
-	tests/http/test_operators.py tests/http/test_refusals.py tests/events/test_replay_job.py
+	tests/http/test_operators.py tests/http/test_refusals.py tests/orders/test_long_history.py
 
 .PHONY: run run-tls test check coverage deep crash crash-demo bench soak bench-scale screenshots openapi clean
 

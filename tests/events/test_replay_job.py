@@ -72,6 +72,17 @@ def test_an_entry_that_was_discarded_meanwhile_is_skipped(
     assert job.counts == ReplayCounts(succeeded=3, skipped=1)
 
 
+def test_an_entry_that_was_discarded_after_the_plan_is_skipped(
+    runtime: Runtime, plan: list[PlanEntry]
+) -> None:
+    """It is gone before the job begins."""
+    with runtime.store.transaction() as tx:
+        failures.discard(tx, plan[0].id, "bo", "paid in cash")
+    job = ReplayJob(runtime.store, plan, "eva")
+    assert sum(job.run()) == 4
+    assert job.counts == ReplayCounts(succeeded=3, skipped=1)
+
+
 def test_an_entry_whose_event_is_gone_is_skipped(runtime: Runtime, plan: list[PlanEntry]) -> None:
     """The other entries are replayed all the same."""
     with runtime.store.transaction() as tx:
