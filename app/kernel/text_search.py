@@ -38,14 +38,14 @@ def fold(text: str) -> str:
 
 
 def words_of(query: str) -> list[str]:
-    """Split the first MAX_QUERY_CHARACTERS of a query into words, in NFC and case-folded."""
-    return unicodedata.normalize("NFC", query[:MAX_QUERY_CHARACTERS]).casefold().split()
+    """Split the first MAX_QUERY_CHARACTERS of a query into words, folded."""
+    return fold(query[:MAX_QUERY_CHARACTERS]).split()
 
 
 def has_words(words: Iterable[str], *texts: str | None) -> bool:
     """Return whether each word, as words_of gives it, is a part of one of the texts."""
     searched = fold("\n".join(filter(None, texts)))
-    return all(word in searched for word in _folded(words))
+    return all(word in searched for word in words)
 
 
 @lru_cache(maxsize=CACHED_TEXTS)
@@ -61,13 +61,9 @@ def index_terms(*texts: str) -> tuple[str, ...]:
 
 
 def query_terms(words: Iterable[str]) -> set[str]:
-    """Return the longest terms of the words; a text with all the words has all of these."""
+    """Return the longest terms of words_of; a text with all the words has all of these."""
     return {
         word[start : start + TERM_MAX_CHARACTERS]
-        for word in _folded(words)
+        for word in words
         for start in range(max(len(word) - TERM_MAX_CHARACTERS, 0) + 1)
     }
-
-
-def _folded(words: Iterable[str]) -> list[str]:
-    return fold(" ".join(words)).split()

@@ -43,6 +43,7 @@ def test_a_word_does_not_span_two_texts() -> None:
         ("Þór", "thor"),
         ("Nguyễn", "nguyen"),
         ("Σοφίας", "ΣΟΦΙΑΣ"),
+        ("τῷ λόγῳ", "τῷ λόγῳ"),
         ("Ёлка", "елка"),
         ("Levi’s", "levi's"),
         ("Ａ５", "a5"),
