@@ -14,7 +14,7 @@ from app.http.operation import Operation
 from app.http.requests import paging
 from app.http.requests.body import json_object
 from app.http.responses import ndjson_response
-from app.http.responses.json_response import json_response
+from app.http.responses.json_response import json_response, prefers
 from app.http.security.identity import current
 from app.kernel import clock
 from app.kernel.errors import Forbidden, Malformed, NotFound
@@ -57,7 +57,7 @@ def blueprint(
         """The events after a cursor or time, oldest first, each once; all of them as NDJSON."""
         wanted = paging.load_query(feed_query)
         position = _position(wanted)
-        if ndjson_response.is_preferred():
+        if prefers(ndjson_response.MEDIA_TYPE):
             if "limit" in request.args:
                 raise Malformed("NDJSON has no pages: leave limit out, or ask for JSON.")
             return ndjson_response.ndjson_response(

@@ -12,7 +12,7 @@ from app.http.requests.body import MERGE_PATCH, PATCH_TYPES, json_object
 from app.http.requests.conditions import expected_versions
 from app.http.requests.paging import Total, load_query, page_request, page_response, total_of
 from app.http.responses import csv_response
-from app.http.responses.json_response import etag_response
+from app.http.responses.json_response import etag_response, prefers
 from app.http.security.identity import current
 from app.inventory import csv_export, schemas, service
 from app.inventory.documents import LEDGER, PRODUCTS
@@ -72,7 +72,7 @@ def blueprint(store: Store, currency: Currency) -> Blueprint:
         def read(after: str | None, limit: int) -> Page:
             return _page(store, wanted, after, limit)[0]
 
-        if csv_response.is_preferred():
+        if prefers(csv_response.MEDIA_TYPE):
             columns = csv_export.PRODUCT_COLUMNS
             rows = csv_export.rows(all_of(read), columns)
             response = csv_response.csv_response("products.csv", columns, rows)
@@ -140,7 +140,7 @@ def blueprint(store: Store, currency: Currency) -> Blueprint:
         def find(view: View, after: str | None, limit: int) -> Page:
             return view.find(LEDGER.name, where(view), after=after, limit=limit, descending=True)
 
-        if csv_response.is_preferred():
+        if prefers(csv_response.MEDIA_TYPE):
             columns = csv_export.LEDGER_COLUMNS
             rows = csv_export.rows(read_all(store, find), columns)
             response = csv_response.csv_response("stock.csv", columns, rows)

@@ -17,7 +17,7 @@ from app.http.requests.conditions import expected_versions
 from app.http.requests.long_poll import LongPollSlots, requested_wait_s
 from app.http.requests.paging import load_query, page_request, page_response, total_of
 from app.http.responses import csv_response
-from app.http.responses.json_response import etag_response, json_response
+from app.http.responses.json_response import etag_response, json_response, prefers
 from app.http.security.identity import current
 from app.kernel.errors import NotFound
 from app.kernel.order_states import OPEN, PLACED
@@ -104,7 +104,7 @@ def blueprint(
         def is_wanted(order: Document) -> bool:
             return has_words(words, order["customer_name"], order["customer_email"])
 
-        if csv_response.is_preferred():
+        if prefers(csv_response.MEDIA_TYPE):
             found = filter(is_wanted, read_all(store, find))
             rows = csv_export.rows(found)
             response = csv_response.csv_response("orders.csv", csv_export.HEADINGS, rows)

@@ -12,7 +12,6 @@ from itertools import chain
 
 from flask import Response, request
 
-from app.http.responses.json_response import JSON
 from app.kernel.errors import Malformed
 
 MEDIA_TYPE = "text/csv"
@@ -22,11 +21,6 @@ _FORMULA = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20", "\t", "\
 _NUMBER = re.compile(r"[+-]?[0-9]+([.,][0-9]+)*")
 
 Row = Sequence[object]
-
-
-def is_preferred() -> bool:
-    """Whether the client prefers CSV to JSON."""
-    return request.accept_mimetypes.best_match((JSON, MEDIA_TYPE)) == MEDIA_TYPE
 
 
 def csv_response(name: str, headings: Row, rows: Iterable[Row]) -> Response:

@@ -27,6 +27,11 @@ class JsonResponse(Response):
         return self.headers
 
 
+def prefers(media_type: str) -> bool:
+    """Whether the client prefers this media type to JSON."""
+    return request.accept_mimetypes.best_match((JSON, media_type)) == media_type
+
+
 def json_response(body: Any, status: int = 200, **headers: str) -> Response:
     """A JSON response; an underscore in a header's name stands for a hyphen."""
     response = JsonResponse(json_bytes(body), status, content_type=JSON)
