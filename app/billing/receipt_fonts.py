@@ -81,7 +81,8 @@ def add_fonts(pdf: FPDF, text: str, folder: Path) -> str:
     if all(character <= "\xff" for character in text):
         return CORE
     letters = {ord(each) for each in text + printable}
-    used = [font for font in FONTS if font is _LATIN or _is_needed(font, text)]
+    needed = {_LATIN, *map(_font_of, set(text))}
+    used = [font for font in FONTS if font in needed]
     for font in used:
         for style, path in (("", font.regular), ("B", font.bold)):
             if path:
@@ -92,10 +93,6 @@ def add_fonts(pdf: FPDF, text: str, folder: Path) -> str:
     if len(used) > 1:
         pdf.set_text_shaping(use_shaping_engine=True)
     return _LATIN.family
-
-
-def _is_needed(font: Font, text: str) -> bool:
-    return any(_font_of(each) is font for each in text)
 
 
 def _drawable(character: str) -> str:
