@@ -49,9 +49,9 @@ def check_products(view: View, report: AuditReport) -> None:
 
 def _check_ledger(view: View, report: AuditReport, product: Document) -> int:
     """The quantity on hand by the ledger; reports lines that do not follow from each other."""
-    lines = view.find(LEDGER.name, {"sku": product["sku"]}).documents
-    sound = repaired_ledger(view, product)
     sku = product["sku"]
+    lines = view.find(LEDGER.name, {"sku": sku}).documents
+    sound = repaired_ledger(product, lines)
     comparison = Comparison(view, report, f"the stock ledger of {sku}", sku)
     if sound != lines:
         for number, line in enumerate(sound, 1):

@@ -10,7 +10,7 @@ from app.kernel.identity import COMMAND
 from app.kernel.order_states import SENT
 from app.kernel.quantities import quantities
 from app.shipping.queries import get_shipment
-from app.store import Document, Store, Transaction, View
+from app.store import Document, Store, Transaction
 
 LINES_PER_TRANSACTION = 100
 
@@ -42,8 +42,9 @@ def rebuild_product(store: Store, sku: str) -> None:
     """
     with store.read() as view:
         product = require_product(view, sku)
-        lines = {line["id"]: line for line in _ledger(view, sku)}
-        repaired = repaired_ledger(view, product)
+        ledger = view.find(LEDGER.name, {"sku": sku}).documents
+    lines = {line["id"]: line for line in ledger}
+    repaired = repaired_ledger(product, ledger)
     wrong = [line for line in repaired if line != lines.get(line["id"])]
     for start in range(0, len(wrong), LINES_PER_TRANSACTION):
         with store.transaction() as tx:
@@ -66,23 +67,18 @@ def _count_product(tx: Transaction, sku: str) -> None:
         reservations.allocate_to_backorders(tx, sku)
 
 
-def repaired_ledger(view: View, product: Document) -> list[Document]:
-    """The product's ledger lines as they should be, oldest first; the stored ones when sound.
+def repaired_ledger(product: Document, lines: list[Document]) -> list[Document]:
+    """The product's ledger `lines` as they should be, oldest first; the same ones when sound.
 
     Lines are numbered from 1, and each starts with the quantity at which the one before ended. A
     single damaged number is derived from the neighbouring lines; a missing line is replaced by one
     that closes the gap.
     """
-    lines = _ledger(view, product["sku"])
     if _are_sound(lines):
         return lines
     return _repaired(
         sorted(lines, key=lambda line: (line["at"], line["line"])), product["quantity"]
     )
-
-
-def _ledger(view: View, sku: str) -> list[Document]:
-    return view.find(LEDGER.name, {"sku": sku}).documents
 
 
 def _are_sound(lines: list[Document]) -> bool:
