@@ -100,23 +100,14 @@ def _import_options(command: Callable[..., None]) -> Callable[..., None]:
 @imports.command("products", cls=Command)
 @_import_options
 @with_runtime
-def import_products(
-    runtime: Runtime,
-    file: Path,
-    headings: dict[str, str],
-    defaults: dict[str, str],
-    encoding: str | None,
-    **formats: Any,
-) -> None:
+def import_products(runtime: Runtime, file: Path, **options: Any) -> None:
     """Add the products in FILE.
 
     Fields: sku, name, price, quantity, category, low_stock_threshold, backorder. A row that
     repeats a sku with other values is refused; a product that the shop has already is left as it
     is.
     """
-    how = Formats(**formats, currency_digits=runtime.config.currency.digits)
-    table = read_table(file, encoding)
-    columns = _columns(table, products.FIELDS, products.REQUIRED, headings, defaults, how)
+    table, columns = _read(runtime, file, products.FIELDS, products.REQUIRED, **options)
     schema = product_request_schema(runtime.config.currency)
     with progress_bar("products", len(table.rows)) as bar:
         result = products.import_products(runtime.store, schema, table, columns, bar.update)
@@ -136,15 +127,7 @@ def import_products(
     help="Record orders that have ended, with their states: no mail, payment, shipment or stock.",
 )
 @with_runtime
-def import_orders(
-    runtime: Runtime,
-    file: Path,
-    is_history: bool,
-    headings: dict[str, str],
-    defaults: dict[str, str],
-    encoding: str | None,
-    **formats: Any,
-) -> None:
+def import_orders(runtime: Runtime, file: Path, *, is_history: bool, **options: Any) -> None:
     """Add the orders in FILE, which has a row for each order line.
 
     Fields: order, customer_name, customer_email, product, quantity, amount, order_date, status,
@@ -155,10 +138,8 @@ def import_orders(
     The orders are placed now: customers with an e-mail address get mail, and the goods are
     reserved and packed. Orders that have ended are recorded with --history instead.
     """
-    how = Formats(**formats, currency_digits=runtime.config.currency.digits)
-    table = read_table(file, encoding)
     required = orders.REQUIRED_OF_HISTORY if is_history else orders.REQUIRED
-    columns = _columns(table, orders.FIELDS, required, headings, defaults, how)
+    table, columns = _read(runtime, file, orders.FIELDS, required, **options)
     config = runtime.config
     # another system has collected the payment, or never will
     rules = OrderPolicy(config.currency, config.unlisted_products, INVOICE)
@@ -176,20 +157,28 @@ def import_orders(
     _print_refusals(file, table, columns, result.rejected_rows)
 
 
-def _columns(
-    table: Table,
+def _read(
+    runtime: Runtime,
+    file: Path,
     fields: Mapping[str, Reader],
     required: Iterable[str],
+    *,
     headings: dict[str, str],
     defaults: dict[str, str],
-    formats: Formats,
-) -> Columns:
-    """The columns of the table; prints the formats that it shows. Raises Invalid."""
-    columns = Columns(table, fields, headings, defaults, formats)
+    encoding: str | None,
+    **formats: Any,
+) -> tuple[Table, Columns]:
+    """The rows of the file and their columns; prints the formats that it shows.
+
+    The keywords are those of `_import_options`. Raises Malformed and Invalid.
+    """
+    how = Formats(**formats, currency_digits=runtime.config.currency.digits)
+    table = read_table(file, encoding)
+    columns = Columns(table, fields, headings, defaults, how)
     columns.require(*required)
-    for sentence in formats.found:
+    for sentence in how.found:
         click.echo(sentence)
-    return columns
+    return table, columns
 
 
 def _print_refusals(
