@@ -139,12 +139,11 @@ def blueprint(
         if "status" in body or "reason" in body:
             reason = load(cancel_patch, body).get("reason", "")
             with store.transaction() as tx:
-                cancelled = service.cancel_order(tx, order_id, reason, expected, by=who)
-                return etag_response(without_pages(cancelled))
+                return _changed(service.cancel_order(tx, order_id, reason, expected, by=who))
         patch = load(order_change, body)
         with store.transaction() as tx:
             changed = service.change_order(tx, policy, order_id, patch, expected, by=who)
-        return etag_response(without_pages(changed))
+        return _changed(changed)
 
     @routes.delete("/order/<order_id>")
     @Change(schemas.DeletedSchema, etag=False)
@@ -166,8 +165,7 @@ def blueprint(
         reason = load(cancellation, json_object_if_any()).get("reason", "")
         expected = expected_versions()
         with store.transaction() as tx:
-            cancelled = service.cancel_order(tx, order_id, reason, expected, by=who)
-            return etag_response(without_pages(cancelled))
+            return _changed(service.cancel_order(tx, order_id, reason, expected, by=who))
 
     @routes.get("/order/<order_id>/events")
     @Operation(TimelineSchema)
@@ -177,6 +175,11 @@ def blueprint(
             return json_response({"events": _timeline(view, order_id)})
 
     return routes
+
+
+def _changed(order: Document) -> Response:
+    """The response to a change: the order with the newest entries of its history."""
+    return etag_response(without_pages(order))
 
 
 def _filters(wanted: Document) -> dict[str, IndexValue | frozenset[IndexValue]]:
