@@ -152,9 +152,9 @@ def is_local_request() -> bool:
     environ = request.environ
     if PROXIED in environ or environ["SERVER_PROTOCOL"] in HTTP_1_0:
         return False
-    if any(name.startswith(_PROXY_HEADERS_IN_ENVIRON) for name in environ):
+    if not _is_loopback_address(environ.get("REMOTE_ADDR", "")):
         return False
-    return _is_loopback_address(environ.get("REMOTE_ADDR", ""))
+    return not any(name.startswith(_PROXY_HEADERS_IN_ENVIRON) for name in environ)
 
 
 def refuse_unprotected_remote_access(store: Store, config: Config) -> None:

@@ -12,8 +12,6 @@ from typing import TypeVar
 from urllib.parse import SplitResult, urlsplit
 from zoneinfo import ZoneInfo
 
-from marshmallow import ValidationError
-
 from app.kernel.email_address import mail_address
 
 T = TypeVar("T")
@@ -45,7 +43,7 @@ def _refusing(rule: str) -> Iterator[None]:
     """Replace the error of a parser, inside the block or decorated function, by the `rule`."""
     try:
         yield
-    except (ValueError, LookupError, OSError, ValidationError):
+    except (ValueError, LookupError, OSError):
         raise ValueError(rule) from None
 
 
