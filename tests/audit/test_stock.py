@@ -161,5 +161,5 @@ def test_a_repair_writes_what_is_wrong_in_short_transactions(
 
 
 def transactions(runtime: Runtime) -> list[dict[str, Any]]:
-    """What is in the journal."""
+    """Return the contents of the journal."""
     return [*Journal(runtime.config.data, (*runtime.collections, COUNTERS)).transactions()]

@@ -62,7 +62,7 @@ def git(clone: Path, *words: str) -> str:
 
 
 def flask(clone: Path, *words: str, cwd: Path) -> str:
-    """What a command prints that is given in the folder `cwd`, without DAYBOOK_DATA."""
+    """Return the output of a command that runs in the folder `cwd`, without DAYBOOK_DATA."""
     done = subprocess.run(
         [sys.executable, "-m", "flask", "--app", str(clone / "wsgi"), *words],
         cwd=cwd,

@@ -83,7 +83,7 @@ def test_failures_are_listed_as_json(
 def test_a_plan_is_listed_as_json(
     flask: Give, failures: Failures, three_failures: list[Document]
 ) -> None:
-    """What a replay would do with each failure; nothing is replayed."""
+    """The plan for each failure is printed, and nothing is replayed."""
     plan = json.loads(flask("replay", "--all", "--dry-run", "--json").stdout)
     assert [(each["id"], each["what"]) for each in plan] == [
         (entry["id"], "run") for entry in failures()

@@ -216,7 +216,7 @@ def test_monitoring_routes_are_not_public(proxy: Proxy, path: str) -> None:
 
 
 def test_customers_links_are_not_logged(proxy: Proxy) -> None:
-    """Whoever has the link may cancel the order, so no file of nginx has it."""
+    """The link allows to cancel the order, so no file of nginx has it."""
     link = "1001-" + "s" * 22
     assert proxy.get(f"/orders/{link}").status_code == 404
     proxy.get(f"/live?on=order-{link}&on=unknown")

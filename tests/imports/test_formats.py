@@ -74,7 +74,7 @@ def test_an_amount_that_can_be_read_in_two_ways_is_refused(column: list[str], ce
     ],
 )
 def test_options_decide(options: dict[str, Any], cell: str, expected: str | None) -> None:
-    """What is not written as they say is refused."""
+    """A cell that is written in another way is refused."""
     assert read(amounts(cell, **options), cell) == [expected]
 
 

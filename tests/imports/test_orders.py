@@ -426,6 +426,6 @@ def everything(runtime: Runtime) -> dict[str, list[Document]]:
 
 
 def find_differences(runtime: Runtime) -> list[object]:
-    """What `flask check` finds in the books."""
+    """Return the differences that `flask check` finds."""
     with runtime.store.read() as view:
         return list(recompute(view).differences)

@@ -41,7 +41,7 @@ class LastMail:
 @example("ann@localhost")
 @example("ann@example")
 def test_the_api_accepts_what_the_mailer_sends_to(text: str) -> None:
-    """What passes the one passes the other, and the mail has one recipient."""
+    """An address passes both or neither, and the mail has one recipient."""
     try:
         accepted = EmailAddress().deserialize(text)
     except ValidationError:

@@ -70,7 +70,7 @@ def changing(runtime: Runtime, catalogue: dict[str, str]) -> Changing:
 
 
 def test_the_600th_change_writes_as_much_as_the_10th(config: Config) -> None:
-    """What a change writes does not depend on how many there were."""
+    """The bytes that a change writes do not depend on the number of changes before it."""
     # another process makes the checkpoints, so that the journal only grows
     runtime: Runtime = create_app(config, delivers=False).extensions["daybook"]
     with runtime.store.transaction() as tx:

@@ -485,7 +485,7 @@ def test_damaged_file_keeps_what_can_be_read(
 
 @pytest.mark.parametrize("name", ["orders", "counters"])
 def test_missing_file_is_reported(folder: Path, open_store: OpenStore, name: str) -> None:
-    """What only that file had is not known; no number is issued twice."""
+    """Documents of that file alone are reported as unknown; no number is issued twice."""
     closed_after_checkpoint(folder)
     (folder / f"{name}.json").unlink()
     report = repair_folder(folder, COLLECTIONS)
