@@ -154,7 +154,7 @@ def is_local_request() -> bool:
         return False
     if not _is_loopback_address(environ.get("REMOTE_ADDR", "")):
         return False
-    return not any(name.startswith(_PROXY_HEADERS_IN_ENVIRON) for name in environ)
+    return not any(map(_is_added_by_proxy, environ))
 
 
 def refuse_unprotected_remote_access(store: Store, config: Config) -> None:
@@ -184,6 +184,11 @@ def refuse_unprotected_remote_access(store: Store, config: Config) -> None:
 def is_loopback(host: str) -> bool:
     """Whether only this machine can reach a server that listens on `host`."""
     return host == "localhost" or _is_loopback_address(host)
+
+
+@lru_cache(maxsize=1024)
+def _is_added_by_proxy(name: str) -> bool:
+    return name.startswith(_PROXY_HEADERS_IN_ENVIRON)
 
 
 @lru_cache(maxsize=64)

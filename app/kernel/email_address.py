@@ -1,10 +1,13 @@
 """E-mail addresses: one function decides which ones are accepted, from a client and for a mail."""
 
+from functools import lru_cache
+
 import email_validator
 
 email_validator.SPECIAL_USE_DOMAIN_NAMES.clear()  # a shop's own mail server may be .local or .test
 
 
+@lru_cache(maxsize=1024)  # an order and each of its mails have the same address
 def mail_address(text: str) -> str:
     """Return the address to which a mail is sent.
 

@@ -88,7 +88,9 @@ class RequestLimiter:
 
     def _end_upload(self, address: str) -> None:
         with self._uploads_lock:
-            self._uploads -= Counter([address])  # which drops an address at 0
+            self._uploads[address] -= 1
+            if not self._uploads[address]:
+                del self._uploads[address]
 
 
 class FifoSemaphore:

@@ -152,12 +152,11 @@ def update_indexes(indexes: Indexes, old: IndexEntry, new: IndexEntry) -> None:
     """Replace a document's old index entry by its new one."""
     if old == new:
         return
-    before = {(*term, old.sort_key) for term in old.terms}
-    after = {(*term, new.sort_key) for term in new.terms}
-    for name, value, sort_key in before - after:
-        indexes[name].discard(value, sort_key)
-    for name, value, sort_key in after - before:
-        indexes[name].add(value, sort_key)
+    kept = old.terms & new.terms if old.sort_key == new.sort_key else NOT_INDEXED.terms
+    for name, value in old.terms - kept:
+        indexes[name].discard(value, old.sort_key)
+    for name, value in new.terms - kept:
+        indexes[name].add(value, new.sort_key)
 
 
 def build_indexes(collection: Collection, documents: Iterable[Document]) -> Indexes:

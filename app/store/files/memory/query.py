@@ -6,6 +6,7 @@ from app.store import Collection, Where
 from app.store.files.memory.index import AFTER_SEPARATOR, ALL, Term
 
 _MAX_SORT_KEY = "\U0010ffff"
+_NO_FILTER = (frozenset({(ALL, ALL)}),)
 
 
 class Selection(NamedTuple):
@@ -28,23 +29,26 @@ class Query(NamedTuple):
 
     def select(self, collection: Collection) -> Selection:
         """The selection in this collection. Raises ValueError for a filter that is not indexed."""
-        where = self.where or {}
-        if not where and not collection.listed:
+        filters = self._filters(collection) if self.where else _NO_FILTER
+        if filters is _NO_FILTER and not collection.listed:
             raise ValueError(
                 f"{collection.name} is not listed; it can be read by key or by an index"
             )
-        if unknown := where.keys() - collection.indexes.keys():
-            raise ValueError(f"{collection.name} has no index {', '.join(sorted(unknown))}")
-        filters = tuple(
-            frozenset((name, each) for each in value)
-            if isinstance(value, frozenset)
-            else frozenset({(name, value)})
-            for name, value in where.items()
-        )
         start = self.low
         stop = _MAX_SORT_KEY if self.high is None else self.high + AFTER_SEPARATOR
         if self.after is not None and self.descending:
             stop = min(stop, self.after)
         elif self.after is not None:
             start = max(start, self.after + AFTER_SEPARATOR)
-        return Selection(filters or (frozenset({(ALL, ALL)}),), start, stop)
+        return Selection(filters, start, stop)
+
+    def _filters(self, collection: Collection) -> tuple[frozenset[Term], ...]:
+        where = self.where or {}
+        if unknown := where.keys() - collection.indexes.keys():
+            raise ValueError(f"{collection.name} has no index {', '.join(sorted(unknown))}")
+        return tuple(
+            frozenset((name, each) for each in value)
+            if isinstance(value, frozenset)
+            else frozenset({(name, value)})
+            for name, value in where.items()
+        )
