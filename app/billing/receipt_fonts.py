@@ -6,9 +6,11 @@ a whole font for each receipt, which takes half a second with Chinese letters.
 
 import logging
 import unicodedata
+from contextlib import ExitStack
 from functools import cache
 from pathlib import Path
 from string import printable
+from tempfile import TemporaryDirectory
 from types import ModuleType
 from typing import NamedTuple
 
@@ -69,20 +71,21 @@ def drawable(text: str) -> str:
     Characters that only change the look of others, such as joiners, are left out where no font has
     them.
     """
-    return "".join(_drawable(each) for each in text)
+    return text if text.isascii() else "".join(_drawable(each) for each in text)
 
 
-def add_fonts(pdf: FPDF, text: str, folder: Path) -> str:
+def add_fonts(pdf: FPDF, text: str, resources: ExitStack) -> str:
     """Add the fonts that `text` needs; returns the family to use.
 
-    `text` is as `drawable` returns it. The files of the fonts are written to `folder`, where they
-    have to stay until the PDF has been made.
+    `text` is as `drawable` returns it. The files of the fonts are in a temporary folder, which has
+    to stay until the PDF has been made: `resources` removes it.
     """
     if all(character <= "\xff" for character in text):
         return CORE
     letters = {ord(each) for each in text + printable}
     needed = {_LATIN, *map(_font_of, set(text))}
     used = [font for font in FONTS if font in needed]
+    folder = Path(resources.enter_context(TemporaryDirectory()))
     for font in used:
         for style, path in (("", font.regular), ("B", font.bold)):
             if path:

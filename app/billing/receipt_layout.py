@@ -5,9 +5,8 @@ receipt_fonts.py has the scripts in which names may be.
 
 import re
 from collections.abc import Iterator
+from contextlib import ExitStack
 from decimal import Decimal
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import cast
 
 from fpdf import FPDF
@@ -30,8 +29,8 @@ LIGHT, GREY, BLACK = 190, 110, 0
 
 def render_receipt(issuer: ReceiptIssuer, event: Envelope) -> bytes:
     """The PDF; see receipt.receipt_pdf."""
-    with TemporaryDirectory() as folder:
-        page = _Page(issuer, event, Path(folder))
+    with ExitStack() as resources:
+        page = _Page(issuer, event, resources)
         page.add_page()
         page.head()
         page.lines()
@@ -42,7 +41,7 @@ def render_receipt(issuer: ReceiptIssuer, event: Envelope) -> bytes:
 class _Page(FPDF):
     """A4 pages with a page number in the footer."""
 
-    def __init__(self, issuer: ReceiptIssuer, event: Envelope, fonts: Path) -> None:
+    def __init__(self, issuer: ReceiptIssuer, event: Envelope, resources: ExitStack) -> None:
         super().__init__(format="A4")
         self._issuer = issuer
         self._event = event
@@ -53,7 +52,8 @@ class _Page(FPDF):
         self.set_creation_date(clock.parse_time(event.time))
         self.set_margins(MARGIN_MM, MARGIN_MM)
         self.set_auto_page_break(auto=True, margin=MARGIN_MM)
-        self._family = add_fonts(self, drawable("".join(_texts(issuer, self._order))), fonts)
+        text = drawable("".join(_texts(issuer, self._order)))
+        self._family = add_fonts(self, text, resources)
 
     def footer(self) -> None:
         """See FPDF: called for each page."""
