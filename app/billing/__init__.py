@@ -1,1 +1,1 @@
-"""Billing: an invoice for each order."""
+"""Billing: an invoice for each order, its payments, and receipts."""

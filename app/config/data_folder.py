@@ -1,7 +1,8 @@
 """The default data folder: var/ in the program's folder, which git ignores.
 
 The files in the program's data/ belong to the repository; a new shop begins with a copy of them.
-An installed package has neither: there it is a folder of the user's (XDG Base Directory).
+An installed package has neither folder; its shop is in a folder of the
+user's (XDG Base Directory).
 """
 
 import os

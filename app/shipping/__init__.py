@@ -1,1 +1,1 @@
-"""Shipping: what the warehouse packs, and what the carrier says."""
+"""Shipping: the shipment of each order, its hand-over to a carrier, and delivery reports."""
