@@ -10,7 +10,7 @@ from app.store import Document, View
 
 
 class Repair(Enum):
-    """How `flask check --repair` puts a difference right."""
+    """The way in which `flask check --repair` corrects a difference."""
 
     STOCK = "the product is counted anew from the reservations and the stock ledger"
     SHIPPED = "what was shipped is booked out"

@@ -1,4 +1,4 @@
-"""Sign-in: verifies a password, or takes a provider's word, and begins a session.
+"""Sign-in: verifies a password, or accepts a provider's identity, and begins a session.
 
 The log has the address of each refused attempt, and never the name: people type passwords there.
 """

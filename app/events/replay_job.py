@@ -23,7 +23,7 @@ STALL_TIMEOUT_S = 90.0
 
 @dataclass
 class ReplayCounts:
-    """How many entries succeeded, failed again, were skipped, or still wait."""
+    """Counts of the entries that succeeded, failed again, were skipped, or still wait."""
 
     succeeded: int = 0
     failed: int = 0
@@ -100,7 +100,7 @@ class ReplayJob:
         return replace(self._counts, waiting=len(self._queued) + len(self._running))
 
     def _batch_size(self, elapsed_s: float, started: int) -> int:
-        """How many entries may be replayed now."""
+        """The number of entries that may be replayed now."""
         size = min(REPLAY_BATCH_SIZE, len(self._queued))
         if self._rate is None:
             return size

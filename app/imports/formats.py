@@ -1,4 +1,4 @@
-"""How a table writes amounts and dates: as options say, or as its cells show beyond doubt.
+"""Formats of the amounts and dates in a table: given by options, or detected from its cells.
 
 An amount with one separator and three digits after it (1.000) and a date of two small numbers
 (1/12/2010) can be read in two ways. They are refused, unless an option or another cell of the
@@ -114,7 +114,7 @@ class Formats:
     date_format: str | None = None
     currency_digits: int = 2
     found: list[str] = field(default_factory=list)
-    """A sentence for each format that was detected and is not the usual one."""
+    """A sentence for each detected format that is not the default (decimal point, ISO 8601)."""
 
     def __post_init__(self) -> None:
         """Raise Invalid when one sign has two meanings."""

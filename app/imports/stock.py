@@ -13,7 +13,7 @@ from app.store.matching import read_all
 
 
 class UnreservedStock:
-    """The pieces of each product that a product's `available` will soon lack."""
+    """The pieces of each product that placed orders want and inventory has not reserved yet."""
 
     def __init__(self, store: Store) -> None:
         """Count the orders in the store that inventory has not checked."""

@@ -22,7 +22,7 @@ class Inbox:
         self._unread: deque[tuple[float, str]] = deque()
         self._own: set[str] = set()
         self.foreign_events = 0
-        """How many of the keys that the last `take` got from the feed were changed by others."""
+        """The keys in the last `take` that the loop did not change itself."""
 
     def expect_own(self, keys: Iterable[str]) -> None:
         """The loop has changed these itself: the next `take` does not count them as foreign."""

@@ -32,7 +32,7 @@ A name is tried from its first character only: otherwise a long text without @ t
 
 
 class Outcome(NamedTuple):
-    """How an attempt ended. `kind` is done, retry, held or dead.
+    """The end of an attempt. `kind` is done, retry, held or dead.
 
     `error` is the text to store, `retry_in_s` the wait before the next attempt, `location` where
     the error was raised (for the log), `note` why the handler had nothing to do.

@@ -13,7 +13,7 @@ from app.kernel import clock
 from app.store import Document
 
 Capacity = Callable[[str], int]
-"""How many more deliveries a handler, given by name, can start now."""
+"""The number of further deliveries that a handler, given by name, can start now."""
 
 
 class Scheduler:

@@ -61,7 +61,7 @@ class WorkerPool:
         return frozenset(self._partitions)
 
     def capacity(self, handler: str) -> int:
-        """How many more deliveries of the handler can be submitted now."""
+        """The number of further deliveries of the handler that can be submitted now."""
         return MAX_UNACKNOWLEDGED - self._started[handler]
 
     def submit(self, delivery: Delivery, work: Callable[[], Any]) -> None:
