@@ -229,8 +229,8 @@ class OrderImport:
 
     def _refuse_other_states(self, head: Document) -> None:
         """Raise Invalid for an order that has ended."""
-        if (status := head.get("status", PLACED)) not in OPEN:
-            reason = f"{status!r} is no state of an open order, {_join(OPEN)}: see --history"
+        if head.get("status", PLACED) not in OPEN:
+            reason = f"must be {_join(OPEN)}; an order that has ended needs --history"
             raise Invalid([Problem("/status", reason)])
 
     def _past_states(self, head: Document) -> PastStates:
@@ -241,7 +241,7 @@ class OrderImport:
         status = head["status"]
         payment_status = head.get("payment_status", "paid" if status in SENT else "pending")
         if status not in (*SENT, *VOIDED):
-            reason = f"{status!r} is no state of a past order, {_join((*SENT, *VOIDED))}"
+            reason = f"must be {_join((*SENT, *VOIDED))} with --history"
             raise Invalid([Problem("/status", reason)])
         if payment_status not in PAYMENT_STATUSES:
             raise Invalid([Problem("/payment_status", f"must be {_join(PAYMENT_STATUSES)}")])
@@ -250,8 +250,8 @@ class OrderImport:
     def _refuse_other_currency(self, head: Document) -> None:
         """Raise Invalid for an order in another currency than the shop's."""
         code = self._rules.currency.code
-        if (currency := head.get("currency", code)) != code:
-            reason = f"is {currency!r}, and this shop's is {code}"
+        if head.get("currency", code) != code:
+            reason = f"must be {code}, the currency of this shop"
             raise Invalid([Problem("/currency", reason)])
 
     def _order_date(self, line: Document) -> str | None:
@@ -299,7 +299,7 @@ def _agree(name: str, first: Any, value: Any) -> bool:
 
 
 def _join(names: Sequence[str]) -> str:
-    return " or ".join(names)
+    return f"{', '.join(names[:-1])} or {names[-1]}"
 
 
 def _pick(line: Document, *names: str) -> dict[str, Any]:

@@ -59,7 +59,8 @@ def is_own_order(tx: Transaction, order_id: str, request: Document, order_date: 
         own["customer_email"] = order["customer_email"]
     if _fingerprint(request, order_date) != _fingerprint(own, order["order_date"]):
         raise Conflict(
-            f"Order {order['number']} has another content here, and an import changes no order."
+            f"Order {order['number']} has other values in this shop, and an import changes no "
+            "order."
         )
     return True
 
@@ -81,7 +82,7 @@ def import_order(
     if known := tx.get(REFERENCES.name, reference):
         # references of older versions have no fingerprint
         if known.get("fingerprint", fingerprint) != fingerprint:
-            raise Conflict(f"The reference {reference} was imported before with another content.")
+            raise Conflict(f"The reference {reference} was imported before with other values.")
         return None
     if past is None or order_date is None:
         detail = f"imported, reference {reference}"

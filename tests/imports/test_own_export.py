@@ -169,7 +169,7 @@ def test_an_order_that_changed_since_is_refused(
         change_order(tx, POLICY, order_id, {"customer_name": "Eve"})
     result = run_import(runtime, file)
     assert (result.accepted, result.rejected) == (0, 1)
-    assert result.rejected_rows[0].reason.startswith("Order 1001 has another content here")
+    assert result.rejected_rows[0].reason.startswith("Order 1001 has other values in this shop")
 
 
 def test_an_order_that_has_ended_is_not_revived(
@@ -183,7 +183,9 @@ def test_an_order_that_has_ended_is_not_revived(
     assert run_import(runtime, file) == OrderImportResult(existing=2)
     result = run_import(empty_shop, file)
     assert (result.accepted, result.rejected) == (1, 1)
-    assert result.rejected_rows[0].reason.startswith("status: 'cancelled' is no state of an open ")
+    assert result.rejected_rows[0].reason.startswith(
+        "status: must be placed, confirmed or backordered; "
+    )
 
 
 def test_an_order_in_another_currency_is_refused(
@@ -194,7 +196,7 @@ def test_an_order_in_another_currency_is_refused(
     file = export(app, tmp_path / "orders.csv")
     file.write_text(file.read_text().replace(",EUR", ",USD"))
     (rejected,) = run_import(empty_shop, file).rejected_rows
-    assert rejected.reason == "currency: is 'USD', and this shop's is EUR (found 'USD')"
+    assert rejected.reason == "currency: must be EUR, the currency of this shop (found 'USD')"
 
 
 def test_the_ids_of_other_systems_are_ignored(tmp_path: Path, empty_shop: Runtime) -> None:

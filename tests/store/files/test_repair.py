@@ -344,7 +344,7 @@ def test_segment_cut_off_at_its_header_is_reported(folder: Path, open_store: Ope
     path.write_bytes(path.read_bytes().partition(b"\n")[0])
     report = repair_folder(folder, COLLECTIONS)
     assert report is not None
-    assert "The file was cut off here; what stood behind is lost." in report.lost[0].text
+    assert "The file was cut off here; the rest of it is lost." in report.lost[0].text
     assert all_orders(open_store()) == {}
 
 

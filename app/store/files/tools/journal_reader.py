@@ -106,9 +106,9 @@ class SegmentReader:
     def sound_part(self) -> _SoundPart:
         """Where the sound part ends, and why."""
         if self.is_cut_off:
-            return _SoundPart(0, 0, 0, "The file was cut off here; what stood behind is lost.")
+            return _SoundPart(0, 0, 0, "The file was cut off here; the rest of it is lost.")
         if self.header is None:
-            text = "The header cannot be read, nor what it has on record about files."
+            text = "The header cannot be read, nor the checksums of files in it."
             return _SoundPart(0, 0, 0, text)
         if decode_header(self._data.partition(b"\n")[0], self.number) is None:
             return _SoundPart(0, 0, 0, _CHANGED)
@@ -188,7 +188,8 @@ class Journal:
                 text = f"Segment {segment.number + 1} before it is missing."
                 yield Fault(following.file, 0, text)
             elif fault is None and following.header and following.header.after != seq:
-                text = f"It ends with transaction {seq} of {following.header.after}."
+                after = following.header.after
+                text = f"It ends with transaction {seq}, and the next begins after {after}."
                 yield Fault(segment.file, end, text)
         if missing := self.missing_end:
             yield missing

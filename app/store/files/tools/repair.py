@@ -201,8 +201,8 @@ def _valid_documents(folder: Path, collection: Collection, readable: _Readable) 
         readable.damaged_files.append(path)
         faults.insert(
             0,
-            "No header names this file as it is. It was taken so, and any of its documents may be "
-            "other than the service wrote it.",
+            "No segment header has this file's checksum. Its documents were taken as they are, and "
+            "may differ from what the service wrote.",
         )
     readable.lost += [Fault(path.name, 0, text) for text in faults]
     readable.lost_entries += len(faults) > path.exists()
