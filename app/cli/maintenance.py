@@ -3,14 +3,15 @@
 import sys
 from collections.abc import Iterable
 from pathlib import Path
+from typing import NoReturn
 
 import click
 
 from app.audit import recompute
 from app.audit.repair import repair as repair_differences
-from app.audit.report import AuditReport
+from app.audit.report import AuditReport, Difference
 from app.billing.simulator import payment_gateway
-from app.cli.command import command
+from app.cli.command import command, json_option, print_json
 from app.server.migrations import SCHEMA
 from app.server.runtime import Runtime
 from app.shipping.service import shipping_policy
@@ -31,13 +32,18 @@ _AFTER_A_LOSS = (
 @command("check", needs_shop=True)
 @click.option("--accept", is_flag=True, help="Take files that were edited by hand as true.")
 @click.option("--repair", is_flag=True, help="Repair stock, invoices, damaged files and journal.")
-def check(runtime: Runtime, *, accept: bool, repair: bool) -> None:
+@json_option
+def check(runtime: Runtime, *, accept: bool, repair: bool, as_json: bool) -> None:
     """Read every file, and compare stock, invoices, statuses and failures with the orders.
 
-    Without options nothing is changed. Exits with 1 when something is not as it should be, or a
-    repair lost something. --accept needs the service stopped; --repair only where the journal or a
-    file is damaged.
+    Without --accept and --repair nothing is changed. Exits with 1 when something is not as it
+    should be, or a repair lost something. --accept needs the service stopped; --repair only where
+    the journal or a file is damaged.
     """
+    if as_json:
+        if accept or repair:
+            raise click.UsageError("--json prints what is wrong; leave out --accept and --repair.")
+        _check_as_json(runtime)
     if accept:
         _adopt_edits(runtime)
     is_lossy = repair and _repair_folder(runtime)
@@ -77,6 +83,31 @@ def restore(runtime: Runtime, backup: Path) -> None:
         "Run `flask check` to compare stock and invoices with the orders. Events that were pending "
         "in the backup (mail, for example) are delivered at the next start."
     )
+
+
+def _check_as_json(runtime: Runtime) -> NoReturn:
+    """Print the faults of files, then the differences; exits as the check without --json."""
+    config = runtime.config
+    found = verify(config.data, runtime.collections, config.lock_timeout)
+    rows: list[dict[str, object]] = [{"kind": "fault", **each._asdict()} for each in found.faults]
+    is_readable = all(each.heals for each in found.faults)
+    differences: list[Difference] = []
+    if found.segments and is_readable:
+        with open_read_only(config.data, runtime.collections, SCHEMA) as view:
+            differences = recompute(view).differences
+    rows += [
+        {
+            "kind": "difference",
+            "what": each.what,
+            "where": each.where,
+            "expected": str(each.expected),
+            "found": str(each.found),
+            "repair": each.repair.value if each.repair else None,
+        }
+        for each in differences
+    ]
+    print_json(rows)
+    sys.exit(1 if differences or not is_readable else 0)
 
 
 def _adopt_edits(runtime: Runtime) -> None:

@@ -97,6 +97,37 @@ class TestCheck:
         assert "2 differences.\n" in result.stdout
         assert contents(data) == before
 
+    def test_json_has_the_differences(self, flask: Give, runtime: Runtime) -> None:
+        """An array, empty for a sound shop; the exit codes are the same."""
+        sound = flask("check", "--json")
+        assert (sound.exit_code, json.loads(sound.stdout)) == (0, [])
+        miscount(runtime)
+        result = flask("check", "--json")
+        assert result.exit_code == 1
+        first, second = json.loads(result.stdout)
+        assert {"kind": "difference", "where": "product tea"}.items() <= first.items()
+        assert first["what"] == "reserved"
+        assert (first["expected"], first["found"]) == ("2", "5")
+        assert "counted anew" in first["repair"]
+        assert second["what"] == "available"
+
+    def test_json_has_the_faults_of_files(self, flask: Give, data: Path) -> None:
+        with (data / "orders.json").open("ab") as file:
+            file.write(b"x")
+        result = flask("check", "--json")
+        assert result.exit_code == 1
+        faults = json.loads(result.stdout)
+        assert {(each["kind"], each["file"], each["heals"]) for each in faults} == {
+            ("fault", "orders.json", False)
+        }
+
+    def test_json_goes_with_no_change(self, flask: Give, data: Path) -> None:
+        before = contents(data)
+        result = flask("check", "--json", "--repair")
+        assert result.exit_code == 2
+        assert "leave out --accept and --repair" in result.stderr
+        assert contents(data) == before
+
     def test_a_repair_prints_what_it_repaired(self, flask: Give, runtime: Runtime) -> None:
         miscount(runtime)
         result = flask("check", "--repair")
