@@ -114,10 +114,32 @@ def test_replay_all_keeps_to_the_filter(client: FlaskClient, settled: Settled) -
 
 
 @pytest.mark.usefixtures("failed")
-def test_replaying_nothing_does_nothing(client: FlaskClient) -> None:
-    """`Replay the chosen` without a selection changes nothing."""
-    assert send(client, events(client), "/events/replay").status == 200
+def test_replaying_nothing_is_an_error(client: FlaskClient) -> None:
+    """`Replay the chosen` without a selection changes nothing, says so, and keeps the filter."""
+    after = send(client, events(client, "order=1002"), "/events/replay")
+    assert after.status == 422
+    assert "Choose at least one failure" in after.text
+    assert "on the way again" not in after.text
+    assert after.by_id["failures"].count("Invalid: a fault") == 1
+    assert after.form("/events/replay").fields["order"]["value"] == "1002"
     assert len(failures(client)) == 2
+
+
+@pytest.mark.usefixtures("failed")
+@pytest.mark.parametrize("all_of_them", [False, True])
+def test_replaying_what_is_gone_is_an_error(
+    client: FlaskClient, settled: Settled, all_of_them: bool
+) -> None:
+    """409 when somebody else has replayed all of it meanwhile; no green "0 deliveries"."""
+    page, chosen = events(client), failures(client)[0]
+    send(client, page, "/events/replay", all="1")
+    settled()
+    after = send(
+        client, page, "/events/replay", **({"all": "1"} if all_of_them else {"id": chosen})
+    )
+    assert after.status == 409
+    assert "on the way again" not in after.text
+    assert "replayed or discarded meanwhile" in after.text
 
 
 @pytest.mark.usefixtures("failed")

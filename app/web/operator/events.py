@@ -45,8 +45,10 @@ class EventPages:
         self._context, self._store = context, context.store
         self._discard_schema, self._fault_schema = DiscardSchema(), FaultSchema()
 
-    def show_events(self, form: SubmittedForm = NO_FORM) -> Response:
-        filters = _filters(request.args.to_dict())
+    def show_events(
+        self, form: SubmittedForm = NO_FORM, filters: dict[str, str] | None = None
+    ) -> Response:
+        filters = filters or _filters(request.args.to_dict())
         with self._store.read() as view:
             where = _where(view, filters)
             failed = view.find(failures.FAILURES.name, where, limit=PAGE_SIZE, descending=True)
@@ -100,15 +102,33 @@ class EventPages:
 
     def replay(self) -> Response:
         form = submitted_form("id")
-        keys, filters = form.lists["id"], _filters(form.fields)
+        filters = _filters(form.fields)
+        try:
+            begun = self._replay(form, filters)
+        except (Invalid, Conflict) as error:
+            return self.show_events(NO_FORM.refused(error), filters)
+        given = {name: value for name, value in filters.items() if value}
+        return redirect_to("web.operator.show_events", replayed=begun, **given)
+
+    def _replay(self, form: SubmittedForm, filters: dict[str, str]) -> int:
+        """Replay the chosen failures, or all that pass the filters; returns their number.
+
+        Raises Invalid when none is chosen, and Conflict when none waits any more.
+        """
+        keys = form.lists["id"]
         if form.get("all"):
             with self._store.read() as view:
                 where, part = _where(view, filters), filters["error"] or None
                 selection = failures.Selection(**where, error=part)
                 keys = [each["id"] for each in failures.find_entries(view, selection)]
+        elif not keys:
+            raise Invalid([Problem("", "Choose at least one failure, or replay all")])
         begun = failures.replay_all(self._store, sorted(keys), current().name)
-        given = {name: value for name, value in filters.items() if value}
-        return redirect_to("web.operator.show_events", replayed=begun, **given)
+        if not begun:
+            raise Conflict(
+                "None of these failures is left: each was replayed or discarded meanwhile."
+            )
+        return begun
 
     def replay_one(self, event_id: str, handler: str) -> Response:
         submitted_form()
