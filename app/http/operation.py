@@ -63,7 +63,10 @@ class Operation:
                 and IF_MATCH in request.headers
             ):
                 raise Stale("Nothing here has the version in If-Match; send the request without.")
-            return view(**path)
+            response = view(**path)
+            if self.response_schema and self.other_media_types:
+                response.vary.add("Accept")
+            return response
 
         OPERATIONS[checked_view] = self
         return checked_view

@@ -75,12 +75,9 @@ def blueprint(store: Store, currency: Currency) -> Blueprint:
         if prefers(csv_response.MEDIA_TYPE):
             columns = csv_export.PRODUCT_COLUMNS
             rows = csv_export.rows(all_of(read), columns)
-            response = csv_response.csv_response("products.csv", columns, rows)
-        else:
-            page, total = _page(store, wanted, after, limit)
-            response = page_response("products", page, page.documents, total)
-        response.vary.add("Accept")
-        return response
+            return csv_response.csv_response("products.csv", columns, rows)
+        page, total = _page(store, wanted, after, limit)
+        return page_response("products", page, page.documents, total)
 
     @routes.get("/product/<sku:sku>")
     @Operation(product, headers=(IF_NONE_MATCH,), etag=True)
@@ -143,14 +140,11 @@ def blueprint(store: Store, currency: Currency) -> Blueprint:
         if prefers(csv_response.MEDIA_TYPE):
             columns = csv_export.LEDGER_COLUMNS
             rows = csv_export.rows(read_all(store, find), columns)
-            response = csv_response.csv_response("stock.csv", columns, rows)
-        else:
-            with store.read() as view:
-                page = find(view, cursor, limit)
-                total = total_of(wanted, lambda: view.count(LEDGER.name, where(view)))
-            response = page_response("stock", page, page.documents, total)
-        response.vary.add("Accept")
-        return response
+            return csv_response.csv_response("stock.csv", columns, rows)
+        with store.read() as view:
+            page = find(view, cursor, limit)
+            total = total_of(wanted, lambda: view.count(LEDGER.name, where(view)))
+        return page_response("stock", page, page.documents, total)
 
     return routes
 

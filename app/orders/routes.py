@@ -107,20 +107,15 @@ def blueprint(
         if prefers(csv_response.MEDIA_TYPE):
             found = filter(is_wanted, read_all(store, find))
             rows = csv_export.rows(found)
-            response = csv_response.csv_response("orders.csv", csv_export.HEADINGS, rows)
+            return csv_response.csv_response("orders.csv", csv_export.HEADINGS, rows)
+        if words:
+            total = total_of(wanted, None)
+            page = find_matching(store, find, is_wanted, after=cursor, limit=limit)
         else:
-            if words:
-                total = total_of(wanted, None)
-                page = find_matching(store, find, is_wanted, after=cursor, limit=limit)
-            else:
-                with store.read() as view:
-                    page = find(view, cursor, limit)
-                    total = total_of(wanted, lambda: view.count(ORDERS.name, where, **days))
-            response = page_response(
-                "orders", page, [order_data(each) for each in page.documents], total
-            )
-        response.vary.add("Accept")
-        return response
+            with store.read() as view:
+                page = find(view, cursor, limit)
+                total = total_of(wanted, lambda: view.count(ORDERS.name, where, **days))
+        return page_response("orders", page, [order_data(each) for each in page.documents], total)
 
     @routes.get("/order/<order_id>")
     @Operation(order, headers=(IF_NONE_MATCH,), etag=True)

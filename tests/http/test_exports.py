@@ -62,6 +62,13 @@ def test_the_ledger_comes_as_csv(client: FlaskClient) -> None:
     assert client.get("/product/nothing/stock", headers=CSV).status_code == 404
 
 
+@pytest.mark.parametrize("path", ["/order", "/product", "/product/tea/stock", "/event"])
+@pytest.mark.parametrize("accept", ["application/json", "text/csv", "application/x-ndjson"])
+def test_a_list_depends_on_accept(client: FlaskClient, path: str, accept: str) -> None:
+    """Caches keep the formats of a list apart (RFC 9110, 12.5.5)."""
+    assert "Accept" in client.get(path, headers={"Accept": accept}).vary
+
+
 @pytest.mark.parametrize(
     "path", ["/product?limit=1", "/product?total=true", "/product/tea/stock?limit=1"]
 )
