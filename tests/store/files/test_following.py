@@ -2,6 +2,7 @@
 
 import errno
 import os
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from app.store import Store
 from app.store.files.checkpointer import Checkpointer
 from app.store.files.follower import Follower
 from app.store.files.store import JsonFileStore
+from app.store.files.wal.segment import READ_CHUNK_BYTES
 from tests.durability.disk import READ, Disk, Step
 from tests.processes.servers import wait_for
 from tests.store.conftest import OpenStore, Together
@@ -86,6 +88,20 @@ def test_follower_goes_on_after_a_failed_disk(
         "the journal cannot be followed: "
         "The disk failed (Input/output error) while reading the journal."
     ]
+
+
+def test_a_look_at_the_journal_takes_memory_for_what_is_new(open_store: OpenStore) -> None:
+    """Reading a small change of another process allocates less than a tenth of a chunk."""
+    store, idle = open_store(), open_store()
+    put_orders(store, order("new"))
+    tracemalloc.start()
+    try:
+        found = all_orders(idle)
+        _, peak_bytes = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert "new" in found
+    assert peak_bytes < READ_CHUNK_BYTES // 10
 
 
 def test_follower_that_was_not_started_can_be_closed(open_store: OpenStore) -> None:

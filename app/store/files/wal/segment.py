@@ -43,7 +43,7 @@ class Segment:
         self._in_doubt: deque[InDoubt] = deque()
         self._fd = open_read_write(self.path)
         try:
-            text, newline, _ = os.pread(self._fd, HEADER_MAX_BYTES, 0).partition(b"\n")
+            text, newline, _ = self._read(0, HEADER_MAX_BYTES).partition(b"\n")
             header = decode_header(text, number)
             if header is None or not newline:
                 raise Damaged(f"journal/{self.path.name} has no readable header; restore a backup.")
@@ -74,7 +74,7 @@ class Segment:
         is read again.
         """
         rest = b""
-        while chunk := os.pread(self._fd, READ_CHUNK_BYTES, self.end + len(rest)):
+        while chunk := self._read(self.end + len(rest), READ_CHUNK_BYTES):
             *complete, rest = (rest + chunk).split(b"\n")
             for text in complete:
                 line = decode(text)
@@ -152,6 +152,14 @@ class Segment:
     def _tail(self) -> bytes:
         """The bytes after `end`."""
         return os.pread(self._fd, self._size() - self.end, self.end)
+
+    def _read(self, offset: int, max_bytes: int) -> bytes:
+        """The bytes from `offset` on, at most `max_bytes`; b"" at the end.
+
+        pread allocates all that it is asked for, so this asks for no more than there is.
+        """
+        there = self._size() - offset
+        return os.pread(self._fd, min(there, max_bytes), offset) if there > 0 else b""
 
     def _size(self) -> int:
         return os.fstat(self._fd).st_size
