@@ -10,7 +10,8 @@ import os
 import socket
 import sys
 from collections.abc import Sequence
-from time import sleep
+from functools import partial
+from time import monotonic, sleep
 from typing import Any
 
 from granian._granian import SocketHolder
@@ -25,7 +26,14 @@ from app.observability import log
 from app.observability.multiprocess import mark_worker_dead, shared_metrics
 from app.server import sockets
 from app.server.signals import SelfPipe, install_signal_handlers
-from app.server.workers import DELIVERY_WORKER, EXIT_CANNOT_SERVE, STATUS_PIPE, run_delivery_worker
+from app.server.workers import (
+    DELIVERY_WORKER,
+    EXIT_CANNOT_SERVE,
+    STATUS_PIPE,
+    STOP_TIMEOUT_S,
+    load_in_worker,
+    run_delivery_worker,
+)
 
 _log = logging.getLogger(__name__)
 
@@ -50,8 +58,11 @@ MAX_STREAMS = 32
 ENTRY_POINT = "app.wsgi"
 """The module whose `app` each worker serves."""
 
-WORKER_STOP_TIMEOUT_S = 10
-"""A worker that has not stopped by then is killed; what it has acknowledged is on disk."""
+PORT_TIMEOUT_S = 3.0
+"""How long a start waits for its port: the workers of a server that was killed release it after
+PARENT_POLL_INTERVAL_S."""
+
+PORT_POLL_INTERVAL_S = 0.05
 
 
 def base_url(config: Config) -> str:
@@ -61,9 +72,12 @@ def base_url(config: Config) -> str:
 
 
 def bind(config: Config) -> list[socket.socket]:
-    """Return the listening sockets for `run`. Raises Unavailable when the address is not free."""
+    """Return the listening sockets for `run`.
+
+    Waits up to PORT_TIMEOUT_S for a port in use. Raises Unavailable when the address is not free.
+    """
     try:
-        return sockets.bind(config.host, config.port, config.workers)
+        return _bind_when_free(config)
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             raise Unavailable(
@@ -74,6 +88,26 @@ def bind(config: Config) -> list[socket.socket]:
             f"Nothing can listen on {config.host}, port {config.port} ({error.strerror}); set "
             "DAYBOOK_HOST and DAYBOOK_PORT to an address of this machine."
         ) from None
+
+
+def _bind_when_free(config: Config) -> list[socket.socket]:
+    deadline = 0.0
+    while True:
+        try:
+            return sockets.bind(config.host, config.port, config.workers)
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE or 0 < deadline < monotonic():
+                raise
+        if not deadline:
+            deadline = monotonic() + PORT_TIMEOUT_S
+            _log.warning(
+                "port %d of %s is in use; waiting up to %g s, in case a server that was killed is "
+                "about to release it",
+                config.port,
+                config.host,
+                PORT_TIMEOUT_S,
+            )
+        sleep(PORT_POLL_INTERVAL_S)
 
 
 def run(config: Config, listeners: Sequence[socket.socket]) -> None:
@@ -101,7 +135,7 @@ def run(config: Config, listeners: Sequence[socket.socket]) -> None:
         blocking_threads=config.threads + MAX_CONNECTIONS,
         backpressure=MAX_CONNECTIONS,
         respawn_failed_workers=True,
-        workers_kill_timeout=WORKER_STOP_TIMEOUT_S,
+        workers_kill_timeout=STOP_TIMEOUT_S,
         # without TLS, Granian reads the protocol from the first bytes, and a stop would cut off
         # clients that have not sent them yet
         http=HTTPModes.auto if config.tls_cert else HTTPModes.http1,
@@ -201,14 +235,15 @@ class DaybookServer(MPServer):
     def _spawn_worker(  # type: ignore[override]  # as Granian's own servers do
         self, idx: int, target: Any, callback_loader: Any
     ) -> WorkerProcess:
+        load = partial(load_in_worker, callback_loader, self._listeners)
         if idx == len(self._listeners):
-            arguments = (callback_loader, self._listeners)
+            arguments = (load, self._listeners)
             delivery_worker = WorkerProcess(self, idx, run_delivery_worker, arguments)
             delivery_worker.inner.name = DELIVERY_WORKER
             return delivery_worker
         holder: Any = SocketHolder  # its stub does not declare its arguments
         self._shd = holder(self._listeners[idx].fileno(), False, self.backlog)
-        return super()._spawn_worker(idx, target, callback_loader)
+        return super()._spawn_worker(idx, target, load)
 
     def shutdown(self, exit_code: int = 0) -> None:
         """See Granian. The workers stop only after every queued connection was accepted."""

@@ -10,7 +10,8 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
+from functools import partial
 from multiprocessing import current_process, parent_process
 from multiprocessing.util import Finalize
 from time import sleep
@@ -20,6 +21,7 @@ from flask import Flask
 
 from app.kernel.errors import DaybookError
 from app.observability import log
+from app.server import sockets
 from app.server.signals import stop_on_sigterm
 
 EXIT_CANNOT_SERVE = 2
@@ -34,7 +36,10 @@ SWITCH_INTERVAL_S = 0.0005
 A checkpoint computes for seconds, and each system call of a delivery would wait for it.
 """
 
-PARENT_POLL_INTERVAL_S = 1.0
+PARENT_POLL_INTERVAL_S = 0.5
+
+STOP_TIMEOUT_S = 10
+"""A worker that has not stopped by then is killed; what it has acknowledged is on disk."""
 
 _READ_BYTES = 1 << 20
 
@@ -93,9 +98,10 @@ def start_worker(app: Flask) -> None:
     # workers are children of multiprocessing, which runs finalizers, but not atexit
     Finalize(None, runtime.close, exitpriority=1)
     Finalize(None, log.LOG.close, exitpriority=0)
-    if server := parent_process():
+    if parent_process():
         stop_on_sigterm(runtime.stopping)
-        threading.Thread(target=_exit_with_parent, args=(server.pid,), daemon=True).start()
+        if not STATUS_PIPE.is_open:  # another program's server: ours uses `load_in_worker`
+            exit_with_parent()
 
 
 def report_serving() -> None:
@@ -113,7 +119,17 @@ def exit_with_error(error: DaybookError) -> NoReturn:
     sys.exit(EXIT_CANNOT_SERVE)
 
 
-def run_delivery_worker(load: Callable[[], Flask], listeners: Iterable[socket.socket]) -> None:
+def load_in_worker(load: Callable[[], Flask], listeners: Sequence[socket.socket]) -> Flask:
+    """Return what `load` returns, in a new worker process that is to exit with its server.
+
+    When the server is killed, all of its `listeners` stop listening, so that the next server can
+    have the port while this one's workers still answer.
+    """
+    exit_with_parent(listeners)
+    return load()
+
+
+def run_delivery_worker(load: Callable[[], Flask], listeners: Sequence[socket.socket]) -> None:
     """Run the delivery worker until SIGTERM. `load` creates the application and starts it.
 
     It stops in good order also when SIGTERM arrives during the start, because request workers may
@@ -130,8 +146,22 @@ def run_delivery_worker(load: Callable[[], Flask], listeners: Iterable[socket.so
         stopping.wait()
 
 
-def _exit_with_parent(server_pid: int) -> None:
-    """End this process when its server was killed: no process would deliver its orders' events."""
+def exit_with_parent(listeners: Sequence[socket.socket] = ()) -> None:
+    """Start a thread that ends this process when its server was killed.
+
+    No process would deliver the events of the orders that it takes.
+    """
+    server = parent_process()
+    assert server
+    watch = partial(_exit_after, server.pid, listeners)
+    threading.Thread(target=watch, name="parent", daemon=True).start()
+
+
+def _exit_after(server_pid: int | None, listeners: Sequence[socket.socket]) -> None:
     while os.getppid() == server_pid:
         sleep(PARENT_POLL_INTERVAL_S)
     os.kill(os.getpid(), signal.SIGTERM)
+    for listener in listeners:
+        sockets.stop_listening(listener)
+    sleep(STOP_TIMEOUT_S)
+    os.kill(os.getpid(), signal.SIGKILL)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from app.server.run import WORKER_STOP_TIMEOUT_S
+from app.server.workers import STOP_TIMEOUT_S
 from tests.cli import shell
 from tests.processes.servers import Server, children, free_port, leader_of, wait_for
 
@@ -119,7 +119,7 @@ def test_a_stop_while_workers_start_ends_them_at_once(tmp_path: Path) -> None:
     said_at = {line["message"]: datetime.fromisoformat(line["time"]) for line in lines}
     took = said_at["Stopped worker-3"] - said_at["Shutting down granian"]
     # Granian may take one that has ended for alive, and say that it kills it (decision 0019)
-    assert took < timedelta(seconds=WORKER_STOP_TIMEOUT_S)
+    assert took < timedelta(seconds=STOP_TIMEOUT_S)
 
 
 def test_workers_that_are_killed_again_and_again_are_replaced(tmp_path: Path) -> None:
@@ -155,9 +155,12 @@ def test_an_error_in_a_worker_ends_the_server(server: Server) -> None:
 
 
 def test_a_port_in_use_is_reported(tmp_path: Path, taken_port: str) -> None:
+    """One line says what the start waits for; then it ends with the reason."""
     code, _, err = shell.run(tmp_path / "data", "serve", PORT=taken_port)
     assert code == 2
     assert err == (
+        f"port {taken_port} of 127.0.0.1 is in use; waiting up to 3 s, in case a server that was "
+        "killed is about to release it\n"
         f"Error: Port {taken_port} of 127.0.0.1 is in use; stop the program that has it, or set "
         "DAYBOOK_PORT to another one.\n"
     )

@@ -75,6 +75,12 @@ class Server:
         self._process.terminate()
         return self._process.wait(PATIENCE_S)
 
+    def kill_main_process(self) -> None:
+        """Send SIGKILL to the main process alone; its workers notice it by themselves."""
+        assert self._process
+        self._process.kill()
+        self._process.wait(PATIENCE_S)
+
     def kill(self) -> None:
         """Send SIGKILL to the server and all its workers at once; they may have ended already."""
         if self._process:

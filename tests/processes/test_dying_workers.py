@@ -64,6 +64,18 @@ def test_workers_end_when_the_server_is_killed(serve: Serve) -> None:
     server.start()
 
 
+def test_a_start_waits_for_the_port_of_a_killed_server(serve: Serve) -> None:
+    """A start right after kill -9 succeeds, also while a worker still waits for a slow client."""
+    server = serve()
+    wait_for("a process delivers", lambda: leader_of(server.data))
+    with socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE_S) as client:
+        client.sendall(b"POST /order HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n")
+        wait_for("a worker has read the head", lambda: has_read(server.port, client))
+        server.kill_main_process()
+        server.start()
+    assert server.request("POST", "/order", ORDER)[0] == 201
+
+
 def test_an_order_placed_during_a_stop_is_in_the_readable_files(data: Path, serve: Serve) -> None:
     """Connected clients are served first; the delivery worker writes the last checkpoint."""
     server = serve()
