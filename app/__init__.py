@@ -117,8 +117,10 @@ def create_app(config: Config | None = None, *, delivers: bool = True) -> Flask:
     _install_pages(app, config, runtime, metrics)
     problems.install(app)
     cli.install(app)
-    limited = RequestLimiter(trust_proxies(config.trusted_proxies, app.wsgi_app), config.threads)
-    app.wsgi_app = with_security_headers(limited)  # type: ignore[assignment]  # (as Flask documents)
+    # the limiter counts by the client's address, which a trusted proxy passes on
+    limited = RequestLimiter(app.wsgi_app, config.threads)
+    served = trust_proxies(config.trusted_proxies, limited)
+    app.wsgi_app = with_security_headers(served)  # type: ignore[assignment]  # (as Flask documents)
     return app
 
 

@@ -1,20 +1,25 @@
 """Trusted proxies: their X-Forwarded headers count, and those of other clients do not."""
 
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from ipaddress import ip_network
 
 import pytest
 from flask import Flask, request
 from flask.testing import FlaskClient
+from werkzeug.test import EnvironBuilder, run_wsgi_app
 
 from app import create_app
 from app.auth.guard import is_local_request, refuse_unprotected_remote_access
 from app.auth.keys import create_key
 from app.config import Config, from_environment
+from app.http.requests.limiter import MAX_UPLOADS_PER_ADDRESS
 from app.kernel.errors import Invalid, Unavailable
 
 PROXIES = frozenset({ip_network("10.0.0.0/24"), ip_network("127.0.0.1"), ip_network("fd00::1")})
+PATIENCE_S = 20.0
 SAID = {"X-Forwarded-For": "198.51.100.9, 203.0.113.7", "X-Forwarded-Proto": "http, https"}
 
 
@@ -41,6 +46,45 @@ def seen(app: Flask, client: FlaskClient) -> Callable[..., tuple[str | None, str
         return found.pop()
 
     return send
+
+
+class SlowBody:
+    """A body whose client sends nothing until the test sets `goes_on`."""
+
+    def __init__(self, awaited: threading.Semaphore, goes_on: threading.Event) -> None:
+        self._awaited, self._goes_on = awaited, goes_on
+
+    def read(self, _size: int) -> bytes:
+        self._awaited.release()
+        assert self._goes_on.wait(PATIENCE_S)
+        return b""
+
+
+def post_through_proxy(app: Flask, client: str, **variables: object) -> str:
+    """The status of a POST that a trusted proxy passes on from this client."""
+    environ = EnvironBuilder("/order", method="POST", data="{}").get_environ()
+    environ |= {"REMOTE_ADDR": "10.0.0.7", "HTTP_X_FORWARDED_FOR": client} | variables
+    return str(run_wsgi_app(app.wsgi_app, environ)[1])
+
+
+@pytest.mark.parametrize(
+    ("slow", "other"), [("203.0.113.7", "203.0.113.8"), ("2001:db8:0:1::7", "2001:db8:0:2::7")]
+)
+def test_slow_clients_behind_a_proxy_do_not_block_the_others(
+    app: Flask, slow: str, other: str
+) -> None:
+    """Unfinished bodies count for the client, of which the proxy has many."""
+    awaited, goes_on = threading.Semaphore(0), threading.Event()
+    body = {"wsgi.input": SlowBody(awaited, goes_on)}
+    with ThreadPoolExecutor(MAX_UPLOADS_PER_ADDRESS) as pool:
+        for _ in range(MAX_UPLOADS_PER_ADDRESS):
+            pool.submit(post_through_proxy, app, slow, **body)
+        try:
+            assert all(awaited.acquire(timeout=PATIENCE_S) for _ in range(MAX_UPLOADS_PER_ADDRESS))
+            assert not post_through_proxy(app, other).startswith("429")
+            assert post_through_proxy(app, slow).startswith("429")
+        finally:
+            goes_on.set()
 
 
 @pytest.mark.parametrize("address", ["10.0.0.7", "127.0.0.1", "fd00::1"])

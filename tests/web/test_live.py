@@ -164,6 +164,28 @@ def test_streams_are_limited_and_slots_released(client: FlaskClient, follow: Fol
     follow("orders").next()
 
 
+def test_strangers_leave_streams_to_staff(
+    client: FlaskClient, runtime: Runtime, follow: Follow
+) -> None:
+    """Half of the streams are open to staff only; a closed stream makes room again."""
+    with runtime.store.transaction() as tx:
+        clerk = {"Authorization": f"Bearer {create_key(tx, 'till', 'clerk')}"}
+    stranger = follow("products")
+    assert client.get("/live?on=products").status_code == 204
+    staff = Stream(client.get("/live?on=orders", headers=clerk, buffered=False))
+    assert client.get("/live?on=orders", headers=clerk).status_code == 204
+    staff.close()
+    stranger.close()
+    follow("products")
+
+
+def test_the_only_stream_is_for_staff() -> None:
+    """A process with few threads keeps its one stream for staff; pages of strangers poll."""
+    slots = live.StreamSlots(1)
+    assert not slots.acquire(is_staff=False)
+    assert slots.acquire(is_staff=True)
+
+
 def test_a_server_with_few_threads_has_no_streams(config: Config) -> None:
     """204: its pages poll instead."""
     app = create_app(replace(config, threads=3))

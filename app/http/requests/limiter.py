@@ -3,7 +3,8 @@
 Granian gives each request a thread as soon as its headers are complete, and has no time limit for
 the body. The server therefore has many more threads than requests that run at once
 (DAYBOOK_THREADS): the others read bodies, which costs a little memory, and stream responses to open
-pages. One address may use only a part of them, so that no single machine can take them all.
+pages. One network may use only a part of them, so that no single client can take them all. Behind
+a trusted proxy (proxies.py, which runs before) that is the client's network, not the proxy's.
 
 A body that did not arrive whole is refused here, before any route (RFC 9112, section 8). In WSGI a
 connection that closes early looks like the end of the body, so the body's length is compared with
@@ -20,6 +21,7 @@ from flask import Response
 
 from app.http.requests.body import MAX_READ_BYTES, TOO_LARGE
 from app.http.responses.problems import problem_response
+from app.http.security.network import network_of
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -64,7 +66,7 @@ class RequestLimiter:
         400, 411 or 413 when it is not certain that the whole body has arrived.
         """
         if environ["REQUEST_METHOD"] not in _METHODS_WITHOUT_BODY:
-            address = environ.get("REMOTE_ADDR", "")
+            address = network_of(environ.get("REMOTE_ADDR", ""))
             if not self._begin_upload(address):
                 return _too_many_uploads()(environ, start)
             try:

@@ -13,12 +13,12 @@ changes since at once: nothing is lost, and the server keeps no state for it.
     data: products
 
 A stream occupies a server thread while it lasts, and a process keeps streams on a quarter of its
-threads at most. Over the limit the response is 204, which stops the browser from reconnecting
-(HTML, 9.2.3); the page polls instead.
+threads at most. Half of these, or the only one, staff alone may take. Over the limit the response
+is 204, which stops the browser from reconnecting (HTML, 9.2.3); the page polls instead.
 """
 
 from collections.abc import Iterator
-from threading import BoundedSemaphore
+from threading import Lock
 from time import monotonic
 
 from flask import Blueprint, Response, request
@@ -30,7 +30,7 @@ from app.events.outbox import EVENTS, OUTBOX
 from app.http.security.identity import current
 from app.inventory.documents import PRODUCTS
 from app.kernel.errors import Forbidden, Malformed, Unavailable
-from app.kernel.identity import CLERK, CUSTOMER, OPERATOR
+from app.kernel.identity import CLERK, CUSTOMER, OPERATOR, PUBLIC
 from app.orders.documents import ORDERS
 from app.orders.queries import find_order_by_link
 from app.shipping.documents import SHIPMENTS
@@ -78,9 +78,31 @@ class Subscription:
         return list(dict.fromkeys(changed))
 
 
+class StreamSlots:
+    """Bounds the open streams of one process; strangers leave half of them, or more, to staff."""
+
+    def __init__(self, limit: int) -> None:
+        self._lock = Lock()
+        self._free = limit
+        self._for_staff = limit - limit // 2
+
+    def acquire(self, *, is_staff: bool) -> bool:
+        """Take a slot; false when none is free for this caller."""
+        with self._lock:
+            if self._free <= (0 if is_staff else self._for_staff):
+                return False
+            self._free -= 1
+            return True
+
+    def release(self) -> None:
+        """Return a slot."""
+        with self._lock:
+            self._free += 1
+
+
 def add_to(blueprint: Blueprint, context: PageContext) -> None:
     """Register the stream at /live."""
-    slots = BoundedSemaphore(context.config.threads // 4)
+    slots = StreamSlots(context.config.threads // 4)
 
     @blueprint.get("/live")
     def stream_changes() -> Response:
@@ -90,7 +112,7 @@ def add_to(blueprint: Blueprint, context: PageContext) -> None:
         for topic in topics:
             _require_role(topic)
         subscription = Subscription(context.store, topics)
-        if not slots.acquire(blocking=False):
+        if not slots.acquire(is_staff=current() is not PUBLIC):
             return Response(status=204)
         messages = event_stream(context, subscription, _last_position(), topics)
         # without X-Accel-Buffering, nginx would buffer the messages
