@@ -2,12 +2,13 @@
 
 The authorization code flow (OpenID Connect Core 1.0, 3.1) with PKCE (RFC 7636), state and nonce, by
 Authlib. State, nonce and PKCE verifier are derived from one secret in a cookie of the browser, so a
-stolen code, or one that another browser is made to bring, is useless; and nothing is stored before
-a person is authenticated.
+stolen code, or one that another browser is made to bring, is useless. The secret is signed with the
+client secret, so nobody can invent one, and nothing is stored when a sign-in begins.
 """
 
 import hmac
 import logging
+import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -36,6 +37,8 @@ LEEWAY_S = 60
 METADATA_MAX_AGE_S = 3600.0
 
 _MAX_CONCURRENT_SIGN_INS = 4
+_RANDOM_LENGTH = 43
+"""Characters of 32 random bytes in base64url, before their signature."""
 
 log = logging.getLogger(__name__)
 
@@ -67,6 +70,11 @@ class OidcProvider:
         """The provider's identifier, stored in sessions."""
         return self._registration.issuer
 
+    def new_secret(self) -> str:
+        """A secret for the cookie of one browser, signed, so that nobody can invent one."""
+        random = secrets.token_urlsafe(32)
+        return random + self._signature(random)
+
     def authorization_url(self, secret: str, redirect_uri: str) -> str:
         """The provider's page for a browser that keeps `secret` in a cookie. Raises Unavailable."""
         with self._client() as client:
@@ -88,11 +96,7 @@ class OidcProvider:
         Raises Unauthenticated when the parameters or the ID token are not valid for `secret`,
         Forbidden for a person without a role here, Unavailable when the provider does not respond.
         """
-        state = parameters.get("state", "").encode("utf-8", "replace")
-        if not hmac.compare_digest(state, derived_secret(secret, "state").encode()):
-            raise _refused("the state is not that of this browser")
-        if parameters.get("iss", self.issuer) != self.issuer:  # RFC 9207
-            raise _refused("the response is from another issuer")
+        self.check_callback(secret, parameters)
         if "code" not in parameters:
             raise _refused(f"the provider reports {parameters.get('error', 'no error')[:60]!r}")
         with self._client() as client:
@@ -108,6 +112,21 @@ class OidcProvider:
                 "give you one."
             )
         return Identity(name, role)
+
+    def check_callback(self, secret: str, parameters: Mapping[str, str]) -> None:
+        """Raise Unauthenticated unless this shop issued the secret and the state is its own."""
+        random, signature = secret[:_RANDOM_LENGTH], secret[_RANDOM_LENGTH:]
+        sent = signature.encode("utf-8", "replace")
+        if not hmac.compare_digest(sent, self._signature(random).encode()):
+            raise _refused("the cookie is not from this shop")
+        state = parameters.get("state", "").encode("utf-8", "replace")
+        if not hmac.compare_digest(state, derived_secret(secret, "state").encode()):
+            raise _refused("the state is not that of this browser")
+        if parameters.get("iss", self.issuer) != self.issuer:  # RFC 9207
+            raise _refused("the response is from another issuer")
+
+    def _signature(self, random: str) -> str:
+        return derived_secret(self._registration.client_secret, f"sign-in {random}")
 
     def _role(self, claims: Json) -> str | None:
         return find_role(claims, self._registration.role_claim, self._registration.roles)

@@ -50,13 +50,17 @@ def sign_in(
     return SignedIn(token, devices.new_device(user))
 
 
-def sign_in_as(store: Store, identity: Identity, issuer: str, old_token: str = "") -> str:
+def sign_in_as(
+    store: Store, identity: Identity, issuer: str, address: str, old_token: str = ""
+) -> str:
     """Begin a session for a person whom a provider authenticated; that of `old_token` ends.
 
-    Returns the new token. Raises Conflict when a user or a key of this shop has the name.
+    The call-back from `address` no longer counts. Returns the new token. Raises Conflict when a
+    user or a key of this shop has the name.
     """
     with store.transaction() as tx:
         refuse_taken_name(tx, identity.name)
+        sign_in_throttle.record_callback_success(tx, address)
         sessions.end(tx, old_token)
         return sessions.begin(tx, identity, issuer)
 

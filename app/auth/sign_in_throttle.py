@@ -8,6 +8,7 @@ Names and addresses are stored as hashes only: people type passwords into the fi
 """
 
 import hashlib
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from math import ceil
 
@@ -43,25 +44,24 @@ def count_attempt(tx: Transaction, name: str, address: str, device: str = "") ->
 
     `device` is the id of a device that this user is known by; then only its attempts count.
     """
-    for low, high in (("", clock.now()), (clock.ago(-2 * WINDOW_S), None)):
-        expired = tx.find(ATTEMPTS.name, low=low, high=high, limit=_MAX_EXPIRED_PER_ATTEMPT)
-        for window in expired.documents:
-            tx.delete(ATTEMPTS.name, window["of"])
     limits = {
         _key("name", name): MAX_ATTEMPTS_PER_NAME,
         _address_key(address): MAX_ATTEMPTS_PER_ADDRESS,
     }
     if device:
         limits = {_key("device", device): MAX_ATTEMPTS_PER_NAME}
-    for key, limit in limits.items():
-        window = _window(tx, key)
-        if window["count"] >= limit:
-            left = clock.parse_time(window["ends"]) - datetime.now(UTC)
-            raise TooMany(
-                "There were too many attempts to sign in; wait before you try again.",
-                retry_after_s=max(1, ceil(left.total_seconds())),
-            )
-        tx.put(ATTEMPTS.name, window | {"count": window["count"] + 1})
+    _count(tx, limits)
+
+
+def count_callback(tx: Transaction, address: str) -> None:
+    """Count a provider's call-back from `address`. Raises TooMany when it exceeds the limit."""
+    _count(tx, {_address_key(address): MAX_ATTEMPTS_PER_ADDRESS})
+
+
+def record_callback_success(tx: Transaction, address: str) -> None:
+    """Take the successful call-back off the count of its address."""
+    window = _window(tx, _address_key(address))
+    tx.put(ATTEMPTS.name, window | {"count": max(0, window["count"] - 1)})
 
 
 def record_success(tx: Transaction, name: str, address: str, device: str = "") -> None:
@@ -73,8 +73,24 @@ def record_success(tx: Transaction, name: str, address: str, device: str = "") -
         tx.delete(ATTEMPTS.name, _key("device", device))
         return
     tx.delete(ATTEMPTS.name, _key("name", name))
-    window = _window(tx, _address_key(address))
-    tx.put(ATTEMPTS.name, window | {"count": max(0, window["count"] - 1)})
+    record_callback_success(tx, address)
+
+
+def _count(tx: Transaction, limits: Mapping[str, int]) -> None:
+    """Count an attempt in each window of `limits`, after some expired ones are deleted."""
+    for low, high in (("", clock.now()), (clock.ago(-2 * WINDOW_S), None)):
+        expired = tx.find(ATTEMPTS.name, low=low, high=high, limit=_MAX_EXPIRED_PER_ATTEMPT)
+        for window in expired.documents:
+            tx.delete(ATTEMPTS.name, window["of"])
+    for key, limit in limits.items():
+        window = _window(tx, key)
+        if window["count"] >= limit:
+            left = clock.parse_time(window["ends"]) - datetime.now(UTC)
+            raise TooMany(
+                "There were too many attempts to sign in; wait before you try again.",
+                retry_after_s=max(1, ceil(left.total_seconds())),
+            )
+        tx.put(ATTEMPTS.name, window | {"count": window["count"] + 1})
 
 
 def _address_key(address: str) -> str:

@@ -15,9 +15,11 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from app import create_app
+from app.auth import sign_in_throttle
 from app.auth.keys import create_key
 from app.auth.sessions import SESSIONS
 from app.config import Config, from_environment
+from app.http.security.derived_secret import derived_secret
 from app.kernel.errors import Invalid, Unavailable
 from app.server.runtime import Runtime
 from tests.auth.people import make_user
@@ -88,6 +90,16 @@ def callback(question: str) -> str:
 def sign_in(client: FlaskClient, path: str = "/sign-in/provider") -> TestResponse:
     """Sign in by the provider; returns the response to the callback."""
     return client.get(callback(begin(client, path)))
+
+
+def stored(runtime: Runtime) -> Json:
+    """Every stored document but the counts of sign-in attempts."""
+    with runtime.store.read() as view:
+        return {
+            each.name: {key: view.get(each.name, key) for key in view.keys(each.name)}
+            for each in runtime.collections
+            if each.name != sign_in_throttle.ATTEMPTS.name
+        }
 
 
 def is_signed_in(client: FlaskClient) -> bool:
@@ -248,14 +260,14 @@ WRONG_TOKENS: dict[str, Json] = {
 def test_an_invalid_callback_or_token_is_refused(
     client: FlaskClient, runtime: Runtime, misbehave: Misbehave, fault: str
 ) -> None:
-    """401, and nothing is stored."""
+    """401, and nothing is stored but the attempt."""
     begun = begin(client)
-    before = runtime.store.position()
+    before = stored(runtime)
     misbehave(**WRONG_TOKENS[fault])
     response = client.get(callback(begun))
     assert response.status_code == 401, response.text
     assert client.get_cookie("daybook_session") is None
-    assert runtime.store.position() == before
+    assert stored(runtime) == before
 
 
 def test_a_callback_is_valid_once_and_in_one_browser(app: Flask, client: FlaskClient) -> None:
@@ -268,6 +280,34 @@ def test_a_callback_is_valid_once_and_in_one_browser(app: Flask, client: FlaskCl
     assert client.get(back).status_code == 303
     assert client.get(back).status_code == 401
     assert not is_signed_in(thief)
+
+
+def test_a_forged_callback_asks_the_provider_nothing(client: FlaskClient, config: Config) -> None:
+    """A browser that invents the secret of the cookie, and the state of it, is refused at once.
+
+    A provider that is down shows it: asking it would be 503.
+    """
+    app = create_app(replace(config, oidc_issuer="http://127.0.0.1:9"))
+    forger = app.test_client()
+    for secret in ("x" * 43, "x" * 86, f"{'x' * 43}é"):
+        forger.set_cookie("daybook_provider", f"{secret}.%2F")
+        state = derived_secret(secret, "state")
+        asked = forger.get("/sign-in/back", query_string={"state": state, "code": "x"})
+        assert asked.status_code == 401
+    app.extensions["daybook"].close()
+
+
+def test_failed_callbacks_are_counted_by_address(client: FlaskClient, runtime: Runtime) -> None:
+    """Those of the state that this shop issued too; over the limit the provider is not asked."""
+    with runtime.store.transaction() as tx:
+        for _ in range(sign_in_throttle.MAX_ATTEMPTS_PER_ADDRESS - 2):
+            sign_in_throttle.count_callback(tx, "127.0.0.1")
+    assert sign_in(client).status_code == 303  # a success does not count
+    for status in (401, 401, 429):
+        state = parse_qs(urlsplit(begin(client)).query)["state"][0]
+        asked = client.get("/sign-in/back", query_string={"state": state, "code": "x"})
+        assert asked.status_code == status
+    assert int(asked.headers["Retry-After"]) > 0
 
 
 def test_a_code_of_another_sign_in_is_refused(client: FlaskClient) -> None:

@@ -4,16 +4,15 @@ The browser leaves with a secret in a cookie and returns with the provider's res
 to the provider, not a form: browsers apply the policy form-action to redirects after a form.
 """
 
-import secrets
 from urllib.parse import quote, unquote
 
 from flask import Blueprint, Response, request, url_for
 
-from app.auth import sessions
+from app.auth import sessions, sign_in_throttle
 from app.auth.sign_in import sign_in_as
 from app.http.responses.json_response import see_other
 from app.http.security.cookies import delete_cookie, get_cookie, set_cookie
-from app.kernel.errors import Conflict, Forbidden, Unauthenticated, Unavailable
+from app.kernel.errors import Conflict, Forbidden, TooMany, Unauthenticated, Unavailable
 from app.web.layout.context import PageContext
 from app.web.layout.redirects import safe_next
 from app.web.sign_in.password import sign_in_page
@@ -29,7 +28,7 @@ def add_to(blueprint: Blueprint, context: PageContext) -> None:
 
     @blueprint.get("/sign-in/provider")
     def start_oidc() -> Response:
-        secret, next_ = secrets.token_urlsafe(32), safe_next(request.args.get("next", ""))
+        secret, next_ = provider.new_secret(), safe_next(request.args.get("next", ""))
         try:
             response = see_other(provider.authorization_url(secret, _callback_url(context)))
         except Unavailable as error:
@@ -47,9 +46,15 @@ def add_to(blueprint: Blueprint, context: PageContext) -> None:
                 raise Unauthenticated(
                     "This took too long, or began in another browser; begin again."
                 )
+            provider.check_callback(secret, request.args)
+            address = request.remote_addr or ""
+            with context.store.transaction() as tx:
+                sign_in_throttle.count_callback(tx, address)
             identity = provider.handle_callback(secret, _callback_url(context), request.args)
-            token = sign_in_as(context.store, identity, provider.issuer, sessions.cookie_token())
-        except (Unauthenticated, Forbidden, Conflict, Unavailable) as error:
+            token = sign_in_as(
+                context.store, identity, provider.issuer, address, sessions.cookie_token()
+            )
+        except (Unauthenticated, Forbidden, Conflict, TooMany, Unavailable) as error:
             response = sign_in_page(context, next_, error)
         else:
             response = see_other(next_)
