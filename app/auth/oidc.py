@@ -2,10 +2,12 @@
 
 The authorization code flow (OpenID Connect Core 1.0, 3.1) with PKCE (RFC 7636), state and nonce, by
 Authlib. State, nonce and PKCE verifier are derived from one secret in a cookie of the browser, so a
-stolen code, or one that another browser is made to bring, is useless. The secret is signed with the
-client secret, so nobody can invent one, and nothing is stored when a sign-in begins.
+stolen code, or one that another browser is made to bring, is useless. The secret is signed, with
+its time, under the client secret: nobody can invent one, and nothing is stored before a person is
+authenticated.
 """
 
+import hashlib
 import hmac
 import logging
 import secrets
@@ -19,6 +21,7 @@ from typing import Any, cast
 from authlib.common.errors import AuthlibBaseError
 from authlib.integrations.requests_client import OAuth2Session
 from authlib.oidc.core import CodeIDToken
+from itsdangerous import BadSignature, TimestampSigner
 from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet, KeySetSerialization
@@ -37,8 +40,6 @@ LEEWAY_S = 60
 METADATA_MAX_AGE_S = 3600.0
 
 _MAX_CONCURRENT_SIGN_INS = 4
-_RANDOM_LENGTH = 43
-"""Characters of 32 random bytes in base64url, before their signature."""
 
 log = logging.getLogger(__name__)
 
@@ -59,8 +60,18 @@ class Registration:
 class OidcProvider:
     """An OpenID Connect provider, by which people sign in."""
 
+    SIGN_IN_MAX_S = 600
+    """The time that a person has at the provider's page."""
+
     def __init__(self, registration: Registration) -> None:
         self._registration = registration
+        self._signer = TimestampSigner(
+            registration.client_secret,
+            salt="sign-in",
+            sep=":",
+            key_derivation="hmac",
+            digest_method=hashlib.sha256,
+        )
         self._slots = BoundedSemaphore(_MAX_CONCURRENT_SIGN_INS)
         self._metadata: Json = {}
         self._metadata_read_at = 0.0
@@ -71,9 +82,8 @@ class OidcProvider:
         return self._registration.issuer
 
     def new_secret(self) -> str:
-        """A secret for the cookie of one browser, signed, so that nobody can invent one."""
-        random = secrets.token_urlsafe(32)
-        return random + self._signature(random)
+        """A secret for the cookie of one browser, 256 random bits, signed with the time."""
+        return self._signer.sign(secrets.token_urlsafe(32)).decode()
 
     def authorization_url(self, secret: str, redirect_uri: str) -> str:
         """The provider's page for a browser that keeps `secret` in a cookie. Raises Unavailable."""
@@ -87,20 +97,34 @@ class OidcProvider:
             )
         return str(url)
 
-    def handle_callback(
-        self, secret: str, redirect_uri: str, parameters: Mapping[str, str]
-    ) -> Identity:
-        """The person whom the provider sent back to `redirect_uri` with these query parameters.
+    def authorization_code(self, secret: str, parameters: Mapping[str, str]) -> str:
+        """The code in the query parameters of a callback; the provider is not asked.
 
-        The userinfo endpoint is asked when the ID token gives no role.
-        Raises Unauthenticated when the parameters or the ID token are not valid for `secret`,
-        Forbidden for a person without a role here, Unavailable when the provider does not respond.
+        Raises Unauthenticated unless `secret` is one of this shop, not older than SIGN_IN_MAX_S,
+        and the parameters are a provider's consent to the request made with it.
         """
-        self.check_callback(secret, parameters)
+        try:
+            self._signer.unsign(secret, max_age=self.SIGN_IN_MAX_S)
+        except BadSignature as error:
+            raise _refused(f"{type(error).__name__} of the cookie") from None
+        state = parameters.get("state", "").encode("utf-8", "replace")
+        if not hmac.compare_digest(state, derived_secret(secret, "state").encode()):
+            raise _refused("the state is not that of this browser")
+        if parameters.get("iss", self.issuer) != self.issuer:  # RFC 9207
+            raise _refused("the response is from another issuer")
         if "code" not in parameters:
             raise _refused(f"the provider reports {parameters.get('error', 'no error')[:60]!r}")
+        return parameters["code"]
+
+    def fetch_identity(self, secret: str, redirect_uri: str, code: str) -> Identity:
+        """The person for whom the provider issued `code`, which is sent to the provider.
+
+        The userinfo endpoint is asked when the ID token gives no role.
+        Raises Unauthenticated when the code or the ID token is not valid for `secret`,
+        Forbidden for a person without a role here, Unavailable when the provider does not respond.
+        """
         with self._client() as client:
-            claims = self._claims(client, secret, redirect_uri, parameters["code"])
+            claims = self._claims(client, secret, redirect_uri, code)
             role = self._role(claims)
             if role is None and "userinfo_endpoint" in self._provider_metadata():
                 userinfo = self._userinfo(client, claims["sub"])
@@ -112,21 +136,6 @@ class OidcProvider:
                 "give you one."
             )
         return Identity(name, role)
-
-    def check_callback(self, secret: str, parameters: Mapping[str, str]) -> None:
-        """Raise Unauthenticated unless this shop issued the secret and the state is its own."""
-        random, signature = secret[:_RANDOM_LENGTH], secret[_RANDOM_LENGTH:]
-        sent = signature.encode("utf-8", "replace")
-        if not hmac.compare_digest(sent, self._signature(random).encode()):
-            raise _refused("the cookie is not from this shop")
-        state = parameters.get("state", "").encode("utf-8", "replace")
-        if not hmac.compare_digest(state, derived_secret(secret, "state").encode()):
-            raise _refused("the state is not that of this browser")
-        if parameters.get("iss", self.issuer) != self.issuer:  # RFC 9207
-            raise _refused("the response is from another issuer")
-
-    def _signature(self, random: str) -> str:
-        return derived_secret(self._registration.client_secret, f"sign-in {random}")
 
     def _role(self, claims: Json) -> str | None:
         return find_role(claims, self._registration.role_claim, self._registration.roles)

@@ -4,13 +4,17 @@ The log has the address of each refused attempt, and never the name: people type
 """
 
 import logging
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, NamedTuple
 
 from app.auth import devices, passwords, sessions, sign_in_throttle
 from app.auth.users import USERS, refuse_taken_name
 from app.kernel.errors import Unauthenticated
 from app.kernel.identity import Identity
 from app.store import Store
+
+if TYPE_CHECKING:
+    from app.auth.oidc import OidcProvider
 
 log = logging.getLogger(__name__)
 
@@ -50,19 +54,31 @@ def sign_in(
     return SignedIn(token, devices.new_device(user))
 
 
-def sign_in_as(
-    store: Store, identity: Identity, issuer: str, address: str, old_token: str = ""
+def sign_in_by_provider(
+    store: Store,
+    provider: "OidcProvider",
+    secret: str,
+    parameters: Mapping[str, str],
+    redirect_uri: str,
+    address: str,
+    *,
+    old_token: str = "",
 ) -> str:
-    """Begin a session for a person whom a provider authenticated; that of `old_token` ends.
+    """Begin a session for the person whom the provider sent back; that of `old_token` ends.
 
-    The call-back from `address` no longer counts. Returns the new token. Raises Conflict when a
-    user or a key of this shop has the name.
+    `secret` is that of the browser's cookie; a callback counts for its address until it succeeds.
+    Returns the new token. Raises TooMany after too many callbacks that failed, Conflict when a user
+    or a key of this shop has the name, and what the methods of `provider` raise.
     """
+    code = provider.authorization_code(secret, parameters)
+    with store.transaction() as tx:
+        sign_in_throttle.count_callback(tx, address)
+    identity = provider.fetch_identity(secret, redirect_uri, code)
     with store.transaction() as tx:
         refuse_taken_name(tx, identity.name)
-        sign_in_throttle.record_callback_success(tx, address)
+        sign_in_throttle.uncount_address(tx, address)
         sessions.end(tx, old_token)
-        return sessions.begin(tx, identity, issuer)
+        return sessions.begin(tx, identity, provider.issuer)
 
 
 def _wrong_credentials() -> Unauthenticated:

@@ -1,8 +1,9 @@
 """Throttle of sign-in attempts, by user name and by address, for all processes together.
 
-An attempt is counted in the store before its password is verified, so concurrent ones count too.
-Over a limit nothing is written and no hash is computed. The limit of a name protects one password
-from guessing; that of an address, which many people may share behind a router, protects many names.
+An attempt is counted in the store before its password is verified, or the provider is asked, so
+concurrent ones count too. Over a limit nothing is written, no hash is computed and nobody is asked.
+The limit of a name protects one password from guessing; that of an address, which many people may
+share behind a router, protects many names.
 A known device (devices.py) has a limit of its own instead, so that strangers cannot lock it out.
 Names and addresses are stored as hashes only: people type passwords into the field of the name.
 """
@@ -53,17 +54,6 @@ def count_attempt(tx: Transaction, name: str, address: str, device: str = "") ->
     _count(tx, limits)
 
 
-def count_callback(tx: Transaction, address: str) -> None:
-    """Count a provider's call-back from `address`. Raises TooMany when it exceeds the limit."""
-    _count(tx, {_address_key(address): MAX_ATTEMPTS_PER_ADDRESS})
-
-
-def record_callback_success(tx: Transaction, address: str) -> None:
-    """Take the successful call-back off the count of its address."""
-    window = _window(tx, _address_key(address))
-    tx.put(ATTEMPTS.name, window | {"count": max(0, window["count"] - 1)})
-
-
 def record_success(tx: Transaction, name: str, address: str, device: str = "") -> None:
     """Reset the count of the name, and take the successful attempt off that of the address.
 
@@ -73,7 +63,18 @@ def record_success(tx: Transaction, name: str, address: str, device: str = "") -
         tx.delete(ATTEMPTS.name, _key("device", device))
         return
     tx.delete(ATTEMPTS.name, _key("name", name))
-    record_callback_success(tx, address)
+    uncount_address(tx, address)
+
+
+def count_callback(tx: Transaction, address: str) -> None:
+    """Count a provider's callback from `address`. Raises TooMany when it exceeds the limit."""
+    _count(tx, {_address_key(address): MAX_ATTEMPTS_PER_ADDRESS})
+
+
+def uncount_address(tx: Transaction, address: str) -> None:
+    """Take an attempt that succeeded off the count of its address."""
+    window = _window(tx, _address_key(address))
+    tx.put(ATTEMPTS.name, window | {"count": max(0, window["count"] - 1)})
 
 
 def _count(tx: Transaction, limits: Mapping[str, int]) -> None:

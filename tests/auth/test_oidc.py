@@ -4,6 +4,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import timedelta
 from time import time
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -12,11 +13,13 @@ import pytest
 import requests
 from flask import Flask
 from flask.testing import FlaskClient
+from freezegun import freeze_time
 from werkzeug.test import TestResponse
 
 from app import create_app
 from app.auth import sign_in_throttle
 from app.auth.keys import create_key
+from app.auth.oidc import OidcProvider, Registration
 from app.auth.sessions import SESSIONS
 from app.config import Config, from_environment
 from app.http.security.derived_secret import derived_secret
@@ -289,11 +292,28 @@ def test_a_forged_callback_asks_the_provider_nothing(client: FlaskClient, config
     """
     app = create_app(replace(config, oidc_issuer="http://127.0.0.1:9"))
     forger = app.test_client()
-    for secret in ("x" * 43, "x" * 86, f"{'x' * 43}é"):
+    stranger = OidcProvider(Registration(config.oidc_issuer or "", CLIENT_ID, "another secret"))
+    for secret in ("x" * 43, f"{'x' * 43}:x:x", f"{'x' * 43}:é", stranger.new_secret()):
         forger.set_cookie("daybook_provider", f"{secret}.%2F")
         state = derived_secret(secret, "state")
         asked = forger.get("/sign-in/back", query_string={"state": state, "code": "x"})
         assert asked.status_code == 401
+    app.extensions["daybook"].close()
+
+
+def test_a_sign_in_has_to_end_within_ten_minutes(client: FlaskClient, config: Config) -> None:
+    """The shop refuses an older cookie, whatever the browser does; the provider is not asked."""
+    app = create_app(replace(config, oidc_issuer="http://127.0.0.1:9"))
+    with freeze_time("2026-11-21T09:00:00Z") as clock:
+        state = parse_qs(urlsplit(begin(client)).query)["state"][0]
+        cookie = client.get_cookie("daybook_provider")
+        assert cookie is not None
+        for seconds, status in ((600, 503), (1, 401), (-700, 401)):
+            clock.tick(timedelta(seconds=seconds))
+            late = app.test_client()
+            late.set_cookie("daybook_provider", cookie.value)
+            asked = late.get("/sign-in/back", query_string={"state": state, "code": "x"})
+            assert asked.status_code == status
     app.extensions["daybook"].close()
 
 

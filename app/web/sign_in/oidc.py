@@ -8,8 +8,8 @@ from urllib.parse import quote, unquote
 
 from flask import Blueprint, Response, request, url_for
 
-from app.auth import sessions, sign_in_throttle
-from app.auth.sign_in import sign_in_as
+from app.auth import sessions
+from app.auth.sign_in import sign_in_by_provider
 from app.http.responses.json_response import see_other
 from app.http.security.cookies import delete_cookie, get_cookie, set_cookie
 from app.kernel.errors import Conflict, Forbidden, TooMany, Unauthenticated, Unavailable
@@ -18,7 +18,6 @@ from app.web.layout.redirects import safe_next
 from app.web.sign_in.password import sign_in_page
 
 COOKIE = "daybook_provider"
-_CALLBACK_MAX_S = 600
 
 
 def add_to(blueprint: Blueprint, context: PageContext) -> None:
@@ -34,7 +33,7 @@ def add_to(blueprint: Blueprint, context: PageContext) -> None:
         except Unavailable as error:
             return sign_in_page(context, next_, error)
         cookie = f"{secret}.{quote(next_, safe='')}"
-        set_cookie(response, COOKIE, cookie, max_age_s=_CALLBACK_MAX_S)
+        set_cookie(response, COOKIE, cookie, max_age_s=provider.SIGN_IN_MAX_S)
         return response
 
     @blueprint.get("/sign-in/back")
@@ -46,13 +45,14 @@ def add_to(blueprint: Blueprint, context: PageContext) -> None:
                 raise Unauthenticated(
                     "This took too long, or began in another browser; begin again."
                 )
-            provider.check_callback(secret, request.args)
-            address = request.remote_addr or ""
-            with context.store.transaction() as tx:
-                sign_in_throttle.count_callback(tx, address)
-            identity = provider.handle_callback(secret, _callback_url(context), request.args)
-            token = sign_in_as(
-                context.store, identity, provider.issuer, address, sessions.cookie_token()
+            token = sign_in_by_provider(
+                context.store,
+                provider,
+                secret,
+                request.args,
+                _callback_url(context),
+                request.remote_addr or "",
+                old_token=sessions.cookie_token(),
             )
         except (Unauthenticated, Forbidden, Conflict, TooMany, Unavailable) as error:
             response = sign_in_page(context, next_, error)
