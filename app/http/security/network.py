@@ -1,8 +1,10 @@
 """Client networks: addresses that limits by address count as one caller."""
 
+from functools import lru_cache
 from ipaddress import IPv6Network, ip_address
 
 
+@lru_cache(maxsize=1024)
 def network_of(address: str) -> str:
     """The network of one client: an IPv4 address, or the /64 of an IPv6 address (one customer).
 
