@@ -55,12 +55,13 @@ class Operation:
 
         @wraps(view)
         def checked_view(**path: str) -> Response:
-            if self.query is None and request.query_string:
+            environ = request.environ
+            if self.query is None and environ.get("QUERY_STRING"):
                 raise Malformed("This address takes no query parameters.")
             if (
                 ignores_if_match
-                and request.method not in SAFE_METHODS
-                and IF_MATCH in request.headers
+                and "HTTP_IF_MATCH" in environ
+                and environ["REQUEST_METHOD"] not in SAFE_METHODS
             ):
                 raise Stale("Nothing here has the version in If-Match; send the request without.")
             response = view(**path)

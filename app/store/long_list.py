@@ -49,6 +49,8 @@ class LongList:
 
     def read_all(self, view: View, document: Document) -> Document:
         """The document with the whole list."""
+        if EARLIER_PAGES not in document:
+            return document
         entries = list(self.newest_first(view, document))[::-1]
         return without_pages(document) | {self.field: entries}
 

@@ -27,8 +27,9 @@ def check_head() -> None:
     HTTP/1.0 needs none.
     """
     environ = request.environ
-    if environ["REQUEST_METHOD"] != request.method:
-        raise exceptions.NotImplemented(f"Methods are case-sensitive; send {request.method}.")
+    method = environ["REQUEST_METHOD"]
+    if not method.isupper():
+        raise exceptions.NotImplemented(f"Methods are case-sensitive; send {method.upper()}.")
     host = environ.get("HTTP_HOST", "")
     if not _HOST.fullmatch(host) and (host or environ["SERVER_PROTOCOL"] not in HTTP_1_0):
         raise Malformed("Send one Host header, with the name or address of this server.")

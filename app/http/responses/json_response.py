@@ -52,7 +52,7 @@ def etag_response(document: Document, status: int = 200, **headers: str) -> Resp
     """
     version = str(document["version"])
     if (
-        "If-None-Match" in request.headers
+        "HTTP_IF_NONE_MATCH" in request.environ
         and request.method in ("GET", "HEAD")
         and request.if_none_match.contains_weak(version)
     ):

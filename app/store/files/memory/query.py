@@ -52,3 +52,7 @@ class Query(NamedTuple):
             else frozenset({(name, value)})
             for name, value in where.items()
         )
+
+
+EVERYTHING = Query()
+"""Selects every document of a listed collection."""

@@ -16,6 +16,7 @@ import orjson
 from app.kernel.bounded_cache import BoundedCache
 from app.store import Collection, Page
 from app.store.files.memory.index import (
+    ALL,
     IndexEntry,
     Indexes,
     build_indexes,
@@ -23,7 +24,7 @@ from app.store.files.memory.index import (
     key_of,
     update_indexes,
 )
-from app.store.files.memory.query import Query, Selection
+from app.store.files.memory.query import EVERYTHING, Query, Selection
 from app.store.files.memory.staged import NO_CHANGES, Change, Staged
 from app.store.files.snapshot.checkpoint_file import CheckpointFile
 
@@ -101,6 +102,8 @@ class Tables:
 
     def count(self, collection: str, query: Query, staged: Staged) -> int:
         """See View.count."""
+        if query == EVERYTHING and not staged and self.collections[collection].listed:
+            return self._indexes[collection][ALL].count(ALL)
         selection = query.select(self.collections[collection])
         count = _count(self._indexes[collection], selection)
         if staged:
