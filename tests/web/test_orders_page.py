@@ -5,11 +5,12 @@ from collections.abc import Callable
 import pytest
 from flask.testing import FlaskClient
 
+from app.kernel.payment_methods import DECLINE
 from app.orders.documents import ORDERS
 from app.server.runtime import Runtime
 from app.store import matching
 from app.web.clerk.order_search import PAGE_SIZE
-from tests.over_http import place, read
+from tests.over_http import place, read, request_for
 from tests.web.page import Page, send
 
 Settled = Callable[[], None]
@@ -177,6 +178,27 @@ def test_a_clerk_cancels_an_order(client: FlaskClient, settled: Settled) -> None
     assert "Order 1001 cancelled" in after.text
     assert "ordered twice" in after.text
     assert list(after.forms) == []
+
+
+def test_a_cancelled_paid_order_shows_why_it_was_cancelled(
+    client: FlaskClient, settled: Settled
+) -> None:
+    """The reason is the cancellation's, also after the refund, whose detail is the payment's."""
+    place(client, tea=2)
+    settled()
+    client.post("/order/1001/cancel", json={"reason": "ordered twice"})
+    settled()
+    facts = Page(client.get("/desk/1001")).text
+    assert "Reason ordered twice" in facts
+    assert "Payment refunded 0.00 EUR paid" in facts
+
+
+def test_a_failed_order_shows_why_it_failed(client: FlaskClient, settled: Settled) -> None:
+    """The reason, whatever the history's last entry is."""
+    client.post("/order", json=request_for(tea=2) | {"payment_method": DECLINE})
+    settled()
+    facts = Page(client.get("/desk/1001")).text
+    assert "Reason payment declined" in facts
 
 
 def test_deleting_must_be_confirmed(client: FlaskClient, settled: Settled) -> None:
