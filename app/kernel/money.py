@@ -45,7 +45,8 @@ class Currency:
             if len(plain[1]) > _MAX_DIGITS:
                 raise ValueError(f"has more than {_MAX_DIGITS} digits before the point")
             raise ValueError(f"has more than the {self.digits} decimal places of {self.code}")
-        raise ValueError('must be a decimal in text, such as "4.50", not negative')
+        example = self.format(Decimal("4.5"))
+        raise ValueError(f"must be a decimal number such as {example}, not negative")
 
     def format(self, amount: Decimal) -> str:
         """`amount` with exactly the currency's decimal places."""

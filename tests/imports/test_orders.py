@@ -212,7 +212,7 @@ def test_a_reference_of_an_older_version_counts_as_the_same(runtime: Runtime, fi
         ("X,Ada,tea,some,,", "quantity: must be a whole number (found 'some')"),
         ("X,Ada,tea,,,", "quantity: is required"),
         ("X,Ada,gong,1,,", "product: is not a product of this shop (found 'gong')"),
-        ("X,Ada,tea,1,-4.5,", "amount: must be a decimal in text"),
+        ("X,Ada,tea,1,-4.5,", "amount: must be a decimal number"),
         ("X,Ada,tea,1,,12/2010", "order_date: must be a date or time such as"),
         ("X,Ada,tea,1,,1/12/2010", "order_date: may begin with day or month: say which by --date"),
         ("X,Ada,tea,1,1.000,", "amount: has three decimals or means thousands: say which by"),

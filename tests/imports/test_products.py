@@ -71,7 +71,7 @@ def test_a_repeated_sku_is_one_product(runtime: Runtime, file: Path) -> None:
         ("tea,Assam,9.99,5", "price: contradicts line 2, '4.50' (found '9.99')"),
         ("tea,Ceylon,4.50,5", "name: contradicts line 2, 'Assam' (found 'Ceylon')"),
         ("tea,Assam,4.50,6", "quantity: contradicts line 2, '5' (found '6')"),
-        ("tea,Assam,free,5", "price: must be a decimal in text"),
+        ("tea,Assam,free,5", "price: must be a decimal number"),
     ],
 )
 def test_a_repeated_sku_with_other_content_is_rejected(
@@ -111,7 +111,7 @@ def test_a_product_without_name_has_its_sku_as_name(runtime: Runtime, file: Path
     ("row", "reason"),
     [
         (",1,1", "sku: is required"),
-        ("tea,-1,1", "price: must be a decimal in text"),
+        ("tea,-1,1", "price: must be a decimal number"),
         ("tea,1.0051,1", "price: has more than the 2 decimal places of EUR (found '1.0051')"),
         ("tea,1.005,1", "price: has three decimals or means thousands: say which by --decimal or "),
         ("tea,1,many", "quantity: must be a whole number (found 'many')"),

@@ -76,8 +76,8 @@ def test_money_with_too_many_digits_is_refused(currency: str, sent: str) -> None
         ("1234567890123.00", "has more than 12 digits before the point"),
         ("4.505", "has more than the 2 decimal places of EUR"),
         ("4.123456", "has more than the 2 decimal places of EUR"),
-        ("-4", "must be a decimal in text"),
-        ("4,50", "must be a decimal in text"),
+        ("-4", "must be a decimal number such as 4.50"),
+        ("4,50", "must be a decimal number such as 4.50"),
     ],
 )
 def test_the_reason_says_what_is_wrong_with_the_money(sent: str, reason: str) -> None:

@@ -164,7 +164,7 @@ def test_a_failure_is_discarded_with_a_reason(client: FlaskClient) -> None:
     page = Page(client.get(f"/events/{event_id}"))
     refused = send(client, page, f"/{handler}/discard")
     assert refused.status == 422
-    assert refused.by_id[f"reason-{handler}-error"].strip() == "This is required."
+    assert refused.by_id[f"reason-{handler}-error"].strip() == "Reason is required."
     assert len(failures(client)) == 2
     after = send(client, refused, f"/{handler}/discard", reason="billed by hand")
     assert "discarded by local: billed by hand" in " ".join(after.text.split())
@@ -195,7 +195,8 @@ def test_an_invalid_fault_switch_is_refused(client: FlaskClient) -> None:
     typed = {"handler": "orders", "mode": "slow", "times": "often", "order": "1001"}
     refused = send(client, events(client), "/events/faults", **typed)
     assert refused.status == 422
-    assert refused.by_id["times-error"].strip() == "This must be a whole number."
+    assert refused.by_id["times-error"].strip() == "Times must be a whole number."
+    assert refused.text.index("Please check this") < refused.text.index("On their way")
     fields = refused.form("/events/faults").fields
     assert {name: fields[name]["value"] for name in typed} == typed
 

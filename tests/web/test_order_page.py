@@ -67,6 +67,18 @@ def test_a_customer_cancels(client: FlaskClient, settled: Callable[[], None]) ->
     assert read(client, "/order/1001")["status"] == "cancelled"
 
 
+def test_a_refused_reason_is_kept(client: FlaskClient, settled: Callable[[], None]) -> None:
+    """422 on the order's page, with the error beside the field."""
+    order = place(client, tea=1)
+    settled()
+    page = Page(client.get(f"/orders/{order['link']}"))
+    refused = send(client, page, "/cancel", reason="a" * 501)
+    assert refused.status == 422
+    assert refused.by_id["reason-error"] == "Reason must have 1 to 500 characters."
+    assert refused.fields["reason"]["value"] == "a" * 501
+    assert read(client, "/order/1001")["status"] == "confirmed"
+
+
 def test_cancelling_too_late_shows_the_conflict(
     client: FlaskClient, settled: Callable[[], None]
 ) -> None:

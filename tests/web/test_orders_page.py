@@ -151,9 +151,92 @@ def test_errors_are_beside_their_fields_and_values_stay(
     after = send(client, page, "/desk/1001", customer_email="nobody", **{"quantity.1": "many"})
     assert after.status == 422
     assert after.fields["customer_email"]["value"] == "nobody"
-    assert after.by_id["customer_email-error"].strip() == "This is not a valid e-mail address."
+    assert after.by_id["customer_email-error"].strip() == "E-mail is not a valid e-mail address."
     assert after.fields["quantity.1"]["value"] == "many"
     assert read(client, "/order/1001") == before
+
+
+def test_errors_of_lines_are_beside_their_fields(client: FlaskClient, settled: Settled) -> None:
+    """422; each names its line as the page counts them, and the first has the focus."""
+    place(client, tea=2, mug=1)
+    settled()
+    page = Page(client.get("/desk/1001"))
+    typed = {"quantity.1": "", "quantity.2": "two", "amount.3": "cheap", "product.3": "gold"}
+    refused = send(client, page, "/desk/1001", **typed | {"quantity.3": "1", "quantity.4": "5"})
+    assert refused.status == 422
+    for name, error in {
+        "quantity.2": "Line 2: quantity must be a whole number.",
+        "amount.3": "Line 3: price must be a decimal number such as 4.50, not negative.",
+        "product.4": "Line 4: product is required.",
+    }.items():
+        field = refused.fields[name]
+        assert field["aria-invalid"] == "true"
+        assert refused.by_id[field["aria-describedby"]] == error
+        assert f"#{name}" in refused.links
+    assert [n for n, field in refused.fields.items() if "autofocus" in field] == ["quantity.2"]
+    assert refused.fields["quantity.2"]["value"] == "two"
+    assert "items" not in refused.text
+
+
+def test_errors_of_the_customer_are_beside_their_fields(
+    client: FlaskClient, settled: Settled
+) -> None:
+    """In the page's words, not in those of the API."""
+    place(client, tea=2)
+    settled()
+    page = Page(client.get("/desk/1001"))
+    refused = send(client, page, "/desk/1001", customer_name=" ", customer_email="ada")
+    assert refused.by_id["customer_name-error"] == "Name must have 1 to 200 characters."
+    assert refused.by_id["customer_email-error"] == "E-mail is not a valid e-mail address."
+
+
+def test_a_shortage_is_reported_beside_the_line(client: FlaskClient, settled: Settled) -> None:
+    """409, with the pieces that are left for this order."""
+    place(client, tea=1, mug=2)
+    settled()
+    refused = send(client, Page(client.get("/desk/1001")), "/desk/1001", **{"quantity.2": "11"})
+    assert refused.status == 409
+    assert refused.by_id["quantity.2-error"] == "Line 2: only 10 left."
+
+
+def test_an_order_without_lines_is_refused(client: FlaskClient, settled: Settled) -> None:
+    """422, with what to do."""
+    place(client, tea=1)
+    settled()
+    refused = send(client, Page(client.get("/desk/1001")), "/desk/1001", **{"quantity.1": "0"})
+    assert refused.status == 422
+    assert refused.by_id["quantity.1-error"] == "Give at least one line a quantity."
+
+
+@pytest.mark.parametrize(("typed", "total"), [("1,10", "2.20"), ("1,5", "3.00"), ("2.00", "4.00")])
+def test_a_price_may_have_a_decimal_comma(
+    client: FlaskClient, settled: Settled, typed: str, total: str
+) -> None:
+    """One or two digits after a comma cannot be thousands."""
+    place(client, tea=2)
+    settled()
+    send(client, Page(client.get("/desk/1001")), "/desk/1001", **{"amount.1": typed})
+    assert read(client, "/order/1001")["total_amount"] == total
+
+
+def test_an_ambiguous_price_is_refused(client: FlaskClient, settled: Settled) -> None:
+    """1,100 is eleven hundred to some and one point one to others."""
+    place(client, tea=2)
+    settled()
+    refused = send(client, Page(client.get("/desk/1001")), "/desk/1001", **{"amount.1": "1,100"})
+    assert refused.status == 422
+    assert refused.fields["amount.1"]["value"] == "1,100"
+
+
+def test_a_refused_cancellation_keeps_the_reason(client: FlaskClient, settled: Settled) -> None:
+    """422, with the error in the opened form, and the order's own fields as they are."""
+    place(client, tea=2)
+    settled()
+    refused = send(client, Page(client.get("/desk/1001")), "/cancel", reason="a" * 501)
+    assert refused.status == 422
+    assert refused.by_id["reason-error"] == "Reason must have 1 to 500 characters."
+    assert refused.fields["reason"]["value"] == "a" * 501
+    assert refused.fields["customer_name"]["value"] == "Ada"
 
 
 def test_two_clerks_do_not_overwrite_each_other(client: FlaskClient, settled: Settled) -> None:
@@ -227,5 +310,7 @@ def test_a_shipped_order_cannot_be_changed_or_deleted(
     assert list(Page(answer).forms) == []
     settled()
     version = str(read(client, "/order/1001")["version"])
-    assert send(client, before, "/delete", version=version).status == 409
+    refused = send(client, before, "/delete", version=version)
+    assert refused.status == 409
+    assert "Please check this Order 1001 is shipped" in refused.text
     assert client.get("/order/1001").status_code == 200

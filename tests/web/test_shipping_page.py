@@ -63,7 +63,7 @@ def test_a_handover_without_a_tracking_number_is_refused(client: FlaskClient, or
     page = Page(client.get(f"/shipping/{order['order_id']}"))
     after = send(client, page, page.address, carrier="DHL")
     assert after.status == 422
-    assert after.by_id["tracking_number-error"].strip() == "This is required."
+    assert after.by_id["tracking_number-error"].strip() == "Tracking number is required."
     assert after.fields["carrier"]["value"] == "DHL"
     assert read(client, "/order/1001")["status"] == "confirmed"
 

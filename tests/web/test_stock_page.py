@@ -68,8 +68,13 @@ def test_errors_of_a_new_product_are_beside_their_fields(client: FlaskClient) ->
     typed = {"sku": "jar", "name": "", "price": "cheap", "quantity": "many"}
     after = send(client, stock(client), "/stock", **typed)
     assert after.status == 422
-    for name, error in {"name": "is required", "price": "decimal", "quantity": "whole"}.items():
-        assert error in after.by_id[f"{name}-error"]
+    for name, error in {
+        "name": "Name is required.",
+        "price": "Price must be a decimal number such as 4.50, not negative.",
+        "quantity": "On hand must be a whole number.",
+    }.items():
+        assert after.by_id[f"{name}-error"] == error
+    assert after.text.index("Please check this") < after.text.index("Name or sku")
     assert after.fields["quantity"]["value"] == "many"
     taken = send(client, after, "/stock", sku="tea", name="Tea", price="1", quantity="")
     assert taken.status == 409
@@ -87,6 +92,24 @@ def test_a_delivery_is_booked_once(client: FlaskClient) -> None:
     assert read(client, "/product/mug")["quantity"] == 20
 
 
+@pytest.mark.parametrize(("typed", "left"), [("\u22123", 7), ("-3", 7), ("+3", 13)])
+def test_a_change_of_stock_is_typed_as_the_page_writes_it(
+    client: FlaskClient, typed: str, left: int
+) -> None:
+    """With a hyphen, or with the true minus sign of the hint."""
+    page = product(client, "mug")
+    assert "\u22123 when some broke" in page.text
+    after = do(client, page, "change", change=typed, reason="counted again")
+    assert after.status == 200
+    assert read(client, "/product/mug")["quantity"] == left
+
+
+def test_a_price_may_have_a_decimal_comma(client: FlaskClient) -> None:
+    """1,10 cannot be anything else."""
+    do(client, product(client, "mug"), "edit", name="Mug", price="1,10")
+    assert read(client, "/product/mug")["price"] == "1.10"
+
+
 def test_a_stock_take_is_booked(client: FlaskClient) -> None:
     """The stock is set to the counted number."""
     after = do(client, product(client, "tea"), "count", count="97")
@@ -99,7 +122,8 @@ def test_a_stock_take_is_booked(client: FlaskClient) -> None:
         ("change", {"change": "some", "reason": "delivery"}, 422, "must be a whole number"),
         ("change", {"change": "1"}, 422, "is required"),
         ("change", {"change": "-11", "reason": "lost"}, 409, "there cannot be -1"),
-        ("count", {"count": "-1"}, 422, "must be from 0"),
+        ("count", {"count": "-1"}, 422, "Counted must be from 0"),
+        ("edit", {"low_stock_threshold": "few"}, 422, "Low from must be a whole number"),
         ("count", {}, 422, "whole number"),
         ("edit", {"name": "Mug", "price": "-1"}, 422, "decimal"),
         ("sell", {}, 400, "does not say what to do"),

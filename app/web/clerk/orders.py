@@ -20,11 +20,20 @@ from app.store import Document
 from app.web.clerk.order_search import OrderSearch, count_by_status
 from app.web.customer.order_page import PAID
 from app.web.layout.context import PageContext, page
-from app.web.layout.form import NO_FORM, SubmittedForm, parse_integer, submitted_form
+from app.web.layout.form import (
+    NO_FORM,
+    SubmittedForm,
+    decimal_point,
+    parse_integer,
+    submitted_form,
+)
 from app.web.layout.redirects import redirect_to
 
 LINE_FIELDS = ("product", "quantity", "amount")
 """An order line's fields; in the form, a dot and the line's place follow each name."""
+
+_LINE_WORDS = {"amount": "price"}
+"""What the page calls a line's field, where that is not its name."""
 
 MAX_SUGGESTIONS = 500
 _EMPTY_LINES = 3
@@ -57,7 +66,9 @@ class OrderPages:
             "clerk/orders.html", live=["orders"], search=search, result=result, counts=counts
         )
 
-    def show_order(self, name: str, form: SubmittedForm = NO_FORM) -> Response:
+    def show_order(
+        self, name: str, form: SubmittedForm = NO_FORM, cancellation: SubmittedForm = NO_FORM
+    ) -> Response:
         with self._store.read() as view:
             order = HISTORY.read_all(view, find_order(view, name))
             events = list(timeline(view, order["order_id"]))
@@ -66,7 +77,7 @@ class OrderPages:
             products = view.find(PRODUCTS.name, {"archived": 0}, limit=MAX_SUGGESTIONS).documents
         return page(
             "clerk/order.html",
-            form,
+            form if form.error else cancellation,
             live=["orders", "events", "shipments"],
             order=order,
             events=events,
@@ -74,6 +85,8 @@ class OrderPages:
             products=products,
             lines=_lines(order, form),
             values=form.fields or order,
+            errors=_errors(form) | cancellation.errors(),
+            reason=cancellation.get("reason"),
             has_receipt=order["payment_status"] in PAID,
             is_open=order["status"] in states.OPEN and not has_left,
             has_left=has_left,
@@ -96,28 +109,34 @@ class OrderPages:
             with self._store.transaction() as tx:
                 service.cancel_order(tx, name, reason, by=current().name)
         except (Invalid, Conflict) as error:
-            return self.show_order(name, NO_FORM.refused(error))
+            return self.show_order(name, cancellation=form.refused(error))
         return redirect_to("web.clerk.show_order", name=name)
 
-    def confirm_delete(self, name: str) -> Response:
+    def confirm_delete(self, name: str, form: SubmittedForm = NO_FORM) -> Response:
         with self._store.read() as view:
             order = find_order(view, name)
-        return page("clerk/delete_order.html", order=order)
+        return page("clerk/delete_order.html", form, order=order)
 
     def delete_order(self, name: str) -> Response:
         form = submitted_form()
-        with self._store.transaction() as tx:
-            service.delete_order(tx, name, [form.get("version")], by=current().name)
+        try:
+            with self._store.transaction() as tx:
+                service.delete_order(tx, name, [form.get("version")], by=current().name)
+        except Conflict as error:
+            return self.confirm_delete(name, form.refused(error))
         return redirect_to("web.clerk.show_orders", flash="deleted")
 
 
 def _patch(form: SubmittedForm) -> dict[str, Any]:
-    """Return the merge patch that the form makes, without lines whose quantity is empty or 0."""
+    """Return the merge patch that the form makes, of the lines to keep."""
     items = []
-    for line in _submitted_lines(form):
-        if line["product"] and line["quantity"] not in ("", "0"):
-            item = {**line, "quantity": parse_integer(line["quantity"])}
-            items.append({name: value for name, value in item.items() if value != ""})
+    for _, line in _kept_lines(form):
+        item = {
+            **line,
+            "quantity": parse_integer(line["quantity"]),
+            "amount": decimal_point(line["amount"]),
+        }
+        items.append({name: value for name, value in item.items() if value != ""})
     return {
         "customer_name": form.get("customer_name"),
         "customer_email": form.get("customer_email") or None,
@@ -129,6 +148,44 @@ def _submitted_lines(form: SubmittedForm) -> list[dict[str, str]]:
     """Return the order lines of the form as typed, in its order."""
     places = [name.partition(".")[2] for name in form.fields if name.startswith("product.")]
     return [{name: form.get(f"{name}.{place}") for name in LINE_FIELDS} for place in places]
+
+
+def _kept_lines(form: SubmittedForm) -> list[tuple[int, dict[str, str]]]:
+    """Return the lines whose quantity is neither empty nor 0, each with its place on the page."""
+    return [
+        (place, line)
+        for place, line in enumerate(_submitted_lines(form), 1)
+        if line["quantity"] not in ("", "0")
+    ]
+
+
+def _errors(form: SubmittedForm) -> dict[str, str]:
+    """Return a sentence for each field in error, those of the lines under the lines' fields."""
+    error, lines = form.error, _kept_lines(form)
+    if isinstance(error, Conflict) and "short" in error.members:
+        short: Any = error.members["short"]
+        left = {each["product"]: max(each["available"], 0) for each in short}
+        errors = {
+            f"quantity.{place}": f"Line {place}: only {left[line['product']]} left."
+            for place, line in lines
+            if line["product"] in left
+        }
+        return errors or form.errors()
+    if not isinstance(error, Invalid):
+        return form.errors()
+    errors = {}
+    others = []
+    for problem in error.problems:
+        match problem.pointer.split("/"):
+            case ["", "items"]:
+                errors["quantity.1"] = "Give at least one line a quantity."
+            case ["", "items", index, field]:
+                place, _ = lines[int(index)]
+                subject = _LINE_WORDS.get(field, field)
+                errors[f"{field}.{place}"] = f"Line {place}: {subject} {problem.message}."
+            case _:
+                others.append(problem)
+    return errors | form.refused(Invalid(others)).errors()
 
 
 def _lines(order: Document, form: SubmittedForm) -> list[dict[str, str]]:

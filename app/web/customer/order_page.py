@@ -7,7 +7,7 @@ from app.billing.receipt import receipt_pdf
 from app.billing.routes import PDF
 from app.http.security.identity import current
 from app.kernel import order_states as states
-from app.kernel.errors import Conflict
+from app.kernel.errors import Conflict, Invalid
 from app.orders import service
 from app.orders.documents import HISTORY
 from app.orders.queries import find_order_by_link
@@ -50,12 +50,13 @@ def add_to(blueprint: Blueprint, context: PageContext) -> None:
 
     @blueprint.post("/orders/<link>/cancel")
     def cancel_own_order(link: str) -> Response:
-        reason = load(cancellation, submitted_form().filled("reason")).get("reason")
+        form = submitted_form()
         try:
+            reason = load(cancellation, form.filled("reason")).get("reason")
             with context.store.transaction() as tx:
                 order = find_order_by_link(tx, link)
                 reason = reason or "cancelled by the customer"
                 service.cancel_order(tx, order["order_id"], reason, by=current().name)
-        except Conflict as error:
-            return show_order(link, NO_FORM.refused(error))
+        except (Invalid, Conflict) as error:
+            return show_order(link, form.refused(error))
         return redirect_to("web.customer.show_order", link=link)

@@ -14,7 +14,22 @@ from app.web.layout import csrf
 
 MEDIA_TYPE = "application/x-www-form-urlencoded"
 MAX_FIELDS = 2100
+_MINUS = "\N{MINUS SIGN}"
 _INTEGER = re.compile("[+-]?[0-9]{1,9}")
+_DECIMAL_COMMA = re.compile("([0-9]+),([0-9]{1,2})")
+"""A comma before one or two digits is no separator of thousands."""
+
+_LABELS = {
+    "customer_name": "Name",
+    "customer_email": "E-mail",
+    "quantity": "On hand",
+    "low_stock_threshold": "Low from",
+    "change": "Pieces",
+    "count": "Counted",
+    "delay_s": "Seconds",
+}
+"""What the pages call a field, where that is not its name."""
+
 _STALE = (
     "This has changed meanwhile. Look at how it is now, and save again if your change is still "
     "right."
@@ -58,8 +73,8 @@ class SubmittedForm(NamedTuple):
         errors: dict[str, str] = {}
         for pointer, message in self.error.problems:
             name = pointer.removeprefix("/")
-            field, subject = (name, "This") if name in self.fields else ("", name)
-            errors.setdefault(field, f"{subject.replace('/', ' ')} {message}.".lstrip())
+            label = _LABELS.get(name) or name.replace("_", " ").capitalize()
+            errors.setdefault(name if name in self.fields else "", f"{label} {message}.".lstrip())
         return errors
 
 
@@ -82,7 +97,13 @@ def submitted_form(*repeatable: str) -> SubmittedForm:
 
 def parse_integer(text: str) -> int | str:
     """Return `text` as an integer; other text unchanged, for the schema to refuse."""
-    return int(text) if _INTEGER.fullmatch(text) else text
+    plain = text.replace(_MINUS, "-")
+    return int(plain) if _INTEGER.fullmatch(plain) else text
+
+
+def decimal_point(text: str) -> str:
+    """Return an amount with a decimal comma with a point; other text unchanged."""
+    return _DECIMAL_COMMA.sub(r"\1.\2", text) if _DECIMAL_COMMA.fullmatch(text) else text
 
 
 def _parse(body: bytes) -> list[tuple[str, str]]:

@@ -19,7 +19,13 @@ from app.store import Document, IndexValue, Transaction
 from app.store.matching import find_matching
 from app.web.layout.context import PageContext, local_time, page
 from app.web.layout.cursors import read_cursor, write_cursor
-from app.web.layout.form import NO_FORM, SubmittedForm, parse_integer, submitted_form
+from app.web.layout.form import (
+    NO_FORM,
+    SubmittedForm,
+    decimal_point,
+    parse_integer,
+    submitted_form,
+)
 from app.web.layout.redirects import redirect_to
 from app.web.manager.charts import line
 
@@ -143,7 +149,8 @@ class StockPages:
 def _product_fields(form: SubmittedForm) -> dict[str, Any]:
     """Return the product fields that the form sets."""
     return {
-        **form.filled("name", "price"),
+        **form.filled("name"),
+        **{name: decimal_point(price) for name, price in form.filled("price").items()},
         "category": form.get("category"),
         "backorder": form.get("backorder") == "yes",
         **form.filled_integers("low_stock_threshold", "quantity"),
