@@ -63,6 +63,13 @@ def test_the_unit_confines_the_service(systemd_analyze: str, unit: Path) -> None
     assert float(exposed) <= MAX_EXPOSURE
 
 
+def test_the_unit_lets_threads_lower_their_priority() -> None:
+    """`@resources`, which it refuses, has setpriority; the last mention of a call counts."""
+    text = (DEPLOY / "daybook.service").read_text("utf-8")
+    filters = re.findall(r"^SystemCallFilter=(.*)$", text, re.MULTILINE)
+    assert filters.index("setpriority") > filters.index("~@privileged @resources")
+
+
 def test_the_dockerfile_passes_hadolint() -> None:
     """hadolint also checks the shell commands in it."""
     hadolint = Path(sys.executable).with_name("hadolint")

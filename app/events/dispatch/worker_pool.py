@@ -6,10 +6,10 @@ dispatcher has recorded it. So a full disk does not send a mail twice.
 
 import os
 import sys
-import threading
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from queue import SimpleQueue
 from typing import Any, NamedTuple
 
@@ -19,8 +19,8 @@ from app.kernel import trace
 THREADS_PER_HANDLER = 2
 """Each handler has its own threads, so that one with a hanging peer does not block the others."""
 
-NICE_VALUE = 10
-"""Of these threads, on Linux: 0 is what request threads have, 19 is the lowest priority."""
+NICE_INCREMENT = 10
+"""What these threads add to the nice value of the process, on Linux; 19 is the lowest priority."""
 
 MAX_UNACKNOWLEDGED = 16 * THREADS_PER_HANDLER
 """Deliveries of a handler that were started and are not recorded: a crash repeats so many at most.
@@ -32,10 +32,12 @@ There are more than threads because results are recorded together, some millisec
 def _lower_priority() -> None:
     """Lower this thread's priority: a person waits for a response, but not for a mail.
 
-    Only Linux can set the priority of a single thread; elsewhere nothing happens.
+    Only Linux has a nice value for each thread; elsewhere nothing happens, and where the system
+    refuses it (a system-call filter) neither. An error here would break the pool.
     """
     if sys.platform == "linux":  # pragma: no branch  (the tests run on Linux)
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICE_VALUE)
+        with suppress(OSError):
+            os.nice(NICE_INCREMENT)
 
 
 class Completed(NamedTuple):

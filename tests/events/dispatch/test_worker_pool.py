@@ -1,5 +1,7 @@
 """The worker pool: threads for handlers with effects outside the store."""
 
+import errno
+import os
 import threading
 from collections.abc import Iterator
 from functools import partial
@@ -18,6 +20,9 @@ from app.events.registry import SideEffectHandler
 from app.events.types import Envelope
 
 PATIENCE_S = 10.0
+
+LOWEST_PRIORITY = 19
+"""The nice value of Linux beyond which none goes."""
 
 
 @pytest.fixture
@@ -113,3 +118,36 @@ def test_close_waits_for_what_runs_and_starts_nothing_more(worker_pool: WorkerPo
     threading.Timer(0.05, release.set).start()
     worker_pool.close()
     assert len(worker_pool.completed()) == len(started) == THREADS_PER_HANDLER
+
+
+def test_its_threads_have_a_lower_priority_than_their_server(worker_pool: WorkerPool) -> None:
+    """Also where the server itself was started with a low priority (`nice -n 15`)."""
+    priorities: list[int] = []
+
+    def work() -> None:
+        priorities.append(os.getpriority(os.PRIO_PROCESS, threading.get_native_id()))
+
+    def dispatch() -> None:
+        os.nice(15)  # on Linux, of this thread; threads that it starts inherit it
+        worker_pool.submit(delivery(), work)
+
+    dispatcher = threading.Thread(target=dispatch)
+    dispatcher.start()
+    dispatcher.join(PATIENCE_S)
+    wait_for_completed(worker_pool, 1)
+    assert priorities == [LOWEST_PRIORITY]
+
+
+def test_a_refused_priority_delays_no_delivery(
+    worker_pool: WorkerPool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A system-call filter may refuse it, as systemd's `@resources` does."""
+
+    def refuse(*_: object) -> int:
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+
+    for name in ("nice", "setpriority"):
+        monkeypatch.setattr(os, name, refuse)
+    sound = delivery()
+    worker_pool.submit(sound, lambda: None)
+    assert wait_for_completed(worker_pool, 1) == [Completed(sound, Result())]
