@@ -13,6 +13,7 @@ from app.orders.documents import HISTORY
 from app.orders.queries import find_order_by_link
 from app.orders.schemas import CancellationSchema
 from app.schema.validation import load
+from app.web.customer.public_text import refuse_addresses
 from app.web.layout.context import PageContext, page
 from app.web.layout.form import NO_FORM, SubmittedForm, submitted_form
 from app.web.layout.live import ORDER_TOPIC
@@ -52,7 +53,9 @@ def add_to(blueprint: Blueprint, context: PageContext) -> None:
     def cancel_own_order(link: str) -> Response:
         form = submitted_form()
         try:
-            reason = load(cancellation, form.filled("reason")).get("reason")
+            sent = load(cancellation, form.filled("reason"))
+            refuse_addresses(sent, "reason")
+            reason = sent.get("reason")
             with context.store.transaction() as tx:
                 order = find_order_by_link(tx, link)
                 reason = reason or "cancelled by the customer"

@@ -15,6 +15,7 @@ from app.store import Transaction
 from app.web.customer.basket import basket
 from app.web.customer.order_form import QUANTITY, OrderForm
 from app.web.customer.product_picker import ProductPage, product_page
+from app.web.customer.public_text import refuse_addresses
 from app.web.layout.context import PageContext, page
 from app.web.layout.form import NO_FORM, submitted_form
 from app.web.layout.redirects import redirect_to
@@ -77,6 +78,7 @@ def add_to(blueprint: Blueprint, context: PageContext) -> None:
     def _place(form: OrderForm) -> Response:
         """Place the order, once for each token however often the form is sent."""
         order = load(order_request, form.request())
+        refuse_addresses(order, "customer_name")
 
         def respond(tx: Transaction) -> Response:
             placed = service.place_order(tx, rules, order, by=current().name)
