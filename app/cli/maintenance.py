@@ -69,13 +69,18 @@ def backup(runtime: Runtime, destination: Path) -> None:
 
 @command("restore")
 @click.argument("backup", type=click.Path(path_type=Path))
-def restore(runtime: Runtime, backup: Path) -> None:
+@click.option(
+    "--without-manifest", is_flag=True, help="Take a backup of an older version, which has none."
+)
+def restore(runtime: Runtime, backup: Path, *, without_manifest: bool) -> None:
     """Make the folder BACKUP, which `flask backup` wrote, the data folder, whole or not at all.
 
     Every checksum is verified. The data folder must be new or empty; no shop is replaced.
     """
     folder = runtime.config.data
-    restored = restore_folder(backup, folder, runtime.collections)
+    restored = restore_folder(
+        backup, folder, runtime.collections, needs_manifest=not without_manifest
+    )
     click.echo(
         f"{restored.files} files, {restored.bytes} bytes, were restored to {folder}: "
         f"{restored.documents} documents in files and everything up to transaction "

@@ -23,6 +23,7 @@ from app.store.files.follower import Follower
 from app.store.files.store import JsonFileStore
 from app.store.files.tools.migrate import migrate
 from app.store.files.tools.new_folder import begin_as_copy
+from app.store.files.tools.restore import refuse_unfinished_restore
 from app.store.observer import NULL_OBSERVER, Observer
 
 log = logging.getLogger(__name__)
@@ -87,8 +88,9 @@ class Runtime:
     def prepare(self) -> None:
         """Begin a new shop in the default data folder; migrate the documents of an older Daybook.
 
-        Raises what `begin_as_copy` and `migrate` raise.
+        Raises what `refuse_unfinished_restore`, `begin_as_copy` and `migrate` raise.
         """
+        refuse_unfinished_restore(self.config.data)
         if self.config.data.absolute() == DEFAULT_FOLDER:
             begin_as_copy(DEFAULT_FOLDER, MODEL_FOLDER)
         if migrated := migrate(self.config.data, self.collections, MIGRATIONS):

@@ -143,13 +143,13 @@ def test_two_commands_begin_one_folder(tmp_path: Path, monkeypatch: pytest.Monke
     var, data = tmp_path / "var", tmp_path / "data"
     data.mkdir()
     (data / "orders.json").write_text("[]")
-    sync = os.sync
+    rename = os.rename
 
-    def begun_meanwhile() -> None:
-        sync()
+    def begun_meanwhile(source: Path, target: Path) -> None:
         make_shop(var)
+        rename(source, target)
 
-    monkeypatch.setattr(os, "sync", begun_meanwhile)
+    monkeypatch.setattr(os, "rename", begun_meanwhile)
     begin_as_copy(var, data)
     assert [path.name for path in var.iterdir()] == ["journal"]
 

@@ -101,7 +101,7 @@ def test_an_empty_list_is_an_empty_array(flask: Give, words: list[str]) -> None:
 
 
 def test_every_command_that_lists_does_so_as_json(app: Flask) -> None:
-    """A command that lists or shows something has --json; so has the plan of a replay."""
+    """A command that lists or shows something has --json; so have a replay's plan and a check."""
     commands = dict(app.cli.commands)
     for name, group in app.cli.commands.items():
         if isinstance(group, click.Group):
@@ -118,7 +118,7 @@ def test_every_command_that_lists_does_so_as_json(app: Flask) -> None:
     }
     assert (
         listing - {"routes"}
-        == with_json - {"replay"}
+        == with_json - {"replay", "check"}
         == {*("failures", "config", "key list", "user list")}
     )
 

@@ -367,3 +367,16 @@ def test_a_restored_backup_is_the_shop_of_that_time(
     result = flask("restore", tmp_path / "monday")
     assert result.exit_code == 2
     assert result.stderr.startswith("Error: data/ holds something, and nothing is overwritten.")
+
+
+def test_a_backup_of_an_older_version_is_restored_when_named_so(
+    flask: Give, tmp_path: Path, shop: None
+) -> None:
+    """Such a backup has no manifest; the error says what to do."""
+    flask("backup", tmp_path / "monday")
+    (tmp_path / "monday" / "manifest.json").unlink()
+    restore = ["restore", str(tmp_path / "monday")]
+    code, _, err = shell.run(tmp_path / "new", *restore)
+    assert code == 2
+    assert "--without-manifest" in err
+    assert shell.run(tmp_path / "new", *restore, "--without-manifest")[0] == 0

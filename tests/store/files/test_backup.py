@@ -1,16 +1,30 @@
 """Backups: a whole data folder as of one moment, while the service runs."""
 
+import ctypes
+import errno
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import sqlite3
 import threading
+from collections.abc import Callable
+from contextlib import closing
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from app.kernel.errors import Conflict, Damaged, StorageFull, Unavailable
 from app.store.files.store import JsonFileStore
 from app.store.files.tools.backup import backup
+from app.store.files.tools.restore import restore
 from app.store.files.tools.verify import verify
 from tests.store.conftest import OpenStore
-from tests.store.faults import full_disk, no_rights
+from tests.store.faults import failing_call, full_disk, no_rights, survives
 from tests.store.journal_lines import checkpoint
 from tests.store.shop import COLLECTIONS, all_orders, note, order, put_orders
 
@@ -19,6 +33,24 @@ from tests.store.shop import COLLECTIONS, all_orders, note, order, put_orders
 def destination(tmp_path: Path) -> Path:
     """Where the backup goes; neither it nor the folder above is there yet."""
     return tmp_path / "backups" / "monday"
+
+
+def listed(folder: Path) -> dict[str, dict[str, object]]:
+    """What the manifest of a backup lists."""
+    manifest = json.loads((folder / "manifest.json").read_text())
+    return dict(manifest["files"])
+
+
+def left_over(kept: list[Path]) -> Callable[[Path, Path], None]:
+    """Stand for os.rename, and leave a second copy of what is renamed, as a kill would."""
+    rename = os.rename
+
+    def leave_a_copy(source: Path, target: Path) -> None:
+        kept.append(Path(f"{source}0"))
+        shutil.copytree(source, kept[0])
+        rename(source, target)
+
+    return leave_a_copy
 
 
 def test_backup_is_a_data_folder(open_store: OpenStore, destination: Path) -> None:
@@ -30,8 +62,13 @@ def test_backup_is_a_data_folder(open_store: OpenStore, destination: Path) -> No
     made = backup(store, destination)
     put_orders(store, order("c"))
     assert made.last_transaction == 2
-    assert made.files == len([path for path in destination.rglob("*") if path.is_file()]) == 5
+    assert made.files == len([path for path in destination.rglob("*") if path.is_file()]) == 6
     assert made.bytes == sum(path.stat().st_size for path in destination.rglob("*.*json"))
+    assert sorted(listed(destination)) == sorted(
+        path.relative_to(destination).as_posix()
+        for path in destination.rglob("*")
+        if path.is_file() and path.name != "manifest.json"
+    )
     assert verify(destination, COLLECTIONS).faults == []
     copy = JsonFileStore(destination, COLLECTIONS)
     assert all_orders(copy) == {"a": order("a", total="2"), "b": order("b")}
@@ -93,6 +130,148 @@ def test_backup_has_what_services_keep_beside(
     found = [path.relative_to(destination) for path in (destination / "mail").rglob("*")]
     assert sorted(map(str, found)) == ["mail/new", "mail/new/1", "mail/tmp"]
     assert (destination / "mail/new/1").read_text() == "Dear Ada"
+
+
+def test_the_manifest_has_size_and_checksum(
+    folder: Path, open_store: OpenStore, destination: Path
+) -> None:
+    """Of the files of services, too."""
+    store = open_store()
+    (folder / "mail" / "new").mkdir(parents=True)
+    (folder / "mail" / "new" / "1").write_text("Dear Ada")
+    os.mkfifo(folder / "mail" / "queue")
+    backup(store, destination)
+    checksum = hashlib.sha256(b"Dear Ada").hexdigest()
+    assert listed(destination)["mail/new/1"] == {"bytes": 8, "sha256": checksum}
+    assert "mail/queue" not in listed(destination)
+
+
+def test_a_database_is_copied_as_of_one_moment(
+    folder: Path, open_store: OpenStore, destination: Path
+) -> None:
+    """With the rows that only its WAL file has; the copy needs no other file."""
+    store = open_store()
+    (folder / "gateway").mkdir()
+    (folder / "gateway" / "new.sqlite").touch()
+    with closing(sqlite3.connect(folder / "gateway" / "account.sqlite")) as database:
+        database.executescript("PRAGMA journal_mode=WAL; CREATE TABLE requests (key TEXT)")
+        database.execute("INSERT INTO requests VALUES ('a')")
+        database.commit()
+        assert (folder / "gateway" / "account.sqlite-wal").stat().st_size
+        backup(store, destination)
+    copies = sorted((destination / "gateway").iterdir())
+    assert [path.name for path in copies] == ["account.sqlite", "new.sqlite"]
+    copies[0].rename(copies[0].with_suffix(".copy"))
+    with closing(sqlite3.connect(copies[0].with_suffix(".copy"))) as database:
+        assert database.execute("SELECT key FROM requests").fetchall() == [("a",)]
+
+
+def test_a_damaged_database_is_reported(
+    folder: Path, open_store: OpenStore, destination: Path
+) -> None:
+    store = open_store()
+    (folder / "gateway").mkdir()
+    (folder / "gateway" / "account.sqlite").write_bytes(b"no database" * 100)
+    with pytest.raises(Unavailable, match=r"gateway/account\.sqlite cannot be copied: "):
+        backup(store, destination)
+    assert list(destination.parent.iterdir()) == []
+
+
+def test_what_a_killed_backup_left_goes_with_the_next(
+    open_store: OpenStore, destination: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A backup that is still being made, by another process, stays."""
+    store = open_store()
+    left: list[Path] = []
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "rename", left_over(left))
+        backup(store, destination)
+    running = left[0].with_name(".daybook-backup.running")
+    running.mkdir()
+    fd = os.open(running, os.O_RDONLY)
+    fcntl.flock(fd, fcntl.LOCK_EX)
+    backup(store, destination.with_name("tuesday"))
+    os.close(fd)
+    names = {path.name for path in destination.parent.iterdir()}
+    assert names == {"monday", "tuesday", ".daybook-backup.running"}
+
+
+def test_two_backups_at_once_do_not_remove_each_other(
+    open_store: OpenStore, destination: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also when another one removes the folder before it is locked."""
+    store = open_store()
+    opened, removed = os.open, list[str]()
+
+    def remove_first(path: str | Path, flags: int, *more: Any, **options: Any) -> int:
+        if ".daybook-backup." in str(path) and not removed:
+            removed.append(str(path))
+            Path(path).rmdir()
+        return opened(path, flags, *more, **options)
+
+    monkeypatch.setattr(os, "open", remove_first)
+    backup(store, destination)
+    assert removed
+    assert verify(destination, COLLECTIONS).faults == []
+
+
+def test_a_name_that_is_taken_meanwhile_is_not_overwritten(
+    open_store: OpenStore, destination: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other one stays, and nothing else does."""
+    store, rename = open_store(), os.rename
+
+    def taken_meanwhile(source: Path, target: Path) -> None:
+        Path(target).mkdir()
+        (Path(target) / "other").touch()
+        rename(source, target)
+
+    monkeypatch.setattr(os, "rename", taken_meanwhile)
+    with pytest.raises(Conflict, match="Another process has made monday/ meanwhile"):
+        backup(store, destination)
+    assert [path.name for path in destination.parent.rglob("*")] == ["monday", "other"]
+
+
+def test_a_rename_that_fails_leaves_nothing(open_store: OpenStore, destination: Path) -> None:
+    store = open_store()
+    with failing_call("rename", 1), pytest.raises(Unavailable, match="Input/output error"):
+        backup(store, destination)
+    assert list(destination.parent.iterdir()) == []
+
+
+def test_a_failing_disk_is_noticed(
+    open_store: OpenStore, destination: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the sync of the file system, which reports writes that failed after the copy."""
+    store = open_store()
+
+    def fail(_fd: int) -> int:
+        ctypes.set_errno(errno.EIO)
+        return -1
+
+    monkeypatch.setattr(ctypes, "CDLL", lambda *_, **__: SimpleNamespace(syncfs=fail))
+    with pytest.raises(Unavailable, match="Input/output error"):
+        backup(store, destination)
+    assert list(destination.parent.iterdir()) == []
+
+
+def test_a_backup_that_dies_leaves_nothing_or_all(
+    open_store: OpenStore, destination: Path, tmp_path: Path
+) -> None:
+    """After whichever step; and it can be run again."""
+    store = open_store()
+    put_orders(store, order("a"))
+    checkpoint(store)
+    for steps in range(20):
+        survived = survives(partial(backup, store, destination), steps)
+        if not destination.exists():
+            backup(store, destination)
+        restore(destination, tmp_path / f"restored-{steps}", COLLECTIONS)
+        shutil.rmtree(destination)
+        if survived:
+            break
+    assert survived
+    assert steps > 3
 
 
 def test_backup_without_room_leaves_nothing(open_store: OpenStore, destination: Path) -> None:

@@ -1,14 +1,20 @@
 """Restoring: a backup becomes the data folder, verified, whole or not at all."""
 
+import ctypes
 import shutil
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from app.kernel.errors import Conflict, Damaged, Invalid, StorageFull, Unavailable
 from app.store.files.tools.backup import backup
-from app.store.files.tools.restore import RestoreReport, restore
+from app.store.files.tools.restore import (
+    RestoreReport,
+    refuse_unfinished_restore,
+    restore,
+)
 from tests.store.conftest import OpenStore
 from tests.store.faults import full_disk, no_rights, survives
 from tests.store.journal_lines import checkpoint, segments, spoil
@@ -65,14 +71,12 @@ def test_nobody_else_may_read_it(monday: Path, folder: Path) -> None:
 
 def test_every_flipped_byte_is_noticed(monday: Path, folder: Path) -> None:
     """In any file and any line of the journal; then nothing is restored, under no name."""
-    paths = [*monday.glob("*.json"), *segments(monday)]
+    paths = [path for path in monday.rglob("*") if path.is_file()]
     for path in paths:
         sound = path.read_bytes()
         for offset in range(0, len(sound), 1 + len(sound) // 7):
-            if path == paths[-1] and offset > sound.rstrip(b"\n").rfind(b"\n"):
-                continue  # the very last line cannot be told from a torn one, which heals
-            spoil(path, offset)
-            with pytest.raises(Damaged, match=r"The backup is damaged.*byte \d+: "):
+            spoil(path, offset, b"$")
+            with pytest.raises(Damaged):
                 restore(monday, folder, COLLECTIONS)
             path.write_bytes(sound)
     assert names(folder.parent) == ["monday"]
@@ -82,6 +86,93 @@ def test_a_missing_file_is_noticed(monday: Path, folder: Path) -> None:
     (monday / "orders.json").unlink()
     with pytest.raises(Damaged, match=r"orders\.json is missing"):
         restore(monday, folder, COLLECTIONS)
+
+
+def test_a_journal_without_segments_is_noticed(monday: Path, folder: Path) -> None:
+    """As a copy has that was cut short; with a manifest and without."""
+    for path in segments(monday):
+        path.unlink()
+    with pytest.raises(Damaged, match=r"journal/ is empty; journal/\d+\.ndjson is missing"):
+        restore(monday, folder, COLLECTIONS)
+    (monday / "manifest.json").unlink()
+    with pytest.raises(Damaged, match="journal/ is empty"):
+        restore(monday, folder, COLLECTIONS, needs_manifest=False)
+    assert names(folder.parent) == ["monday"]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "fault"),
+    [
+        ("mail/new/1", None, "mail/new/1 is missing"),
+        ("mail/new/2", "Dear Eve", r"mail/new/2 is not in manifest\.json"),
+        ("mail/new/1", "Dear Ada.", "mail/new/1 has 9 bytes, and had 8"),
+        ("mail/new/1", "Dear Eve", "mail/new/1 was changed"),
+    ],
+)
+def test_a_changed_mail_is_noticed(
+    monday: Path, folder: Path, name: str, content: str | None, fault: str
+) -> None:
+    """The store has no checksum of it, but the manifest has."""
+    if content is None:
+        (monday / name).unlink()
+    else:
+        (monday / name).write_text(content)
+    with pytest.raises(Damaged, match=f"nothing was restored: {fault}"):
+        restore(monday, folder, COLLECTIONS)
+    assert names(folder.parent) == ["monday"]
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"files": {"a": 1}}', '{"files": {}}'])
+def test_a_damaged_manifest_is_refused(monday: Path, folder: Path, content: str) -> None:
+    (monday / "manifest.json").write_text(content)
+    with pytest.raises(Damaged, match=r"manifest\.json is not as it was written"):
+        restore(monday, folder, COLLECTIONS)
+
+
+def test_a_backup_without_manifest_has_to_be_named_so(
+    monday: Path, folder: Path, open_store: OpenStore
+) -> None:
+    """It is of an older version, or not whole; then the store's own checksums are verified."""
+    (monday / "manifest.json").unlink()
+    with pytest.raises(Damaged, match="--without-manifest"):
+        restore(monday, folder, COLLECTIONS)
+    restore(monday, folder, COLLECTIONS, needs_manifest=False)
+    assert all_orders(open_store()) == ORDERS
+
+
+def test_what_a_killed_backup_left_is_no_backup(monday: Path, folder: Path) -> None:
+    left = monday.rename(monday.with_name(".daybook-backup.0"))
+    with pytest.raises(Invalid, match="was left by a command that was interrupted"):
+        restore(left, folder, COLLECTIONS)
+
+
+def test_no_shop_begins_beside_a_killed_restore(monday: Path, folder: Path) -> None:
+    """A service that starts by itself would take orders without those of the backup."""
+    left = folder.with_name(f".daybook-restore-{folder.name}.0")
+    left.mkdir()
+    with pytest.raises(Conflict, match="If it was interrupted, run `flask restore` again"):
+        refuse_unfinished_restore(folder)
+    restore(monday, folder, COLLECTIONS)
+    refuse_unfinished_restore(folder)
+    assert names(folder.parent) == ["data", "monday"]
+    left.mkdir()
+    refuse_unfinished_restore(folder)  # of another time: this folder is a shop
+
+
+def test_a_service_that_started_meanwhile_keeps_its_folder(
+    monday: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing of it is removed."""
+
+    def start_a_shop(_library: None, **_: object) -> SimpleNamespace:
+        folder.mkdir(exist_ok=True)
+        (folder / "counters.json").write_text("[1]")
+        return SimpleNamespace(syncfs=lambda _fd: 0)
+
+    monkeypatch.setattr(ctypes, "CDLL", start_a_shop)
+    with pytest.raises(Conflict, match="data/ holds something"):
+        restore(monday, folder, COLLECTIONS)
+    assert names(folder) == ["counters.json"]
 
 
 def test_no_shop_is_replaced(monday: Path, folder: Path, open_store: OpenStore) -> None:

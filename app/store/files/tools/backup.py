@@ -2,25 +2,34 @@
 
 All files are opened under store.lock, which takes about a millisecond. Checkpoint files never
 change, and the journal only grows, so the bytes that were there can be copied afterwards. The
-folders that services keep beside these files, such as mail/, come last: they then hold everything
-that the copied files say was done.
+folders that services keep beside these files, such as mail/ and gateway/, come next: they then hold
+everything that the copied files say was done. The manifest (manifest.py) comes last, and only a
+complete backup gets its name.
 """
 
 import os
+import sqlite3
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import IO, NamedTuple
 
-from app.kernel.disk import make_folder
+from app.kernel.disk import copy_file, make_folder, write_new
 from app.kernel.errors import Conflict, Unavailable
 from app.store.files.disk.filesystem import translating_os_errors
 from app.store.files.snapshot.checkpoint_file import path_of
 from app.store.files.store import JsonFileStore
-from app.store.files.tools.new_folder import copy_folder, new_folder
+from app.store.files.tools.manifest import write_manifest
+from app.store.files.tools.new_folder import (
+    BACKUP_STEM,
+    copy_folder,
+    is_unfinished,
+    new_folder,
+)
 from app.store.files.wal.segment import segment_numbers, segment_path
 
 _CHUNK_BYTES = 1 << 20
+_DATABASE = ".sqlite"
 
 
 class BackupReport(NamedTuple):
@@ -36,11 +45,12 @@ def backup(store: JsonFileStore, destination: Path) -> BackupReport:
 
     Raises Conflict when `destination` exists or lies in the data folder, Damaged when a file was
     edited meanwhile, StorageFull or Unavailable when the disk does not allow it; nothing of that
-    name is there then.
+    name is there then. Removes what backups that were killed have left beside it.
     """
+    destination = destination.resolve()
     if destination.exists():
         raise Conflict(f"{destination.name} exists already; give a new name.")
-    if destination.resolve().is_relative_to(store.folder.resolve()):
+    if destination.is_relative_to(store.folder.resolve()):
         raise Conflict(f"{destination.name} would lie in the data folder; give a place outside.")
     _refuse_unwritable(destination)
     with translating_os_errors("copying the data folder"), ExitStack() as opened:
@@ -50,14 +60,14 @@ def backup(store: JsonFileStore, destination: Path) -> BackupReport:
             sources = [opened.enter_context(path.open("rb")) for path in _paths(store)]
             sizes = [os.fstat(source.fileno()).st_size for source in sources]
         make_folder(destination.parent)
-        with new_folder(destination) as copy:
+        with new_folder(destination, BACKUP_STEM) as copy:
             (copy / "journal").mkdir(mode=0o700)
             for source, size in zip(sources, sizes, strict=True):
                 _copy(source, size, copy / Path(source.name).relative_to(store.folder))
             for path in store.folder.iterdir():
-                if path.is_dir() and path.name != "journal":
-                    # a file in tmp/ is still being written, as in a Maildir
-                    sizes += copy_folder(path, copy / path.name, lambda it: it.parent.name == "tmp")
+                if path.is_dir() and path.name != "journal" and not is_unfinished(path):
+                    copy_folder(path, copy / path.name, _is_left_out, _copy_other)
+            sizes = write_manifest(copy)
     return BackupReport(len(sizes), sum(sizes), last_transaction)
 
 
@@ -67,6 +77,28 @@ def _refuse_unwritable(destination: Path) -> None:
         raise Unavailable(
             f"Nothing can be written to {there.name or there}/ by this user; give another place."
         )
+
+
+def _is_left_out(path: Path) -> bool:
+    """Whether a file is still being written, as in tmp/ of a Maildir, or SQLite's own beside it."""
+    return path.parent.name == "tmp" or path.name.endswith((f"{_DATABASE}-wal", f"{_DATABASE}-shm"))
+
+
+def _copy_other(path: Path, copy: Path) -> None:
+    """Copy a file that the store does not know; SQLite gives its databases as of one moment."""
+    if path.suffix == _DATABASE and path.stat().st_size:
+        write_new(copy, _serialize(path))
+    else:
+        copy_file(path, copy)
+
+
+def _serialize(path: Path) -> bytes:
+    """The bytes of a database, with those that its WAL file has only. Raises Unavailable."""
+    try:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True)) as database:
+            return database.serialize()
+    except sqlite3.Error as error:
+        raise Unavailable(f"{path.parent.name}/{path.name} cannot be copied: {error}.") from None
 
 
 def _paths(store: JsonFileStore) -> Iterator[Path]:
