@@ -2,6 +2,7 @@
 
 import re
 import sys
+from inspect import cleandoc
 from typing import Any
 
 import yaml
@@ -105,7 +106,7 @@ def openapi_document(app: Flask) -> Json:
             operation_object = {
                 "operationId": view.__name__,
                 "tags": [rule.endpoint.partition(".")[0]],
-                "summary": (view.__doc__ or "").strip(),
+                "summary": cleandoc(view.__doc__ or ""),
                 **_request(operation, sorted(rule.arguments)),
                 "responses": operation_responses(
                     operation, method, rule.arguments, is_public=is_public

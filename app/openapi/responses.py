@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 from dataclasses import replace
+from inspect import cleandoc
 from typing import Any
 
 from marshmallow import Schema
@@ -88,7 +89,7 @@ def _success(operation: Operation) -> Json:
     schema, description = operation.response_schema, "The document as a file."
     content: Json = {}
     if schema:
-        description = (class_of(schema).__doc__ or "").strip()
+        description = cleandoc(class_of(schema).__doc__ or "")
         content[JSON] = {"schema": schema}
     # without a schema: any content of this media type (OpenAPI 3.1, 4.8.14.3)
     content |= {media_type: {} for media_type in operation.other_media_types}

@@ -49,6 +49,24 @@ def test_the_file_is_fresh() -> None:
     assert FILE.read_text("utf-8") == as_yaml(create_app(Config()))
 
 
+def test_descriptions_are_not_indented(contract: dict[str, Any]) -> None:
+    """No line begins with the spaces of its docstring; Python 3.13 removes these itself."""
+    indented = [text for text in _texts(contract) if "\n " in text]
+    assert indented == []
+
+
+def _texts(document: Any) -> Iterator[str]:
+    """Every summary and description in the document."""
+    if isinstance(document, dict):
+        for name, value in document.items():
+            if name in ("summary", "description") and isinstance(value, str):
+                yield value
+            yield from _texts(value)
+    elif isinstance(document, list):
+        for value in document:
+            yield from _texts(value)
+
+
 def test_the_file_is_valid_openapi(contract: dict[str, Any]) -> None:
     """It passes a validator of OpenAPI 3.1."""
     validate(contract)

@@ -137,7 +137,7 @@ def has_ended(pid: int) -> bool:
     """Return whether the process is gone, or a zombie."""
     try:
         status = Path(f"/proc/{pid}/stat").read_text("ascii")
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):  # it can end between open and read
         return True
     return status.rpartition(")")[2].split()[0] == "Z"
 
