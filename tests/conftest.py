@@ -6,11 +6,13 @@ A module with other settings overrides `config`; `app` and `client` follow.
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from time import monotonic
+from typing import ClassVar
 
 import freezegun
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from werkzeug.routing import Rule
 
 from app import create_app
 from app.config import Config
@@ -25,6 +27,27 @@ from app.store import View
 freezegun.configure(extend_ignore_list=["filelock", "app.store"])
 
 PATIENCE_S = 60.0
+
+BuildUrl = Callable[..., tuple[str, str]]
+
+
+class RuleCompiledOnce(Rule):
+    """A rule whose URL builders are compiled for the first application only.
+
+    Werkzeug compiles them anew for each, which is most of the time that create_app takes; they
+    depend on the rule's text alone.
+    """
+
+    _compiled: ClassVar[dict[tuple[object, ...], BuildUrl]] = {}
+
+    def _compile_builder(self, append_unknown: bool = True) -> BuildUrl:
+        key = (tuple(self._trace), str(self.defaults), append_unknown)
+        if key not in self._compiled:
+            self._compiled[key] = super()._compile_builder(append_unknown)
+        return self._compiled[key]
+
+
+Flask.url_rule_class = RuleCompiledOnce
 
 CATALOGUE = (
     {"sku": "tea", "name": "Assam, 100 g", "price": "4.50", "quantity": 100, "category": "tea"},

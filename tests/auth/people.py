@@ -2,10 +2,10 @@
 
 from functools import cache
 
+from argon2 import PasswordHasher
 from flask import Flask
 from flask.testing import FlaskClient
 
-from app.auth.passwords import hash_password
 from app.auth.users import create_user
 from app.server.runtime import Runtime
 from tests.web.page import Page, send
@@ -37,4 +37,5 @@ def signed_in(app: Flask, name: str, role: str) -> FlaskClient:
 
 @cache
 def _hash() -> str:
-    return hash_password(PASSWORD)
+    """The hash of PASSWORD with the lowest costs, which each sign-in then has, too."""
+    return PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(PASSWORD)
