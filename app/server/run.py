@@ -25,6 +25,7 @@ from app.kernel.errors import Unavailable
 from app.observability import log
 from app.observability.multiprocess import mark_worker_dead, shared_metrics
 from app.server import sockets
+from app.server.heartbeats import HEARTBEAT_INTERVAL_S, HEARTBEATS_MISSED_MAX, Heartbeats
 from app.server.signals import SelfPipe, install_signal_handlers
 from app.server.workers import (
     DELIVERY_WORKER,
@@ -60,7 +61,7 @@ ENTRY_POINT = "app.wsgi"
 
 PORT_TIMEOUT_S = 3.0
 """How long a start waits for its port: the workers of a server that was killed release it after
-PARENT_POLL_INTERVAL_S."""
+HEARTBEAT_INTERVAL_S."""
 
 PORT_POLL_INTERVAL_S = 0.05
 
@@ -163,15 +164,18 @@ class DaybookServer(MPServer):
 
     Granian takes a worker that dies within 5.5 s of its start for a defect and exits, so that two
     kills in a row (by the kernel's OOM killer, say) would end the shop. This server restarts killed
-    workers without limit, and counts only those that exit by themselves. When no worker could start
-    serving, it stops, with the reason in `startup_error`. The last worker is the delivery worker.
+    workers without limit, and counts only those that exit by themselves. It kills a worker that
+    hangs. When no worker could start serving, it stops, with the reason in `startup_error`. The
+    last worker is the delivery worker.
     """
 
     def __init__(self, target: str, listeners: Sequence[socket.socket], **options: Any) -> None:
         address, port = listeners[0].getsockname()[:2]
         super().__init__(target, address=address, port=port, **options)
-        self.main_loop_interrupt: Any = SelfPipe()  # has what Granian uses of an Event
+        # has what Granian uses of an Event
+        self.main_loop_interrupt: Any = SelfPipe(self._kill_hung_workers, HEARTBEAT_INTERVAL_S)
         self._listeners = listeners
+        self._heartbeats = Heartbeats(len(listeners) + 1)
         self._has_served = False
         self.startup_error = ""
 
@@ -202,6 +206,15 @@ class DaybookServer(MPServer):
         for idx, code in exit_codes.items():
             if code < 0 or code == EXIT_CANNOT_SERVE:
                 self.respawned_wrks.pop(idx, None)
+
+    def _kill_hung_workers(self) -> None:
+        """Kill workers without a heartbeat; they are then restarted as any that was killed."""
+        hung = self._heartbeats.check()
+        for worker in self.wrks:
+            if worker.idx in hung:
+                silence_s = HEARTBEATS_MISSED_MAX * HEARTBEAT_INTERVAL_S
+                _log.error("worker-%d hangs for %g s: it is replaced", worker.idx + 1, silence_s)
+                worker.inner.kill()
 
     def _init_shared_socket(self) -> None:
         """Share no socket: each worker has its own, see `_spawn_worker`."""
@@ -235,7 +248,9 @@ class DaybookServer(MPServer):
     def _spawn_worker(  # type: ignore[override]  # as Granian's own servers do
         self, idx: int, target: Any, callback_loader: Any
     ) -> WorkerProcess:
-        load = partial(load_in_worker, callback_loader, self._listeners)
+        beat = partial(self._heartbeats.beat, idx)
+        beat()  # a process that is starting is not late
+        load = partial(load_in_worker, callback_loader, beat, self._listeners)
         if idx == len(self._listeners):
             arguments = (load, self._listeners)
             delivery_worker = WorkerProcess(self, idx, run_delivery_worker, arguments)

@@ -6,9 +6,11 @@ by a file descriptor (signal.set_wakeup_fd).
 """
 
 import os
+import select
 import signal
 import socket
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 
 _READ_BYTES = 1 << 16
@@ -20,9 +22,13 @@ class SelfPipe:
     A signal handler that sets an Event takes the Event's lock, and deadlocks when the main thread
     held that lock. A pipe has no lock. Each `set`, and each signal that has a handler, ends one
     `wait`, now or later; the caller then checks what there is to do. Create it in the main thread.
+
+    While `wait` blocks, it calls `tick` at each interval.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, tick: Callable[[], None], tick_interval_s: float) -> None:
+        self._tick = tick
+        self._tick_interval_s = tick_interval_s
         self._reader, self._writer = os.pipe()
         os.set_blocking(self._writer, False)
         signal.set_wakeup_fd(self._writer, warn_on_full_buffer=False)
@@ -37,6 +43,8 @@ class SelfPipe:
 
     def wait(self) -> None:
         """Block until there was a `set` or a signal since the last call."""
+        while not select.select([self._reader], [], [], self._tick_interval_s)[0]:
+            self._tick()
         os.read(self._reader, _READ_BYTES)
 
 

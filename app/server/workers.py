@@ -22,6 +22,7 @@ from flask import Flask
 from app.kernel.errors import DaybookError
 from app.observability import log
 from app.server import sockets
+from app.server.heartbeats import HEARTBEAT_INTERVAL_S
 from app.server.signals import stop_on_sigterm
 
 EXIT_CANNOT_SERVE = 2
@@ -35,8 +36,6 @@ SWITCH_INTERVAL_S = 0.0005
 
 A checkpoint computes for seconds, and each system call of a delivery would wait for it.
 """
-
-PARENT_POLL_INTERVAL_S = 0.5
 
 STOP_TIMEOUT_S = 10
 """A worker that has not stopped by then is killed; what it has acknowledged is on disk."""
@@ -119,13 +118,15 @@ def exit_with_error(error: DaybookError) -> NoReturn:
     sys.exit(EXIT_CANNOT_SERVE)
 
 
-def load_in_worker(load: Callable[[], Flask], listeners: Sequence[socket.socket]) -> Flask:
-    """Return what `load` returns, in a new worker process that is to exit with its server.
+def load_in_worker(
+    load: Callable[[], Flask], beat: Callable[[], None], listeners: Sequence[socket.socket]
+) -> Flask:
+    """Return what `load` returns, in a new worker process that reports heartbeats by `beat`.
 
-    When the server is killed, all of its `listeners` stop listening, so that the next server can
-    have the port while this one's workers still answer.
+    When the server is killed, the worker exits, and all of the server's `listeners` stop listening,
+    so that the next server can have the port while this one's workers still answer.
     """
-    exit_with_parent(listeners)
+    exit_with_parent(beat, listeners)
     return load()
 
 
@@ -146,20 +147,25 @@ def run_delivery_worker(load: Callable[[], Flask], listeners: Sequence[socket.so
         stopping.wait()
 
 
-def exit_with_parent(listeners: Sequence[socket.socket] = ()) -> None:
-    """Start a thread that ends this process when its server was killed.
+def exit_with_parent(
+    beat: Callable[[], None] = lambda: None, listeners: Sequence[socket.socket] = ()
+) -> None:
+    """Start a thread that calls `beat`, and ends this process when its server was killed.
 
     No process would deliver the events of the orders that it takes.
     """
     server = parent_process()
     assert server
-    watch = partial(_exit_after, server.pid, listeners)
-    threading.Thread(target=watch, name="parent", daemon=True).start()
+    watch = partial(_exit_after, server.pid, beat, listeners)
+    threading.Thread(target=watch, name="heartbeat", daemon=True).start()
 
 
-def _exit_after(server_pid: int | None, listeners: Sequence[socket.socket]) -> None:
+def _exit_after(
+    server_pid: int | None, beat: Callable[[], None], listeners: Sequence[socket.socket]
+) -> None:
     while os.getppid() == server_pid:
-        sleep(PARENT_POLL_INTERVAL_S)
+        beat()
+        sleep(HEARTBEAT_INTERVAL_S)
     os.kill(os.getpid(), signal.SIGTERM)
     for listener in listeners:
         sockets.stop_listening(listener)

@@ -6,7 +6,11 @@ import signal
 import socket
 from functools import partial
 from pathlib import Path
+from time import sleep
 
+import pytest
+
+from app.server.heartbeats import HEARTBEAT_INTERVAL_S, HEARTBEATS_MISSED_MAX
 from tests.processes.clients import ORDER
 from tests.processes.conftest import Serve
 from tests.processes.reconciliation import documents_in
@@ -74,6 +78,40 @@ def test_a_start_waits_for_the_port_of_a_killed_server(serve: Serve) -> None:
         server.kill_main_process()
         server.start()
     assert server.request("POST", "/order", ORDER)[0] == 201
+
+
+@pytest.mark.deep
+def test_a_worker_that_hangs_is_replaced(data: Path, serve: Serve) -> None:
+    """A stopped worker and a stopped delivery worker are killed and restarted, and nothing else."""
+    server = serve()
+    wait_for("a process delivers", lambda: leader_of(data))
+    delivery_worker = leader_of(data) or 0
+    one, other = server.workers()
+    for each in (one, delivery_worker):
+        os.kill(each, signal.SIGSTOP)
+    for each in (one, delivery_worker):
+        wait_for("the stopped process has ended", partial(has_ended, each))
+    wait_for("both are replaced", lambda: len(children(server.pid)) == 3)
+    for _ in range(8):
+        assert server.request("POST", "/order", ORDER)[0] == 201
+    wait_for("a process delivers", lambda: leader_of(data))
+    assert leader_of(data) != delivery_worker
+    assert other in server.workers()
+
+
+@pytest.mark.deep
+def test_workers_that_were_suspended_with_their_server_go_on(serve: Serve) -> None:
+    """All are stopped for longer than a worker may hang, as on a machine that sleeps."""
+    server = serve()
+    wait_for("a process delivers", lambda: leader_of(server.data))
+    before = children(server.pid)
+    for _ in range(2):
+        os.killpg(server.pid, signal.SIGSTOP)
+        sleep(HEARTBEATS_MISSED_MAX * HEARTBEAT_INTERVAL_S + 1)  # what passes here is tested
+        os.killpg(server.pid, signal.SIGCONT)
+        assert server.request("POST", "/order", ORDER)[0] == 201
+    sleep(2)
+    assert children(server.pid) == before
 
 
 def test_an_order_placed_during_a_stop_is_in_the_readable_files(data: Path, serve: Serve) -> None:

@@ -1,4 +1,4 @@
-"""A signal at any moment wakes the main thread."""
+"""A signal at any moment wakes the main thread, which does regular work while it waits."""
 
 import signal
 import subprocess
@@ -12,7 +12,7 @@ WAITER = """
 import signal
 from app.server.signals import SelfPipe
 
-wakeup = SelfPipe()
+wakeup = SelfPipe(lambda: None, 0.001)
 received = []
 
 def handle(signum, frame):
@@ -27,6 +27,21 @@ while not received:
     wakeup.wait()
     wakeup.clear()
 print("ended")
+"""
+
+TICKER = """
+from app.server.signals import SelfPipe
+
+ticks = []
+
+def tick():
+    ticks.append(len(ticks))
+    if len(ticks) == 3:
+        wakeup.set()
+
+wakeup = SelfPipe(tick, 0.001)
+wakeup.wait()
+print(ticks)
 """
 
 
@@ -48,3 +63,10 @@ def test_a_signal_at_any_moment_ends_the_wait() -> None:
             assert waiter.communicate(timeout=60)[0] == "ended\n"
         finally:
             waiter.kill()
+
+
+def test_regular_work_is_done_while_nothing_happens() -> None:
+    """The function is called at each interval, and may end the wait."""
+    words = [sys.executable, "-c", TICKER]
+    done = subprocess.run(words, cwd=Path(__file__).parents[2], capture_output=True, check=True)
+    assert done.stdout == b"[0, 1, 2]\n"
