@@ -13,6 +13,7 @@ from app.imports.formats import GROUP_SEPARATORS, Formats
 from app.imports.rejected import RejectedRow, rejected_path, rejected_text, write_rejected
 from app.imports.tables import Table, read_table
 from app.inventory.schemas import product_request_schema
+from app.kernel.os_errors import cause_of
 from app.kernel.payment_methods import INVOICE
 from app.orders.schemas import request_schema
 from app.orders.service import OrderPolicy
@@ -193,7 +194,7 @@ def _print_refusals(
     try:
         write_rejected(file, table, refusals)
     except OSError as error:
-        click.echo(f"{rejected_path(file).name} cannot be written ({error.strerror}):", err=True)
+        click.echo(f"{rejected_path(file).name} cannot be written ({cause_of(error)}):", err=True)
         click.echo(rejected_text(table, refusals), err=True, nl=False)
     else:
         if refusals:

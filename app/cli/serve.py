@@ -5,7 +5,7 @@ import click
 from app.auth.guard import refuse_unprotected_remote_access
 from app.cli.command import command
 from app.imports.sample import add_sample
-from app.server import run, tls
+from app.server import open_files, run, tls
 from app.server.runtime import Runtime
 from app.store.files.folder.open import is_small
 
@@ -15,6 +15,7 @@ from app.store.files.folder.open import is_small
 def serve(runtime: Runtime, *, sample: bool) -> None:
     """Serve the shop with Granian, several processes on one data folder."""
     config = runtime.config
+    open_files.refuse_low_limit(config)
     listeners = run.bind(config)
     tls.refuse_unusable(config)
     runtime.prepare()  # once, before each worker would start it

@@ -20,6 +20,7 @@ from typing import Any
 
 from app.http.responses.csv_response import unescape_formula
 from app.kernel.errors import Invalid, Malformed
+from app.kernel.os_errors import cause_of
 from app.orders import csv_export
 from app.schema import strict_json
 
@@ -81,7 +82,7 @@ def _read_text(path: Path, encoding: str | None) -> tuple[str, str]:
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise Malformed(f"{path.name} cannot be read: {error.strerror or error}.") from None
+        raise Malformed(f"{path.name} cannot be read: {cause_of(error)}.") from None
     if encoding is None:
         encoding = "utf-8-sig" if data.startswith(BOM_UTF8) else "utf-8"
     try:

@@ -16,6 +16,7 @@ from functools import cache, partial
 from urllib.parse import unquote, urlsplit
 
 from app.kernel.errors import Unavailable
+from app.kernel.os_errors import cause_of
 from app.notification.smtp_connections import Connection, ConnectionPool
 from app.notification.transport import Mail, Refused
 
@@ -48,8 +49,9 @@ class Smtp:
         except smtplib.SMTPResponseException as error:
             raise Unavailable(f"The mail server takes no mail now: {_format(error)}") from None
         except OSError as error:  # also what smtplib raises
-            reason = error.strerror or str(error) or type(error).__name__
-            raise Unavailable(f"The connection to the mail server failed: {reason}.") from None
+            raise Unavailable(
+                f"The connection to the mail server failed: {cause_of(error)}."
+            ) from None
 
     def _send(self, mail: Mail, connection: Connection) -> None:
         try:

@@ -22,6 +22,7 @@ from granian.server.mp import MPServer, WorkerProcess
 from app.config import Config
 from app.http.requests.limiter import MAX_CONNECTIONS
 from app.kernel.errors import Unavailable
+from app.kernel.os_errors import cause_of, lacks_open_files
 from app.observability import log
 from app.observability.multiprocess import mark_worker_dead, shared_metrics
 from app.server import sockets
@@ -85,6 +86,8 @@ def bind(config: Config) -> list[socket.socket]:
                 f"Port {config.port} of {config.host} is in use; stop the program that has it, or "
                 "set DAYBOOK_PORT to another one."
             ) from None
+        if lacks_open_files(error):
+            raise Unavailable(f"Nothing can be opened: {cause_of(error)}.") from None
         raise Unavailable(
             f"Nothing can listen on {config.host}, port {config.port} ({error.strerror}); set "
             "DAYBOOK_HOST and DAYBOOK_PORT to an address of this machine."
@@ -225,7 +228,7 @@ class DaybookServer(MPServer):
         try:
             super()._serve_loop(spawn_target, target_loader)
         except OSError as error:
-            _log.error("no process can be started (%s): the server stops", error.strerror)
+            _log.error("no process can be started (%s): the server stops", cause_of(error))
             self.interrupt_children.append(0)  # makes the exit status 1
 
     def _spawn_workers(self, spawn_target: Any, target_loader: Any) -> None:
@@ -242,7 +245,7 @@ class DaybookServer(MPServer):
             delivery_worker.start()
         except OSError as error:
             self.shutdown()
-            raise Unavailable(f"No process can be started: {error.strerror}.") from None
+            raise Unavailable(f"No process can be started: {cause_of(error)}.") from None
         self.wrks.append(delivery_worker)
 
     def _spawn_worker(  # type: ignore[override]  # as Granian's own servers do

@@ -7,6 +7,7 @@ import ssl
 
 from app.config import Config
 from app.kernel.errors import Unavailable
+from app.kernel.os_errors import cause_of
 
 CERTIFICATE, KEY = "DAYBOOK_TLS_CERT", "DAYBOOK_TLS_KEY"
 
@@ -21,7 +22,7 @@ def refuse_unusable(config: Config) -> None:
         try:
             path.read_bytes()
         except OSError as error:
-            raise Unavailable(f"{variable}: {path} cannot be read ({error.strerror}).") from None
+            raise Unavailable(f"{variable}: {path} cannot be read ({cause_of(error)}).") from None
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     try:
         context.load_cert_chain(config.tls_cert, config.tls_key, password=lambda: b"")

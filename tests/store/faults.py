@@ -35,6 +35,19 @@ def full_disk(max_file_bytes: int) -> Iterator[None]:
 
 
 @contextmanager
+def no_open_files() -> Iterator[int]:
+    """Let this process open no further file; gives its limit."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    lowest_free = os.dup(0)
+    os.close(lowest_free)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (lowest_free, hard))
+    try:
+        yield lowest_free
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+@contextmanager
 def no_rights(path: Path, mode: int = 0) -> Iterator[None]:
     """Give `path` this mode, and enforce it for this thread even when root runs the tests."""
     before = path.stat().st_mode

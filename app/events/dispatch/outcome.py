@@ -16,6 +16,7 @@ from app.events.dispatch.delivery import Delivery
 from app.events.dispatch.retry import OUTAGES, RetryPolicy
 from app.events.registry import Skipped
 from app.kernel import clock
+from app.kernel.os_errors import cause_of
 from app.store import Document, Transaction
 
 log = logging.getLogger(__name__)
@@ -96,8 +97,8 @@ def record_outcome(tx: Transaction, record: Document, delivery: Delivery, outcom
 def describe_error(error: BaseException) -> str:
     """The error as text to store: its type and first line, without addresses, passwords, paths."""
     text = str(error)
-    if isinstance(error, OSError) and error.strerror:
-        text = error.strerror  # str(error) would have the whole path of the file
+    if isinstance(error, OSError):
+        text = cause_of(error)  # str(error) would have the whole path of the file
     first = next(iter(text.splitlines()), "")
     return f"{type(error).__name__}: {mask_addresses(first)}"[:MAX_ERROR_CHARS]
 

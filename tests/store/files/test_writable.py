@@ -8,7 +8,7 @@ import pytest
 from app.kernel.errors import Damaged, StorageFull, Unavailable
 from app.store.files.disk.locks import ProcessLock
 from tests.store.conftest import OpenStore
-from tests.store.faults import UnreliableDisk, full_disk, no_rights
+from tests.store.faults import UnreliableDisk, full_disk, no_open_files, no_rights
 from tests.store.journal_lines import checkpoint, segments
 from tests.store.shop import order, put_orders
 
@@ -123,3 +123,16 @@ def test_journal_that_was_removed_is_noticed(folder: Path, open_store: OpenStore
     segments(folder)[-1].unlink()
     with pytest.raises(Damaged):
         store.refuse_unwritable()
+
+
+def test_too_many_open_files_are_no_fault_of_the_disk(open_store: OpenStore) -> None:
+    """The error names the limit, what to raise it to and where; then everything goes on."""
+    store = open_store()
+    with no_open_files() as limit, pytest.raises(Unavailable) as refusal:
+        put_orders(store, order("a"))
+    assert str(refusal.value) == (
+        f"Nothing could be opened while taking the store's lock: too many open files; this process "
+        f"may have {limit}. Raise the limit to at least 1024: LimitNOFILE in the unit of the "
+        "service, or `ulimit -n` in the shell."
+    )
+    put_orders(store, order("a"))

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from app.kernel.disk import write_new
 from app.kernel.errors import StorageFull, Unavailable
+from app.kernel.os_errors import cause_of, lacks_open_files
 
 NETWORK_FILE_SYSTEMS = frozenset(
     {"nfs", "nfs4", "cifs", "smb3", "smbfs", "afs", "ceph", "lustre", "beegfs", "gpfs"}
@@ -39,7 +40,9 @@ def disk_error(doing: str, error: OSError) -> Unavailable:
     """The error for a failed disk operation; it names the file, without its path."""
     if is_full(error):
         return StorageFull(f"The disk is full: {doing} was not possible, and nothing was changed.")
-    name, cause = _named(error), error.strerror or str(error)
+    name, cause = _named(error), cause_of(error)
+    if lacks_open_files(error):
+        return Unavailable(f"Nothing could be opened while {doing}: {cause}.")
     if is_forbidden(error):
         return forbidden(name or "a file of the data folder", doing)
     if error.errno in _MISPLACED and name:
