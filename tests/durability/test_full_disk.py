@@ -9,18 +9,20 @@ from pathlib import Path
 
 import pytest
 
+from app.store.files.disk.filesystem import FREE_SPACE_MIN_BYTES
 from tests.processes.clients import ORDER
 from tests.processes.conftest import Serve, serve
-from tests.processes.reconciliation import FIRST_NUMBER, fill_catalogue, open_store
+from tests.processes.reconciliation import FIRST_NUMBER, documents_in, fill_catalogue, open_store
 from tests.processes.servers import Server, wait_for
 
 __all__ = ["serve"]
 """The fixture of tests/processes."""
 
-DISK_SIZE = "8m"
+DISK_SIZE = "24m"
 BEFORE, AFTER = 3, 3
 REFUSALS = 5
 MAX_ORDERS = 60
+JOURNAL_MAX_BYTES = 1 << 16
 
 
 class TinyDisk:
@@ -38,6 +40,12 @@ class TinyDisk:
                 while os.write(fd, bytes(size)):
                     pass
         os.close(fd)
+
+    def leave(self, room_bytes: int) -> None:
+        """Leave so much room on it."""
+        room = os.statvfs(self.folder)
+        with self._ballast.open("ab") as ballast:
+            ballast.write(bytes(room.f_bavail * room.f_frsize - room_bytes))
 
     def make_room(self, _server: Server) -> None:
         """Free the space again."""
@@ -102,6 +110,15 @@ def numbers(server: Server) -> list[int]:
     return sorted(order["number"] for order in page["orders"])
 
 
+def journal_bytes(data: Path) -> int:
+    """The length of all segments; a checkpoint may remove one meanwhile."""
+    total = 0
+    for segment in (data / "journal").iterdir():
+        with suppress(FileNotFoundError):
+            total += segment.stat().st_size
+    return total
+
+
 def refused_orders(server: Server, disk: TinyDisk | ShortFiles, placed: list[int]) -> None:
     """Place orders on the full disk until enough were refused; the placed ones stay listed.
 
@@ -137,3 +154,29 @@ def test_full_disk_refuses_orders_and_heals(
     with open_store(data) as books:
         wait_for("all is delivered", lambda: not books.open_events())
         books.check_all(len(placed))
+
+
+@pytest.mark.deep
+@pytest.mark.parametrize("disk", ["tmpfs"], indirect=True)
+def test_a_disk_that_orders_have_filled_frees_itself(
+    data: Path, disk: TinyDisk, serve: Serve
+) -> None:
+    """Checkpoints go on, remove the journal, and the files have every order that was accepted.
+
+    When files alone fill the disk, more room is all that it takes.
+    """
+    server = serve()
+    disk.leave(FREE_SPACE_MIN_BYTES + (4 << 20))
+    placed = []
+    for _ in range(REFUSALS):
+        while (answer := server.request("POST", "/order", ORDER))[0] == 201:
+            placed.append(answer[1]["number"])
+        assert answer[0] == 507, answer
+        assert "nothing was changed" in answer[1]["detail"]
+        wait_for("the journal is short", lambda: journal_bytes(data) < JOURNAL_MAX_BYTES)
+    wait_for(
+        "the readable file has every order",
+        lambda: sorted(each["number"] for each in documents_in(data / "orders.json")) == placed,
+    )
+    disk.make_room(server)
+    wait_for("an order is placed", lambda: server.request("POST", "/order", ORDER)[0] == 201)

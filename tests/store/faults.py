@@ -35,6 +35,32 @@ def full_disk(max_file_bytes: int) -> Iterator[None]:
 
 
 @contextmanager
+def small_disk(folder: Path, size_bytes: int) -> Iterator[list[str]]:
+    """A disk of so many bytes, all for `folder`; gives the files that found no space on it."""
+    refused: list[str] = []
+    statvfs, pwrite = os.statvfs, os.pwrite
+
+    def free() -> int:
+        return size_bytes - sum(each.stat().st_size for each in folder.rglob("*"))
+
+    def measured(path: Any) -> os.statvfs_result:
+        fields = list(statvfs(path)[:11])
+        fields[1], fields[4] = 1, max(free(), 0)  # f_frsize and f_bavail
+        return os.statvfs_result(fields)
+
+    def written(fd: int, data: Any, offset: int) -> int:
+        if max(offset + len(data) - os.fstat(fd).st_size, 0) > free():
+            refused.append(Path(f"/proc/self/fd/{fd}").readlink().name)
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return pwrite(fd, data, offset)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "statvfs", measured)
+        patch.setattr(os, "pwrite", written)
+        yield refused
+
+
+@contextmanager
 def no_open_files() -> Iterator[int]:
     """Let this process open no further file; gives its limit."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)

@@ -4,7 +4,8 @@ A checkpoint in order; a crash is safe after each step (wal/format.py has the fo
 
 1. Switch to a new log segment. The older segments are what this checkpoint will cover.
 2. Write the next version of every file that changed, under a temporary name, and sync it.
-   Transactions go on meanwhile; this is the long part.
+   Transactions go on meanwhile; this is the long part. Where the disk lacks the room for all of
+   them, take as many as fit, smallest first, and repeat steps 2 to 4 for the others.
 3. Switch to another segment, whose header names the new files: both versions now have a record.
 4. Rename the files into place and sync the folder.
 5. Remove the old segments, and write to the log that the files are published.
@@ -21,7 +22,11 @@ from time import monotonic
 from app.kernel.errors import Damaged, DaybookError
 from app.kernel.repeated_warning import RepeatedWarning
 from app.store import Collection
-from app.store.files.disk.filesystem import translating_os_errors
+from app.store.files.disk.filesystem import (
+    FREE_SPACE_MIN_BYTES,
+    free_bytes,
+    translating_os_errors,
+)
 from app.store.files.disk.locks import ProcessLock
 from app.store.files.replica import Snapshot
 from app.store.files.snapshot.checkpoint_file import CheckpointFile
@@ -102,8 +107,7 @@ class Checkpointer:
         while not self._stop.wait(RETRY_INTERVAL_S if self.last_error else POLL_INTERVAL_S):
             if self._is_due():
                 self._attempt()
-                self._stop.wait(self._keep_replaced_s)
-                self._replaced.clear()
+                self._close_replaced()
 
     def _is_due(self) -> bool:
         try:
@@ -140,17 +144,22 @@ class Checkpointer:
                 return
             store.refuse_edits()
             snapshot = store.replica.take_snapshot()
-        changed = [each for each in store.declared if snapshot.changes[each.name]]
-        try:
-            with translating_os_errors("writing the readable files"):
-                written = {each.name: self._write_file(each, snapshot) for each in changed}
-            with store.exclusive_write(), translating_os_errors("replacing the readable files"):
-                self._publish(changed, written, snapshot)
-        except DaybookError:
-            discard(store.folder, changed)
-            raise
-        if self._thread:
-            self._replaced.update(snapshot.base)
+        left = [each for each in store.declared if snapshot.lacks(each.name)]
+        discard(store.folder, store.declared)  # what a killed checkpoint has left
+        with translating_os_errors("checking the free space"):
+            room = free_bytes(store.folder) - FREE_SPACE_MIN_BYTES
+        for group in _groups(left, snapshot, room):
+            self._close_replaced()
+            left = [each for each in left if each not in group]
+            try:
+                with translating_os_errors("writing the readable files"):
+                    written = {each.name: self._write_file(each, snapshot) for each in group}
+                with store.exclusive_write(), translating_os_errors("replacing the readable files"):
+                    self._publish(group, written, left, snapshot)
+            except DaybookError:
+                discard(store.folder, group)
+                raise
+            self._keep_replaced(group, snapshot)
 
     def _write_file(self, collection: Collection, snapshot: Snapshot) -> FileRecord:
         name, base = collection.name, snapshot.base[collection.name]
@@ -162,14 +171,55 @@ class Checkpointer:
         changes = snapshot.changes[name]
         return write_next(self._store.folder, collection, base, changes, snapshot.covers)
 
-    def _publish(self, changed: list[Collection], written: FileRecords, snapshot: Snapshot) -> None:
+    def _publish(
+        self,
+        group: list[Collection],
+        written: FileRecords,
+        left: list[Collection],
+        snapshot: Snapshot,
+    ) -> None:
+        """Put the files of `group` in place; segments are removed when no file is `left`."""
         folder, replica = self._store.folder, self._store.replica
-        unchanged = {
+        behind = {each.name for each in left}
+        records = {
             name: record._replace(covers=max(record.covers, snapshot.covers))
             for name, record in replica.file_records().items()
+            if name not in behind
         }
-        replica.rotate(unchanged | written)
-        publish(folder, changed)
-        remove_segments(folder / "journal", snapshot.last_segment)
-        replica.use_published_files(snapshot.last_segment)
-        replica.record_published(snapshot.last_segment)
+        replica.rotate(replica.file_records() | records | written)
+        publish(folder, group)
+        last_segment = 0 if left else snapshot.last_segment
+        remove_segments(folder / "journal", last_segment)
+        replica.use_published_files(last_segment)
+        replica.record_published(last_segment)
+
+    def _keep_replaced(self, group: list[Collection], snapshot: Snapshot) -> None:
+        """Keep the replaced files open in the thread, which closes them; else close them now."""
+        replaced = {each.name: snapshot.base.pop(each.name) for each in group}
+        if self._thread:
+            self._replaced.update(replaced)
+
+    def _close_replaced(self) -> None:
+        """Close the replaced files once other processes have closed them; frees their space."""
+        if self._replaced:
+            self._stop.wait(self._keep_replaced_s)
+            self._replaced.clear()
+
+
+def _groups(
+    collections: list[Collection], snapshot: Snapshot, room_bytes: int
+) -> list[list[Collection]]:
+    """The files in groups to be written together, as many as the disk has room for, smallest first.
+
+    There is at least one group, which may be empty.
+    """
+    groups: list[list[Collection]] = [[]]
+    sizes = {each.name: snapshot.next_bytes(each.name) for each in collections}
+    left = room_bytes
+    for each in sorted(collections, key=lambda each: sizes[each.name]):
+        if sizes[each.name] > left and groups[-1]:
+            groups.append([])
+            left = room_bytes
+        groups[-1].append(each)
+        left -= sizes[each.name]
+    return groups

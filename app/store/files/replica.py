@@ -19,6 +19,7 @@ from app.store.files.memory.index import NOT_INDEXED, index_entry
 from app.store.files.memory.staged import Change
 from app.store.files.memory.tables import Tables
 from app.store.files.snapshot.checkpoint_file import CheckpointFile
+from app.store.files.snapshot.room import Room
 from app.store.files.wal.format import FileRecords, Line, encode_document
 from app.store.files.wal.log import LogTruncated, WriteAheadLog
 from app.store.files.wal.segment import segment_numbers
@@ -38,6 +39,15 @@ class Snapshot(NamedTuple):
     last_segment: int
     base: dict[str, CheckpointFile]
     changes: dict[str, dict[str, bytes | None]]
+
+    def lacks(self, name: str) -> bool:
+        """Whether this file lacks changes; an attempt without room for all has written some."""
+        return bool(self.changes[name]) and self.base[name].record.covers < self.covers
+
+    def next_bytes(self, name: str) -> int:
+        """The most that the next version of this file takes."""
+        changed = sum(len(raw or b"") for raw in self.changes[name].values())
+        return self.base[name].record.bytes + changed
 
 
 class Replica:
@@ -59,6 +69,8 @@ class Replica:
         self.unrecorded = opened.unrecorded
         self.wal = WriteAheadLog(folder / "journal", opened.segment)
         self.tables = Tables(collections, opened.base, opened.segment.number)
+        self._room = Room(folder, self.tables.collections)
+        self._largest_bytes = self._largest_file()
         self.last_append = monotonic()
         try:
             self.catch_up()
@@ -86,7 +98,10 @@ class Replica:
                 self._apply_line(line)
 
     def commit(self, changes: Sequence[Change]) -> None:
-        """Append one transaction and apply it. Raises StorageFull or Unavailable."""
+        """Append one transaction and apply it. Raises StorageFull or Unavailable.
+
+        It is refused where the next checkpoint would not have the room that it needs any more.
+        """
         put: dict[str, list[bytes]] = {}
         delete: dict[str, list[str]] = {}
         for change in changes:
@@ -95,8 +110,21 @@ class Replica:
             else:
                 put.setdefault(change.collection, []).append(change.raw)
         with self._memory_lock:
+            self.refuse_full(sum(len(change.raw or b"") for change in changes))
             self.wal.append(put, delete)
             self._apply(changes)
+
+    def refuse_full(self, appended_bytes: int) -> None:
+        """Raise StorageFull where a checkpoint lacks room after so many bytes more are appended.
+
+        They take room in the log, and then in the files.
+        """
+        tables = self.tables
+        needed = self._largest_bytes + tables.unsaved_bytes() + 2 * appended_bytes
+        try:  # as in `catch_up`: every transaction comes here
+            self._room.refuse_full(needed, tables.appended_bytes)
+        except OSError as error:
+            raise disk_error("checking the free space", error) from error
 
     def is_ahead_of_files(self) -> bool:
         """Whether the log has changes that the checkpoint files do not have."""
@@ -149,6 +177,8 @@ class Replica:
         tables = self.tables
         with self._memory_lock:
             tables.base = tables.base | files
+            self._largest_bytes = self._largest_file()
+            self._room.mark_replaced()
             tables.memtables = [each for each in tables.memtables if each.segment > last_segment]
 
     def record_published(self, last_segment: int) -> None:
@@ -160,6 +190,9 @@ class Replica:
         """Sync and close the log."""
         with self._memory_lock:
             self.wal.close()
+
+    def _largest_file(self) -> int:
+        return max(file.record.bytes for file in self.tables.base.values())
 
     def _apply_line(self, line: Line) -> None:
         if "segment" in line:

@@ -21,7 +21,7 @@ from time import monotonic
 from app.kernel.errors import DaybookError, Unavailable
 from app.store import ChangeFeed, Collection, Transaction, View
 from app.store.files.disk.filesystem import (
-    refuse_full,
+    PROBE_BYTES,
     refuse_read_only,
     translating_os_errors,
     write_probe,
@@ -134,7 +134,8 @@ class JsonFileStore:
 
     def refuse_unwritable(self) -> None:
         """See Store.refuse_unwritable."""
-        refuse_full(self.folder)
+        with self._memory_lock:
+            self.replica.refuse_full(PROBE_BYTES)
         refuse_read_only(self.folder)
         if self._has_failed:
             write_probe(self.folder)

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,8 +18,11 @@ NETWORK_FILE_SYSTEMS = frozenset(
 MOUNTS = Path("/proc/self/mountinfo")
 """Where Linux lists what is mounted (proc_pid_mountinfo(5))."""
 
-FREE_SPACE_MIN_BYTES = 1 << 20
-_PROBE_BYTES = 1 << 16
+FREE_SPACE_MIN_BYTES = 8 << 20
+"""Space on the disk for what the store does not compute: blocks that are not full, new segments,
+and what deliveries under way still write beside it (mail, the simulated gateway, the log)."""
+
+PROBE_BYTES = 1 << 16
 _MISPLACED = frozenset(
     {errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ELOOP, errno.ENAMETOOLONG}
 )
@@ -58,12 +62,13 @@ def forbidden(name: str, doing: str) -> Unavailable:
     )
 
 
-def refuse_full(folder: Path) -> None:
-    """Raise StorageFull when the disk of `folder` has less than FREE_SPACE_MIN_BYTES left."""
-    with translating_os_errors("checking the free space"):
-        room = os.statvfs(folder)
-    if room.f_bavail * room.f_frsize < FREE_SPACE_MIN_BYTES:
-        raise StorageFull("The disk is full; make room, and the service goes on by itself.")
+def free_bytes(folder: Path) -> int:
+    """The free space on the disk of `folder`; without end where the file system has no size.
+
+    Raises OSError.
+    """
+    room = os.statvfs(folder)
+    return room.f_bavail * room.f_frsize if room.f_blocks else sys.maxsize
 
 
 def refuse_read_only(folder: Path) -> None:
@@ -77,7 +82,7 @@ def write_probe(folder: Path) -> None:
     probe = folder / f".probe-{os.getpid()}"
     with translating_os_errors("writing a test file"):
         try:
-            write_new(probe, bytes(_PROBE_BYTES))
+            write_new(probe, bytes(PROBE_BYTES))
         finally:
             probe.unlink(missing_ok=True)
 

@@ -30,15 +30,22 @@ from app.store.files.snapshot.checkpoint_file import CheckpointFile
 
 
 class Memtable(dict[str, dict[str, bytes | None]]):
-    """The documents put in one log segment, by collection and key; None for a deleted one."""
+    """The documents put in one log segment, by collection and key; None for a deleted one.
 
-    def __init__(self, segment: int, collections: Iterable[str]) -> None:
+    `begins_at` is `Tables.appended_bytes` at its beginning.
+    """
+
+    def __init__(self, segment: int, collections: Iterable[str], begins_at: int) -> None:
         super().__init__((name, {}) for name in collections)
         self.segment = segment
+        self.begins_at = begins_at
 
 
 class Tables:
-    """Documents and indexes as of one moment. The caller holds the memory lock."""
+    """Documents and indexes as of one moment. The caller holds the memory lock.
+
+    `appended_bytes` counts the stored JSON of all documents put since the tables were opened.
+    """
 
     def __init__(
         self, collections: Iterable[Collection], base: Mapping[str, CheckpointFile], segment: int
@@ -46,6 +53,7 @@ class Tables:
         """Start from the checkpoint files `base`, and build the indexes from them."""
         self.collections = {collection.name: collection for collection in collections}
         self.base = dict(base)
+        self.appended_bytes = 0
         self.memtables: list[Memtable] = []
         self.add_memtable(segment)
         self._entry_cache = BoundedCache[tuple[str, str], IndexEntry]()
@@ -58,7 +66,11 @@ class Tables:
 
     def add_memtable(self, segment: int) -> None:
         """Begin the memtable of a new log segment."""
-        self.memtables.append(Memtable(segment, self.collections))
+        self.memtables.append(Memtable(segment, self.collections, self.appended_bytes))
+
+    def unsaved_bytes(self) -> int:
+        """The most by which the files grow when they get the changes of all memtables."""
+        return self.appended_bytes - self.memtables[0].begins_at
 
     def apply(self, changes: Iterable[Change]) -> None:
         """Apply the changes of one transaction."""
@@ -68,6 +80,7 @@ class Tables:
                 update_indexes(self._indexes[name], self._index_entry(name, key), entry)
                 self._entry_cache[name, key] = entry
             newest[name][key] = raw
+            self.appended_bytes += len(raw or b"")
 
     def get(self, collection: str, key: str, staged: Staged = NO_CHANGES) -> bytes | None:
         """The stored JSON of a document, or None."""

@@ -52,8 +52,17 @@ def discard(folder: Path, collections: Iterable[Collection]) -> None:
             _temporary_path_of(folder, collection).unlink()
 
 
+def is_being_written(folder: Path, names: Iterable[str]) -> bool:
+    """Whether a checkpoint, or one that was killed, has a temporary file in `folder`."""
+    return any(_temporary_path(folder, name).exists() for name in names)
+
+
 def _temporary_path_of(folder: Path, collection: Collection) -> Path:
-    return folder / f".{collection.name}.json.next"
+    return _temporary_path(folder, collection.name)
+
+
+def _temporary_path(folder: Path, name: str) -> Path:
+    return folder / f".{name}.json.next"
 
 
 def _merge(base: CheckpointFile | None, changes: Changes) -> Iterator[tuple[bytes, int]]:
