@@ -49,7 +49,9 @@ class Room:
         needed_bytes += FREE_SPACE_MIN_BYTES
         free = free_bytes(self._folder)
         before = self._free_bytes - (appended_bytes - self._appended_bytes)
-        if free >= needed_bytes or self._is_checkpointed():
+        # whether a checkpoint runs is looked up only where it matters: that takes a while
+        is_ample = free >= needed_bytes and before - free < FREE_SPACE_MIN_BYTES
+        if is_ample or self._is_checkpointed():
             free = max(free, before)
         self._free_bytes, self._appended_bytes = free, appended_bytes
         if free < needed_bytes:
