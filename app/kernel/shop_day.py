@@ -33,6 +33,12 @@ def local_time(text: str, zone: tzinfo) -> datetime:
         return moment
 
 
+def label(day: date, zone: tzinfo) -> str:
+    """A day as lists and charts show it: 21 Nov, with the year unless it is this one."""
+    text = f"{day.day} {day:%b}"
+    return text if day.year == datetime.now(zone).year else f"{text} {day.year}"
+
+
 def _begin(day: date, zone: tzinfo) -> datetime:
     """The moment from which on the clocks of the zone never again show an earlier day, in UTC."""
     midnight = datetime.combine(day, time())

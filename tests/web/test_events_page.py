@@ -9,6 +9,9 @@ from flask.testing import FlaskClient
 
 from app import create_app
 from app.config import Config
+from app.events.failures import FAILURES
+from app.events.outbox import OUTBOX
+from app.server.runtime import Runtime
 from tests.over_http import place, read
 from tests.web.page import Page, send
 
@@ -86,6 +89,38 @@ def test_failures_and_blocked_deliveries_are_listed(client: FlaskClient) -> None
 def test_failures_are_filtered(client: FlaskClient, query: str, number: int) -> None:
     """By handler, event type, order and part of the error."""
     assert events(client, query).by_id["failures"].count("Invalid: a fault") == number
+
+
+@pytest.mark.usefixtures("failed")
+def test_every_failure_is_on_a_page(client: FlaskClient, runtime: Runtime) -> None:
+    """Fifty at a time, also of those with a part of an error, which no index has."""
+    with runtime.store.transaction() as tx:
+        failure = tx.find(FAILURES.name).documents[0]
+        for number in range(110):
+            error = f"Invalid: {'odd' if number % 2 else 'even'} {number}."
+            tx.put(FAILURES.name, failure | {"id": f"0-{number:03}:billing", "error": error})
+    for query, number in {"error=odd": 55, "handler=billing": 112}.items():
+        page, shown = events(client, query), 0
+        while True:
+            shown += page.by_id["failures"].count("Invalid: ")
+            if not (links := [link for link in page.links if "cursor=" in link]):
+                break
+            page = events(client, links[0].removeprefix("?"))
+        assert shown == number
+
+
+@pytest.mark.usefixtures("failed")
+def test_every_pending_event_is_on_a_page(client: FlaskClient, runtime: Runtime) -> None:
+    """Fifty at a time, newest first."""
+    with runtime.store.transaction() as tx:
+        record = tx.find(OUTBOX.name).documents[0]
+        for number in range(60):
+            tx.put(OUTBOX.name, record | {"id": f"0-{number:03}"})
+    first = events(client)
+    [older] = [link for link in first.links if "pending=" in link]
+    second = events(client, older.removeprefix("?").partition("#")[0])
+    links = {*first.links, *second.links}
+    assert links >= {f"/events/0-{number:03}" for number in range(60)}
 
 
 @pytest.mark.usefixtures("failed")

@@ -79,11 +79,12 @@ def test_an_order_is_found_by_its_email(client: FlaskClient) -> None:
     assert numbers(orders_page(client, "find=ADA@example.org")) == [1001]
 
 
-def test_the_list_is_paged(client: FlaskClient) -> None:
-    """Each order is on one of the pages."""
+@pytest.mark.parametrize("query", ["", "find=ada", "find=ad"])
+def test_the_list_is_paged(client: FlaskClient, query: str) -> None:
+    """Each order is on one of the pages; also those of a search by a whole name or a part."""
     for _ in range(PAGE_SIZE + 3):
-        place(client, tea=1)
-    first = orders_page(client)
+        place(client, "Ada" if query != "find=ad" else "Ad Ada", tea=1)
+    first = orders_page(client, query)
     [older] = [link for link in first.links if "cursor=" in link]
     assert numbers(first) + numbers(orders_page(client, older.removeprefix("?"))) == list(
         range(1000 + PAGE_SIZE + 3, 1000, -1)
@@ -93,7 +94,7 @@ def test_the_list_is_paged(client: FlaskClient) -> None:
 def test_words_are_searched_in_the_newest_orders_only(
     client: FlaskClient, runtime: Runtime
 ) -> None:
-    """The page says so; a whole name is found in all orders."""
+    """The page says so and leads on to older ones; a whole name is found in all orders at once."""
     old = place(client, "Ada Lovelace", tea=1)
     with runtime.store.transaction() as tx:
         stored = tx.get(ORDERS.name, old["order_id"])
@@ -103,7 +104,9 @@ def test_words_are_searched_in_the_newest_orders_only(
             tx.put(ORDERS.name, stored | order | {"order_date": "2999-01-01T00:00:00.000Z"})
     page = orders_page(client, "find=lovelace")
     assert numbers(page) == []
-    assert "among the newest 2,000 only" in page.text
+    assert "2,000 orders at a time" in page.text
+    [older] = [link for link in page.links if "cursor=" in link]
+    assert numbers(orders_page(client, older.removeprefix("?"))) == [1001]
     assert numbers(orders_page(client, "find=ada+lovelace")) == [1001]
 
 

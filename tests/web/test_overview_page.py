@@ -12,12 +12,14 @@ from flask.testing import FlaskClient
 from freezegun import freeze_time
 
 from app.config import Config
+from app.inventory.service import add_product
 from app.orders.documents import ORDERS
 from app.server.runtime import Runtime
 from app.store import Store, View
 from app.store.files.store import JsonFileStore
 from app.web.manager import statistics
 from app.web.manager.charts import bars, line, rows
+from app.web.manager.overview import MAX_LOW_STOCK
 from tests.over_http import place
 from tests.web.page import Page
 
@@ -130,6 +132,35 @@ def test_a_chart_is_safe_inline_svg(draw: Callable[..., str]) -> None:
     assert 'aria-label="Orders &amp; more"' in svg
     shown = re.findall(r"<text[^>]*>([^<]+)</text>", svg)
     assert {"0", "20", "&lt;13&gt;"} <= set(shown)
+
+
+@pytest.mark.parametrize("draw", [bars, rows, line])
+@pytest.mark.parametrize("highest", [1, 2, 3, 5, 6, 7, 9, 10, 13, 25, 30, 99, 1234])
+def test_axes_of_counts_have_whole_numbers(draw: Callable[..., str], highest: int) -> None:
+    """At least two, each once."""
+    shown = re.findall(r"<text[^>]*>([^<]+)</text>", draw("Orders", ["a", "b"], [0, highest]))
+    numbers = [each for each in shown if each not in ("a", "b")]
+    assert len(numbers) == len(set(numbers)) > 1
+    assert all(re.fullmatch("[0-9,]+", each) for each in numbers)
+
+
+def test_long_labels_do_not_overlap() -> None:
+    """With the year there is room for fewer under a chart."""
+    labels = [f"{day} Nov 2025" for day in range(1, 15)]
+    svg = bars("Orders", labels, range(14))
+    assert 2 <= svg.count("Nov 2025") <= 3
+
+
+@pytest.mark.usefixtures("catalogue")
+def test_low_stock_beyond_the_list_is_linked(client: FlaskClient, runtime: Runtime) -> None:
+    """The overview shows twelve products, and how many more there are."""
+    with runtime.store.transaction() as tx:
+        for n in range(MAX_LOW_STOCK + 2):
+            product = {"sku": f"jar-{n}", "name": "Jar", "price": "1.00", "quantity": 0}
+            add_product(tx, product)
+    page = Page(client.get("/overview"))
+    assert "and 3 more" in page.text
+    assert "/stock?status=out_of_stock" in page.links
 
 
 @pytest.mark.parametrize("draw", [bars, rows, line])

@@ -1,5 +1,6 @@
 """The shipping pages: list, packing list, and handover to the carrier."""
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -8,6 +9,8 @@ import pytest
 from flask.testing import FlaskClient
 
 from app.config import Config
+from app.server.runtime import Runtime
+from app.shipping.documents import SHIPMENTS
 from tests.over_http import place, read
 from tests.web.page import Page, send
 
@@ -41,6 +44,47 @@ def test_the_packing_list_has_every_line(client: FlaskClient, order: Order) -> N
     """With quantity, name and sku."""
     text = Page(client.get("/shipping/list")).text
     assert "Order 1001 Ada <i> 2 × Assam, 100 g tea 1 × Mug mug" in text
+
+
+@pytest.fixture
+def many_ready(order: Order, runtime: Runtime) -> list[int]:
+    """Numbers of 210 orders that are ready to be packed, oldest first."""
+    with runtime.store.transaction() as tx:
+        shipment = tx.get(SHIPMENTS.name, order["order_id"])
+        assert shipment
+        for number in range(1, 210):
+            copy = {
+                "shipment_id": f"{order['order_id']}-{number:03}",
+                "order_number": 5000 + number,
+            }
+            tx.put(SHIPMENTS.name, shipment | copy)
+    return [1001, *range(5001, 5210)]
+
+
+def following(client: FlaskClient, path: str) -> list[Page]:
+    """Return all pages of a list, from the first on, by their links."""
+    pages = [Page(client.get(path))]
+    while links := [link for link in pages[-1].links if "cursor=" in link]:
+        pages.append(Page(client.get(path + links[0])))
+    return pages
+
+
+def test_every_shipment_is_on_a_page(client: FlaskClient, many_ready: list[int]) -> None:
+    """Fifty at a time; each once."""
+    pages = following(client, "/shipping")
+    text = " ".join(page.by_id["shipments"] for page in pages)
+    numbers = [int(number) for number in re.findall(r"\b(1001|5\d{3})\b", text)]
+    assert numbers == many_ready
+    assert len(pages) == 5
+
+
+def test_the_packing_list_is_not_cut_silently(client: FlaskClient, many_ready: list[int]) -> None:
+    """It says how many orders it has of how many, and links to the list with the others."""
+    first, second = following(client, "/shipping/list")
+    assert "200 of 210 orders" in first.text
+    assert "10 of 210 orders" in second.text
+    numbers = re.findall(r"Order (\d+) Ada", first.text + second.text)
+    assert [int(number) for number in numbers] == many_ready
 
 
 def test_a_shipment_is_handed_over(

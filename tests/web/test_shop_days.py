@@ -53,6 +53,18 @@ def test_the_statistics_count_the_same_days(runtime: Runtime, config: Config) ->
 
 
 @pytest.mark.usefixtures("catalogue")
+def test_the_year_is_shown_when_it_is_not_this_one(client: FlaskClient, config: Config) -> None:
+    """In lists and charts, by the shop's clock: the year of Santiago ends at 03:00 UTC."""
+    with freeze_time("2026-01-01T02:30:00Z"):
+        place(client, tea=1)
+        assert "31 Dec, 23:30" in Page(client.get("/desk")).text
+    with freeze_time("2026-01-01T03:30:00Z"):
+        assert "31 Dec 2025, 23:30" in Page(client.get("/desk")).text
+        labels = [day.label for day in statistics.last_days(config.timezone)]
+    assert labels[-2:] == ["31 Dec 2025", "1 Jan"]
+
+
+@pytest.mark.usefixtures("catalogue")
 @pytest.mark.parametrize("moment", ["9999-12-31T23:59:59.000Z", "0001-01-01T00:00:00.000Z"])
 def test_a_time_at_the_ends_of_the_calendar_is_shown(
     client: FlaskClient, runtime: Runtime, settled: Callable[[], None], moment: str

@@ -5,6 +5,8 @@ from collections.abc import Callable
 import pytest
 from flask.testing import FlaskClient
 
+from app.inventory.service import change_stock
+from app.server.runtime import Runtime
 from tests.over_http import place, read
 from tests.web.page import Page, send
 
@@ -108,6 +110,17 @@ def test_a_price_may_have_a_decimal_comma(client: FlaskClient) -> None:
     """1,10 cannot be anything else."""
     do(client, product(client, "mug"), "edit", name="Mug", price="1,10")
     assert read(client, "/product/mug")["price"] == "1.10"
+
+
+def test_every_line_of_the_ledger_is_on_a_page(client: FlaskClient, runtime: Runtime) -> None:
+    """The newest first; a link leads to earlier ones."""
+    with runtime.store.transaction() as tx:
+        for number in range(30):
+            change_stock(tx, "mug", {"change": 1, "reason": f"delivery {number}."}, "local")
+    first = product(client, "mug")
+    [older] = [link for link in first.links if "cursor=" in link]
+    text = first.by_id["ledger"] + Page(client.get(f"/stock/mug{older}")).by_id["ledger"]
+    assert [text.count(f"delivery {number}.") for number in range(30)] == [1] * 30
 
 
 def test_a_stock_take_is_booked(client: FlaskClient) -> None:

@@ -1,7 +1,7 @@
 """The search of the orders page: by number, customer, status and days, a page at a time.
 
 A number, a whole name and a whole e-mail address are found among all orders, by index. Other words
-are searched in the newest orders only, so that a search reads at most MAX_SCANNED orders.
+are searched in MAX_SCANNED orders at a time, the newest first; each page goes on from the last.
 """
 
 import unicodedata
@@ -21,7 +21,6 @@ from app.store.matching import find_matching
 from app.web.layout.cursors import read_cursor, write_cursor
 
 PAGE_SIZE = 25
-MAX_FOUND = 200
 
 
 class OrderSearch(NamedTuple):
@@ -65,29 +64,28 @@ class OrderSearch(NamedTuple):
                 ORDERS.name, where, low=low, high=high, after=after, limit=limit, descending=True
             )
 
-        if not self.find:
-            list_name = f"orders {self.query()}"
+        list_name = f"orders {self.query()}"
+        after = read_cursor(self.cursor, list_name)
+        for indexed in _indexed_filters(self.find) if self.find else [{}]:
             with store.read() as view:
-                page = find(view, read_cursor(self.cursor, list_name), PAGE_SIZE)
-            return SearchResult(page.documents, write_cursor(page.next, list_name))
-        for indexed in _indexed_filters(self.find):
-            with store.read() as view:
-                if found := find(view, None, MAX_FOUND, **indexed).documents:
-                    return SearchResult(found)
+                page = find(view, after, PAGE_SIZE, **indexed)
+            if page.documents or not self.find:
+                return SearchResult(page.documents, write_cursor(page.next, list_name))
         words = words_of(self.find)
 
         def is_match(order: Document) -> bool:
             return has_words(words, order["customer_name"], order["customer_email"])
 
-        page = find_matching(store, find, is_match, after=None, limit=MAX_FOUND)
-        return SearchResult(page.documents, is_partial=page.next is not None)
+        page = find_matching(store, find, is_match, after=after, limit=PAGE_SIZE)
+        is_partial = page.next is not None and len(page.documents) < PAGE_SIZE
+        return SearchResult(page.documents, write_cursor(page.next, list_name), is_partial)
 
 
 class SearchResult(NamedTuple):
     """A page of orders, newest first.
 
-    `next` is the cursor of the next page. `is_partial` means that there may be more
-    matches. `error` says what is wrong with the search.
+    `next` is the cursor of the next page. `is_partial` means that older orders were not searched
+    yet, though the page is short. `error` says what is wrong with the search.
     """
 
     orders: list[Document]

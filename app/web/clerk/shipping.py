@@ -10,11 +10,15 @@ from app.shipping import service, states
 from app.shipping.documents import SHIPMENTS
 from app.shipping.queries import find_shipment
 from app.shipping.schemas import HandoverSchema
+from app.store import Document, View
 from app.web.layout.context import PageContext, page
+from app.web.layout.cursors import read_cursor, write_cursor
 from app.web.layout.form import NO_FORM, SubmittedForm, submitted_form
 from app.web.layout.redirects import redirect_to
 
 PAGE_SIZE = 50
+PACKING_LIST_SIZE = 200
+"""The number of orders in one packing list; it links to the list with the next ones."""
 
 
 def add_to(blueprint: Blueprint, context: PageContext) -> None:
@@ -27,23 +31,24 @@ def add_to(blueprint: Blueprint, context: PageContext) -> None:
     def show_shipping() -> Response:
         state = request.args.get("state", "")
         state = state if state in states.STATES else states.READY
-        name, is_sent = SHIPMENTS.name, state in SENT
         with store.read() as view:
-            shipments = view.find(name, {"state": state}, limit=PAGE_SIZE, descending=is_sent)
-            counts = {each: view.count(name, {"state": each}) for each in states.STATES}
+            shipments, next_ = _page_of(view, state, PAGE_SIZE)
+            counts = {each: _count(view, each) for each in states.STATES}
         return page(
             "clerk/shipping.html",
             live=["shipments"],
             state=state,
             counts=counts,
-            shipments=shipments.documents,
+            shipments=shipments,
+            next=next_,
         )
 
     @blueprint.get("/shipping/list")
     def show_packing_list() -> Response:
         with store.read() as view:
-            ready = view.find(SHIPMENTS.name, {"state": states.READY}, limit=PAGE_SIZE)
-        return page("clerk/packing_list.html", shipments=ready.documents)
+            ready, next_ = _page_of(view, states.READY, PACKING_LIST_SIZE)
+            count = _count(view, states.READY)
+        return page("clerk/packing_list.html", shipments=ready, next=next_, count=count)
 
     @blueprint.get("/shipping/<order_id>")
     def show_shipment(order_id: str, form: SubmittedForm = NO_FORM) -> Response:
@@ -61,3 +66,23 @@ def add_to(blueprint: Blueprint, context: PageContext) -> None:
         except (Invalid, Conflict) as error:
             return show_shipment(order_id, form.refused(error))
         return redirect_to("web.clerk.show_shipping", shipped=shipment["order_number"])
+
+
+def _page_of(view: View, state: str, size: int) -> tuple[list[Document], str | None]:
+    """Return the shipments in `state` from the request's cursor on, and the next cursor.
+
+    Those still to be packed come oldest first, those that have left newest first.
+    """
+    list_name = f"shipments {state}"
+    found = view.find(
+        SHIPMENTS.name,
+        {"state": state},
+        after=read_cursor(request.args.get("cursor", ""), list_name),
+        limit=size,
+        descending=state in SENT,
+    )
+    return found.documents, write_cursor(found.next, list_name)
+
+
+def _count(view: View, state: str) -> int:
+    return view.count(SHIPMENTS.name, {"state": state})

@@ -33,7 +33,7 @@ _HEADERS = {
     "Cache-Control": "no-store",
 }
 
-_FULL_TIME, _SHORT_TIME = "%-d %b %Y, %H:%M:%S %Z", "%-d %b, %H:%M"
+_FULL_TIME = "%-d %b %Y, %H:%M:%S %Z"
 
 
 @dataclass(frozen=True)
@@ -68,8 +68,8 @@ def install_pages(app: Flask, context: PageContext, *groups: Blueprint) -> None:
     pages.after_request(_add_headers)
     pages.register_error_handler(Exception, error_page)
     app.register_error_handler(NoSuchPage, _no_such_page)
-    pages.add_app_template_filter(lambda text: local_time(text, context, _FULL_TIME), "full_time")
-    pages.add_app_template_filter(lambda text: local_time(text, context, _SHORT_TIME), "short_time")
+    pages.add_app_template_filter(lambda text: _full_time(text, context), "full_time")
+    pages.add_app_template_filter(lambda text: _short_time(text, context), "short_time")
     pages.add_app_template_global(csrf_token, "csrf_token")
     pages.add_app_template_global(current, "viewer")
     pages.add_app_template_global(lambda: current_session() is not None, "is_signed_in")
@@ -109,9 +109,19 @@ def error_page(error: Exception) -> Response:
     return response
 
 
-def local_time(text: str, context: PageContext, pattern: str) -> str:
-    """Format a stored time in the shop's time zone."""
-    return shop_day.local_time(text, context.config.timezone).strftime(pattern)
+def local_day(text: str, context: PageContext) -> str:
+    """Return the day of a stored time in the shop's time zone."""
+    zone = context.config.timezone
+    return shop_day.label(shop_day.local_time(text, zone), zone)
+
+
+def _full_time(text: str, context: PageContext) -> str:
+    return shop_day.local_time(text, context.config.timezone).strftime(_FULL_TIME)
+
+
+def _short_time(text: str, context: PageContext) -> str:
+    local = shop_day.local_time(text, context.config.timezone)
+    return f"{local_day(text, context)}, {local:%H:%M}"
 
 
 def _no_such_page(error: NoSuchPage) -> Response:

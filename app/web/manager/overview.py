@@ -34,7 +34,7 @@ def add_to(blueprint: Blueprint, context: PageContext) -> None:
         with store.read() as view:
             statuses = {each: view.count(ORDERS.name, {"status": each}) for each in states.STATUSES}
             failed = _failures(view, context.handlers)
-            low_stock = _low_stock(view)
+            low_stock, low_stock_count = _low_stock(view)
             pending = view.count(outbox.OUTBOX.name)
             oldest = view.find(outbox.OUTBOX.name, limit=1).documents
         return page(
@@ -50,6 +50,7 @@ def add_to(blueprint: Blueprint, context: PageContext) -> None:
             max_orders_read=statistics.MAX_ORDERS_READ,
             failures=failed,
             low_stock=low_stock,
+            low_stock_more=low_stock_count - len(low_stock),
             pending=pending,
             oldest=oldest[0]["event"]["time"] if oldest else None,
             delays=statistics.delivery_delays(store),
@@ -62,10 +63,12 @@ def _failures(view: View, handlers: frozenset[str]) -> dict[str, int]:
     return {each: counts[each] for each in sorted(counts) if counts[each]}
 
 
-def _low_stock(view: View) -> list[Document]:
-    """Return products that are out of stock, then those that are low."""
+def _low_stock(view: View) -> tuple[list[Document], int]:
+    """Return products that are out of stock, then those that are low, and how many there are."""
     products: list[Document] = []
+    count = 0
     for status in ("out_of_stock", "low_stock"):
+        count += view.count(PRODUCTS.name, {"stock_status": status})
         if left := MAX_LOW_STOCK - len(products):
             products += view.find(PRODUCTS.name, {"stock_status": status}, limit=left).documents
-    return products
+    return products, count

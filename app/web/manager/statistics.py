@@ -61,7 +61,7 @@ def last_days(zone: tzinfo) -> list[Day]:
     """Return the last fourteen days in `zone`, today last."""
     today = datetime.now(zone).date()
     days = [today - timedelta(days=ago) for ago in range(DAYS - 1, -1, -1)]
-    return [Day(f"{day.day} {day:%b}", *shop_day.bounds(day, zone)) for day in days]
+    return [Day(shop_day.label(day, zone), *shop_day.bounds(day, zone)) for day in days]
 
 
 def count_by_day(store: Store, days: list[Day]) -> list[int]:

@@ -17,7 +17,7 @@ from app.kernel.text_search import words_of
 from app.schema.validation import load
 from app.store import Document, IndexValue, Transaction
 from app.store.matching import find_matching
-from app.web.layout.context import PageContext, local_time, page
+from app.web.layout.context import PageContext, local_day, page
 from app.web.layout.cursors import read_cursor, write_cursor
 from app.web.layout.form import (
     NO_FORM,
@@ -87,20 +87,26 @@ class StockPages:
         return _product_redirect(sku)
 
     def show_product(self, sku: str, form: SubmittedForm = NO_FORM) -> Response:
-        ledger = LEDGER.name
+        ledger, list_name = LEDGER.name, f"ledger {sku}"
         with self._store.read() as view:
             product = find_product(view, sku)
             where: dict[str, IndexValue] = {"sku": product["sku"]}
-            entries = view.find(ledger, where, limit=CHART_SIZE, descending=True).documents
-            entry_count = view.count(ledger, where)
+            newest = view.find(ledger, where, limit=CHART_SIZE, descending=True).documents
+            entries = view.find(
+                ledger,
+                where,
+                after=read_cursor(request.args.get("cursor", ""), list_name),
+                limit=LEDGER_PAGE_SIZE,
+                descending=True,
+            )
         return page(
             "manager/product.html",
             form,
             live=["products"],
             product=product,
-            entries=entries[:LEDGER_PAGE_SIZE],
-            entry_count=entry_count,
-            chart=self._chart(product, entries[::-1]),
+            entries=entries.documents,
+            next=write_cursor(entries.next, list_name),
+            chart=self._chart(product, newest[::-1]),
             token=secrets.token_urlsafe(16),
         )
 
@@ -140,7 +146,7 @@ class StockPages:
         """Draw the stock on hand after each of the entries, oldest first."""
         if not entries:
             return ""
-        days = [local_time(each["at"], self._context, "%-d %b") for each in entries]
+        days = [local_day(each["at"], self._context) for each in entries]
         values = [entries[0]["before"], *(each["after"] for each in entries)]
         title = f"On hand of {product['name']}, change by change"
         return line(title, ["before", *days], values)

@@ -14,8 +14,10 @@ from app.kernel.errors import Conflict, Invalid, NotFound, Problem
 from app.orders.documents import ORDERS
 from app.orders.queries import resolve_order_id
 from app.schema.validation import load
-from app.store import Document, View
+from app.store import Document, Page, View
+from app.store.matching import find_matching
 from app.web.layout.context import PageContext, page
+from app.web.layout.cursors import read_cursor, write_cursor
 from app.web.layout.form import NO_FORM, SubmittedForm, submitted_form
 from app.web.layout.redirects import redirect_to
 
@@ -51,22 +53,22 @@ class EventPages:
         filters = filters or _filters(request.args.to_dict())
         with self._store.read() as view:
             where = _where(view, filters)
-            failed = view.find(failures.FAILURES.name, where, limit=PAGE_SIZE, descending=True)
-            pending = view.find(outbox.OUTBOX.name, limit=PAGE_SIZE, descending=True).documents
+            pending, older_pending = _pending(view, request.args.get("pending", ""))
             pending_count = view.count(outbox.OUTBOX.name)
             failure_count = view.count(failures.FAILURES.name)
             switches = {each["handler"]: each for each in view.find(faults.FAULTS.name).documents}
             _mark_blocked(view, pending)
             finished = _finished(view)
-        part = filters["error"].lower()
+        failed, next_ = self._failed(where, filters)
         return page(
             "operator/events.html",
             form,
             live=["events", "failures"],
             filters=filters,
-            failures=[each for each in failed.documents if part in each["error"].lower()],
-            has_more=failed.next is not None,
+            failures=failed,
+            next=next_,
             pending=pending,
+            older_pending=older_pending,
             pending_count=pending_count,
             failure_count=failure_count,
             finished=finished,
@@ -75,6 +77,25 @@ class EventPages:
             modes=faults.MODES | {faults.SLOW: "starts late, by the seconds given"},
             handlers=sorted(self._context.handlers),
         )
+
+    def _failed(
+        self, where: dict[str, Any], filters: dict[str, str]
+    ) -> tuple[list[Document], str | None]:
+        """Return the failures from the request's cursor on, newest first, and the next cursor."""
+        part, list_name = filters["error"].lower(), f"failures {filters}"
+
+        def find(view: View, after: str | None, limit: int) -> Page:
+            name = failures.FAILURES.name
+            return view.find(name, where, after=after, limit=limit, descending=True)
+
+        found = find_matching(
+            self._store,
+            find,
+            lambda each: part in each["error"].lower(),
+            after=read_cursor(request.args.get("cursor", ""), list_name),
+            limit=PAGE_SIZE,
+        )
+        return found.documents, write_cursor(found.next, list_name)
 
     def show_event(
         self, event_id: str, form: SubmittedForm = NO_FORM, refused_handler: str = ""
@@ -168,6 +189,14 @@ class EventPages:
         with self._store.transaction() as tx:
             tx.delete(faults.FAULTS.name, handler)
         return redirect_to("web.operator.show_events")
+
+
+def _pending(view: View, cursor: str) -> tuple[list[Document], str | None]:
+    """Return the pending events from the cursor on, newest first, and the next cursor."""
+    list_name = "outbox"
+    after = read_cursor(cursor, list_name)
+    found = view.find(outbox.OUTBOX.name, after=after, limit=PAGE_SIZE, descending=True)
+    return found.documents, write_cursor(found.next, list_name)
 
 
 def _finished(view: View) -> list[Document]:
