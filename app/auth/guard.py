@@ -15,10 +15,10 @@ from app.auth import keys, sessions, users
 from app.auth.permissions import PERMISSIONS, PROBES, PUBLIC_ENDPOINTS
 from app.config import Config
 from app.http.requests.head import HTTP_1_0
-from app.http.security.identity import identify
+from app.http.security.identity import identify, require_role
 from app.http.security.origin import SAFE_METHODS
 from app.http.security.proxies import PROXIED
-from app.kernel.errors import Forbidden, Unauthenticated, Unavailable
+from app.kernel.errors import Unauthenticated, Unavailable
 from app.kernel.identity import LOCAL, OPERATOR, PUBLIC, Identity
 from app.store import Store, View
 
@@ -83,20 +83,9 @@ class Guard:
         endpoint = request.endpoint
         if endpoint is None or endpoint in PROBES:
             return
-        identity = self._identity(request.environ)
-        identify(identity)
-        needed = PERMISSIONS.get(endpoint, OPERATOR)
-        if endpoint in PUBLIC_ENDPOINTS or identity.may(needed):
-            return
-        if identity is PUBLIC:
-            raise Unauthenticated(
-                "Send an API key as `Authorization: Bearer KEY` (`flask key create` makes one), or "
-                "sign in on the page /sign-in."
-            )
-        raise Forbidden(
-            f"You need the {needed} role for this; you are signed in as {identity.name} "
-            f"({identity.role})."
-        )
+        identify(self._identity(request.environ))
+        if endpoint not in PUBLIC_ENDPOINTS:
+            require_role(PERMISSIONS.get(endpoint, OPERATOR))
 
     def _identity(self, environ: "WSGIEnvironment") -> Identity:
         scheme, _, token = environ.get("HTTP_AUTHORIZATION", "").partition(" ")

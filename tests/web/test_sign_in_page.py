@@ -1,15 +1,26 @@
 """The sign-in page: redirects to it and back, and what each role sees."""
 
+from collections.abc import Callable
+from dataclasses import replace
+
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
 from app.auth.keys import create_key
+from app.config import Config
 from app.server.runtime import Runtime
 from app.web.routes import STAFF_PAGES
 from tests.auth.people import PASSWORD, make_user, sign_in, signed_in
 from tests.over_http import place, read
 from tests.web.page import Page, send
+
+
+@pytest.fixture
+def config(config: Config) -> Config:
+    """With fault injection, to make a handler fail."""
+    return replace(config, faults=True)
+
 
 BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 
@@ -43,6 +54,45 @@ def test_programs_and_scripts_are_not_redirected(app: Flask, client: FlaskClient
     shown = BROWSER | {"Authorization": "Bearer x"}
     assert client.get("/desk", headers=shown).status_code == 401
     assert client.get("/order", headers=BROWSER).status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("path", "role"),
+    [
+        ("/stock", "manager"),
+        ("/stock/tea", "manager"),
+        ("/overview", "manager"),
+        ("/events", "operator"),
+        ("/failure", "operator"),
+        ("/metrics", "metrics"),
+        ("/live?on=failures", "operator"),
+    ],
+)
+def test_a_missing_role_is_named(
+    app: Flask, catalogue: dict[str, str], path: str, role: str
+) -> None:
+    """403 on pages, in the API and of the event stream, with the role, and who is signed in."""
+    client = signed_in(app, "cleo", "clerk")
+    answer = client.get(path, headers=BROWSER)
+    assert answer.status_code == 403
+    sentence = f"You need the {role} role for this; you are signed in as cleo (clerk)."
+    assert sentence in (answer.get_json() or {}).get("detail", Page(answer).text)
+
+
+@pytest.mark.parametrize("role", ["clerk", "manager"])
+def test_no_link_leads_to_a_missing_role(
+    app: Flask, catalogue: dict[str, str], settled: Callable[[], None], role: str
+) -> None:
+    """Pages link only to those that their reader may see, also when something has failed."""
+    local = app.test_client()
+    local.put("/fault/billing", json={"mode": "reject"})
+    place(local, tea=1)
+    settled()
+    client = signed_in(app, "cleo", role)
+    pages = [Page(client.get(path)) for path in ("/desk", "/desk/1001", "/shipping", "/overview")]
+    links = {link for page in pages for link in page.links if link.startswith("/")}
+    refused = {link for link in links if client.get(link).status_code == 403}
+    assert refused == set()
 
 
 def test_a_form_of_an_ended_session_changes_nothing(

@@ -27,9 +27,9 @@ from app.billing.documents import INVOICES
 from app.events.failures import FAILURES
 from app.events.faults import FAULTS
 from app.events.outbox import EVENTS, OUTBOX
-from app.http.security.identity import current
+from app.http.security.identity import current, require_role
 from app.inventory.documents import PRODUCTS
-from app.kernel.errors import Forbidden, Malformed, Unavailable
+from app.kernel.errors import Malformed, Unavailable
 from app.kernel.identity import CLERK, CUSTOMER, OPERATOR, PUBLIC
 from app.orders.documents import ORDERS
 from app.orders.queries import find_order_by_link
@@ -110,7 +110,7 @@ def add_to(blueprint: Blueprint, context: PageContext) -> None:
         if not 0 < len(topics) <= MAX_TOPICS:
             raise Malformed(f"Say on=TOPIC, one to {MAX_TOPICS} times.")
         for topic in topics:
-            _require_role(topic)
+            require_role(TOPICS.get(topic, (CUSTOMER, ()))[0])
         subscription = Subscription(context.store, topics)
         if not slots.acquire(is_staff=current() is not PUBLIC):
             return Response(status=204)
@@ -158,13 +158,6 @@ def _feeds_of(store: Store, topic: str) -> list[tuple[ChangeFeed, str | None]]:
     if topic not in TOPICS:
         raise Malformed(f"There is no topic {topic[:40]!r}; there are {', '.join(TOPICS)}.")
     return [(store.change_feed(name), None) for name in TOPICS[topic][1]]
-
-
-def _require_role(topic: str) -> None:
-    """Raise Forbidden unless the caller may see the pages that show this topic."""
-    role, _ = TOPICS.get(topic, (CUSTOMER, ()))
-    if not current().may(role):
-        raise Forbidden(f"You need the {role} role to follow {topic}.")
 
 
 def _last_position() -> int | None:
