@@ -28,3 +28,27 @@ def test_a_refused_form_shows_its_first_error(shop: Server, person: Open) -> Non
     manager.get_by_role("button", name="Add product").click()
     expect(manager.locator("#name")).to_be_focused()
     expect(manager.locator("form").get_by_text("Name is required.")).to_be_in_viewport()
+
+
+def test_back_after_a_search_keeps_the_basket(shop: Server, person: Open) -> None:
+    """Back and forward show the pages as they were addressed, with what was typed last."""
+    customer = person("/")
+    customer.get_by_label("Pencil HB, cedar").fill("3")
+    customer.get_by_label("Your name").fill("Ada Lovelace")
+    customer.get_by_label("Find a product").fill("atlas")
+    customer.keyboard.press("Enter")
+    customer.wait_for_url("**/?find=atlas")
+    customer.get_by_label("A Small Atlas of Large Rivers").fill("1")
+    customer.get_by_label("Find a product").fill("eraser")
+    customer.get_by_role("button", name="Find").click()
+    customer.wait_for_url("**/?find=eraser")
+    for address in ("**/?find=atlas", "**/"):
+        customer.go_back()
+        customer.wait_for_url(address)
+        expect(customer.get_by_label("Pencil HB, cedar")).to_have_value("3")
+        expect(customer.get_by_label("A Small Atlas of Large Rivers")).to_have_value("1")
+        expect(customer.get_by_label("Your name")).to_have_value("Ada Lovelace")
+    customer.get_by_role("button", name="Place order").click()
+    expect(customer.locator("#lines")).to_contain_text("A Small Atlas of Large Rivers")
+    customer.goto("/")
+    expect(customer.get_by_text("Nothing yet")).to_be_visible()

@@ -8,6 +8,7 @@ from app.inventory.documents import PRODUCTS
 from app.inventory.service import add_product
 from app.server.runtime import Runtime
 from app.store.matching import MAX_SCANNED
+from app.web.customer.shop import BASKET_COOKIE
 from tests.over_http import read
 from tests.web.page import Page, quantity
 
@@ -18,8 +19,9 @@ def form(client: FlaskClient) -> Page:
 
 
 def send(client: FlaskClient, page: Page, **typed: str) -> Page:
-    """Return the page after these fields, named by name or sku, are submitted."""
-    return Page(client.post("/", data=page.filled(**typed)))
+    """Return the page after these fields, named by name or sku, are submitted; 303 if ordered."""
+    data = page.filled(**typed)
+    return Page(client.post("/", data=data, follow_redirects="place" not in data))
 
 
 def order(client: FlaskClient, page: Page, **typed: str) -> Page:
@@ -135,6 +137,70 @@ def test_a_form_changed_after_ordering_must_be_submitted_again(
     assert "You have placed an order with this form already." in asked.text
     assert order(client, asked).status == 303
     assert orders(client) == 2
+
+
+def test_a_search_has_an_address(client: FlaskClient, catalogue: dict[str, str]) -> None:
+    """303 to it, so the browser's Back and Reload ask nothing; what was typed is in no address."""
+    typed = {"find": "assam", "mug": "2", "name": "Ada", "email": "ada@example.org"}
+    answer = client.post("/", data=form(client).filled(**typed))
+    assert (answer.status_code, answer.location) == (303, "/?find=assam")
+    page = Page(client.get(answer.location))
+    assert quantity("tea") in page.fields
+    assert quantity("pot") not in page.fields
+    assert page.fields[quantity("mug")]["value"] == "2"
+
+
+def test_going_back_after_a_search_keeps_the_basket(
+    client: FlaskClient, catalogue: dict[str, str]
+) -> None:
+    """The shop's first page has all that was typed: quantities, name, address, payment."""
+    typed = {"mug": "2", "name": "Zo\u00eb & Co", "email": "ada@example.org", "payment": "invoice"}
+    send(client, form(client), find="tea", **typed)
+    back = form(client)
+    assert back.fields["find"]["value"] == ""
+    assert {
+        name: back.filled()[quantity(name) if name == "mug" else name] for name in typed
+    } == typed
+    assert "2 \u00d7 Mug 24.00" in back.text
+
+
+def test_going_back_after_a_refusal_keeps_the_basket(
+    client: FlaskClient, catalogue: dict[str, str]
+) -> None:
+    """Also what was wrong, to correct it."""
+    order(client, form(client), tea="two", mug="1")
+    values = form(client).filled()
+    assert (values[quantity("tea")], values[quantity("mug")]) == ("two", "1")
+
+
+def test_the_basket_is_empty_after_ordering(client: FlaskClient, catalogue: dict[str, str]) -> None:
+    """The next visit begins anew."""
+    page = send(client, form(client), find="tea", mug="2", name="Ada")
+    assert order(client, page).status == 303
+    assert set(form(client).filled().values()) & {"2", "Ada"} == set()
+
+
+def test_a_basket_too_large_for_a_cookie_is_not_lost(
+    client: FlaskClient, catalogue: dict[str, str]
+) -> None:
+    """Its search is answered at once, with everything in the form."""
+    page = send(client, form(client), mug="2", name="A" * 4000)
+    assert (page.status, page.fields["name"]["value"]) == (200, "A" * 4000)
+    assert page.fields[quantity("mug")]["value"] == "2"
+
+
+@pytest.mark.parametrize(
+    "cookie",
+    ["%FF", "quantity.mug", "name=1&name=2", "total=9", "quantity.gold=1", "=&=", "a" * 4000],
+)
+def test_a_foreign_basket_cookie_does_no_harm(
+    client: FlaskClient, catalogue: dict[str, str], cookie: str
+) -> None:
+    """The shop opens, and nothing is in the basket."""
+    client.set_cookie(BASKET_COOKIE, cookie)
+    page = form(client)
+    assert page.status == 200
+    assert "Nothing yet" in page.by_id["basket-lines"]
 
 
 def test_markup_in_names_and_skus_is_escaped(app: Flask, client: FlaskClient) -> None:

@@ -4,6 +4,7 @@ import re
 import secrets
 from dataclasses import dataclass, field, replace
 from typing import Any
+from urllib.parse import parse_qsl, urlencode
 
 from app.kernel.errors import Conflict, DaybookError, Invalid, Malformed
 from app.web.layout.form import SubmittedForm, parse_integer
@@ -16,7 +17,8 @@ _FORM_USED = (
     "You have placed an order with this form already. Press “Place order” once more if you want "
     "this one besides."
 )
-_FIELDS = frozenset({"token", "name", "email", "payment", "find", "after", "place"})
+_CUSTOMER_FIELDS = ("name", "email", "payment")
+_FIELDS = frozenset({*_CUSTOMER_FIELDS, "token", "find", "after", "place"})
 _SUBJECTS = {
     "/customer_name": ("name", "Your name"),
     "/customer_email": ("email", "This"),
@@ -61,6 +63,27 @@ class OrderForm:
         places_order = values.pop("place", None) is not None
         filled = {sku: quantity for sku, quantity in quantities.items() if quantity}
         return cls(quantities=filled, places_order=places_order, **values)
+
+    @classmethod
+    def from_cookie(cls, cookie: str, find: str, after: str) -> "OrderForm":
+        """Return the form with what was typed last; an empty one for any other cookie."""
+        try:
+            typed = dict(parse_qsl(cookie, strict_parsing=True, errors="strict")) if cookie else {}
+        except ValueError:
+            typed = {}
+        quantities = {
+            name.removeprefix(QUANTITY): text
+            for name, text in typed.items()
+            if name.startswith(QUANTITY)
+        }
+        name, email, payment = (typed.get(field, "") for field in _CUSTOMER_FIELDS)
+        return cls(name, email, payment, quantities, find, after)
+
+    def as_cookie(self) -> str:
+        """Return what was typed, but for the search, as the text of a cookie."""
+        quantities = {QUANTITY + sku: quantity for sku, quantity in self.quantities.items()}
+        customer = {name: getattr(self, name) for name in _CUSTOMER_FIELDS}
+        return urlencode({name: text for name, text in (quantities | customer).items() if text})
 
     def to_correct(self, error: DaybookError) -> "OrderForm":
         """Return the form to show again; with a new token when this one has placed an order."""

@@ -4,6 +4,7 @@ from flask import Blueprint, Response, request
 
 from app.http.requests.idempotency import execute_once, scoped_key
 from app.http.responses.json_response import json_bytes
+from app.http.security.cookies import delete_cookie, get_cookie, set_cookie
 from app.http.security.identity import current
 from app.inventory.documents import PRODUCTS
 from app.kernel.errors import Conflict, DaybookError, Invalid
@@ -20,6 +21,11 @@ from app.web.layout.context import PageContext, page
 from app.web.layout.form import NO_FORM, submitted_form
 from app.web.layout.redirects import redirect_to
 
+BASKET_COOKIE = "daybook_basket"
+BASKET_MAX_CHARS = 3000
+"""The longest basket kept in a cookie, of which browsers keep 4096 bytes (RFC 6265, 6.1)."""
+
+_SEARCH = ("find", "after")
 MAX_BADGES = 200
 
 PAYMENTS = {
@@ -39,7 +45,7 @@ def add_to(blueprint: Blueprint, context: PageContext) -> None:
 
     @blueprint.get("/")
     def show_shop(form: OrderForm | None = None, error: DaybookError | None = None) -> Response:
-        form = form or OrderForm()
+        form = form or _remembered_form()
         products = product_page(store, list(form.quantities), form.find, form.after)
         response = page(
             "customer/shop.html",
@@ -60,12 +66,17 @@ def add_to(blueprint: Blueprint, context: PageContext) -> None:
     @blueprint.post("/")
     def submit_order() -> Response:
         form = OrderForm.parse(submitted_form())
-        if not form.places_order:
+        if form.places_order:
+            try:
+                response = _place(form)
+            except (Invalid, Conflict) as error:
+                return _remember(form, show_shop(form, error))
+            delete_cookie(response, BASKET_COOKIE)
+            return response
+        if len(form.as_cookie()) > BASKET_MAX_CHARS:
             return show_shop(form)
-        try:
-            return _place(form)
-        except (Invalid, Conflict) as error:
-            return show_shop(form, error)
+        query = {name: text for name in _SEARCH if (text := getattr(form, name))}
+        return _remember(form, redirect_to("web.customer.show_shop", **query))
 
     @blueprint.get("/signs")
     def show_stock_badges() -> Response:
@@ -85,6 +96,19 @@ def add_to(blueprint: Blueprint, context: PageContext) -> None:
             return redirect_to("web.customer.show_order", link=placed["link"])
 
         return execute_once(store, scoped_key("POST /", form.token, json_bytes(order)), respond)
+
+
+def _remembered_form() -> OrderForm:
+    """Return the form with the basket of this browser, and the search of this address."""
+    search = {name: request.args.get(name, "") for name in _SEARCH}
+    return OrderForm.from_cookie(get_cookie(BASKET_COOKIE), **search)
+
+
+def _remember(form: OrderForm, response: Response) -> Response:
+    """Keep the basket in the browser, until it is closed or the order is placed."""
+    if len(basket := form.as_cookie()) <= BASKET_MAX_CHARS:
+        set_cookie(response, BASKET_COOKIE, basket)
+    return response
 
 
 def _field_ids(products: ProductPage) -> dict[str, str]:
