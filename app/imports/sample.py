@@ -1,5 +1,6 @@
 """Adds the sample catalogue, sample.csv, to a new shop."""
 
+from decimal import Decimal
 from pathlib import Path
 
 from app.imports.columns import Columns
@@ -21,5 +22,11 @@ def add_sample(store: Store, currency: Currency) -> int:
     if not is_new:
         return 0
     table = read_table(SAMPLE)
-    columns = Columns(table, FIELDS, {}, {})
+    fields = {**FIELDS, "price": lambda price: _price(currency, price)}
+    columns = Columns(table, fields, {}, {})
     return import_products(store, product_request_schema(currency), table, columns).added
+
+
+def _price(currency: Currency, price: str) -> str:
+    """A price of the sample, 4.50; a hundred times of it in a currency without minor digits."""
+    return currency.format(Decimal(price) * (1 if currency.digits else 100))

@@ -163,6 +163,15 @@ def test_the_sample_is_a_complete_shop(runtime: Runtime) -> None:
     assert all(each["category"] and each["low_stock_threshold"] for each in products)
 
 
+@pytest.mark.parametrize(
+    ("code", "price"), [("JPY", "450"), ("EUR", "4.50"), ("KWD", "4.500"), ("CLP", "450")]
+)
+def test_the_sample_is_complete_in_every_currency(runtime: Runtime, code: str, price: str) -> None:
+    """Prices in a currency without minor digits are a hundred times those in others."""
+    assert add_sample(runtime.store, Currency(code)) == 20
+    assert product(runtime, "notebook-a6")["price"] == price
+
+
 def test_only_an_empty_shop_gets_the_sample(runtime: Runtime, file: Path) -> None:
     """A shop with a product is unchanged."""
     run_import(runtime, file, "sku,price\ntea,4.50\n")
