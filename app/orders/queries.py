@@ -2,11 +2,14 @@
 
 from hmac import compare_digest
 
+from app.events.outbox import timeline
+from app.events.types import OrderDeleted
 from app.kernel.errors import NotFound
 from app.kernel.order_states import PLACED
 from app.orders.documents import ORDERS
 from app.store import Document, View
 
+NUMBER_SERIES, FIRST_NUMBER = "order", 1001
 MAX_NUMBER_DIGITS = 15
 
 
@@ -16,9 +19,11 @@ def get_order(view: View, order_id: str) -> Document | None:
 
 
 def find_order(view: View, name: str) -> Document:
-    """The order with this id or number. Raises NotFound."""
+    """The order with this id or number. Raises NotFound, which says when it was one."""
     if order := _by_id_or_number(view, name):
         return order
+    if number := _deleted_number(view, name):
+        raise NotFound(f"Order {number} was deleted.")
     raise NotFound(f"There is no order {name[:40]}.")
 
 
@@ -27,7 +32,9 @@ def find_order_by_link(view: View, link: str) -> Document:
     order = _by_id_or_number(view, link.partition("-")[0])
     if order and compare_digest(order.get("link", "").encode(), link.encode()):
         return order
-    raise NotFound("There is no order under this link; please check that it is complete.")
+    raise NotFound(
+        "There is no order under this link: the link is not complete, or the order was deleted."
+    )
 
 
 def resolve_order_id(view: View, name: str) -> str:
@@ -41,7 +48,25 @@ def is_in_placed_order(view: View, sku: str) -> bool:
     return bool(view.find(ORDERS.name, {"status": PLACED, "product": sku}, limit=1).documents)
 
 
+def _deleted_number(view: View, name: str) -> int | None:
+    """The number of a deleted order; None when there was no order with this id or number.
+
+    Numbers are issued without a gap, so one between the first and the last had an order.
+    """
+    if _is_number(name):
+        was_issued = FIRST_NUMBER <= int(name) <= view.last_number(NUMBER_SERIES)
+        return int(name) if was_issued else None
+    for record in timeline(view, name):
+        if record["event"]["type"] == OrderDeleted.type:
+            return int(record["event"]["data"]["order"]["number"])
+    return None
+
+
+def _is_number(name: str) -> bool:
+    return name.isascii() and name.isdigit() and len(name) <= MAX_NUMBER_DIGITS
+
+
 def _by_id_or_number(view: View, name: str) -> Document | None:
-    if name.isascii() and name.isdigit() and len(name) <= MAX_NUMBER_DIGITS:
+    if _is_number(name):
         return next(iter(view.find(ORDERS.name, {"number": int(name)}, limit=1).documents), None)
     return view.get(ORDERS.name, name)

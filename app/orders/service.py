@@ -22,12 +22,11 @@ from app.kernel.payment_methods import APPROVE
 from app.kernel.versions import Versions, refuse_stale
 from app.orders.documents import HISTORY, ORDERS
 from app.orders.lines import price_lines, refuse_insufficient_stock, skus, total_amount
-from app.orders.queries import find_order
+from app.orders.queries import FIRST_NUMBER, NUMBER_SERIES, find_order
 from app.orders.states import remaining_states, with_history, with_status
 from app.shipping import queries as shipping
 from app.store import Document, Transaction, View
 
-FIRST_NUMBER = 1001
 RESERVED = "every line is reserved"
 LINK_SECRET_BYTES = 16
 """128 random bits make a customer's link unguessable; order ids and numbers are not."""
@@ -261,7 +260,7 @@ def _new_order(
 ) -> Document:
     """A document for a new order of today, with the next number; nothing is stored."""
     now = clock.now()
-    number = tx.next_number("order", FIRST_NUMBER)
+    number = tx.next_number(NUMBER_SERIES, FIRST_NUMBER)
     return {
         "order_id": tx.new_id(),
         "number": number,

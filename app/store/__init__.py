@@ -117,6 +117,9 @@ class View(Protocol):
         what was written since the last checkpoint, not on the collection.
         """
 
+    def last_number(self, series: str) -> int:
+        """The last number that was issued in a series (see Transaction.next_number); 0 if none."""
+
 
 class Transaction(View, Protocol):
     """Write access. Reads see the changes made so far."""

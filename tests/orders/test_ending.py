@@ -90,8 +90,11 @@ def test_a_deleted_order_is_not_found(
         200,
         {"order_id": order["order_id"], "deleted": True},
     )
-    assert client.get(f"/order/{order['order_id']}").status_code == 404
-    assert client.get("/order/1001").status_code == 404
+    for name in (order["order_id"], "1001"):
+        answer = client.get(f"/order/{name}")
+        assert (answer.status_code, body(answer)["detail"]) == (404, "Order 1001 was deleted.")
+    for name in ("1000", "1002", "0", "none", str(10**14)):
+        assert body(client.get(f"/order/{name}"))["detail"] == f"There is no order {name}."
     assert read(client, "/order")["orders"] == []
 
 

@@ -116,7 +116,9 @@ def test_cancelling_a_deleted_order_is_not_found(client: FlaskClient) -> None:
     order = place(client, pot=1)
     page = Page(client.get(f"/orders/{order['link']}"))
     client.delete("/order/1001")
-    assert send(client, page, "/cancel").status == 404
+    refused = send(client, page, "/cancel")
+    assert refused.status == 404
+    assert "or the order was deleted" in refused.text
 
 
 def test_a_paid_order_has_a_receipt(client: FlaskClient, settled: Callable[[], None]) -> None:

@@ -289,14 +289,20 @@ def test_a_failed_order_shows_why_it_failed(client: FlaskClient, settled: Settle
 
 def test_deleting_must_be_confirmed(client: FlaskClient, settled: Settled) -> None:
     """The page says that it is final; afterwards the list says that the order was deleted."""
-    place(client, tea=2)
+    order = place(client, tea=2)
     settled()
     page = Page(client.get("/desk/1001/delete"))
     assert "Deleting it is final" in page.text
     assert read(client, "/order/1001")["status"] == "confirmed"
     assert "The order was deleted." in send(client, page, "/delete").text
     assert client.get("/order/1001").status_code == 404
-    assert client.get("/desk/1001").status_code == 404
+    for path in ("/desk/1001", "/desk/1001/delete"):
+        gone = Page(client.get(path))
+        assert gone.status == 404
+        assert "Order 1001 was deleted." in gone.text
+    assert "Order 1001 was deleted." in send(client, page, "/delete").text
+    event = read(client, f"/order/{order['order_id']}/events")["events"][-1]
+    assert "About order 1001, deleted" in Page(client.get(f"/events/{event['id']}")).text
 
 
 def test_a_shipped_order_cannot_be_changed_or_deleted(

@@ -63,6 +63,20 @@ def test_numbers_have_no_gap_when_a_transaction_fails(store: Store) -> None:
         assert tx.next_number("orders", first=1001) == 1002
 
 
+def test_the_last_number_of_a_series_is_known(store: Store) -> None:
+    """0 before the first; a number of a transaction that raised does not count."""
+    with store.read() as view:
+        assert view.last_number("orders") == 0
+    with store.transaction() as tx:
+        tx.next_number("orders", first=1001)
+        assert tx.last_number("orders") == 1001
+    with pytest.raises(RuntimeError), store.transaction() as tx:
+        tx.next_number("orders", first=1001)
+        raise RuntimeError
+    with store.read() as view:
+        assert (view.last_number("orders"), view.last_number("invoices")) == (1001, 0)
+
+
 def test_series_are_independent(store: Store) -> None:
     """Orders and invoices are numbered separately."""
     with store.transaction() as tx:

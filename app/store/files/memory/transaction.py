@@ -70,6 +70,10 @@ class JsonView:
         found = self._tables.scan(collection, after, limit, self._staged_in(collection))
         return [orjson.loads(raw) for raw in found]
 
+    def last_number(self, series: str) -> int:
+        """See View.last_number."""
+        return int((self.get(COUNTERS.name, series) or {"value": 0})["value"])
+
     def _staged_in(self, _collection: str) -> Staged:
         """The uncommitted changes in the collection; a view has none."""
         return NO_CHANGES
@@ -121,8 +125,8 @@ class JsonTransaction(JsonView):
 
     def next_number(self, series: str, first: int = 1) -> int:
         """See Transaction.next_number."""
-        last = self.get(COUNTERS.name, series)
-        number = int(last["value"]) + 1 if last else first
+        last = self.last_number(series)
+        number = last + 1 if last else first
         self.put(COUNTERS.name, {"name": series, "value": number})
         return number
 
