@@ -44,6 +44,38 @@ def sign_in(page: Page, name: str, password: str = PASSWORD) -> None:
     page.keyboard.press("Enter")
 
 
+def test_a_session_that_ends_during_an_edit_loses_nothing(shop: Server, person: Open) -> None:
+    """The open page keeps what is typed, and the form is offered again after signing in."""
+    page = person("/desk/1001")
+    sign_in(page, "ada")
+    expect(page.get_by_text("· live")).to_be_visible()
+    page.get_by_label("Quantity, line 1").fill("3")
+    elsewhere = person("/sign-in")
+    sign_in(elsewhere, "ada")
+    expect(elsewhere.get_by_role("heading", name="Desk")).to_be_visible()
+    elsewhere.goto("/sign-in")
+    elsewhere.get_by_role("button", name="Sign out everywhere").click()
+    expect(elsewhere.get_by_text("You are signed out.")).to_be_visible()
+
+    with page.expect_response(lambda response: response.status == 401):
+        customer = person("/")
+        customer.get_by_label("Pencil HB, cedar").fill("1")
+        customer.get_by_label("Your name").fill("Grace")
+        customer.get_by_role("button", name="Place order").click()
+    expect(page.locator("#connection")).to_have_text("")
+    expect(page.get_by_label("Quantity, line 1")).to_have_value("3")
+
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_role("heading", name="Your session has ended")).to_be_visible()
+    assert problems_of(page) == []
+    with page.expect_popup() as popup:
+        page.get_by_role("link", name="Sign in").click()
+    sign_in(popup.value, "ada")
+    expect(popup.value.get_by_role("heading", name="Desk")).to_be_visible()
+    page.get_by_role("button", name="Send it again").click()
+    expect(page.locator("#facts")).to_contain_text("13.50 EUR")
+
+
 def test_a_clerk_signs_in_works_and_signs_out(shop: Server, person: Open) -> None:
     """Redirect to sign-in and back, an order changed, /events refused, sign-out."""
     page = person("/desk/1001")

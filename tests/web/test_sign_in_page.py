@@ -8,6 +8,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from app.auth.keys import create_key
+from app.auth.sessions import SESSIONS
 from app.config import Config
 from app.server.runtime import Runtime
 from app.web.routes import STAFF_PAGES
@@ -111,6 +112,56 @@ def test_a_form_of_an_ended_session_changes_nothing(
     headers = {"Authorization": f"Bearer {key}"}
     now = client.get(f"/order/{order}", headers=headers).get_json()
     assert now["status"] != "cancelled"
+
+
+def test_a_form_of_an_expired_session_is_kept(
+    app: Flask, catalogue: dict[str, str], runtime: Runtime
+) -> None:
+    """401 with all that was typed, which is sent again once its writer has signed in."""
+    local = app.test_client()
+    place(local, tea=1)
+    client = signed_in(app, "ada", "clerk")
+    page = Page(client.get("/desk/1001"))
+    end_sessions(runtime)
+    typed = page.form("/desk/1001").filled(customer_name="Zo\u00eb <b>", **{"quantity.1": "3"})
+    for _ in range(2):  # also when it is sent too early
+        answer = client.post("/desk/1001", data=typed, headers=BROWSER)
+        kept = Page(answer)
+        assert answer.status_code == 401
+        assert "customer name Zo\u00eb <b>" in kept.text
+        typed = kept.form("/desk/1001").filled()
+    sign_in(client, "ada")
+    assert client.post("/desk/1001", data=typed, headers=BROWSER).status_code == 303
+    text = Page(client.get("/desk/1001")).text
+    assert "Zo\u00eb <b>" in text
+    assert "Total 13.50 EUR" in text
+
+
+def test_a_foreign_form_is_not_kept(
+    app: Flask, catalogue: dict[str, str], runtime: Runtime
+) -> None:
+    """Whoever has no page of the session gets the sign-in page; a kept form fits its path only."""
+    place(app.test_client(), tea=1)
+    client = signed_in(app, "ada", "clerk")
+    page = Page(client.get("/desk/1001"))
+    end_sessions(runtime)
+    for token in ("", "a" * 22):
+        data = {"csrf_token": token, "reason": "x"}
+        answer = client.post("/desk/1001/cancel", data=data, headers=BROWSER)
+        assert (answer.status_code, answer.location) == (303, "/sign-in?next=/desk")
+    typed = page.form("/cancel").filled(reason="x")
+    kept = Page(client.post("/desk/1001/cancel", data=typed, headers=BROWSER)).form("/cancel")
+    sign_in(client, "ada")
+    assert client.post("/desk/1001/delete", data=kept.filled(version="1")).status_code == 403
+    stranger = signed_in(app, "eve", "clerk")
+    assert stranger.post("/desk/1001/cancel", data=kept.filled()).status_code == 403
+
+
+def end_sessions(runtime: Runtime) -> None:
+    """End all sessions, as time does; the browsers keep their cookies."""
+    with runtime.store.transaction() as tx:
+        for session in tx.find(SESSIONS.name).documents:
+            tx.delete(SESSIONS.name, session["session"])
 
 
 def place_with(client: FlaskClient, key: str) -> str:

@@ -17,8 +17,8 @@ from app.kernel import shop_day
 from app.kernel.errors import Unauthenticated
 from app.orders.service import OrderPolicy
 from app.store import Store
-from app.web.layout.csrf import csrf_token, set_csrf_cookie
-from app.web.layout.form import NO_FORM, SubmittedForm
+from app.web.layout.csrf import csrf_token, kept_form_token, set_csrf_cookie
+from app.web.layout.form import NO_FORM, SubmittedForm, form_of_ended_session
 from app.web.layout.redirects import redirect_to_sign_in
 
 if TYPE_CHECKING:
@@ -96,9 +96,15 @@ def page(
 def error_page(error: Exception) -> Response:
     """Render an error as a page, with the status and headers of the API's problem response.
 
-    A browser that is not signed in is redirected to the sign-in page instead.
+    A browser that is not signed in is redirected to the sign-in page instead; a form that it sent
+    from a page of its ended session is shown again, to be sent after signing in.
     """
     if isinstance(error, Unauthenticated) and _wants_html():
+        if fields := form_of_ended_session():
+            token = kept_form_token()
+            return page(
+                "sign_in/kept_form.html", NO_FORM.refused(error), fields=fields, token=token
+            )
         return redirect_to_sign_in()
     response = problems.error_response(error)
     problem = response.get_json()

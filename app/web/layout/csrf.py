@@ -10,9 +10,9 @@ import hmac
 import re
 import secrets
 
-from flask import Response, g
+from flask import Response, g, request
 
-from app.auth.sessions import current_session
+from app.auth.sessions import cookie_token, current_session
 from app.http.security.cookies import get_cookie, set_cookie
 from app.http.security.derived_secret import derived_secret
 from app.kernel.errors import Forbidden
@@ -40,17 +40,40 @@ def set_csrf_cookie(response: Response) -> Response:
     return response
 
 
+def kept_form_token() -> str:
+    """Return the token of a form to this path that is sent again in the next session."""
+    return derived_secret(csrf_token(), f"kept {request.path}", 16)
+
+
+def is_of_ended_session(submitted: str) -> bool:
+    """Whether a form came from a page of the session whose cookie is still sent, or was kept."""
+    token = cookie_token()
+    return _is_kept(submitted) or (bool(token) and _is_same(_token_of(token), submitted))
+
+
 def check_csrf_token(submitted: str) -> None:
-    """Raise Forbidden unless a form's token is that of the session or, without one, the cookie."""
+    """Raise Forbidden unless a form's token is that of the session or, without one, the cookie.
+
+    The token of a kept form is valid as well, for its path and in its browser.
+    """
     session = current_session()
     expected = _token_of(session.token) if session else get_cookie(COOKIE)
-    if not _TOKEN.fullmatch(expected) or not hmac.compare_digest(
-        expected.encode(), submitted.encode()
-    ):
+    if not _is_same(expected, submitted) and not _is_kept(submitted):
         raise Forbidden(
             "This form was not sent from one of our pages, or cookies are switched off. Go back, "
             "load the page again, and send it once more; nothing was changed."
         )
+
+
+def _is_kept(submitted: str) -> bool:
+    known = get_cookie(COOKIE)
+    expected = derived_secret(known, f"kept {request.path}", 16)
+    return bool(_TOKEN.fullmatch(known)) and _is_same(expected, submitted)
+
+
+def _is_same(expected: str, submitted: str) -> bool:
+    is_token = _TOKEN.fullmatch(expected) is not None
+    return is_token and hmac.compare_digest(expected.encode(), submitted.encode())
 
 
 def _token_of(session_token: str) -> str:

@@ -95,6 +95,19 @@ def submitted_form(*repeatable: str) -> SubmittedForm:
     return form
 
 
+def form_of_ended_session() -> list[tuple[str, str]]:
+    """Return the fields of a form that was sent from a page of a session that has ended since.
+
+    Empty for any other request: a foreign form is not kept.
+    """
+    if request.method != "POST" or request.mimetype != MEDIA_TYPE:
+        return []
+    pairs = _parse(body_bytes())
+    if not csrf.is_of_ended_session(dict(pairs).get(csrf.FIELD, "")):
+        return []
+    return [pair for pair in pairs if pair[0] != csrf.FIELD]
+
+
 def parse_integer(text: str) -> int | str:
     """Return `text` as an integer; other text unchanged, for the schema to refuse."""
     plain = text.replace(_MINUS, "-")

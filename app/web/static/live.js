@@ -63,6 +63,12 @@ function isTypedIn(element) {
   return element.contains(field) && field.matches("input:not([type=checkbox]), textarea, select");
 }
 
+/* A reload would lose what is typed; the response to the form says what has happened. */
+function isEdited() {
+  const fields = document.querySelectorAll("form[method=post] :is(input, textarea)");
+  return [...fields].some((field) => field.value !== field.defaultValue);
+}
+
 /* Requests the page and replaces what changed; repeats when a change was reported meanwhile. */
 async function refresh() {
   if (isRefreshing) {
@@ -78,10 +84,10 @@ async function refresh() {
         const newPage = new DOMParser().parseFromString(await response.text(), "text/html");
         replaceElements(newPage);
         refreshLater(newPage.body.dataset.refreshAfter);
-      } else if ([401, 403, 404].includes(response.status) && !source) {
+      } else if ([401, 403, 404].includes(response.status) && !source && !isEdited()) {
         location.reload(); // deleted, or signed out: the server says which
       }
-      showConnection(stream ? "· live" : "");
+      showConnection(response.ok && stream ? "· live" : "");
       if (isStale || refreshInterval) await sleep(refreshInterval ?? REFRESH_INTERVAL_MS);
     } while (isStale);
   } catch {
