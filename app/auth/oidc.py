@@ -14,7 +14,7 @@ import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from threading import BoundedSemaphore
+from threading import Lock
 from time import monotonic
 from typing import Any, cast
 
@@ -29,6 +29,7 @@ from requests import RequestException, Session
 
 from app.auth.claims import find_role, name_from
 from app.http.security.derived_secret import derived_secret
+from app.kernel.bulkhead import Bulkhead
 from app.kernel.errors import Forbidden, Unauthenticated, Unavailable
 from app.kernel.identity import Identity
 
@@ -38,8 +39,10 @@ ALGORITHMS = ["RS256", "PS256", "ES256"]
 TIMEOUT_S = 5.0
 LEEWAY_S = 60
 METADATA_MAX_AGE_S = 3600.0
+METADATA_RETRY_S = 10.0
+"""The least time between two requests for metadata; a provider that hangs takes TIMEOUT_S of it."""
 
-_MAX_CONCURRENT_SIGN_INS = 4
+_CONVERSATIONS_AT_ONCE = 4
 
 log = logging.getLogger(__name__)
 
@@ -72,9 +75,13 @@ class OidcProvider:
             key_derivation="hmac",
             digest_method=hashlib.sha256,
         )
-        self._slots = BoundedSemaphore(_MAX_CONCURRENT_SIGN_INS)
+        self._conversations = Bulkhead(
+            _CONVERSATIONS_AT_ONCE, "Too many people are signing in at this moment; try again."
+        )
+        self._metadata_lock = Lock()
         self._metadata: Json = {}
         self._metadata_read_at = 0.0
+        self._metadata_retry_at = 0.0
 
     @property
     def issuer(self) -> str:
@@ -177,39 +184,50 @@ class OidcProvider:
 
     def _provider_metadata(self) -> Json:
         """The provider's metadata, cached (OpenID Connect Discovery 1.0, 4)."""
-        if not self._metadata or monotonic() - self._metadata_read_at > METADATA_MAX_AGE_S:
+        with self._metadata_lock:
+            if self._metadata and monotonic() - self._metadata_read_at < METADATA_MAX_AGE_S:
+                return self._metadata
+            if monotonic() < self._metadata_retry_at:
+                raise ValueError("the metadata could not be read a moment ago")
+            self._metadata_retry_at = monotonic() + METADATA_RETRY_S
             url = f"{self.issuer.rstrip('/')}/.well-known/openid-configuration"
             with Session() as session:
                 metadata = _get_json(session, url)
             if metadata.get("issuer") != self.issuer:
                 raise ValueError("the metadata names another issuer")
             self._metadata, self._metadata_read_at = metadata, monotonic()
-        return self._metadata
+            return metadata
 
     @contextmanager
     def _client(self) -> Iterator[OAuth2Session]:
         """An OAuth client of the provider; its errors become Unauthenticated or Unavailable."""
-        if not self._slots.acquire(timeout=TIMEOUT_S):
-            raise Unavailable("Too many people are signing in at this moment; try again.")
-        try:
-            with OAuth2Session(
+        with (
+            self._conversations.slot(),
+            _provider_errors(),
+            OAuth2Session(
                 self._registration.client_id,
                 self._registration.client_secret,
                 scope="openid profile email",
                 code_challenge_method="S256",
                 token_endpoint_auth_method=_token_auth_method(self._provider_metadata()),
                 default_timeout=TIMEOUT_S,
-            ) as client:
-                yield client
-        except (AuthlibBaseError, JoseError) as error:
-            raise _refused(f"{type(error).__name__}: {error}") from None
-        except (RequestException, ValueError, KeyError, TypeError) as error:
-            log.warning("the identity provider: %s: %s", type(error).__name__, error)
-            raise Unavailable(
-                "The identity provider does not respond as it should; try again."
-            ) from None
-        finally:
-            self._slots.release()
+            ) as client,
+        ):
+            yield client
+
+
+@contextmanager
+def _provider_errors() -> Iterator[None]:
+    """Raise Unauthenticated for a provider's refusal, Unavailable for each other error of it."""
+    try:
+        yield
+    except (AuthlibBaseError, JoseError) as error:
+        raise _refused(f"{type(error).__name__}: {error}") from None
+    except (RequestException, ValueError, KeyError, TypeError) as error:
+        log.warning("the identity provider: %s: %s", type(error).__name__, error)
+        raise Unavailable(
+            "The identity provider does not respond as it should; try again."
+        ) from None
 
 
 def _token_auth_method(metadata: Json) -> str:

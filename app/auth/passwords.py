@@ -1,19 +1,20 @@
 """Passwords, stored only as argon2id hashes (RFC 9106) with the defaults of argon2-cffi.
 
-A hash takes 64 MiB and some hundredths of a second, so only a few are computed at the same time.
+A hash takes 64 MiB and some hundredths of a second of all processors, so only a few are computed at
+the same time, by threads of a low priority: guessing passwords must not delay orders.
 """
 
 import secrets
 import unicodedata
-from collections.abc import Iterator
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
-from threading import BoundedSemaphore
 
 from argon2 import PasswordHasher
 from argon2.exceptions import VerifyMismatchError
 
-from app.kernel.errors import Invalid, Problem, Unavailable
+from app.kernel.bulkhead import Bulkhead
+from app.kernel.errors import Invalid, Problem
+from app.kernel.thread_priority import lower_priority
 
 MIN_CHARACTERS = 12
 MAX_CHARACTERS = 200
@@ -21,11 +22,12 @@ MIN_DISTINCT_CHARACTERS = 5
 _MIN_NAME_CHARACTERS = 4
 """A shorter user name may occur in a password by chance."""
 
-_MAX_CONCURRENT_HASHES = 2
-_SLOT_TIMEOUT_S = 5.0
+HASHES_AT_ONCE = 2
+
+HASHING = Bulkhead(HASHES_AT_ONCE, "Too many people are signing in at this moment; try again.")
 
 _hasher = PasswordHasher()
-_slots = BoundedSemaphore(_MAX_CONCURRENT_HASHES)
+_threads = ThreadPoolExecutor(HASHES_AT_ONCE, "hashing", initializer=lower_priority)
 
 
 def refuse_weak(password: str, name: str) -> None:
@@ -38,8 +40,8 @@ def refuse_weak(password: str, name: str) -> None:
 
 def hash_password(password: str) -> str:
     """The hash to store. Raises Unavailable when no slot for hashing is free in time."""
-    with _slot():
-        return _hasher.hash(_normalized(password))
+    with HASHING.slot():
+        return _threads.submit(_hasher.hash, _normalized(password)).result()
 
 
 def verify_password(password_hash: str | None, password: str) -> bool:
@@ -48,12 +50,16 @@ def verify_password(password_hash: str | None, password: str) -> bool:
     It takes the same time for an unknown user, so that the time does not reveal which users exist.
     Raises Unavailable when no slot for hashing is free in time.
     """
-    with _slot():
-        try:
-            _hasher.verify(password_hash or _dummy_hash(), _normalized(password[:MAX_CHARACTERS]))
-        except VerifyMismatchError:
-            return False
-    return password_hash is not None
+    with HASHING.slot():
+        is_right = _threads.submit(_is_right, password_hash, password[:MAX_CHARACTERS]).result()
+    return is_right and password_hash is not None
+
+
+def _is_right(password_hash: str | None, password: str) -> bool:
+    try:
+        return _hasher.verify(password_hash or _dummy_hash(), _normalized(password))
+    except VerifyMismatchError:
+        return False
 
 
 def _fault(password: str, name: str) -> str:
@@ -77,13 +83,3 @@ def _normalized(password: str) -> str:
 def _dummy_hash() -> str:
     """The hash of a random password, verified for unknown users."""
     return _hasher.hash(secrets.token_urlsafe(32))
-
-
-@contextmanager
-def _slot() -> Iterator[None]:
-    if not _slots.acquire(timeout=_SLOT_TIMEOUT_S):
-        raise Unavailable("Too many people are signing in at this moment; try again.")
-    try:
-        yield
-    finally:
-        _slots.release()

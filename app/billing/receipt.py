@@ -6,16 +6,12 @@ bytes whenever it is made.
 
 from dataclasses import dataclass
 from datetime import tzinfo
-from threading import Lock
 
 from app.events.types import Envelope
-from app.kernel.errors import Unavailable
+from app.kernel.bulkhead import Bulkhead
 
-RENDER_TIMEOUT_S = 1.0
-"""How long a receipt waits for others of this process: requests of orders need its thread."""
-
-RENDERING = Lock()
-"""One receipt at a time, because it computes all the time."""
+RENDERING = Bulkhead(1, "Too many receipts are being made at this moment; try again.")
+"""One receipt at a time in a process, because it computes all the time."""
 
 
 @dataclass(frozen=True)
@@ -34,14 +30,10 @@ def receipt_pdf(issuer: ReceiptIssuer, event: Envelope) -> bytes:
     """The receipt of a payment.captured or payment.refunded event.
 
     Takes a few milliseconds; with other than Western European text some tens. Raises Unavailable
-    when others have taken all places to make one for RENDER_TIMEOUT_S.
+    when others of this process are made all the time.
     """
     # importing fpdf2 would double the time that every command takes to start
     from app.billing.receipt_layout import render_receipt
 
-    if not RENDERING.acquire(timeout=RENDER_TIMEOUT_S):
-        raise Unavailable("Too many receipts are being made at this moment; try again.")
-    try:
+    with RENDERING.slot():
         return render_receipt(issuer, event)
-    finally:
-        RENDERING.release()

@@ -323,6 +323,9 @@ def test_failed_callbacks_are_counted_by_address(client: FlaskClient, runtime: R
         for _ in range(sign_in_throttle.MAX_ATTEMPTS_PER_ADDRESS - 2):
             sign_in_throttle.count_callback(tx, "127.0.0.1")
     assert sign_in(client).status_code == 303  # a success does not count
+    refusal = parse_qs(urlsplit(begin(client)).query)["state"][0]
+    denied = client.get("/sign-in/back", query_string={"state": refusal, "error": "access_denied"})
+    assert denied.status_code == 401  # nor does a refusal by the provider, which is not asked
     for status in (401, 401, 429):
         state = parse_qs(urlsplit(begin(client)).query)["state"][0]
         asked = client.get("/sign-in/back", query_string={"state": state, "code": "x"})

@@ -181,8 +181,8 @@ def test_long_amounts_do_not_overlap() -> None:
 
 
 def test_one_receipt_is_made_at_a_time() -> None:
-    """The others wait for a second at most, because requests of orders need their threads."""
-    with RENDERING, pytest.raises(Unavailable, match="Too many receipts"):
+    """The others wait for a second at most."""
+    with RENDERING.slot(), pytest.raises(Unavailable, match="Too many receipts"):
         receipt_pdf(SHOP, paid("Ada", line("Tea")))
 
 

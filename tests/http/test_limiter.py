@@ -3,14 +3,13 @@
 import threading
 from collections.abc import Callable, Iterable
 from io import BytesIO
-from time import monotonic
 from typing import Any
 
 import pytest
 from werkzeug.test import Client, EnvironBuilder, run_wsgi_app
 
 from app.http.requests.body import MAX_READ_BYTES
-from app.http.requests.limiter import FifoSemaphore, RequestLimiter
+from app.http.requests.limiter import RequestLimiter
 
 PATIENCE_S = 20.0
 
@@ -170,26 +169,6 @@ def test_running_requests_are_limited() -> None:
         thread.join(PATIENCE_S)
         assert not thread.is_alive()
     assert most == 2
-
-
-def test_a_semaphore_serves_its_waiters_first_in_first_out() -> None:
-    """The threads enter in the order in which they began to wait."""
-    semaphore, entered = FifoSemaphore(1), []
-
-    def enter(number: int) -> None:
-        with semaphore:
-            entered.append(number)
-
-    threads = [threading.Thread(target=enter, args=(number,)) for number in range(20)]
-    with semaphore:
-        for number, thread in enumerate(threads, 1):
-            thread.start()
-            deadline = monotonic() + PATIENCE_S
-            while semaphore.waiting < number:
-                assert monotonic() < deadline
-    for thread in threads:
-        thread.join(PATIENCE_S)
-    assert entered == list(range(20))
 
 
 def test_a_body_over_the_limit_is_read_and_discarded(app: Any, bodies: list[bytes]) -> None:

@@ -4,40 +4,27 @@ It survives errors of the store: deliveries that were started go on, and a resul
 dispatcher has recorded it. So a full disk does not send a mail twice.
 """
 
-import os
-import sys
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from queue import SimpleQueue
 from typing import Any, NamedTuple
 
 from app.events.dispatch.delivery import Delivery, Partition, Result, call
 from app.kernel import trace
+from app.kernel.thread_priority import lower_priority
 
 THREADS_PER_HANDLER = 2
-"""Each handler has its own threads, so that one with a hanging peer does not block the others."""
+"""Each handler has its own threads, so that one with a hanging peer does not block the others.
 
-NICE_INCREMENT = 10
-"""What these threads add to the nice value of the process, on Linux; 19 is the lowest priority."""
+Their priority is low: a person waits for a response, but not for a mail.
+"""
 
 MAX_UNACKNOWLEDGED = 16 * THREADS_PER_HANDLER
 """Deliveries of a handler that were started and are not recorded: a crash repeats so many at most.
 
 There are more than threads because results are recorded together, some milliseconds later.
 """
-
-
-def _lower_priority() -> None:
-    """Lower this thread's priority: a person waits for a response, but not for a mail.
-
-    Only Linux has a nice value for each thread; elsewhere nothing happens, and where the system
-    refuses it (a system-call filter) neither. An error here would break the pool.
-    """
-    if sys.platform == "linux":  # pragma: no branch  (the tests run on Linux)
-        with suppress(OSError):
-            os.nice(NICE_INCREMENT)
 
 
 class Completed(NamedTuple):
@@ -71,7 +58,7 @@ class WorkerPool:
         handler = delivery.partition.handler
         if handler not in self._executors:
             self._executors[handler] = ThreadPoolExecutor(
-                THREADS_PER_HANDLER, handler, initializer=_lower_priority
+                THREADS_PER_HANDLER, handler, initializer=lower_priority
             )
         self._partitions.add(delivery.partition)
         self._started[handler] += 1

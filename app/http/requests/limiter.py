@@ -4,7 +4,8 @@ Granian gives each request a thread as soon as its headers are complete, and has
 the body. The server therefore has many more threads than requests that run at once
 (DAYBOOK_THREADS): the others read bodies, which costs a little memory, and stream responses to open
 pages. One network may use only a part of them, so that no single client can take them all. Behind
-a trusted proxy (proxies.py, which runs before) that is the client's network, not the proxy's.
+a trusted proxy (proxies.py, which runs before) that is the client's network, not the proxy's. Slow
+work that is not an order's is done outside of the slots, in bulkheads (app/kernel/bulkhead.py).
 
 A body that did not arrive whole is refused here, before any route (RFC 9112, section 8). In WSGI a
 connection that closes early looks like the end of the body, so the body's length is compared with
@@ -12,7 +13,7 @@ Content-Length.
 """
 
 import threading
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Iterable
 from io import BytesIO
 from typing import TYPE_CHECKING
@@ -22,6 +23,7 @@ from flask import Response
 from app.http.requests.body import MAX_READ_BYTES, TOO_LARGE
 from app.http.responses.problems import problem_response
 from app.http.security.network import network_of
+from app.kernel.bulkhead import FifoSemaphore, request_slot
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -33,7 +35,7 @@ MAX_UPLOADS_PER_ADDRESS = MAX_CONNECTIONS // 4
 """Bodies from one address that one worker reads at the same time."""
 
 PROBES = frozenset({"/livez", "/readyz"})
-"""Paths that wait for no place; otherwise they could not say that every request waits."""
+"""Paths that wait for no slot; otherwise they could not say that every request waits."""
 
 _MAX_DISCARDED_BYTES = 1 << 24
 _CHUNK_BYTES = 1 << 16
@@ -78,7 +80,7 @@ class RequestLimiter:
             environ["wsgi.input"] = BytesIO(body)
         if environ["PATH_INFO"] in PROBES:
             return self._app(environ, start)
-        with self._running:
+        with request_slot(self._running):
             return self._app(environ, start)
 
     def _begin_upload(self, address: str) -> bool:
@@ -93,40 +95,6 @@ class RequestLimiter:
             self._uploads[address] -= 1
             if not self._uploads[address]:
                 del self._uploads[address]
-
-
-class FifoSemaphore:
-    """A semaphore that serves its waiters first in, first out.
-
-    threading.Semaphore gives no such promise: a newcomer may overtake the threads that wait.
-    """
-
-    def __init__(self, value: int) -> None:
-        self._value = value
-        self._waiters: deque[threading.Lock] = deque()
-        self._lock = threading.Lock()
-
-    @property
-    def waiting(self) -> int:
-        """The number of threads that wait."""
-        return len(self._waiters)
-
-    def __enter__(self) -> None:
-        with self._lock:
-            if self._value:
-                self._value -= 1
-                return
-            waiter = threading.Lock()
-            waiter.acquire()
-            self._waiters.append(waiter)
-        waiter.acquire()  # until __exit__ of another thread releases it
-
-    def __exit__(self, *_error: object) -> None:
-        with self._lock:
-            if self._waiters:
-                self._waiters.popleft().release()
-            else:
-                self._value += 1
 
 
 def _read_body(environ: "WSGIEnvironment") -> tuple[bytes, int]:

@@ -74,6 +74,14 @@ def status_of(error: errors.DaybookError) -> int:
     return _status_and_title(error)[0]
 
 
+def retry_after_s(error: errors.DaybookError) -> int | None:
+    """The seconds to wait before a retry; None for an error that does not pass by waiting."""
+    seconds: int | None = error.members.get(  # type: ignore[assignment]
+        "retry_after_s", getattr(error, "retry_after_s", None)
+    )
+    return seconds
+
+
 def problem_response(status: int, title: str, detail: str, **members: Any) -> Response:
     """A response with problem details; `errors` is a member even when it is empty."""
     body = {"type": "about:blank", "title": title, "status": status, "detail": detail}
@@ -84,14 +92,14 @@ def problem_response(status: int, title: str, detail: str, **members: Any) -> Re
 def _daybook_error(error: errors.DaybookError) -> Response:
     status, title = _status_and_title(error)
     members = dict(error.members)
-    retry_after_s = members.pop("retry_after_s", getattr(error, "retry_after_s", None))
+    members.pop("retry_after_s", None)
     if isinstance(error, errors.Invalid):
         members["errors"] = [each._asdict() for each in error.problems]
     response = problem_response(status, title, str(error), **members)
     if isinstance(error, errors.Unauthenticated):
         response.headers["WWW-Authenticate"] = 'Bearer realm="Daybook"'  # RFC 9110, 11.6.1
-    if retry_after_s:
-        response.headers["Retry-After"] = str(retry_after_s)
+    if seconds := retry_after_s(error):
+        response.headers["Retry-After"] = str(seconds)
     return response
 
 

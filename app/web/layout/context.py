@@ -84,13 +84,18 @@ def page(
 ) -> Response:
     """Render a page. `live` names the topics of live.py whose changes make it refresh itself.
 
-    The error of a refused `form` decides the status. The template has its text as `error`, the
-    sentence for each field as `errors`, and what was typed as `values`.
+    The error of a refused `form` decides the status and Retry-After. The template has its text as
+    `error`, the sentence for each field as `errors`, and what was typed as `values`.
     """
     error = form.error
     shown = {"error": str(error or ""), "errors": form.errors(), "values": form.fields} | values
     html = render_template(template, live=" ".join(live), **shown)
-    return Response(html, problems.status_of(error) if error else 200)
+    if error is None:
+        return Response(html)
+    response = Response(html, problems.status_of(error))
+    if seconds := problems.retry_after_s(error):
+        response.headers["Retry-After"] = str(seconds)
+    return response
 
 
 def error_page(error: Exception) -> Response:

@@ -70,7 +70,7 @@ def sign_in_page(
     """Render the sign-in page with `error`, if any; signing in leads on to `next_`."""
     with context.store.read() as view:
         has_users = view.count(USERS.name) > 0
-    response = page(
+    return page(
         "sign_in/sign_in.html",
         NO_FORM.refused(error),
         name=name[:60],
@@ -78,9 +78,6 @@ def sign_in_page(
         has_provider=context.provider is not None,
         next=next_,
     )
-    if error and (retry_after_s := error.members.get("retry_after_s")):
-        response.headers["Retry-After"] = str(retry_after_s)
-    return response
 
 
 def _signed_out() -> Response:
