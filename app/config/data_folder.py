@@ -17,21 +17,29 @@ MODEL_FOLDER = _PROGRAM / "data"
 
 
 def default_folder(program: Path = _PROGRAM) -> Path:
-    """Return the data folder of a new shop without DAYBOOK_DATA."""
+    """Return the data folder of a new shop without DAYBOOK_DATA.
+
+    Raises Invalid for an installed package whose user has no home folder.
+    """
     if (program / MODEL_FOLDER.name).is_dir():
         return program / "var"
     named = Path(os.environ.get("XDG_DATA_HOME", ""))
-    return (named if named.is_absolute() else Path.home() / ".local" / "share") / "daybook"
+    if named.is_absolute():
+        return named / "daybook"
+    try:
+        return Path.home() / ".local" / "share" / "daybook"
+    except RuntimeError:
+        message = "must name a folder: this user has no home folder for a default"
+        raise Invalid([Problem("DAYBOOK_DATA", message)]) from None
 
 
-DEFAULT_FOLDER = default_folder()
-
-
-def find_data_folder(default: Path = DEFAULT_FOLDER, older: Path = MODEL_FOLDER) -> Path:
+def find_data_folder(default: Path | None = None, older: Path = MODEL_FOLDER) -> Path:
     """Return the data folder of a shop without DAYBOOK_DATA, wherever the command is given.
 
-    It is `older` where that holds a shop. Raises Invalid where both do.
+    It is `older` where that holds a shop, else `default` (None: `default_folder()`). Raises Invalid
+    where both hold one, and what `default_folder` raises.
     """
+    default = default or default_folder()
     if not _has_shop(older):
         return default
     if _has_shop(default):

@@ -13,7 +13,7 @@ from typing import cast
 from werkzeug.local import LocalProxy
 
 from app.config import Config
-from app.config.data_folder import DEFAULT_FOLDER, MODEL_FOLDER
+from app.config.data_folder import MODEL_FOLDER, default_folder
 from app.events.dispatch.dispatcher import Dispatcher
 from app.orders.currency import pin_currency
 from app.server.migrations import MIGRATIONS, SCHEMA
@@ -91,8 +91,8 @@ class Runtime:
         Raises what `refuse_unfinished_restore`, `begin_as_copy` and `migrate` raise.
         """
         refuse_unfinished_restore(self.config.data)
-        if self.config.data.absolute() == DEFAULT_FOLDER:
-            begin_as_copy(DEFAULT_FOLDER, MODEL_FOLDER)
+        if MODEL_FOLDER.is_dir() and self.config.data.absolute() == default_folder():
+            begin_as_copy(self.config.data, MODEL_FOLDER)
         if migrated := migrate(self.config.data, self.collections, MIGRATIONS):
             log.warning("%s", migrated)
 

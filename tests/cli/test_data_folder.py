@@ -11,7 +11,6 @@ import pytest
 
 from app.config import PREFIX
 from app.config.data_folder import (
-    DEFAULT_FOLDER,
     MODEL_FOLDER,
     default_folder,
     find_data_folder,
@@ -95,7 +94,7 @@ def make_shop(folder: Path) -> Path:
 
 def test_the_default_is_var_beside_the_program() -> None:
     """The folder in which the command is given does not matter."""
-    assert DEFAULT_FOLDER == ROOT / "var"
+    assert default_folder() == ROOT / "var"
     assert MODEL_FOLDER == ROOT / "data"
 
 

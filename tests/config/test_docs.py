@@ -6,7 +6,7 @@ from pathlib import Path
 
 from app.cli.config import format_setting
 from app.config import PREFIX, Config
-from app.config.data_folder import DEFAULT_FOLDER
+from app.config.data_folder import default_folder
 from app.config.readers import MAILS
 
 ROOT = Path(__file__).parents[2]
@@ -42,5 +42,5 @@ def test_no_other_page_names_a_removed_setting() -> None:
 
 def _default(variable: str) -> object:
     if variable == "DAYBOOK_DATA":  # the program's folder may hold a shop
-        return DEFAULT_FOLDER.relative_to(ROOT)
+        return default_folder().relative_to(ROOT)
     return getattr(Config(), VARIABLES[variable])

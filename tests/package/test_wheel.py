@@ -96,6 +96,27 @@ def test_a_wrong_setting_is_one_sentence(site: Path) -> None:
     assert err.startswith("Error: ") and "DAYBOOK_PORT" in err and "Traceback" not in err
 
 
+def test_a_user_without_a_home_folder_names_the_data_folder(site: Path) -> None:
+    """With DAYBOOK_DATA every command works; without it the error names the setting."""
+    homeless = (
+        f"import pwd, sys; pwd.getpwuid = {{}}.__getitem__; sys.path.insert(0, {str(site)!r})"
+    )
+    command = f"{homeless}; from app.cli.daybook import main; main()"
+    for data, code, text in (
+        ("shop", 0, "There are no users"),
+        ("", 2, "DAYBOOK_DATA: must name a folder"),
+    ):
+        done = subprocess.run(
+            [sys.executable, "-P", "-c", command, "user", "list"],
+            cwd=site.parent,
+            env={"DAYBOOK_DATA": str(site.parent / data)} if data else {},
+            capture_output=True,
+            text=True,
+        )
+        assert (done.returncode, text in done.stdout + done.stderr) == (code, True), done
+        assert "Traceback" not in done.stderr
+
+
 @pytest.mark.deep
 def test_the_installed_shop_serves_its_pages(site: Path) -> None:
     """Templates, styles and the sample catalogue come from the wheel."""
