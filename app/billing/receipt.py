@@ -29,7 +29,7 @@ class ReceiptIssuer:
 def receipt_pdf(issuer: ReceiptIssuer, event: Envelope) -> bytes:
     """The receipt of a payment.captured or payment.refunded event.
 
-    Takes a few milliseconds; with other than Western European text some tens. Raises Unavailable
+    Takes a millisecond or two; with other than Western European text some tens. Raises Unavailable
     when others of this process are made all the time.
     """
     # importing fpdf2 would double the time that every command takes to start

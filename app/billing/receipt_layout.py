@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import cast
 
 from fpdf import FPDF
-from fpdf.enums import MethodReturnValue, XPos, YPos
+from fpdf.enums import MethodReturnValue, XPos
 
 from app.billing.payments import CAPTURE
 from app.billing.receipt import ReceiptIssuer
@@ -25,6 +25,8 @@ FIGURES_MM = (22, 27, 27)
 
 AMOUNT_MM = 35
 LIGHT, GREY, BLACK = 190, 110, 0
+PAGES = "\x80\x81\x82"
+"""Stands for the number of pages until that is known: no name has these control characters."""
 
 
 def render_receipt(issuer: ReceiptIssuer, event: Envelope) -> bytes:
@@ -50,6 +52,7 @@ class _Page(FPDF):
         self.set_author(issuer.name)
         self.set_lang("en")
         self.set_creation_date(clock.parse_time(event.time))
+        self.alias_nb_pages(PAGES)
         self.set_margins(MARGIN_MM, MARGIN_MM)
         self.set_auto_page_break(auto=True, margin=MARGIN_MM)
         text = drawable("".join(_texts(issuer, self._order)))
@@ -60,7 +63,7 @@ class _Page(FPDF):
         self.set_y(-15)
         self._style(8, GREY)
         self.cell(0, LINE_MM, f"Receipt {self._event.data['invoice_number']}", new_x=XPos.LMARGIN)
-        self.cell(0, LINE_MM, f"Page {self.page_no()} of {{nb}}", align="R")
+        self.cell(0, LINE_MM, f"Page {self.page_no()} of {PAGES}", align="R")
 
     def head(self) -> None:
         """Draw the issuer, the receipt's number and date, the order and the customer."""
@@ -121,7 +124,7 @@ class _Page(FPDF):
             [each["line_total"] for each in items],
         )
         self._figures_mm = [
-            max(least, *(self.get_string_width(each) + 2 * self.c_margin for each in column))
+            max(least, *(self._width(each) + 2 * self.c_margin for each in column))
             for least, column in zip(FIGURES_MM, columns, strict=True)
         ]
         self._name_mm = self.epw - sum(self._figures_mm)
@@ -140,17 +143,18 @@ class _Page(FPDF):
         self.y += PADDING_MM
         self.x = self.l_margin + self._name_mm
         for width, figure in zip(self._figures_mm, figures, strict=True):
-            self.cell(width, LINE_MM, figure, align="R")
+            self._draw(width, LINE_MM, figure, align="R")
         for text in name:
             self.x = self.l_margin
-            self.cell(self._name_mm, LINE_MM, text, new_x=XPos.LMARGIN, new_y=YPos.NEXT)
+            self._draw(self._name_mm, LINE_MM, text)
+            self.ln(LINE_MM)
         self.y += PADDING_MM
         self.set_draw_color(LIGHT)
         self.line(self.l_margin, self.y, self.w - self.r_margin, self.y)
 
     def _labelled(self, label: str, text: str) -> None:
         self._style(10, GREY)
-        self.cell(28, LINE_MM + 1, label)
+        self._draw(28, LINE_MM + 1, label)
         self._style(10)
         self._write(text, LINE_MM + 1)
 
@@ -159,21 +163,45 @@ class _Page(FPDF):
             self.add_page()
         self._style(10, bold=bold)
         text = f"{amount} {self._order['currency']}"
-        width = max(AMOUNT_MM, self.get_string_width(text) + 2 * self.c_margin)
-        self.cell(self.epw - width, LINE_MM + 2, label, align="R")
-        self.cell(width, LINE_MM + 2, text, align="R", new_x=XPos.LMARGIN, new_y=YPos.NEXT)
+        width = max(AMOUNT_MM, self._width(text) + 2 * self.c_margin)
+        self._draw(self.epw - width, LINE_MM + 2, label, align="R")
+        self._draw(width, LINE_MM + 2, text, align="R")
+        self.ln(LINE_MM + 2)
 
     def _write(self, text: str, height_mm: float = LINE_MM) -> None:
         """Draw text from the present position to the right margin, wrapped."""
-        left = self.x
-        for line in self._wrap(text, self.w - self.r_margin - left):
+        left, width = self.x, self.w - self.r_margin - self.x
+        for line in self._wrap(text, width):
+            if self.will_page_break(height_mm):
+                self.add_page()
             self.x = left
-            self.cell(0, height_mm, line, new_x=XPos.LMARGIN, new_y=YPos.NEXT)
+            self._draw(width, height_mm, line)
+            self.ln(height_mm)
+
+    def _draw(self, width_mm: float, height_mm: float, text: str, *, align: str = "L") -> None:
+        """Draw one line of text in a box, and move to the right edge of the box.
+
+        FPDF.cell copies the whole graphics state for each text, so it draws only what FPDF.text
+        cannot: shaped letters, and texts in several fonts.
+        """
+        if self.text_shaping:
+            self.cell(width_mm, height_mm, text, align=align)
+            return
+        indent = self.c_margin if align == "L" else width_mm - self.c_margin - self._width(text)
+        baseline = self.y + 0.5 * height_mm + 0.3 * self.font_size  # as FPDF.cell has it
+        self.text(self.x + indent, baseline, text)
+        self.x += width_mm
+
+    def _width(self, text: str) -> float:
+        """The width of a text in mm; FPDF.get_string_width costs as much as FPDF.cell."""
+        if self.text_shaping or self.current_font is None:
+            return self.get_string_width(text)
+        return self.current_font.get_text_width(text, self.font_size_pt, None)[1] / self.k
 
     def _wrap(self, text: str, width_mm: float) -> list[str]:
         """The text as it can be drawn, wrapped; multi_cell is slow, so only for a long text."""
         text = drawable(text)
-        if self.get_string_width(text) <= width_mm - 2 * self.c_margin:
+        if self._width(text) <= width_mm - 2 * self.c_margin:
             return [text]
         lines = self.multi_cell(
             width_mm, text=text, align="L", dry_run=True, output=MethodReturnValue.LINES

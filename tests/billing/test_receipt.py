@@ -180,6 +180,25 @@ def test_long_amounts_do_not_overlap() -> None:
     assert all(left > right - 1 for (_, right), (left, _) in pairwise(edges))
 
 
+@pytest.mark.parametrize("name", ["Ada", "Ёлка", "王小明"])
+def test_figures_end_at_the_right_margin(name: str) -> None:
+    """Totals are flush right, in the fonts that a name needs as in the core fonts."""
+    with pypdfium2.PdfDocument(receipt_pdf(SHOP, paid(name, line("A"), line("B", 1234)))) as pdf:
+        page = pdf[0].get_textpage()
+        text = page.get_text_bounded()
+        ends = [text.index(row) + len(row) - 1 for row in ("1 1.00 1.00", "1234 1.00 1234.00")]
+        rights = [page.get_charbox(end)[2] for end in ends]
+        inner = pdf[0].get_width() - (20 + 1) * 72 / 25.4
+    assert rights == [pytest.approx(inner, abs=1)] * 2
+
+
+@pytest.mark.parametrize("name", ["{nb} (Ada) \\", "Ёлка {nb}", "王小明 {nb}"])
+def test_a_name_is_drawn_as_it_is_written(name: str) -> None:
+    """No part of a name is replaced, as fpdf2 by default replaces {nb} by the number of pages."""
+    [text] = pages(receipt_pdf(SHOP, paid(name, line(name))))
+    assert text.count(name) == 2
+
+
 def test_one_receipt_is_made_at_a_time() -> None:
     """The others wait for a second at most."""
     with RENDERING.slot(), pytest.raises(Unavailable, match="Too many receipts"):
