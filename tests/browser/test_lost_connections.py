@@ -83,7 +83,7 @@ def test_the_response_to_a_form_is_not_refreshed(shop: Server, desk: Page, perso
     page = person("/events")
     page.get_by_label("Times").fill("often")
     page.get_by_role("button", name="Switch on").click()
-    expect(page.get_by_text("This must be a whole number.").first).to_be_visible()
+    expect(page.get_by_text("Times must be a whole number.").first).to_be_visible()
     page.evaluate("document.isTheSame = true")
     order_by_http(shop, {"pencil-hb": 1}, "Somebody")
     expect(desk.get_by_role("row").filter(has_text="Somebody")).to_be_visible()
