@@ -96,6 +96,26 @@ def test_backup_does_not_overwrite(open_store: OpenStore, destination: Path) -> 
         backup(open_store(), destination)
 
 
+@pytest.mark.parametrize(
+    ("name", "error"),
+    [
+        ("loop", "loop exists already"),
+        (".", "backups exists already"),
+        ("loop/monday", "loop cannot be used while .*: Too many levels of symbolic links"),
+        ("x" * 300, "x cannot be used while .*: File name too long"),
+    ],
+    ids=range(4),
+)
+def test_a_name_that_no_folder_can_have_is_refused(
+    open_store: OpenStore, destination: Path, name: str, error: str
+) -> None:
+    """Links that lead nowhere, and a name that is too long: the sentence has the name."""
+    destination.parent.mkdir()
+    (destination.parent / "loop").symlink_to("loop")
+    with pytest.raises((Conflict, Unavailable), match=error):
+        backup(open_store(), destination.parent / name)
+
+
 @pytest.mark.parametrize("name", ["copy", "journal/copy", "../data/copy"])
 def test_backup_does_not_lie_in_what_it_copies(
     folder: Path, open_store: OpenStore, name: str
@@ -172,7 +192,7 @@ def test_a_damaged_database_is_reported(
     store = open_store()
     (folder / "gateway").mkdir()
     (folder / "gateway" / "account.sqlite").write_bytes(b"no database" * 100)
-    with pytest.raises(Unavailable, match=r"gateway/account\.sqlite cannot be copied: "):
+    with pytest.raises(Unavailable, match=r"gateway/account\.sqlite cannot be copied: file is not"):
         backup(store, destination)
     assert list(destination.parent.iterdir()) == []
 

@@ -206,8 +206,9 @@ def test_anything_else_is_something(monday: Path, folder: Path, name: str) -> No
     assert names(folder) == [name]
 
 
-@pytest.mark.parametrize("name", ["nowhere", "letters"])
+@pytest.mark.parametrize("name", ["nowhere", "letters", "loop"])
 def test_a_folder_that_is_no_backup_is_refused(tmp_path: Path, folder: Path, name: str) -> None:
+    (tmp_path / "loop").symlink_to("loop")
     (tmp_path / "letters").mkdir()
     (tmp_path / "letters" / "orders.json").write_text("[]")
     with pytest.raises(Invalid, match="There is no backup in"):

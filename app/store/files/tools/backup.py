@@ -47,13 +47,8 @@ def backup(store: JsonFileStore, destination: Path) -> BackupReport:
     edited meanwhile, StorageFull or Unavailable when the disk does not allow it; nothing of that
     name is there then. Removes what backups that were killed have left beside it.
     """
-    destination = destination.resolve()
-    if destination.exists():
-        raise Conflict(f"{destination.name} exists already; give a new name.")
-    if destination.is_relative_to(store.folder.resolve()):
-        raise Conflict(f"{destination.name} would lie in the data folder; give a place outside.")
-    _refuse_unwritable(destination)
     with translating_os_errors("copying the data folder"), ExitStack() as opened:
+        destination = _checked(destination, store.folder)
         with store.exclusive_write():
             store.refuse_edits()
             last_transaction = store.replica.wal.seq
@@ -71,12 +66,19 @@ def backup(store: JsonFileStore, destination: Path) -> BackupReport:
     return BackupReport(len(sizes), sum(sizes), last_transaction)
 
 
-def _refuse_unwritable(destination: Path) -> None:
-    there = next(each for each in destination.absolute().parents if each.exists())
+def _checked(destination: Path, data: Path) -> Path:
+    """Return the absolute path of the new folder. Raises Conflict, Unavailable or OSError."""
+    place = Path(os.path.realpath(destination))  # unlike Path.resolve, it takes a loop of links
+    if place.exists() or place.is_symlink():
+        raise Conflict(f"{place.name} exists already; give a new name.")
+    if place.is_relative_to(data.resolve()):
+        raise Conflict(f"{place.name} would lie in the data folder; give a place outside.")
+    there = next(each for each in place.parents if each.exists())
     if not os.access(there, os.W_OK | os.X_OK, effective_ids=True) or not there.is_dir():
         raise Unavailable(
             f"Nothing can be written to {there.name or there}/ by this user; give another place."
         )
+    return place
 
 
 def _is_left_out(path: Path) -> bool:
@@ -96,6 +98,7 @@ def _serialize(path: Path) -> bytes:
     """The bytes of a database, with those that its WAL file has only. Raises Unavailable."""
     try:
         with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True)) as database:
+            database.execute("PRAGMA schema_version").fetchone()  # the error says what is wrong
             return database.serialize()
     except sqlite3.Error as error:
         raise Unavailable(f"{path.parent.name}/{path.name} cannot be copied: {error}.") from None

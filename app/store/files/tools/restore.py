@@ -100,7 +100,7 @@ def refuse_unfinished_restore(folder: Path) -> None:
 
 
 def _refuse_other_folders(backup: Path, collections: Iterable[Collection]) -> None:
-    if is_unfinished(backup.resolve()):
+    if is_unfinished(Path(os.path.realpath(backup))):
         text = f"{backup.name} was left by a command that was interrupted, and is no backup."
         raise Invalid([Problem("", text)])
     if not is_data_folder(backup, collections) or not (backup / "journal").is_dir():
