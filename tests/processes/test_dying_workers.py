@@ -77,7 +77,9 @@ def test_a_start_waits_for_the_port_of_a_killed_server(serve: Serve) -> None:
         wait_for("a worker has read the head", lambda: has_read(server.port, client))
         server.kill_main_process()
         server.start()
-    assert server.request("POST", "/order", ORDER)[0] == 201
+        # until they notice the death of their server, the old workers answer on the port as well
+        wait_for("the new server has workers", lambda: len(children(server.pid)) == 3)
+        assert server.request("POST", "/order", ORDER)[0] == 201
 
 
 @pytest.mark.deep
