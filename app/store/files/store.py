@@ -158,6 +158,8 @@ class JsonFileStore:
         self._leader_lock.release()
         with self._memory_lock:
             self.replica.close()
+            for file in self.replica.tables.base.values():
+                file.close()
 
     def catch_up(self) -> None:
         """Apply what other processes have appended; one fstat when there is nothing."""

@@ -50,6 +50,26 @@ def external(folder: Path) -> Path:
     return folder / "orders.json"
 
 
+def open_descriptors() -> int:
+    """The number of descriptors that this process has."""
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+def test_closing_gives_every_descriptor_back(known: Path) -> None:
+    """Of the checkpoint files, too, which are mapped; the garbage collector is not needed."""
+    gc.collect()
+    gc.disable()
+    try:
+        before = open_descriptors()
+        store = JsonFileStore(known.parent, COLLECTIONS)
+        assert len(all_orders(store)) == 2
+        assert open_descriptors() > before
+        store.close()
+        assert open_descriptors() == before
+    finally:
+        gc.enable()
+
+
 def test_folder_is_made_with_its_parents_for_the_owner_only(tmp_path: Path) -> None:
     """A missing data folder is created with its parents; other users have no access."""
     folder = tmp_path / "deep" / "data"

@@ -67,6 +67,10 @@ class CheckpointFile:
         self._last = max(self._map.rfind(b"\n", 0, self.end) + 1, len(HEAD))
         self._cache = BoundedCache[str, bytes]()
 
+    def close(self) -> None:
+        """Unmap the file, which gives its descriptor back; it cannot be read any more."""
+        self._map.close()
+
     def get(self, key: str) -> bytes | None:
         """The stored JSON of one document, or None. Costs O(log n), or less when it is cached."""
         raw = self._cache.get(key)
