@@ -155,8 +155,7 @@ def exit_with_parent(
     No process would deliver the events of the orders that it takes.
     """
     server = parent_process()
-    assert server
-    watch = partial(_exit_after, server.pid, beat, listeners)
+    watch = partial(_exit_after, server.pid if server else None, beat, listeners)
     threading.Thread(target=watch, name="heartbeat", daemon=True).start()
 
 

@@ -115,11 +115,12 @@ def test_a_form_of_an_ended_session_changes_nothing(
 
 
 def test_a_form_of_an_expired_session_is_kept(
-    app: Flask, catalogue: dict[str, str], runtime: Runtime
+    app: Flask, catalogue: dict[str, str], runtime: Runtime, settled: Callable[[], None]
 ) -> None:
     """401 with all that was typed, which is sent again once its writer has signed in."""
     local = app.test_client()
     place(local, tea=1)
+    settled()
     client = signed_in(app, "ada", "clerk")
     page = Page(client.get("/desk/1001"))
     end_sessions(runtime)
