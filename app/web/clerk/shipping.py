@@ -12,7 +12,7 @@ from app.shipping.queries import find_shipment
 from app.shipping.schemas import HandoverSchema
 from app.store import Document, View
 from app.web.layout.context import PageContext, page
-from app.web.layout.cursors import read_cursor, write_cursor
+from app.web.layout.cursors import find_page
 from app.web.layout.form import NO_FORM, SubmittedForm, submitted_form
 from app.web.layout.redirects import redirect_to
 
@@ -73,15 +73,15 @@ def _page_of(view: View, state: str, size: int) -> tuple[list[Document], str | N
 
     Those still to be packed come oldest first, those that have left newest first.
     """
-    list_name = f"shipments {state}"
-    found = view.find(
+    return find_page(
+        view,
         SHIPMENTS.name,
         {"state": state},
-        after=read_cursor(request.args.get("cursor", ""), list_name),
+        request.args.get("cursor", ""),
+        f"shipments {state}",
         limit=size,
         descending=state in SENT,
     )
-    return found.documents, write_cursor(found.next, list_name)
 
 
 def _count(view: View, state: str) -> int:

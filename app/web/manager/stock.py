@@ -18,7 +18,7 @@ from app.schema.validation import load
 from app.store import Document, IndexValue, Transaction
 from app.store.matching import find_matching
 from app.web.layout.context import PageContext, local_day, page
-from app.web.layout.cursors import read_cursor, write_cursor
+from app.web.layout.cursors import find_page, read_cursor, write_cursor
 from app.web.layout.form import (
     NO_FORM,
     SubmittedForm,
@@ -87,15 +87,17 @@ class StockPages:
         return _product_redirect(sku)
 
     def show_product(self, sku: str, form: SubmittedForm = NO_FORM) -> Response:
-        ledger, list_name = LEDGER.name, f"ledger {sku}"
+        ledger = LEDGER.name
         with self._store.read() as view:
             product = find_product(view, sku)
             where: dict[str, IndexValue] = {"sku": product["sku"]}
             newest = view.find(ledger, where, limit=CHART_SIZE, descending=True).documents
-            entries = view.find(
+            entries, next_ = find_page(
+                view,
                 ledger,
                 where,
-                after=read_cursor(request.args.get("cursor", ""), list_name),
+                request.args.get("cursor", ""),
+                f"ledger {sku}",
                 limit=LEDGER_PAGE_SIZE,
                 descending=True,
             )
@@ -104,8 +106,8 @@ class StockPages:
             form,
             live=["products"],
             product=product,
-            entries=entries.documents,
-            next=write_cursor(entries.next, list_name),
+            entries=entries,
+            next=next_,
             chart=self._chart(product, newest[::-1]),
             token=secrets.token_urlsafe(16),
         )

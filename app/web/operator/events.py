@@ -17,7 +17,7 @@ from app.schema.validation import load
 from app.store import Document, Page, View
 from app.store.matching import find_matching
 from app.web.layout.context import PageContext, page
-from app.web.layout.cursors import read_cursor, write_cursor
+from app.web.layout.cursors import find_page, read_cursor, write_cursor
 from app.web.layout.form import NO_FORM, SubmittedForm, submitted_form
 from app.web.layout.redirects import redirect_to
 
@@ -193,10 +193,8 @@ class EventPages:
 
 def _pending(view: View, cursor: str) -> tuple[list[Document], str | None]:
     """Return the pending events from the cursor on, newest first, and the next cursor."""
-    list_name = "outbox"
-    after = read_cursor(cursor, list_name)
-    found = view.find(outbox.OUTBOX.name, after=after, limit=PAGE_SIZE, descending=True)
-    return found.documents, write_cursor(found.next, list_name)
+    name = outbox.OUTBOX.name
+    return find_page(view, name, None, cursor, "outbox", limit=PAGE_SIZE, descending=True)
 
 
 def _finished(view: View) -> list[Document]:
