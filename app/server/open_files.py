@@ -5,6 +5,7 @@ import resource
 from app.config import Config
 from app.http.requests.limiter import MAX_CONNECTIONS
 from app.kernel.errors import Unavailable
+from app.kernel.os_errors import advice_to_raise
 
 OWN_FILES = 192
 """Files, pipes and memory of a worker with all collections open, in two versions at a checkpoint,
@@ -26,7 +27,6 @@ def refuse_low_limit(config: Config) -> None:
     needed = needed_files(config)
     if limit < needed:
         raise Unavailable(
-            f"A process may have {limit} open files here, and a worker needs up to {needed}. Raise "
-            f"the limit to at least {needed}: LimitNOFILE in the unit of the service, or `ulimit "
-            "-n` in the shell."
+            f"A process may have {limit} open files here, and a worker needs up to {needed}. "
+            f"{advice_to_raise(needed)}."
         )
