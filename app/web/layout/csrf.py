@@ -42,7 +42,7 @@ def set_csrf_cookie(response: Response) -> Response:
 
 def kept_form_token() -> str:
     """Return the token of a form to this path that is sent again in the next session."""
-    return derived_secret(csrf_token(), f"kept {request.path}", 16)
+    return _kept_token_of(csrf_token())
 
 
 def is_of_ended_session(submitted: str) -> bool:
@@ -67,8 +67,11 @@ def check_csrf_token(submitted: str) -> None:
 
 def _is_kept(submitted: str) -> bool:
     known = get_cookie(COOKIE)
-    expected = derived_secret(known, f"kept {request.path}", 16)
-    return bool(_TOKEN.fullmatch(known)) and _is_same(expected, submitted)
+    return bool(_TOKEN.fullmatch(known)) and _is_same(_kept_token_of(known), submitted)
+
+
+def _kept_token_of(token: str) -> str:
+    return derived_secret(token, f"kept {request.path}", 16)
 
 
 def _is_same(expected: str, submitted: str) -> bool:
