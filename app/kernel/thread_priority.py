@@ -5,7 +5,7 @@ import sys
 from contextlib import suppress
 
 NICE_INCREMENT = 10
-"""What these threads add to the nice value of the process, on Linux; 19 is the lowest priority."""
+"""Added to the nice value of such a thread, on Linux; 19 is the lowest priority."""
 
 
 def lower_priority() -> None:

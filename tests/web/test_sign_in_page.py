@@ -141,7 +141,7 @@ def test_a_form_of_an_expired_session_is_kept(
 def test_a_foreign_form_is_not_kept(
     app: Flask, catalogue: dict[str, str], runtime: Runtime
 ) -> None:
-    """Whoever has no page of the session gets the sign-in page; a kept form fits its path only."""
+    """Without a page of the session there is the sign-in page; a kept form fits its path only."""
     place(app.test_client(), tea=1)
     client = signed_in(app, "ada", "clerk")
     page = Page(client.get("/desk/1001"))

@@ -33,7 +33,7 @@ LINE_FIELDS = ("product", "quantity", "amount")
 """An order line's fields; in the form, a dot and the line's place follow each name."""
 
 _LINE_WORDS = {"amount": "price"}
-"""What the page calls a line's field, where that is not its name."""
+"""The page's word for a field of a line, where it is not the field's name."""
 
 MAX_SUGGESTIONS = 500
 _EMPTY_LINES = 3

@@ -28,7 +28,7 @@ _ADDRESS = re.compile(r"://|\\\\|www\.|xn--|\S@\S|\d\.\d+\.\d+\.\d")
 """A scheme, a Windows share, the beginning of a host, an e-mail address, or an IPv4 address."""
 
 _AFTER_DOT = re.compile(r"(?<=[^\s.])\.([a-z0-9]+|[^\s.]+)")
-"""What may be a top-level domain; letters of another script may follow it without a space."""
+"""A label, perhaps a top-level domain; letters of another script may follow without a space."""
 
 
 def refuse_addresses(document: Mapping[str, object], *names: str) -> None:

@@ -28,7 +28,7 @@ _LABELS = {
     "count": "Counted",
     "delay_s": "Seconds",
 }
-"""What the pages call a field, where that is not its name."""
+"""The pages' word for a field, where it is not the field's name."""
 
 _STALE = (
     "This has changed meanwhile. Look at how it is now, and save again if your change is still "

@@ -36,7 +36,7 @@ def destination(tmp_path: Path) -> Path:
 
 
 def listed(folder: Path) -> dict[str, dict[str, object]]:
-    """What the manifest of a backup lists."""
+    """The files that the manifest of a backup lists."""
     manifest = json.loads((folder / "manifest.json").read_text())
     return dict(manifest["files"])
 

@@ -170,7 +170,7 @@ def test_file_system_without_a_size_is_never_full(
 def test_checkpoint_under_way_makes_no_disk_full(
     folder: Path, monkeypatch: pytest.MonkeyPatch, replaced_max_open_s: float
 ) -> None:
-    """What a checkpoint takes and gives back counts as free; what was appended meanwhile does not.
+    """Space that a checkpoint takes and gives back is free; what the log took meanwhile is not.
 
     What another program takes counts at the latest when the checkpoint is over.
     """
