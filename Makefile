@@ -1,13 +1,21 @@
 # `make run` starts the shop, `make test` tests it.
 PYTHON ?= python3
-VENV := .venv
+# .venv is python3's; another has an environment of its own, such as .venv-3.13
+OTHER = $(shell $(PYTHON) -c 'import sys; print("-%d.%d" % sys.version_info[:2])')
+VENV := .venv$(if $(filter-out python3,$(PYTHON)),$(or $(OTHER),$(error PYTHON=$(PYTHON) does not run)))
 BIN := $(VENV)/bin
 
 # the tests that cover every branch of app/store/ and app/events/
 COVERING := tests/store tests/events tests/durability/test_io_errors.py tests/cli tests/audit \
-	tests/http/test_operators.py tests/http/test_refusals.py tests/orders/test_long_history.py
+	tests/privacy tests/http/test_operators.py tests/http/test_refusals.py \
+	tests/orders/test_long_history.py
 
-.PHONY: run run-tls test check coverage deep crash crash-demo bench soak bench-scale screenshots openapi clean
+INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --require-hashes
+COMPILE := UV_CUSTOM_COMPILE_COMMAND="make requirements" $(BIN)/uv pip compile --quiet --universal \
+	--python-version 3.11 --generate-hashes $(ARGS)
+
+.PHONY: run run-tls test check coverage deep crash crash-demo bench soak bench-scale screenshots openapi \
+	requirements clean
 
 run: $(VENV)/run.stamp
 	$(BIN)/flask serve --sample
@@ -58,20 +66,28 @@ screenshots: $(VENV)/dev.stamp
 openapi: $(VENV)/run.stamp
 	$(BIN)/flask openapi
 
+# pins what pyproject.toml asks for, with hashes; pins that still fit stay, unless ARGS=--upgrade, or
+# ARGS="--upgrade-package NAME". Each file is valid for every Python from 3.11 on.
+requirements: $(VENV)/dev.stamp
+	$(COMPILE) pyproject.toml -o requirements.txt
+	$(COMPILE) pyproject.toml --extra otel -c requirements.txt -o requirements-otel.txt
+	$(COMPILE) pyproject.toml --extra otel --group dev -c requirements-otel.txt -o requirements-dev.txt
+	$(COMPILE) --group bench -c requirements-dev.txt -o bench/requirements.txt
+
 clean:
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-* .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 $(VENV)/run.stamp: requirements.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt
+	$(INSTALL) -r requirements.txt
 	touch $@
 
-$(VENV)/dev.stamp: requirements-dev.txt requirements-otel.txt $(VENV)/run.stamp
-	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+$(VENV)/dev.stamp: requirements-dev.txt $(VENV)/run.stamp
+	$(INSTALL) -r requirements-dev.txt
 	touch $@
 
 $(VENV)/bench.stamp: bench/requirements.txt $(VENV)/run.stamp
-	$(BIN)/pip install --quiet --disable-pip-version-check -r bench/requirements.txt
+	$(INSTALL) -r bench/requirements.txt
 	touch $@
 
 $(VENV)/tls/server.key: | $(VENV)/dev.stamp

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
 from flask import Flask
@@ -13,12 +13,13 @@ from app.auth.guard import Guard
 from app.auth.keys import KEYS
 from app.auth.rates import RateLimiter
 from app.auth.sessions import SESSIONS
-from app.auth.sign_in_throttle import ATTEMPTS
 from app.auth.users import USERS
 from app.billing import routes as billing_routes
 from app.billing.documents import INVOICE_HISTORY, INVOICES
+from app.billing.gateway import PaymentGateway
 from app.billing.handlers import billing
-from app.billing.receipt import ReceiptIssuer, receipt_pdf
+from app.billing.receipt import receipt_pdf
+from app.billing.receipt_issuer import ReceiptIssuer
 from app.billing.simulator import payment_gateway
 from app.config import Config, from_environment
 from app.events import routes as event_routes
@@ -29,8 +30,9 @@ from app.events.dispatch.observer import Observer
 from app.events.dispatch.retry import RetryPolicy
 from app.events.failures import FAILURES
 from app.events.faults import FAULTS
-from app.events.outbox import EVENTS, OUTBOX, TIMELINE_PAGES, TIMELINES
+from app.events.outbox import EVENTS, OUTBOX, SUBSCRIBER_OUTBOX, TIMELINE_PAGES, TIMELINES
 from app.events.registry import HandlerRegistry, SideEffectHandler, TransactionalHandler
+from app.events.subscriptions import SUBSCRIPTIONS
 from app.http.requests.body import MAX_READ_BYTES, announce_patch
 from app.http.requests.head import check_head
 from app.http.requests.idempotency import IDEMPOTENCY
@@ -45,6 +47,7 @@ from app.http.security.origin import (
     with_security_headers,
 )
 from app.http.security.proxies import trust_proxies
+from app.http.security.quotas import COUNTS
 from app.inventory import routes as inventory_routes
 from app.inventory.documents import LEDGER, PRODUCTS, RESERVATIONS
 from app.inventory.handlers import on_fulfilled, on_stock_freed
@@ -53,6 +56,7 @@ from app.inventory.service import emit_low_stock_digest
 from app.notification.handlers import Notifier
 from app.notification.maildir import Maildir
 from app.notification.smtp import Smtp
+from app.notification.transport import Transport
 from app.observability import routes as observability_routes
 from app.observability.delivery_log import DeliveryLog, ObserverGroup
 from app.observability.metrics import Metrics
@@ -66,6 +70,8 @@ from app.orders.documents import ORDER_HISTORY, ORDERS, REFERENCES, SHOP
 from app.orders.handlers import on_inventory_event, on_payment, on_shipment_event
 from app.orders.queries import resolve_order_id
 from app.orders.service import OrderPolicy
+from app.privacy.handlers import mail_eraser
+from app.privacy.retention import RETENTION_TIME, Retention
 from app.server.runtime import Runtime
 from app.shipping import routes as shipping_routes
 from app.shipping.documents import SHIPMENTS
@@ -74,6 +80,10 @@ from app.shipping.service import shipping_policy
 from app.store import Collection, Store
 from app.web import routes as pages
 from app.web.layout.context import PageContext
+from app.webhooks import routes as webhook_routes
+from app.webhooks.documents import WEBHOOKS
+from app.webhooks.handlers import WebhookHandlers, webhook_handlers
+from app.webhooks.service import GROUP as WEBHOOK
 
 if TYPE_CHECKING:
     from app.auth.oidc import OidcProvider
@@ -81,11 +91,23 @@ if TYPE_CHECKING:
 COLLECTIONS: tuple[Collection, ...] = (
     *(ORDERS, REFERENCES, PRODUCTS, LEDGER, RESERVATIONS, INVOICES, SHIPMENTS),
     *(OUTBOX, EVENTS, TIMELINES, FAILURES, FAULTS, JOB_DAYS, IDEMPOTENCY),
-    *(KEYS, USERS, SESSIONS, ATTEMPTS, SHOP),
+    *(SUBSCRIPTIONS, SUBSCRIBER_OUTBOX, WEBHOOKS),
+    *(KEYS, USERS, SESSIONS, COUNTS, SHOP),
     *(ORDER_HISTORY, INVOICE_HISTORY, TIMELINE_PAGES),
 )
 
-HANDLERS = frozenset({"orders", "inventory", "billing", "shipping", "notification"})
+HANDLERS = frozenset(
+    {"orders", "inventory", "billing", "shipping", "notification", "privacy", WEBHOOK}
+)
+"""The handlers of the shop, and the group of those of webhook endpoints."""
+
+
+class _Shared(NamedTuple):
+    """What the delivery of events shares with the routes and pages."""
+
+    gateway: PaymentGateway
+    webhooks: WebhookHandlers
+    registry: HandlerRegistry
 
 
 def create_app(config: Config | None = None, *, delivers: bool = True) -> Flask:
@@ -97,15 +119,17 @@ def create_app(config: Config | None = None, *, delivers: bool = True) -> Flask:
     config = config or from_environment(os.environ)
     spans = make_spans(config.otlp_endpoint)
     metrics = Metrics(HANDLERS, config.currency.code, on_commit=spans.committed if spans else None)
+    gateway, webhooks = payment_gateway(config), webhook_handlers(config)
+    shared = _Shared(gateway, webhooks, connect_handlers(config, gateway, webhooks))
     observer = ObserverGroup(metrics, DeliveryLog(), *((spans,) if spans else ()))
     runtime = Runtime(
         config,
         with_currency_check(config.currency, COLLECTIONS),
-        _dispatcher_factory(config, observer),
+        _dispatcher_factory(config, shared.registry, observer),
         observer=metrics,
         delivers=delivers,
     )
-    app = Flask(__name__, static_folder=None)
+    app = _Flask(__name__, static_folder=None)
     app.url_map.strict_slashes = app.url_map.merge_slashes = False
     app.config["PREFERRED_URL_SCHEME"] = urlsplit(config.url or "http:").scheme
     app.config["MAX_CONTENT_LENGTH"] = MAX_READ_BYTES
@@ -113,8 +137,8 @@ def create_app(config: Config | None = None, *, delivers: bool = True) -> Flask:
     app.extensions["daybook_spans"] = spans
     observe_requests(app, metrics, spans)
     _install_hooks(app, config, runtime)
-    _install_api(app, config, runtime.store, metrics)
-    _install_pages(app, config, runtime, metrics)
+    _install_api(app, config, runtime.store, metrics, shared)
+    _install_pages(app, config, runtime, metrics, shared)
     problems.install(app)
     cli.install(app)
     # the limiter counts by the client's address, which a trusted proxy passes on
@@ -124,23 +148,33 @@ def create_app(config: Config | None = None, *, delivers: bool = True) -> Flask:
     return app
 
 
-def connect_handlers(config: Config) -> HandlerRegistry:
+class _Flask(Flask):
+    """Flask for functions that are all synchronous."""
+
+    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        """Return the function. Flask inspects each hook and view again at each request."""
+        return func
+
+
+def connect_handlers(
+    config: Config, gateway: PaymentGateway, webhooks: WebhookHandlers
+) -> HandlerRegistry:
     """Return the registry that says which service handles which event."""
     registry = HandlerRegistry()
-    notifier = _notifier(config)
     order_changes = (types.OrderUpdated, types.OrderCancelled, types.OrderDeleted)
     order_events = (types.OrderPlaced, *order_changes)
     reservations = (types.InventoryReserved, types.InventoryBackordered)
     shipments = (types.OrderFulfilled, types.OrderDelivered)
     payments = (types.PaymentCaptured, types.PaymentFailed, types.PaymentRefunded)
-    low_stock = (types.ProductLowStock, types.ProductLowStockDigest)
+    for_manager = (types.ProductLowStock, types.ProductLowStockDigest, types.WebhookDisabled)
     prepare = partial(prepare_shipment, shipping_policy(config))
-    mail = SideEffectHandler("notification", notifier.on_event, notifier.prepare)
+    mail = _mail_handler(config)
     registry.connect(TransactionalHandler("inventory", reserve), *order_events)
     registry.connect(TransactionalHandler("inventory", on_stock_freed), types.StockFreed)
     registry.connect(TransactionalHandler("inventory", on_fulfilled), types.OrderFulfilled)
-    registry.connect(billing(payment_gateway(config)), *order_events)
-    registry.connect(mail, *order_events, *reservations, *payments, *shipments, *low_stock)
+    registry.connect(billing(gateway), *order_events)
+    registry.connect(mail, *order_events, *reservations, *payments, *shipments, *for_manager)
+    registry.connect(mail_eraser(_mail_folder(config)), types.CustomerForgotten)
     registry.connect(TransactionalHandler("orders", on_inventory_event), *reservations)
     registry.connect(TransactionalHandler("orders", on_shipment_event), *shipments)
     registry.connect(
@@ -150,17 +184,23 @@ def connect_handlers(config: Config) -> HandlerRegistry:
         types.PaymentCaptured,
     )
     registry.connect(TransactionalHandler("orders", on_payment), *payments)
+    registry.connect_group(WEBHOOK, webhooks.handler)
     return registry
 
 
-def _dispatcher_factory(config: Config, observer: Observer) -> Callable[[Store], Dispatcher]:
-    registry = connect_handlers(config)
+def _dispatcher_factory(
+    config: Config, registry: HandlerRegistry, observer: Observer
+) -> Callable[[Store], Dispatcher]:
     retries = RetryPolicy(config.retry_attempts, config.retry_wait)
     low_stock = ScheduledJob(
         "low stock", config.low_stock_check, config.timezone, emit_low_stock_digest
     )
+    jobs = [low_stock]
+    if config.keep_days:
+        retention = Retention(config.keep_days, config.timezone)
+        jobs.append(ScheduledJob("retention", RETENTION_TIME, config.timezone, retention.run))
     return lambda store: Dispatcher(
-        store, registry, retries, jobs=[low_stock], with_faults=config.faults, observer=observer
+        store, registry, retries, jobs=jobs, with_faults=config.faults, observer=observer
     )
 
 
@@ -179,7 +219,9 @@ def _install_hooks(app: Flask, config: Config, runtime: Runtime) -> None:
     app.after_request(compress)
 
 
-def _install_api(app: Flask, config: Config, store: Store, metrics: Metrics) -> None:
+def _install_api(
+    app: Flask, config: Config, store: Store, metrics: Metrics, shared: _Shared
+) -> None:
     """Install the routes for programs."""
     store_metrics = StoreMetrics(store, HANDLERS, config.data)
     zone, slots = config.timezone, LongPollSlots(config.threads // 4)
@@ -190,12 +232,15 @@ def _install_api(app: Flask, config: Config, store: Store, metrics: Metrics) -> 
         shipping_routes.blueprint(store, shipping_policy(config), zone, config.carrier_secret),
         event_routes.blueprint(store, HANDLERS, resolve_order_id, zone, with_faults=config.faults),
         observability_routes.blueprint(store, metrics, store_metrics, config.ready_delay_s),
+        webhook_routes.blueprint(store, shared.webhooks, zone),
         docs.blueprint(),
     ):
         app.register_blueprint(blueprint)
 
 
-def _install_pages(app: Flask, config: Config, runtime: Runtime, metrics: Metrics) -> None:
+def _install_pages(
+    app: Flask, config: Config, runtime: Runtime, metrics: Metrics, shared: _Shared
+) -> None:
     """Install the pages for people."""
     context = PageContext(
         runtime.store,
@@ -203,7 +248,13 @@ def _install_pages(app: Flask, config: Config, runtime: Runtime, metrics: Metric
         _shop(config),
         config,
         handlers=HANDLERS,
+        webhooks=shared.webhooks,
+        cards=shared.gateway.cards,
         count_streams=metrics.streams.inc,
+        count_done=metrics.count_done,
+        registry=shared.registry,
+        journal_lines=runtime.journal_lines,
+        file_head=runtime.file_head,
         provider=_oidc_provider(config),
         stopping=runtime.stopping,
     )
@@ -214,8 +265,21 @@ def _order_policy(config: Config) -> OrderPolicy:
     return OrderPolicy(config.currency, config.unlisted_products, config.payment_method)
 
 
-def _notifier(config: Config) -> Notifier:
-    transport = Smtp(config.smtp_url) if config.smtp_url else Maildir(config.data / "mail")
+def _mail_handler(config: Config) -> SideEffectHandler:
+    """Return the handler that sends mails: one by one by SMTP, or together into a folder."""
+    if config.smtp_url:
+        notifier = _notifier(config, Smtp(config.smtp_url))
+        return SideEffectHandler(
+            "notification", notifier.on_event, notifier.prepare, notifier.skips
+        )
+    maildir = _mail_folder(config)
+    notifier = _notifier(config, maildir)
+    return SideEffectHandler(
+        "notification", notifier.compose, notifier.prepare, notifier.skips, maildir.send_all
+    )
+
+
+def _notifier(config: Config, transport: Transport) -> Notifier:
     return Notifier(
         transport,
         config.mail_from,
@@ -224,6 +288,10 @@ def _notifier(config: Config) -> Notifier:
         url=config.url,
         receipt=partial(receipt_pdf, _shop(config)),
     )
+
+
+def _mail_folder(config: Config) -> Maildir:
+    return Maildir(config.data / "mail")
 
 
 def _oidc_provider(config: Config) -> "OidcProvider | None":
@@ -244,4 +312,6 @@ def _oidc_provider(config: Config) -> "OidcProvider | None":
 
 
 def _shop(config: Config) -> ReceiptIssuer:
-    return ReceiptIssuer(config.shop_name, config.shop_address, config.timezone)
+    return ReceiptIssuer(
+        config.shop_name, config.shop_address, config.timezone, config.shop_tax_number
+    )

@@ -61,10 +61,10 @@ def measure_full_flow(
     instance: Instance, bodies: list[bytes], orders: int
 ) -> tuple[Measurement, float]:
     """Return the load driver's measurement, and the orders a second through all handlers."""
-    _send(instance, bodies, 500)
+    send_orders(instance, bodies, 500)
     wait_until_delivered(instance)
     warm_up = _spans(instance).keys()
-    acknowledged = _send(instance, bodies, orders)
+    acknowledged = send_orders(instance, bodies, orders)
     wait_until_delivered(instance)
     spans = [span for order, span in _spans(instance).items() if order not in warm_up]
     return acknowledged, orders / (max(end for _, end in spans) - min(begin for begin, _ in spans))
@@ -72,7 +72,7 @@ def measure_full_flow(
 
 def measure_delays(instance: Instance, bodies: list[bytes], seconds: float) -> list[float]:
     """Return the time of each order from its event to its last handler, in milliseconds."""
-    _send(instance, bodies, 200)
+    send_orders(instance, bodies, 200)
     wait_until_delivered(instance)
     warm_up = _spans(instance).keys()
     senders = [
@@ -90,10 +90,10 @@ def measure_delays(instance: Instance, bodies: list[bytes], seconds: float) -> l
 
 def measure_replay(instance: Instance, bodies: list[bytes], failures: int) -> float:
     """Return the entries of failure.json replayed a second, with the start of the command."""
-    _request(instance, "PUT", "/fault/billing", b'{"mode": "reject"}')
-    _send(instance, bodies, failures)
+    request(instance, "PUT", "/fault/billing", b'{"mode": "reject"}')
+    send_orders(instance, bodies, failures)
     _wait_until(lambda: _lines(instance, "failure.json") >= failures)
-    _request(instance, "DELETE", "/fault/billing")
+    request(instance, "DELETE", "/fault/billing")
     began = time.monotonic()
     subprocess.run(
         [sys.executable, "-m", "flask", "replay", "--all"],
@@ -111,7 +111,7 @@ def measure_replay(instance: Instance, bodies: list[bytes], failures: int) -> fl
 
 def wait_until_delivered(instance: Instance) -> None:
     """Wait until every event is delivered, by the readable files."""
-    newest = json.loads(_request(instance, "GET", "/order?limit=1"))["orders"][0][
+    newest = json.loads(request(instance, "GET", "/order?limit=1"))["orders"][0][
         "order_id"
     ].encode()
 
@@ -154,15 +154,15 @@ def _spans(instance: Instance) -> dict[str, tuple[float, float]]:
                 record = json.loads(line.rstrip(b",\n"))
                 done = (delivery["at"] for delivery in record["deliveries"].values())
                 times_of_record = [record["event"]["time"], *done]
-                times[record["event"]["subject"]] += map(_timestamp, times_of_record)
+                times[record["event"]["subject"]] += map(timestamp, times_of_record)
     return {subject: (min(moments), max(moments)) for subject, moments in times.items()}
 
 
-def _timestamp(text: str) -> float:
+def timestamp(text: str) -> float:
     return datetime.fromisoformat(text).timestamp()
 
 
-def _send(instance: Instance, bodies: list[bytes], orders: int) -> Measurement:
+def send_orders(instance: Instance, bodies: list[bytes], orders: int) -> Measurement:
     """Send `orders` orders with sixteen clients, each in a closed loop."""
     requests = [render("POST", f"{instance.url}/order", body) for body in bodies]
     return drive(HOST, instance.port, requests, clients=CLIENTS, count=orders)
@@ -179,13 +179,13 @@ def _send_paced(instance: Instance, bodies: list[bytes], seconds: float, offset_
     connection.close()
 
 
-def _request(instance: Instance, method: str, path: str, body: bytes = b"") -> bytes:
+def request(instance: Instance, method: str, path: str, body: bytes = b"") -> bytes:
     connection = http.client.HTTPConnection(HOST, instance.port, timeout=30)
     connection.request(method, path, body, JSON if body else {})
     response = connection.getresponse()
     text = response.read()
     connection.close()
-    if response.status != http.HTTPStatus.OK:
+    if response.status >= http.HTTPStatus.BAD_REQUEST:
         raise RuntimeError(f"{method} {path} answered {response.status}: {text!r}")
     return text
 

@@ -4,11 +4,13 @@ A module with other settings overrides `config`; `app` and `client` follow.
 """
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from time import monotonic
 from typing import ClassVar
 
 import freezegun
+import hypothesis
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
@@ -25,6 +27,10 @@ from app.store import View
 
 # waits for locks and changes measure real time: with a frozen clock they would never end
 freezegun.configure(extend_ignore_list=["filelock", "app.store"])
+
+# a test that waits for the processor is not at fault
+hypothesis.settings.register_profile("daybook", deadline=None)
+hypothesis.settings.load_profile("daybook")
 
 PATIENCE_S = 60.0
 
@@ -111,20 +117,21 @@ def take_out(runtime: Runtime) -> Callable[[str], None]:
 @pytest.fixture
 def settled(runtime: Runtime) -> Callable[[], None]:
     """A function that waits until each delivery is done, dead, or waits behind a dead one."""
+    return partial(settle, runtime)
 
-    def wait() -> None:
-        runtime.start()
-        feed = runtime.store.change_feed(OUTBOX.name)
-        deadline = monotonic() + PATIENCE_S
-        while True:
-            with runtime.store.read() as view:
-                pending = _pending(view)
-            if not pending:
-                return
-            assert monotonic() < deadline, f"still pending: {pending[:5]}"
-            feed.take(timeout_s=0.25)
 
-    return wait
+def settle(runtime: Runtime) -> None:
+    """Start the dispatcher, and wait as `settled` does."""
+    runtime.start()
+    feed = runtime.store.change_feed(OUTBOX.name)
+    deadline = monotonic() + PATIENCE_S
+    while True:
+        with runtime.store.read() as view:
+            pending = _pending(view)
+        if not pending:
+            return
+        assert monotonic() < deadline, f"still pending: {pending[:5]}"
+        feed.take(timeout_s=0.25)
 
 
 def _pending(view: View) -> list[tuple[str, str, str]]:

@@ -8,7 +8,8 @@ from app.audit.invoices import check_invoices
 from app.audit.orders import check_orders
 from app.audit.report import AuditReport
 from app.audit.shipments import check_shipments
-from app.audit.stock import check_products, check_reservations
+from app.audit.stock import check_pictures, check_products, check_reservations
+from app.inventory.pictures import Pictures
 from app.store import View
 
 _CHECKS = (
@@ -17,9 +18,11 @@ _CHECKS = (
 )
 
 
-def recompute(view: View) -> AuditReport:
-    """Compare everything in the store; reads all of it."""
+def recompute(view: View, pictures: Pictures | None = None) -> AuditReport:
+    """Compare everything in the store, and the `pictures` of its products; reads all of it."""
     report = AuditReport()
     for check in _CHECKS:
         check(view, report)
+    if pictures:
+        check_pictures(view, report, pictures)
     return report

@@ -1,5 +1,7 @@
 """Compares events, timelines and failures with each other and with the orders."""
 
+from itertools import chain
+
 from app.audit.comparison import Comparison
 from app.audit.report import AuditReport, Repair, documents_of
 from app.events import failures, outbox
@@ -23,27 +25,25 @@ def check_timelines(view: View, report: AuditReport) -> None:
 
 
 def check_events(view: View, report: AuditReport) -> None:
-    """Every event is in its timeline, and in the outbox only while a delivery is open."""
-    for collection in (outbox.OUTBOX.name, outbox.EVENTS.name):
+    """Every event is in its timeline, and in the collection of its open deliveries."""
+    for collection in (*outbox.OUTBOXES, outbox.EVENTS.name):
         for record in documents_of(view, collection):
             event_id = record["id"]
             if not _is_in_timeline(view, record):
                 report.add("event", event_id, "a place in its timeline", "none")
-            is_open = any(each["state"] in outbox.OPEN for each in record["deliveries"].values())
-            if is_open != (collection == outbox.OUTBOX.name):
-                right = outbox.OUTBOX.name if is_open else outbox.EVENTS.name
+            if collection != (right := outbox.collection_of(record)):
                 report.add("event", event_id, f"{right}.json", f"{collection}.json")
 
 
 def check_failures(view: View, report: AuditReport) -> None:
     """Every dead delivery has its entry in failure.json, and the other way round."""
-    for record in documents_of(view, outbox.OUTBOX.name):
+    for record in chain.from_iterable(documents_of(view, name) for name in outbox.OUTBOXES):
         for handler, delivery in record["deliveries"].items():
             key = failures.failure_id(record["id"], handler)
             if delivery["state"] == outbox.DEAD and not view.get(failures.FAILURES.name, key):
                 report.add("failure", key, "an entry", "none")
     for entry in documents_of(view, failures.FAILURES.name):
-        open_event = view.get(outbox.OUTBOX.name, entry["event"]["id"]) or {"deliveries": {}}
+        open_event = outbox.find_open_event(view, entry["event"]["id"]) or {"deliveries": {}}
         state = open_event["deliveries"].get(entry["handler"], {"state": "none"})["state"]
         expected = outbox.DEAD if entry["state"] == failures.FAILED else outbox.PENDING
         if state != expected:

@@ -7,6 +7,7 @@ from app.audit.report import AuditReport, Repair, documents_of
 from app.events.outbox import OUTBOX
 from app.events.types import StockFreed
 from app.inventory.documents import LEDGER, PRODUCTS, RESERVATIONS, backordered_skus
+from app.inventory.pictures import Pictures
 from app.inventory.queries import is_available, stocked_quantities
 from app.inventory.repair import repaired_ledger
 from app.inventory.stock import with_stock_status
@@ -45,6 +46,15 @@ def check_products(view: View, report: AuditReport) -> None:
         comparison = Comparison(view, report, f"product {sku}", sku)
         names = ("quantity", "reserved", "available", "stock_status")
         comparison.compare_fields(names, expected, product, Repair.STOCK)
+
+
+def check_pictures(view: View, report: AuditReport, pictures: Pictures) -> None:
+    """The picture that a product names is there, with the content that it was stored with."""
+    for product in documents_of(view, PRODUCTS.name):
+        name = product.get("picture")
+        if name and not pictures.is_whole(name):
+            where = f"product {product['sku']}"
+            report.add("picture", where, f"{name} in pictures/", "no file with that content")
 
 
 def _check_ledger(view: View, report: AuditReport, product: Document) -> int:

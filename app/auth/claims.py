@@ -1,4 +1,4 @@
-"""Claims of a provider: the user's name, and their role by a mapping in the settings."""
+"""Claims of a provider: a person's label, and their role by a mapping in the settings."""
 
 import unicodedata
 from collections.abc import Mapping
@@ -7,12 +7,12 @@ from typing import Any
 from app.kernel.errors import Forbidden
 from app.kernel.identity import ROLES
 
-_NAME_CLAIMS = ("preferred_username", "email", "sub")
+_NAME_CLAIMS = ("preferred_username", "name", "email", "sub")
 _MAX_NAME_LENGTH = 60
 
 
 def name_from(claims: Mapping[str, Any]) -> str:
-    """The name under which a person's actions are recorded. Raises Forbidden without one."""
+    """The label of a person, whom issuer and subject identify. Raises Forbidden without one."""
     for claim in _NAME_CLAIMS:
         name = claims.get(claim)
         if claim == "email" and claims.get("email_verified") not in (True, "true"):

@@ -29,15 +29,17 @@ from requests import RequestException, Session
 
 from app.auth.claims import find_role, name_from
 from app.http.security.derived_secret import derived_secret
-from app.kernel.bulkhead import Bulkhead
 from app.kernel.errors import Forbidden, Unauthenticated, Unavailable
-from app.kernel.identity import Identity
+from app.kernel.identity import Identity, person_identity
+from app.system.bulkhead import Bulkhead
 
 ALGORITHMS = ["RS256", "PS256", "ES256"]
 """Signatures with the provider's private key; neither `none`, nor HS256 with the client secret."""
 
 TIMEOUT_S = 5.0
 LEEWAY_S = 60
+MAX_SUBJECT_LENGTH = 255
+"""Of the claim `sub`, which must be a text (OpenID Connect Core 1.0, 2)."""
 METADATA_MAX_AGE_S = 3600.0
 METADATA_RETRY_S = 10.0
 """The least time between two requests for metadata; a provider that hangs takes TIMEOUT_S of it."""
@@ -142,7 +144,7 @@ class OidcProvider:
                 f"The identity provider gives {name} no role in this shop; its administrator can "
                 "give you one."
             )
-        return Identity(name, role)
+        return person_identity(self.issuer, claims["sub"], name, role)
 
     def _role(self, claims: Json) -> str | None:
         return find_role(claims, self._registration.role_claim, self._registration.roles)
@@ -173,6 +175,9 @@ class OidcProvider:
                 "access_token": token.get("access_token"),
             },
         ).validate(leeway=LEEWAY_S)
+        sub = signed.claims["sub"]
+        if not (isinstance(sub, str) and 0 < len(sub) <= MAX_SUBJECT_LENGTH):
+            raise _refused("the subject is no text of the allowed length")
         return dict(signed.claims)
 
     def _userinfo(self, client: OAuth2Session, sub: str) -> Json:

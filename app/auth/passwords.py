@@ -12,9 +12,9 @@ from functools import cache
 from argon2 import PasswordHasher
 from argon2.exceptions import VerifyMismatchError
 
-from app.kernel.bulkhead import Bulkhead
 from app.kernel.errors import Invalid, Problem
-from app.kernel.thread_priority import lower_priority
+from app.system.bulkhead import Bulkhead
+from app.system.thread_priority import lower_priority
 
 MIN_CHARACTERS = 12
 MAX_CHARACTERS = 200

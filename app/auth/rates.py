@@ -1,9 +1,9 @@
 """Rate limits: requests a minute of one caller, against programs out of control.
 
-A key or a user counts by name, other callers by address; local requests to a shop without keys are
-not counted. Each process counts for itself, so with W workers up to W times as many requests may
-pass. That is enough to keep one caller from starving the others, and needs neither a lock between
-processes nor a write. Sign-in attempts are counted exactly (sign_in_throttle.py).
+A key or a person counts by name or id, other callers by address; local requests to a shop without
+keys are not counted. Each process counts for itself, so with W workers up to W times as many
+requests may pass. That is enough to keep one caller from starving the others, and needs neither a
+lock between processes nor a write. Sign-in attempts are counted exactly (sign_in_throttle.py).
 """
 
 import threading
@@ -26,7 +26,7 @@ WINDOW_S = 60
 EXCEEDED = "https://iana.org/assignments/http-problem-types#quota-exceeded"
 """The problem type of draft-ietf-httpapi-ratelimit-headers-10, as are the header fields."""
 
-_UNLIMITED_ENDPOINTS = PROBES | {"web.static"}
+_UNLIMITED_ENDPOINTS = PROBES | {"web.static", "web.customer.show_picture"}
 
 
 class Policy(NamedTuple):
@@ -61,7 +61,7 @@ class RateLimiter:
     def _count_caller(self) -> None:
         identity = current()
         if identity is not PUBLIC:
-            self._count(self._by_name, f"{identity.role} {identity.name}")
+            self._count(self._by_name, f"{identity.role} {identity.id}")
         elif request.endpoint is None and is_local_request():
             return  # at an unknown address `authorize` does not find out whether the shop has keys
         elif request.endpoint not in _UNLIMITED_ENDPOINTS:

@@ -37,7 +37,8 @@ SESSIONS = Collection(
     indexes={"user": lambda session: [session["user"]]},
     listed=True,
     check=stored_document_check(
-        user=fields.String(required=True),
+        user=fields.String(required=True),  # see Identity.id
+        name=fields.String(),
         role=Choice(*STAFF_ROLES, required=True),
         issuer=fields.String(required=True),
         began=fields.String(required=True),
@@ -58,11 +59,12 @@ def begin(tx: Transaction, identity: Identity, issuer: str = "") -> str:
 
     `issuer` is the provider that authenticated the person; "" for a user of this shop.
     """
-    _end_expired(tx, identity.name)
+    _end_expired(tx, identity.id)
     token = secrets.token_urlsafe(_TOKEN_BYTES)
     now = clock.now()
-    session = {"session": _hash(token), "user": identity.name, "role": identity.role}
-    tx.put(SESSIONS.name, session | {"issuer": issuer, "began": now, "seen": now})
+    session = {"session": _hash(token), "user": identity.id, "role": identity.role}
+    session |= {"name": identity.name, "issuer": issuer, "began": now, "seen": now}
+    tx.put(SESSIONS.name, session)
     return token
 
 
@@ -92,7 +94,7 @@ def end(tx: Transaction, token: str) -> None:
 
 
 def end_all(tx: Transaction, user: str) -> int:
-    """End all sessions of a user; returns how many there were."""
+    """End all sessions of a caller with the id `user`; returns how many there were."""
     sessions = tx.find(SESSIONS.name, {"user": user}).documents
     for session in sessions:
         tx.delete(SESSIONS.name, session["session"])

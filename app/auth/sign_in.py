@@ -72,10 +72,10 @@ def sign_in_by_provider(
     """
     code = provider.authorization_code(secret, parameters)
     with store.transaction() as tx:
-        sign_in_throttle.count_callback(tx, address)
+        sign_in_throttle.count_address(tx, address)
     identity = provider.fetch_identity(secret, redirect_uri, code)
     with store.transaction() as tx:
-        refuse_taken_name(tx, identity.name)
+        refuse_taken_name(tx, identity.label)
         sign_in_throttle.uncount_address(tx, address)
         sessions.end(tx, old_token)
         return sessions.begin(tx, identity, provider.issuer)

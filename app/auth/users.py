@@ -47,12 +47,15 @@ def identity_of(view: View, session: Session, issuer: str) -> Identity | None:
     """The identity of a session; None when its user was removed or has another role.
 
     Sessions end with either change, but users.json may have been edited by hand. A session by
-    another provider than `issuer` has no identity either.
+    another provider than `issuer` has no identity either, nor one that an older Daybook began for a
+    provider's person, because it does not have their subject.
     """
     document = session.document
-    identity = Identity(document["user"], document["role"])
     if document["issuer"]:
-        return identity if document["issuer"] == issuer else None
+        if document["issuer"] != issuer or "name" not in document:
+            return None
+        return Identity(document["name"], document["role"], document["user"])
+    identity = Identity(document["user"], document["role"])
     user = view.get(USERS.name, identity.name)
     return identity if user is not None and user["role"] == identity.role else None
 

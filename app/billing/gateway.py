@@ -3,6 +3,7 @@
 app/billing/simulator.py implements it; another gateway takes its place in `payment_gateway` there.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -42,8 +43,10 @@ class PaymentGateway(Protocol):
     """A payment gateway with idempotent requests.
 
     A charge takes the money at once; there is no authorisation to capture or void later.
-
     """
+
+    cards: Mapping[str, str]
+    """The shop's title of each payment method by card that the gateway takes."""
 
     def submit(self, request: Charge | Refund) -> Answer:
         """Carry out or decline a request.

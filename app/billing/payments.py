@@ -32,6 +32,12 @@ def amount_paid(invoice: Document) -> str:
     return Currency(invoice["currency"]).format(total)
 
 
+def amount_due(invoice: Document) -> Decimal:
+    """The amount still due; negative for an amount to refund."""
+    total = Decimal(invoice["total_amount"]) if invoice["status"] == OPEN else Decimal()
+    return total - Decimal(amount_paid(invoice))
+
+
 def payment_status(invoice: Document) -> str:
     """The payment status of the invoice's order.
 
@@ -41,7 +47,7 @@ def payment_status(invoice: Document) -> str:
     answered = [each for each in invoice["payments"] if each["state"] != ASKED]
     if not answered:
         return PENDING
-    if _due(invoice) == 0 and invoice["status"] == OPEN:
+    if amount_due(invoice) == 0 and invoice["status"] == OPEN:
         return PAID
     if answered[-1]["state"] == DECLINED:
         return FAILED
@@ -58,7 +64,7 @@ def next_payment(invoice: Document) -> Document | None:
     last = invoice["payments"][-1] if invoice["payments"] else None
     if last and last["state"] == ASKED:
         return dict(last)
-    due = _due(invoice)
+    due = amount_due(invoice)
     if due < 0:
         return _refund(invoice, -due)
     if invoice["status"] != OPEN or (due == 0 and last):
@@ -117,12 +123,6 @@ def _is(payment: Document, payment_id: str) -> bool:
 def _signed(payment: Document) -> Decimal:
     amount = Decimal(payment["amount"])
     return amount if payment["kind"] == CAPTURE else -amount
-
-
-def _due(invoice: Document) -> Decimal:
-    """The amount still due; negative for an amount to refund."""
-    total = Decimal(invoice["total_amount"]) if invoice["status"] == OPEN else Decimal()
-    return total - Decimal(amount_paid(invoice))
 
 
 def _refund(invoice: Document, owed: Decimal) -> Document:

@@ -1,29 +1,16 @@
 """Receipts as PDF, each made from one payment event.
 
-An event never changes, so a receipt shows the invoice as it was at that payment, and has the same
-bytes whenever it is made.
+An event changes only when its customer is erased. So a receipt shows the invoice as it was at that
+payment, and until then has the same bytes whenever it is made. Only the shipping address is the
+order's present one: no event has it.
 """
 
-from dataclasses import dataclass
-from datetime import tzinfo
-
+from app.billing.receipt_issuer import ReceiptIssuer
 from app.events.types import Envelope
-from app.kernel.bulkhead import Bulkhead
+from app.system.bulkhead import Bulkhead
 
 RENDERING = Bulkhead(1, "Too many receipts are being made at this moment; try again.")
 """One receipt at a time in a process, because it computes all the time."""
-
-
-@dataclass(frozen=True)
-class ReceiptIssuer:
-    """The shop as its receipts name it; commas separate the lines of the address.
-
-    Dates on receipts are those of `zone`.
-    """
-
-    name: str
-    address: str
-    zone: tzinfo
 
 
 def receipt_pdf(issuer: ReceiptIssuer, event: Envelope) -> bytes:

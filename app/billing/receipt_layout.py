@@ -7,16 +7,19 @@ import re
 from collections.abc import Iterator
 from contextlib import ExitStack
 from decimal import Decimal
+from itertools import zip_longest
 from typing import cast
 
 from fpdf import FPDF
 from fpdf.enums import MethodReturnValue, XPos
 
 from app.billing.payments import CAPTURE
-from app.billing.receipt import ReceiptIssuer
 from app.billing.receipt_fonts import add_fonts, drawable
+from app.billing.receipt_issuer import ReceiptIssuer
+from app.billing.tax import included_taxes
 from app.events.types import Envelope
 from app.kernel import clock, shop_day
+from app.kernel.shipping_address import address_lines
 from app.store import Document
 
 MARGIN_MM, LINE_MM, PADDING_MM = 20, 5, 1
@@ -72,6 +75,8 @@ class _Page(FPDF):
         self._style(9, GREY)
         for line in filter(None, re.split(r"\s*,\s*", self._issuer.address)):
             self._write(line)
+        if self._issuer.tax_number:
+            self._write(f"Tax number {self._issuer.tax_number}")
         self.ln(10)
         self._style(14, bold=True)
         self._write("Receipt", 8)
@@ -83,13 +88,14 @@ class _Page(FPDF):
             ("Order", str(self._order["number"])),
             ("Customer", customer[0]),
             ("", customer[1]),
+            *zip_longest(("Ship to",), address_lines(self._order), fillvalue=""),
         ]:
             if text:
                 self._labelled(label, text)
         self.ln(6)
 
     def lines(self) -> None:
-        """Draw the order lines and their total; the headings are repeated on each page."""
+        """Draw the order lines, their total and taxes; the headings are repeated on each page."""
         self._measure()
         self._headings()
         for line in self._order["items"]:
@@ -100,6 +106,9 @@ class _Page(FPDF):
             self._row(texts, str(line["quantity"]), line["amount"], line["line_total"])
         self.ln(1)
         self._amount("Total", self._order["total_amount"], bold=True)
+        for each in included_taxes(self._order):
+            label = f"{each.rate}% tax, included in {each.gross} {self._order['currency']}"
+            self._amount(label, each.tax)
 
     def payments(self) -> None:
         """Draw the payments and refunds with their dates, and the amount still due."""
@@ -218,5 +227,7 @@ class _Page(FPDF):
 
 def _texts(issuer: ReceiptIssuer, order: Document) -> Iterator[str]:
     """The texts of the receipt that people have written."""
-    yield from (issuer.name, issuer.address, order["customer_name"], order["customer_email"] or "")
+    yield from (issuer.name, issuer.address, issuer.tax_number)
+    yield from (order["customer_name"], order["customer_email"] or "")
+    yield from address_lines(order)
     yield from (line["name"] for line in order["items"])

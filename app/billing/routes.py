@@ -3,7 +3,8 @@
 from flask import Blueprint, Response
 
 from app.billing.queries import find_payment_event
-from app.billing.receipt import ReceiptIssuer, receipt_pdf
+from app.billing.receipt import receipt_pdf
+from app.billing.receipt_issuer import ReceiptIssuer
 from app.http.operation import Operation
 from app.orders.queries import resolve_order_id
 from app.store import Store

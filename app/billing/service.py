@@ -20,6 +20,7 @@ from app.events.types import (
 )
 from app.kernel import clock
 from app.kernel.order_states import VOIDED
+from app.kernel.personal_data import Erase
 from app.orders import queries as orders
 from app.shipping.queries import has_left
 from app.store import Document, Transaction, View
@@ -62,6 +63,12 @@ def reconcile_invoice(
     if invoice != before:
         tx.put(INVOICES.name, invoice)
     return payments.gateway_request(invoice, due) if due else None
+
+
+def erase_customer(tx: Transaction, order_id: str, erase: Erase) -> None:
+    """Erase the customer from the order's invoice; number, dates, lines and payments stay."""
+    if invoice := tx.get(INVOICES.name, order_id):
+        tx.put(INVOICES.name, erase(invoice))
 
 
 def _deleted_after_shipping(view: View, order_id: str) -> Document | None:

@@ -12,7 +12,7 @@ import json
 import sqlite3
 import threading
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -49,6 +49,13 @@ def payment_gateway(config: Config) -> PaymentGateway:
 
 class Simulator:
     """The simulated PaymentGateway. Creates `folder` with the first request; safe for threads."""
+
+    cards: Mapping[str, str] = {
+        APPROVE: "Card (test: approved)",
+        DECLINE: "Card (test: declined)",
+        TIMEOUT: "Card (test: first answer is lost)",
+        DOWN: "Card (test: bank is down for a while)",
+    }
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder

@@ -12,12 +12,14 @@ from app.cli.imports import imports
 from app.cli.keys import keys
 from app.cli.maintenance import backup, check, restore
 from app.cli.openapi import openapi
+from app.cli.privacy import export, forget
 from app.cli.serve import serve
 from app.cli.users import user
+from app.cli.webhook import webhook
 
 COMMANDS = (
     *(serve, imports, list_failures, replay, discard, check, backup, restore),
-    *(keys, user, config, openapi),
+    *(forget, export, keys, user, webhook, config, openapi),
 )
 
 

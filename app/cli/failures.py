@@ -22,8 +22,9 @@ from app.orders.queries import find_order
 from app.schema.validation import load
 from app.server.runtime import Runtime
 from app.store import Document, View
+from app.webhooks.service import GROUP as WEBHOOK
 
-HANDLERS = sorted({handler for event in EVENT_TYPES for handler in event.handled_by})
+HANDLERS = sorted({WEBHOOK, *(handler for event in EVENT_TYPES for handler in event.handled_by)})
 TYPES = [event.type for event in EVENT_TYPES]
 
 _REASONS = {
@@ -47,7 +48,7 @@ def discard(runtime: Runtime, failure: str, reason: str) -> None:
     """Give the delivery FAILURE (an id from `flask failures`) up for good."""
     reason = load(DiscardSchema(), {"reason": reason})["reason"]
     with runtime.store.transaction() as tx:
-        failures.discard(tx, failure, _operator(), reason)
+        failures.discard(tx, failure, system_user(), reason)
     click.echo(f"Discarded {failure}.")
 
 
@@ -86,7 +87,7 @@ def replay(
         if order := filters["order"]:
             filters["order"] = _order_id(view, order)
         if since := filters["since"]:
-            filters["since"] = _since(runtime, since)
+            filters["since"] = parse_since(runtime, since)
         steps = plan_replay(view, failures.Selection(**filters))
     if as_json:
         print_json([step._asdict() for step in steps])
@@ -130,7 +131,7 @@ def _muted_log() -> Iterator[None]:
 
 def _run(runtime: Runtime, steps: list[PlanEntry], rate: float | None) -> None:
     """Replay with a progress bar; exits with 1 when some failed again or the run was stopped."""
-    job = ReplayJob(runtime.store, steps, _operator(), rate=rate)
+    job = ReplayJob(runtime.store, steps, system_user(), rate=rate)
     is_stopped = False
     with _muted_log():
         runtime.start()
@@ -165,14 +166,15 @@ def _number(event: dict[str, object]) -> object:
     return order["number"] if order else event["subject"]
 
 
-def _since(runtime: Runtime, text: str) -> str:
+def parse_since(runtime: Runtime, text: str) -> str:
+    """The time in an option --since. Raises Invalid."""
     try:
         return clock.parse_input(text, runtime.config.timezone)
     except ValueError as error:
         raise Invalid([Problem("", f"--since {error}.")]) from None
 
 
-def _operator() -> str:
+def system_user() -> str:
     """The name of the operating system's user, for the record of replays and discards."""
     try:
         return pwd.getpwuid(os.getuid()).pw_name

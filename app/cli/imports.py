@@ -11,13 +11,26 @@ from app.imports import orders, products
 from app.imports.columns import Columns, Reader
 from app.imports.formats import GROUP_SEPARATORS, Formats
 from app.imports.rejected import RejectedRow, rejected_path, rejected_text, write_rejected
+from app.imports.remedies import Remedies, Remedy, Unclear
 from app.imports.tables import Table, read_table
 from app.inventory.schemas import product_request_schema
-from app.kernel.os_errors import cause_of
+from app.kernel.errors import Malformed
 from app.kernel.payment_methods import INVOICE
 from app.orders.schemas import request_schema
 from app.orders.service import OrderPolicy
 from app.server.runtime import Runtime
+from app.system.os_errors import cause_of
+
+OPTIONS: Remedies = {
+    Remedy.ENCODING: "save the file as UTF-8, or name its encoding, such as "
+    "--encoding windows-1252",
+    Remedy.SIGNS: "say which by --decimal or --thousands",
+    Remedy.DATE_FORMAT: "say which by --date-format",
+    Remedy.COLUMN: "name another one with --column {field}=HEADING, or say what counts for all "
+    "rows with --default {field}=VALUE",
+    Remedy.HISTORY: "an order that has ended needs --history",
+}
+"""The options by which a person states what an import does not find in the file."""
 
 
 @click.group("import")
@@ -104,9 +117,9 @@ def _import_options(command: Callable[..., None]) -> Callable[..., None]:
 def import_products(runtime: Runtime, file: Path, **options: Any) -> None:
     """Add the products in FILE.
 
-    Fields: sku, name, price, quantity, category, low_stock_threshold, backorder. A row that
-    repeats a sku with other values is refused; a product that the shop has already is left as it
-    is.
+    Fields: sku, name, price, quantity, category, low_stock_threshold, backorder,
+    tax_rate. A row that repeats a sku with other values is refused; a product that the shop has
+    already is left as it is.
     """
     table, columns = _read(runtime, file, products.FIELDS, products.REQUIRED, **options)
     schema = product_request_schema(runtime.config.currency)
@@ -174,9 +187,12 @@ def _read(
     The keywords are those of `_import_options`. Raises Malformed and Invalid.
     """
     how = Formats(**formats, currency_digits=runtime.config.currency.digits)
-    table = read_table(file, encoding)
-    columns = Columns(table, fields, headings, defaults, how)
-    columns.require(*required)
+    try:
+        table = read_table(file, encoding)
+        columns = Columns(table, fields, headings, defaults, how)
+        columns.require(*required)
+    except Unclear as error:
+        raise Malformed(error.in_words(OPTIONS)) from None
     for sentence in how.found:
         click.echo(sentence)
     return table, columns
@@ -189,6 +205,7 @@ def _print_refusals(
 
     Exits with 1 when there are any.
     """
+    refusals = [each.in_words(OPTIONS) for each in refusals]
     if columns.unused():
         click.echo(f"Columns not used: {', '.join(columns.unused())}.")
     try:

@@ -12,6 +12,7 @@ from app.audit.repair import repair as repair_differences
 from app.audit.report import AuditReport, Difference
 from app.billing.simulator import payment_gateway
 from app.cli.command import command, json_option, print_json
+from app.inventory.pictures import Pictures
 from app.server.migrations import SCHEMA
 from app.server.runtime import Runtime
 from app.shipping.service import shipping_policy
@@ -99,7 +100,7 @@ def _check_as_json(runtime: Runtime) -> NoReturn:
     differences: list[Difference] = []
     if found.segments and is_readable:
         with open_read_only(config.data, runtime.collections, SCHEMA) as view:
-            differences = recompute(view).differences
+            differences = recompute(view, Pictures(config.data)).differences
     rows += [
         {
             "kind": "difference",
@@ -163,7 +164,7 @@ def _verify(runtime: Runtime) -> None:
 def _audit(runtime: Runtime) -> AuditReport:
     """Print every difference. Writes nothing."""
     with open_read_only(runtime.config.data, runtime.collections, SCHEMA) as view:
-        report = recompute(view)
+        report = recompute(view, Pictures(runtime.config.data))
     _print_lines(report.differences)
     return report
 
@@ -182,7 +183,7 @@ def _repair(runtime: Runtime) -> AuditReport:
 
 def _recompute(runtime: Runtime) -> AuditReport:
     with runtime.store.read() as view:
-        return recompute(view)
+        return recompute(view, Pictures(runtime.config.data))
 
 
 def _print_lines(lines: Iterable[object], prefix: str = "") -> None:

@@ -31,6 +31,7 @@ MAILS = (
     "delivered",
     "low_stock",
     "low_stock_digest",
+    "webhook_disabled",
 )
 """The kinds of mail. By default no mail is sent when an order is confirmed.
 

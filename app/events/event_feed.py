@@ -5,17 +5,20 @@ and no event can appear before it later. A page merges the outbox and the finish
 one view, so none is missed or repeated while it moves from one to the other. There is no index.
 """
 
-from datetime import datetime
+from collections.abc import Callable
+from datetime import datetime, timedelta
 from heapq import merge
 from itertools import islice
 from typing import NamedTuple
 
-from app.events.outbox import EVENTS, OUTBOX
+from app.events.outbox import EVENTS, OUTBOXES
 from app.store import Document, View
 
 BEGINNING = ""
 MAX_SCANNED = 200
 """Events that one page reads at most in search of a type: this bounds the cost of a page."""
+
+_PERIODS = (timedelta(seconds=2), timedelta(minutes=1), timedelta(hours=1), timedelta(days=1))
 
 
 class FeedPage(NamedTuple):
@@ -33,9 +36,7 @@ def read_page(view: View, position: str, limit: int, event_type: str | None = No
     and still advance, as far as it has scanned.
     """
     max_scanned = MAX_SCANNED if event_type else limit
-    scans = (view.scan(name, position, max_scanned) for name in (OUTBOX.name, EVENTS.name))
-    by_id = merge(*scans, key=lambda record: str(record["id"]))
-    records = list(islice(by_id, max_scanned))
+    records = read_records(view, position, max_scanned)
     found = [record for record in records if event_type in (None, record["event"]["type"])]
     page = found[:limit]
     is_cut = len(found) > len(page)
@@ -45,6 +46,32 @@ def read_page(view: View, position: str, limit: int, event_type: str | None = No
         read[-1]["id"] if read else position,
         is_cut or len(records) == max_scanned,
     )
+
+
+def read_records(view: View, position: str, limit: int) -> list[Document]:
+    """At most `limit` events after `position`, oldest first, each with its deliveries."""
+    scans = (view.scan(name, position, limit) for name in (*OUTBOXES, EVENTS.name))
+    return list(islice(merge(*scans, key=lambda record: str(record["id"])), limit))
+
+
+def newest_records(
+    view: View, now: datetime, is_wanted: Callable[[Document], bool], limit: int
+) -> list[Document]:
+    """At most `limit` of the newest events that are wanted, newest first, each with its deliveries.
+
+    Events have no index but their id, so this reads a short period first, and longer ones, up to a
+    day, while it finds too few.
+    """
+    found: list[Document] = []
+    for period in _PERIODS:
+        records = read_records(view, position_at(now - period), MAX_SCANNED)
+        is_cut = len(records) == MAX_SCANNED
+        if found and is_cut:
+            break  # these end before the newest ones
+        found = list(islice(filter(is_wanted, reversed(records)), limit))
+        if len(found) == limit or is_cut:
+            break
+    return found
 
 
 def position_at(moment: datetime) -> str:

@@ -11,9 +11,11 @@ from itertools import islice
 from marshmallow import fields
 
 from app.events import outbox
+from app.events.subscriptions import group_of
 from app.events.types import Envelope
 from app.kernel import clock
 from app.kernel.errors import Conflict, NotFound
+from app.kernel.personal_data import Erase
 from app.schema.fields import Choice, Integer
 from app.schema.validation import stored_document_check
 from app.store import Collection, Document, Store, Transaction, View
@@ -25,7 +27,7 @@ FAILURES = Collection(
     key="id",
     sort=lambda failure: str(failure["failed_at"]),
     indexes={
-        "handler": lambda failure: [failure["handler"]],
+        "handler": lambda failure: [failure["handler"], group_of(failure["handler"])],
         "type": lambda failure: [failure["event"]["type"]],
         "order": lambda failure: Envelope.from_cloudevent(failure["event"]).order_keys,
         "state": lambda failure: [failure["state"]],
@@ -49,8 +51,9 @@ REPLAY_BATCH_SIZE = 100
 class Selection:
     """Filters over the failures; None matches all.
 
-    `id` is a failure's or an event's, `order` an order's id or number, `error` a part of the text
-    in any case, `since` a time as app.kernel.clock writes it.
+    `id` is a failure's or an event's, `handler` a handler's or a group's of subscribers, `order` an
+    order's id or number, `error` a part of the text in any case, `since` a time as
+    app.kernel.clock writes it.
     """
 
     id: str | None = None
@@ -85,6 +88,12 @@ def put_entry(tx: Transaction, event: Document, handler: str, error: str) -> Non
 def delete_entry(tx: Transaction, event_id: str, handler: str) -> None:
     """Delete the entry, if there is one, because its handler has succeeded."""
     tx.delete(FAILURES.name, failure_id(event_id, handler))
+
+
+def erase_customer(tx: Transaction, order_id: str, erase: Erase) -> None:
+    """Erase the customer from the entries of an order; they can be replayed as before."""
+    for entry in tx.find(FAILURES.name, {"order": order_id}).documents:
+        tx.put(FAILURES.name, erase(entry))
 
 
 def replay(tx: Transaction, key: str, by: str) -> bool:
@@ -138,7 +147,7 @@ def _matches(failure: Document, selection: Selection) -> bool:
 
 def _load_delivery(tx: Transaction, entry: Document) -> tuple[Document, Document]:
     """The entry's outbox record, and the delivery in it. Raises NotFound without a record."""
-    record = tx.get(outbox.OUTBOX.name, entry["event"]["id"])
+    record = outbox.find_open_event(tx, entry["event"]["id"])
     if record is None:
         raise NotFound(
             f"The event of failure {entry['id']} is not in the outbox; run `flask check`."

@@ -1,19 +1,21 @@
 """Fault switches: make a handler fail, refuse, be down or be slow, to show what follows.
 
-A switch is a document in `faults`, at most one for each handler, so every process sees it at once:
+A switch is a document in `faults`, at most one for each handler or group of subscribers, so every
+process sees it at once:
 {handler, mode, times (null: no limit), delay_s, order (id or number; null: every order)}.
 They work only where DAYBOOK_FAULTS=on.
 """
 
 from marshmallow import fields
 
+from app.events.subscriptions import group_of
 from app.events.types import Envelope
 from app.kernel.errors import DaybookError, Invalid, Problem, Unavailable
 from app.schema.fields import Choice, Integer
 from app.schema.validation import stored_document_check
 from app.store import Collection, Document, Store, Transaction, View
 
-FAIL, REJECT, DOWN, SLOW = "fail", "reject", "down", "slow"
+FAIL, REJECT, DOWN, SLOW, HOLD = "fail", "reject", "down", "slow", "hold"
 MODES = {
     FAIL: "fails in a way that can pass: retried, then parked",
     REJECT: "fails in a way that cannot pass: parked at once",
@@ -21,12 +23,15 @@ MODES = {
     SLOW: "starts only after delay_s seconds",
 }
 
+EVERY_HANDLER = "*"
+"""The key of the pace (pace.py), which is stored among the switches; no handler has this name."""
+
 FAULTS = Collection(
     name="faults",
     key="handler",
     listed=True,
     check=stored_document_check(
-        mode=Choice(*MODES, required=True),
+        mode=Choice(*MODES, HOLD, required=True),
         times=Integer(minimum=1, maximum=1_000_000, required=True, allow_none=True),
         delay_s=Integer(minimum=1, maximum=60, required=True),
         order=fields.String(required=True, allow_none=True),
@@ -36,6 +41,12 @@ FAULTS = Collection(
 
 class FaultInjected(DaybookError):
     """A fault switch made the handler fail. Transient, and not an outage."""
+
+
+def find_switches(view: View) -> list[Document]:
+    """The switches that are set, by handler; without the pace."""
+    switches = view.find(FAULTS.name).documents
+    return [switch for switch in switches if switch["handler"] != EVERY_HANDLER]
 
 
 def injected_delay_s(view: View, handler: str, event: Envelope) -> float:
@@ -73,7 +84,7 @@ def _count_down(tx: Transaction, handler: str, event: Envelope) -> DaybookError 
     if fault is None or fault["mode"] == SLOW:
         return None
     if fault["times"] == 1:
-        tx.delete(FAULTS.name, handler)
+        tx.delete(FAULTS.name, fault["handler"])
     elif fault["times"] is not None:
         tx.put(FAULTS.name, fault | {"times": fault["times"] - 1})
     text = f"a fault switch is on for {handler} ({fault['mode']})"
@@ -83,7 +94,7 @@ def _count_down(tx: Transaction, handler: str, event: Envelope) -> DaybookError 
 
 
 def _fault(view: View, handler: str, event: Envelope) -> Document | None:
-    fault = view.get(FAULTS.name, handler)
+    fault = view.get(FAULTS.name, group_of(handler))
     if fault is None or fault["order"] not in (None, *event.order_keys):
         return None
     return fault

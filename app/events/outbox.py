@@ -1,8 +1,10 @@
 """The outbox: events that still have to be delivered, stored with the change that caused them.
 
-* `outbox` (outbox.json): events with an open delivery, each with the state of all deliveries:
-  pending → done, or pending → dead (then also in failure.json) → pending again by a replay, or
-  → discarded by a person.
+* `outbox` (outbox.json): events with an open delivery to a handler of the shop, each with the
+  state of all deliveries: pending → done, or pending → dead (then also in failure.json) → pending
+  again by a replay, or → discarded by a person.
+* `subscriber_outbox`: events that only subscribers, which are other systems, still wait for. They
+  may wait for a day, so they do not count as open events of the shop.
 * `events` (events.json): events whose deliveries have all ended.
 * `timelines`: for each order the ids of its events, oldest first, the earlier ones in
   `timeline_pages` (app/store/long_list.py). Events about products have none.
@@ -10,14 +12,15 @@
 Services call `emit`; the dispatcher and the operators' commands call the rest.
 """
 
-from collections.abc import Iterator
-from itertools import takewhile
+from collections.abc import Iterator, Mapping
 
 from marshmallow import fields
 
+from app.events.subscriptions import is_subscriber, subscribers_of
 from app.events.types import Envelope, Event
 from app.kernel import clock, trace
 from app.kernel.errors import Invalid, Problem
+from app.kernel.personal_data import Erase
 from app.schema.fields import Integer
 from app.schema.validation import stored_document_check
 from app.store import Collection, Document, IssuedNumber, Transaction, View
@@ -55,6 +58,16 @@ def issued_numbers(record: Document) -> list[IssuedNumber]:
 OUTBOX = Collection(
     name="outbox", key="id", listed=True, check=check_record, issued_numbers=issued_numbers
 )
+SUBSCRIBER_OUTBOX = Collection(
+    name="subscriber_outbox",
+    key="id",
+    listed=True,
+    check=check_record,
+    issued_numbers=issued_numbers,
+)
+OUTBOXES = (OUTBOX.name, SUBSCRIBER_OUTBOX.name)
+"""The collections of events that have an open delivery."""
+
 EVENTS = Collection(name="events", key="id", check=check_record, issued_numbers=issued_numbers)
 TIMELINES = Collection(
     name="timelines",
@@ -73,7 +86,7 @@ _IDS = LongList(TIMELINES.key, "events", TIMELINE_PAGES)
 
 
 def emit(tx: Transaction, event: Event) -> None:
-    """Add an event to the outbox, with a pending delivery for each of its handlers."""
+    """Add an event to the outbox, with a pending delivery for each handler and subscriber."""
     # before the id is issued: the feed's `since=<time of an event>` then includes that event
     time = clock.now()
     span = trace.current()
@@ -81,7 +94,8 @@ def emit(tx: Transaction, event: Event) -> None:
     envelope = Envelope(
         tx.new_id(), event.source, event.type, time, event.subject, event.data, traceparent
     )
-    deliveries = {handler: {"state": PENDING, "attempts": 0} for handler in event.handled_by}
+    handlers = (*event.handled_by, *subscribers_of(tx, event.type))
+    deliveries = {handler: {"state": PENDING, "attempts": 0} for handler in handlers}
     event_document = envelope.as_cloudevent()
     save_record(tx, {"id": envelope.id, "event": event_document, "deliveries": deliveries})
     if not event.has_timeline:
@@ -91,7 +105,12 @@ def emit(tx: Transaction, event: Event) -> None:
 
 def find_event(view: View, event_id: str) -> Document | None:
     """An event's record with its deliveries, whether open or finished; None without one."""
-    return view.get(OUTBOX.name, event_id) or view.get(EVENTS.name, event_id)
+    return find_open_event(view, event_id) or view.get(EVENTS.name, event_id)
+
+
+def find_open_event(view: View, event_id: str) -> Document | None:
+    """The record of an event that has an open delivery; None without one."""
+    return view.get(OUTBOX.name, event_id) or view.get(SUBSCRIBER_OUTBOX.name, event_id)
 
 
 def newest_event_ids(view: View, subject: str) -> Iterator[str]:
@@ -118,18 +137,30 @@ def timeline(view: View, subject: str) -> Iterator[Document]:
         yield record
 
 
-def mark_done(delivery: Document, note: str = "") -> None:
-    """The handler succeeded; `note` says why it had nothing to do, if so."""
+def erase_customer(tx: Transaction, subject: str, erase: Erase) -> None:
+    """Erase the customer from an order's events, whether finished or not."""
+    records = [find_event(tx, event_id) for event_id in newest_event_ids(tx, subject)]
+    for record in filter(None, records):
+        save_record(tx, erase(record))
+
+
+def mark_done(delivery: Document, note: str = "", **details: object) -> None:
+    """The handler succeeded; `note` says why it had nothing to do, if so.
+
+    With `details`, such as what a receiver answered, the log has an entry of the success.
+    """
     if note:
         delivery["note"] = note
     delivery.pop("error", None)
     delivery.pop("retry_at", None)
     delivery.update(state=DONE, attempts=delivery["attempts"] + 1, at=clock.now())
+    if details:
+        log_action(delivery, "succeeded", **details)
 
 
-def mark_retry(delivery: Document, error: str, retry_at: str) -> None:
-    """The attempt failed; the next one is due at `retry_at`."""
-    _mark_failed(delivery, error, retry_at=retry_at)
+def mark_retry(delivery: Document, error: str, retry_at: str, **details: object) -> None:
+    """The attempt failed; the next one is due at `retry_at`. The log gets the `details`."""
+    _mark_failed(delivery, error, details, retry_at=retry_at)
 
 
 def mark_held_by_breaker(delivery: Document, error: str) -> None:
@@ -138,71 +169,42 @@ def mark_held_by_breaker(delivery: Document, error: str) -> None:
     delivery.update(at=clock.now(), error=error)
 
 
-def mark_dead(delivery: Document, error: str) -> None:
-    """The attempt failed, and no further one is made."""
-    _mark_failed(delivery, error, state=DEAD)
+def mark_dead(delivery: Document, error: str, **details: object) -> None:
+    """The attempt failed, and no further one is made. The log gets the `details`."""
+    _mark_failed(delivery, error, details, state=DEAD)
 
 
 def log_action(delivery: Document, action: str, **details: object) -> None:
-    """Append a failed attempt, a replay or a discard to the delivery's log, with the time."""
+    """Append an attempt, a replay or a discard to the delivery's log, with the time."""
     delivery.setdefault("log", []).append({"at": clock.now(), "action": action} | details)
 
 
 def save_record(tx: Transaction, record: Document) -> None:
-    """Store the record in the outbox while a delivery is open, else among the finished events."""
-    if any(delivery["state"] in OPEN for delivery in record["deliveries"].values()):
-        tx.put(OUTBOX.name, record)
-    else:
+    """Store the record in the collection that its open deliveries belong to."""
+    collection = collection_of(record)
+    if collection != OUTBOX.name:
         tx.delete(OUTBOX.name, record["id"])
-        tx.put(EVENTS.name, record)
+    if collection == EVENTS.name:
+        tx.delete(SUBSCRIBER_OUTBOX.name, record["id"])
+    tx.put(collection, record)
 
 
-class UnitOfWork:
-    """Identity map of the outbox records of one transaction: each is read once and written once."""
-
-    def __init__(self, tx: Transaction) -> None:
-        self.tx = tx
-        self._records: dict[str, Document | None] = {}
-        self._envelopes: dict[str, Envelope] = {}
-        self._changed: dict[str, Document] = {}
-        self._emitted: set[str] = set()
-
-    def get(self, event_id: str) -> Document | None:
-        """The record, with the changes made to it so far; None if it is not in the outbox."""
-        if event_id not in self._records:
-            self._records[event_id] = self.tx.get(OUTBOX.name, event_id)
-        return self._records[event_id]
-
-    def envelope(self, event_id: str) -> Envelope:
-        """The event of a record in the outbox: a copy, so a handler cannot change the record."""
-        if event_id not in self._envelopes:
-            record = self.tx.get(OUTBOX.name, event_id) or {}
-            self._envelopes[event_id] = Envelope.from_cloudevent(record["event"])
-        return self._envelopes[event_id]
-
-    def emitted_after(self, event: Envelope) -> Iterator[tuple[str, Document | None]]:
-        """The ids and records of later events about the same subject, newest first."""
-        ids = newest_event_ids(self.tx, event.subject)
-        for event_id in takewhile(lambda each: each > event.id, ids):
-            self._emitted.add(event_id)
-            yield event_id, self.get(event_id)
-
-    def mark_changed(self, record: Document) -> None:
-        """Have `flush` save the record as it will be then."""
-        self._changed[record["id"]] = record
-
-    def flush(self) -> set[str]:
-        """Save the changed records; returns their ids, and those that `emitted_after` found."""
-        for record in self._changed.values():
-            save_record(self.tx, record)
-        return self._changed.keys() | self._emitted
+def collection_of(record: Document) -> str:
+    """The collection that an event's record belongs to, by its open deliveries."""
+    deliveries = record["deliveries"].items()
+    still_open = [handler for handler, delivery in deliveries if delivery["state"] in OPEN]
+    if not still_open:
+        return EVENTS.name
+    return SUBSCRIBER_OUTBOX.name if all(map(is_subscriber, still_open)) else OUTBOX.name
 
 
 def _timeline_document(view: View, subject: str) -> Document:
     return view.get(TIMELINES.name, subject) or {"subject": subject, "events": []}
 
 
-def _mark_failed(delivery: Document, error: str, **outcome: str) -> None:
+def _mark_failed(
+    delivery: Document, error: str, details: Mapping[str, object], **outcome: str
+) -> None:
     delivery.pop("retry_at", None)
     delivery.update(attempts=delivery["attempts"] + 1, at=clock.now(), error=error, **outcome)
-    log_action(delivery, "failed", error=error)
+    log_action(delivery, "failed", error=error, **details)

@@ -2,20 +2,25 @@
 
 A handler belongs to one service and is of one of three kinds, by where its effects are. It has the
 name by which event types list it. It raises Skipped, or an error that retry.py classifies.
+A subscriber (subscriptions.py) is a handler of another system; its group makes it from its name.
 
 Each event type is a blinker signal that holds its connections. blinker never sends: `Signal.send`
 stops at the first exception and promises no order, so the dispatcher calls each receiver itself.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
 import blinker
 
+from app.events.subscriptions import group_of
 from app.events.types import EVENT_TYPES, Envelope, Event
 from app.kernel.errors import DaybookError
 from app.store import Transaction, View
+
+Finish = Callable[[Sequence[Any]], None]
+"""Completes together what `run` of a SideEffectHandler returned for several events."""
 
 
 class Skipped(DaybookError):
@@ -45,18 +50,24 @@ class SideEffectHandler:
     """A handler with an effect outside the store, such as a mail. It runs in the worker pool.
 
     `run` must be safe to repeat: a crash between the effect and its record runs it again.
-    `prepare` returns the event that `run` gets, with what it reads in the store, or raises Skipped
+    `prepare` returns what `run` gets: the event, with what it reads in the store; or raises Skipped
     when there is nothing to do. It runs first, in the transaction, so it only computes; a skipped
     delivery needs no thread and no later transaction.
+    `skips` returns the reason where the event alone says that there is nothing to do, else "". Such
+    a delivery waits for no earlier one of its order: it ends with the first other one of its event.
+    `finish`, where there is one, completes together what `run` returned for several events, at less
+    cost than one by one. It must be safe to repeat as well: if it raises, it gets each by itself.
     """
 
     name: str
-    run: Callable[[Envelope], None]
-    prepare: Callable[[View, Envelope], Envelope] = lambda _view, event: event
+    run: Callable[[Any], Any]
+    prepare: Callable[[View, Envelope], Any] = lambda _view, event: event
+    skips: Callable[[Envelope], str] = lambda _event: ""
+    finish: Finish | None = None
 
-    def __call__(self, event: Envelope, tx: Transaction | None = None) -> None:
-        """Handle the event; no transaction is used."""
-        self.run(event)
+    def __call__(self, event: Envelope, tx: Transaction | None = None) -> Any:
+        """Handle the event, but for `finish`, which needs the result; no transaction is used."""
+        return self.run(event)
 
 
 @dataclass(frozen=True)
@@ -89,6 +100,7 @@ class HandlerRegistry:
     def __init__(self) -> None:
         self._namespace = blinker.Namespace()
         self._by_name: dict[tuple[str, str], Handler] = {}
+        self._groups: dict[str, Callable[[str], Handler]] = {}
         for event in EVENT_TYPES:
             self._namespace.signal(event.type, doc=event.__doc__)
 
@@ -98,6 +110,14 @@ class HandlerRegistry:
             self._namespace[event.type].connect(handler, weak=False)
             self._by_name[event.type, handler.name] = handler
 
+    def connect_group(self, group: str, handler_of: Callable[[str], Handler]) -> None:
+        """Have `handler_of(name)` make the handler of each subscriber of the group."""
+        self._groups[group] = handler_of
+
+    def groups(self) -> dict[str, Handler]:
+        """A handler of each group of subscribers, by the group's name."""
+        return {group: handler_of(group) for group, handler_of in self._groups.items()}
+
     def handlers(self, event_type: str) -> dict[str, Handler]:
         """The connected handlers of an event type, by name."""
         signal = self._namespace[event_type]
@@ -106,7 +126,10 @@ class HandlerRegistry:
 
     def handler(self, event_type: str, name: str) -> Handler:
         """The handler of that name; one that raises LookupError if none is connected."""
-        return self._by_name.get((event_type, name)) or TransactionalHandler(name, _refuse)
+        if handler := self._by_name.get((event_type, name)):
+            return handler
+        handler_of = self._groups.get(group_of(name))
+        return handler_of(name) if handler_of else TransactionalHandler(name, _refuse)
 
     def check_complete(self) -> None:
         """Raise LookupError when a handler that an event type lists is not connected."""

@@ -7,7 +7,7 @@ from typing import Any
 from flask import Blueprint, Response, request
 
 from app.events import event_feed, failures, schemas
-from app.events.faults import FAULTS
+from app.events.faults import FAULTS, find_switches
 from app.events.replay import plan_replay
 from app.events.types import EVENT_TYPES
 from app.http.operation import Operation
@@ -117,7 +117,7 @@ def blueprint(
         """The fault switches that are set."""
         _require_faults()
         with store.read() as view:
-            return json_response({"faults": view.find(FAULTS.name).documents})
+            return json_response({"faults": find_switches(view)})
 
     @routes.put("/fault/<handler>")
     @Operation(schemas.SetFaultSchema, body=(schemas.FaultSchema(),), errors=(403,))

@@ -43,7 +43,7 @@ class SelectionSchema(StrictSchema):
     }
 
     id = Text(max_length=120, description="of a failure, or of an event")
-    handler = Text(max_length=40, examples=["billing"])
+    handler = Text(max_length=60, examples=["billing"])
     type = Text(max_length=60)
     order = Text(max_length=40, description="an order's id or number")
     error = Text(max_length=200, description="a part of the error, in any case")

@@ -10,6 +10,7 @@ record of an event lists exactly these handlers.
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from app.kernel.shipping_address import ADDRESS
 from app.store import Document
 from app.store.long_list import EARLIER_PAGES
 
@@ -55,6 +56,16 @@ class OrderDeleted(Event, type="order.deleted", source="/orders"):
     """An order was deleted. `data.order`: its last state; `data.by`: the person who deleted it."""
 
     handled_by = ("inventory", "billing", "shipping", "notification")
+
+
+class CustomerForgotten(Event, type="customer.forgotten", source="/orders"):
+    """The customer's personal data was erased from the order, its events, and all else about it.
+
+    Other systems, which earlier events told of the customer, erase what they keep too.
+    `data.order_id` and `data.number` name the order, which may be deleted; `data.order` is missing.
+    """
+
+    handled_by = ("privacy",)
 
 
 class InventoryReserved(Event, type="inventory.reserved", source="/inventory"):
@@ -163,17 +174,30 @@ class OrderDelivered(Event, type="order.delivered", source="/shipping"):
     handled_by = ("orders", "notification")
 
 
+class WebhookDisabled(Event, type="webhook.disabled", source="/webhooks", has_timeline=False):
+    """The service disabled a webhook endpoint: its receiver wants no more, or failed for days.
+
+    `subject` is the endpoint's id; `data.webhook`: the endpoint without its secret.
+    """
+
+    handled_by = ("notification",)
+
+
 EVENT_TYPES = tuple(Event.__subclasses__())
 """Every event type, in the order of this page."""
 
 
-def order_data(order: Document, **changes: object) -> Document:
-    """The order as event data carries it: everything but the history, with the event's `changes`.
+_ONLY_IN_ORDERS = frozenset({"history", EARLIER_PAGES, ADDRESS})
 
+
+def order_data(order: Document, **changes: object) -> Document:
+    """The order as event data carries it: without history and shipping address, with `changes`.
+
+    The address is personal and no handler's input, so it is in the order alone.
     An event of another service than orders says what the order will be once orders has handled it;
     until then the stored order lags behind.
     """
-    kept = {name: order[name] for name in order if name not in ("history", EARLIER_PAGES)}
+    kept = {name: order[name] for name in order if name not in _ONLY_IN_ORDERS}
     return kept | changes
 
 

@@ -5,11 +5,15 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from app.imports.formats import Formats, Unreadable
+from app.imports.remedies import Remedy, Unclear
 from app.imports.tables import Row, Table
 from app.kernel.errors import Invalid, Problem
 from app.store import Document
 
 _INTEGER = re.compile(r"[+-]?[0-9]{1,18}")
+_HEADINGS_MAX_CHARS = 500
+"""The length of a file's headings in a message."""
+
 _BOOLEANS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
 Reader = Callable[[str], Any]
@@ -52,15 +56,12 @@ class Columns:
     ) -> None:
         """`headings` maps fields to the file's headings; `defaults` fill empty or missing cells.
 
-        Raises Invalid for an unknown field, for a heading that the file lacks or has twice, and for
-        a column whose format differs between its cells.
+        Raises Invalid for an unknown field and for a heading that the file has twice, Unclear for a
+        heading that the file lacks and for a column whose format differs between its cells.
         """
-        for option, named in (("--column", headings), ("--default", defaults)):
-            for field in named:
-                if field not in fields:
-                    raise _invalid(
-                        f"{option}: {field!r} is not a field; there are {_join(fields)}."
-                    )
+        for field in (*headings, *defaults):
+            if field not in fields:
+                raise _invalid(f"{field!r} is not a field; there are {_join(fields)}.")
         self._table = table
         self._sources = {field: headings.get(field, field) for field in fields}
         fields = self._with_formats(fields, formats or Formats())
@@ -83,7 +84,7 @@ class Columns:
         return {name: value for name, value in values.items() if value is not None}
 
     def require(self, *fields: str) -> None:
-        """Raise Invalid naming all of the fields that have neither a column nor a default."""
+        """Raise Unclear naming all of the fields that have neither a column nor a default."""
         self._require_columns(field for field in fields if field not in self._defaults)
 
     def unused(self) -> list[str]:
@@ -124,19 +125,20 @@ class Columns:
             self._sources[field] + ("" if self._sources[field] == field else f" (for {field})")
             for field in missing
         ]
-        raise _invalid(
-            f"{table.name} has no column {' and no column '.join(columns)}; it has "
-            f"{_join(table.headings)}. Name another one with --column {missing[0]}=HEADING, or "
-            f"say what counts for all rows with --default {missing[0]}=VALUE."
+        found = _join(table.headings)[:_HEADINGS_MAX_CHARS]
+        raise Unclear(
+            f"{table.name} has no column {' and no column '.join(columns)}; it has {found}.",
+            Remedy.COLUMN,
+            missing[0],
         )
 
 
 def _default(name: str, reader: Reader, text: str) -> Any:
     value = reader(text)
     if isinstance(value, Unreadable):
-        raise _invalid(f"--default: {name} {value.reason}, not {text!r}.")
+        raise Unclear(f"The default of {name}, {text!r}, {value.reason}.", value.remedy)
     if reader in _MEANING and isinstance(value, str):
-        raise _invalid(f"--default: {name} must be {_MEANING[reader]}, not {text!r}.")
+        raise _invalid(f"The default of {name} must be {_MEANING[reader]}, not {text!r}.")
     return value
 
 

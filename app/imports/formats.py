@@ -1,7 +1,7 @@
-"""Formats of the amounts and dates in a table: given by options, or detected from its cells.
+"""Formats of the amounts and dates in a table: stated by the caller, or detected from its cells.
 
 An amount with one separator and three digits after it (1.000) and a date of two small numbers
-(1/12/2010) can be read in two ways. They are refused, unless an option or another cell of the
+(1/12/2010) can be read in two ways. They are refused, unless the caller or another cell of the
 column decides.
 """
 
@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from app.imports.remedies import Remedy, Unclear
 from app.kernel.errors import Invalid, Problem
 
 Cells = Iterable[tuple[int, str]]
@@ -39,6 +40,7 @@ class Unreadable:
 
     text: str
     reason: str
+    remedy: Remedy
 
     def __str__(self) -> str:
         return self.text
@@ -59,13 +61,11 @@ class Amounts:
         amount = re.fullmatch(rf"([+-]?(?:{groups}[0-9]+))(?:{point}([0-9]+))?", cell)
         if amount is None:
             is_amount = _ONE_SEPARATOR.fullmatch(cell) or _GROUPED.fullmatch(cell)
-            reason = f"is not written with {self}: see --decimal and --thousands"
-            return Unreadable(cell, reason) if is_amount else cell
+            reason = f"is not written with {self}"
+            return Unreadable(cell, reason, Remedy.SIGNS) if is_amount else cell
         whole, digits = amount[1].replace(self.thousands, ""), amount[2]
         if digits and len(digits) == 3 and not self.is_certain:
-            return Unreadable(
-                cell, "has three decimals or means thousands: say which by --decimal or --thousands"
-            )
+            return Unreadable(cell, "has three decimals or means thousands", Remedy.SIGNS)
         return f"{whole}.{digits}" if digits else whole
 
     def __str__(self) -> str:
@@ -88,15 +88,15 @@ class Dates:
                 return datetime.strptime(cell, self.pattern).isoformat(" ")  # noqa: DTZ007
             return self._read_numbers(cell)
         except ValueError:
-            form = f"--date-format {self.pattern}" if self.pattern else self.order or _DAY_FIRST
-            return Unreadable(cell, f"is no date written as {form}")
+            form = self.pattern or self.order or _DAY_FIRST
+            return Unreadable(cell, f"is no date written as {form}", Remedy.DATE_FORMAT)
 
     def _read_numbers(self, cell: str) -> str | Unreadable:
         date = _DATE.fullmatch(cell)
         if date is None:
             return cell
         if not self.order and date[2] != ".":
-            return Unreadable(cell, "may begin with day or month: say which by --date-format")
+            return Unreadable(cell, "may begin with day or month", Remedy.DATE_FORMAT)
         day, month = int(date[1]), int(date[3])
         if self.order == _MONTH_FIRST and date[2] != ".":
             day, month = month, day
@@ -107,7 +107,7 @@ class Dates:
 
 @dataclass(frozen=True)
 class Formats:
-    """The options about amounts and dates; None for what the cells are to show."""
+    """The formats of amounts and dates that the caller gives; None where the cells decide."""
 
     decimal: str | None = None
     thousands: str | None = None
@@ -119,19 +119,23 @@ class Formats:
     def __post_init__(self) -> None:
         """Raise Invalid when one sign has two meanings."""
         if self.decimal and self.decimal == self.thousands:
-            raise Invalid([Problem("", "--decimal and --thousands must be different signs.")])
+            message = "The decimal sign and the sign between thousands must be different signs."
+            raise Invalid([Problem("", message)])
 
     def amounts(self, heading: str, cells: Cells) -> Amounts:
-        """The signs in a column's amounts. Raises Invalid when its cells contradict each other."""
+        """The signs in a column's amounts. Raises Unclear when its cells contradict each other."""
         decimals, groups = dict[str, str](), dict[str, str]()
         for line, cell in cells:
             for sign, signs in zip(self._signs(cell), (decimals, groups), strict=True):
                 signs.setdefault(sign, f"line {line} ({cell[:40]})")
         if self.decimal:
             groups.pop(self.decimal, None)
-        thousands = self.thousands or _only(groups, f"{heading}: the sign of thousands")
+        thousands = self.thousands or _only(
+            groups, f"{heading}: the sign of thousands", Remedy.SIGNS
+        )
         decimal = self.decimal or _OTHER_SIGN.get(thousands)
-        decimal = decimal or _only(decimals, f"{heading}: the decimal sign") or "."
+        decimal = decimal or _only(decimals, f"{heading}: the decimal sign", Remedy.SIGNS)
+        decimal = decimal or "."
         is_certain = self.decimal is not None or self.currency_digits == 3
         amounts = Amounts(decimal, thousands, is_certain)
         evidence = groups.get(thousands) if thousands else decimals.get(decimal)
@@ -140,7 +144,7 @@ class Formats:
         return amounts
 
     def dates(self, heading: str, cells: Cells) -> Dates:
-        """The form of a column's dates. Raises Invalid when its cells contradict each other."""
+        """The form of a column's dates. Raises Unclear when its cells contradict each other."""
         if self.date_format:
             return Dates(pattern=self.date_format)
         orders, dotted = dict[str, str](), ""
@@ -154,7 +158,7 @@ class Formats:
                 orders.setdefault(_DAY_FIRST, place)
             elif int(date[3]) > _MAX_MONTH:
                 orders.setdefault(_MONTH_FIRST, place)
-        order = _only(orders, f"{heading}: the order of day and month")
+        order = _only(orders, f"{heading}: the order of day and month", Remedy.DATE_FORMAT)
         if evidence := orders.get(order, dotted):
             self.found.append(f"{heading} is read as {order or _DAY_FIRST}, as in {evidence}.")
         return Dates(order=order)
@@ -168,11 +172,10 @@ class Formats:
         return (grouped[2] or "", grouped[1]) if grouped else ("", "")
 
 
-def _only(found: dict[str, str], subject: str) -> str:
-    """The only sign or order found, or "". Raises Invalid when there are two."""
+def _only(found: dict[str, str], subject: str, remedy: Remedy) -> str:
+    """The only sign or order found, or "". Raises Unclear when there are two."""
     places = {sign: place for sign, place in found.items() if sign}
     if len(places) > 1:
         lines = " and ".join(places.values())
-        message = f"{subject} differs between {lines}: say which it is with an option."
-        raise Invalid([Problem("", message)])
+        raise Unclear(f"{subject} differs between {lines}.", remedy)
     return next(iter(places), "")

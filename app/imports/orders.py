@@ -22,7 +22,8 @@ from marshmallow import Schema
 
 from app.imports.columns import Columns, Reader, amount, integer, moment
 from app.imports.formats import Unreadable
-from app.imports.rejected import RejectedRow, contradiction, reason_for
+from app.imports.rejected import RejectedRow, contradiction
+from app.imports.remedies import Remedy
 from app.imports.stock import UnreservedStock
 from app.imports.tables import Row, Table
 from app.kernel import clock
@@ -135,6 +136,10 @@ class OrderRows:
         return 0
 
 
+class _HasEnded(Invalid):
+    """The order has ended, and is to be imported as one of the past."""
+
+
 class OrderImport:
     """The import of one table into one store."""
 
@@ -192,6 +197,8 @@ class OrderImport:
         try:
             with tx.savepoint():
                 placed = self._place(tx, order, stock)
+        except _HasEnded as error:
+            self._reject(order, error.problems, Remedy.HISTORY)
         except Invalid as error:
             self._reject(order, error.problems)
         except Conflict as error:
@@ -228,20 +235,19 @@ class OrderImport:
         return placed
 
     def _refuse_other_states(self, head: Document) -> None:
-        """Raise Invalid for an order that has ended."""
+        """Raise _HasEnded for an order that has."""
         if head.get("status", PLACED) not in OPEN:
-            reason = f"must be {_join(OPEN)}; an order that has ended needs --history"
-            raise Invalid([Problem("/status", reason)])
+            raise _HasEnded([Problem("/status", f"must be {_join(OPEN)} for a new order")])
 
     def _past_states(self, head: Document) -> PastStates:
         """The states in which the order ended. Raises Invalid when they or its date are missing."""
         missing = [name for name in ("order_date", "status") if name not in head]
         if missing:
-            raise Invalid([Problem(f"/{name}", "is required with --history") for name in missing])
+            raise Invalid([Problem(f"/{name}", "is required of a past order") for name in missing])
         status = head["status"]
         payment_status = head.get("payment_status", "paid" if status in SENT else "pending")
         if status not in (*SENT, *VOIDED):
-            reason = f"must be {_join((*SENT, *VOIDED))} with --history"
+            reason = f"must be {_join((*SENT, *VOIDED))} for a past order"
             raise Invalid([Problem("/status", reason)])
         if payment_status not in PAYMENT_STATUSES:
             raise Invalid([Problem("/payment_status", f"must be {_join(PAYMENT_STATUSES)}")])
@@ -264,7 +270,7 @@ class OrderImport:
         except ValueError as error:
             raise Invalid([Problem("/order_date", str(error))]) from None
 
-    def _reject(self, order: OrderRows, problems: Sequence[Problem]) -> None:
+    def _reject(self, order: OrderRows, problems: Sequence[Problem], *remedies: Remedy) -> None:
         """Reject every row of the order: for its own problems, or for those of another row."""
         by_place: dict[int, list[Problem]] = {}
         for problem in problems:
@@ -272,8 +278,11 @@ class OrderImport:
         other = f"its order is refused because of line {order.rows[min(by_place)].line}"
         self.result.rejected += 1
         for place, (row, line) in enumerate(zip(order.rows, order.lines, strict=True)):
-            reason = reason_for(by_place[place], line) if place in by_place else other
-            self.result.rejected_rows.append(RejectedRow(row, reason))
+            rejected = RejectedRow(row, other)
+            if place in by_place:
+                rejected = RejectedRow.of_problems(row, by_place[place], line)
+                rejected = rejected._replace(remedies=(*rejected.remedies, *remedies))
+            self.result.rejected_rows.append(rejected)
 
 
 def _batches(orders: list[OrderRows]) -> Iterator[list[OrderRows]]:

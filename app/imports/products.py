@@ -4,18 +4,21 @@ The first valid row of a sku counts; a row that repeats the sku with other value
 product that the store has already is left unchanged.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 
 from marshmallow import Schema
 
 from app.imports.columns import Columns, Reader, amount, boolean, integer
-from app.imports.rejected import RejectedRow, contradiction, reason_for
+from app.imports.rejected import RejectedRow, contradiction
 from app.imports.tables import Row, Table
+from app.inventory.documents import PRODUCTS
 from app.inventory.service import add_product
 from app.kernel.errors import Invalid, Problem
+from app.kernel.identity import COMMAND
 from app.schema.validation import load
-from app.store import Document, Store
+from app.store import Document, Store, View
 
 FIELDS: Mapping[str, Reader] = {
     "sku": str,
@@ -25,6 +28,7 @@ FIELDS: Mapping[str, Reader] = {
     "category": str,
     "low_stock_threshold": integer,
     "backorder": boolean,
+    "tax_rate": amount,
 }
 REQUIRED = ("sku", "price")
 
@@ -48,35 +52,69 @@ def import_products(
     table: Table,
     columns: Columns,
     on_progress: Callable[[int], None] = lambda rows: None,
+    by: str = COMMAND,
 ) -> ProductImportResult:
     """Add the products of the table; durable on return.
 
-    `on_progress` gets the number of rows of each batch. Raises what Store.transaction does;
-    products added before that stay.
+    `on_progress` gets the number of rows of each batch; the ledger names `by`. Raises what
+    Store.transaction does; products added before that stay.
     """
-    result, seen = ProductImportResult(), dict[str, tuple[Row, Document]]()
-    for start in range(0, len(table.rows), BATCH_ROWS):
-        rows = table.rows[start : start + BATCH_ROWS]
+    reading = _Reading(schema, columns)
+    for rows in _batches(table):
         with store.transaction() as tx:
-            for row in rows:
-                fields = columns.read(row)
-                fields = {"name": fields.get("sku") or "-"} | fields
-                try:
-                    product = _product(schema, row, fields)
-                    first, same = seen.setdefault(product["sku"], (row, product))
-                    _refuse_contradiction(first, same, product)
-                except Invalid as error:
-                    reason = reason_for(error.problems, fields)
-                    result.rejected_rows.append(RejectedRow(row, reason))
-                    continue
-                if first is not row:
-                    result.repeated += 1
-                    continue
-                is_added = add_product(tx, product)
-                result.added += is_added
-                result.existing += not is_added
+            reading.take(rows, partial(add_product, tx, by=by))
         on_progress(len(rows))
-    return result
+    return reading.result
+
+
+def preview_products(
+    store: Store, schema: Schema, table: Table, columns: Columns
+) -> ProductImportResult:
+    """Return what import_products would do now; nothing is changed."""
+    reading = _Reading(schema, columns)
+    for rows in _batches(table):
+        with store.read() as view:
+            reading.take(rows, partial(_is_new, view))
+    return reading.result
+
+
+class _Reading:
+    """Reads products from rows, and counts what becomes of each."""
+
+    def __init__(self, schema: Schema, columns: Columns) -> None:
+        self.result = ProductImportResult()
+        self._schema, self._columns = schema, columns
+        self._seen: dict[str, tuple[Row, Document]] = {}
+
+    def take(self, rows: Iterable[Row], add: Callable[[Document], bool]) -> None:
+        """Pass each new product to `add`, which returns False when the store has it already."""
+        result = self.result
+        for row in rows:
+            fields = self._columns.read(row)
+            fields = {"name": fields.get("sku") or "-"} | fields
+            try:
+                product = _product(self._schema, row, fields)
+                first, same = self._seen.setdefault(product["sku"], (row, product))
+                _refuse_contradiction(first, same, product)
+            except Invalid as error:
+                rejected = RejectedRow.of_problems(row, error.problems, fields)
+                result.rejected_rows.append(rejected)
+                continue
+            if first is not row:
+                result.repeated += 1
+                continue
+            is_added = add(product)
+            result.added += is_added
+            result.existing += not is_added
+
+
+def _batches(table: Table) -> Iterator[list[Row]]:
+    for start in range(0, len(table.rows), BATCH_ROWS):
+        yield table.rows[start : start + BATCH_ROWS]
+
+
+def _is_new(view: View, product: Document) -> bool:
+    return view.get(PRODUCTS.name, product["sku"]) is None
 
 
 def _product(schema: Schema, row: Row, fields: Document) -> Document:

@@ -15,22 +15,34 @@ import orjson
 
 from app.http.responses.csv_response import escape_formula
 from app.imports.formats import Unreadable
+from app.imports.remedies import Remedies, Remedy
 from app.imports.tables import REJECTED_HEADINGS, Row, Table
-from app.kernel.disk import write_new
 from app.kernel.errors import Problem
 from app.store import Document
+from app.system.disk import write_new
 
 
 class RejectedRow(NamedTuple):
-    """A row that was not imported, and the reason."""
+    """A row that was not imported, the reason, and what the caller could state to import it."""
 
     row: Row
     reason: str
+    remedies: tuple[Remedy, ...] = ()
 
+    @classmethod
+    def of_problems(
+        cls, row: Row, problems: Iterable[Problem], document: Document
+    ) -> "RejectedRow":
+        """Return a row with its document's problems, and the values found if they are short."""
+        values = [(problem, document.get(_field(problem))) for problem in problems]
+        reason = "; ".join(_describe(problem, value) for problem, value in values)
+        unreadable = [value.remedy for _, value in values if isinstance(value, Unreadable)]
+        return cls(row, reason, tuple(unreadable))
 
-def reason_for(problems: Iterable[Problem], document: Document) -> str:
-    """Return the problems of a document as one reason, with the values found if they are short."""
-    return "; ".join(_describe(problem, document) for problem in problems)
+    def in_words(self, offered: Remedies) -> "RejectedRow":
+        """Return it with the caller's words for what it offers, at the end of the reason."""
+        words = [offered[each] for each in dict.fromkeys(self.remedies) if each in offered]
+        return self._replace(reason="; ".join([self.reason, *words]), remedies=())
 
 
 def contradiction(row: Row, value: Any) -> str:
@@ -67,17 +79,20 @@ def rejected_text(table: Table, rejected: Iterable[RejectedRow]) -> str:
     text = io.StringIO()
     writer = csv.writer(text, delimiter=table.delimiter, lineterminator="\n")
     writer.writerow([*REJECTED_HEADINGS, *headings])
-    for row, reason in rejected:
+    for row, reason, _ in rejected:
         cells = [_cell(row.cells.get(heading)) for heading in headings]
         writer.writerow([row.line, reason, *cells])
     return text.getvalue()
 
 
-def _describe(problem: Problem, document: Document) -> str:
-    field = problem.pointer.rpartition("/")[2]
+def _field(problem: Problem) -> str:
+    return problem.pointer.rpartition("/")[2]
+
+
+def _describe(problem: Problem, value: Any) -> str:
+    field = _field(problem)
     if not field or field.isdigit():
         return problem.message
-    value = document.get(field)
     if isinstance(value, Unreadable):
         return f"{field}: {value.reason} (found {value.text[:40]!r})"
     found = f" (found {str(value)[:40]!r})" if isinstance(value, str | int | float) else ""

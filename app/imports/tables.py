@@ -15,14 +15,16 @@ import re
 from codecs import BOM_UTF8
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from app.http.responses.csv_response import unescape_formula
+from app.imports.remedies import Remedy, Unclear
+from app.inventory.csv_export import PRODUCT_COLUMNS
 from app.kernel.errors import Invalid, Malformed
-from app.kernel.os_errors import cause_of
-from app.orders import csv_export
+from app.orders.csv_export import HEADINGS as ORDER_COLUMNS
 from app.schema import strict_json
+from app.system.os_errors import cause_of
 
 DELIMITERS = ",;\t"
 _SEPARATOR_LINE = re.compile(r'\A"?sep=([,;\t])"?[ ,;\t]*(?=[\r\n])', re.IGNORECASE)
@@ -33,6 +35,8 @@ REJECTED_HEADINGS = ("line", "reason")
 
 _QUOTED = re.compile('"[^"]*"?')
 NDJSON_SUFFIXES = (".ndjson", ".jsonl")
+_ZIP = b"PK\x03\x04"
+"""The first bytes of a ZIP archive, which a spreadsheet's own files (.xlsx, .ods) are."""
 
 
 @dataclass(frozen=True)
@@ -63,26 +67,34 @@ class Table:
 def read_table(path: Path, encoding: str | None = None) -> Table:
     """Read the table in a file, in UTF-8 unless `encoding` names another encoding.
 
-    Raises Malformed with file, line and reason when there is none.
+    Raises Malformed with file, line and reason when there is none; Unclear when the encoding is
+    another one.
     """
-    text, encoding = _read_text(path, encoding)
-    if not text.strip():
-        raise Malformed(f"{path.name} is empty.")
-    if path.suffix.lower() in NDJSON_SUFFIXES or text.lstrip().startswith("{"):
-        return _read_ndjson(path.name, text)
-    if text.lstrip().startswith("["):
-        raise Malformed(
-            f"{path.name} holds a JSON array; NDJSON has one object a line and no brackets around."
-        )
-    return _read_csv(path.name, text, encoding)
-
-
-def _read_text(path: Path, encoding: str | None) -> tuple[str, str]:
-    """The text, and its encoding: utf-8-sig when it has a byte order mark."""
     try:
         data = path.read_bytes()
     except OSError as error:
         raise Malformed(f"{path.name} cannot be read: {cause_of(error)}.") from None
+    return parse_table(path.name, data, encoding)
+
+
+def parse_table(name: str, data: bytes, encoding: str | None = None) -> Table:
+    """Read the table in the contents of a file. Raises Malformed as read_table does."""
+    if data.startswith(_ZIP):
+        raise Malformed(f"{name} is a workbook or an archive; save the sheet as CSV.")
+    text, encoding = _decode(name, data, encoding)
+    if not text.strip():
+        raise Malformed(f"{name} is empty.")
+    if PurePath(name).suffix.lower() in NDJSON_SUFFIXES or text.lstrip().startswith("{"):
+        return _read_ndjson(name, text)
+    if text.lstrip().startswith("["):
+        raise Malformed(
+            f"{name} holds a JSON array; NDJSON has one object a line and no brackets around."
+        )
+    return _read_csv(name, text, encoding)
+
+
+def _decode(name: str, data: bytes, encoding: str | None) -> tuple[str, str]:
+    """The text, and its encoding: utf-8-sig when it has a byte order mark."""
     if encoding is None:
         encoding = "utf-8-sig" if data.startswith(BOM_UTF8) else "utf-8"
     try:
@@ -91,10 +103,8 @@ def _read_text(path: Path, encoding: str | None) -> tuple[str, str]:
         start = error.start if isinstance(error, UnicodeDecodeError) else 0
         line, byte = data.count(b"\n", 0, start) + 1, data[start : start + 1].hex()
         called = "UTF-8" if encoding.startswith("utf-8") else encoding
-        raise Malformed(
-            f"{path.name}, line {line}: not {called} (byte 0x{byte}); "
-            "save the file as UTF-8, or name its encoding, such as --encoding windows-1252."
-        ) from None
+        message = f"{name}, line {line}: not {called} (byte 0x{byte})."
+        raise Unclear(message, Remedy.ENCODING) from None
 
 
 def _read_csv(name: str, text: str, encoding: str) -> Table:
@@ -105,7 +115,8 @@ def _read_csv(name: str, text: str, encoding: str) -> Table:
     if first is None:
         raise Malformed(f"{name} has no headings.")
     headings = tuple(cell.strip() for cell in first)
-    is_own = any(set(own) <= set(headings) for own in (REJECTED_HEADINGS, csv_export.HEADINGS))
+    exports = (REJECTED_HEADINGS, ORDER_COLUMNS, PRODUCT_COLUMNS)
+    is_own = any(set(own) <= set(headings) for own in exports)
     rows = []
     for line, cells in lines:
         texts = map(unescape_formula, cells) if is_own else cells

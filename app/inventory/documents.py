@@ -41,7 +41,8 @@ PRODUCTS = Collection(
     name="products",
     key="sku",
     indexes={
-        # archived products are in this index and in no other
+        # archived products are in these two indexes and in no other
+        "picture": lambda product: list(filter(None, [product.get("picture")])),
         "archived": lambda product: [int(product["archived"])],
         "category": lambda product: _unless_archived(product, product["category"]),
         "stock_status": lambda product: _unless_archived(product, product["stock_status"]),

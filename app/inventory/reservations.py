@@ -19,7 +19,7 @@ from app.kernel.errors import Conflict
 from app.kernel.order_states import BACKORDERED, CONFIRMED, OPEN, VOIDED
 from app.kernel.quantities import lines_of, quantities
 from app.orders import queries as orders
-from app.shipping.queries import has_left
+from app.shipping.queries import can_be_changed
 from app.store import Document, Transaction
 
 SHIPPED = "shipped"
@@ -41,7 +41,7 @@ def reconcile_reservation(tx: Transaction, order_id: str) -> None:
             freed = _set_reserved(tx, quantities(reservation["lines"]), Counter())
             tx.delete(RESERVATIONS.name, order_id)
             _allocate_all(tx, freed)
-    elif order["status"] not in OPEN or has_left(tx, order_id):
+    elif not can_be_changed(tx, order):
         return
     elif reservation is None or reservation["version"] != order["version"]:
         _reserve(tx, order)

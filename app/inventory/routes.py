@@ -73,7 +73,7 @@ def blueprint(store: Store, currency: Currency) -> Blueprint:
             return _page(store, wanted, after, limit)[0]
 
         if prefers(csv_response.MEDIA_TYPE):
-            columns = csv_export.PRODUCT_COLUMNS
+            columns = csv_export.PRODUCT_HEADINGS
             rows = csv_export.rows(all_of(read), columns)
             return csv_response.csv_response("products.csv", columns, rows)
         page, total = _page(store, wanted, after, limit)
@@ -100,9 +100,9 @@ def blueprint(store: Store, currency: Currency) -> Blueprint:
     @Change(product)
     def delete_product(sku: str) -> Response:
         """Archive a product. It can no longer be ordered, and only `archived=true` lists it."""
-        archive, expected = {"archived": True}, expected_versions()
+        expected = expected_versions()
         with store.transaction() as tx:
-            archived = service.change_product(tx, sku, archive, expected, by=current().name)
+            archived = service.archive_product(tx, sku, expected, by=current().name)
         return etag_response(archived)
 
     @routes.post("/product/<path:sku>/stock")

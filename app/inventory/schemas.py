@@ -7,7 +7,9 @@ from marshmallow import Schema, ValidationError, fields, validate
 
 from app.kernel.errors import Invalid, Problem
 from app.kernel.money import Currency
-from app.schema.fields import Choice, Flag, Integer, Money, Text
+from app.kernel.tax_rate import TAX_RATE_PATTERN
+from app.kernel.versions import check_details_version
+from app.schema.fields import Choice, Flag, Integer, Money, TaxRate, Text
 from app.schema.paging import PageSchema, list_schema
 from app.schema.validation import StrictSchema, load
 from app.store import Document
@@ -90,6 +92,10 @@ class ProductSchema(StrictSchema):
     name = Text(max_length=200, required=True)
     category = Text(max_length=100, min_length=0, required=True)
     price = fields.String(required=True, validate=validate.Regexp(r"^[0-9]{1,12}(\.[0-9]{2,3})?$"))
+    tax_rate = fields.String(
+        validate=validate.Regexp(TAX_RATE_PATTERN),
+        metadata={"description": "percent; the price includes this tax; absent: none is stated"},
+    )
     quantity = Integer(minimum=0, maximum=MAX_QUANTITY, required=True)
     reserved = Integer(minimum=0, maximum=10**15, required=True)
     available = Integer(minimum=-(10**15), maximum=MAX_QUANTITY, required=True)
@@ -97,11 +103,20 @@ class ProductSchema(StrictSchema):
     backorder = Flag(required=True)
     stock_status = Choice(*STOCK_STATUSES, required=True)
     archived = Flag(required=True)
+    picture = fields.String(
+        validate=validate.Regexp(r"^([0-9a-f]{64}\.webp)?$"),
+        metadata={"description": "its picture is at /pictures/{picture}; empty or absent: none"},
+    )
     changed_by = fields.String(
         metadata={"description": "the caller who last changed anything but the stock"}
     )
     updated = fields.String(required=True, metadata={"format": "date-time"})
     version = Integer(minimum=1, maximum=10**12, required=True)
+    details_version = Integer(
+        minimum=1,
+        maximum=10**12,
+        description="the version of the last change of anything but the stock; absent: `version`",
+    )
 
 
 class ProductPageSchema(PageSchema):
@@ -146,6 +161,7 @@ def check_product(product: Document) -> None:
     load(_STORED, product)
     if product["available"] != product["quantity"] - product["reserved"]:
         raise Invalid([Problem("/available", "is not quantity minus reserved")])
+    check_details_version(product)
 
 
 def _settable(currency: Currency, *, required: bool) -> dict[str, fields.Field[Any]]:
@@ -153,6 +169,11 @@ def _settable(currency: Currency, *, required: bool) -> dict[str, fields.Field[A
     return {
         "name": Text(max_length=200, required=required, examples=["Ballpoint, blue"]),
         "price": Money(currency, required=required, examples=["1.20"]),
+        "tax_rate": TaxRate(
+            allow_none=True,
+            description="percent, 0 to 100; the price includes this tax",
+            examples=["19"],
+        ),
         "category": Text(max_length=100, min_length=0, examples=["pens"]),
         "low_stock_threshold": Integer(minimum=0, maximum=MAX_QUANTITY, examples=[5]),
         "backorder": Flag(metadata={"description": "true: sell when out of stock, and wait"}),

@@ -8,13 +8,14 @@ app/kernel/errors.py; `by` is the name recorded in the ledger, and as the produc
 from app.events.outbox import emit
 from app.events.types import ProductLowStockDigest
 from app.inventory.documents import PRODUCTS, RESERVATIONS
+from app.inventory.pictures import Pictures
 from app.inventory.queries import find_product
 from app.inventory.reservations import allocate_to_backorders
 from app.inventory.schemas import LOW_STOCK, MAX_QUANTITY, OUT_OF_STOCK
 from app.inventory.stock import NEW, record_stock_change, save_product
 from app.kernel.errors import Conflict
 from app.kernel.identity import COMMAND
-from app.kernel.versions import Versions, refuse_stale
+from app.kernel.versions import Versions, details_version, refuse_stale
 from app.orders.queries import is_in_placed_order
 from app.store import Document, Transaction, View
 
@@ -48,6 +49,7 @@ def create_product(tx: Transaction, request: Document, by: str) -> Document:
         "name": request["name"],
         "category": request.get("category", ""),
         "price": request["price"],
+        **({"tax_rate": request["tax_rate"]} if request.get("tax_rate") else {}),
         "quantity": 0,
         "reserved": 0,
         "available": 0,
@@ -67,17 +69,41 @@ def create_product(tx: Transaction, request: Document, by: str) -> Document:
 def change_product(
     tx: Transaction, sku: str, patch: Document, expected: Versions = None, *, by: str = COMMAND
 ) -> Document:
-    """Apply a merge patch; returns the product after it. No change emits no event.
+    """Apply a merge patch; returns the product after it. Null removes the tax rate.
 
-    Raises NotFound, Stale, and Conflict for archiving a product that open orders want.
+    No change emits no event.
+
+    A version before a change of the stock alone is not stale. Raises NotFound, Stale, and Conflict
+    for archiving a product that open orders want.
     """
-    before = _find_current(tx, sku, expected)
-    after = before | patch
-    if after == before:
-        return before
-    if after["archived"] and not before["archived"]:
-        _refuse_wanted(tx, before)
-    return save_product(tx, before, after | {"changed_by": by})
+    before = find_product(tx, sku)
+    oldest = details_version(before)
+    refuse_stale(f"Product {before['sku']}", before, expected, oldest=oldest)
+    return _change_details(tx, before, patch, by)
+
+
+def archive_product(tx: Transaction, sku: str, expected: Versions = None, *, by: str) -> Document:
+    """Archive a product; returns it.
+
+    Raises NotFound, Stale, and Conflict for a product that open orders want.
+    """
+    return _change_details(tx, _find_current(tx, sku, expected), {"archived": True}, by)
+
+
+def set_picture(
+    tx: Transaction, pictures: Pictures, sku: str, picture: bytes | None, *, by: str = COMMAND
+) -> None:
+    """Give the product this picture, as `pictures.draw` returns it; None takes it away.
+
+    Raises NotFound, and StorageFull or Unavailable when the file cannot be written.
+    """
+    before = find_product(tx, sku)
+    old, name = before.get("picture", ""), pictures.keep(picture) if picture else ""
+    if name != old:
+        save_product(tx, before, before | {"picture": name, "changed_by": by})
+        if old:
+            pictures.retire(old)
+    pictures.remove_unused(lambda each: tx.count(PRODUCTS.name, {"picture": each}) > 0)
 
 
 def change_stock(
@@ -122,6 +148,16 @@ def _find_current(view: View, sku: str, expected: Versions) -> Document:
     product = find_product(view, sku)
     refuse_stale(f"Product {product['sku']}", product, expected)
     return product
+
+
+def _change_details(tx: Transaction, before: Document, patch: Document, by: str) -> Document:
+    after = {name: value for name, value in (before | patch).items() if value is not None}
+    if after == before:
+        return before
+    if after["archived"] and not before["archived"]:
+        _refuse_wanted(tx, before)
+    details = {"changed_by": by, "details_version": before["version"] + 1}
+    return save_product(tx, before, after | details)
 
 
 def _refuse_wanted(view: View, product: Document) -> None:

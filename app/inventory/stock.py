@@ -9,6 +9,7 @@ from app.events.types import ProductLowStock, ProductUpdated
 from app.inventory.documents import LEDGER, PRODUCTS
 from app.inventory.schemas import IN_STOCK, LOW_STOCK, OUT_OF_STOCK
 from app.kernel import clock
+from app.kernel.versions import details_version
 from app.store import Document, Transaction, View
 
 NEW = "new product"
@@ -35,6 +36,8 @@ def save_product(tx: Transaction, before: Document | None, after: Document) -> D
     """
     version = before["version"] + 1 if before else 1
     saved = with_stock_status(after) | {"updated": clock.now(), "version": version}
+    if before:
+        saved["details_version"] = details_version(after)
     tx.put(PRODUCTS.name, saved)
     if before is None or any(saved[name] != before[name] for name in PUBLISHED_FIELDS):
         emit(tx, ProductUpdated(saved["sku"], {"product": saved}))

@@ -40,4 +40,7 @@ SENT = (SHIPPED, DELIVERED)
 VOIDED = (CANCELLED, FAILED)
 """The order ended without a sale: it holds no stock, and its invoice is void."""
 
+COUNTED = tuple(status for status in STATUSES if status not in VOIDED)
+"""The order counts in the revenue."""
+
 PAYMENT_STATUSES = ("pending", "paid", "failed", "refunded")

@@ -37,6 +37,11 @@ def fold(text: str) -> str:
     return unicodedata.normalize("NFKC", letters)
 
 
+def typed_query(text: str) -> str:
+    """Return a query as typed: MAX_QUERY_CHARACTERS at most, in NFC, without spaces around it."""
+    return unicodedata.normalize("NFC", text[:MAX_QUERY_CHARACTERS]).strip()
+
+
 def words_of(query: str) -> list[str]:
     """Split the first MAX_QUERY_CHARACTERS of a query into words, folded."""
     return fold(query[:MAX_QUERY_CHARACTERS]).split()

@@ -23,10 +23,11 @@ TEMPLATES = {
     types.OrderDelivered.type: "delivered",
     types.ProductLowStock.type: "low_stock",
     types.ProductLowStockDigest.type: "low_stock_digest",
+    types.WebhookDisabled.type: "webhook_disabled",
 }
 """The mail template of each event type; `available` is that of an order that had to wait."""
 
-_FOR_MANAGER = frozenset({"low_stock", "low_stock_digest"})
+_FOR_MANAGER = frozenset({"low_stock", "low_stock_digest", "webhook_disabled"})
 _ENDED = frozenset({"cancelled", "failed", "shipped", "delivered"})
 
 

@@ -16,9 +16,9 @@ from functools import cache, partial
 from urllib.parse import unquote, urlsplit
 
 from app.kernel.errors import Unavailable
-from app.kernel.os_errors import cause_of
 from app.notification.smtp_connections import Connection, ConnectionPool
 from app.notification.transport import Mail, Refused
+from app.system.os_errors import cause_of
 
 TIMEOUT_S = 30.0
 """The timeout of each command; a server may take its time over the end of a message."""

@@ -25,6 +25,7 @@ from prometheus_client import (
 from app.events.dispatch.delivery import Delivery
 from app.events.dispatch.observer import Observer
 from app.events.dispatch.outcome import DEAD, DONE, HELD, RETRY, Outcome
+from app.events.subscriptions import group_of
 from app.events.types import PaymentCaptured, PaymentRefunded
 from app.kernel import clock
 from app.observability.multiprocess import merge, metric_files
@@ -137,7 +138,7 @@ class Metrics(Observer):
 
     def record_attempt(self, delivery: Delivery, outcome: Outcome) -> None:
         """See app.events.dispatch.observer."""
-        handler, event = delivery.partition.handler, delivery.event
+        handler, event = group_of(delivery.partition.handler), delivery.event
         self._deliveries_of(handler, outcome.kind).inc()
         if outcome.kind != DONE:
             return
@@ -157,6 +158,17 @@ class Metrics(Observer):
         """Return the metrics of all processes; see prometheus_client.registry.Collector."""
         files = metric_files("*")
         return self._registry.collect() if files is None else merge(files)
+
+    def count_done(self) -> dict[str, float]:
+        """Return how many deliveries each handler has completed, in all processes."""
+        files = metric_files("counter_*")
+        metrics = self._deliveries.collect() if files is None else merge(files)
+        return {
+            sample.labels["handler"]: sample.value
+            for metric in metrics
+            for sample in metric.samples
+            if sample.name == "daybook_deliveries_total" and sample.labels["outcome"] == DONE
+        }
 
     def heartbeat(self) -> Heartbeat | None:
         """Return the last heartbeat of the leading dispatcher; None when there was none."""

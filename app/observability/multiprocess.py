@@ -8,7 +8,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from prometheus_client import Metric, multiprocess, values
@@ -57,5 +57,6 @@ def _remove_abandoned(parent: Path) -> None:
     for folder in parent.glob(f"{_PREFIX}*"):
         pid = folder.name.removeprefix(_PREFIX).partition("-")[0]
         is_dead = pid.isdigit() and not Path(f"/proc/{pid}").exists()
-        if is_dead and folder.lstat().st_uid == os.getuid():
-            shutil.rmtree(folder, ignore_errors=True)
+        with suppress(FileNotFoundError):  # another server may remove it at the same time
+            if is_dead and folder.lstat().st_uid == os.getuid():
+                shutil.rmtree(folder, ignore_errors=True)

@@ -12,10 +12,11 @@ from flask import Blueprint, Response, current_app, render_template, request, se
 from werkzeug.exceptions import NotFound
 
 from app.http.responses.json_response import json_response
+from app.kernel.release import VERSION
 from app.openapi.document import openapi_document
 from app.openapi.postman import postman_collection
 
-SWAGGER_UI = "swagger-ui.css", "swagger-ui-bundle.js", "favicon-32x32.png"
+SWAGGER_UI = "swagger-ui.css", "swagger-ui-bundle.js"
 """The files of Swagger UI that the page needs."""
 
 _PAGE_HEADERS = {
@@ -53,7 +54,7 @@ def blueprint() -> Blueprint:
 
     @docs.get("/docs")
     def show_docs() -> Response:
-        page = Response(render_template("docs.html"))
+        page = Response(render_template("docs.html", version=VERSION))
         page.headers.update(_PAGE_HEADERS)
         return page
 

@@ -52,6 +52,7 @@ PATH_PARAMETERS = {
     "order_id": text("An order's id, or its number.", example="1001"),
     "sku": text("A product's sku, percent-encoded; it may contain slashes.", example="notebook-a5"),
     "key": text("The id of a failure.", example="01890a5d-ac96-774b-bcce-b302099a8057:billing"),
+    "webhook_id": text("The id of a webhook.", example="01890a5d-ac96-774b-bcce-b302099a8057"),
     "handler": text("The service that handles events.", example="billing"),
 }
 
@@ -59,7 +60,10 @@ _WEBHOOK = "A header of the Standard Webhooks specification."
 _WEBHOOK_EXAMPLES = "msg_27UHCyBj7sK", "1795240669", "v1,bm90IHNpZ25lZA=="
 
 HEADER_PARAMETERS: dict[str, Json] = {
-    IF_MATCH: text('Only change a document with one of these ETags, such as "3"; else 412.'),
+    IF_MATCH: text(
+        'Only change a document with one of these ETags, such as "3"; else 412. An edit by PATCH '
+        "accepts each version since `details_version`."
+    ),
     IF_NONE_MATCH: text("If the document has one of these ETags: 304 to a GET, 412 to a change."),
     IDEMPOTENCY_KEY: text(
         "The same key and body get the first response again, for 24 hours.",
@@ -179,6 +183,8 @@ def example_of(schema: SchemaLike) -> Json:
 def _example(field: Any) -> Any:
     if isinstance(field, fields.List) and isinstance(field.inner, fields.Nested):
         return [example_of(field.inner.schema)]
+    if isinstance(field, fields.Nested):
+        return example_of(field.schema)
     choices = field.metadata.get("enum", ()) if field.required else ()
     return next(iter(field.metadata.get("examples", choices)), None)
 

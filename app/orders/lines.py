@@ -38,15 +38,15 @@ def price_lines(
     """The requested lines with name, price and total.
 
     A line without an amount keeps that of its line in `current`, the order's lines so far, also for
-    more pieces; a new one gets the product's price. A line of `current` keeps its name too.
+    more pieces; a new one gets the product's price. A line of `current` keeps name and tax rate,
+    too.
     Raises Invalid for archived products, and for products outside the catalogue unless `unlisted`.
     """
     lines, problems = [], []
     matches = _match_lines(requested, current) if current else [None] * len(requested)
     for place, (line, match) in enumerate(zip(requested, matches, strict=True)):
         product = products[line["product"]]
-        listed = {"name": product["name"], "amount": product["price"]} if product else {}
-        known = match or listed
+        known = match or _listed(product)
         amount = line.get("amount") or known.get("amount")
         if product is not None and product["archived"]:
             problems.append(Problem(f"/items/{place}/product", "is no longer sold"))
@@ -65,11 +65,23 @@ def price_lines(
                     "quantity": line["quantity"],
                     "amount": amount,
                     "line_total": currency.format(total),
+                    **({"tax_rate": known["tax_rate"]} if known.get("tax_rate") else {}),
                 }
             )
     if problems:
         raise Invalid(problems)
     return lines
+
+
+def _listed(product: Document | None) -> Document:
+    """The fields of a new line that its product has; none without a product."""
+    if product is None:
+        return {}
+    return {
+        "name": product["name"],
+        "amount": product["price"],
+        "tax_rate": product.get("tax_rate"),
+    }
 
 
 def _match_lines(requested: list[Document], current: Sequence[Document]) -> list[Document | None]:

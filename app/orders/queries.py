@@ -5,7 +5,8 @@ from hmac import compare_digest
 from app.events.outbox import timeline
 from app.events.types import OrderDeleted
 from app.kernel.errors import NotFound
-from app.kernel.order_states import PLACED
+from app.kernel.order_states import PLACED, VOIDED
+from app.kernel.shipping_address import address_of
 from app.orders.documents import ORDERS
 from app.store import Document, View
 
@@ -18,6 +19,14 @@ def get_order(view: View, order_id: str) -> Document | None:
     return view.get(ORDERS.name, order_id)
 
 
+def present_address(view: View, order_id: str) -> Document:
+    """The shipping address that the order has now, as a member of an order; empty without one.
+
+    Events have no address, so what shows one beside an event's order adds it by this.
+    """
+    return address_of(get_order(view, order_id))
+
+
 def find_order(view: View, name: str) -> Document:
     """The order with this id or number. Raises NotFound, which says when it was one."""
     if order := _by_id_or_number(view, name):
@@ -25,6 +34,12 @@ def find_order(view: View, name: str) -> Document:
     if number := _deleted_number(view, name):
         raise NotFound(f"Order {number} was deleted.")
     raise NotFound(f"There is no order {name[:40]}.")
+
+
+def find_end(order: Document) -> Document | None:
+    """The entry of its whole history that ended the order without a sale; None for other orders."""
+    ends = [entry for entry in order["history"] if entry["event"] == order["status"]]
+    return ends[-1] if ends and order["status"] in VOIDED else None
 
 
 def find_order_by_link(view: View, link: str) -> Document:

@@ -3,6 +3,7 @@
 An order from the export of a shop, this one or another, has its id as reference.
 """
 
+from collections.abc import Container, Iterable
 from hashlib import sha256
 from typing import NamedTuple
 from uuid import UUID
@@ -12,9 +13,11 @@ import orjson
 from app.events.outbox import timeline
 from app.kernel import clock
 from app.kernel.errors import Conflict
+from app.kernel.personal_data import Erase
 from app.orders.documents import ORDERS, REFERENCES
 from app.orders.service import OrderPolicy, place_order, record_past_order
-from app.store import Document, Transaction
+from app.store import Document, Store, Transaction
+from app.store.matching import scan_all
 
 
 class PastStates(NamedTuple):
@@ -23,6 +26,9 @@ class PastStates(NamedTuple):
     status: str
     payment_status: str
 
+
+_REFERENCE = ", reference "
+"""Stands before the reference in the history of an imported order."""
 
 REFERENCE_RULE = "must be text of 1 to 100 printable characters"
 
@@ -85,10 +91,10 @@ def import_order(
             raise Conflict(f"The reference {reference} was imported before with other values.")
         return None
     if past is None or order_date is None:
-        detail = f"imported, reference {reference}"
+        detail = f"imported{_REFERENCE}{reference}"
         order = place_order(tx, policy, request, order_date=order_date, detail=detail)
     else:
-        detail = f"imported as history, reference {reference}"
+        detail = f"imported as history{_REFERENCE}{reference}"
         order = record_past_order(
             tx, policy, request, order_date=order_date, detail=detail, **past._asdict()
         )
@@ -102,6 +108,35 @@ def import_order(
         },
     )
     return order
+
+
+def find_references(store: Store, order_ids: Container[str]) -> dict[str, list[str]]:
+    """The references of these orders, by order id; reads all references, batch by batch."""
+    found: dict[str, list[str]] = {}
+    for each in scan_all(store, REFERENCES):
+        if each["order_id"] in order_ids:
+            found.setdefault(each["order_id"], []).append(each["reference"])
+    return found
+
+
+def reference_of(order: Document) -> str | None:
+    """The reference of an imported order, by its whole history; None for other orders."""
+    _, found, reference = order["history"][0]["detail"].partition(_REFERENCE)
+    return reference if found else None
+
+
+def erase_customer(tx: Transaction, references: Iterable[str], erase: Erase) -> None:
+    """Erase the customer from references: the fingerprint, and a reference that has the name.
+
+    The others still prevent that their orders are imported again.
+    """
+    for reference in references:
+        known = tx.get(REFERENCES.name, reference) or {}
+        known.pop("fingerprint", None)
+        if erase({"note": reference}) != {"note": reference}:
+            tx.delete(REFERENCES.name, reference)
+        elif known:
+            tx.put(REFERENCES.name, known)
 
 
 def _fingerprint(request: Document, order_date: str | None) -> str:

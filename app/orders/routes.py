@@ -9,7 +9,6 @@ from flask import Blueprint, Response
 
 from app.events.outbox import timeline
 from app.events.schemas import TimelineSchema
-from app.events.types import order_data
 from app.http.operation import IDEMPOTENCY_KEY, IF_NONE_MATCH, PREFER, Change, Operation
 from app.http.requests import idempotency
 from app.http.requests.body import MERGE_PATCH, PATCH_TYPES, json_object, json_object_if_any
@@ -28,7 +27,7 @@ from app.orders.documents import HISTORY, ORDERS
 from app.orders.queries import find_order, get_order
 from app.schema.validation import load
 from app.store import Document, IndexValue, Page, Store, Transaction, View
-from app.store.long_list import without_pages
+from app.store.long_list import EARLIER_PAGES, without_pages
 from app.store.matching import find_matching, read_all
 
 _ID = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -115,7 +114,7 @@ def blueprint(
             with store.read() as view:
                 page = find(view, cursor, limit)
                 total = total_of(wanted, lambda: view.count(ORDERS.name, where, **days))
-        return page_response("orders", page, [order_data(each) for each in page.documents], total)
+        return page_response("orders", page, [_summary(each) for each in page.documents], total)
 
     @routes.get("/order/<order_id>")
     @Operation(order, headers=(IF_NONE_MATCH,), etag=True)
@@ -175,6 +174,11 @@ def blueprint(
 def _changed(order: Document) -> Response:
     """The response to a change: the order with the newest entries of its history."""
     return etag_response(without_pages(order))
+
+
+def _summary(order: Document) -> Document:
+    """The order as in lists."""
+    return {name: order[name] for name in order if name not in ("history", EARLIER_PAGES)}
 
 
 def _filters(wanted: Document) -> dict[str, IndexValue | frozenset[IndexValue]]:

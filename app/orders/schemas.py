@@ -11,6 +11,14 @@ from app.kernel import order_states
 from app.kernel.errors import Invalid, Problem
 from app.kernel.money import Currency
 from app.kernel.payment_methods import APPROVE, METHODS
+from app.kernel.shipping_address import ADDRESS
+from app.kernel.tax_rate import TAX_RATE_PATTERN
+from app.kernel.versions import check_details_version
+from app.orders.addresses import (
+    ShippingAddressChangeSchema,
+    ShippingAddressRequestSchema,
+    ShippingAddressSchema,
+)
 from app.schema.fields import (
     Choice,
     Choices,
@@ -40,12 +48,20 @@ _AMOUNT = r"^[0-9]{1,24}(\.[0-9]{1,3})?$"
 
 def request_schema(currency: Currency) -> Schema:
     """POST /order."""
-    return StrictSchema.from_dict(_settable_fields(currency, required=True), name="OrderRequest")()
+    settable = _settable_fields(currency, ShippingAddressRequestSchema, required=True)
+    return StrictSchema.from_dict(settable, name="OrderRequest")()
 
 
 def change_schema(currency: Currency) -> Schema:
-    """PATCH /order/{id}: any of the request's fields."""
-    return StrictSchema.from_dict(_settable_fields(currency, required=False), name="OrderChange")()
+    """PATCH /order/{id}: any of the request's fields, and any part of the address."""
+    settable = _settable_fields(currency, ShippingAddressChangeSchema, required=False)
+    return StrictSchema.from_dict(settable, name="OrderChange")()
+
+
+def edit_schema(currency: Currency) -> Schema:
+    """The form that edits an order: any of the request's fields, and the address as a whole."""
+    settable = _settable_fields(currency, ShippingAddressRequestSchema, required=False)
+    return StrictSchema.from_dict(settable, name="OrderEdit")()
 
 
 class CancelPatchSchema(StrictSchema):
@@ -103,6 +119,10 @@ class OrderLineSchema(StrictSchema):
     quantity = Integer(minimum=1, maximum=MAX_QUANTITY, required=True)
     amount = _matching(_AMOUNT)
     line_total = _matching(_AMOUNT)
+    tax_rate = fields.String(
+        validate=validate.Regexp(TAX_RATE_PATTERN),
+        metadata={"description": "the product's when it was ordered, in percent; in the amount"},
+    )
 
 
 class OrderSummarySchema(StrictSchema):
@@ -117,6 +137,7 @@ class OrderSummarySchema(StrictSchema):
     customer_name = Text(max_length=200, required=True)
     # older versions accepted addresses that EmailAddress refuses
     customer_email = Text(max_length=254, required=True, allow_none=True)
+    shipping_address = fields.Nested(ShippingAddressSchema)
     items = Items(fields.Nested(OrderLineSchema), min_length=1, max_length=MAX_LINES, required=True)
     currency = _matching("^[A-Z]{3}$")
     total_amount = _matching(_AMOUNT)
@@ -126,6 +147,11 @@ class OrderSummarySchema(StrictSchema):
     order_date = _matching(_TIMESTAMP, format="date-time")
     order_update = _matching(_TIMESTAMP, format="date-time")
     version = Integer(minimum=1, maximum=_MAX_NUMBER, required=True)
+    details_version = Integer(
+        minimum=1,
+        maximum=_MAX_NUMBER,
+        description="the version of the last edit of customer, lines or payment; absent: `version`",
+    )
     is_past = Flag(
         metadata={"description": "imported as it ended elsewhere: no invoice, shipment or stock"}
     )
@@ -169,6 +195,7 @@ _STORED = StoredOrderSchema()
 def check_order(order: Document) -> None:
     """Raise Invalid when a stored order has a wrong shape or a wrong sum."""
     load(_STORED, order)
+    check_details_version(order)
     try:
         currency = Currency(order["currency"])
     except ValueError as error:
@@ -188,11 +215,14 @@ def _checked_line(currency: Currency, line: Document) -> Decimal:
     return total
 
 
-def _settable_fields(currency: Currency, *, required: bool) -> dict[str, fields.Field[Any]]:
+def _settable_fields(
+    currency: Currency, address: type[Schema], *, required: bool
+) -> dict[str, fields.Field[Any]]:
     """The fields that a client sets; all are optional unless `required`."""
     return {
         "customer_name": Text(max_length=200, required=required, examples=["Ada Lovelace"]),
         "customer_email": EmailAddress(allow_none=True, examples=["ada@example.org"]),
+        ADDRESS: fields.Nested(address, allow_none=True),
         "items": Items(
             fields.Nested(_line_schema(currency)),
             min_length=1,

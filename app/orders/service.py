@@ -19,7 +19,9 @@ from app.kernel.errors import Conflict
 from app.kernel.identity import CARRIER, COMMAND
 from app.kernel.money import Currency
 from app.kernel.payment_methods import APPROVE
-from app.kernel.versions import Versions, refuse_stale
+from app.kernel.shipping_address import address_of
+from app.kernel.versions import Versions, details_version, refuse_stale
+from app.orders.addresses import apply_patch
 from app.orders.documents import HISTORY, ORDERS
 from app.orders.lines import price_lines, refuse_insufficient_stock, skus, total_amount
 from app.orders.queries import FIRST_NUMBER, NUMBER_SERIES, find_order
@@ -85,11 +87,12 @@ def record_past_order(
 ) -> Document:
     """Create an order that ended in another system.
 
-    It emits no event, so no service acts on it. Its products may be archived, or in no catalogue.
+    It emits no event, so no service acts on it. Its products may be archived, or in no catalogue;
+    their tax rates of today are not those of then.
     Raises Invalid for a line without an amount when its product has no price.
     """
     products = {
-        sku: product and product | {"archived": False}
+        sku: product and product | {"archived": False, "tax_rate": None}
         for sku, product in inventory.get_products(tx, skus(request["items"])).items()
     }
     items = price_lines(products, policy.currency, request["items"], unlisted=True)
@@ -108,14 +111,17 @@ def change_order(
     *,
     by: str = COMMAND,
 ) -> Document:
-    """Apply a merge patch to customer and lines; returns the order after it.
+    """Apply a merge patch to customer, address and lines; returns the order after it.
 
     A patch that changes nothing emits no event. Lines that the order has keep their amounts unless
-    others are sent. Raises NotFound, Stale, Invalid, and Conflict when
-    the order is no longer open or too little is in stock.
+    others are sent. A version before a change of status or payment alone is not stale. Raises
+    NotFound, Stale, Invalid, and Conflict when the order is no longer open or too little is in
+    stock.
     """
-    order = _find_current(tx, name, expected)
-    changed = order | patch
+    order = find_order(tx, name)
+    oldest = details_version(order)
+    refuse_stale(f"Order {order['number']}", order, expected, oldest=oldest)
+    changed = apply_patch(order, patch)
     products = {}
     if "items" in patch:
         products = inventory.get_products(tx, skus(patch["items"]))
@@ -138,8 +144,9 @@ def change_order(
     if changed["items"] != order["items"]:
         reserved = inventory.reserved_quantities(tx, order["order_id"])
         refuse_insufficient_stock(products, changed["items"], reserved)
-    fields = ", ".join(field for field in order if changed[field] != order[field])
-    changed = with_history(tx, changed, "changed", fields, by)
+    names = [name for name in order | changed if changed.get(name) != order.get(name)]
+    changed["details_version"] = order["version"] + 1
+    changed = with_history(tx, changed, "changed", ", ".join(names), by)
     tx.put(ORDERS.name, changed)
     emit(tx, OrderUpdated(changed["order_id"], {"order": order_data(changed)}))
     return changed
@@ -173,16 +180,15 @@ def delete_order(
 def emit_missing_deletion(tx: Transaction, order_id: str) -> None:
     """Emit order.deleted for an order that a person removed from orders.json by hand.
 
-    The event has the order as its last event had it.
+    The event has each field of the order as the last event with this field had it: those of
+    payments lack some.
     """
-    versions = [
-        record["event"]["data"]["order"]
-        for record in timeline(tx, order_id)
-        if "order" in record["event"]["data"]
-    ]
-    if versions and tx.get(ORDERS.name, order_id) is None:
+    order: Document = {}
+    for record in timeline(tx, order_id):
+        order |= record["event"]["data"].get("order", {})
+    if order and tx.get(ORDERS.name, order_id) is None:
         HISTORY.delete_pages(tx, order_id)
-        emit(tx, OrderDeleted(order_id, {"order": versions[-1]}))
+        emit(tx, OrderDeleted(order_id, {"order": order}))
 
 
 def apply_reservation(tx: Transaction, order_id: str) -> None:
@@ -193,7 +199,7 @@ def apply_reservation(tx: Transaction, order_id: str) -> None:
     inventory had checked it stays as it is, because another inventory event will follow.
     """
     order = tx.get(ORDERS.name, order_id)
-    if order is None or order["status"] not in states.OPEN or shipping.has_left(tx, order_id):
+    if order is None or not shipping.can_be_changed(tx, order):
         return
     short = inventory.shortages(tx, order)
     if short is None:
@@ -244,7 +250,7 @@ def apply_invoice(tx: Transaction, order_id: str) -> None:
     detail = ": ".join(filter(None, (f"{invoice['paid']} {invoice['currency']} paid", reason)))
     changed = with_history(tx, order | {"payment_status": status}, f"payment {status}", detail)
     tx.put(ORDERS.name, changed)
-    may_fail = order["status"] in states.OPEN and not shipping.has_left(tx, order_id)
+    may_fail = shipping.can_be_changed(tx, order)
     if status == "failed" and not Decimal(invoice["paid"]) and may_fail:
         _void(tx, changed, states.FAILED, f"payment declined: {reason}")
 
@@ -267,6 +273,7 @@ def _new_order(
         "link": new_link(number),
         "customer_name": request["customer_name"],
         "customer_email": request.get("customer_email"),
+        **address_of(request),
         "items": items,
         "currency": policy.currency.code,
         "total_amount": total_amount(policy.currency, items),

@@ -3,6 +3,7 @@
 from app.kernel import clock
 from app.kernel import order_states as states
 from app.kernel.errors import Conflict
+from app.kernel.versions import details_version
 from app.orders.documents import HISTORY
 from app.store import Document, Transaction
 
@@ -49,5 +50,5 @@ def with_history(
     """
     now = clock.now()
     line = {"at": now, "event": event, "detail": detail} | ({"by": by} if by else {})
-    changed = order | {"order_update": now, "version": order["version"] + 1}
-    return HISTORY.append(tx, changed, line)
+    versions = {"version": order["version"] + 1, "details_version": details_version(order)}
+    return HISTORY.append(tx, order | {"order_update": now} | versions, line)

@@ -13,8 +13,10 @@ from typing import Any
 from marshmallow import ValidationError, fields, validate
 
 from app.kernel import clock, shop_day
+from app.kernel.countries import COUNTRIES
 from app.kernel.email_address import mail_address
 from app.kernel.money import Currency
+from app.kernel.tax_rate import TAX_RATE_PATTERN, parse_tax_rate
 
 _FORBIDDEN = frozenset({"Cc", "Cs", "Zl", "Zp"})
 """Unicode categories: controls, lone surrogates, line and paragraph separators."""
@@ -118,6 +120,21 @@ class Choice(fields.String):
         return value
 
 
+class Country(Choice):
+    """A country by its two-letter code (ISO 3166-1 alpha-2), in capitals."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(*sorted(COUNTRIES), description="ISO 3166-1 alpha-2", **options)
+
+    def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> str:
+        try:
+            return super()._deserialize(value, *args, **kwargs)
+        except ValidationError:
+            raise ValidationError(
+                "must be a country's two-letter code (ISO 3166-1 alpha-2), such as DE"
+            ) from None
+
+
 class Items(fields.List[Any]):
     """A list whose length is checked before any of its entries is read."""
 
@@ -157,6 +174,21 @@ class Money(fields.String):
             raise ValidationError('must be a decimal in text, such as "4.50"')
         try:
             return self.currency.format(self.currency.parse(value))
+        except ValueError as error:
+            raise ValidationError(str(error)) from None
+
+
+class TaxRate(fields.String):
+    """A tax rate in percent as text, such as "19" or "5.5"; "19.0" becomes "19"."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**_with_metadata(options, {"pattern": TAX_RATE_PATTERN}))
+
+    def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> str:
+        if not isinstance(value, str):
+            raise ValidationError('must be a percentage in text, such as "19"')
+        try:
+            return parse_tax_rate(value)
         except ValueError as error:
             raise ValidationError(str(error)) from None
 

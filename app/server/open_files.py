@@ -5,7 +5,7 @@ import resource
 from app.config import Config
 from app.http.requests.limiter import MAX_CONNECTIONS
 from app.kernel.errors import Unavailable
-from app.kernel.os_errors import advice_to_raise
+from app.system.os_errors import advice_to_raise
 
 OWN_FILES = 192
 """Files, pipes and memory of a worker with all collections open, in two versions at a checkpoint,

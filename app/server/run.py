@@ -22,7 +22,6 @@ from granian.server.mp import MPServer, WorkerProcess
 from app.config import Config
 from app.http.requests.limiter import MAX_CONNECTIONS
 from app.kernel.errors import Unavailable
-from app.kernel.os_errors import cause_of, lacks_open_files
 from app.observability import log
 from app.observability.multiprocess import mark_worker_dead, shared_metrics
 from app.server import sockets
@@ -36,6 +35,7 @@ from app.server.workers import (
     load_in_worker,
     run_delivery_worker,
 )
+from app.system.os_errors import cause_of, lacks_open_files
 
 _log = logging.getLogger(__name__)
 
@@ -62,7 +62,7 @@ ENTRY_POINT = "app.wsgi"
 
 PORT_TIMEOUT_S = 3.0
 """How long a start waits for its port: the workers of a server that was killed release it after
-HEARTBEAT_INTERVAL_S."""
+three HEARTBEAT_INTERVAL_S at most."""
 
 PORT_POLL_INTERVAL_S = 0.05
 

@@ -8,6 +8,7 @@ import gc
 import logging
 import threading
 from collections.abc import Callable, Iterable
+from time import sleep
 from typing import cast
 
 from werkzeug.local import LocalProxy
@@ -20,16 +21,22 @@ from app.server.migrations import MIGRATIONS, SCHEMA
 from app.store import Collection, Store
 from app.store.files.checkpointer import Checkpointer
 from app.store.files.follower import Follower
+from app.store.files.snapshot.checkpoint_file import path_of
 from app.store.files.store import JsonFileStore
 from app.store.files.tools.migrate import migrate
 from app.store.files.tools.new_folder import begin_as_copy
 from app.store.files.tools.restore import refuse_unfinished_restore
+from app.store.files.wal.tail import last_lines
 from app.store.observer import NULL_OBSERVER, Observer
 
 log = logging.getLogger(__name__)
 
 GC_THRESHOLD_OBJECTS = 20_000
 """New objects before the garbage collector looks for cycles; a request makes hardly any cycle."""
+
+
+CHECKPOINT_POLL_S = 0.05
+"""The wait for another process that writes a checkpoint, before the next look."""
 
 
 class Runtime:
@@ -96,6 +103,15 @@ class Runtime:
         if migrated := migrate(self.config.data, self.collections, MIGRATIONS):
             log.warning("%s", migrated)
 
+    def journal_lines(self, max_bytes: int) -> list[bytes]:
+        """Return the last lines of the journal as they stand in its newest segment."""
+        return last_lines(self.config.data / "journal", max_bytes)
+
+    def file_head(self, collection: str, max_bytes: int) -> bytes:
+        """Return the beginning of a collection's checkpoint file as it stands."""
+        with path_of(self.config.data, collection).open("rb") as file:
+            return file.read(max_bytes)
+
     def start(self) -> None:
         """Open the store, and start the background tasks. A second call does nothing."""
         if self._has_started:
@@ -111,6 +127,15 @@ class Runtime:
                 self._background.start()
                 self._has_started = True
 
+    def checkpoint(self) -> None:
+        """Bring the readable files up to date, and remove the journal's segments before this.
+
+        Waits for other processes that write a checkpoint. Raises what Checkpointer.checkpoint does.
+        """
+        checkpointer = Checkpointer(self.open())
+        while not checkpointer.checkpoint():
+            sleep(CHECKPOINT_POLL_S)
+
     def close(self) -> None:
         """Finish running deliveries, write a last checkpoint, and release all locks."""
         self.stopping.set()
@@ -123,5 +148,6 @@ class Runtime:
                     self._background.close()  # a checkpoint with the outcomes recorded since
             if self._store:
                 self._store.close()
+                gc.unfreeze()  # its indexes can be collected now
             self._store = self._background = self._dispatcher = None
             self._has_started = False

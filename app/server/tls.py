@@ -7,7 +7,7 @@ import ssl
 
 from app.config import Config
 from app.kernel.errors import Unavailable
-from app.kernel.os_errors import cause_of
+from app.system.os_errors import cause_of
 
 CERTIFICATE, KEY = "DAYBOOK_TLS_CERT", "DAYBOOK_TLS_KEY"
 

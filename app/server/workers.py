@@ -166,6 +166,9 @@ def _exit_after(
         beat()
         sleep(HEARTBEAT_INTERVAL_S)
     os.kill(os.getpid(), signal.SIGTERM)
+    # by then every worker has noticed it and accepts nothing more; one that did would take each
+    # failure to accept for a client's, try again without end, and not see the SIGTERM
+    sleep(2 * HEARTBEAT_INTERVAL_S)
     for listener in listeners:
         sockets.stop_listening(listener)
     sleep(STOP_TIMEOUT_S)

@@ -1,9 +1,14 @@
 """Read access to shipments for the other services and the pages."""
 
+from operator import itemgetter
+
 from app.kernel.errors import NotFound
-from app.kernel.order_states import SENT
+from app.kernel.order_states import OPEN, SENT
 from app.shipping.documents import SHIPMENTS
 from app.store import Document, View
+
+HANDOVERS_READ = 50
+"""Hand-overs, of the newest orders, whose carriers are offered for the next one."""
 
 
 def get_shipment(view: View, order_id: str) -> Document | None:
@@ -25,3 +30,17 @@ def has_left(view: View, order_id: str) -> bool:
     """
     shipment = get_shipment(view, order_id)
     return shipment is not None and shipment["state"] in SENT
+
+
+def can_be_changed(view: View, order: Document) -> bool:
+    """Whether the order is open and its goods have not left."""
+    return order["status"] in OPEN and not has_left(view, order["order_id"])
+
+
+def recent_carriers(view: View) -> list[str]:
+    """The carriers of the newest orders that have left, each once, that of the last one first."""
+    sent = view.find(
+        SHIPMENTS.name, {"state": frozenset(SENT)}, limit=HANDOVERS_READ, descending=True
+    ).documents
+    sent.sort(key=itemgetter("shipped_at"), reverse=True)
+    return list(dict.fromkeys(shipment["carrier"] for shipment in sent))

@@ -17,6 +17,7 @@ from app.kernel.errors import Conflict
 from app.kernel.identity import COMMAND
 from app.kernel.order_states import DELIVERED, OPEN, SENT, SHIPPED
 from app.kernel.payment_methods import INVOICE
+from app.kernel.personal_data import Erase
 from app.kernel.quantities import lines_of, quantities
 from app.kernel.versions import Versions, refuse_stale
 from app.orders import queries as orders
@@ -76,27 +77,38 @@ def ship(
     has left with another carrier or tracking number.
     """
     shipment = find_shipment(tx, order_id)
+    refuse_stale(f"The shipment of order {shipment['order_number']}", shipment, expected)
+    handover = (shipment["carrier"], shipment["tracking_number"])
+    if shipment["state"] in SENT and handover == (carrier, tracking_number):
+        return shipment
+    shipment, order = ready_shipment(tx, policy, order_id)
+    return _hand_over(
+        tx, shipment, order, carrier=carrier, tracking_number=tracking_number, shipped_by=by
+    )
+
+
+def ready_shipment(view: View, policy: ShippingPolicy, order_id: str) -> tuple[Document, Document]:
+    """The shipment that can be handed over now, and its order.
+
+    Raises NotFound, and Conflict when the order has ended, waits for stock or payment, or has left.
+    """
+    shipment = find_shipment(view, order_id)
     number = shipment["order_number"]
-    refuse_stale(f"The shipment of order {number}", shipment, expected)
     if shipment["state"] in SENT:
-        if (shipment["carrier"], shipment["tracking_number"]) == (carrier, tracking_number):
-            return shipment
         raise Conflict(
             f"Order {number} has left already, with {shipment['carrier']} under the tracking "
             f"number {shipment['tracking_number']}.",
             shipment_state=shipment["state"],
         )
-    order = orders.get_order(tx, order_id)
+    order = orders.get_order(view, order_id)
     if order is None or order["status"] not in OPEN:
         status = order["status"] if order else "deleted"
         raise Conflict(f"Order {number} is {status}; it cannot be shipped.", order_status=status)
-    shipment = _prepare(tx, policy, order, shipment)
+    shipment = _prepare(view, policy, order, shipment)
     if shipment["state"] != READY:
         missing = " and ".join(shipment["waits_for"])
         raise Conflict(f"Order {number} waits for {missing}; it cannot be shipped yet.")
-    return _hand_over(
-        tx, shipment, order, carrier=carrier, tracking_number=tracking_number, shipped_by=by
-    )
+    return shipment, order
 
 
 def record_delivery(
@@ -121,6 +133,12 @@ def record_delivery(
     if order := orders.get_order(tx, order_id):
         emit(tx, OrderDelivered(order_id, _event_data(order, shipment)))
     return shipment
+
+
+def erase_customer(tx: Transaction, order_id: str, erase: Erase) -> None:
+    """Erase the customer from the order's shipment."""
+    if shipment := tx.get(SHIPMENTS.name, order_id):
+        tx.put(SHIPMENTS.name, _next_version(erase(shipment)))
 
 
 def _prepare(

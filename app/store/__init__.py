@@ -88,14 +88,16 @@ class View(Protocol):
         low: str = "",
         high: str | None = None,
         after: str | None = None,
+        skip: int = 0,
         limit: int | None = None,
         descending: bool = False,
     ) -> Page:
         """The documents that match every filter in `where`, in the order of the collection's sort.
 
-        `low` and `high` are inclusive bounds on the sort text; `after` is a `Page.next`. The cost
-        depends on the page, not on the collection: the filter with the fewest matches is read, and
-        the others are checked. Raises ValueError for a filter that is not indexed.
+        `low` and `high` are inclusive bounds on the sort text; `after` is a `Page.next`. `skip`
+        leaves out as many of the first documents without reading them. The cost depends on the
+        page and on what is skipped, not on the collection: the filter with the fewest matches is
+        read, and the others are checked. Raises ValueError for a filter that is not indexed.
         """
 
     def count(
@@ -105,6 +107,13 @@ class View(Protocol):
 
         With one value or none the cost is O(log n); with more it grows with the number of
         matches of the rarest filter. Raises ValueError for a filter that is not indexed.
+        """
+
+    def count_values(self, collection: str, index: str) -> dict[IndexValue, int]:
+        """The number of documents under each value of an index that has any, in no order.
+
+        The cost grows with the number of values, not of documents. Raises ValueError for an index
+        that the collection does not have.
         """
 
     def keys(self, collection: str) -> Iterator[str]:
@@ -145,7 +154,7 @@ class Transaction(View, Protocol):
 
 
 class ChangeFeed(Protocol):
-    """The keys that changed in one collection, by any process, each once, in commit order."""
+    """The keys that changed in some collections, by any process, each once, in commit order."""
 
     def take(self, timeout_s: float) -> list[str]:
         """The keys changed since the last take; waits up to `timeout_s` when there are none."""
@@ -168,8 +177,8 @@ class Store(Protocol):
         An exception in the block undoes everything and goes on to the caller.
         """
 
-    def change_feed(self, collection: str) -> ChangeFeed:
-        """A feed of the changes from now on."""
+    def change_feed(self, *collections: str) -> ChangeFeed:
+        """A feed of the changes from now on, in any of these collections."""
 
     def position(self) -> int:
         """A number that grows with every change: the same in every process, and after a restart.

@@ -1,12 +1,12 @@
 """Lists in documents that grow with every change, stored at the same cost at any length.
 
 A document keeps the newest entries of its list. When it has two pages of them, the older page moves
-to a document of its own, which never changes again. The document counts its pages in
-`earlier_pages`, which a short list does not have. A long list that an older version stored in one
-piece is read as it is, and divided when the next entry is added.
+to a document of its own, which changes again only by `change_entries`. The document counts its
+pages in `earlier_pages`, which a short list does not have. A long list that an older version stored
+in one piece is read as it is, and divided when the next entry is added.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,6 +53,17 @@ class LongList:
             return document
         entries = list(self.newest_first(view, document))[::-1]
         return without_pages(document) | {self.field: entries}
+
+    def change_entries(
+        self, tx: Transaction, document: Document, change: Callable[[Any], Any]
+    ) -> Document:
+        """The document with `change` made to every entry. Stores its pages, as `append` does."""
+        for number in range(1, document.get(EARLIER_PAGES, 0) + 1):
+            key = _page_key(document[self.key], number)
+            page = tx.get(self.pages.name, key) or {"entries": []}
+            entries = [change(each) for each in page["entries"]]
+            tx.put(self.pages.name, {"page": key, "entries": entries})
+        return document | {self.field: [change(each) for each in document[self.field]]}
 
     def delete_pages(self, tx: Transaction, key: str) -> None:
         """Delete the pages of the document with this key."""

@@ -6,7 +6,7 @@ The caller narrows a search by an index where it has one: of products by parts o
 
 from collections.abc import Callable, Iterator
 
-from app.store import Document, Page, Store, View
+from app.store import Collection, Document, Page, Store, View
 
 MAX_SCANNED = 2000
 BATCH_SIZE = 200
@@ -55,6 +55,18 @@ def read_all(store: Store, find: Callable[[View, str | None, int], Page]) -> Ite
             return find(view, after, limit)
 
     return all_of(read)
+
+
+def scan_all(store: Store, collection: Collection) -> Iterator[Document]:
+    """All documents of a collection in the order of their keys, batch by batch; needs no index."""
+    after = ""
+    while True:
+        with store.read() as view:
+            batch = view.scan(collection.name, after, BATCH_SIZE)
+        yield from batch
+        if len(batch) < BATCH_SIZE:
+            return
+        after = batch[-1][collection.key]
 
 
 def all_of(read: Callable[[str | None, int], Page]) -> Iterator[Document]:

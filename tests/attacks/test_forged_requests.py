@@ -8,6 +8,7 @@ import pytest
 from app import create_app
 from app.config import Config
 from app.web.layout.csrf import COOKIE
+from app.web.layout.form import UPLOAD_MEDIA_TYPE
 from tests.attacks.conftest import FORM, Attack, Scene, refused, wait_until_delivered
 from tests.http.test_refusals import everything
 from tests.over_http import request_for
@@ -15,17 +16,27 @@ from tests.over_http import request_for
 FORMS = {
     "/": {"name": "Ada", "quantity.tea": "1", "place": "1", "token": "a-token-of-sixteen-or-more"},
     "/orders/LINK/cancel": {},
+    "/orders/LINK/pay": {"payment_method": "invoice"},
+    "/orders/LINK/again": {},
     "/desk/1001": {"version": "1", "customer_name": "Eve", "product.1": "tea", "quantity.1": "1"},
     "/desk/1001/cancel": {"reason": "forged"},
     "/desk/1001/delete": {"version": "1"},
+    "/desk/1001/forget": {"order": "1001", "settled": "1"},
+    "/desk/chosen/cancel": {"order": "1001", "reason": "forged"},
+    "/shipping/chosen": {"order": "1001", "carrier": "DHL", "tracking_number.1001": "JD0146"},
     "/shipping/ORDER": {"carrier": "DHL", "tracking_number": "JD0146"},
     "/stock": {"sku": "new", "name": "New", "price": "1.00"},
     "/stock/tea": {"do": "change", "change": "5", "reason": "x", "token": "a-token-of-sixteen-x"},
+    "/stock-import": {"file": ""},
+    "/stock-import/run": {"file_name": "goods.csv", "content": "c2t1LHByaWNlCm5ldywxLjAwCg=="},
+    "/webhooks": {"url": "https://evil.example/", "types": "*"},
+    "/webhooks/x": {"do": "delete"},
     "/events/replay": {"all": "1"},
     "/events/x/billing/replay": {},
     "/events/x/billing/discard": {"reason": "forged"},
     "/events/faults": {"handler": "billing", "mode": "reject"},
     "/events/faults/billing/clear": {},
+    "/flow/pace": {"do": "hold"},
     "/sign-in": {"name": "user-clerk", "password": "correct horse battery"},
     "/sign-out": {},
     "/sign-out/everywhere": {},
@@ -60,13 +71,14 @@ def test_a_forged_form_changes_nothing(shop: Scene, path: str, token: str) -> No
             "planted with a cookie": {"csrf_token": "B" * 22},
         }[token]
     )
+    media_type = UPLOAD_MEDIA_TYPE if path == "/stock-import" else FORM
     cookie = shop.as_user("operator")["Cookie"]
     if token == "planted with a cookie":
         cookie += f"; {COOKIE}={'B' * 22}"
     refused(
         shop,
         lambda shop: shop.client.post(
-            _path(shop, path), data=sent, headers={"Cookie": cookie}, content_type=FORM
+            _path(shop, path), data=sent, headers={"Cookie": cookie}, content_type=media_type
         ),
         403,
     )

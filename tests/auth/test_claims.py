@@ -14,6 +14,8 @@ from app.auth.claims import name_from
         ({"email": "ada@example.org", "email_verified": "true", "sub": "7"}, "ada@example.org"),
         ({"email": "ada@example.org", "email_verified": False, "sub": "7"}, "7"),
         ({"email": "ada@example.org", "sub": "7"}, "7"),
+        ({"email": "ada@example.org", "name": "Ada Lovelace"}, "Ada Lovelace"),
+        ({"preferred_username": "ada", "name": "Ada Lovelace"}, "ada"),
         ({"preferred_username": "\uff41da"}, "ada"),
         ({"preferred_username": "\u00a0grace\u00a0"}, "7"),
         ({"preferred_username": "g\u0301" * 9_000}, "\u01f5" * 30),

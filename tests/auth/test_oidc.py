@@ -1,5 +1,6 @@
 """Sign-in by OpenID Connect, against a provider process that can misbehave on demand."""
 
+import hashlib
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -21,14 +22,18 @@ from app.auth import sign_in_throttle
 from app.auth.keys import create_key
 from app.auth.oidc import OidcProvider, Registration
 from app.auth.sessions import SESSIONS
+from app.auth.sessions import begin as begin_session
 from app.config import Config, from_environment
 from app.http.security.derived_secret import derived_secret
+from app.http.security.quotas import COUNTS
+from app.inventory.documents import PRODUCTS
 from app.kernel.errors import Invalid, Unavailable
+from app.kernel.identity import Identity
 from app.server.runtime import Runtime
 from tests.auth.people import make_user
 from tests.auth.provider_process import CLIENT_ID, CLIENT_SECRET
 from tests.cli.shell import ROOT
-from tests.web.page import Page
+from tests.web.page import Page, send
 
 Misbehave = Callable[..., None]
 Json = dict[str, Any]
@@ -101,8 +106,13 @@ def stored(runtime: Runtime) -> Json:
         return {
             each.name: {key: view.get(each.name, key) for key in view.keys(each.name)}
             for each in runtime.collections
-            if each.name != sign_in_throttle.ATTEMPTS.name
+            if each.name != COUNTS.name
         }
+
+
+def add_product(client: FlaskClient, sku: str) -> None:
+    """Add a product on the page of the stock."""
+    send(client, Page(client.get("/stock")), "/stock", sku=sku, name="Pen", price="2.00")
 
 
 def is_signed_in(client: FlaskClient) -> bool:
@@ -321,7 +331,7 @@ def test_failed_callbacks_are_counted_by_address(client: FlaskClient, runtime: R
     """Those of the state that this shop issued too; over the limit the provider is not asked."""
     with runtime.store.transaction() as tx:
         for _ in range(sign_in_throttle.MAX_ATTEMPTS_PER_ADDRESS - 2):
-            sign_in_throttle.count_callback(tx, "127.0.0.1")
+            sign_in_throttle.count_address(tx, "127.0.0.1")
     assert sign_in(client).status_code == 303  # a success does not count
     refusal = parse_qs(urlsplit(begin(client)).query)["state"][0]
     denied = client.get("/sign-in/back", query_string={"state": refusal, "error": "access_denied"})
@@ -376,6 +386,63 @@ def test_a_provider_name_that_is_taken_is_refused(
     misbehave(claims={"preferred_username": name})
     assert sign_in(client).status_code == 409
     assert not is_signed_in(client)
+
+
+def test_two_people_of_one_name_are_told_apart(
+    app: Flask, client: FlaskClient, runtime: Runtime, misbehave: Misbehave, issuer: str
+) -> None:
+    """Issuer and subject are the identity; pages greet both by the name that records extend."""
+    other = app.test_client()
+    sign_in(client)
+    misbehave(claims={"sub": "4712"})
+    sign_in(other)
+    for browser in (client, other):
+        assert "grace operator" in Page(browser.get("/desk")).text
+        assert "1 place," in Page(browser.get("/sign-in")).text
+        add_product(browser, "pen-b" if browser is other else "pen-a")
+    with runtime.store.read() as view:
+        names = [each["changed_by"] for each in view.find(PRODUCTS.name).documents]
+    ids = [hashlib.sha256(f"{issuer} {sub}".encode()).hexdigest() for sub in ("4711", "4712")]
+    assert names == [f"grace#{each[:8]}" for each in ids]
+    send(other, Page(other.get("/sign-in")), "/sign-out/everywhere")
+    assert (is_signed_in(client), is_signed_in(other)) == (True, False)
+
+
+def test_a_person_with_a_new_name_stays_the_same(
+    app: Flask, client: FlaskClient, runtime: Runtime, misbehave: Misbehave
+) -> None:
+    """They see the sessions under their earlier name, and can end them."""
+    renamed = app.test_client()
+    sign_in(client)
+    misbehave(claims={"preferred_username": "hopper"})
+    sign_in(renamed)
+    assert "hopper operator" in Page(renamed.get("/desk")).text
+    assert "2 places," in Page(renamed.get("/sign-in")).text
+    send(renamed, Page(renamed.get("/sign-in")), "/sign-out/everywhere")
+    assert not is_signed_in(client)
+
+
+def test_a_session_of_an_older_daybook_ends(
+    client: FlaskClient, runtime: Runtime, issuer: str
+) -> None:
+    """It has the name of a provider's person only; that of a user goes on."""
+    make_user(client.application, "ada", "operator")
+    for user, by, works in (("grace", issuer, False), ("ada", "", True)):
+        with runtime.store.transaction() as tx:
+            token = begin_session(tx, Identity(user, "operator"), by)
+            key = hashlib.sha256(token.encode()).hexdigest()
+            stored = dict(tx.get(SESSIONS.name, key) or {})
+            del stored["name"]
+            tx.put(SESSIONS.name, stored)
+        client.set_cookie("daybook_session", token)
+        assert is_signed_in(client) == works
+
+
+def test_a_subject_that_is_no_text_is_refused(client: FlaskClient, misbehave: Misbehave) -> None:
+    """OpenID Connect Core 1.0, 2: the subject is a string; another would be another person's."""
+    for sub in (4711, "", ["4711"], "x" * 256):
+        misbehave(claims={"sub": sub})
+        assert sign_in(client).status_code == 401
 
 
 def test_a_name_is_one_line_of_text(client: FlaskClient, misbehave: Misbehave) -> None:

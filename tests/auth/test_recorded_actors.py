@@ -67,7 +67,7 @@ def test_the_history_names_a_user(
 ) -> None:  # fmt: skip
     """Changes at the desk name the user, and the desk shows the name."""
     settled()
-    send(grace, Page(grace.get("/desk/1001")), "1001", customer_name="Bo")
+    send(grace, Page(grace.get("/desk/1001/edit")), "1001", customer_name="Bo")
     page = send(grace, Page(grace.get("/desk/1001")), "/cancel", reason="ordered twice")
     assert actors(client, key) == {"placed": "till-1", "changed": "grace", "cancelled": "grace"}
     assert "Cancelled by grace" in page.text

@@ -12,6 +12,7 @@ from app import create_app
 from app.auth import sign_in_throttle
 from app.auth.devices import known_device, new_device
 from app.config import Config
+from app.http.security.quotas import COUNTS
 from app.kernel.errors import TooMany
 from app.server.runtime import Runtime
 from tests.auth.people import PASSWORD, make_user, sign_in
@@ -67,10 +68,7 @@ def test_a_successful_sign_in_resets_the_count_of_the_name(
         sign_in(client, "ada", "wrong password")
     sign_in(client, "ada")
     with runtime.store.read() as view:
-        counts = {
-            each["of"].split()[0]: each["count"]
-            for each in view.find(sign_in_throttle.ATTEMPTS.name).documents
-        }
+        counts = {each["of"].split()[0]: each["count"] for each in view.find(COUNTS.name).documents}
     assert counts == {"address": 3}
 
 
@@ -150,7 +148,7 @@ def test_expired_windows_are_deleted(runtime: Runtime) -> None:
             with runtime.store.transaction() as tx:
                 sign_in_throttle.count_attempt(tx, "ada", "192.0.2.1")
         with runtime.store.read() as view:
-            assert view.count(sign_in_throttle.ATTEMPTS.name) == 2
+            assert view.count(COUNTS.name) == 2
 
 
 def test_a_clock_that_was_ahead_locks_nobody_out(runtime: Runtime) -> None:
@@ -162,5 +160,5 @@ def test_a_clock_that_was_ahead_locks_nobody_out(runtime: Runtime) -> None:
     with freeze_time(START), runtime.store.transaction() as tx:
         sign_in_throttle.count_attempt(tx, "ada", "192.0.2.1")
     with runtime.store.read() as view:
-        ends = [each["ends"] for each in view.find(sign_in_throttle.ATTEMPTS.name).documents]
+        ends = [each["ends"] for each in view.find(COUNTS.name).documents]
     assert ends == ["2026-11-21T08:15:00.000Z"] * 2

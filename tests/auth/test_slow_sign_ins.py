@@ -13,9 +13,10 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from app import create_app
-from app.auth import passwords, sign_in_throttle
+from app.auth import passwords
 from app.auth.keys import create_key
 from app.config import Config
+from app.http.security.quotas import COUNTS
 from app.server.runtime import Runtime
 from tests.auth.people import make_user
 from tests.over_http import request_for
@@ -141,7 +142,7 @@ def test_a_sign_in_over_the_bound_is_refused(
     assert (response.status_code, response.headers["Retry-After"]) == (503, "1")
     assert "Too many people are signing in" in response.text
     with runtime.store.read() as view:
-        counts = [each["count"] for each in view.find(sign_in_throttle.ATTEMPTS.name).documents]
+        counts = [each["count"] for each in view.find(COUNTS.name).documents]
     assert counts == [1, 1]
 
 

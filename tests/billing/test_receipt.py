@@ -11,12 +11,14 @@ import pypdfium2
 import pytest
 from flask.testing import FlaskClient
 
-from app.billing.receipt import RENDERING, ReceiptIssuer, receipt_pdf
+from app.billing.receipt import RENDERING, receipt_pdf
+from app.billing.receipt_issuer import ReceiptIssuer
 from app.config import Config
 from app.events.types import Envelope
 from app.kernel.errors import Unavailable
 from tests.billing.conftest import Document, Settled
 from tests.over_http import body, place, read
+from tests.web.page import Page
 
 SHOP = ReceiptIssuer("Tea & Co.", "1 Market Street, 10115 Berlin", UTC)
 
@@ -37,6 +39,11 @@ def line(name: str, quantity: int = 1) -> Document:
     return {"product": "x", "name": name, "quantity": quantity, "amount": "1.00"} | {
         "line_total": total
     }
+
+
+def taxed(rate: str, quantity: int) -> Document:
+    """A line of pieces at 1.00 each, with this tax rate."""
+    return line("Taxed", quantity) | {"tax_rate": rate}
 
 
 def paid(customer: str, *lines: Document, **data: Any) -> Envelope:
@@ -234,3 +241,52 @@ def test_another_process_makes_the_same_bytes() -> None:
         for seed in ("1", "2")
     ]
     assert runs[0] == runs[1]
+
+
+@pytest.mark.usefixtures("catalogue")
+def test_a_receipt_has_the_address_that_the_order_has_now(
+    client: FlaskClient, settled: Settled
+) -> None:
+    """In whatever script; a correction before the parcel leaves makes another receipt."""
+    address = {"name": "王小明", "lines": ["Box 7", "Yard"], "city": "Doha", "country": "QA"}
+    place(client, tea=2)
+    settled()
+    before = client.get("/order/1001/receipt.pdf").data
+    client.patch("/order/1001", json={"shipping_address": address})
+    settled()
+    [text] = pages(client.get("/order/1001/receipt.pdf").data)
+    assert "Ship to 王小明 Box 7 Yard Doha Qatar" in text.replace("\r\n", " ")
+    client.patch("/order/1001", json={"shipping_address": None})
+    settled()
+    assert client.get("/order/1001/receipt.pdf").data == before
+
+
+def test_a_receipt_states_the_tax_by_rate() -> None:
+    """Of the sum of each rate's lines; lines without a rate state none."""
+    lines = taxed("19", 10), taxed("7", 5), taxed("19", 13), line("Untaxed", 2)
+    [text] = pages(receipt_pdf(replace(SHOP, tax_number="DE123456789"), paid("Ada", *lines)))
+    for told in (
+        "10115 Berlin Tax number DE123456789",
+        "Total 30.00 EUR 19% tax, included in 23.00 EUR 3.67 EUR "
+        "7% tax, included in 5.00 EUR 0.33 EUR Paid on",
+    ):
+        assert told in text.replace("\r\n", " "), told
+
+
+def test_a_receipt_without_rates_states_no_tax() -> None:
+    """Nor does it name a tax number that the shop does not have."""
+    [text] = pages(receipt_pdf(SHOP, paid("Ada", line("Tea"))))
+    assert "tax" not in text.lower()
+
+
+@pytest.mark.usefixtures("catalogue")
+def test_the_printed_receipts_state_the_tax(client: FlaskClient, settled: Settled) -> None:
+    """As the PDF does: the rate is that of the moment of ordering."""
+    client.patch("/product/tea", json={"tax_rate": "7"})
+    place(client, tea=2, mug=1)
+    settled()
+    client.patch("/product/tea", json={"tax_rate": "19"})
+    [text] = pages(client.get("/order/1001/receipt.pdf").data)
+    assert "7% tax, included in 9.00 EUR 0.59 EUR" in text.replace("\r\n", " ")
+    text = Page(client.get("/desk/chosen/receipts?order=1001")).text
+    assert "7% tax included in 9.00 EUR 0.59 EUR" in text

@@ -1,13 +1,17 @@
 """The simulated payment gateway is as reliable as a real one."""
 
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from types import FrameType
 
 import pytest
 
+from app import create_app
 from app.billing.gateway import Charge, Refund
-from app.billing.simulator import OUTAGE_CALLS, Simulator
+from app.billing.simulator import OUTAGE_CALLS, Simulator, payment_gateway
+from app.config import Config
 from app.kernel.errors import Conflict, Unavailable
 
 CHARGE = Charge("order-1-1", "9.00", "EUR", "approve")
@@ -16,6 +20,23 @@ CHARGE = Charge("order-1-1", "9.00", "EUR", "approve")
 @pytest.fixture
 def gateway(tmp_path: Path) -> Simulator:
     return Simulator(tmp_path / "gateway")
+
+
+def test_an_application_makes_one_gateway(config: Config) -> None:
+    """Billing and the pages, which name its cards, share it."""
+    made: list[str] = []
+
+    def note(frame: FrameType, event: str, _arg: object) -> None:
+        if event == "call" and frame.f_code is payment_gateway.__code__:
+            made.append("gateway")
+
+    sys.setprofile(note)
+    try:
+        app = create_app(config)
+    finally:
+        sys.setprofile(None)
+    app.extensions["daybook"].close()
+    assert made == ["gateway"]
 
 
 def test_the_same_key_is_charged_once(gateway: Simulator) -> None:

@@ -14,7 +14,7 @@ PHONE = {"width": 360, "height": 640}
 def test_a_refused_form_shows_its_first_error(shop: Server, person: Open) -> None:
     """On a phone, the first field in error and its sentence are in view, and it has the focus."""
     order_by_http(shop, {"pencil-hb": 1, "eraser": 1})
-    clerk = person("/desk/1001", viewport=PHONE)
+    clerk = person("/desk/1001/edit", viewport=PHONE)
     clerk.get_by_label("Quantity, line 2").fill("two")
     clerk.get_by_role("button", name="Save").click()
     expect(clerk.get_by_label("Quantity, line 2")).to_be_focused()

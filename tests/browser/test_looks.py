@@ -57,7 +57,8 @@ def test_an_order_can_be_placed_by_keyboard(shop: Server, person: Open) -> None:
     page.keyboard.type("2")
     page.get_by_label("Your name").focus()
     page.keyboard.type("Ada")
-    for _ in ("e-mail", "payment", "button"):
+    address = ("recipient", "street", "postal code", "city", "country")
+    for _ in ("e-mail", *address, "payment", "button"):
         page.keyboard.press("Tab")
     expect(page.get_by_role("button", name="Place order")).to_be_focused()
     outline = page.get_by_role("button", name="Place order").evaluate(

@@ -69,7 +69,7 @@ def test_everything_works_without_javascript(shop: Server, person: Open) -> None
     page = person("/", java_script_enabled=False)
     page.get_by_label("Pencil HB, cedar").fill("3")
     page.get_by_role("button", name="Update basket").click()
-    expect(page.get_by_text("3.60 EUR")).to_be_visible()
+    expect(page.get_by_text("3.60 EUR", exact=True)).to_be_visible()
     page.get_by_label("Your name").fill("Ada")
     page.get_by_role("button", name="Place order").click()
     expect(page.get_by_role("heading", level=1)).to_contain_text("reserved for you")

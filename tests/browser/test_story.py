@@ -55,7 +55,7 @@ def test_an_order_is_followed_live_to_its_delivery(shop: Server, person: Open) -
     mark(desk)
     customer = person("/")
     customer.get_by_label("Pocket notebook A6, ruled").fill("3")
-    expect(customer.get_by_text("13.50 EUR")).to_be_visible()
+    expect(customer.get_by_text("13.50 EUR", exact=True)).to_be_visible()
 
     place(customer)
     customer.wait_for_url("**/orders/*")
@@ -70,6 +70,7 @@ def test_an_order_is_followed_live_to_its_delivery(shop: Server, person: Open) -
     row.get_by_role("link", name="1001").click()
 
     # the clerk changes it, and the customer sees that
+    desk.get_by_role("link", name="Edit").click()
     desk.get_by_label("Quantity, line 1").fill("5")
     desk.get_by_role("button", name="Save").click()
     expect(customer.locator("#lines")).to_contain_text("22.50")

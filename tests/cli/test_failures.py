@@ -119,7 +119,7 @@ def test_every_command_that_lists_does_so_as_json(app: Flask) -> None:
     assert (
         listing - {"routes"}
         == with_json - {"replay", "check"}
-        == {*("failures", "config", "key list", "user list")}
+        == {*("failures", "config", "key list", "user list", "webhook list")}
     )
 
 

@@ -119,6 +119,23 @@ def test_a_european_spreadsheet_is_imported(flask: Give, tmp_path: Path, runtime
     ]
 
 
+def test_refused_rows_name_the_options_that_help(flask: Give, tmp_path: Path) -> None:
+    """Of amounts and dates that can be read in two ways, and of orders that have ended."""
+    goods, sold = tmp_path / "goods.csv", tmp_path / "sold.csv"
+    goods.write_text("sku,price\ntea,1.005\nmug,1\n")
+    sold.write_text(
+        "order,customer_name,product,quantity,order_date,status\n"
+        "A,Ada,mug,1,1/2/2026,placed\nB,Bo,mug,1,2026-01-02,delivered\n"
+    )
+    flask("import", "products", goods)
+    refused = tmp_path.joinpath("goods.csv.rejected.txt").read_text()
+    assert "thousands (found '1.005'); say which by --decimal or --thousands,tea" in refused
+    flask("import", "orders", sold)
+    first, second = tmp_path.joinpath("sold.csv.rejected.txt").read_text().splitlines()[1:]
+    assert "may begin with day or month (found '1/2/2026'); say which by --date-format" in first
+    assert "(found 'delivered'); an order that has ended needs --history" in second
+
+
 def test_last_years_orders_are_history(flask: Give, file: Path, runtime: Runtime) -> None:
     """They need a date and a state, from the file or for all rows; nothing is packed for them."""
     flask("import", "products", file, *SHOP)
@@ -157,7 +174,18 @@ def test_refused_rows_are_printed_when_they_cannot_be_written(flask: Give, file:
         (["none.csv"], "none.csv cannot be read: No such file or directory."),
         (["."], "cannot be read: Is a directory."),
         (["day.csv"], "day.csv has no column sku"),
-        (["day.csv", *SHOP, "--default", "qty=1"], "--default: 'qty' is not a field; there are "),
+        (
+            ["day.csv"],
+            "; name another one with --column sku=HEADING, or say what counts for all rows",
+        ),
+        (["day.csv", *SHOP, "--default", "low_stock_threshold=x"], "threshold must be a whole"),
+        (
+            ["latin.csv"],
+            "latin.csv, line 1: not UTF-8 (byte 0xe4); save the file as UTF-8, or name ",
+        ),
+        (["latin.csv"], "its encoding, such as --encoding windows-1252."),
+        (["mixed.csv"], "line 2 (1,50) and line 3 (1.50); say which by --decimal or --thousands."),
+        (["day.csv", *SHOP, "--default", "qty=1"], "'qty' is not a field; there are "),
         (["day.csv", "--encoding", "base64"], "'base64' is not an encoding of text."),
         (["day.csv", *SHOP, "--decimal", ".", "--thousands", "."], "must be different signs."),
         (["day.csv", "--column", "sku"], "'sku' must be FIELD=VALUE."),
@@ -168,6 +196,8 @@ def test_a_mistake_is_reported_in_a_sentence(
     flask: Give, file: Path, words: list[str], sentence: str
 ) -> None:
     """Exit code 2, and nothing is changed."""
+    file.with_name("latin.csv").write_bytes(b"sku,price,k\xe4se\n")
+    file.with_name("mixed.csv").write_text('sku,price\na,"1,50"\nb,1.50\n')
     path, *options = words
     result = flask("import", "products", file.parent / path, *options)
     assert result.exit_code == 2

@@ -193,6 +193,8 @@ class TestCheck:
             ("counters", '"value":1001', '"value":1000', "order is below 1001, which was given"),
             ("events", '"number":1001', '"number":1', "order number 1 was changed: "),
             ("orders", '"currency":"EUR"', '"currency":"USD"', "currency: is not EUR, the curr"),
+            ("orders", '"details_version":1', '"details_version":99', "is above version"),
+            ("products", '"details_version":1', '"details_version":99', "is above version"),
             ("invoices", '"invoice_number":1,', "", "a member is missing or of another type"),
         ],
     )

@@ -220,10 +220,14 @@ def test_customers_links_are_not_logged(proxy: Proxy) -> None:
     link = "1001-" + "s" * 22
     assert proxy.get(f"/orders/{link}").status_code == 404
     proxy.get(f"/live?on=order-{link}&on=unknown")
+    plain = f"http://127.0.0.1:{proxy.plain_port}/orders/{link}"
+    assert httpx.get(plain, headers={"Host": NAME}, trust_env=False).status_code == 308
+    too_large = {"Content-Length": str(3 * 1024 * 1024)}  # which nginx itself refuses
+    assert proxy.get(f"/orders/{link}/cancel", **too_large).status_code == 413
     assert proxy.get("/product?logged=yes").status_code in (400, 401)
     log = proxy.data.parent / "access.log"
     wait_for("the later request is logged", lambda: "logged=yes" in log.read_text())
-    assert link not in log.read_text()
+    assert link not in log.read_text() + log.with_name("error.log").read_text()
 
 
 def test_slow_clients_take_no_thread(proxy: Proxy) -> None:

@@ -47,7 +47,7 @@ def test_commands_in_backticks_exist(app: Flask, page: Path) -> None:
     """`flask NAME` is a command, and `make NAME` a target of the Makefile."""
     targets = re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE)
     for code in _code(page):
-        for name in re.findall(r"\bflask ([a-z]\w*)", code):
+        for name in re.findall(r"\bflask ([a-z][\w-]*)", code):
             assert name in app.cli.commands, code
         for name in re.findall(r"^make ([a-z][\w-]*)", code):
             assert name in targets, code

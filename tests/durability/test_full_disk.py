@@ -13,7 +13,7 @@ from app.store.files.disk.filesystem import FREE_SPACE_MIN_BYTES
 from tests.processes.clients import ORDER
 from tests.processes.conftest import Serve, serve
 from tests.processes.reconciliation import FIRST_NUMBER, documents_in, fill_catalogue, open_store
-from tests.processes.servers import Server, wait_for
+from tests.processes.servers import Server, children, leader_of, wait_for
 
 __all__ = ["serve"]
 """The fixture of tests/processes."""
@@ -103,6 +103,21 @@ def data(disk: TinyDisk | ShortFiles) -> Path:
     return disk.folder / "data"
 
 
+def has_started(server: Server) -> bool:
+    """Whether each worker has opened the shop; the one that delivers is started last."""
+    workers = children(server.pid)
+    return leader_of(server.data) in workers and all(map(has_opened_journal, workers))
+
+
+def has_opened_journal(process: int) -> bool:
+    """Whether a process has a segment open."""
+    for descriptor in Path(f"/proc/{process}/fd").iterdir():
+        with suppress(FileNotFoundError):
+            if descriptor.readlink().parent.name == "journal":
+                return True
+    return False
+
+
 def numbers(server: Server) -> list[int]:
     """The numbers of all orders that the server lists."""
     status, page = server.request("GET", "/order?limit=100")
@@ -143,6 +158,7 @@ def test_full_disk_refuses_orders_and_heals(
 ) -> None:
     """Placed orders are kept, refused ones are not, and numbers continue without a gap."""
     server = serve()
+    wait_for("every worker has started", lambda: has_started(server))
     placed = [server.request("POST", "/order", ORDER)[1]["number"] for _ in range(BEFORE)]
     refused_orders(server, disk, placed)
     assert server.request("GET", "/readyz")[0] == 503

@@ -21,7 +21,7 @@ from app import COLLECTIONS, connect_handlers
 from app.audit import recompute
 from app.billing.documents import INVOICES
 from app.billing.payments import OPEN, VOID
-from app.billing.simulator import Simulator
+from app.billing.simulator import Simulator, payment_gateway
 from app.config import Config
 from app.events import failures, outbox
 from app.events.dispatch.loop import DeliveryLoop
@@ -53,6 +53,7 @@ from app.shipping.documents import SHIPMENTS
 from app.shipping.service import ship, shipping_policy
 from app.store import Document, Transaction, View
 from app.store.files.store import JsonFileStore
+from app.webhooks.handlers import webhook_handlers
 
 RULES = OrderPolicy(Currency("EUR"))
 CATALOGUE = (
@@ -84,7 +85,7 @@ class Shop(RuleBasedStateMachine):
         self.folder = tempfile.TemporaryDirectory()
         config = Config(data=Path(self.folder.name) / "data")
         self.store = JsonFileStore(config.data, COLLECTIONS)
-        self.registry = connect_handlers(config)
+        self.registry = connect_handlers(config, payment_gateway(config), webhook_handlers(config))
         self.gateway = Simulator(config.data / "gateway")
         self.shipping = shipping_policy(config)
         self.worker_pool = WorkerPool()

@@ -16,7 +16,7 @@ STEP = 1 if EVERYTHING else 10
 REQUIRED = os.environ.get("STRACE_TESTS") == "required"
 """Set in CI: fail where strace is missing, rather than skip."""
 
-MIN_CALLS = {"pwrite64": 150, "fsync": 150, "rename": 100, "fdatasync": 30}
+MIN_CALLS = {"pwrite64": 100, "fsync": 75, "rename": 75, "fdatasync": 20}
 """The least number of these calls that a day makes in the thread that places orders."""
 
 

@@ -14,8 +14,17 @@ from app.events.dispatch.retry import RetryPolicy
 from app.events.dispatch.worker_pool import WorkerPool
 from app.events.failures import FAILURES
 from app.events.faults import FAULTS
-from app.events.outbox import EVENTS, OUTBOX, TIMELINE_PAGES, TIMELINES, emit
+from app.events.outbox import (
+    EVENTS,
+    OUTBOX,
+    OUTBOXES,
+    SUBSCRIBER_OUTBOX,
+    TIMELINE_PAGES,
+    TIMELINES,
+    emit,
+)
 from app.events.registry import HandlerRegistry, SideEffectHandler, Skipped, TransactionalHandler
+from app.events.subscriptions import SUBSCRIPTIONS
 from app.events.types import EVENT_TYPES, Envelope, Event, OrderPlaced
 from app.store import Collection, Document, Transaction, View
 from app.store.files.store import JsonFileStore
@@ -23,7 +32,10 @@ from app.store.files.store import JsonFileStore
 EFFECTS = Collection(name="effects", key="id", listed=True)
 """Where the fake transactional handlers store their effects: one document for each event."""
 
-COLLECTIONS = (OUTBOX, EVENTS, TIMELINES, TIMELINE_PAGES, FAILURES, FAULTS, EFFECTS)
+COLLECTIONS = (
+    *(OUTBOX, SUBSCRIBER_OUTBOX, EVENTS, TIMELINES, TIMELINE_PAGES),
+    *(SUBSCRIPTIONS, FAILURES, FAULTS, EFFECTS),
+)
 PATIENCE_S = 10.0
 QUICK = RetryPolicy(attempts=3, first_wait_s=0.001)
 
@@ -80,7 +92,7 @@ class Shop:
         self.registry = HandlerRegistry()
         self.inventory, self.billing = Fake("inventory"), Fake("billing")
         self.orders, self.notification = Fake("orders"), Fake("notification")
-        self.shipping = Fake("shipping")
+        self.shipping, self.privacy = Fake("shipping"), Fake("privacy")
         for event in EVENT_TYPES:
             for name in event.handled_by:
                 fake: Fake = getattr(self, name, Fake(name))
@@ -108,12 +120,12 @@ class Shop:
 
     def start_loop(self, *, with_faults: bool = False) -> DeliveryLoop:
         """A new delivery loop, as after a restart."""
-        feed = self.store.change_feed(OUTBOX.name)
+        self._feed = self.store.change_feed(*OUTBOXES)
         self._loop = DeliveryLoop(
             self.store,
             self.registry,
             self.policy,
-            feed,
+            self._feed,
             self.worker_pool,
             with_faults=with_faults,
             observer=self.observer,
@@ -129,6 +141,17 @@ class Shop:
             assert monotonic() < deadline, "the condition did not hold in time"
             loop.run_once()
 
+    def deliver_what_is_due(self) -> None:
+        """Run iterations until none changes anything."""
+        loop = self._loop or self.start_loop()
+        quiet = 0
+        while quiet < 3:
+            position = self.store.position()
+            self._feed.wake()
+            loop.run_once()
+            is_quiet = self.store.position() == position and not self.worker_pool.partitions
+            quiet = quiet + 1 if is_quiet else 0
+
     def deliver_to(self, handler: str, event_id: str) -> None:
         """Run iterations until the event is delivered to that handler."""
         self.deliver(lambda: self.state(event_id, handler) == outbox.DONE)
@@ -140,7 +163,9 @@ class Shop:
     def pending(self) -> list[tuple[str, str]]:
         """(event id, handler) of each pending delivery."""
         with self.store.read() as view:
-            subjects = {each["event"]["subject"] for each in view.find(OUTBOX.name).documents}
+            subjects = {
+                each["event"]["subject"] for name in OUTBOXES for each in view.find(name).documents
+            }
             return [
                 (record["id"], handler)
                 for subject in subjects

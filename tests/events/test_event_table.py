@@ -13,6 +13,8 @@ from flask.testing import FlaskClient
 
 from app.config import Config
 from app.events.outbox import find_event
+from app.privacy.customers import find_orders
+from app.privacy.erasure import find_traces, forget_customer
 from app.server.runtime import Runtime
 from tests.over_http import place, read, request_for
 from tests.shipping.conftest import SECRET, call_back, ship
@@ -73,6 +75,14 @@ def delivered(client: FlaskClient) -> None:
     assert call_back(client).status_code == 200
 
 
+def forgotten(client: FlaskClient) -> None:
+    store = client.application.extensions["daybook"].store
+    orders = find_orders(store, "1001")
+    traces = find_traces(store, orders)
+    with store.transaction() as tx:
+        forget_customer(tx, orders[0], traces, by="boss")
+
+
 class Row(NamedTuple):
     """One row of the table. Each of `causes` happens after the one before has been delivered."""
 
@@ -87,6 +97,7 @@ TABLE = [
     Row("order.updated", "orders", ENDINGS, (placed, changed)),
     Row("order.cancelled", "orders", ENDINGS, (placed, cancelled)),
     Row("order.deleted", "orders", ENDINGS, (placed, deleted)),
+    Row("customer.forgotten", "orders", {"privacy"}, (placed, shipped, forgotten)),
     Row("inventory.reserved", "inventory", {"orders", "shipping", "notification"}, (placed,)),
     Row(
         "inventory.backordered",

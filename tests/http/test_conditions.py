@@ -55,27 +55,34 @@ def test_a_change_of_the_expected_version_is_made(
     assert client.patch(order, json=patch, headers={"If-Match": expected}).status_code == 200
 
 
+@pytest.fixture
+def edited(client: FlaskClient, order: str) -> str:
+    """The path of an order that somebody has edited: it is at version 3."""
+    assert client.patch(order, json={"customer_name": "Eva"}).status_code == 200
+    return order
+
+
 @pytest.mark.parametrize("method", ["PATCH", "DELETE", "POST"])
 @pytest.mark.parametrize(
     ("header", "versions"),
     [
-        ("If-Match", '"1"'),
-        ("If-Match", 'W/"2"'),
-        ("If-Match", '"1", "3"'),
+        ("If-Match", '"2"'),
+        ("If-Match", 'W/"3"'),
+        ("If-Match", '"1", "4"'),
         ("If-Match", ""),
         ("If-None-Match", "*"),
-        ("If-None-Match", '"2"'),
-        ("If-None-Match", 'W/"2"'),
+        ("If-None-Match", '"3"'),
+        ("If-None-Match", 'W/"3"'),
     ],
 )
 def test_a_change_of_an_unexpected_version_is_refused(
-    client: FlaskClient, order: str, method: str, header: str, versions: str
+    client: FlaskClient, edited: str, method: str, header: str, versions: str
 ) -> None:
     """412 with the present version and no change; If-Match is compared strongly."""
-    path = f"{order}/cancel" if method == "POST" else order
+    path = f"{edited}/cancel" if method == "POST" else edited
     response = client.open(path, method=method, json={}, headers={header: versions})
-    assert (response.status_code, response.get_json()["version"]) == (412, 2)
-    assert read(client, order)["version"] == 2
+    assert (response.status_code, response.get_json()["version"]) == (412, 3)
+    assert read(client, edited)["version"] == 3
 
 
 def test_an_unknown_order_is_not_found_whatever_the_condition(client: FlaskClient) -> None:

@@ -237,5 +237,5 @@ def test_every_creating_post_accepts_an_idempotency_key(
 
 def renamed(document: dict[str, Any]) -> dict[str, Any]:
     """The same example with another name, where it has a name of its own."""
-    names = [name for name in document if re.fullmatch("sku|name|customer_name", name)]
+    names = [name for name in document if re.fullmatch("sku|name|customer_name|description", name)]
     return document | {name: f"{document[name]}-other" for name in names}

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from app.imports.columns import Columns, Reader, boolean, integer
+from app.imports.remedies import Remedy, Unclear
 from app.imports.tables import Row, Table
 from app.kernel.errors import Invalid
 
@@ -21,7 +22,7 @@ def read(cells: dict[str, Any], **options: dict[str, str]) -> dict[str, Any]:
 
 
 def refusal(*headings: str, **options: dict[str, str]) -> str:
-    with pytest.raises(Invalid) as refused:
+    with pytest.raises((Invalid, Unclear)) as refused:
         columns(headings, **options).require("sku")
     return str(refused.value)
 
@@ -73,11 +74,17 @@ def test_json_values_are_not_parsed() -> None:
 @pytest.mark.parametrize(
     ("options", "reason"),
     [
-        ({"column": {"skuu": "x"}}, "--column: 'skuu' is not a field; there are sku, quantity, "),
-        ({"default": {"skuu": "x"}}, "--default: 'skuu' is not a field; there are sku, quantity, "),
+        ({"column": {"skuu": "x"}}, "'skuu' is not a field; there are sku, quantity, "),
+        ({"default": {"skuu": "x"}}, "'skuu' is not a field; there are sku, quantity, "),
         ({"column": {"sku": "SKU"}}, "rows.csv has no column SKU (for sku); it has "),
-        ({"default": {"quantity": "x"}}, "--default: quantity must be a whole number, not 'x'."),
-        ({"default": {"backorder": "x"}}, "--default: backorder must be true or false, not 'x'."),
+        (
+            {"default": {"quantity": "x"}},
+            "The default of quantity must be a whole number, not 'x'.",
+        ),
+        (
+            {"default": {"backorder": "x"}},
+            "The default of backorder must be true or false, not 'x'.",
+        ),
     ],
 )
 def test_a_mistaken_option_is_refused(options: dict[str, dict[str, str]], reason: str) -> None:
@@ -87,12 +94,12 @@ def test_a_mistaken_option_is_refused(options: dict[str, dict[str, str]], reason
 
 def test_a_required_field_needs_a_column_or_a_default() -> None:
     """One message instead of a rejection of each row."""
-    with pytest.raises(Invalid) as refused:
+    with pytest.raises(Unclear) as refused:
         columns(("StockCode",), default={"backorder": "no"}).require("sku", "quantity", "backorder")
     assert str(refused.value) == (
-        "rows.csv has no column sku and no column quantity; it has StockCode. Name another one "
-        "with --column sku=HEADING, or say what counts for all rows with --default sku=VALUE."
+        "rows.csv has no column sku and no column quantity; it has StockCode."
     )
+    assert (refused.value.remedy, refused.value.field) == (Remedy.COLUMN, "sku")
     columns(("StockCode",), default={"sku": "tea"}).require("sku")
 
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from app.imports.formats import Amounts, Dates, Formats, Unreadable
-from app.kernel.errors import Invalid
+from app.imports.remedies import Remedy, Unclear
 
 
 def amounts(*cells: str, digits: int = 2, **options: Any) -> Amounts:
@@ -112,14 +112,20 @@ def test_a_date_format_decides_alone() -> None:
 @pytest.mark.parametrize("cells", [("12,50", "12.50"), ("1.234,00", "1,234.00")])
 def test_amounts_that_contradict_each_other_are_refused(cells: tuple[str, str]) -> None:
     """No row is imported; the message has both lines."""
-    with pytest.raises(Invalid, match=rf"line 2 \({cells[0]}\) and line 3 \({cells[1]}\)"):
+    with pytest.raises(
+        Unclear, match=rf"line 2 \({cells[0]}\) and line 3 \({cells[1]}\)"
+    ) as refused:
         amounts(*cells)
+    assert refused.value.remedy is Remedy.SIGNS
 
 
 def test_dates_that_contradict_each_other_are_refused() -> None:
     """No row is imported; the message has both lines."""
-    with pytest.raises(Invalid, match=r"differs between line 2 \(13/12.*line 3 \(12/13/2010\)"):
+    with pytest.raises(
+        Unclear, match=r"differs between line 2 \(13/12.*line 3 \(12/13/2010\)"
+    ) as refused:
         dates("13/12/2010", "12/13/2010")
+    assert refused.value.remedy is Remedy.DATE_FORMAT
 
 
 @pytest.mark.parametrize(

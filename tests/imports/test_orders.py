@@ -15,6 +15,7 @@ from app.config import Config
 from app.events.outbox import EVENTS, OUTBOX, timeline
 from app.imports.columns import Columns
 from app.imports.orders import FIELDS, OrderImport, OrderImportResult
+from app.imports.remedies import Remedy
 from app.imports.stock import UnreservedStock
 from app.imports.tables import read_table
 from app.inventory.documents import LEDGER, PRODUCTS, RESERVATIONS
@@ -214,8 +215,8 @@ def test_a_reference_of_an_older_version_counts_as_the_same(runtime: Runtime, fi
         ("X,Ada,gong,1,,", "product: is not a product of this shop (found 'gong')"),
         ("X,Ada,tea,1,-4.5,", "amount: must be a decimal number"),
         ("X,Ada,tea,1,,12/2010", "order_date: must be a date or time such as"),
-        ("X,Ada,tea,1,,1/12/2010", "order_date: may begin with day or month: say which by --date"),
-        ("X,Ada,tea,1,1.000,", "amount: has three decimals or means thousands: say which by"),
+        ("X,Ada,tea,1,,1/12/2010", "order_date: may begin with day or month (found '1/12/2010')"),
+        ("X,Ada,tea,1,1.000,", "amount: has three decimals or means thousands (found '1.000')"),
         ("X,Ada,tea,1,,0001-01-01", "order_date: must be a date or time such as"),
         ("X,Ada,mug,11,,", "Not enough in stock: wanted 11 of mug (10 available)."),
         ("X,Ada,tea,1", "the row has 4 cells, but there are 6 headings"),
@@ -385,8 +386,8 @@ def test_history_takes_products_that_are_no_longer_sold(runtime: Runtime, file: 
             "A,Ada,tea,1,,2010-12-01,confirmed,,",
             "status: must be shipped, delivered, cancelled or failed",
         ),
-        ("A,Ada,tea,1,,2010-12-01,,,", "status: is required with --history"),
-        ("A,Ada,tea,1,,,delivered,,", "order_date: is required with --history"),
+        ("A,Ada,tea,1,,2010-12-01,,,", "status: is required of a past order"),
+        ("A,Ada,tea,1,,,delivered,,", "order_date: is required of a past order"),
         (
             "A,Ada,tea,1,,2010-12-01,delivered,x,",
             "payment_status: must be pending, paid, failed or",
@@ -421,7 +422,9 @@ def test_an_order_that_has_ended_is_not_placed(runtime: Runtime, file: Path) -> 
         headings=f"{HEADINGS},status",
     )
     assert (result.accepted, result.rejected) == (1, 1)
-    assert result.rejected_rows[0].reason.endswith("needs --history (found 'complete')")
+    (rejected,) = result.rejected_rows
+    assert rejected.reason.endswith("confirmed or backordered for a new order (found 'complete')")
+    assert rejected.remedies == (Remedy.HISTORY,)
 
 
 def everything(runtime: Runtime) -> dict[str, list[Document]]:

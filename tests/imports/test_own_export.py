@@ -184,7 +184,7 @@ def test_an_order_that_has_ended_is_not_revived(
     result = run_import(empty_shop, file)
     assert (result.accepted, result.rejected) == (1, 1)
     assert result.rejected_rows[0].reason.startswith(
-        "status: must be placed, confirmed or backordered; "
+        "status: must be placed, confirmed or backordered for a new order "
     )
 
 

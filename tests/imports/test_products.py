@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from flask.testing import FlaskClient
 
 from app.imports.columns import Columns
 from app.imports.products import FIELDS, ProductImportResult, import_products
@@ -113,7 +114,7 @@ def test_a_product_without_name_has_its_sku_as_name(runtime: Runtime, file: Path
         (",1,1", "sku: is required"),
         ("tea,-1,1", "price: must be a decimal number"),
         ("tea,1.0051,1", "price: has more than the 2 decimal places of EUR (found '1.0051')"),
-        ("tea,1.005,1", "price: has three decimals or means thousands: say which by --decimal or "),
+        ("tea,1.005,1", "price: has three decimals or means thousands (found '1.005')"),
         ("tea,1,many", "quantity: must be a whole number (found 'many')"),
         ("tea,1,-3", "quantity: must be from 0 to 1000000000 (found '-3')"),
         ("t\x07a,1,1", "sku: must not have control characters"),
@@ -177,3 +178,29 @@ def test_only_an_empty_shop_gets_the_sample(runtime: Runtime, file: Path) -> Non
     run_import(runtime, file, "sku,price\ntea,4.50\n")
     assert SAMPLE.exists()
     assert add_sample(runtime.store, EUR) == 0
+
+
+def test_exported_tax_rates_are_imported(runtime: Runtime, client: FlaskClient, file: Path) -> None:
+    """The export has a column for them, which is empty where a product has none."""
+    products = "sku,name,price,tax_rate\ntea,Tea,4.50,5.5\nmug,Mug,8,0\npot,Pot,30,\n"
+    run_import(runtime, file, products)
+    exported = client.get("/product", headers={"Accept": "text/csv"}).text
+    copied = exported.replace("tea,", "tea-2,").replace("mug,", "mug-2,").replace("pot,", "pot-2,")
+    assert run_import(runtime, file, copied) == ProductImportResult(added=3)
+    rates = [product(runtime, sku).get("tax_rate") for sku in ("tea-2", "mug-2", "pot-2")]
+    assert rates == ["5.5", "0", None]
+    assert [product(runtime, sku).get("tax_rate") for sku in ("tea", "mug", "pot")] == rates
+
+
+def test_a_tax_rate_with_a_decimal_comma_is_imported(runtime: Runtime, file: Path) -> None:
+    """As spreadsheets in many countries write it."""
+    run_import(runtime, file, "sku;price;tax_rate\ntea;4,50;5,5\n")
+    assert product(runtime, "tea")["tax_rate"] == "5.5"
+
+
+@pytest.mark.parametrize("rate", ["19%", "101", "-1"])
+def test_a_wrong_tax_rate_is_rejected(runtime: Runtime, file: Path, rate: str) -> None:
+    """With the rule, and the row is not imported."""
+    result = run_import(runtime, file, f"sku,price,tax_rate\ntea,4.50,{rate}\n")
+    [rejected] = result.rejected_rows
+    assert "must be a percentage from 0 to 100" in rejected.reason

@@ -108,7 +108,7 @@ def test_ndjson_is_detected_by_name_or_content(tmp_path: Path, name: str) -> Non
         ("sep=;\n", "rows.csv has no headings."),
         (
             b"sku\ntea\nm\xfcg\n",
-            "rows.csv, line 3: not UTF-8 (byte 0xfc); save the file as UTF-8, or ",
+            "rows.csv, line 3: not UTF-8 (byte 0xfc).",
         ),
         ("sku\ufeff\n".encode("utf-16"), "rows.csv, line 1: not UTF-8"),
         ('sku,name\ntea,"Assam\n', "rows.csv, line 2: not valid CSV (unexpected end of data)."),

@@ -99,6 +99,16 @@ EVENTS = {
             "count": 1,
         },
     ),
+    "webhook_disabled": event(
+        "webhook.disabled",
+        {
+            "webhook": {
+                "url": "https://receiver.example.org/",
+                "description": "the warehouse",
+                "disabled_reason": "the receiver answered 410 (Gone)",
+            }
+        },
+    ),
 }
 
 
@@ -118,6 +128,11 @@ EVENTS = {
         ("delivered", "Your order 1001 was delivered", "DHL says that your order 1001"),
         ("low_stock", "Low stock: Mug", "2 available, the threshold is 3.\n"),
         ("low_stock_digest", "Low stock: 1 product", "Mug (mug): 2 available"),
+        (
+            "webhook_disabled",
+            "A webhook was disabled: the warehouse",
+            "https://receiver.example.org/: the receiver answered 410 (Gone).",
+        ),
     ],
 )
 def test_each_event_has_its_mail(

@@ -193,3 +193,39 @@ def test_addresses_in_settings_are_checked_at_the_start(variable: str, value: st
     """An invalid one is refused before any mail is sent."""
     with pytest.raises(Invalid, match="must be"):
         from_environment({variable: value})
+
+
+@pytest.mark.usefixtures("catalogue")
+def test_mails_have_the_address_that_the_order_has_now(
+    client: FlaskClient, config: Config, settled: Settled
+) -> None:
+    """In text and HTML, escaped there; events have no address, so the order is read."""
+    address = {"name": "Bo <b>", "lines": ["Box 7"], "city": "Doha", "country": "QA"}
+    wanted = {"customer_name": "Ann", "customer_email": "ann@example.com"}
+    items = [{"product": "tea", "quantity": 1}]
+    client.post("/order", json=wanted | {"items": items, "shipping_address": address})
+    settled()
+    client.patch("/order/1001", json={"shipping_address": {"city": "Al Khor"}})
+    settled()
+    mails = [parsed(path.read_bytes()) for path in sorted((config.data / "mail/new").iterdir())]
+    placed, changed = mails[0], mails[-1]
+    assert "\nTotal: 4.50 EUR\n\nShip to:\nBo <b>\nBox 7\nDoha\nQatar\n\n" in text_of(placed)
+    assert "Box 7\nAl Khor\nQatar\n" in text_of(changed)
+    assert "<p>Ship to:<br>Bo &lt;b&gt;<br>Box 7<br>Doha<br>Qatar</p>" in text_of(placed, "html")
+
+
+def test_a_mail_without_address_says_nothing_of_one(
+    client: FlaskClient, config: Config, settled: Settled, catalogue: dict[str, str]
+) -> None:
+    """Its text is what it was before orders had addresses."""
+    order(client, tea=1)
+    settled()
+    [text] = [
+        text_of(mail)
+        for path in (config.data / "mail/new").iterdir()
+        if (mail := parsed(path.read_bytes()))["Subject"] == "Your order 1001"
+    ]
+    assert text == (
+        "Dear Ann,\n\nthank you for your order 1001:\n\n1 x Assam, 100 g at 4.50: 4.50\n"
+        "Total: 4.50 EUR\n\nDaybook\n"
+    )

@@ -25,7 +25,8 @@ from app.kernel.money import Currency
 from app.openapi.document import as_yaml, openapi_document
 from app.orders import schemas as order_schemas
 from app.shipping import schemas as shipping_schemas
-from tests.over_http import body, place, request_for
+from app.webhooks import schemas as webhook_schemas
+from tests.over_http import body, place, read, request_for
 
 FILE = Path(__file__).parents[2] / "openapi.yaml"
 PAGES = ("web.", "docs.", "observability.metrics")
@@ -97,6 +98,9 @@ REQUESTS: dict[str, Schema] = {
     "Fault": event_schemas.FaultSchema(),
     "Handover": shipping_schemas.HandoverSchema(),
     "Arrival": shipping_schemas.arrival_schema(UTC),
+    "WebhookRequest": webhook_schemas.ENDPOINT_REQUEST,
+    "WebhookChange": webhook_schemas.ENDPOINT_CHANGE,
+    "Recovery": webhook_schemas.recover_schema(UTC),
 }
 NEW_PRODUCT = {"sku": "pen", "name": "Pen", "price": "1.20", "quantity": 5}
 COUNTED, STOLEN = {"count": 4}, {"change": -5, "reason": "stolen"}
@@ -235,6 +239,22 @@ class TestResponses:
         yield "GET", "/fault", "/fault", 200, None
         yield "DELETE", "/fault/orders", "/fault/{handler}", 200, None
         yield "DELETE", "/fault/orders", "/fault/{handler}", 404, None
+        wanted = {"url": "https://receiver.invalid/", "types": ["order.*"]}
+        (added, refused) = (wanted, wanted | {"url": "http://receiver.invalid/"})
+        yield "POST", "/webhook", "/webhook", 201, added
+        yield "POST", "/webhook", "/webhook", 422, refused
+        yield "GET", "/webhook?limit=1", "/webhook", 200, None
+        webhook_id = read(client, "/webhook")["webhooks"][0]["webhook_id"]
+        path, webhook = f"/webhook/{webhook_id}", "/webhook/{webhook_id}"
+        yield "GET", path, webhook, 200, None
+        yield "PATCH", path, webhook, 200, {"description": "the warehouse"}
+        yield "POST", f"{path}/secret", f"{webhook}/secret", 200, None
+        yield "POST", f"{path}/test", f"{webhook}/test", 200, None
+        yield "GET", f"{path}/deliveries", f"{webhook}/deliveries", 200, None
+        yield "POST", f"{path}/recover", f"{webhook}/recover", 202, {"since": "2020-01-01"}
+        yield "GET", f"{path}/deliveries?since=2020-01-01", f"{webhook}/deliveries", 200, None
+        yield "DELETE", path, webhook, 200, None
+        yield "DELETE", path, webhook, 404, None
         yield "GET", "/livez", "/livez", 200, None
         yield "GET", "/readyz", "/readyz", 200, None
 

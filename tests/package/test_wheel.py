@@ -1,9 +1,7 @@
 """The wheel: what `pip install` and `pipx install` give a user."""
 
-import re
 import subprocess
 import sys
-import tomllib
 from contextlib import suppress
 from email import message_from_bytes
 from pathlib import Path
@@ -11,7 +9,6 @@ from zipfile import ZipFile
 
 import pytest
 import requests
-from packaging.requirements import Requirement
 
 from app.kernel.release import VERSION
 from tests.cli.shell import ROOT, end, finished
@@ -137,13 +134,3 @@ def get(port: str, path: str) -> str:
     with suppress(requests.ConnectionError):
         return requests.get(f"http://127.0.0.1:{port}{path}", timeout=PATIENCE_S).text
     return ""
-
-
-def test_dependencies_are_pinned_within_their_range() -> None:
-    """requirements.txt pins each dependency of the package, and no other but what these bring."""
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
-    ranges = {each.name: each.specifier for each in map(Requirement, project["dependencies"])}
-    text = (ROOT / "requirements.txt").read_text("utf-8")
-    pinned = dict(re.findall(r"^([\w.-]+)==([\w.]+)", text, re.MULTILINE))
-    assert pinned.keys() == ranges.keys()
-    assert [name for name, version in pinned.items() if version not in ranges[name]] == []

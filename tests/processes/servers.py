@@ -40,14 +40,14 @@ class Server:
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
-    def _log(self) -> Path:
+    def log(self) -> Path:
         """The output of the server since its last start."""
         return self.data.parent / f"server-{self.port}.log"
 
     def start(self) -> "Server":
         """Start, or restart on the same port; return when it answers."""
         self.port = self.port or free_port()
-        with self._log.open("wb") as log:
+        with self.log.open("wb") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "flask", "--app", "wsgi", "serve", "--sample"],
                 cwd=ROOT,
@@ -56,7 +56,7 @@ class Server:
                 stderr=log,
                 start_new_session=True,
             )
-        wait_for("the server answers", self._answers)
+        wait_for("the server answers", self.answers)
         return self
 
     @property
@@ -96,9 +96,10 @@ class Server:
         finally:
             connection.close()
 
-    def _answers(self) -> bool:
+    def answers(self) -> bool:
+        """Return whether a worker answers. Fails when the main process has ended."""
         assert self._process
-        assert self._process.poll() is None, f"the server ended: {self._log.read_text()}"
+        assert self._process.poll() is None, f"the server ended: {self.log.read_text()}"
         try:
             return self.request("GET", "/order?limit=1")[0] in (200, 401)
         except (OSError, HTTPException):
@@ -157,9 +158,9 @@ def has_read(port: int, client: socket.socket) -> bool:
 
 
 def children(pid: int) -> set[int]:
-    """Return the child processes."""
+    """Return the child processes that have not ended; a zombie still waits to be replaced."""
     path = Path(f"/proc/{pid}/task/{pid}/children")
-    return {int(child) for child in path.read_text("ascii").split()}
+    return {child for child in map(int, path.read_text("ascii").split()) if not has_ended(child)}
 
 
 def leader_of(data: Path) -> int | None:

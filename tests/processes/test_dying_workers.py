@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import socket
+import subprocess
 from functools import partial
 from pathlib import Path
 from time import sleep
@@ -54,7 +55,10 @@ def test_the_delivery_worker_is_replaced(data: Path, serve: Serve) -> None:
 
 
 def test_workers_end_when_the_server_is_killed(serve: Serve) -> None:
-    """A worker that went on would keep the port, and accept orders that no process delivers."""
+    """One that went on would keep the port, and accept orders that no process delivers.
+
+    Each stops in good order, and is not killed by its timeout.
+    """
     server = serve()
     wait_for("a process delivers", lambda: leader_of(server.data))
     workers = children(server.pid)
@@ -64,6 +68,7 @@ def test_workers_end_when_the_server_is_killed(serve: Serve) -> None:
         "the workers have ended",
         lambda: not any(Path(f"/proc/{each}").exists() for each in workers),
     )
+    assert server.log.read_text().count('"Stopping worker-') == 2
     server.kill()
     server.start()
 
@@ -79,7 +84,15 @@ def test_a_start_waits_for_the_port_of_a_killed_server(serve: Serve) -> None:
         server.start()
         # until they notice the death of their server, the old workers answer on the port as well
         wait_for("the new server has workers", lambda: len(children(server.pid)) == 3)
+        wait_for("one of them listens", server.answers)
         assert server.request("POST", "/order", ORDER)[0] == 201
+
+
+def test_a_process_that_has_ended_is_no_child() -> None:
+    """A zombie does not count: the server has still to notice its death, and to replace it."""
+    with subprocess.Popen(["true"]) as process:
+        wait_for("the process has ended", lambda: has_ended(process.pid))
+        assert process.pid not in children(os.getpid())
 
 
 @pytest.mark.deep
@@ -135,10 +148,15 @@ def test_an_order_placed_during_a_stop_is_in_the_readable_files(data: Path, serv
     assert [each["number"] for each in documents_in(data / "orders.json")] == [1001]
 
 
-def test_after_a_stop_the_readable_files_have_every_order(data: Path, serve: Serve) -> None:
+@pytest.mark.parametrize(
+    "stops", [pytest.param(2, id="quick"), pytest.param(8, id="full", marks=pytest.mark.deep)]
+)
+def test_after_a_stop_the_readable_files_have_every_order(
+    data: Path, serve: Serve, stops: int
+) -> None:
     """An order that was answered just before the stop is in orders.json, too."""
     server = serve()
-    for _ in range(8):
+    for _ in range(stops):
         status, order = server.request("POST", "/order", ORDER)
         assert status == 201
         assert server.stop() == 0

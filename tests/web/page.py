@@ -29,7 +29,11 @@ class Form:
 
 
 class Page(HTMLParser):
-    """`fields` are those of all forms, by name; `forms` are by their action."""
+    """`fields` are those of all forms, by name; `forms` are by their action.
+
+    `buttons` are the named ones of all forms, as name=value. `options` are the values of a select
+    or datalist by its id.
+    """
 
     def __init__(self, answer: TestResponse, address: str = "") -> None:
         super().__init__()
@@ -40,12 +44,15 @@ class Page(HTMLParser):
         self.labels: set[str] = set()
         self.by_id: dict[str, str] = {}
         self.links: list[str] = []
+        self.buttons: list[str] = []
+        self.options: dict[str, list[str]] = {}
         self.metas: dict[str, str] = {}
         self.body: dict[str, str] = {}
         self.text = ""
         self._open: list[str] = []
         self._form = Form("")
         self._select: dict[str, str] = {}
+        self._textarea: dict[str, str] | None = None
         self._is_text_value = False
         self.feed(answer.get_data(as_text=True))
 
@@ -60,11 +67,15 @@ class Page(HTMLParser):
         if tag == "option" and ("selected" in given or "value" not in self._select):
             self._select["value"] = given.get("value", "")
             self._is_text_value = "value" not in given
+        if tag == "option" and self._open:
+            self.options.setdefault(self._open[-1], []).append(given.get("value", ""))
         if tag == "label":
             self.labels.add(given["for"])
         if tag == "body":
             self.body = given
-        if tag == "a":
+        if tag == "textarea":
+            self._textarea = given
+        if tag == "a" and "href" in given:
             self.links.append(given["href"])
         if tag == "meta" and "http-equiv" in given:
             self.metas[given["http-equiv"]] = given["content"]
@@ -74,9 +85,13 @@ class Page(HTMLParser):
     def handle_endtag(self, tag: str) -> None:
         """See HTMLParser."""
         self._open.pop()
+        if tag == "textarea":
+            self._textarea = None
 
     def handle_data(self, data: str) -> None:
         """See HTMLParser."""
+        if self._textarea is not None:
+            self._textarea["value"] = self._textarea.get("value", "") + data
         self.text += f" {data.strip()}" if data.strip() else ""
         if self._is_text_value:
             self._select["value"], self._is_text_value = data.strip(), False
@@ -96,12 +111,13 @@ class Page(HTMLParser):
 
     def _note_field(self, tag: str, given: dict[str, str]) -> None:
         name = given["name"]
-        if given.get("type") != "checkbox":
+        if tag != "button" and given.get("type") != "checkbox":
             assert name not in self._form.fields, f"two fields {name} in one form"
         self._form.fields[name] = given
         self.fields.setdefault(name, given)
         if tag == "button":
             self._form.buttons.add(name)
+            self.buttons.append(f"{name}={given.get('value', '')}")
         if tag == "select":
             self._select = given
 

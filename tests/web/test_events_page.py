@@ -2,17 +2,25 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime
+from time import time
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from freezegun import freeze_time
 
 from app import create_app
 from app.config import Config
+from app.events.event_feed import MAX_SCANNED
 from app.events.failures import FAILURES
-from app.events.outbox import OUTBOX
+from app.events.outbox import EVENTS, OUTBOX, emit
+from app.events.types import ProductUpdated
 from app.server.runtime import Runtime
+from app.store import matching
+from app.web.layout.positions import PAGE_SIZE
 from tests.over_http import place, read
+from tests.processes.servers import wait_for
 from tests.web.page import Page, send
 
 Settled = Callable[[], None]
@@ -56,6 +64,26 @@ def test_a_shop_without_failures_says_so(client: FlaskClient, settled: Settled) 
     assert "Every event has reached all its handlers." in text
 
 
+def test_the_newest_finished_events_come_first_after_a_busy_hour(
+    client: FlaskClient, runtime: Runtime
+) -> None:
+    """Where an hour has more events than are read, the list has those of the last seconds."""
+
+    def change(*skus: str) -> int:
+        """Return the time of the last event in its id, in milliseconds."""
+        with runtime.store.transaction() as tx:
+            for sku in skus:
+                emit(tx, ProductUpdated(sku, {"product": {"sku": sku, "name": sku}}))
+            return int(max(tx.keys(EVENTS.name)).replace("-", "")[:12], 16)
+
+    before = change(*(f"old-{n}" for n in range(MAX_SCANNED + 1)))
+    wait_for("the next millisecond", lambda: time() * 1000 > before + 1)
+    with freeze_time(datetime.fromtimestamp(change("new") / 1000 + 2, UTC)):
+        finished = events(client).by_id["finished"]
+    assert "new" in finished
+    assert "old-" not in finished
+
+
 @pytest.mark.usefixtures("catalogue")
 def test_finished_events_are_listed(client: FlaskClient, settled: Settled) -> None:
     """Newest first, without events that have failed."""
@@ -93,32 +121,52 @@ def test_failures_are_filtered(client: FlaskClient, query: str, number: int) -> 
 
 @pytest.mark.usefixtures("failed")
 def test_every_failure_is_on_a_page(client: FlaskClient, runtime: Runtime) -> None:
-    """Fifty at a time, also of those with a part of an error, which no index has."""
+    """With its position, and both ways; also of those with a part of an error, without an index."""
     with runtime.store.transaction() as tx:
         failure = tx.find(FAILURES.name).documents[0]
         for number in range(110):
             error = f"Invalid: {'odd' if number % 2 else 'even'} {number}."
             tx.put(FAILURES.name, failure | {"id": f"0-{number:03}:billing", "error": error})
     for query, number in {"error=odd": 55, "handler=billing": 112}.items():
-        page, shown = events(client, query), 0
-        while True:
+        shown = 0
+        for current in range(1, -(-number // PAGE_SIZE) + 1):
+            page = events(client, f"{query}&page={current}")
             shown += page.by_id["failures"].count("Invalid: ")
-            if not (links := [link for link in page.links if "cursor=" in link]):
-                break
-            page = events(client, links[0].removeprefix("?"))
+            last = min(current * PAGE_SIZE, number)
+            assert f"{(current - 1) * PAGE_SIZE + 1}–{last} of {number}" in page.by_id["failures"]
+            assert (f"?{query}&page={current + 1}" in page.links) == (last < number)
+            assert (f"?{query}&page={current - 1}" in page.links) == (current > 1)
         assert shown == number
 
 
 @pytest.mark.usefixtures("failed")
+def test_errors_are_searched_in_parts(client: FlaskClient, runtime: Runtime) -> None:
+    """The page leads on to the older failures, with the same search."""
+    with runtime.store.transaction() as tx:
+        failure = tx.find(FAILURES.name).documents[0]
+        for number in range(matching.MAX_SCANNED):
+            new = {"id": f"0-{number:04}:billing", "error": "new", "failed_at": "2999"}
+            tx.put(FAILURES.name, failure | new)
+    page = events(client, "error=fault+switch")
+    assert "No failure among these is like that." in page.text
+    [older] = [link for link in page.links if "cursor=" in link]
+    assert events(client, older.removeprefix("?")).by_id["failures"].count("Invalid: a fault") == 2
+
+
+@pytest.mark.usefixtures("failed")
 def test_every_pending_event_is_on_a_page(client: FlaskClient, runtime: Runtime) -> None:
-    """Fifty at a time, newest first."""
+    """Newest first, with its position, and both ways."""
     with runtime.store.transaction() as tx:
         record = tx.find(OUTBOX.name).documents[0]
         for number in range(60):
             tx.put(OUTBOX.name, record | {"id": f"0-{number:03}"})
     first = events(client)
+    total = 63
+    assert f"1–{PAGE_SIZE} of {total}" in first.by_id["outbox"]
     [older] = [link for link in first.links if "pending=" in link]
     second = events(client, older.removeprefix("?").partition("#")[0])
+    assert f"{PAGE_SIZE + 1}–{total} of {total}" in second.by_id["outbox"]
+    assert "?pending=1#open" in second.links
     links = {*first.links, *second.links}
     assert links >= {f"/events/0-{number:03}" for number in range(60)}
 

@@ -13,8 +13,8 @@ TOKEN = "a-token-of-sixteen-or-more"
 CSRF_TOKEN = "twenty-two-characters-"
 ORDER = {"csrf_token": CSRF_TOKEN, "token": TOKEN, "name": "Ada", "quantity.tea": "1", "place": "1"}
 PAGES = (
-    "/", "/desk", "/desk/1001", "/desk/1001/delete", "/events", "/stock", "/stock/tea", "/shipping",
-    "/shipping/list", "/mail", "/overview",
+    "/", "/desk", "/desk/1001", "/desk/1001/edit", "/desk/1001/delete", "/events", "/stock",
+    "/stock/tea", "/shipping", "/shipping/list", "/mail", "/overview",
 )  # fmt: skip
 
 
@@ -39,7 +39,7 @@ def test_every_page_has_the_security_headers(client: FlaskClient) -> None:
         assert set(policy) == {"default-src", "base-uri", "frame-ancestors"}
         assert set(policy.values()) == {"'none'"}
         assert headers["X-Content-Type-Options"] == "nosniff"
-        assert headers["Referrer-Policy"] == "same-origin"
+        assert headers["Referrer-Policy"] == "strict-origin"  # no path: logs would keep the link
         assert headers["Cache-Control"] == "no-store"
         assert answer.text.count("<script") == 1
         assert not re.search(r"<style|<[^>]*\s(style|on\w+)=", answer.text)
@@ -64,7 +64,8 @@ def test_the_shop_page_is_small(client: FlaskClient) -> None:
 
 @pytest.mark.parametrize(
     "path",
-    ["/", "/orders/LINK/cancel", "/desk/1001", "/desk/1001/cancel", "/desk/1001/delete",
+    ["/", "/orders/LINK/cancel", "/orders/LINK/pay", "/orders/LINK/again",
+     "/desk/1001", "/desk/1001/cancel", "/desk/1001/delete",
      "/events/replay", "/events/x/billing/replay", "/events/x/billing/discard", "/stock",
      "/stock/tea", "/shipping/x"],
 )  # fmt: skip

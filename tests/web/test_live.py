@@ -14,7 +14,7 @@ from werkzeug.test import TestResponse
 
 from app import create_app
 from app.auth.keys import create_key
-from app.billing.receipt import ReceiptIssuer
+from app.billing.receipt_issuer import ReceiptIssuer
 from app.config import Config
 from app.kernel.money import Currency
 from app.orders.service import OrderPolicy
@@ -223,8 +223,8 @@ def test_an_unknown_topic_is_refused(client: FlaskClient, query: str) -> None:
 @pytest.mark.parametrize(
     ("role", "refused"),
     [
-        (None, {"orders", "events", "failures", "shipments"}),
-        ("clerk", {"failures"}),
+        (None, {"orders", "events", "failures", "flow", "shipments", "webhooks"}),
+        ("clerk", {"failures", "webhooks"}),
         ("operator", set()),
     ],
 )

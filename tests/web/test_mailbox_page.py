@@ -10,6 +10,7 @@ from flask.testing import FlaskClient
 from app.config import Config
 from app.notification.maildir import Maildir
 from app.notification.transport import Mail
+from app.web.layout.positions import PAGE_SIZE
 from tests.web.page import Page
 
 
@@ -65,14 +66,22 @@ def test_markup_in_a_subject_is_escaped(client: FlaskClient, config: Config) -> 
     assert "<b>Hi</b> Zo\u00eb" in Page(client.get("/mail")).text
 
 
-def test_the_list_is_paged(client: FlaskClient, config: Config) -> None:
-    """Each mail is on one of the pages."""
-    for n in range(35):
-        deliver(config, f"{n:03}", subject=f"number {n}")
-    first = Page(client.get("/mail"))
-    [older] = [link for link in first.links if "before=" in link]
-    text = first.text + Page(client.get(f"/mail{older}")).text
-    assert [f"number {n} " in text for n in range(35)] == [True] * 35
+@pytest.mark.parametrize("query", ["", "number"])
+def test_the_list_is_paged(client: FlaskClient, config: Config, query: str) -> None:
+    """Each mail is on one of the pages, newest first, which have positions; also in a search."""
+    count = PAGE_SIZE + 5
+    for n in range(count):
+        deliver(config, f"{n:03}", subject=f"{query} {n}")
+    first = Page(client.get(f"/mail?find={query}"))
+    assert f"1–{PAGE_SIZE} of {count}" in first.text
+    assert first.text.index(f"{query} {count - 1} ") < first.text.index(f"{query} {count - 2} ")
+    [following] = [link for link in first.links if "page=" in link]
+    second = Page(client.get(f"/mail{following}"))
+    assert f"{PAGE_SIZE + 1}–{count} of {count}" in second.text
+    text = first.text + second.text
+    assert [f"{query} {n} " in text for n in range(count)] == [True] * count
+    [back] = [link for link in second.links if "page=" in link]
+    assert Page(client.get(f"/mail{back}")).links == first.links
 
 
 @pytest.mark.parametrize(

@@ -1,14 +1,21 @@
 """The order form at /, without JavaScript."""
 
+from datetime import UTC
+
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
+from app.billing.receipt_issuer import ReceiptIssuer
 from app.inventory.documents import PRODUCTS
 from app.inventory.service import add_product
+from app.kernel.money import Currency
+from app.orders.service import OrderPolicy
 from app.server.runtime import Runtime
 from app.store.matching import MAX_SCANNED
+from app.web import routes
 from app.web.customer.shop import BASKET_COOKIE
+from app.web.layout.context import PageContext
 from tests.over_http import read
 from tests.web.page import Page, quantity
 
@@ -49,7 +56,7 @@ def test_the_form_lists_products_with_price_and_stock(
 def test_every_field_has_a_label(client: FlaskClient, catalogue: dict[str, str]) -> None:
     """The hidden tokens and the buttons need none."""
     fields = form(client).fields
-    unseen = ("csrf_token", "token", "place")
+    unseen = ("csrf_token", "token", "category", "choose", "place")
     ids = {each["id"] for name, each in fields.items() if name not in unseen}
     assert ids <= form(client).labels
 
@@ -85,6 +92,30 @@ def test_errors_are_beside_their_fields_and_values_stay(
     assert "aria-invalid" not in page.fields[quantity("mug")]
     values = {name: page.fields[name]["value"] for name in (quantity("tea"), "email")}
     assert values == {quantity("tea"): "two", "email": "ada"}
+
+
+def test_the_first_error_of_the_page_has_the_focus(
+    client: FlaskClient, catalogue: dict[str, str]
+) -> None:
+    """Errors are in the order of the page: products first, then the customer's fields."""
+    page = order(client, form(client), tea="two", email="ada")
+    focused = [name for name, field in page.fields.items() if "autofocus" in field]
+    assert focused == [quantity("tea")]
+    ids = [page.fields[name]["id"] for name in (quantity("tea"), "name", "email")]
+    assert [link[1:] for link in page.links if link[1:] in ids] == ids
+
+
+def test_a_real_gateway_has_no_test_cards(runtime: Runtime) -> None:
+    """The shop offers the cards of its gateway, by their titles, and the invoice."""
+    app = Flask("daybook")
+    shop = ReceiptIssuer("Daybook", "", UTC)
+    context = PageContext(
+        runtime.store, OrderPolicy(Currency("EUR")), shop, cards={"approve": "Card"}
+    )
+    routes.install(app, context)
+    text = Page(app.test_client().get("/")).text
+    assert "Card On invoice" in text
+    assert "test" not in text
 
 
 def test_a_form_without_products_is_refused(client: FlaskClient, catalogue: dict[str, str]) -> None:
@@ -164,6 +195,18 @@ def test_going_back_after_a_search_keeps_the_basket(
     assert "2 \u00d7 Mug 24.00" in back.text
 
 
+def test_the_bar_of_the_basket_is_filled_by_the_server(
+    client: FlaskClient, catalogue: dict[str, str]
+) -> None:
+    """It has the pieces and the sum of the basket, and leads to it."""
+    assert form(client).by_id["basket-summary"] == "0 items · 0.00 EUR"
+    page = send(client, form(client), mug="1")
+    assert page.by_id["basket-summary"] == "1 item · 12.00 EUR"
+    page = send(client, page, mug="2", tea="3")
+    assert page.by_id["basket-summary"].startswith("5 items · ")
+    assert "#basket" in page.links
+
+
 def test_going_back_after_a_refusal_keeps_the_basket(
     client: FlaskClient, catalogue: dict[str, str]
 ) -> None:
@@ -233,12 +276,12 @@ class TestManyProducts:
                 add_product(tx, product | {"quantity": 9})
 
     def test_the_page_stays_small(self, client: FlaskClient) -> None:
-        """Twenty products, and a button for more."""
+        """Twenty products, a button for more, and the 249 countries, which are a third of it."""
         answer = client.get("/")
         fields = Page(answer).fields
         assert sum(name.startswith("quantity.") for name in fields) == 20
         assert "after" in fields
-        assert len(answer.data) < 20_000
+        assert len(answer.data) < 30_000
 
     def test_more_products_keep_the_chosen_ones(self, client: FlaskClient) -> None:
         """The chosen one comes first, then the next twenty."""

@@ -62,9 +62,13 @@ def many_ready(order: Order, runtime: Runtime) -> list[int]:
 
 
 def following(client: FlaskClient, path: str) -> list[Page]:
-    """Return all pages of a list, from the first on, by their links."""
+    """Return all pages of a list, from the first on, by their links to the next one."""
     pages = [Page(client.get(path))]
-    while links := [link for link in pages[-1].links if "cursor=" in link]:
+    while links := [
+        link
+        for link in pages[-1].links
+        if "cursor=" in link or link.endswith(f"page={len(pages) + 1}")
+    ]:
         pages.append(Page(client.get(path + links[0])))
     return pages
 
@@ -121,3 +125,21 @@ def test_a_cancelled_order_cannot_be_shipped(client: FlaskClient, order: Order) 
     after = send(client, page, page.address, carrier="DHL", tracking_number="JD0146")
     assert after.status == 409
     assert read(client, "/order/1001")["status"] == "cancelled"
+
+
+def test_the_carrier_of_the_last_hand_over_is_filled_in(
+    client: FlaskClient, catalogue: dict[str, str], settled: Callable[[], None]
+) -> None:
+    """Whichever order it was of; the other carriers of late are offered. An emptied field stays."""
+    orders = [place(client, tea=1) for _ in range(3)]
+    settled()
+    address = f"/shipping/{orders[2]['order_id']}"
+    assert Page(client.get(address)).fields["carrier"]["value"] == ""
+    for number, carrier in ((1002, "DHL"), (1001, "Post <i>")):
+        parcel = {"carrier": carrier, "tracking_number": f"JD{number}"}
+        assert client.post(f"/shipment/{number}/ship", json=parcel).status_code == 200
+    page = Page(client.get(address))
+    assert page.fields["carrier"]["value"] == "Post <i>"
+    assert page.options["carriers"] == ["Post <i>", "DHL"]
+    refused = send(client, page, address, carrier="", tracking_number="JD1003")
+    assert refused.fields["carrier"]["value"] == ""

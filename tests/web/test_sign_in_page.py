@@ -122,7 +122,7 @@ def test_a_form_of_an_expired_session_is_kept(
     place(local, tea=1)
     settled()
     client = signed_in(app, "ada", "clerk")
-    page = Page(client.get("/desk/1001"))
+    page = Page(client.get("/desk/1001/edit"))
     end_sessions(runtime)
     typed = page.form("/desk/1001").filled(customer_name="Zo\u00eb <b>", **{"quantity.1": "3"})
     for _ in range(2):  # also when it is sent too early
@@ -200,8 +200,8 @@ def test_next_leads_to_our_own_pages_only(app: Flask, client: FlaskClient, next_
 @pytest.mark.parametrize(
     ("role", "pages"),
     [
-        ("clerk", ["Desk", "Shipping", "Mail"]),
-        ("manager", ["Desk", "Stock", "Shipping", "Mail", "Overview"]),
+        ("clerk", ["Desk", "Shipping", "Mail", "Flow"]),
+        ("manager", ["Desk", "Stock", "Shipping", "Mail", "Webhooks", "Flow", "Overview"]),
         ("operator", list(STAFF_PAGES)),
     ],
 )

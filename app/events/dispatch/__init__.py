@@ -2,10 +2,8 @@
 
     delivery.py      an event on its way to a handler; the partition it belongs to
     retry.py         retry policy: when the next attempt is made (tenacity)
-    breaker.py       circuit breaker: holds a handler's deliveries while its peer is down
-    partitions.py    FIFO order for each (order, handler); a dead head blocks its partition
-    ready_queue.py   the partitions of one handler that are ready, or delayed
-    scheduler.py     which deliveries may run now
+    retry_schedule.py  retries of subscribers: fixed waits
+    scheduling/      which deliveries may run now: partitions, ready queues, circuit breakers
     worker_pool.py   threads for side effects and requests, apart from the store
     inbox.py         changed outbox records that are not read yet
     backpressure.py  the throttle: pauses deliveries during a burst of requests

@@ -26,18 +26,19 @@ RETRY_S = 60.0
 class ScheduledJob:
     """Runs `run(tx, day)` daily at the time `at` in `zone`; `day` is a date such as 2026-11-21.
 
-    `run` works in a transaction, under the commit lock: its effects must be inside the store.
+    `run` works in a transaction, under the commit lock: its effects must be inside the store. Long
+    work is done in parts: while it returns True, it is called again for the same day.
     """
 
     name: str
     at: time
     zone: tzinfo
-    run: Callable[[Transaction, str], None]
+    run: Callable[[Transaction, str], bool | None]
     _last_day: str = field(default="", init=False)
     _retry_at: float = field(default=0.0, init=False)
 
     def run_if_due(self, store: Store) -> None:
-        """Run for today if the hour has come and no process did.
+        """Run for today, or the next part of it, if the hour has come and no process did.
 
         Raises what `run` and the store raise, and then does nothing for `RETRY_S`.
         """
@@ -49,10 +50,10 @@ class ScheduledJob:
         with store.transaction() as tx:
             record = tx.get(JOB_DAYS.name, self.name)
             recorded = record["day"] if record and record["day"] <= tomorrow else day
-            if recorded < day:
-                self.run(tx, day)
-            tx.put(JOB_DAYS.name, {"task": self.name, "day": max(day, recorded)})
-        self._last_day = day
+            has_more = recorded < day and self.run(tx, day)
+            if not has_more:
+                tx.put(JOB_DAYS.name, {"task": self.name, "day": max(day, recorded)})
+        self._last_day = "" if has_more else day
         self._retry_at = 0.0
 
     def _latest_due_day(self) -> str:

@@ -8,7 +8,8 @@ One iteration:
   changes and its `done` are one record (exactly once). Events that it emits about the same order
   are delivered in the same iteration.
 - A side-effect handler runs in the worker pool after that transaction is durable. A later iteration
-  records its outcome, so a crash in between repeats it (at least once).
+  records its outcome, so a crash in between repeats it (at least once). One with a `finish` gets
+  the deliveries of an iteration together.
 - A request-reply handler alternates: it chooses a request in a transaction, the request is sent in
   the worker pool, and the reply is handled in a transaction.
 
@@ -16,31 +17,36 @@ A loop keeps no state that the outbox does not have. After an error of the store
 process, a new loop starts from there.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from dataclasses import KW_ONLY, InitVar, dataclass
 from functools import partial
 from time import monotonic, time
 from typing import Any, NamedTuple
 
-from app.events import faults
+from app.events import faults, pace
 from app.events.dispatch.delivery import Delivery, Partition, call
 from app.events.dispatch.inbox import Inbox
 from app.events.dispatch.observer import NULL_OBSERVER, Observer
-from app.events.dispatch.outcome import Outcome, decide, record_outcome
+from app.events.dispatch.outcome import DONE, Outcome, decide, record_outcome
 from app.events.dispatch.retry import RetryPolicy
-from app.events.dispatch.scheduler import Capacity, Scheduler
-from app.events.dispatch.worker_pool import Completed, WorkerPool
-from app.events.outbox import OUTBOX, PENDING, UnitOfWork
+from app.events.dispatch.scheduling.ready_queues import Capacity
+from app.events.dispatch.scheduling.scheduler import Scheduler
+from app.events.dispatch.worker_pool import Completed, DeferredTask, WorkerPool
+from app.events.outbox import OUTBOXES, PENDING, find_open_event
 from app.events.registry import (
+    Finish,
     HandlerRegistry,
     RequestReplyHandler,
     SideEffectHandler,
     TransactionalHandler,
 )
+from app.events.subscribers import Retries, SubscriberHandler
+from app.events.subscriptions import is_subscriber
 from app.events.types import Envelope
+from app.events.unit_of_work import UnitOfWork
 from app.kernel import trace
-from app.store import ChangeFeed, Store, Transaction, View
+from app.store import ChangeFeed, Document, Store, Transaction
 
 IDLE_POLL_S = 0.25
 """Longest wait for a change when nothing is running."""
@@ -53,13 +59,6 @@ LOAD_PAGE_SIZE = 500
 
 BATCH_MAX_OPEN_S = 0.005
 """How long a transaction takes in further deliveries: a POST hardly waits for the commit lock."""
-
-
-class DeferredTask(NamedTuple):
-    """Work of a delivery that must run outside the store, after the transaction is durable."""
-
-    delivery: Delivery
-    work: Callable[[], Any]
 
 
 class Iteration(NamedTuple):
@@ -96,11 +95,15 @@ class DeliveryLoop:
         self._outcomes: list[tuple[Delivery, Outcome]] = []
 
     def load_outbox(self) -> None:
-        """Schedule everything in the outbox; call this once, before `run_once`."""
+        """Schedule every open event; call this once, before `run_once`."""
+        for collection in OUTBOXES:
+            self._load(collection)
+
+    def _load(self, collection: str) -> None:
         after: str | None = None
         while True:
             with self.store.read() as view:
-                page = view.find(OUTBOX.name, after=after, limit=LOAD_PAGE_SIZE)
+                page = view.find(collection, after=after, limit=LOAD_PAGE_SIZE)
             for record in page.documents:
                 self._scheduler.update(record["id"], record)
             if page.next is None:
@@ -126,7 +129,7 @@ class DeliveryLoop:
         if not event_ids:
             return
         with self.store.read() as view:
-            records = {id_: view.get(OUTBOX.name, id_) for id_ in sorted(set(event_ids))}
+            records = {id_: find_open_event(view, id_) for id_ in sorted(set(event_ids))}
         for event_id, record in records.items():
             self._scheduler.update(event_id, record)
 
@@ -159,26 +162,46 @@ class DeliveryLoop:
         if self._tasks:
             # a side effect cannot be undone: its cause must be durable first
             self.store.make_durable()
+        together: defaultdict[Finish, list[DeferredTask]] = defaultdict(list)
         for task in self._tasks:
-            self.worker_pool.submit(*task)
+            handler = task.delivery.handler
+            if isinstance(handler, SideEffectHandler) and handler.finish:
+                together[handler.finish].append(task)
+            else:
+                self.worker_pool.submit(*task)
+        for finish, tasks in together.items():
+            self.worker_pool.submit_together(tasks, finish)
 
     def _run_ready(self, uow: UnitOfWork, partitions: list[Partition], until: float) -> None:
-        """Run these partitions, then those that have become ready, until the time is up."""
-        while True:
-            for delivery in [self._next_delivery(uow, partition) for partition in partitions]:
-                if delivery:
-                    with trace.attached(delivery.span):
-                        self._run(uow, delivery)
-            if monotonic() >= until:
-                return
+        """Run these partitions, then those that have become ready, until the time is up.
+
+        After that, one more round is for the handlers of events that were emitted here: most of
+        these events are then written once, with the outcomes, and not again in a later transaction.
+        """
+        self._run_partitions(uow, partitions)
+        while monotonic() < until:
             partitions = self._scheduler.take(self._capacity())
             if not partitions:
                 return
+            self._run_partitions(uow, partitions)
+        wanted, capacity = uow.handlers_of_emitted(), self._capacity()
+        last = self._scheduler.take(lambda name: capacity(name) if name in wanted else 0)
+        self._run_partitions(uow, last)
+
+    def _run_partitions(self, uow: UnitOfWork, partitions: list[Partition]) -> None:
+        for delivery in [self._next_delivery(uow, partition) for partition in partitions]:
+            if delivery:
+                with trace.attached(delivery.span):
+                    self._run(uow, delivery)
 
     def _capacity(self) -> Capacity:
-        """The worker pool's capacity, less the tasks that will be submitted after the commit."""
+        """The worker pool's capacity, less the tasks that will be submitted after the commit.
+
+        Subscribers wait for the next iteration.
+        """
         deferred = Counter(task.delivery.partition.handler for task in self._tasks)
-        return lambda handler: self.worker_pool.capacity(handler) - deferred[handler]
+        pool = self.worker_pool.capacity
+        return lambda name: 0 if is_subscriber(name) else pool(name) - deferred[name]
 
     def _next_delivery(self, uow: UnitOfWork, partition: Partition) -> Delivery | None:
         """The delivery at the head of a taken partition; None if it is done, gone or delayed."""
@@ -190,32 +213,41 @@ class DeliveryLoop:
         event = uow.envelope(event_id)
         if self._is_delayed(uow.tx, partition, event):
             return None
-        handler = self.registry.handler(event.type, partition.handler)
-        entry = record["deliveries"][partition.handler]
-        before_replay = entry.get("before_replay", 0)
-        attempt, span = entry["attempts"] + 1, trace.from_traceparent(event.traceparent)
+        return self._attempt(event, partition.handler, record)
+
+    def _attempt(self, event: Envelope, name: str, record: Document) -> Delivery:
+        """The next attempt to deliver an event to the handler of that name."""
+        handler, entry = self.registry.handler(event.type, name), record["deliveries"][name]
+        attempt, before_replay = entry["attempts"] + 1, entry.get("before_replay", 0)
+        span = trace.from_traceparent(event.traceparent)
+        partition = Partition(event.subject, name)
         return Delivery(partition, event, handler, attempt, before_replay, span, time())
 
-    def _is_delayed(self, view: View, partition: Partition, event: Envelope) -> bool:
-        """Whether a fault switch delays the delivery; once for each attempt."""
-        handler = partition.handler
-        delay_s = faults.injected_delay_s(view, handler, event) if self.with_faults else 0.0
-        if not delay_s or partition in self._delayed:
-            self._delayed.discard(partition)
+    def _is_delayed(self, tx: Transaction, partition: Partition, event: Envelope) -> bool:
+        """Whether a fault switch delays the delivery, once for each attempt, or it is held."""
+        if not self.with_faults:
             return False
-        self._delayed.add(partition)
-        self._scheduler.postpone(partition, delay_s)
-        return True
+        handler = partition.handler
+        delay_s = faults.injected_delay_s(tx, handler, event) or pace.delay_s(tx)
+        if delay_s and partition not in self._delayed:
+            self._delayed.add(partition)
+            self._scheduler.postpone(partition, delay_s)
+            return True
+        if not pace.may_run(tx, event.id, handler):
+            self._scheduler.postpone(partition, pace.POLL_S)
+            return True
+        self._delayed.discard(partition)
+        return False
 
     def _resume(self, uow: UnitOfWork, completed: Completed) -> None:
         """Go on after the work in the pool: handle a reply, or record the outcome."""
-        delivery, (reply, error) = completed
+        delivery, (value, error) = completed
         record = uow.get(delivery.event.id)
         is_reply = isinstance(delivery.handler, RequestReplyHandler) and error is None
         if is_reply and record and delivery.is_open(record):
-            self._run(uow, delivery, reply)
+            self._run(uow, delivery, value)
         else:
-            self._record(uow, delivery, error)
+            self._record(uow, delivery, error, value)
 
     def _run(self, uow: UnitOfWork, delivery: Delivery, reply: Any = None) -> None:
         """Run the part of a handler that belongs in the transaction.
@@ -239,7 +271,7 @@ class DeliveryLoop:
         """Call the handler; returns the work that is left for the pool, if any."""
         handler, event = delivery.handler, delivery.event
         if isinstance(handler, SideEffectHandler):
-            return partial(self._run_side_effect, handler, handler.prepare(tx, event))
+            return partial(self._run_side_effect, handler, event, handler.prepare(tx, event))
         if self.with_faults and reply is None:
             faults.inject_fault(tx, handler.name, event)
         with tx.savepoint():
@@ -249,26 +281,52 @@ class DeliveryLoop:
             request = handler.next_request(tx, event, reply)
         return None if request is None else partial(handler.send, request)
 
-    def _run_side_effect(self, handler: SideEffectHandler, event: Envelope) -> None:
+    def _run_side_effect(self, handler: SideEffectHandler, event: Envelope, prepared: Any) -> Any:
         if self.with_faults:
             faults.inject_fault_outside(self.store, handler.name, event)
-        handler(event)
+        return handler.run(prepared)
 
     def _record(
         self,
         uow: UnitOfWork,
         delivery: Delivery,
         error: BaseException | None,
+        value: Any = None,
         *,
         reached_peer: bool = True,
     ) -> None:
-        """Record the outcome of a delivery, and release its partition."""
+        """Record the outcome of a delivery, and release its partition.
+
+        `value` is what a side-effect handler returned.
+        """
         record = uow.get(delivery.event.id)
         if record and delivery.is_open(record):
             breaker = self._scheduler.breaker(delivery.partition.handler)
             attempt = delivery.attempt - delivery.before_replay
-            outcome = decide(error, attempt, self.policy, breaker, reached_peer=reached_peer)
+            handler, details = delivery.handler, {}
+            policy: Retries = self.policy
+            if isinstance(handler, SubscriberHandler):
+                policy = handler.retries
+                if reached_peer:
+                    details = handler.record(uow.tx, delivery.event, value, error)
+            outcome = decide(error, attempt, policy, breaker, reached_peer=reached_peer)
+            outcome = outcome._replace(details=details)
             record_outcome(uow.tx, record, delivery, outcome)
-            uow.mark_changed(record)
             self._outcomes.append((delivery, outcome))
+            self._record_skipped(uow.tx, record, delivery.event)
+            uow.mark_changed(record)
         self._scheduler.release(delivery.partition, delivery.event.id, record)
+
+    def _record_skipped(self, tx: Transaction, record: Document, event: Envelope) -> None:
+        """End the other deliveries of the event about which their handlers have nothing to do."""
+        for name, entry in record["deliveries"].items():
+            if entry["state"] != PENDING or is_subscriber(name):
+                continue
+            handler = self.registry.handler(event.type, name)
+            if not isinstance(handler, SideEffectHandler):
+                continue
+            # an error of the handler is that of its own attempt, which follows
+            if reason := call(partial(handler.skips, event)).value:
+                skipped, outcome = self._attempt(event, name, record), Outcome(DONE, note=reason)
+                record_outcome(tx, record, skipped, outcome)
+                self._outcomes.append((skipped, outcome))

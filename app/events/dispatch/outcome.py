@@ -7,17 +7,20 @@ the transaction that holds the handler's own changes.
 
 import logging
 import re
+from collections.abc import Mapping
 from traceback import extract_tb
+from types import MappingProxyType
 from typing import NamedTuple
 
 from app.events import failures, outbox
-from app.events.dispatch.breaker import Breaker
 from app.events.dispatch.delivery import Delivery
-from app.events.dispatch.retry import OUTAGES, RetryPolicy
+from app.events.dispatch.retry import OUTAGES
+from app.events.dispatch.scheduling.breaker import Breaker
 from app.events.registry import Skipped
+from app.events.subscribers import Retries
 from app.kernel import clock
-from app.kernel.os_errors import cause_of
 from app.store import Document, Transaction
+from app.system.os_errors import cause_of
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +39,8 @@ class Outcome(NamedTuple):
     """The end of an attempt. `kind` is done, retry, held or dead.
 
     `error` is the text to store, `retry_in_s` the wait before the next attempt, `location` where
-    the error was raised (for the log), `note` why the handler had nothing to do.
+    the error was raised (for the log), `note` why the handler had nothing to do. `details` are for
+    the delivery's log.
     """
 
     kind: str
@@ -44,12 +48,13 @@ class Outcome(NamedTuple):
     note: str = ""
     retry_in_s: float = 0.0
     location: str = ""
+    details: Mapping[str, object] = MappingProxyType({})
 
 
 def decide(
     error: BaseException | None,
     attempt: int,
-    policy: RetryPolicy,
+    policy: Retries,
     breaker: Breaker,
     *,
     reached_peer: bool = True,
@@ -68,7 +73,7 @@ def decide(
     if isinstance(error, Skipped):
         return Outcome(DONE, note=str(error))
     text = describe_error(error)
-    if breaker.is_open and isinstance(error, OUTAGES):
+    if breaker.is_open and isinstance(error, OUTAGES) and not policy.counts_outages:
         return Outcome(HELD, text)
     wait_s = policy.wait_s(error, attempt)
     if wait_s is None:
@@ -81,14 +86,15 @@ def record_outcome(tx: Transaction, record: Document, delivery: Delivery, outcom
     handler = delivery.partition.handler
     entry = record["deliveries"][handler]
     if outcome.kind == DONE:
-        outbox.mark_done(entry, outcome.note)
+        outbox.mark_done(entry, outcome.note, **outcome.details)
         failures.delete_entry(tx, record["id"], handler)
     elif outcome.kind == HELD:
         outbox.mark_held_by_breaker(entry, outcome.error)
     elif outcome.kind == RETRY:
-        outbox.mark_retry(entry, outcome.error, clock.ago(-outcome.retry_in_s))
+        retry_at = clock.ago(-outcome.retry_in_s)
+        outbox.mark_retry(entry, outcome.error, retry_at, **outcome.details)
     else:
-        outbox.mark_dead(entry, outcome.error)
+        outbox.mark_dead(entry, outcome.error, **outcome.details)
         failures.put_entry(tx, record["event"], handler, outcome.error)
         event = f"{delivery.event.type} {record['id']}"
         log.error("%s gave up on %s: %s%s", handler, event, outcome.error, outcome.location)

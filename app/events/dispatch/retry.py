@@ -6,6 +6,7 @@ the outbox, instead of wrapping a function that is retried in place.
 """
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import tenacity
 
@@ -24,6 +25,9 @@ The interpreter raises the last two when the process is short of memory, which p
 """
 
 
+TRANSIENT_ONLY = tenacity.retry_if_exception_type(TRANSIENT)
+
+
 @dataclass(frozen=True)
 class RetryPolicy:
     """Exponential back-off with jitter: `first_wait_s`, doubled for each attempt, 60 s at most.
@@ -33,6 +37,7 @@ class RetryPolicy:
 
     attempts: int = 5
     first_wait_s: float = 0.2
+    counts_outages: ClassVar[bool] = False
 
     def wait_s(self, error: BaseException, attempt: int) -> float | None:
         """Seconds to wait after the attempt numbered `attempt` (from 1) failed with `error`.
@@ -40,15 +45,20 @@ class RetryPolicy:
         None when there is no further attempt: that was the last one, or the error is permanent.
         """
         strategies = tenacity.Retrying(
-            retry=tenacity.retry_if_exception_type(TRANSIENT),
+            retry=TRANSIENT_ONLY,
             stop=tenacity.stop_after_attempt(self.attempts),
             wait=tenacity.wait_exponential_jitter(
                 multiplier=self.first_wait_s, max=MAX_RETRY_WAIT_S, jitter=self.first_wait_s
             ),
         )
-        failed = tenacity.RetryCallState(strategies, None, (), {})
-        failed.attempt_number = attempt
-        failed.set_exception((type(error), error, error.__traceback__))
-        if not strategies.retry(failed) or strategies.stop(failed):
-            return None
-        return strategies.wait(failed)
+        return wait_after(strategies, error, attempt)
+
+
+def wait_after(strategies: tenacity.Retrying, error: BaseException, attempt: int) -> float | None:
+    """The wait that tenacity's `strategies` choose after a failed attempt; None: no further one."""
+    failed = tenacity.RetryCallState(strategies, None, (), {})
+    failed.attempt_number = attempt
+    failed.set_exception((type(error), error, error.__traceback__))
+    if not strategies.retry(failed) or strategies.stop(failed):
+        return None
+    return strategies.wait(failed)

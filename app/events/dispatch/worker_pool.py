@@ -5,14 +5,16 @@ dispatcher has recorded it. So a full disk does not send a mail twice.
 """
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from queue import SimpleQueue
 from typing import Any, NamedTuple
 
 from app.events.dispatch.delivery import Delivery, Partition, Result, call
+from app.events.registry import Finish
 from app.kernel import trace
-from app.kernel.thread_priority import lower_priority
+from app.system.thread_priority import lower_priority
 
 THREADS_PER_HANDLER = 2
 """Each handler has its own threads, so that one with a hanging peer does not block the others.
@@ -27,6 +29,13 @@ There are more than threads because results are recorded together, some millisec
 """
 
 
+class DeferredTask(NamedTuple):
+    """Work of a delivery that must run outside the store, after the transaction is durable."""
+
+    delivery: Delivery
+    work: Callable[[], Any]
+
+
 class Completed(NamedTuple):
     """A delivery whose work in the pool has ended, and its result."""
 
@@ -35,7 +44,7 @@ class Completed(NamedTuple):
 
 
 class WorkerPool:
-    """Every method but `_run` is for the dispatcher's thread only."""
+    """Every public method is for the dispatcher's thread only."""
 
     def __init__(self) -> None:
         self._executors: dict[str, ThreadPoolExecutor] = {}
@@ -55,14 +64,14 @@ class WorkerPool:
 
     def submit(self, delivery: Delivery, work: Callable[[], Any]) -> None:
         """Run `work` for `delivery` in one of the handler's threads."""
-        handler = delivery.partition.handler
-        if handler not in self._executors:
-            self._executors[handler] = ThreadPoolExecutor(
-                THREADS_PER_HANDLER, handler, initializer=lower_priority
-            )
-        self._partitions.add(delivery.partition)
-        self._started[handler] += 1
-        self._executors[handler].submit(self._run, delivery, work)
+        self._start([delivery], partial(self._run, delivery, work))
+
+    def submit_together(self, tasks: Sequence[DeferredTask], finish: Finish) -> None:
+        """Run these tasks of one handler in one thread, then `finish` with what they returned.
+
+        A task that fails is left out. If `finish` fails, it is called for each by itself.
+        """
+        self._start([each.delivery for each in tasks], partial(self._run_together, tasks, finish))
 
     def completed(self) -> list[Completed]:
         """Everything that has completed and is not acknowledged."""
@@ -80,8 +89,33 @@ class WorkerPool:
     def close(self) -> None:
         """Wait for what is running; what has not started stays in the outbox."""
         for executor in self._executors.values():
-            executor.shutdown(cancel_futures=True)
+            executor.shutdown(wait=False, cancel_futures=True)  # before any of them is waited for
+        for executor in self._executors.values():
+            executor.shutdown()
+
+    def _start(self, deliveries: Sequence[Delivery], run: Callable[[], None]) -> None:
+        handler = deliveries[0].partition.handler
+        if handler not in self._executors:
+            self._executors[handler] = ThreadPoolExecutor(
+                THREADS_PER_HANDLER, handler, initializer=lower_priority
+            )
+        self._partitions.update(each.partition for each in deliveries)
+        self._started[handler] += len(deliveries)
+        self._executors[handler].submit(run)
 
     def _run(self, delivery: Delivery, work: Callable[[], Any]) -> None:
-        with trace.attached(delivery.span):
-            self._queue.put(Completed(delivery, call(work)))
+        self._queue.put(_completed(delivery, work))
+
+    def _run_together(self, tasks: Sequence[DeferredTask], finish: Finish) -> None:
+        completed = [_completed(*task) for task in tasks]
+        returned = [each.result.value for each in completed if each.result.error is None]
+        has_finished = call(partial(finish, returned)).error is None
+        for delivery, (value, error) in completed:
+            if error is None and not has_finished:
+                error = _completed(delivery, partial(finish, [value])).result.error
+            self._queue.put(Completed(delivery, Result(error=error)))
+
+
+def _completed(delivery: Delivery, work: Callable[[], Any]) -> Completed:
+    with trace.attached(delivery.span):
+        return Completed(delivery, call(work))

@@ -66,7 +66,7 @@ def announce_patch(response: Response) -> Response:
 
 
 def _check_media_type(accepted: tuple[str, ...]) -> None:
-    coding = request.headers.get("Content-Encoding")
+    coding = request.environ.get("HTTP_CONTENT_ENCODING")
     if coding is None and request.content_type in accepted:
         return
     if coding is not None and coding.lower() != "identity":

@@ -8,7 +8,7 @@ of two callers have nothing to do with each other.
 
 import hashlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 from urllib.parse import quote
 
@@ -22,6 +22,7 @@ from app.kernel.errors import Conflict, Invalid, Malformed, Problem
 from app.schema.fields import Integer
 from app.schema.validation import stored_document_check
 from app.store import Collection, Document, Store, Transaction
+from app.store.matching import scan_all
 
 RETENTION_S = 24 * 60 * 60
 MAX_EXPIRED_DELETED = 50
@@ -30,6 +31,10 @@ more than the one that it adds, so a backlog soon goes."""
 HEADER = "Idempotency-Key"
 REPLAYED = "Idempotency-Replayed"
 _STORED_HEADERS = ("Content-Type", "Location", "ETag", "Preference-Applied")
+WITHHELD = 409
+"""The status in place of a response that had a customer who was erased. No response of a request
+that was carried out has it."""
+
 KEY_PATTERN = r'"[\x20\x21\x23-\x5b\x5d-\x7e]{1,255}"|[\x21\x23-\x5b\x5d-\x7e]{1,255}'
 """A quoted string of RFC 9651, or the same without quotes; neither may contain a quote or a
 backslash."""
@@ -58,7 +63,7 @@ class Key(NamedTuple):
 
 def request_key() -> Key | None:
     """The key of this request, scoped to its caller and address, or None. Raises Malformed."""
-    header = request.headers.get(HEADER)
+    header = request.environ.get("HTTP_IDEMPOTENCY_KEY")
     if header is None:
         return None
     header = header.strip()
@@ -67,7 +72,7 @@ def request_key() -> Key | None:
             f"{HEADER} must be 1 to 255 printable ASCII characters, without quotes or backslashes."
         )
     caller, path = current(), quote(request.path.rstrip("/"))
-    scope = f"{caller.role} {quote(caller.name, safe='')} {request.method} {path}"
+    scope = f"{caller.role} {quote(caller.id, safe='')} {request.method} {path}"
     return scoped_key(scope, header.strip('"'), body_bytes())
 
 
@@ -101,10 +106,7 @@ def execute_once(
 
 def store_response(tx: Transaction, key: Key, response: Response, pending_s: float = 0.0) -> None:
     """Store the response under `key`, and delete expired keys."""
-    for low, high in (("", clock.ago(RETENTION_S)), (clock.ago(-RETENTION_S), None)):
-        expired = tx.find(IDEMPOTENCY.name, low=low, high=high, limit=MAX_EXPIRED_DELETED)
-        for old in expired.documents:
-            tx.delete(IDEMPOTENCY.name, old["key"])
+    delete_expired(tx)
     headers = {name: response.headers[name] for name in _STORED_HEADERS if name in response.headers}
     entry: Document = {
         "key": key.name,
@@ -119,15 +121,62 @@ def store_response(tx: Transaction, key: Key, response: Response, pending_s: flo
     tx.put(IDEMPOTENCY.name, entry)
 
 
+def delete_expired(tx: Transaction) -> bool:
+    """Delete some expired keys; whether there were any."""
+    deleted = False
+    for low, high in (("", clock.ago(RETENTION_S)), (clock.ago(-RETENTION_S), None)):
+        expired = tx.find(IDEMPOTENCY.name, low=low, high=high, limit=MAX_EXPIRED_DELETED)
+        for old in expired.documents:
+            tx.delete(IDEMPOTENCY.name, old["key"])
+            deleted = True
+    return deleted
+
+
+def find_responses(store: Store, texts: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
+    """For each name in `texts`, the keys of the responses in which one of its texts occurs.
+
+    Reads all responses, batch by batch.
+    """
+    found: dict[str, list[str]] = {}
+    for entry in scan_all(store, IDEMPOTENCY):
+        for name in texts:
+            if _has_text(entry, texts[name]):
+                found.setdefault(name, []).append(entry["key"])
+    return found
+
+
+def withhold_responses(
+    tx: Transaction, keys: Iterable[str], texts: Sequence[str], since: str
+) -> None:
+    """Replace these responses, and those stored `since` in which one of `texts` occurs.
+
+    A repeated request is then refused, so it is still not carried out again.
+    """
+    newer = tx.find(IDEMPOTENCY.name, low=since).documents
+    known = filter(None, (tx.get(IDEMPOTENCY.name, key) for key in keys))
+    for entry in (*known, *(each for each in newer if _has_text(each, texts))):
+        tx.put(IDEMPOTENCY.name, entry | {"status": WITHHELD, "headers": {}, "body": ""})
+
+
 def is_repeated(response: Response) -> bool:
     """Whether this response was stored by an earlier request."""
     return REPLAYED in response.headers
+
+
+def _has_text(entry: Document, texts: Iterable[str]) -> bool:
+    stored = f"{entry['headers'].get('Location')} {entry['body']}"
+    return any(text in stored for text in texts)
 
 
 def _stored_response(key: Key, first: Document) -> Response:
     if first["fingerprint"] != key.fingerprint:
         detail = f"This {HEADER} was used with another body; use a new key for a new request."
         raise Invalid([Problem("", detail)])
+    if first["status"] == WITHHELD:
+        raise Conflict(
+            f"The first request with this {HEADER} was carried out, and its customer has been "
+            "erased since; its response is no longer kept."
+        )
     if first["at"] <= clock.now() < first.get("under_way_until", ""):
         raise Conflict(f"The first request with this {HEADER} is in progress.", retry_after_s=1)
     response = Response(first["body"], first["status"], first["headers"])

@@ -5,7 +5,7 @@ the body. The server therefore has many more threads than requests that run at o
 (DAYBOOK_THREADS): the others read bodies, which costs a little memory, and stream responses to open
 pages. One network may use only a part of them, so that no single client can take them all. Behind
 a trusted proxy (proxies.py, which runs before) that is the client's network, not the proxy's. Slow
-work that is not an order's is done outside of the slots, in bulkheads (app/kernel/bulkhead.py).
+work that is not an order's is done outside of the slots, in bulkheads (app/system/bulkhead.py).
 
 A body that did not arrive whole is refused here, before any route (RFC 9112, section 8). In WSGI a
 connection that closes early looks like the end of the body, so the body's length is compared with
@@ -23,7 +23,7 @@ from flask import Response
 from app.http.requests.body import MAX_READ_BYTES, TOO_LARGE
 from app.http.responses.problems import problem_response
 from app.http.security.network import network_of
-from app.kernel.bulkhead import FifoSemaphore, request_slot
+from app.system.bulkhead import FifoSemaphore, request_slot
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment

@@ -17,7 +17,7 @@ def requested_wait_s() -> float:
 
     The first of several counts; parameters after a semicolon do not.
     """
-    header = request.headers.get("Prefer")
+    header = request.environ.get("HTTP_PREFER")
     if header is None:
         return 0.0
     preferences = (each.partition(";")[0].partition("=") for each in parse_list_header(header))

@@ -49,12 +49,12 @@ def compress(response: Response) -> Response:
 
 
 def _is_compressible(response: Response) -> bool:
+    if response.status_code != 200 or "ETag" in response.headers:
+        return False
     length = response.content_length
     return (
         response.mimetype in _MEDIA_TYPES
-        and response.status_code == 200
         and (length is None or length >= MIN_BYTES)
-        and "ETag" not in response.headers
         and "Content-Encoding" not in response.headers
     )
 

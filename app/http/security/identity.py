@@ -28,5 +28,5 @@ def require_role(role: str) -> None:
             "sign in on the page /sign-in."
         )
     raise Forbidden(
-        f"You need the {role} role for this; you are signed in as {caller.name} ({caller.role})."
+        f"You need the {role} role for this; you are signed in as {caller.label} ({caller.role})."
     )

@@ -42,11 +42,12 @@ SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 def refuse_cross_site_requests() -> None:
     """Raise Forbidden for an unsafe request that a page of another origin sent."""
-    if request.method in SAFE_METHODS:
+    environ = request.environ
+    if environ["REQUEST_METHOD"] in SAFE_METHODS:
         return
-    site = request.headers.get("Sec-Fetch-Site")
+    site = environ.get("HTTP_SEC_FETCH_SITE")
     if site is None:
-        origin = request.headers.get("Origin")
+        origin = environ.get("HTTP_ORIGIN")
         is_same_origin = origin is None or origin.partition("://")[2] == request.host
     else:
         is_same_origin = site in ("same-origin", "none")

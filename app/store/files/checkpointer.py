@@ -20,7 +20,6 @@ import threading
 from time import monotonic
 
 from app.kernel.errors import Damaged, DaybookError
-from app.kernel.repeated_warning import RepeatedWarning
 from app.store import Collection
 from app.store.files.disk.filesystem import (
     FREE_SPACE_MIN_BYTES,
@@ -34,6 +33,7 @@ from app.store.files.snapshot.writer import discard, publish, write_next
 from app.store.files.store import JsonFileStore
 from app.store.files.wal.format import FileRecord, FileRecords
 from app.store.files.wal.segment import remove_segments
+from app.system.repeated_warning import RepeatedWarning
 
 log = logging.getLogger(__name__)
 

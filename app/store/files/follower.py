@@ -8,8 +8,8 @@ import logging
 import threading
 
 from app.kernel.errors import DaybookError
-from app.kernel.repeated_warning import RepeatedWarning
 from app.store.files.store import JsonFileStore
+from app.system.repeated_warning import RepeatedWarning
 
 log = logging.getLogger(__name__)
 

@@ -109,12 +109,13 @@ class JsonFileStore:
         self._has_failed = False
         self.observer.committed(monotonic() - ended)
 
-    def change_feed(self, collection: str) -> ChangeFeed:
+    def change_feed(self, *collections: str) -> ChangeFeed:
         """See Store.change_feed."""
         feed = JsonChangeFeed(self.catch_up, self._memory_lock)
         with self._memory_lock:
             self.catch_up()
-            self._feeds.add(collection, feed)
+            for collection in collections:
+                self._feeds.add(collection, feed)
         return feed
 
     def position(self) -> int:

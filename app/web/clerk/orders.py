@@ -1,50 +1,57 @@
-"""The back office's order pages, under /desk: search, view, change, cancel, delete. For clerks."""
+"""The back office's order pages, under /desk: search, view, cancel, delete. For clerks.
 
+Changing an order is order_edit.py.
+"""
+
+from collections.abc import Sequence
 from typing import Any
 
 from flask import Blueprint, Response, request
+from markupsafe import escape
+from marshmallow import ValidationError
 
+from app.billing.documents import HISTORY as INVOICE_HISTORY
+from app.billing.queries import get_invoice
 from app.events.outbox import timeline
+from app.http.responses.csv_response import csv_response
 from app.http.security.identity import current
-from app.inventory.documents import PRODUCTS
 from app.kernel import order_states as states
-from app.kernel.errors import Conflict, Invalid
-from app.orders import service
+from app.kernel.errors import Conflict, Invalid, Malformed
+from app.kernel.personal_data import ERASED_NAME
+from app.notification.queries import sent_mails
+from app.orders import csv_export, service
 from app.orders.documents import HISTORY
-from app.orders.queries import find_order
-from app.orders.schemas import CancellationSchema, change_schema
+from app.orders.queries import find_end, find_order
+from app.orders.schemas import CancellationSchema
 from app.schema.validation import load
 from app.shipping.documents import SHIPMENTS
 from app.shipping.queries import has_left as goods_have_left
-from app.store import Document
-from app.web.clerk.order_search import OrderSearch, count_by_status
+from app.shipping.tracking import tracking_url
+from app.web.clerk import order_edit
+from app.web.clerk.order_history import Entry, caller, history_in_words
+from app.web.clerk.order_search import OrderSearch
 from app.web.customer.order_page import PAID
 from app.web.layout.context import PageContext, page
-from app.web.layout.form import (
-    NO_FORM,
-    SubmittedForm,
-    decimal_point,
-    parse_integer,
-    submitted_form,
-)
+from app.web.layout.form import NO_FORM, SubmittedForm, submitted_form
+from app.web.layout.html_size import first_that_fit, shorten
+from app.web.layout.positions import Position, parse_page
 from app.web.layout.redirects import redirect_to
 
-LINE_FIELDS = ("product", "quantity", "amount")
-"""An order line's fields; in the form, a dot and the line's place follow each name."""
+MAX_HISTORY_BYTES = 10_000
+"""The size of the history on one page; it leads on to earlier entries."""
 
-_LINE_WORDS = {"amount": "price"}
-"""The page's word for a field of a line, where it is not the field's name."""
-
-MAX_SUGGESTIONS = 500
-_EMPTY_LINES = 3
+MAX_PAYMENTS = 20
+MAX_EVENTS = 20
+"""The newest of an order's payments, and of its events, that its page has."""
 
 
 def add_to(blueprint: Blueprint, context: PageContext) -> None:
     """Register the pages."""
     pages = OrderPages(context)
     blueprint.get("/desk")(pages.show_orders)
+    blueprint.get("/desk.csv")(pages.export_orders)
     blueprint.get("/desk/<name>")(pages.show_order)
-    blueprint.post("/desk/<name>")(pages.change_order)
+    order_edit.add_to(blueprint, context, pages.show_order)
     blueprint.post("/desk/<name>/cancel")(pages.cancel_order)
     blueprint.get("/desk/<name>/delete")(pages.confirm_delete)
     blueprint.post("/desk/<name>/delete")(pages.delete_order)
@@ -54,53 +61,61 @@ class OrderPages:
     """The views. `name` in an address is an order's number or id."""
 
     def __init__(self, context: PageContext) -> None:
-        self._store, self._rules = context.store, context.rules
+        self._store = context.store
         self._zone = context.config.timezone
-        self._change = change_schema(context.rules.currency)
+        self._keeps_mail = context.config.smtp_url is None
+        self._payment_titles = context.payment_titles
         self._cancellation = CancellationSchema()
 
     def show_orders(self) -> Response:
         search = OrderSearch.parse(request.args)
-        result, counts = search.run(self._store, self._zone), count_by_status(self._store)
-        return page(
-            "clerk/orders.html", live=["orders"], search=search, result=result, counts=counts
-        )
+        result = search.run(self._store, self._zone)
+        return page("clerk/orders.html", live=["orders"], search=search, result=result)
 
-    def show_order(
-        self, name: str, form: SubmittedForm = NO_FORM, cancellation: SubmittedForm = NO_FORM
-    ) -> Response:
+    def export_orders(self) -> Response:
+        """The orders of all pages of a search as CSV, a row for each line."""
+        try:
+            orders = OrderSearch.parse(request.args).export(self._store, self._zone)
+        except ValidationError:
+            raise Malformed("Write days as 2026-11-21.") from None
+        return csv_response("orders.csv", csv_export.HEADINGS, csv_export.rows(orders))
+
+    def show_order(self, name: str, form: SubmittedForm = NO_FORM) -> Response:
+        """The order to read; `form` is a refused cancellation, or an edit that came too late."""
         with self._store.read() as view:
             order = HISTORY.read_all(view, find_order(view, name))
             events = list(timeline(view, order["order_id"]))
             shipment = view.get(SHIPMENTS.name, order["order_id"])
             has_left = goods_have_left(view, order["order_id"])
-            products = view.find(PRODUCTS.name, {"archived": 0}, limit=MAX_SUGGESTIONS).documents
+            invoice = get_invoice(view, order["order_id"])
+            invoice = INVOICE_HISTORY.read_all(view, invoice) if invoice else None
+        mails = sent_mails(events)
+        history = history_in_words(order, events, invoice, mails, self._payment_titles)
+        position = Position.of_list(order["items"], request.args.get("lines", ""))
         return page(
             "clerk/order.html",
-            form if form.error else cancellation,
+            form,
             live=["orders", "events", "shipments"],
             order=order,
+            lines=position.cut(order["items"]),
+            position=position,
             events=events,
             shipment=shipment,
-            products=products,
-            lines=_lines(order, form),
-            values=form.fields or order,
-            errors=_errors(form) | cancellation.errors(),
-            reason=cancellation.get("reason"),
+            tracking=tracking_url(shipment) if shipment else None,
+            payments=invoice["payments"] if invoice else [],
+            paid=invoice["paid"] if invoice else "",
+            **_history_page(history, request.args.get("history", "")),
+            max_payments=MAX_PAYMENTS,
+            max_events=MAX_EVENTS,
+            caller=caller,
+            ended=find_end(order),
+            keeps_mail=self._keeps_mail,
+            reason=form.get("reason"),
             has_receipt=order["payment_status"] in PAID,
             is_open=order["status"] in states.OPEN and not has_left,
+            is_forgotten=order["customer_name"] == ERASED_NAME and "link" not in order,
             has_left=has_left,
         )
-
-    def change_order(self, name: str) -> Response:
-        form = submitted_form()
-        try:
-            patch, versions = load(self._change, _patch(form)), [form.get("version")]
-            with self._store.transaction() as tx:
-                service.change_order(tx, self._rules, name, patch, versions, by=current().name)
-        except (Invalid, Conflict) as error:
-            return self.show_order(name, form.refused(error))
-        return redirect_to("web.clerk.show_order", name=name)
 
     def cancel_order(self, name: str) -> Response:
         form = submitted_form()
@@ -109,7 +124,7 @@ class OrderPages:
             with self._store.transaction() as tx:
                 service.cancel_order(tx, name, reason, by=current().name)
         except (Invalid, Conflict) as error:
-            return self.show_order(name, cancellation=form.refused(error))
+            return self.show_order(name, form.refused(error))
         return redirect_to("web.clerk.show_order", name=name)
 
     def confirm_delete(self, name: str, form: SubmittedForm = NO_FORM) -> Response:
@@ -121,78 +136,21 @@ class OrderPages:
         form = submitted_form()
         try:
             with self._store.transaction() as tx:
-                service.delete_order(tx, name, [form.get("version")], by=current().name)
+                service.delete_order(tx, name, form.expected_versions(), by=current().name)
         except Conflict as error:
             return self.confirm_delete(name, form.refused(error))
         return redirect_to("web.clerk.show_orders", flash="deleted")
 
 
-def _patch(form: SubmittedForm) -> dict[str, Any]:
-    """Return the merge patch that the form makes, of the lines to keep."""
-    items = []
-    for _, line in _kept_lines(form):
-        item = {
-            **line,
-            "quantity": parse_integer(line["quantity"]),
-            "amount": decimal_point(line["amount"]),
-        }
-        items.append({name: value for name, value in item.items() if value != ""})
-    return {
-        "customer_name": form.get("customer_name"),
-        "customer_email": form.get("customer_email") or None,
-        "items": items,
-    }
+def _history_page(history: Sequence[Entry], typed: str) -> dict[str, Any]:
+    """Return the history from its entry of that number on, and the number of the next page's."""
+    newer = min(parse_page(typed) - 1, len(history))
+    shown = first_that_fit(history[newer:], _size_of, MAX_HISTORY_BYTES)
+    following = newer + len(shown) + 1
+    return {"history": shown, "earlier": following if following <= len(history) else None}
 
 
-def _submitted_lines(form: SubmittedForm) -> list[dict[str, str]]:
-    """Return the order lines of the form as typed, in its order."""
-    places = [name.partition(".")[2] for name in form.fields if name.startswith("product.")]
-    return [{name: form.get(f"{name}.{place}") for name in LINE_FIELDS} for place in places]
-
-
-def _kept_lines(form: SubmittedForm) -> list[tuple[int, dict[str, str]]]:
-    """Return the lines whose quantity is neither empty nor 0, each with its place on the page."""
-    return [
-        (place, line)
-        for place, line in enumerate(_submitted_lines(form), 1)
-        if line["quantity"] not in ("", "0")
-    ]
-
-
-def _errors(form: SubmittedForm) -> dict[str, str]:
-    """Return a sentence for each field in error, those of the lines under the lines' fields."""
-    error, lines = form.error, _kept_lines(form)
-    if isinstance(error, Conflict) and "short" in error.members:
-        short: Any = error.members["short"]
-        left = {each["product"]: max(each["available"], 0) for each in short}
-        errors = {
-            f"quantity.{place}": f"Line {place}: only {left[line['product']]} left."
-            for place, line in lines
-            if line["product"] in left
-        }
-        return errors or form.errors()
-    if not isinstance(error, Invalid):
-        return form.errors()
-    errors = {}
-    others = []
-    for problem in error.problems:
-        match problem.pointer.split("/"):
-            case ["", "items"]:
-                errors["quantity.1"] = "Give at least one line a quantity."
-            case ["", "items", index, field]:
-                place, _ = lines[int(index)]
-                subject = _LINE_WORDS.get(field, field)
-                errors[f"{field}.{place}"] = f"Line {place}: {subject} {problem.message}."
-            case _:
-                others.append(problem)
-    return errors | form.refused(Invalid(others)).errors()
-
-
-def _lines(order: Document, form: SubmittedForm) -> list[dict[str, str]]:
-    """Return the order lines to edit: as typed, or as stored with some empty ones below."""
-    if form.fields:
-        names = {line["product"]: line["name"] for line in order["items"]}
-        return [line | {"name": names.get(line["product"], "")} for line in _submitted_lines(form)]
-    fields = ("product", "name", "quantity", "amount")
-    lines = [{field: str(line[field]) for field in fields} for line in order["items"]]
-    return lines + [dict.fromkeys(fields, "")] * _EMPTY_LINES
+def _size_of(entry: Entry) -> int:
+    """Return about the size of an entry in the page, at least."""
+    sizes = (len(escape(shorten(each, 300)).encode()) + 20 for each in entry.sentences)
+    return 150 + (400 if entry.mail else 0) + sum(sizes)

@@ -22,6 +22,11 @@ class Basket(NamedTuple):
     lines: list[Line]
     total: str
 
+    @property
+    def pieces(self) -> int:
+        """The pieces in the basket."""
+        return sum(line.quantity for line in self.lines)
+
 
 def basket(currency: Currency, chosen: list[Document], quantities: dict[str, str]) -> Basket:
     """Return the basket of these products, without those whose quantity is no positive number."""

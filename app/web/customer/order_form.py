@@ -2,11 +2,13 @@
 
 import re
 import secrets
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
 from app.kernel.errors import Conflict, DaybookError, Invalid, Malformed
+from app.kernel.shipping_address import ADDRESS
+from app.web.layout.address_form import MEMBERS, address_error, typed_address
 from app.web.layout.form import SubmittedForm, parse_integer
 
 QUANTITY = "quantity."
@@ -17,8 +19,8 @@ _FORM_USED = (
     "You have placed an order with this form already. Press “Place order” once more if you want "
     "this one besides."
 )
-_CUSTOMER_FIELDS = ("name", "email", "payment")
-_FIELDS = frozenset({*_CUSTOMER_FIELDS, "token", "find", "after", "place"})
+CUSTOMER_FIELDS = ("name", "email", *MEMBERS, "payment")
+_FIELDS = frozenset({*CUSTOMER_FIELDS, "token", "find", "category", "choose", "after", "place"})
 _SUBJECTS = {
     "/customer_name": ("name", "Your name"),
     "/customer_email": ("email", "This"),
@@ -42,9 +44,15 @@ class OrderForm:
 
     name: str = ""
     email: str = ""
+    recipient: str = ""
+    street: str = ""
+    postal_code: str = ""
+    city: str = ""
+    country: str = ""
     payment: str = ""
     quantities: dict[str, str] = field(default_factory=dict)
     find: str = ""
+    category: str = ""
     after: str = ""
     places_order: bool = False
     token: str = field(default_factory=_new_token)
@@ -61,11 +69,15 @@ class OrderForm:
         if values.keys() - _FIELDS or not _TOKEN.fullmatch(values.get("token", "")):
             raise Malformed("This is not the order form as we sent it; please load it again.")
         places_order = values.pop("place", None) is not None
+        if (chosen := values.pop("choose", None)) is not None:
+            values["category"] = chosen
         filled = {sku: quantity for sku, quantity in quantities.items() if quantity}
         return cls(quantities=filled, places_order=places_order, **values)
 
     @classmethod
-    def from_cookie(cls, cookie: str, find: str, after: str) -> "OrderForm":
+    def from_cookie(
+        cls, cookie: str, find: str = "", category: str = "", after: str = ""
+    ) -> "OrderForm":
         """Return the form with what was typed last; an empty one for any other cookie."""
         try:
             typed = dict(parse_qsl(cookie, strict_parsing=True, errors="strict")) if cookie else {}
@@ -76,13 +88,13 @@ class OrderForm:
             for name, text in typed.items()
             if name.startswith(QUANTITY)
         }
-        name, email, payment = (typed.get(field, "") for field in _CUSTOMER_FIELDS)
-        return cls(name, email, payment, quantities, find, after)
+        customer: dict[str, Any] = {field: typed.get(field, "") for field in CUSTOMER_FIELDS}
+        return cls(quantities=quantities, find=find, category=category, after=after, **customer)
 
     def as_cookie(self) -> str:
         """Return what was typed, but for the search, as the text of a cookie."""
         quantities = {QUANTITY + sku: quantity for sku, quantity in self.quantities.items()}
-        customer = {name: getattr(self, name) for name in _CUSTOMER_FIELDS}
+        customer = {name: getattr(self, name) for name in CUSTOMER_FIELDS}
         return urlencode({name: text for name, text in (quantities | customer).items() if text})
 
     def to_correct(self, error: DaybookError) -> "OrderForm":
@@ -95,15 +107,23 @@ class OrderForm:
             {"product": sku, "quantity": parse_integer(quantity)}
             for sku, quantity in self.quantities.items()
         ]
-        optional = {
+        optional: dict[str, Any] = {
             "customer_name": self.name if self.name.strip() else "",
             "customer_email": self.email if self.email.strip() else "",
             "payment_method": self.payment,
+            ADDRESS: typed_address(asdict(self), self.name),
         }
-        return {"items": items} | {name: text for name, text in optional.items() if text}
+        return {"items": items} | {name: value for name, value in optional.items() if value}
 
-    def errors(self, error: DaybookError) -> dict[str, str]:
-        """Return a sentence for each field in error; the one under "" belongs to no field."""
+    def errors(self, error: DaybookError, fields: list[str]) -> dict[str, str]:
+        """Return a sentence for each field in error, in the order of `fields`.
+
+        The one under "" belongs to no field.
+        """
+        errors = self._errors(error)
+        return {name: errors[name] for name in fields if name in errors} | errors
+
+    def _errors(self, error: DaybookError) -> dict[str, str]:
         if _is_token_used(error):
             return {"": _FORM_USED}
         if isinstance(error, Invalid):
@@ -120,9 +140,13 @@ class OrderForm:
         if pointer in _SUBJECTS:
             name, subject = _SUBJECTS[pointer]
             return name, f"{subject} {message}."
+        if pointer == "/items" and self.quantities:
+            return "", f"Your basket {message}."
         if pointer == "/items":
             return "find", "Choose at least one product: give it a quantity."
         match pointer.split("/"):
+            case ["", "shipping_address", member, *_]:
+                return address_error(member, message)
             case ["", "items", place, *rest]:
                 subject = "The quantity" if rest == ["quantity"] else "This"
                 return QUANTITY + list(self.quantities)[int(place)], f"{subject} {message}."

@@ -5,8 +5,9 @@ from typing import NamedTuple
 from app.inventory.documents import PRODUCTS
 from app.inventory.queries import text_filter
 from app.kernel.text_search import has_words, words_of
-from app.store import Document, Page, Store, View
+from app.store import Document, IndexValue, Page, Store, View
 from app.store.matching import find_matching
+from app.web.customer.categories import Category
 from app.web.layout.cursors import read_cursor, write_cursor
 
 PAGE_SIZE = 20
@@ -20,18 +21,25 @@ class ProductPage(NamedTuple):
     next: str | None
 
 
-def product_page(store: Store, chosen: list[str], find: str, cursor: str) -> ProductPage:
+def product_page(
+    store: Store, chosen: list[str], find: str, category: Category | None, cursor: str
+) -> ProductPage:
     """Return the products with the skus `chosen`, and a page of those that have the words `find`.
 
-    A cursor of other words counts as none. A search reads products with the rarest part of the
+    With a `category` the page has products of it only. A cursor of other words, or of another
+    category, counts as none. A search reads products with the rarest part of the
     words only, and at most so many that `others` may be short and still have a `next`.
     """
-    words, list_name = words_of(find), f"products {find}"
+    words = words_of(find)
+    list_name = f"products {category.key if category else ''}\n{find}"
     with store.read() as view:
         products = [view.get(PRODUCTS.name, sku) for sku in chosen]
 
     def read(view: View, after: str | None, limit: int) -> Page:
-        where = text_filter(view, words) or {"archived": 0}
+        where: dict[str, IndexValue | frozenset[IndexValue]] = {**text_filter(view, words)}
+        if category:
+            where["category"] = category.spellings
+        where = where or {"archived": 0}
         return view.find(PRODUCTS.name, where, after=after, limit=limit)
 
     def is_other(product: Document) -> bool:

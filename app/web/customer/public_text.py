@@ -6,7 +6,7 @@ links, so the shop's mail would carry a stranger's link to that person.
 
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cache
 
 from publicsuffixlist import PublicSuffixList
@@ -32,12 +32,26 @@ _AFTER_DOT = re.compile(r"(?<=[^\s.])\.([a-z0-9]+|[^\s.]+)")
 
 
 def refuse_addresses(document: Mapping[str, object], *names: str) -> None:
-    """Raise Invalid when one of these fields, sent by an anonymous caller, has an address."""
+    """Raise Invalid when one of these fields, sent by an anonymous caller, has an address.
+
+    A field may be an object or a list of texts.
+    """
     if current() is not PUBLIC:
         return
-    found = [name for name in names if has_address(str(document.get(name, "")))]
+    sent = {name: document.get(name, "") for name in names}
+    found = [pointer for pointer, text in _texts("", sent) if has_address(text)]
     if found:
-        raise Invalid([Problem(f"/{name}", RULE) for name in found])
+        raise Invalid([Problem(pointer, RULE) for pointer in found])
+
+
+def _texts(pointer: str, value: object) -> Iterator[tuple[str, str]]:
+    """The texts of a JSON value, each with the pointer to it."""
+    if isinstance(value, dict | list):
+        members = value.items() if isinstance(value, dict) else enumerate(value)
+        for name, inner in members:
+            yield from _texts(f"{pointer}/{name}", inner)
+    else:
+        yield pointer, str(value)
 
 
 def has_address(text: str) -> bool:

@@ -1,6 +1,6 @@
 """Shared by all pages: their context, layout, security headers and error page."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from threading import Event
 from typing import TYPE_CHECKING
@@ -9,17 +9,24 @@ from flask import Blueprint, Flask, Response, g, render_template, request
 from werkzeug.exceptions import NotFound as NoSuchPage
 
 from app.auth.sessions import current_session
-from app.billing.receipt import ReceiptIssuer
+from app.billing.receipt_issuer import ReceiptIssuer
 from app.config import Config
+from app.events.registry import HandlerRegistry
 from app.http.responses import problems
 from app.http.security.identity import current
 from app.kernel import shop_day
 from app.kernel.errors import Unauthenticated
+from app.kernel.payment_methods import INVOICE
+from app.kernel.shipping_address import address_lines
 from app.orders.service import OrderPolicy
 from app.store import Store
 from app.web.layout.csrf import csrf_token, kept_form_token, set_csrf_cookie
 from app.web.layout.form import NO_FORM, SubmittedForm, form_of_ended_session
+from app.web.layout.html_size import shorten
+from app.web.layout.numbers import format_money, format_number
+from app.web.layout.positions import query
 from app.web.layout.redirects import redirect_to_sign_in
+from app.webhooks.handlers import WebhookHandlers, webhook_handlers
 
 if TYPE_CHECKING:
     from app.auth.oidc import OidcProvider
@@ -29,7 +36,7 @@ _HEADERS = {
     "img-src 'self'; connect-src 'self'; frame-src 'self'; form-action 'self'; base-uri 'none'; "
     "frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "same-origin",
+    "Referrer-Policy": "strict-origin",  # a customer's link stays out of logs of further requests
     "Cache-Control": "no-store",
 }
 
@@ -45,6 +52,8 @@ class PageContext:
     shop: ReceiptIssuer
     config: Config = field(default_factory=Config)
     handlers: frozenset[str] = field(default_factory=frozenset)
+    cards: Mapping[str, str] = field(default_factory=dict)
+    """See PaymentGateway."""
     provider: "OidcProvider | None" = None
     """The OIDC provider, if the shop has one."""
     stopping: Event = field(default_factory=Event)
@@ -53,6 +62,21 @@ class PageContext:
     """The interval of heartbeats in a quiet stream; a lost browser is noticed by then."""
     count_streams: Callable[[int], object] = lambda _change: None
     """Called with 1 when a stream opens, and with -1 when it closes."""
+    count_done: Callable[[], Mapping[str, float]] = dict
+    """Return how many deliveries each handler has completed since the server's start."""
+    registry: HandlerRegistry = field(default_factory=HandlerRegistry)
+    journal_lines: Callable[[int], list[bytes]] = lambda _max_bytes: []
+    """Return the last lines of the journal as they stand in its file, of so many bytes at most."""
+    file_head: Callable[[str, int], bytes] = lambda _collection, _max_bytes: b""
+    """Return so many bytes of the beginning of a collection's file as it stands."""
+
+    webhooks: WebhookHandlers = field(default_factory=lambda: webhook_handlers(Config()))
+    """Sends samples to webhooks, and knows which URLs they may have."""
+
+    @property
+    def payment_titles(self) -> dict[str, str]:
+        """The title of each payment method, by its value in orders."""
+        return {**self.cards, INVOICE: "On invoice"}
 
 
 def install_pages(app: Flask, context: PageContext, *groups: Blueprint) -> None:
@@ -70,8 +94,13 @@ def install_pages(app: Flask, context: PageContext, *groups: Blueprint) -> None:
     app.register_error_handler(NoSuchPage, _no_such_page)
     pages.add_app_template_filter(lambda text: _full_time(text, context), "full_time")
     pages.add_app_template_filter(lambda text: _short_time(text, context), "short_time")
+    pages.add_app_template_filter(format_money, "money")
+    pages.add_app_template_filter(format_number, "number")
+    pages.add_app_template_filter(shorten, "short")
     pages.add_app_template_global(csrf_token, "csrf_token")
+    pages.add_app_template_global(address_lines, "address_lines")
     pages.add_app_template_global(current, "viewer")
+    pages.add_app_template_global(query, "query")
     pages.add_app_template_global(lambda: current_session() is not None, "is_signed_in")
     pages.app_context_processor(lambda: {"currency": context.rules.currency.code})
     for group in groups:

@@ -6,13 +6,16 @@ from typing import Any, NamedTuple
 from urllib.parse import parse_qsl
 
 from flask import request
-from werkzeug.datastructures import MultiDict
+from werkzeug.datastructures import ETags, FileStorage, MultiDict
+from werkzeug.exceptions import RequestEntityTooLarge
 
 from app.http.requests.body import WrongMediaType, body_bytes
-from app.kernel.errors import DaybookError, Invalid, Malformed, Stale
+from app.http.requests.conditions import EtagCondition
+from app.kernel.errors import DaybookError, Invalid, Malformed, Problem, Stale
 from app.web.layout import csrf
 
 MEDIA_TYPE = "application/x-www-form-urlencoded"
+UPLOAD_MEDIA_TYPE = "multipart/form-data"
 MAX_FIELDS = 2100
 _MINUS = "\N{MINUS SIGN}"
 _INTEGER = re.compile("[+-]?[0-9]{1,9}")
@@ -27,6 +30,9 @@ _LABELS = {
     "change": "Pieces",
     "count": "Counted",
     "delay_s": "Seconds",
+    "url": "Address",
+    "types": "Events",
+    "since": "The time",
 }
 """The pages' word for a field, where it is not the field's name."""
 
@@ -57,6 +63,10 @@ class SubmittedForm(NamedTuple):
     def filled_integers(self, *names: str) -> dict[str, Any]:
         """Return the fields that are not empty, as integers where they are (see parse_integer)."""
         return {name: parse_integer(text) for name, text in self.filled(*names).items()}
+
+    def expected_versions(self) -> EtagCondition:
+        """Return the condition that the document is at the form's version, as by If-Match."""
+        return EtagCondition(ETags([self.get("version")]))
 
     def refused(self, error: DaybookError | None) -> "SubmittedForm":
         """Return the form with its error."""
@@ -93,6 +103,35 @@ def submitted_form(*repeatable: str) -> SubmittedForm:
     form = _group(_parse(body), repeatable)
     csrf.check_csrf_token(form.fields.pop(csrf.FIELD, ""))
     return form
+
+
+def submitted_upload(name: str) -> tuple[SubmittedForm, FileStorage]:
+    """Return the form with a file in this request's body, and the file of the field `name`.
+
+    The file is empty when none was chosen. Raises as submitted_form does.
+    """
+    body_bytes()
+    if request.mimetype != UPLOAD_MEDIA_TYPE:
+        raise WrongMediaType(f"Send the form as {UPLOAD_MEDIA_TYPE}.", Accept=UPLOAD_MEDIA_TYPE)
+    form = _group(list(request.form.items(multi=True)), ())
+    csrf.check_csrf_token(form.fields.pop(csrf.FIELD, ""))
+    return form, request.files.get(name) or FileStorage()
+
+
+def submitted_file(name: str) -> bytes:
+    """Return the content of the file in this request's form with the file field `name`.
+
+    Raises Invalid at the field when no file was chosen or the form is too large, and Forbidden for
+    a wrong CSRF token.
+    """
+    try:
+        _, file = submitted_upload(name)
+    except RequestEntityTooLarge:
+        raise Invalid([Problem(f"/{name}", "is too large; at most 1 MB can be sent")]) from None
+    if not file.filename:
+        raise Invalid([Problem(f"/{name}", "is missing: choose a file")])
+    content: bytes = file.read()
+    return content
 
 
 def form_of_ended_session() -> list[tuple[str, str]]:

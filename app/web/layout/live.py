@@ -26,16 +26,17 @@ from flask import Blueprint, Response, request
 from app.billing.documents import INVOICES
 from app.events.failures import FAILURES
 from app.events.faults import FAULTS
-from app.events.outbox import EVENTS, OUTBOX
+from app.events.outbox import EVENTS, OUTBOXES
 from app.http.security.identity import current, require_role
 from app.inventory.documents import PRODUCTS
 from app.kernel.errors import Malformed, Unavailable
-from app.kernel.identity import CLERK, CUSTOMER, OPERATOR, PUBLIC
+from app.kernel.identity import CLERK, CUSTOMER, MANAGER, OPERATOR, PUBLIC
 from app.orders.documents import ORDERS
 from app.orders.queries import find_order_by_link
 from app.shipping.documents import SHIPMENTS
 from app.store import ChangeFeed, Store
 from app.web.layout.context import PageContext
+from app.webhooks.documents import WEBHOOKS
 
 POLL_INTERVAL_S = 0.1
 MESSAGE_INTERVAL_S = 0.4
@@ -51,9 +52,11 @@ ORDER_TOPIC = "order/"
 TOPICS = {
     "products": (CUSTOMER, (PRODUCTS.name,)),
     "orders": (CLERK, (ORDERS.name, INVOICES.name)),
-    "events": (CLERK, (OUTBOX.name, EVENTS.name)),
+    "events": (CLERK, (*OUTBOXES, EVENTS.name)),
     "shipments": (CLERK, (SHIPMENTS.name,)),
     "failures": (OPERATOR, (FAILURES.name, FAULTS.name)),
+    "webhooks": (MANAGER, (WEBHOOKS.name,)),
+    "flow": (CLERK, (*OUTBOXES, EVENTS.name, FAULTS.name)),
 }
 """For each topic the least role that may follow it, and its collections."""
 

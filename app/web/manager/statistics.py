@@ -14,6 +14,7 @@ from time import monotonic
 from typing import NamedTuple
 
 from app.events.outbox import DONE, timeline
+from app.events.subscriptions import group_of
 from app.kernel import clock, shop_day
 from app.kernel import order_states as states
 from app.orders.documents import ORDERS
@@ -27,12 +28,12 @@ _CACHE_FACTOR = 50
 """A sum is cached for this multiple of the time it took: at most 2 % of the time goes into sums."""
 
 _CACHE_MAX_S = 30.0
-_NOT_COUNTED = (states.CANCELLED, states.FAILED)
 
 
 class Day(NamedTuple):
-    """A day of the shop: its label, and its first and last millisecond as stored times."""
+    """A day of the shop: its date, label, and first and last millisecond as stored times."""
 
+    date: str
     label: str
     low: str
     high: str
@@ -47,13 +48,13 @@ class Delay(NamedTuple):
 
 
 class Revenue(NamedTuple):
-    """The sum of the orders of each day; `is_partial` when some orders of those days were not read.
+    """The sum of the orders of each day; `partial` are the labels of days not read to the end.
 
     `due_in_s` is the time until newer sums can be had, when orders have changed since; else 0.
     """
 
     by_day: dict[str, Decimal]
-    is_partial: bool
+    partial: frozenset[str] = frozenset()
     due_in_s: float = 0.0
 
 
@@ -61,7 +62,9 @@ def last_days(zone: tzinfo) -> list[Day]:
     """Return the last fourteen days in `zone`, today last."""
     today = datetime.now(zone).date()
     days = [today - timedelta(days=ago) for ago in range(DAYS - 1, -1, -1)]
-    return [Day(shop_day.label(day, zone), *shop_day.bounds(day, zone)) for day in days]
+    return [
+        Day(day.isoformat(), shop_day.label(day, zone), *shop_day.bounds(day, zone)) for day in days
+    ]
 
 
 def count_by_day(store: Store, days: list[Day]) -> list[int]:
@@ -79,10 +82,10 @@ class RevenueCache:
         self._position = -1
         self._valid_until = 0.0
         self._days: list[Day] = []
-        self._revenue = Revenue({}, is_partial=False)
+        self._revenue = Revenue({})
 
     def revenue(self, days: list[Day]) -> Revenue:
-        """Return the sums of the orders of each day that were neither cancelled nor failed."""
+        """Return the sums of the orders of each day in the statuses that are COUNTED."""
         with self._lock:
             position = self._store.position()
             if (position, days) == (self._position, self._days):
@@ -107,7 +110,7 @@ def delivery_delays(store: Store) -> list[Delay]:
         for handler, delivery in record["deliveries"].items():
             if delivery["state"] == DONE:
                 begin, end = map(clock.parse_time, (record["event"]["time"], delivery["at"]))
-                delays[handler].append(max((end - begin).total_seconds(), 0.0))
+                delays[group_of(handler)].append(max((end - begin).total_seconds(), 0.0))
     return [
         Delay(handler, median(seconds), max(seconds)) for handler, seconds in sorted(delays.items())
     ]
@@ -120,8 +123,10 @@ def _compute_revenue(store: Store, days: list[Day]) -> Revenue:
     by_day = {day.label: Decimal() for day in days}
     orders = read_all(store, find)
     for order in islice(orders, MAX_ORDERS_READ):
-        if order["status"] not in _NOT_COUNTED:
+        if order["status"] in states.COUNTED:
             for day in days:
                 if day.low <= order["order_date"] <= day.high:
                     by_day[day.label] += Decimal(order["total_amount"])
-    return Revenue(by_day, is_partial=next(orders, None) is not None)
+    unread = next(orders, None)
+    newest_unread = unread["order_date"] if unread else ""
+    return Revenue(by_day, frozenset(day.label for day in days if day.low <= newest_unread))

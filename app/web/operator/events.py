@@ -1,9 +1,7 @@
 """Events: deliveries, failures with replay and discard, fault injection. For operators."""
 
 import json
-from datetime import UTC, datetime, timedelta
-from itertools import islice
-from typing import Any
+from datetime import UTC, datetime
 
 from flask import Blueprint, Response, request
 
@@ -14,17 +12,17 @@ from app.kernel.errors import Conflict, Invalid, NotFound, Problem
 from app.orders.documents import ORDERS
 from app.orders.queries import resolve_order_id
 from app.schema.validation import load
-from app.store import Document, Page, View
-from app.store.matching import find_matching
+from app.store import Document, View
 from app.web.layout.context import PageContext, page
-from app.web.layout.cursors import find_page, read_cursor, write_cursor
 from app.web.layout.form import NO_FORM, SubmittedForm, submitted_form
+from app.web.layout.html_size import shorten
+from app.web.layout.positions import PAGE_SIZE, Position, parse_page
 from app.web.layout.redirects import redirect_to
+from app.web.operator.failure_search import FailureSearch
 
-PAGE_SIZE = 50
 MAX_FINISHED = 12
-_LOOKBACKS = (timedelta(seconds=2), timedelta(minutes=1), timedelta(hours=1), timedelta(days=1))
-_FILTERS = ("handler", "type", "order", "error")
+MAX_PAYLOAD_BYTES = 40_000
+"""The size in HTML up to which a page has the payload of an event."""
 
 
 def add_to(blueprint: Blueprint, context: PageContext) -> None:
@@ -48,28 +46,25 @@ class EventPages:
         self._discard_schema, self._fault_schema = DiscardSchema(), FaultSchema()
 
     def show_events(
-        self, form: SubmittedForm = NO_FORM, filters: dict[str, str] | None = None
+        self, form: SubmittedForm = NO_FORM, search: FailureSearch | None = None
     ) -> Response:
-        filters = filters or _filters(request.args.to_dict())
+        search = search or FailureSearch.parse(request.args)
+        found = search.run(self._store)
+        number = parse_page(request.args.get("pending", ""))
         with self._store.read() as view:
-            where = _where(view, filters)
-            pending, older_pending = _pending(view, request.args.get("pending", ""))
-            pending_count = view.count(outbox.OUTBOX.name)
+            pending_position = Position.of_page(number, view.count(outbox.OUTBOX.name))
+            pending = _pending(view, pending_position)
             failure_count = view.count(failures.FAILURES.name)
-            switches = {each["handler"]: each for each in view.find(faults.FAULTS.name).documents}
-            _mark_blocked(view, pending)
+            switches = {each["handler"]: each for each in faults.find_switches(view)}
             finished = _finished(view)
-        failed, next_ = self._failed(where, filters)
         return page(
             "operator/events.html",
             form,
             live=["events", "failures"],
-            filters=filters,
-            failures=failed,
-            next=next_,
+            search=search,
+            found=found,
             pending=pending,
-            older_pending=older_pending,
-            pending_count=pending_count,
+            pending_position=pending_position,
             failure_count=failure_count,
             finished=finished,
             with_faults=self._context.config.faults,
@@ -77,25 +72,6 @@ class EventPages:
             modes=faults.MODES | {faults.SLOW: "starts late, by the seconds given"},
             handlers=sorted(self._context.handlers),
         )
-
-    def _failed(
-        self, where: dict[str, Any], filters: dict[str, str]
-    ) -> tuple[list[Document], str | None]:
-        """Return the failures from the request's cursor on, newest first, and the next cursor."""
-        part, list_name = filters["error"].lower(), f"failures {filters}"
-
-        def find(view: View, after: str | None, limit: int) -> Page:
-            name = failures.FAILURES.name
-            return view.find(name, where, after=after, limit=limit, descending=True)
-
-        found = find_matching(
-            self._store,
-            find,
-            lambda each: part in each["error"].lower(),
-            after=read_cursor(request.args.get("cursor", ""), list_name),
-            limit=PAGE_SIZE,
-        )
-        return found.documents, write_cursor(found.next, list_name)
 
     def show_event(
         self, event_id: str, form: SubmittedForm = NO_FORM, refused_handler: str = ""
@@ -110,12 +86,15 @@ class EventPages:
                 for handler in record["deliveries"]
             }
             _mark_blocked(view, [record])
+        data = json.dumps(record["event"]["data"], indent=2, ensure_ascii=False)
+        payload = shorten(data, MAX_PAYLOAD_BYTES)
         return page(
             "operator/event.html",
             form,
             live=["events", "failures"],
             record=record,
-            payload=json.dumps(record["event"]["data"], indent=2, ensure_ascii=False),
+            payload=payload,
+            is_cut=payload != data,
             order=order,
             failures={handler: each for handler, each in failed.items() if each},
             refused_handler=refused_handler,
@@ -123,15 +102,14 @@ class EventPages:
 
     def replay(self) -> Response:
         form = submitted_form("id")
-        filters = _filters(form.fields)
+        search = FailureSearch.parse(form.fields)
         try:
-            begun = self._replay(form, filters)
+            begun = self._replay(form, search)
         except (Invalid, Conflict) as error:
-            return self.show_events(NO_FORM.refused(error), filters)
-        given = {name: value for name, value in filters.items() if value}
-        return redirect_to("web.operator.show_events", replayed=begun, **given)
+            return self.show_events(NO_FORM.refused(error), search)
+        return redirect_to("web.operator.show_events", replayed=begun, **search.filters)
 
-    def _replay(self, form: SubmittedForm, filters: dict[str, str]) -> int:
+    def _replay(self, form: SubmittedForm, search: FailureSearch) -> int:
         """Replay the chosen failures, or all that pass the filters; returns their number.
 
         Raises Invalid when none is chosen, and Conflict when none waits any more.
@@ -139,8 +117,7 @@ class EventPages:
         keys = form.lists["id"]
         if form.get("all"):
             with self._store.read() as view:
-                where, part = _where(view, filters), filters["error"] or None
-                selection = failures.Selection(**where, error=part)
+                selection = failures.Selection(**search.where(view), error=search.error or None)
                 keys = [each["id"] for each in failures.find_entries(view, selection)]
         elif not keys:
             raise Invalid([Problem("", "Choose at least one failure, or replay all")])
@@ -182,49 +159,36 @@ class EventPages:
             if fault["order"]:
                 fault["order"] = resolve_order_id(tx, fault["order"])
             tx.put(faults.FAULTS.name, fault)
-        return redirect_to("web.operator.show_events")
+        return _page_of_switches(form)
 
     def clear_fault(self, handler: str) -> Response:
-        submitted_form()
+        form = submitted_form()
         with self._store.transaction() as tx:
             tx.delete(faults.FAULTS.name, handler)
-        return redirect_to("web.operator.show_events")
+        return _page_of_switches(form)
 
 
-def _pending(view: View, cursor: str) -> tuple[list[Document], str | None]:
-    """Return the pending events from the cursor on, newest first, and the next cursor."""
-    name = outbox.OUTBOX.name
-    return find_page(view, name, None, cursor, "outbox", limit=PAGE_SIZE, descending=True)
+def _page_of_switches(form: SubmittedForm) -> Response:
+    """Redirect to the page that the form of a fault switch is on."""
+    is_flow = form.get("page") == "flow"
+    return redirect_to("web.flow.show_flow" if is_flow else "web.operator.show_events")
+
+
+def _pending(view: View, position: Position) -> list[Document]:
+    """Return a page of the pending events, newest first."""
+    name, skip = outbox.OUTBOX.name, position.first - 1
+    pending = view.find(name, skip=skip, limit=PAGE_SIZE, descending=True).documents
+    _mark_blocked(view, pending)
+    return pending
 
 
 def _finished(view: View) -> list[Document]:
-    """Return the newest events that all handlers have completed, newest first.
+    """Return the newest events that all handlers have completed, newest first."""
 
-    Events have no index but their id, so this reads a short period first, and longer ones while it
-    finds too few.
-    """
-    found: list[Document] = []
-    for back in _LOOKBACKS:
-        feed_page = event_feed.read_page(
-            view, event_feed.position_at(datetime.now(UTC) - back), event_feed.MAX_SCANNED
-        )
-        records = (view.get(outbox.EVENTS.name, each["id"]) for each in feed_page.events[::-1])
-        found = list(islice((record for record in records if record), MAX_FINISHED))
-        if len(found) == MAX_FINISHED or feed_page.has_more:
-            break
-    return found
+    def is_finished(record: Document) -> bool:
+        return outbox.collection_of(record) == outbox.EVENTS.name
 
-
-def _filters(fields: dict[str, str]) -> dict[str, str]:
-    return {name: fields.get(name, "").strip()[:200] for name in _FILTERS}
-
-
-def _where(view: View, filters: dict[str, str]) -> dict[str, Any]:
-    """Return the filters that an index of the failures serves, with the order's id."""
-    where = {name: filters[name] for name in ("handler", "type", "order") if filters[name]}
-    if "order" in where:
-        where["order"] = resolve_order_id(view, where["order"])
-    return where
+    return event_feed.newest_records(view, datetime.now(UTC), is_finished, MAX_FINISHED)
 
 
 def _mark_blocked(view: View, records: list[Document]) -> None:

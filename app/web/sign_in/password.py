@@ -29,7 +29,7 @@ def add_to(blueprint: Blueprint, context: PageContext) -> None:
         if session is None:
             return sign_in_page(context, request.args.get("next", ""))
         with store.read() as view:
-            count = view.count(sessions.SESSIONS.name, {"user": current().name})
+            count = view.count(sessions.SESSIONS.name, {"user": current().id})
         return page("sign_in/signed_in.html", since=session.document["began"], count=count)
 
     @blueprint.post("/sign-in")
@@ -60,7 +60,7 @@ def add_to(blueprint: Blueprint, context: PageContext) -> None:
         submitted_form()
         if sessions.current_session() is not None:
             with store.transaction() as tx:
-                sessions.end_all(tx, current().name)
+                sessions.end_all(tx, current().id)
         return _signed_out()
 
 

@@ -204,3 +204,23 @@ def test_only_the_leader_runs_a_job(store: JsonFileStore) -> None:
 
 def dispatcher(store: JsonFileStore) -> Dispatcher:
     return Dispatcher(store, Shop(store).registry, QUICK, jobs=[job()])
+
+
+def test_long_work_is_done_in_parts(store: JsonFileStore) -> None:
+    """The day counts as done after the last part; another process goes on with what is left."""
+    left = ["2026-11-21", "2026-11-21", ""]
+
+    def work(tx: Transaction, day: str) -> bool:
+        tx.put(DONE.name, {"day": day, "times": 4 - len(left)})
+        return bool(left.pop(0))
+
+    def parts() -> ScheduledJob:
+        return ScheduledJob("work", time(8), UTC, work)
+
+    first = parts()
+    run(store, "2026-11-20T12:00:00Z", first)
+    run(store, "2026-11-21T08:00:00Z", first)
+    assert done(store) == {"2026-11-21": 1}
+    run(store, "2026-11-21T08:00:01Z", parts(), parts(), parts())
+    assert done(store) == {"2026-11-21": 3}
+    assert left == []

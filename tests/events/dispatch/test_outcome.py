@@ -5,10 +5,10 @@ import smtplib
 
 import pytest
 
-from app.events.dispatch.breaker import OUTAGES_TO_OPEN, Breaker
 from app.events.dispatch.delivery import Result, call
 from app.events.dispatch.outcome import MAX_ERROR_CHARS, decide, describe_error
 from app.events.dispatch.retry import RetryPolicy
+from app.events.dispatch.scheduling.breaker import OUTAGES_TO_OPEN, Breaker
 from app.kernel.errors import Invalid, Problem, Unavailable
 
 

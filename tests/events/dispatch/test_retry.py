@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from app.events.dispatch.retry import MAX_RETRY_WAIT_S, RetryPolicy
+from app.events.dispatch.retry_schedule import JITTER, RetrySchedule
 from app.events.faults import FaultInjected
 from app.kernel.errors import Invalid, Problem, StorageFull, Unavailable
 
@@ -59,3 +60,14 @@ def test_a_policy_can_be_used_from_several_threads() -> None:
     with ThreadPoolExecutor(4) as pool:
         waits = list(pool.map(lambda n: POLICY.wait_s(OSError("x"), n % 6 + 1), range(600)))
     assert [wait_s is None for wait_s in waits] == [n % 6 >= 4 for n in range(600)]
+
+
+def test_a_schedule_has_its_own_wait_after_each_attempt() -> None:
+    """Each is up to a twentieth longer; after the last attempt, or for good, there is none."""
+    schedule = RetrySchedule((5.0, 300.0))
+    for attempt, fixed_s in ((1, 5.0), (2, 300.0)):
+        wait_s = schedule.wait_s(Unavailable("down"), attempt)
+        assert wait_s is not None
+        assert fixed_s <= wait_s <= fixed_s * (1 + JITTER)
+    assert schedule.wait_s(Unavailable("down"), 3) is None
+    assert schedule.wait_s(KeyError("x"), 1) is None

@@ -42,8 +42,8 @@ class TroubledStore:
         with self._store.read() as view:
             yield view
 
-    def change_feed(self, collection: str) -> ChangeFeed:
-        return self._store.change_feed(collection)
+    def change_feed(self, *collections: str) -> ChangeFeed:
+        return self._store.change_feed(*collections)
 
     def position(self) -> int:
         return self._store.position()

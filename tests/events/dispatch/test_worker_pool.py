@@ -3,7 +3,7 @@
 import errno
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from time import monotonic
 
@@ -14,6 +14,7 @@ from app.events.dispatch.worker_pool import (
     MAX_UNACKNOWLEDGED,
     THREADS_PER_HANDLER,
     Completed,
+    DeferredTask,
     WorkerPool,
 )
 from app.events.registry import SideEffectHandler
@@ -75,6 +76,54 @@ def test_a_result_is_returned_until_it_is_acknowledged(worker_pool: WorkerPool) 
     worker_pool.acknowledge()
     assert worker_pool.completed() == []
     assert not worker_pool.partitions
+
+
+def test_tasks_that_are_submitted_together_are_finished_together(worker_pool: WorkerPool) -> None:
+    """The mails of a folder share a sync; one that could not be composed is left out."""
+    first, broken, last = (delivery(f"order-{n}") for n in range(3))
+    error = ValueError("no such template")
+    finished: list[list[str]] = []
+
+    def fail() -> str:
+        raise error
+
+    tasks = [DeferredTask(first, lambda: "first"), DeferredTask(broken, fail)]
+    worker_pool.submit_together(
+        [*tasks, DeferredTask(last, lambda: "last")], lambda mails: finished.append([*mails])
+    )
+    assert wait_for_completed(worker_pool, 3) == [
+        Completed(first, Result()),
+        Completed(broken, Result(error=error)),
+        Completed(last, Result()),
+    ]
+    assert finished == [["first", "last"]]
+
+
+def test_one_that_cannot_be_finished_does_not_fail_the_others(worker_pool: WorkerPool) -> None:
+    """When they cannot be finished together, each is finished by itself and has its own error."""
+    sound, too_large = delivery("order-1"), delivery("order-2")
+    error = OSError(errno.EFBIG, os.strerror(errno.EFBIG))
+
+    def finish(mails: Sequence[str]) -> None:
+        if "too large" in mails:
+            raise error
+
+    tasks = [DeferredTask(sound, lambda: "sound"), DeferredTask(too_large, lambda: "too large")]
+    worker_pool.submit_together(tasks, finish)
+    assert wait_for_completed(worker_pool, 2) == [
+        Completed(sound, Result()),
+        Completed(too_large, Result(error=error)),
+    ]
+
+
+def test_the_capacity_counts_each_of_those_submitted_together(worker_pool: WorkerPool) -> None:
+    """A crash repeats as many deliveries as were started, however they were submitted."""
+    tasks = [DeferredTask(delivery(f"order-{n}"), lambda: None) for n in range(3)]
+    worker_pool.submit_together(tasks, lambda _mails: None)
+    assert worker_pool.capacity("notification") == MAX_UNACKNOWLEDGED - 3
+    wait_for_completed(worker_pool, 3)
+    worker_pool.acknowledge()
+    assert worker_pool.capacity("notification") == MAX_UNACKNOWLEDGED
 
 
 def test_a_handler_that_hangs_does_not_block_the_others(worker_pool: WorkerPool) -> None:

@@ -23,6 +23,16 @@ def test_feed_names_what_changed_in_the_order_of_the_commits(store: Store) -> No
     assert feed.take(timeout_s=0) == []
 
 
+def test_feed_of_two_collections_names_the_keys_of_both(store: Store) -> None:
+    """A reader that waits for either needs one feed only."""
+    feed = store.change_feed("orders", "notes")
+    put_orders(store, order("b"))
+    with store.transaction() as tx:
+        note(tx, "n")
+    put_orders(store, order("a"))
+    assert feed.take(timeout_s=PATIENCE_S) == ["b", "n", "a"]
+
+
 def test_feed_begins_when_it_is_opened(store: Store) -> None:
     """Documents from before the feed was opened are not listed."""
     put_orders(store, order("a"))

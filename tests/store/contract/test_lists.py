@@ -61,6 +61,18 @@ def test_filters_narrow_the_list_together(shop: Store) -> None:
     assert days(shop, {"status": "lost"}) == []
 
 
+@pytest.mark.parametrize("descending", [False, True])
+@pytest.mark.parametrize("where", [None, {"sku": "tea"}])
+def test_the_first_documents_are_skipped(
+    shop: Store, *, descending: bool, where: Where | None
+) -> None:
+    """In either direction, with a limit or none; a page after the end is empty."""
+    all_days = days(shop, where, descending=descending)
+    assert days(shop, where, descending=descending, skip=2) == all_days[2:]
+    assert days(shop, where, descending=descending, skip=1, limit=2) == all_days[1:3]
+    assert days(shop, where, descending=descending, skip=20, limit=2) == []
+
+
 def test_a_set_stands_for_any_of_its_values(shop: Store) -> None:
     """In the order of the list, each document once; beside other filters, bounds and pages."""
     either = frozenset({"tea", "mug"})
@@ -169,6 +181,22 @@ def test_count_follows_every_change(shop: Store) -> None:
         assert view.count("orders", {"status": "paid"}) == 2
         assert view.count("orders", {"sku": "tea", "status": "placed"}) == 3
         assert view.count("orders", {"sku": "none"}) == 0
+
+
+def test_values_of_an_index_are_counted(shop: Store) -> None:
+    """Each value that a document has, uncommitted ones too; one that no document has is gone."""
+    with shop.transaction() as tx:
+        tx.put("orders", order("id-3", status="lost", skus=["pot", "mug"]))  # day 6
+        tx.delete("orders", "id-0")
+        staged = tx.count_values("orders", "sku"), tx.count_values("orders", "status")
+    assert staged == ({"tea": 3, "mug": 8, "pot": 1}, {"placed": 6, "paid": 1, "lost": 1})
+    with shop.transaction() as tx:
+        tx.delete("orders", "id-3")
+        assert tx.count_values("orders", "status") == {"placed": 6, "paid": 1}
+    with shop.read() as view:
+        assert view.count_values("orders", "sku") == {"tea": 3, "mug": 7}
+        with pytest.raises(ValueError, match="colour"):
+            view.count_values("orders", "colour")
 
 
 def test_large_lists_keep_their_order(store: Store) -> None:

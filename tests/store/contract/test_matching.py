@@ -3,8 +3,8 @@
 import pytest
 
 from app.store import Document, Page, Store, View
-from app.store.matching import find_matching
-from tests.store.shop import order
+from app.store.matching import BATCH_SIZE, find_matching, scan_all
+from tests.store.shop import COLLECTIONS, order
 
 
 @pytest.fixture
@@ -57,3 +57,13 @@ def test_search_stops_after_max_scanned(stored: Store) -> None:
     assert page.documents == [] and page.next is not None
     rest = find_matching(stored, orders, is_odd, after=page.next, limit=9)
     assert ids(rest) == ["o7", "o9"]
+
+
+def test_a_scan_has_every_document_once(store: Store) -> None:
+    """In the order of the keys, also where the last batch is a full one."""
+    with store.transaction() as tx:
+        for number in range(BATCH_SIZE * 2):
+            tx.put("orders", order(f"o{number:04}"))
+    (orders,) = (each for each in COLLECTIONS if each.name == "orders")
+    scanned = [each["order_id"] for each in scan_all(store, orders)]
+    assert scanned == [f"o{number:04}" for number in range(BATCH_SIZE * 2)]

@@ -12,7 +12,7 @@ from app.kernel.errors import Conflict, Damaged, Invalid, Unavailable
 from app.store import Collection
 from app.store.files.disk.filesystem import file_system_of
 from app.store.files.disk.locks import ProcessLock
-from app.store.files.folder.open import prepare_folder
+from app.store.files.folder.open import SMALL_FOLDER_MAX_BYTES, is_small, prepare_folder
 from app.store.files.store import JsonFileStore
 from app.store.files.tools.read_only import open_read_only
 from tests.durability.disk import OPEN, Disk, Step
@@ -402,3 +402,13 @@ def test_read_only_view_without_a_journal_asks_for_a_start(external: Path) -> No
         open_read_only(external, COLLECTIONS),
     ):
         pytest.fail("the folder was opened")
+
+
+def test_a_segment_that_a_checkpoint_removes_has_no_size(known: Path) -> None:
+    """Another process may remove a segment after it was listed; a link to nothing is alike."""
+    segment = known.with_name("journal") / "00000099.ndjson"
+    segment.symlink_to(known.with_name("removed"))
+    assert is_small(known.parent)
+    segment.unlink()
+    segment.write_bytes(b"\n" * (SMALL_FOLDER_MAX_BYTES + 1))
+    assert not is_small(known.parent)

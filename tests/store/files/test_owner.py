@@ -41,6 +41,24 @@ def run_as(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
     return lambda user: monkeypatch.setattr(os, "geteuid", lambda: user)
 
 
+@pytest.fixture
+def give_away(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path, int], None]:
+    """A function that makes a folder look like another user's; only some may really change that."""
+    stat = os.stat
+
+    def give(folder: Path, user: int) -> None:
+        def stat_of_another(path: Any, **options: Any) -> os.stat_result:
+            found = stat(path, **options)
+            if path != folder:
+                return found
+            mode, inode, device, links, _user, *others = found
+            return os.stat_result((mode, inode, device, links, user, *others))
+
+        monkeypatch.setattr(os, "stat", stat_of_another)
+
+    return give
+
+
 def contents(folder: Path) -> dict[Path, bytes]:
     """Every file, by its path."""
     return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
@@ -81,14 +99,17 @@ def test_a_folder_that_lost_its_journal_keeps_its_owner(
 
 
 def test_root_restores_no_shop_for_another_user(
-    shop: Path, tmp_path: Path, open_store: OpenStore, run_as: Callable[[int], None]
+    shop: Path,
+    tmp_path: Path,
+    open_store: OpenStore,
+    run_as: Callable[[int], None],
+    give_away: Callable[[Path, int], None],
 ) -> None:
     """A folder of root's inside the service's own would keep the service from starting."""
     assert backup(open_store(), tmp_path / "copy")
     service = tmp_path / "service"
     service.mkdir()
-    if os.geteuid() == ROOT:
-        os.chown(service, STRANGER, -1)
+    give_away(service, STRANGER)
     run_as(ROOT)
     with pytest.raises(OtherUser, match="data/ belongs to"):
         restore(tmp_path / "copy", service / "data", COLLECTIONS)

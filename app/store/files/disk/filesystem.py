@@ -3,13 +3,11 @@
 import errno
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
-from app.kernel.disk import write_new
 from app.kernel.errors import StorageFull, Unavailable
-from app.kernel.os_errors import cause_of, lacks_open_files
+from app.system.disk import write_new
+from app.system.os_errors import cause_of, lacks_open_files
 
 NETWORK_FILE_SYSTEMS = frozenset(
     {"nfs", "nfs4", "cifs", "smb3", "smbfs", "afs", "ceph", "lustre", "beegfs", "gpfs"}
@@ -28,16 +26,23 @@ _MISPLACED = frozenset(
 )
 
 
-@contextmanager
-def translating_os_errors(doing: str) -> Iterator[None]:
+class translating_os_errors:  # noqa: N801 (it is used like a function)
     """Turn an OSError inside the block into StorageFull or Unavailable.
 
-    `doing` names the action in the message, such as "writing the journal".
+    `doing` names the action in the message, such as "writing the journal". A class, because the
+    traceback through a generator refers to itself (from Python 3.12 on), and would keep the files
+    of the block open until the garbage collector runs.
     """
-    try:
-        yield
-    except OSError as error:
-        raise disk_error(doing, error) from error
+
+    def __init__(self, doing: str) -> None:
+        self._doing = doing
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _kind: object, error: BaseException | None, _traceback: object) -> None:
+        if isinstance(error, OSError):
+            raise disk_error(self._doing, error) from error
 
 
 def disk_error(doing: str, error: OSError) -> Unavailable:

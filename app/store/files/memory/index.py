@@ -122,6 +122,10 @@ class Index:
         """The number of documents that have `value`."""
         return len(self._buckets.get(value, ()))
 
+    def counts(self) -> dict[IndexValue, int]:
+        """The number of documents under each value."""
+        return {value: len(bucket) for value, bucket in self._buckets.items()}
+
     def count_between(self, value: IndexValue, start: str, stop: str) -> int:
         """The number of sort keys under `value` from `start` up to but not `stop`."""
         bucket = self._buckets.get(value, [])

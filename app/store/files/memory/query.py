@@ -1,5 +1,6 @@
 """The arguments of View.find and View.count as one value, and what they select."""
 
+from collections.abc import Set
 from typing import NamedTuple
 
 from app.store import Collection, Where
@@ -24,6 +25,7 @@ class Query(NamedTuple):
     low: str = ""
     high: str | None = None
     after: str | None = None
+    skip: int = 0
     limit: int | None = None
     descending: bool = False
 
@@ -44,14 +46,19 @@ class Query(NamedTuple):
 
     def _filters(self, collection: Collection) -> tuple[frozenset[Term], ...]:
         where = self.where or {}
-        if unknown := where.keys() - collection.indexes.keys():
-            raise ValueError(f"{collection.name} has no index {', '.join(sorted(unknown))}")
+        require_indexes(collection, where.keys())
         return tuple(
             frozenset((name, each) for each in value)
             if isinstance(value, frozenset)
             else frozenset({(name, value)})
             for name, value in where.items()
         )
+
+
+def require_indexes(collection: Collection, names: Set[str]) -> None:
+    """Raise ValueError for an index that the collection does not have."""
+    if unknown := names - collection.indexes.keys():
+        raise ValueError(f"{collection.name} has no index {', '.join(sorted(unknown))}")
 
 
 EVERYTHING = Query()

@@ -5,6 +5,7 @@ segments to the files while the newest one grows. Nothing here locks or writes; 
 """
 
 import gc
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
@@ -13,8 +14,7 @@ from itertools import groupby, islice
 
 import orjson
 
-from app.kernel.bounded_cache import BoundedCache
-from app.store import Collection, Page
+from app.store import Collection, IndexValue, Page
 from app.store.files.memory.index import (
     ALL,
     IndexEntry,
@@ -24,9 +24,10 @@ from app.store.files.memory.index import (
     key_of,
     update_indexes,
 )
-from app.store.files.memory.query import EVERYTHING, Query, Selection
+from app.store.files.memory.query import EVERYTHING, Query, Selection, require_indexes
 from app.store.files.memory.staged import NO_CHANGES, Change, Staged
 from app.store.files.snapshot.checkpoint_file import CheckpointFile
+from app.system.bounded_cache import BoundedCache
 
 
 class Memtable(dict[str, dict[str, bytes | None]]):
@@ -124,17 +125,28 @@ class Tables:
             count += _count(staged.entries, selection) - _count(staged.replaced, selection)
         return count
 
+    def count_values(self, collection: str, index: str, staged: Staged) -> dict[IndexValue, int]:
+        """See View.count_values."""
+        require_indexes(self.collections[collection], {index})
+        counts = Counter(self._indexes[collection][index].counts())
+        if staged:
+            self._index_staged(collection, staged)
+            counts.update(staged.entries[index].counts())
+            counts.subtract(staged.replaced[index].counts())
+        return +counts
+
     def find(self, collection: str, query: Query, staged: Staged) -> Page:
         """See View.find. Committed documents that the transaction changed are read over."""
         selection = query.select(self.collections[collection])
-        descending, limit = query.descending, query.limit
+        descending, skip, limit = query.descending, query.skip, query.limit
         sort_keys = _sort_keys(self._indexes[collection], selection, descending=descending)
         if staged:
             self._index_staged(collection, staged)
             unchanged = (each for each in sort_keys if key_of(each) not in staged)
             changed = _sort_keys(staged.entries, selection, descending=descending)
             sort_keys = iter(merge(unchanged, changed, reverse=descending))
-        found = list(islice(sort_keys, None if limit is None else limit + 1))
+        stop = None if limit is None else skip + limit + 1
+        found = list(islice(sort_keys, skip, stop))
         page = found[:limit]
         stored = (self.get(collection, key_of(each), staged) for each in page)
         documents = [orjson.loads(raw or b"null") for raw in stored]

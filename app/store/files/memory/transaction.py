@@ -12,7 +12,7 @@ import orjson
 import uuid_utils
 
 from app.kernel.errors import Invalid, Problem
-from app.store import Collection, Document, Page, Where
+from app.store import Collection, Document, IndexValue, Page, Where
 from app.store.files.memory.index import NOT_INDEXED, SEPARATOR, index_entry, index_entry_of_key
 from app.store.files.memory.query import Query
 from app.store.files.memory.staged import NO_CHANGES, Change, Staged
@@ -60,6 +60,10 @@ class JsonView:
     ) -> int:
         """See View.count."""
         return self._tables.count(collection, Query(where, low, high), self._staged_in(collection))
+
+    def count_values(self, collection: str, index: str) -> dict[IndexValue, int]:
+        """See View.count_values."""
+        return self._tables.count_values(collection, index, self._staged_in(collection))
 
     def keys(self, collection: str) -> Iterator[str]:
         """See View.keys."""

@@ -28,9 +28,9 @@ from pathlib import Path
 import google_crc32c
 import orjson
 
-from app.kernel.bounded_cache import BoundedCache
 from app.store import Collection
 from app.store.files.wal.format import FileRecord, Fingerprint
+from app.system.bounded_cache import BoundedCache
 
 HEAD = b"[\n"
 FOOT = b"\n]\n"

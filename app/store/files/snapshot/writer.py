@@ -8,10 +8,10 @@ from pathlib import Path
 import google_crc32c
 import orjson
 
-from app.kernel.disk import sync_folder, write_all
 from app.store import Collection
 from app.store.files.snapshot.checkpoint_file import FOOT, HEAD, CheckpointFile, path_of
 from app.store.files.wal.format import FileRecord
+from app.system.disk import sync_folder, write_all
 
 Changes = Mapping[str, bytes | None]
 """By key: the stored JSON of a document, or None for a deleted one."""

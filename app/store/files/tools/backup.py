@@ -14,7 +14,6 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import IO, NamedTuple
 
-from app.kernel.disk import copy_file, make_folder, write_new
 from app.kernel.errors import Conflict, Unavailable
 from app.store.files.disk.filesystem import translating_os_errors
 from app.store.files.snapshot.checkpoint_file import path_of
@@ -27,6 +26,7 @@ from app.store.files.tools.new_folder import (
     new_folder,
 )
 from app.store.files.wal.segment import segment_numbers, segment_path
+from app.system.disk import copy_file, make_folder, write_new
 
 _CHUNK_BYTES = 1 << 20
 _DATABASE = ".sqlite"

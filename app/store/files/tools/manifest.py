@@ -19,8 +19,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from app.kernel.disk import write_new
 from app.kernel.errors import Damaged
+from app.system.disk import write_new
 
 MANIFEST = "manifest.json"
 

@@ -18,7 +18,6 @@ from typing import NamedTuple
 
 import orjson
 
-from app.kernel.disk import copy_file
 from app.kernel.errors import Conflict, Damaged, Unavailable
 from app.store import Collection, Document
 from app.store.files.disk.filesystem import translating_os_errors
@@ -31,6 +30,7 @@ from app.store.files.tools.new_folder import new_folder
 from app.store.files.tools.repair import replace_journal
 from app.store.files.tools.verify import verify
 from app.store.files.wal.format import encode_document
+from app.system.disk import copy_file
 
 Migration = Mapping[str, Callable[[Document], Document]]
 """For a collection's name, a function from a document to what it is one version later.

@@ -16,9 +16,9 @@ from tempfile import mkdtemp
 
 from filelock import lock_descriptor
 
-from app.kernel.disk import copy_file, sync_folder
 from app.kernel.errors import Conflict
 from app.store.files.disk.filesystem import translating_os_errors
+from app.system.disk import copy_file, sync_folder
 
 _STEM_START = ".daybook-"
 BACKUP_STEM = f"{_STEM_START}backup"

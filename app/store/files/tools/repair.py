@@ -25,7 +25,6 @@ from typing import NamedTuple
 
 import orjson
 
-from app.kernel.disk import copy_file
 from app.kernel.errors import Damaged
 from app.store import Collection
 from app.store.files.folder.external_files import read_valid_documents
@@ -39,6 +38,7 @@ from app.store.files.tools.new_folder import copy_folder, new_folder
 from app.store.files.tools.verify import verify
 from app.store.files.wal.format import FileRecords, Header, Line, encode_document
 from app.store.files.wal.segment import create_segment, remove_segments, segment_numbers
+from app.system.disk import copy_file
 
 NUMBERS_SKIPPED = 1_000
 """For each lost entry and series: more numbers than one transaction issues."""

@@ -13,7 +13,6 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-from app.kernel.disk import make_folder
 from app.kernel.errors import Conflict, Damaged, Invalid, Problem
 from app.store import Collection
 from app.store.files.disk.filesystem import translating_os_errors
@@ -32,6 +31,7 @@ from app.store.files.tools.new_folder import (
     sync_tree,
 )
 from app.store.files.tools.verify import VerifyReport, verify
+from app.system.disk import make_folder
 
 _MAX_FAULTS_SHOWN = 5
 

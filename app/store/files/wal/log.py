@@ -10,12 +10,12 @@ from contextlib import suppress
 from pathlib import Path
 from time import monotonic
 
-from app.kernel.disk import sync_folder
 from app.kernel.errors import Damaged, Unavailable
 from app.store.files.disk.filesystem import is_full, translating_os_errors
 from app.store.files.wal.format import FileRecords, Header, Line, encode, encode_transaction
-from app.store.files.wal.segment import Segment, create_segment, segment_path
+from app.store.files.wal.segment import Segment, create_segment
 from app.store.observer import NULL_OBSERVER, Observer
+from app.system.disk import sync_folder
 
 
 class LogTruncated(Exception):
@@ -148,7 +148,7 @@ class WriteAheadLog:
 
     def has_next(self) -> bool:
         """Whether a segment exists after the open one."""
-        return segment_path(self._folder, self.segment.number + 1).exists()
+        return self.segment.next_path.exists()
 
     def close(self) -> None:
         """Sync what is not synced, and close. If that fails, waiting threads get Unavailable."""

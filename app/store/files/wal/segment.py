@@ -9,10 +9,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from app.kernel.disk import sync_folder, write_all, write_new
 from app.kernel.errors import Damaged
 from app.store.files.disk.filesystem import is_full, open_read_write
 from app.store.files.wal.format import Header, Line, decode, decode_header, encode_header, is_torn
+from app.system.disk import sync_folder, write_all, write_new
 
 log = logging.getLogger(__name__)
 
@@ -39,6 +39,7 @@ class Segment:
         """Open. Raises FileNotFoundError, or Damaged when the header cannot be read."""
         self.number = number
         self.path = segment_path(folder, number)
+        self.next_path = segment_path(folder, number + 1)
         self.trusted = False
         self._in_doubt: deque[InDoubt] = deque()
         self._fd = open_read_write(self.path)

@@ -1,0 +1,92 @@
+"""Decides which deliveries may run now, by order, retry time, circuit breaker and capacity."""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from app.events.dispatch.delivery import Partition
+from app.events.dispatch.scheduling.breaker import Breaker
+from app.events.dispatch.scheduling.partitions import Partitions
+from app.events.dispatch.scheduling.ready_queues import Capacity, ReadyQueues
+from app.events.subscriptions import is_subscriber
+from app.kernel import clock
+from app.store import Document
+
+
+class Scheduler:
+    """Built from the outbox's records alone, and kept up to date by `update`.
+
+    A partition is in one of three states: idle (it is empty or blocked), in its handler's ready
+    queue, or in flight, from `take` until the caller calls `release` or `postpone`.
+    """
+
+    def __init__(self, in_flight: Iterable[Partition]) -> None:
+        """`in_flight` are the partitions whose deliveries an earlier loop started."""
+        self._partitions = Partitions()
+        self._ready = ReadyQueues()
+        self._busy = set(in_flight)
+        self._own_taken = {each for each in self._busy if not is_subscriber(each.handler)}
+
+    def update(self, event_id: str, record: Document | None) -> None:
+        """Apply the present state of an outbox record; None when it has left the outbox."""
+        for partition in self._partitions.update(event_id, record):
+            self._enqueue(partition, event_id, record)
+
+    def head(self, partition: Partition) -> str:
+        """The event to deliver next in a partition that was taken."""
+        return self._partitions.head(partition) or ""
+
+    def take(self, capacity: Capacity) -> list[Partition]:
+        """The partitions that may run now: a few of each handler, so that none starves another."""
+        taken = self._ready.take(capacity, is_shop_busy=bool(self._own_taken))
+        self._own_taken.update(each for each in taken if not is_subscriber(each.handler))
+        return taken
+
+    def postpone(self, partition: Partition, delay_s: float) -> None:
+        """Put a taken partition back, to run in `delay_s` seconds."""
+        self._own_taken.discard(partition)
+        self._ready[partition.handler].add(partition, delay_s)
+
+    def release(self, partition: Partition, event_id: str, record: Document | None) -> None:
+        """End a taken partition's delivery; `record` is the present state of its event's record."""
+        self._busy.discard(partition)
+        self._own_taken.discard(partition)
+        self.update(event_id, record)
+        self._enqueue(partition, event_id, record)
+
+    def wait_s(self, capacity: Capacity, max_wait_s: float) -> float:
+        """Seconds until `take` may return a partition, at most `max_wait_s`."""
+        return max(0.0, min([max_wait_s, *self._ready.waits_s(capacity)]))
+
+    def overdue_s(self) -> float:
+        """Seconds that the longest-waiting partition of the shop has been ready; 0 when none is."""
+        return self._ready.overdue_s()
+
+    def breaker(self, handler: str) -> Breaker:
+        """The circuit breaker of a handler."""
+        return self._ready[handler].breaker
+
+    def _enqueue(self, partition: Partition, event_id: str, record: Document | None) -> None:
+        """Put an idle partition that has a head into its ready queue, or delay its retry there."""
+        head = self._partitions.head(partition)
+        if head is None:
+            return
+        delivery = record["deliveries"][partition.handler] if record and head == event_id else {}
+        queue = self._ready[partition.handler]
+        if partition not in self._busy:
+            self._busy.add(partition)
+            queue.add(partition, _until_retry_s(delivery), has_failed="error" in delivery)
+        elif delivery and "retry_at" not in delivery:
+            queue.expedite(partition)
+
+
+def _until_retry_s(delivery: Document) -> float:
+    """Seconds until the recorded time of the next attempt.
+
+    At most the wait that was chosen after the last one, as the clock may have been set back.
+    """
+    retry_at: str | None = delivery.get("retry_at")
+    if retry_at is None:
+        return 0.0
+    due = clock.parse_time(retry_at)
+    chosen = due - clock.parse_time(delivery.get("at", retry_at))
+    return min(due - datetime.now(clock.UTC), chosen).total_seconds()

@@ -1,0 +1,54 @@
+"""The outbox records that one transaction of the delivery loop reads and writes."""
+
+from collections.abc import Iterator
+from itertools import takewhile
+
+from app.events.outbox import find_open_event, newest_event_ids, save_record
+from app.events.types import Envelope
+from app.store import Document, Transaction
+
+
+class UnitOfWork:
+    """Identity map of the outbox records of one transaction: each is read once and written once."""
+
+    def __init__(self, tx: Transaction) -> None:
+        self.tx = tx
+        self._records: dict[str, Document | None] = {}
+        self._envelopes: dict[str, Envelope] = {}
+        self._changed: dict[str, Document] = {}
+        self._emitted: set[str] = set()
+
+    def get(self, event_id: str) -> Document | None:
+        """The record, with the changes made to it so far; None if it has no open delivery."""
+        if event_id not in self._records:
+            self._records[event_id] = find_open_event(self.tx, event_id)
+        return self._records[event_id]
+
+    def envelope(self, event_id: str) -> Envelope:
+        """The event of an open record: a copy, so a handler cannot change the record."""
+        if event_id not in self._envelopes:
+            record = find_open_event(self.tx, event_id) or {}
+            self._envelopes[event_id] = Envelope.from_cloudevent(record["event"])
+        return self._envelopes[event_id]
+
+    def emitted_after(self, event: Envelope) -> Iterator[tuple[str, Document | None]]:
+        """The ids and records of later events about the same subject, newest first."""
+        ids = newest_event_ids(self.tx, event.subject)
+        for event_id in takewhile(lambda each: each > event.id, ids):
+            self._emitted.add(event_id)
+            yield event_id, self.get(event_id)
+
+    def handlers_of_emitted(self) -> set[str]:
+        """The handlers of the events that `emitted_after` found."""
+        records = filter(None, map(self.get, self._emitted))
+        return {handler for record in records for handler in record["deliveries"]}
+
+    def mark_changed(self, record: Document) -> None:
+        """Have `flush` save the record as it will be then."""
+        self._changed[record["id"]] = record
+
+    def flush(self) -> set[str]:
+        """Save the changed records; returns their ids, and those that `emitted_after` found."""
+        for record in self._changed.values():
+            save_record(self.tx, record)
+        return self._changed.keys() | self._emitted

@@ -1,0 +1,1 @@
+"""Webhooks: events sent to other systems by HTTP, signed as Standard Webhooks."""

@@ -1,0 +1,165 @@
+"""A recovery delivers what a subscriber has not had since some time, each event once."""
+
+from datetime import timedelta
+
+import pytest
+from freezegun import freeze_time
+
+from app.events import failures, outbox
+from app.events.event_feed import position_at
+from app.events.failures import FAILURES
+from app.events.outbox import EVENTS, SUBSCRIBER_OUTBOX
+from app.events.recovery import RECOVERY_BATCH_SIZE, recover
+from app.events.subscriptions import subscribe
+from app.events.types import OrderCancelled, OrderUpdated
+from app.kernel import clock
+from app.kernel.errors import Unavailable
+from app.store import Collection
+from tests.events.conftest import Shop
+from tests.events.test_subscribers import ONE, TWO, Receivers
+
+DOWN = Unavailable("no answer")
+
+
+@pytest.fixture
+def receivers(shop: Shop) -> Receivers:
+    """One subscriber of every event of an order."""
+    receivers = Receivers()
+    shop.registry.connect_group("hook", receivers.handler)
+    with shop.store.transaction() as tx:
+        subscribe(tx, ONE, ["order.*"])
+    return receivers
+
+
+def in_collection(shop: Shop, collection: Collection, event_id: str) -> bool:
+    with shop.store.read() as view:
+        return view.get(collection.name, event_id) is not None
+
+
+def time_of(shop: Shop, event_id: str) -> str:
+    with shop.store.read() as view:
+        record = outbox.find_event(view, event_id) or {}
+    return str(record["event"]["time"])
+
+
+def run(shop: Shop, since: str = "2020-01-01T00:00:00.000Z") -> int:
+    return recover(shop.store, ONE, ["order.*"], since, "ops")
+
+
+def test_what_waits_for_its_next_attempt_is_delivered_at_once(
+    shop: Shop, receivers: Receivers
+) -> None:
+    """The schedule begins anew, and the log says who asked for it."""
+    receivers[ONE].fail(DOWN, DOWN)
+    with freeze_time("2026-11-21T08:00:00Z") as frozen:
+        event_id = shop.emit()
+        shop.deliver_what_is_due()
+        frozen.tick(timedelta(seconds=6))
+        shop.deliver_what_is_due()
+        assert shop.delivery(event_id, ONE)["attempts"] == 2
+        assert run(shop) == 1
+        shop.deliver_to(ONE, event_id)
+    delivery = shop.delivery(event_id, ONE)
+    assert (delivery["attempts"], delivery["before_replay"]) == (3, 2)
+    assert [each["action"] for each in delivery["log"]] == [
+        *("failed", "failed", "recovered", "succeeded")
+    ]
+    assert delivery["log"][2]["by"] == "ops"
+
+
+def test_dead_deliveries_are_replayed_in_order(shop: Shop, receivers: Receivers) -> None:
+    """The events behind a dead one follow it."""
+    receivers[ONE].fail(ValueError("refused"))
+    first, second = shop.emit(), shop.emit(event=OrderCancelled)
+    shop.deliver(lambda: shop.state(first, ONE) == outbox.DEAD)
+    assert run(shop) == 1
+    shop.deliver_all()
+    assert receivers[ONE].seen == [first, first, second]
+    assert shop.count(FAILURES) == 0
+
+
+def test_what_was_skipped_is_delivered(shop: Shop, receivers: Receivers) -> None:
+    """An event that came while the endpoint was disabled was never sent."""
+    receivers[ONE].reason_to_skip = "the endpoint is disabled"
+    event_id = shop.emit()
+    shop.deliver_all()
+    receivers[ONE].reason_to_skip = ""
+    assert run(shop) == 1
+    assert (shop.count(SUBSCRIBER_OUTBOX), in_collection(shop, EVENTS, event_id)) == (1, False)
+    shop.deliver_to(ONE, event_id)
+    assert receivers[ONE].seen == [event_id]
+    assert "note" not in shop.delivery(event_id, ONE)
+
+
+def test_events_from_before_the_subscription_are_delivered(
+    shop: Shop, receivers: Receivers
+) -> None:
+    """Those of its types, before later events of the same order; and no others."""
+    with shop.store.transaction() as tx:
+        subscribe(tx, ONE, [])
+    first, second = shop.emit(), shop.emit(event=OrderUpdated)
+    shop.deliver_all()
+    assert recover(shop.store, ONE, ["order.placed"], "2020-01-01T00:00:00.000Z", "ops") == 1
+    shop.deliver_to(ONE, first)
+    assert receivers[ONE].seen == [first]
+    assert ONE not in shop.states(second)
+
+
+def test_an_older_event_goes_before_one_that_waits(shop: Shop, receivers: Receivers) -> None:
+    """The order of an order is kept, also with what a recovery adds."""
+    with shop.store.transaction() as tx:
+        subscribe(tx, ONE, [])
+    first = shop.emit()
+    shop.deliver_all()
+    with shop.store.transaction() as tx:
+        subscribe(tx, ONE, ["order.*"])
+    receivers[ONE].fail(DOWN)
+    with freeze_time("2099-11-21T08:00:00Z"):
+        second = shop.emit(event=OrderUpdated)
+        shop.deliver_what_is_due()
+        assert shop.delivery(second, ONE)["attempts"] == 1
+        with shop.store.transaction() as tx:
+            record = outbox.find_event(tx, first) or {}
+            record["deliveries"][ONE] = {"state": outbox.PENDING, "attempts": 0}
+            tx.delete(EVENTS.name, first)
+            outbox.save_record(tx, record)
+        shop.deliver_what_is_due()
+    assert receivers[ONE].seen[:2] == [second, first]
+
+
+def test_what_was_delivered_or_discarded_is_left_alone(shop: Shop, receivers: Receivers) -> None:
+    """A recovery repeats nothing that the subscriber has had; twice, it finds nothing more."""
+    receivers[ONE].fail(ValueError("refused"))
+    dead, done = shop.emit(), shop.emit("order-2")
+    shop.deliver(lambda: shop.state(done, ONE) == outbox.DONE)
+    with shop.store.transaction() as tx:
+        failures.discard(tx, failures.failure_id(dead, ONE), "ops", "not needed")
+    assert run(shop) == 0
+    waiting = shop.emit("order-3")
+    assert run(shop) == 0
+    shop.deliver_to(ONE, waiting)
+
+
+def test_only_events_since_the_time_are_recovered(shop: Shop, receivers: Receivers) -> None:
+    """However many there are."""
+    with shop.store.transaction() as tx:
+        subscribe(tx, ONE, [])
+    early, first = shop.emit("order-early"), shop.emit("order-early")
+    while position_at(clock.parse_time(time_of(shop, first))) <= early:
+        early, first = first, shop.emit("order-early")
+    since = time_of(shop, first)
+    for n in range(RECOVERY_BATCH_SIZE + 5):
+        shop.emit(f"order-{n}")
+    assert run(shop, since) == 1 + RECOVERY_BATCH_SIZE + 5
+
+
+def test_another_subscriber_is_not_concerned(shop: Shop, receivers: Receivers) -> None:
+    """Only the one that is named gets anything."""
+    with shop.store.transaction() as tx:
+        subscribe(tx, TWO, ["order.*"])
+        subscribe(tx, ONE, [])
+    event_id = shop.emit()
+    shop.deliver_all()
+    run(shop)
+    shop.deliver_to(ONE, event_id)
+    assert receivers[TWO].seen == [event_id]

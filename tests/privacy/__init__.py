@@ -1,0 +1,1 @@
+"""Tests of app/privacy/: erasing customers, and giving their data out."""

@@ -1,0 +1,101 @@
+"""The pages of webhooks: add, try, change, rotate, disable, recover, delete."""
+
+from collections.abc import Iterator
+
+import pytest
+from flask.testing import FlaskClient
+
+from app.config import Config
+from tests.over_http import body, read
+from tests.web.page import Page
+from tests.webhooks.shop import Subscriber, WebhookShop, open_shop, subscribers
+
+
+@pytest.fixture
+def shop(config: Config) -> Iterator[WebhookShop]:
+    """The application with some products; the test runs its deliveries."""
+    with open_shop(config) as shop:
+        yield shop
+
+
+@pytest.fixture
+def client(shop: WebhookShop) -> FlaskClient:
+    return shop.client
+
+
+@pytest.fixture
+def subscriber() -> Iterator[Subscriber]:
+    with subscribers(1) as [subscriber]:
+        yield subscriber
+
+
+def send(client: FlaskClient, path: str, **fields: str) -> Page:
+    """Send a form with the page's token; return the page that follows."""
+    token = Page(client.get(path)).fields["csrf_token"]["value"]
+    response = client.post(path, data=fields | {"csrf_token": token}, follow_redirects=True)
+    return Page(response)
+
+
+def test_a_webhook_is_added_and_its_secret_is_shown_once(
+    client: FlaskClient, subscriber: Subscriber
+) -> None:
+    """The page that follows has it; the same page later has not."""
+    added = send(client, "/webhooks", url=subscriber.url, types="order.*, product.low_stock")
+    [webhook] = read(client, "/webhook")["webhooks"]
+    assert webhook["types"] == ["order.*", "product.low_stock"]
+    assert "whsec_" in added.text
+    assert "whsec_" not in Page(client.get(f"/webhooks/{webhook['webhook_id']}")).text
+    assert subscriber.url in Page(client.get("/webhooks")).text
+
+
+def test_a_wrong_address_is_refused_at_its_field(client: FlaskClient) -> None:
+    """What was typed stays."""
+    refused = send(client, "/webhooks", url="ftp://x", types="order.*")
+    assert refused.status == 422
+    assert "Address must begin with" in refused.text
+    refused = send(client, "/webhooks", url="https://receiver.invalid/", types="order.placd")
+    assert "Events must be * or" in refused.text
+    assert read(client, "/webhook")["webhooks"] == []
+
+
+def test_the_page_shows_what_was_sent_and_how_it_was_answered(
+    shop: WebhookShop, client: FlaskClient, subscriber: Subscriber
+) -> None:
+    """With the state of the webhook, and the answer to a sample."""
+    path = f"/webhooks/{shop.subscribe(subscriber, 'order.placed')}"
+    subscriber.answer(500, text="out of paper")
+    shop.place()
+    shop.run()
+    shown = Page(client.get(path)).text
+    for text in ("Order placed", "500", "out of paper", "next attempt", "failing"):
+        assert text in shown
+    assert "failing" in Page(client.get("/webhooks")).text
+    assert "did not accept the sample: it answered 500" in send(client, path, do="test").text
+    subscriber.answer(200)
+    assert "accepted the sample: it answered 200" in send(client, path, do="test").text
+
+
+def test_every_form_of_the_page_works(
+    shop: WebhookShop, client: FlaskClient, subscriber: Subscriber
+) -> None:
+    """Disable, enable, recover, make a new secret, edit, delete."""
+    webhook_id = shop.subscribe(subscriber, "order.placed")
+    path = f"/webhooks/{webhook_id}"
+    assert "disabled" in send(client, path, do="disable").text
+    shop.place()
+    assert "enable it first" in send(client, path, do="recover", since="2020-01-01").text
+    assert "enabled" in send(client, path, do="enable").text
+    assert send(client, path, do="recover", since="").status == 422
+    assert "1 event is on the way" in send(client, path, do="recover", since="2020-01-01").text
+    shop.run()
+    assert len(subscriber.accepted) == 1
+    assert "whsec_" in send(client, path, do="rotate").text
+    fields = {"url": subscriber.url, "types": "*", "description": "the warehouse"}
+    stale = send(client, path, do="edit", version="1", **fields)
+    assert stale.status == 412
+    version = Page(client.get(path)).fields["version"]["value"]
+    assert "the warehouse" in send(client, path, do="edit", version=version, **fields).text
+    assert send(client, path, do="nothing").status == 400
+    assert "No other system receives" in send(client, path, do="delete").text
+    assert client.get(path).status_code == 404
+    assert body(client.get("/webhook"))["webhooks"] == []

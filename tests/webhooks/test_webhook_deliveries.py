@@ -1,0 +1,344 @@
+"""What receivers answer, and what follows: retries, an end, a disabled endpoint, a recovery."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from freezegun import freeze_time
+from freezegun.api import FrozenDateTimeFactory
+
+from app.config import Config
+from app.events.failures import FAILURES
+from app.events.outbox import OUTBOX, SUBSCRIBER_OUTBOX, emit
+from app.events.types import CustomerForgotten, Envelope
+from app.webhooks.handlers import RETRIES, WebhookHandlers
+from app.webhooks.sender import Answer, Sender
+from app.webhooks.service import handler_name
+from tests.over_http import body
+from tests.webhooks.shop import Subscriber, WebhookShop, event_types, open_shop, subscribers
+
+START = "2026-11-21T08:00:00Z"
+
+
+@pytest.fixture
+def config(config: Config) -> Config:
+    return replace(config, manager_email="manager@example.com")
+
+
+@pytest.fixture
+def clock() -> Iterator[FrozenDateTimeFactory]:
+    with freeze_time(START) as frozen:
+        assert isinstance(frozen, FrozenDateTimeFactory)
+        yield frozen
+
+
+@pytest.fixture
+def shop(config: Config, clock: FrozenDateTimeFactory) -> Iterator[WebhookShop]:
+    """The application with some products, at a time that the test moves."""
+    with open_shop(config) as shop:
+        yield shop
+
+
+@pytest.fixture
+def subscriber() -> Iterator[Subscriber]:
+    with subscribers(1) as [subscriber]:
+        yield subscriber
+
+
+def pass_time(shop: WebhookShop, clock: FrozenDateTimeFactory, **time: float) -> None:
+    """Let time pass, then deliver what is due."""
+    clock.tick(timedelta(**time))
+    shop.run()
+
+
+def test_each_event_comes_signed_and_once(shop: WebhookShop, subscriber: Subscriber) -> None:
+    """In the order in which they happened, each as GET /event has it."""
+    shop.subscribe(subscriber)
+    order = shop.place()
+    shop.client.post("/order/1001/cancel")
+    shop.run()
+    assert event_types(subscriber.accepted) == ["order.placed", "order.cancelled"]
+    feed = body(shop.client.get("/event?type=order.placed"))["events"]
+    assert subscriber.accepted[0] == feed[0]
+    assert subscriber.accepted[0]["subject"] == order["order_id"]
+
+
+def test_only_events_of_its_types_come(shop: WebhookShop, subscriber: Subscriber) -> None:
+    """A type as a whole, or by its beginning."""
+    shop.subscribe(subscriber, "order.placed", "product.*")
+    shop.place()
+    shop.client.post("/order/1001/cancel")
+    shop.client.patch("/product/tea", json={"price": "5.00"})
+    shop.run()
+    assert sorted(event_types(subscriber.accepted)) == ["order.placed", "product.updated"]
+
+
+@pytest.mark.parametrize("status", [302, 400, 404, 429, 500, 503])
+def test_every_other_status_is_a_failure(
+    shop: WebhookShop, clock: FrozenDateTimeFactory, subscriber: Subscriber, status: int
+) -> None:
+    """It is tried again by the schedule; the list of deliveries has each answer."""
+    endpoint_id = shop.subscribe(subscriber, "order.placed")
+    subscriber.answer(status, text="no")
+    shop.place()
+    shop.run()
+    assert shop.endpoint(endpoint_id)["failing_since"] == "2026-11-21T08:00:00.000Z"
+    subscriber.answer(200, text="thanks")
+    pass_time(shop, clock, seconds=6)
+    [delivery] = shop.deliveries(endpoint_id)
+    assert delivery["state"] == "done"
+    attempts = [(each["action"], each["status"], each["answer"]) for each in delivery["attempts"]]
+    assert attempts == [("failed", status, "no"), ("succeeded", 200, "thanks")]
+    assert shop.endpoint(endpoint_id)["failing_since"] is None
+
+
+def test_eight_attempts_are_made_within_28_hours(
+    shop: WebhookShop, clock: FrozenDateTimeFactory, subscriber: Subscriber
+) -> None:
+    """Then the delivery is in failure.json, and the shop has been done with it all the time."""
+    shop.subscribe(subscriber, "order.placed")
+    subscriber.answer(500)
+    shop.place()
+    shop.run()
+    assert (shop.count(OUTBOX), shop.count(SUBSCRIBER_OUTBOX)) == (0, 1)
+    for number, wait_s in enumerate(RETRIES.waits_s, 1):
+        assert len(subscriber.requests) == number
+        shop.start_loop()
+        pass_time(shop, clock, seconds=wait_s - 1)
+        assert len(subscriber.requests) == number
+        pass_time(shop, clock, seconds=2 + 0.05 * wait_s)
+    assert len(subscriber.requests) == 8
+    assert shop.count(FAILURES) == 1
+    assert len({request.headers["webhook-id"] for request in subscriber.requests}) == 1
+    pass_time(shop, clock, days=3)
+    assert len(subscriber.requests) == 8
+
+
+def test_a_dead_delivery_is_replayed_and_the_next_of_its_order_follow(
+    shop: WebhookShop, clock: FrozenDateTimeFactory, subscriber: Subscriber
+) -> None:
+    """Order is kept for each order and endpoint; other orders go on meanwhile."""
+    endpoint_id = shop.subscribe(subscriber)
+    shop.client.patch(f"/webhook/{endpoint_id}", json={"url": "http://127.0.0.1:9/"})
+    first = shop.place()
+    shop.client.post("/order/1001/cancel")
+    shop.run()
+    for wait_s in RETRIES.waits_s:
+        pass_time(shop, clock, seconds=1.05 * wait_s + 1)
+    assert shop.count(FAILURES) == 1
+    shop.client.patch(f"/webhook/{endpoint_id}", json={"url": subscriber.url})
+    shop.place()
+    pass_time(shop, clock, seconds=2)
+    assert [each["subject"] != first["order_id"] for each in subscriber.accepted] == [True]
+    replayed = shop.client.post("/failure/replay", json={"handler": "webhook"})
+    assert body(replayed) == {"replayed": 1}
+    shop.run()
+    about_first = [each for each in subscriber.accepted if each["subject"] == first["order_id"]]
+    assert event_types(about_first) == ["order.placed", "order.cancelled"]
+
+
+@pytest.mark.parametrize(
+    ("status", "fields", "reason"),
+    [
+        (410, (), "the receiver answered 410 (Gone)"),
+        (500, ("webhook-delivery: disable",), "the receiver asked for no more events"),
+        (200, ("Webhook-Delivery: Disable",), "the receiver asked for no more events"),
+    ],
+)
+def test_a_receiver_can_end_its_subscription(
+    shop: WebhookShop,
+    subscriber: Subscriber,
+    status: int,
+    fields: tuple[str, ...],
+    reason: str,
+) -> None:
+    """The endpoint is disabled, the manager gets a mail, and nothing more is sent."""
+    endpoint_id = shop.subscribe(subscriber, "order.placed")
+    subscriber.answer(status, *fields)
+    shop.place()
+    shop.run()
+    shop.place()
+    shop.run()
+    endpoint = shop.endpoint(endpoint_id)
+    assert (endpoint["enabled"], endpoint["disabled_reason"]) == (False, reason)
+    assert len(subscriber.requests) == 1
+    assert shop.count(FAILURES) == shop.count(SUBSCRIBER_OUTBOX) == 0
+    [mail] = mails(shop, "A webhook was disabled")
+    assert reason in mail
+
+
+def mails(shop: WebhookShop, subject: str) -> list[str]:
+    folder = shop.config.data / "mail" / "new"
+    texts = [path.read_text("utf-8") for path in folder.iterdir()] if folder.exists() else []
+    return [text for text in texts if f"Subject: {subject}" in text]
+
+
+def test_a_receiver_can_end_the_attempts_at_one_event(
+    shop: WebhookShop, subscriber: Subscriber
+) -> None:
+    """It is done, with a note; later events of the order come as usual."""
+    endpoint_id = shop.subscribe(subscriber)
+    subscriber.answer(400, "webhook-delivery: abort-message")
+    shop.place()
+    shop.run()
+    subscriber.answer(200)
+    shop.client.post("/order/1001/cancel")
+    shop.run()
+    assert event_types(subscriber.accepted) == ["order.cancelled"]
+    first = shop.deliveries(endpoint_id)[0]
+    assert (first["state"], first["note"]) == (
+        "done",
+        "the receiver answered 400 and wants no further attempt",
+    )
+
+
+def test_five_days_of_failures_disable_an_endpoint(
+    shop: WebhookShop, clock: FrozenDateTimeFactory, subscriber: Subscriber
+) -> None:
+    """A success between begins them anew."""
+    endpoint_id = shop.subscribe(subscriber, "order.placed")
+
+    def answer_an_order(status: int) -> bool:
+        subscriber.answer(status)
+        shop.place()
+        shop.run()
+        clock.tick(timedelta(days=2))
+        return bool(shop.endpoint(endpoint_id)["enabled"])
+
+    assert [answer_an_order(status) for status in (500, 500, 200, 500, 500, 500)] == [True] * 6
+    assert answer_an_order(500) is False
+    assert "nothing but failures since" in shop.endpoint(endpoint_id)["disabled_reason"]
+
+
+def test_another_url_begins_the_failures_anew(shop: WebhookShop, subscriber: Subscriber) -> None:
+    """Those of the receiver before do not count against the new one."""
+    endpoint_id = shop.subscribe(subscriber, "order.placed")
+    subscriber.answer(500)
+    shop.place()
+    shop.run()
+    assert shop.endpoint(endpoint_id)["failing_since"]
+    changed = shop.client.patch(f"/webhook/{endpoint_id}", json={"url": f"{subscriber.url}new"})
+    assert (changed.status_code, body(changed)["failing_since"]) == (200, None)
+
+
+def test_a_clock_that_was_ahead_disables_nothing_early(
+    shop: WebhookShop, clock: FrozenDateTimeFactory, subscriber: Subscriber
+) -> None:
+    """The failures begin anew at the present time."""
+    endpoint_id = shop.subscribe(subscriber, "order.placed")
+    subscriber.answer(500)
+    clock.move_to("2036-11-21T08:00:00Z")
+    shop.place()
+    shop.run()
+    clock.move_to(START)
+    shop.place()
+    shop.run()
+    assert shop.endpoint(endpoint_id)["failing_since"] == "2026-11-21T08:00:00.000Z"
+
+
+def test_what_was_missed_while_disabled_is_recovered(
+    shop: WebhookShop, subscriber: Subscriber
+) -> None:
+    """Everything since a time, once; what was accepted is not sent again."""
+    endpoint_id = shop.subscribe(subscriber)
+    path = f"/webhook/{endpoint_id}"
+    shop.place()
+    shop.run()
+    shop.client.patch(path, json={"enabled": False})
+    shop.place()
+    shop.client.post("/order/1002/cancel")
+    shop.run()
+    wanted = {"since": "2020-01-01"}
+    assert shop.client.post(f"{path}/recover", json=wanted).status_code == 409
+    shop.client.patch(path, json={"enabled": True})
+    assert body(shop.client.post(f"{path}/recover", json=wanted)) == {"recovered": 2}
+    shop.run()
+    types = ["order.placed", "order.placed", "order.cancelled"]
+    assert event_types(subscriber.accepted) == types
+    assert body(shop.client.post(f"{path}/recover", json=wanted)) == {"recovered": 0}
+
+
+def test_a_deleted_endpoint_leaves_nothing_open(
+    shop: WebhookShop, clock: FrozenDateTimeFactory, subscriber: Subscriber
+) -> None:
+    """Its failures are discarded, and what waits is dropped when it is due."""
+    endpoint_id = shop.subscribe(subscriber, "order.placed", "order.cancelled")
+    subscriber.answer(500)
+    shop.place()
+    shop.client.post("/order/1001/cancel")
+    shop.run()
+    for wait_s in RETRIES.waits_s:
+        pass_time(shop, clock, seconds=1.05 * wait_s + 1)
+    shop.place()
+    shop.run()
+    assert shop.client.delete(f"/webhook/{endpoint_id}").status_code == 200
+    assert shop.count(FAILURES) == 0
+    pass_time(shop, clock, seconds=6)
+    assert shop.count(SUBSCRIBER_OUTBOX) == 0
+
+
+def test_no_secret_and_no_answer_is_where_it_does_not_belong(
+    shop: WebhookShop, subscriber: Subscriber, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Neither in the log, nor in failure.json, nor in an error."""
+    endpoint_id = shop.subscribe(subscriber, "order.placed")
+    subscriber.answer(500, text="your customer is ada@example.com")
+    shop.place()
+    shop.run()
+    assert subscriber.secret not in caplog.text
+    [delivery] = shop.deliveries(endpoint_id)
+    assert delivery["attempts"][0]["error"] == "NotAccepted: the receiver answered 500"
+
+
+def test_an_answer_about_an_erased_customer_is_not_kept(
+    shop: WebhookShop, subscriber: Subscriber
+) -> None:
+    """A receiver may repeat the event that it got; the status is enough."""
+    endpoint_id = shop.subscribe(subscriber, "customer.*")
+    subscriber.answer(200, text="Ada was forgotten")
+    with shop.store.transaction() as tx:
+        emit(tx, CustomerForgotten("one", {"order_id": "one", "number": 1001}))
+    shop.run()
+    [delivery] = shop.deliveries(endpoint_id)
+    assert delivery["attempts"][0]["status"] == 200
+    assert "answer" not in delivery["attempts"][0]
+
+
+def test_an_answer_to_an_event_that_was_erased_meanwhile_is_not_kept(
+    shop: WebhookShop, subscriber: Subscriber
+) -> None:
+    """The post had begun before the customer was erased."""
+    endpoint_id = shop.subscribe(subscriber, "order.placed")
+    order_id = shop.place()["order_id"]
+    sent = Envelope.from_cloudevent(
+        body(shop.client.get(f"/order/{order_id}/events"))["events"][0]["event"]
+    )
+    record = (
+        WebhookHandlers(Sender(allow_http=True, allow_private=True))
+        .handler(handler_name(endpoint_id))
+        .record
+    )
+    answer = Answer(200, "thank you, Ada", {})
+    with shop.store.transaction() as tx:
+        assert record(tx, sent, answer, None) == {"status": 200, "answer": answer.text}
+        erased = replace(sent, data={"order": {"customer_name": "Erased customer"}})
+        assert record(tx, erased, answer, None) == {"status": 200}
+
+
+def test_deliveries_are_listed_in_pages(shop: WebhookShop, subscriber: Subscriber) -> None:
+    """Oldest event first, from a time on; a cursor leads on."""
+    endpoint_id = shop.subscribe(subscriber, "order.placed")
+    for _ in range(3):
+        shop.place()
+    shop.run()
+    found, address = [], f"/webhook/{endpoint_id}/deliveries?limit=2&since=2020-01-01"
+    while True:
+        page = body(shop.client.get(address))
+        found += page["deliveries"]
+        if not page["more"]:
+            break
+        address = f"/webhook/{endpoint_id}/deliveries?limit=2&after={page['next']}"
+    ids = [each["event_id"] for each in found]
+    assert ids == sorted(each["id"] for each in subscriber.accepted)
+    assert shop.client.get(f"/webhook/{endpoint_id}/deliveries?after=x").status_code == 400
