@@ -4,6 +4,7 @@ import json
 import random
 import threading
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from flask.testing import FlaskClient
 from app import COLLECTIONS
 from app.events import event_feed
 from app.events.outbox import emit, find_event, mark_done, save_record
-from app.events.types import OrderPlaced, ProductUpdated
+from app.events.types import Envelope, OrderPlaced, ProductUpdated
 from app.server.runtime import Runtime
 from app.store import Store
 from app.store.files.checkpointer import Checkpointer
@@ -220,3 +221,56 @@ def test_events_come_as_ndjson(client: FlaskClient, runtime: Runtime, settled: S
     rest = client.get(f"/event?after={page['next']}", headers=NDJSON).text.splitlines()
     assert [json.loads(line) for line in rest] == events[200:]
     assert client.get("/event?limit=1", headers=NDJSON).status_code == 400
+
+
+NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
+
+
+def add_events(store: Store, ago: timedelta, count: int = 1, sku: str = "tea") -> None:
+    """Add finished events about a product, numbered from 0, with the ids of a time before noon."""
+    position = event_feed.position_at(NOON - ago)
+    with store.transaction() as tx:
+        for number in range(count):
+            event_id, data = f"{position}-7000-8000-{number:012}", {"number": number}
+            event = Envelope(event_id, "/products", "product.updated", "", sku, data)
+            record = {"id": event_id, "event": event.as_cloudevent(), "deliveries": {}}
+            save_record(tx, record)
+
+
+def newest(store: Store, sku: str, limit: int) -> list[int]:
+    """The numbers of the newest events about a product, at noon."""
+    with store.read() as view:
+        records = event_feed.newest_records(
+            view, NOON, lambda record: record["event"]["subject"] == sku, limit
+        )
+    return [record["event"]["data"]["number"] for record in records]
+
+
+def test_the_newest_events_are_found_in_a_busy_hour(store: JsonFileStore) -> None:
+    """They are not those at which a page of the hour would end."""
+    add_events(store, timedelta(minutes=30), count=event_feed.MAX_SCANNED + 1)
+    add_events(store, timedelta(seconds=1), count=3)
+    assert newest(store, "tea", limit=3) == [2, 1, 0]
+
+
+def test_a_longer_period_is_read_while_too_few_are_found(store: JsonFileStore) -> None:
+    """A rare event of the night is found, one of two days ago is not."""
+    add_events(store, timedelta(days=2), count=1, sku="cocoa")
+    add_events(store, timedelta(hours=9), count=2, sku="cocoa")
+    add_events(store, timedelta(seconds=1))
+    assert newest(store, "cocoa", limit=5) == [1, 0]
+    assert newest(store, "tea", limit=5) == [0]
+
+
+def test_too_few_are_found_where_a_longer_period_has_too_many(store: JsonFileStore) -> None:
+    """The longer period is cut before its newest events, so the shorter one has better ones."""
+    add_events(store, timedelta(minutes=30), count=event_feed.MAX_SCANNED + 1)
+    add_events(store, timedelta(seconds=1), count=3)
+    assert newest(store, "tea", limit=5) == [2, 1, 0]
+
+
+def test_no_longer_period_is_read_than_one_that_is_cut(store: JsonFileStore) -> None:
+    """It would be cut earlier, and what it has may be far from the newest."""
+    add_events(store, timedelta(hours=9), sku="cocoa")
+    add_events(store, timedelta(minutes=30), count=event_feed.MAX_SCANNED)
+    assert newest(store, "cocoa", limit=5) == []
