@@ -4,8 +4,9 @@ A handler belongs to one service and is of one of three kinds, by where its effe
 name by which event types list it. It raises Skipped, or an error that retry.py classifies.
 A subscriber (subscriptions.py) is a handler of another system; its group makes it from its name.
 
-Each event type is a blinker signal that holds its connections. blinker never sends: `Signal.send`
-stops at the first exception and promises no order, so the dispatcher calls each receiver itself.
+Each event type is a blinker signal; its receivers are the handlers, each connected with its name as
+sender. blinker finds them, but never sends: `Signal.send` stops at the first exception, so the
+delivery loop runs each handler itself.
 """
 
 from collections.abc import Callable, Sequence
@@ -38,12 +39,6 @@ class TransactionalHandler:
     name: str
     run: Callable[[Transaction, Envelope], None]
 
-    def __call__(self, event: Envelope, tx: Transaction | None = None) -> None:
-        """Handle the event. Raises TypeError without a transaction."""
-        if tx is None:
-            raise TypeError(f"{self.name} requires a transaction")
-        self.run(tx, event)
-
 
 @dataclass(frozen=True)
 class SideEffectHandler:
@@ -65,10 +60,6 @@ class SideEffectHandler:
     skips: Callable[[Envelope], str] = lambda _event: ""
     finish: Finish | None = None
 
-    def __call__(self, event: Envelope, tx: Transaction | None = None) -> Any:
-        """Handle the event, but for `finish`, which needs the result; no transaction is used."""
-        return self.run(event)
-
 
 @dataclass(frozen=True)
 class RequestReplyHandler:
@@ -86,10 +77,6 @@ class RequestReplyHandler:
     next_request: Callable[[Transaction, Envelope, Any], Any]
     send: Callable[[Any], Any]
 
-    def __call__(self, event: Envelope, tx: Transaction | None = None) -> None:
-        """Raise TypeError: one call cannot do both parts."""
-        raise TypeError(f"{self.name} is called by the dispatcher, request by request")
-
 
 Handler = TransactionalHandler | SideEffectHandler | RequestReplyHandler
 
@@ -98,17 +85,18 @@ class HandlerRegistry:
     """The handlers of one application, by event type."""
 
     def __init__(self) -> None:
-        self._namespace = blinker.Namespace()
-        self._by_name: dict[tuple[str, str], Handler] = {}
+        self._signals = blinker.Namespace()
         self._groups: dict[str, Callable[[str], Handler]] = {}
-        for event in EVENT_TYPES:
-            self._namespace.signal(event.type, doc=event.__doc__)
 
     def connect(self, handler: Handler, *events: type[Event]) -> None:
-        """Have `handler` receive these event types."""
+        """Have `handler` receive these event types, in place of one with the same name."""
+        # for blinker a receiver is a callable, but nothing calls one
+        receiver = cast(Any, handler)
         for event in events:
-            self._namespace[event.type].connect(handler, weak=False)
-            self._by_name[event.type, handler.name] = handler
+            signal = self._signals.signal(event.type)
+            for replaced in list(signal.receivers_for(handler.name)):
+                signal.disconnect(replaced)
+            signal.connect(receiver, handler.name, weak=False)
 
     def connect_group(self, group: str, handler_of: Callable[[str], Handler]) -> None:
         """Have `handler_of(name)` make the handler of each subscriber of the group."""
@@ -118,15 +106,14 @@ class HandlerRegistry:
         """A handler of each group of subscribers, by the group's name."""
         return {group: handler_of(group) for group, handler_of in self._groups.items()}
 
-    def handlers(self, event_type: str) -> dict[str, Handler]:
-        """The connected handlers of an event type, by name."""
-        signal = self._namespace[event_type]
-        connected = (cast(Handler, receiver) for receiver in signal.receivers_for(blinker.ANY))
-        return {handler.name: handler for handler in connected}
+    def handlers(self, event: type[Event]) -> dict[str, Handler]:
+        """The connected handlers of those that an event type lists, by name."""
+        connected = ((name, self._find(event.type, name)) for name in event.handled_by)
+        return {name: handler for name, handler in connected if handler}
 
     def handler(self, event_type: str, name: str) -> Handler:
         """The handler of that name; one that raises LookupError if none is connected."""
-        if handler := self._by_name.get((event_type, name)):
+        if handler := self._find(event_type, name):
             return handler
         handler_of = self._groups.get(group_of(name))
         return handler_of(name) if handler_of else TransactionalHandler(name, _refuse)
@@ -134,9 +121,13 @@ class HandlerRegistry:
     def check_complete(self) -> None:
         """Raise LookupError when a handler that an event type lists is not connected."""
         for event in EVENT_TYPES:
-            missing = set(event.handled_by) - set(self.handlers(event.type))
+            missing = set(event.handled_by) - set(self.handlers(event))
             if missing:
                 raise LookupError(f"{event.type} has no handler {', '.join(sorted(missing))}")
+
+    def _find(self, event_type: str, name: str) -> Handler | None:
+        receivers = self._signals.signal(event_type).receivers_for(name)
+        return cast(Handler | None, next(receivers, None))
 
 
 def _refuse(_tx: Transaction, event: Envelope) -> None:

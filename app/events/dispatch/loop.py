@@ -276,7 +276,7 @@ class DeliveryLoop:
             faults.inject_fault(tx, handler.name, event)
         with tx.savepoint():
             if not isinstance(handler, RequestReplyHandler):
-                handler(event, tx)
+                handler.run(tx, event)
                 return None
             request = handler.next_request(tx, event, reply)
         return None if request is None else partial(handler.send, request)

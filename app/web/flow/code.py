@@ -39,7 +39,7 @@ def handler_code(registry: HandlerRegistry) -> dict[str, list[Code]]:
     """The functions of each handler, in the order of the event types."""
     types: defaultdict[str, dict[str, Code]] = defaultdict(dict)
     for event in EVENT_TYPES:
-        for name, handler in registry.handlers(event.type).items():
+        for name, handler in registry.handlers(event).items():
             code = _code_of(_function(handler))
             before = types[name].get(code.name, code)
             types[name][code.name] = before._replace(event_types=(*before.event_types, event.type))
