@@ -15,8 +15,9 @@ files; files/__init__.py describes how. Another back-end has to pass tests/store
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, TypeVar
 
+T = TypeVar("T")
 Document = dict[str, Any]
 IndexValue = str | int
 Where = Mapping[str, IndexValue | frozenset[IndexValue]] | None
@@ -168,6 +169,19 @@ class Store(Protocol):
 
     def read(self) -> AbstractContextManager[View]:
         """A consistent view of the latest commits. Keep the block short: it blocks writers."""
+
+    def run_in_transaction(self, work: Callable[[Transaction], T]) -> T:
+        """Run `work` in a transaction and return its result; on return its changes are durable.
+
+        `work` may run more than once: a store may undo it and repeat it after a conflict with
+        another transaction. So it must have no effect but through the transaction: no mail, no
+        log line, no change of a variable or an object that was there before.
+
+        Raises Unavailable when the lock is not acquired in time or the disk fails (the outcome is
+        then unknown, but never half), StorageFull when there is no room (nothing was changed). An
+        exception in `work` undoes everything and goes on to the caller. `work` must not call this
+        method: such a call is refused with Unavailable.
+        """
 
     def transaction(self) -> AbstractContextManager[Transaction]:
         """A transaction; one runs at a time over all processes. On return it is durable.

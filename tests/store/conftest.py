@@ -39,9 +39,12 @@ def open_store(folder: Path) -> Iterator[OpenStore]:
 
 
 @pytest.fixture(params=["json"])
-def make_store(request: pytest.FixtureRequest) -> Callable[[], Store]:
-    """A function that opens another instance of one store; each back-end adds its name above."""
-    opened: Callable[[], Store] = request.getfixturevalue(_BACK_ENDS[request.param])
+def make_store(request: pytest.FixtureRequest) -> Callable[..., Store]:
+    """A function that opens another instance of one store; each back-end adds its name above.
+
+    Its one setting is `lock_timeout_s`.
+    """
+    opened: Callable[..., Store] = request.getfixturevalue(_BACK_ENDS[request.param])
     return opened
 
 
@@ -49,7 +52,7 @@ _BACK_ENDS = {"json": "open_store"}
 
 
 @pytest.fixture
-def store(make_store: Callable[[], Store]) -> Store:
+def store(make_store: Callable[..., Store]) -> Store:
     """One instance."""
     return make_store()
 

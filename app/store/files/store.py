@@ -13,13 +13,13 @@ outside the store calls `make_durable` first.
 """
 
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from time import monotonic
 
 from app.kernel.errors import DaybookError, Unavailable
-from app.store import ChangeFeed, Collection, Transaction, View
+from app.store import ChangeFeed, Collection, T, Transaction, View
 from app.store.files.disk.filesystem import (
     PROBE_BYTES,
     refuse_read_only,
@@ -90,6 +90,11 @@ class JsonFileStore:
         with self._memory_lock:
             self.catch_up()
             yield JsonView(self.replica.tables)
+
+    def run_in_transaction(self, work: Callable[[Transaction], T]) -> T:
+        """See Store.run_in_transaction; here `work` runs once."""
+        with self.transaction() as tx:
+            return work(tx)
 
     @contextmanager
     def transaction(self) -> Iterator[Transaction]:

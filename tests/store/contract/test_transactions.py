@@ -4,11 +4,12 @@ from collections.abc import Callable
 
 import pytest
 
-from app.store import Store
+from app.kernel.errors import Unavailable
+from app.store import Store, Transaction
 from tests.store.conftest import Together
 from tests.store.shop import all_orders, get_order, ids, note, order, put_orders
 
-MakeStore = Callable[[], Store]
+MakeStore = Callable[..., Store]
 
 
 class ChangeOfMind(Exception):
@@ -66,6 +67,32 @@ def test_exception_undoes_the_whole_transaction(store: Store) -> None:
         assert view.get("orders", "a") == order("a")
         assert view.get("orders", "b") is None
         assert view.get("notes", "n") is None
+
+
+def test_result_of_the_work_is_returned(store: Store) -> None:
+    """What `work` returns is returned, None too, once its changes can be read."""
+
+    def place(tx: Transaction) -> int:
+        tx.put("orders", order("a"))
+        return tx.next_number("orders")
+
+    assert store.run_in_transaction(place) == 1
+    assert get_order(store, "a") == order("a")
+    assert store.run_in_transaction(lambda tx: tx.get("orders", "b")) is None
+
+
+def test_transaction_in_a_transaction_is_refused(make_store: MakeStore) -> None:
+    """It raises Unavailable and does not deadlock; the outer one can go on."""
+    store = make_store(lock_timeout_s=0.05)
+
+    def nest(tx: Transaction) -> None:
+        tx.put("orders", order("a"))
+        with pytest.raises(Unavailable):
+            put_orders(store, order("b"))
+        tx.put("orders", order("c"))
+
+    store.run_in_transaction(nest)
+    assert sorted(all_orders(store)) == ["a", "c"]
 
 
 def test_savepoint_undoes_its_own_block_only(store: Store) -> None:

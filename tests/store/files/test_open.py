@@ -319,16 +319,6 @@ def test_held_lock_makes_writers_time_out(folder: Path, open_store: OpenStore) -
     assert sorted(all_orders(store)) == ["a", "b"]
 
 
-def test_nested_transaction_times_out(open_store: OpenStore) -> None:
-    """A transaction inside a transaction raises Unavailable and does not deadlock."""
-    store = open_store(lock_timeout_s=0.05)
-    with store.transaction() as tx:
-        tx.put("orders", order("a"))
-        with pytest.raises(Unavailable, match="busy"):
-            put_orders(store, order("b"))
-    assert sorted(all_orders(store)) == ["a"]
-
-
 def test_closed_store_refuses(open_store: OpenStore) -> None:
     """A closed store raises Unavailable, and touches no file."""
     store = open_store()
