@@ -127,8 +127,8 @@ class Guard:
         is_by_script = request.headers.get("Sec-Fetch-Dest", "document") == "empty"
         if is_by_script or not sessions.is_use_due(session):
             return
-        with suppress(Unavailable), self._store.transaction() as tx:
-            sessions.record_use(tx, session)
+        with suppress(Unavailable):
+            self._store.run_in_transaction(lambda tx: sessions.record_use(tx, session))
 
 
 def requires_authentication(view: View, issuer: str = "") -> bool:

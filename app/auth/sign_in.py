@@ -11,7 +11,7 @@ from app.auth import devices, passwords, sessions, sign_in_throttle
 from app.auth.users import USERS, refuse_taken_name
 from app.kernel.errors import Unauthenticated
 from app.kernel.identity import Identity
-from app.store import Store
+from app.store import Store, Transaction
 
 if TYPE_CHECKING:
     from app.auth.oidc import OidcProvider
@@ -36,22 +36,28 @@ def sign_in(
     sign in.
     """
     name = name.strip().lower()
-    with store.transaction() as tx:
+
+    def count_attempt(tx: Transaction) -> str:
         known = devices.known_device(tx.get(USERS.name, name), device)
         sign_in_throttle.count_attempt(tx, name, address, known)
+        return known
+
+    known = store.run_in_transaction(count_attempt)
     with store.read() as view:
         user = view.get(USERS.name, name)
     is_right = passwords.verify_password(user["hash"] if user else None, password)
     if user is None or not is_right:
         log.warning("a sign-in from %s was refused", ascii(address))
         raise _wrong_credentials()
-    with store.transaction() as tx:
+
+    def begin_session(tx: Transaction) -> str:
         if tx.get(USERS.name, name) != user:  # removed or changed during the verification
             raise _wrong_credentials()
         sign_in_throttle.record_success(tx, name, address, known)
         sessions.end(tx, old_token)
-        token = sessions.begin(tx, Identity(name, user["role"]))
-    return SignedIn(token, devices.new_device(user))
+        return sessions.begin(tx, Identity(name, user["role"]))
+
+    return SignedIn(store.run_in_transaction(begin_session), devices.new_device(user))
 
 
 def sign_in_by_provider(
@@ -71,14 +77,16 @@ def sign_in_by_provider(
     or a key of this shop has the name, and what the methods of `provider` raise.
     """
     code = provider.authorization_code(secret, parameters)
-    with store.transaction() as tx:
-        sign_in_throttle.count_address(tx, address)
+    store.run_in_transaction(lambda tx: sign_in_throttle.count_address(tx, address))
     identity = provider.fetch_identity(secret, redirect_uri, code)
-    with store.transaction() as tx:
+
+    def begin_session(tx: Transaction) -> str:
         refuse_taken_name(tx, identity.label)
         sign_in_throttle.uncount_address(tx, address)
         sessions.end(tx, old_token)
         return sessions.begin(tx, identity, provider.issuer)
+
+    return store.run_in_transaction(begin_session)
 
 
 def _wrong_credentials() -> Unauthenticated:
