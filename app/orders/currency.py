@@ -10,7 +10,7 @@ from dataclasses import replace
 from app.kernel.errors import Invalid, Problem, Unavailable
 from app.kernel.money import Currency
 from app.orders.documents import ORDERS, SHOP
-from app.store import Collection, Document, Store, View
+from app.store import Collection, Document, Store, Transaction, View
 
 _CURRENCY = "currency"
 
@@ -23,9 +23,7 @@ def pin_currency(store: Store, currency: Currency) -> None:
     with store.read() as view:
         pinned = view.get(SHOP.name, _CURRENCY)
     if pinned is None:
-        with store.transaction() as tx:
-            pinned = tx.get(SHOP.name, _CURRENCY) or _initial_currency(tx, currency)
-            tx.put(SHOP.name, pinned)
+        pinned = store.run_in_transaction(lambda tx: _pin(tx, currency))
     if pinned["value"] != currency.code:
         raise Unavailable(
             f"The currency of this shop is {pinned['value']}, but DAYBOOK_CURRENCY is "
@@ -39,6 +37,12 @@ def with_currency_check(
 ) -> tuple[Collection, ...]:
     """The collections, whose checks also refuse amounts in another currency."""
     return tuple(replace(each, check=_currency_check(currency, each.check)) for each in collections)
+
+
+def _pin(tx: Transaction, currency: Currency) -> Document:
+    pinned = tx.get(SHOP.name, _CURRENCY) or _initial_currency(tx, currency)
+    tx.put(SHOP.name, pinned)
+    return pinned
 
 
 def _initial_currency(view: View, currency: Currency) -> Document:

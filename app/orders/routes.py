@@ -73,8 +73,7 @@ def blueprint(
         wait = partial(_wait_until_handled, store, response.headers["Location"])
         response = long_poll_slots.wait_for_update(response, wait_s, wait)
         if key:
-            with store.transaction() as tx:
-                idempotency.store_response(tx, key, response)
+            store.run_in_transaction(lambda tx: idempotency.store_response(tx, key, response))
         return response
 
     @routes.get("/order")
@@ -132,21 +131,25 @@ def blueprint(
         who = current().name
         if "status" in body or "reason" in body:
             reason = load(cancel_patch, body).get("reason", "")
-            with store.transaction() as tx:
-                return _changed(service.cancel_order(tx, order_id, reason, expected, by=who))
+            cancelled = store.run_in_transaction(
+                lambda tx: service.cancel_order(tx, order_id, reason, expected, by=who)
+            )
+            return _changed(cancelled)
         patch = load(order_change, body)
-        with store.transaction() as tx:
-            changed = service.change_order(tx, policy, order_id, patch, expected, by=who)
+        changed = store.run_in_transaction(
+            lambda tx: service.change_order(tx, policy, order_id, patch, expected, by=who)
+        )
         return _changed(changed)
 
     @routes.delete("/order/<order_id>")
     @Change(schemas.DeletedSchema, etag=False)
     def delete_order(order_id: str) -> Response:
         """Delete an order, unless the carrier has its goods."""
-        expected = expected_versions()
+        expected, who = expected_versions(), current().name
         try:
-            with store.transaction() as tx:
-                deleted = service.delete_order(tx, order_id, expected, by=current().name)
+            deleted = store.run_in_transaction(
+                lambda tx: service.delete_order(tx, order_id, expected, by=who)
+            )
         except NotFound as error:
             raise NotFound(str(error), order_id=order_id[:40], deleted=False) from None
         return json_response({"order_id": deleted, "deleted": True})
@@ -158,8 +161,10 @@ def blueprint(
         who = current().name
         reason = load(cancellation, json_object_if_any()).get("reason", "")
         expected = expected_versions()
-        with store.transaction() as tx:
-            return _changed(service.cancel_order(tx, order_id, reason, expected, by=who))
+        cancelled = store.run_in_transaction(
+            lambda tx: service.cancel_order(tx, order_id, reason, expected, by=who)
+        )
+        return _changed(cancelled)
 
     @routes.get("/order/<order_id>/events")
     @Operation(TimelineSchema)
