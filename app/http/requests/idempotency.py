@@ -93,15 +93,20 @@ def execute_once(
     as `pending_s`, and ends it with `store_response`. Raises Invalid when the key was used
     with other content, and Conflict while the first request is in progress.
     """
-    with store.transaction() as tx:
+
+    def respond_once(tx: Transaction) -> Response:
         first = tx.get(IDEMPOTENCY.name, key.name) if key else None
-        if key is None or first is None or not clock.is_within(first["at"], RETENTION_S):
-            response = respond(tx)
-            if key:
-                store_response(tx, key, response, pending_s)
-            return response
-    store.make_durable()
-    return _stored_response(key, first)
+        if key and first and clock.is_within(first["at"], RETENTION_S):
+            return _stored_response(key, first)
+        response = respond(tx)
+        if key:
+            store_response(tx, key, response, pending_s)
+        return response
+
+    response = store.run_in_transaction(respond_once)
+    if is_repeated(response):
+        store.make_durable()
+    return response
 
 
 def store_response(tx: Transaction, key: Key, response: Response, pending_s: float = 0.0) -> None:
