@@ -115,9 +115,10 @@ class OrderEditPages:
             patch = load(self._edit, _patch(form, order, position))
             if address := patch.get(ADDRESS):
                 patch[ADDRESS] = {"postal_code": None} | address  # the form has all of it
-            expected = form.expected_versions()
-            with self._store.transaction() as tx:
-                service.change_order(tx, self._rules, name, patch, expected, by=current().name)
+            expected, who = form.expected_versions(), current().name
+            self._store.run_in_transaction(
+                lambda tx: service.change_order(tx, self._rules, name, patch, expected, by=who)
+            )
         except (Invalid, Conflict) as error:
             return self.edit_order(name, form.refused(error))
         if following := form.get("next"):

@@ -121,8 +121,9 @@ class OrderPages:
         form = submitted_form()
         try:
             reason = load(self._cancellation, form.filled("reason")).get("reason", "")
-            with self._store.transaction() as tx:
-                service.cancel_order(tx, name, reason, by=current().name)
+            self._store.run_in_transaction(
+                lambda tx: service.cancel_order(tx, name, reason, by=current().name)
+            )
         except (Invalid, Conflict) as error:
             return self.show_order(name, form.refused(error))
         return redirect_to("web.clerk.show_order", name=name)
@@ -134,9 +135,11 @@ class OrderPages:
 
     def delete_order(self, name: str) -> Response:
         form = submitted_form()
+        expected, who = form.expected_versions(), current().name
         try:
-            with self._store.transaction() as tx:
-                service.delete_order(tx, name, form.expected_versions(), by=current().name)
+            self._store.run_in_transaction(
+                lambda tx: service.delete_order(tx, name, expected, by=who)
+            )
         except Conflict as error:
             return self.confirm_delete(name, form.refused(error))
         return redirect_to("web.clerk.show_orders", flash="deleted")

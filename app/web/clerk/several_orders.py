@@ -111,8 +111,9 @@ class SeveralOrdersPages:
 
     def _cancel(self, name: str, reason: str) -> Outcome:
         """Cancel one order. Raises NotFound, Conflict and Unavailable."""
-        with self._store.transaction() as tx:
-            order = service.cancel_order(tx, name, reason, by=current().name)
+        order = self._store.run_in_transaction(
+            lambda tx: service.cancel_order(tx, name, reason, by=current().name)
+        )
         return Outcome(str(order["number"]))
 
     def _confirm(self, names: Sequence[str], form: SubmittedForm = NO_FORM) -> Response:

@@ -13,7 +13,7 @@ from app.schema.validation import load
 from app.shipping import service
 from app.shipping.queries import get_shipment, recent_carriers
 from app.shipping.schemas import HandoverSchema
-from app.store import Document, View
+from app.store import Document, Transaction, View
 from app.web.layout.context import PageContext, page
 from app.web.layout.form import NO_FORM, SubmittedForm, submitted_form
 from app.web.layout.redirects import redirect_to
@@ -92,12 +92,15 @@ class SeveralShipmentsPage:
         """Ship one order. Raises Invalid, Conflict and Unavailable."""
         fields = {"carrier": form.get("carrier"), "tracking_number": form.get(_field(name))}
         parcel = load(self._handover, {key: text for key, text in fields.items() if text})
-        with self._store.transaction() as tx:
+
+        def ship(tx: Transaction) -> None:
             chosen = find_chosen(tx, self._policy, name)
             if chosen.shipment is None:
                 raise Conflict(chosen.obstacle)
             shipment_id = chosen.shipment["shipment_id"]
             service.ship(tx, self._policy, shipment_id, **parcel, by=current().name)
+
+        self._store.run_in_transaction(ship)
 
     def _show(
         self,

@@ -75,8 +75,9 @@ def add_to(blueprint: Blueprint, context: PageContext) -> None:
         form = submitted_form()
         try:
             parcel = load(handover, form.filled("carrier", "tracking_number"))
-            with store.transaction() as tx:
-                shipment = service.ship(tx, rules, order_id, **parcel, by=current().name)
+            shipment = store.run_in_transaction(
+                lambda tx: service.ship(tx, rules, order_id, **parcel, by=current().name)
+            )
         except (Invalid, Conflict) as error:
             return show_shipment(order_id, form.refused(error))
         return redirect_to("web.clerk.show_shipping", shipped=shipment["order_number"])

@@ -26,7 +26,7 @@ from app.orders.schemas import CancellationSchema, change_schema
 from app.schema.validation import load
 from app.shipping.queries import can_be_changed, get_shipment
 from app.shipping.tracking import tracking_url
-from app.store import Document, View
+from app.store import Document, Transaction, View
 from app.web.customer.order_form import OrderForm
 from app.web.customer.public_text import refuse_addresses
 from app.web.customer.shop import BASKET_COOKIE, BASKET_MAX_CHARS
@@ -85,14 +85,16 @@ def add_to(blueprint: Blueprint, context: PageContext) -> None:
     @blueprint.post("/orders/<link>/cancel")
     def cancel_own_order(link: str) -> Response:
         form = submitted_form()
+
+        def cancel(tx: Transaction) -> None:
+            order_id = find_order_by_link(tx, link)["order_id"]
+            service.cancel_order(tx, order_id, reason, by=_caller())
+
         try:
             sent = load(cancellation, form.filled("reason"))
             refuse_addresses(sent, "reason")
-            reason = sent.get("reason")
-            with context.store.transaction() as tx:
-                order = find_order_by_link(tx, link)
-                reason = reason or "cancelled by the customer"
-                service.cancel_order(tx, order["order_id"], reason, by=_caller())
+            reason = sent.get("reason") or "cancelled by the customer"
+            context.store.run_in_transaction(cancel)
         except (Invalid, Conflict) as error:
             return show_order(link, form.refused(error))
         return redirect_to("web.customer.show_order", link=link)
@@ -101,13 +103,16 @@ def add_to(blueprint: Blueprint, context: PageContext) -> None:
     def pay_own_order(link: str) -> Response:
         """Request what is due by another method, as a change of the order's method does."""
         form = submitted_form()
+
+        def pay(tx: Transaction) -> None:
+            order = find_order_by_link(tx, link)
+            if order["payment_status"] != FAILED:
+                raise Conflict(f"No payment of order {order['number']} is declined now.")
+            service.change_order(tx, context.rules, order["order_id"], patch, by=_caller())
+
         try:
             patch = load(change, form.filled("payment_method"))
-            with context.store.transaction() as tx:
-                order = find_order_by_link(tx, link)
-                if order["payment_status"] != FAILED:
-                    raise Conflict(f"No payment of order {order['number']} is declined now.")
-                service.change_order(tx, context.rules, order["order_id"], patch, by=_caller())
+            context.store.run_in_transaction(pay)
         except (Invalid, Conflict) as error:
             return show_order(link, form.refused(error))
         return redirect_to("web.customer.show_order", link=link)

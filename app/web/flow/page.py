@@ -214,8 +214,7 @@ def _pace_form(store: Store) -> Callable[[], Response]:
         name = submitted_form().get("do")
         if name not in actions:
             raise Malformed("There is no such button on the flow; please load the page again.")
-        with store.transaction() as tx:
-            actions[name](tx)
+        store.run_in_transaction(actions[name])
         # the script that renews the lease needs no page
         return Response(status=204) if name == RENEW else redirect_to("web.flow.show_flow")
 

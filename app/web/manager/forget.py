@@ -4,6 +4,7 @@ Mails follow by an event, and the readable files at the next checkpoint.
 """
 
 from collections.abc import Iterator
+from functools import partial
 from typing import NamedTuple
 
 from flask import Blueprint, Response
@@ -73,10 +74,10 @@ class ForgetPages:
             orders = [find_order(view, name) for name in names]
         keys = [OrderKey(order["order_id"], order["number"]) for order in orders]
         traces = find_traces(self._store, keys)
+        forget = partial(forget_customer, traces=traces, by=current().name, is_settled=is_settled)
         for order, key in zip(orders, keys, strict=True):
             try:
-                with self._store.transaction() as tx:
-                    forget_customer(tx, key, traces, current().name, is_settled=is_settled)
+                self._store.run_in_transaction(partial(forget, order=key))
                 yield Choice(order)
             except Conflict as error:
                 yield Choice(order, str(error))

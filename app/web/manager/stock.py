@@ -85,11 +85,12 @@ class StockPages:
         form = submitted_form()
         try:
             product = load(self._new_product, _product_fields(form) | form.filled("sku"))
-            with self._store.transaction() as tx:
-                sku = service.create_product(tx, product, current().name)["sku"]
+            created = self._store.run_in_transaction(
+                lambda tx: service.create_product(tx, product, current().name)
+            )
         except (Invalid, Conflict) as error:
             return self.show_stock(form.refused(error))
-        return _product_redirect(sku)
+        return _product_redirect(created["sku"])
 
     def show_product(self, sku: str, form: SubmittedForm = NO_FORM) -> Response:
         number = parse_page(request.args.get("page", ""))
@@ -133,8 +134,9 @@ class StockPages:
         raise Malformed("This form does not say what to do; load the page again.")
 
     def _change(self, sku: str, patch: Document, expected: Versions = None) -> Response:
-        with self._store.transaction() as tx:
-            service.change_product(tx, sku, patch, expected, by=current().name)
+        self._store.run_in_transaction(
+            lambda tx: service.change_product(tx, sku, patch, expected, by=current().name)
+        )
         return _product_redirect(sku)
 
     def _upload_picture(self, sku: str) -> Response:
@@ -145,8 +147,9 @@ class StockPages:
             return self.show_product(sku, form.refused(error))
 
     def _set_picture(self, sku: str, picture: bytes | None) -> Response:
-        with self._store.transaction() as tx:
-            service.set_picture(tx, self._pictures, sku, picture, by=current().name)
+        self._store.run_in_transaction(
+            lambda tx: service.set_picture(tx, self._pictures, sku, picture, by=current().name)
+        )
         return _product_redirect(sku)
 
     def _book(self, sku: str, action: str, form: SubmittedForm) -> Response:

@@ -58,8 +58,9 @@ class WebhookPages:
         try:
             wanted = _load(schemas.ENDPOINT_REQUEST, form)
             self._context.webhooks.sender.check(wanted["url"])
-            with self._store.transaction() as tx:
-                added = service.create_endpoint(tx, wanted, current().name)
+            added = self._store.run_in_transaction(
+                lambda tx: service.create_endpoint(tx, wanted, current().name)
+            )
         except (Invalid, Conflict) as error:
             return self.show_webhooks(form.refused(error))
         return self._show(added["webhook_id"], secret=added["secrets"][0]["secret"])
@@ -106,8 +107,9 @@ class WebhookPages:
         if action in ("enable", "disable"):
             return self._change(webhook_id, {"enabled": action == "enable"})
         if action == "rotate":
-            with self._store.transaction() as tx:
-                rotated = service.rotate_secret(tx, webhook_id, None, current().name)
+            rotated = self._store.run_in_transaction(
+                lambda tx: service.rotate_secret(tx, webhook_id, None, current().name)
+            )
             return self._show(webhook_id, secret=rotated["secrets"][0]["secret"])
         if action == "test":
             with self._store.read() as view:
@@ -118,8 +120,7 @@ class WebhookPages:
             count = deliveries.recover(self._store, webhook_id, since, current().name)
             return redirect_to("web.manager.show_webhook", webhook_id=webhook_id, recovered=count)
         if action == "delete":
-            with self._store.transaction() as tx:
-                service.delete_endpoint(tx, webhook_id, None)
+            self._store.run_in_transaction(lambda tx: service.delete_endpoint(tx, webhook_id, None))
             deliveries.discard_failures(self._store, webhook_id, current().name)
             return redirect_to("web.manager.show_webhooks")
         raise Malformed("This form does not say what to do; load the page again.")
@@ -128,8 +129,9 @@ class WebhookPages:
         self, webhook_id: str, patch: Document, form: SubmittedForm | None = None
     ) -> Response:
         expected = form.expected_versions() if form else None
-        with self._store.transaction() as tx:
-            service.change_endpoint(tx, webhook_id, patch, expected, current().name)
+        self._store.run_in_transaction(
+            lambda tx: service.change_endpoint(tx, webhook_id, patch, expected, current().name)
+        )
         return redirect_to("web.manager.show_webhook", webhook_id=webhook_id)
 
     def _since(self, text: str) -> str:

@@ -12,7 +12,7 @@ from app.kernel.errors import Conflict, Invalid, NotFound, Problem
 from app.orders.documents import ORDERS
 from app.orders.queries import resolve_order_id
 from app.schema.validation import load
-from app.store import Document, View
+from app.store import Document, Transaction, View
 from app.web.layout.context import PageContext, page
 from app.web.layout.form import NO_FORM, SubmittedForm, submitted_form
 from app.web.layout.html_size import shorten
@@ -130,8 +130,8 @@ class EventPages:
 
     def replay_one(self, event_id: str, handler: str) -> Response:
         submitted_form()
-        with self._store.transaction() as tx:
-            failures.replay(tx, failures.failure_id(event_id, handler), current().name)
+        key = failures.failure_id(event_id, handler)
+        self._store.run_in_transaction(lambda tx: failures.replay(tx, key, current().name))
         return redirect_to("web.operator.show_event", event_id=event_id)
 
     def discard(self, event_id: str, handler: str) -> Response:
@@ -139,8 +139,9 @@ class EventPages:
         key = failures.failure_id(event_id, handler)
         try:
             reason = load(self._discard_schema, form.filled("reason"))["reason"]
-            with self._store.transaction() as tx:
-                failures.discard(tx, key, current().name, reason)
+            self._store.run_in_transaction(
+                lambda tx: failures.discard(tx, key, current().name, reason)
+            )
         except (Invalid, Conflict) as error:
             return self.show_event(event_id, form.refused(error), handler)
         return redirect_to("web.operator.show_event", event_id=event_id)
@@ -155,16 +156,17 @@ class EventPages:
             fault = {"handler": handler} | load(self._fault_schema, values)
         except Invalid as error:
             return self.show_events(form.refused(error))
-        with self._store.transaction() as tx:
-            if fault["order"]:
-                fault["order"] = resolve_order_id(tx, fault["order"])
-            tx.put(faults.FAULTS.name, fault)
+
+        def put_fault(tx: Transaction) -> None:
+            order_id = fault["order"] and resolve_order_id(tx, fault["order"])
+            tx.put(faults.FAULTS.name, fault | {"order": order_id})
+
+        self._store.run_in_transaction(put_fault)
         return _page_of_switches(form)
 
     def clear_fault(self, handler: str) -> Response:
         form = submitted_form()
-        with self._store.transaction() as tx:
-            tx.delete(faults.FAULTS.name, handler)
+        self._store.run_in_transaction(lambda tx: tx.delete(faults.FAULTS.name, handler))
         return _page_of_switches(form)
 
 

@@ -51,16 +51,14 @@ def add_to(blueprint: Blueprint, context: PageContext) -> None:
     @blueprint.post("/sign-out")
     def sign_out() -> Response:
         submitted_form()
-        with store.transaction() as tx:
-            sessions.end(tx, sessions.cookie_token())
+        store.run_in_transaction(lambda tx: sessions.end(tx, sessions.cookie_token()))
         return _signed_out()
 
     @blueprint.post("/sign-out/everywhere")
     def sign_out_everywhere() -> Response:
         submitted_form()
         if sessions.current_session() is not None:
-            with store.transaction() as tx:
-                sessions.end_all(tx, current().id)
+            store.run_in_transaction(lambda tx: sessions.end_all(tx, current().id))
         return _signed_out()
 
 
