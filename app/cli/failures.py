@@ -47,8 +47,9 @@ def list_failures(runtime: Runtime, *, as_json: bool) -> None:
 def discard(runtime: Runtime, failure: str, reason: str) -> None:
     """Give the delivery FAILURE (an id from `flask failures`) up for good."""
     reason = load(DiscardSchema(), {"reason": reason})["reason"]
-    with runtime.store.transaction() as tx:
-        failures.discard(tx, failure, system_user(), reason)
+    runtime.store.run_in_transaction(
+        lambda tx: failures.discard(tx, failure, system_user(), reason)
+    )
     click.echo(f"Discarded {failure}.")
 
 

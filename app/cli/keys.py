@@ -9,6 +9,7 @@ from app.kernel.identity import KEY_ROLES
 from app.schema.fields import Text
 from app.schema.validation import StrictSchema, load
 from app.server.runtime import Runtime
+from app.store import Transaction
 
 
 class KeySchema(StrictSchema):
@@ -28,9 +29,12 @@ def keys() -> None:
 def create(runtime: Runtime, role: str, name: str) -> None:
     """Make a key and print it, once: it is kept as a hash only."""
     name = load(KeySchema(), {"name": name})["name"]
-    with runtime.store.transaction() as tx:
+
+    def add_key(tx: Transaction) -> str:
         refuse_key_name(tx, name)
-        key = create_key(tx, name, role)
+        return create_key(tx, name, role)
+
+    key = runtime.store.run_in_transaction(add_key)
     click.echo("Send it as `Authorization: Bearer KEY`. It will not be shown again:", err=True)
     click.echo(key)
 
@@ -48,6 +52,5 @@ def list_keys(runtime: Runtime, *, as_json: bool) -> None:
 @click.argument("prefix")
 def revoke(runtime: Runtime, prefix: str) -> None:
     """End the key PREFIX (see `flask key list`), from the next request on."""
-    with runtime.store.transaction() as tx:
-        key = revoke_key(tx, prefix)
+    key = runtime.store.run_in_transaction(lambda tx: revoke_key(tx, prefix))
     click.echo(f"Revoked {key['name']} ({key['role']}).")

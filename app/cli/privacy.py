@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Sequence
+from functools import partial
 
 import click
 
@@ -77,10 +78,10 @@ def _erase(runtime: Runtime, orders: Sequence[OrderKey], settled: bool) -> int:
     for copy in remove_old_copies(runtime.config.data, [each.order_id for each in orders]):
         click.echo(f"{copy} was removed: it may have had this customer.")
     traces = find_traces(runtime.store, orders)
+    forget = partial(forget_customer, traces=traces, by=COMMAND, is_settled=settled)
     for order in orders:
         try:
-            with runtime.store.transaction() as tx:
-                is_new = forget_customer(tx, order, traces, COMMAND, is_settled=settled)
+            is_new = runtime.store.run_in_transaction(partial(forget, order=order))
         except Conflict as error:  # something has happened to it meanwhile
             click.echo(str(error), err=True)
             continue

@@ -31,8 +31,7 @@ def create(runtime: Runtime, name: str, role: str) -> None:
     """Add the user NAME, with a password from a prompt or from standard input."""
     name = users.parse_user_name(name)
     password_hash = _read_password(name)
-    with runtime.store.transaction() as tx:
-        users.create_user(tx, name, role, password_hash)
+    runtime.store.run_in_transaction(lambda tx: users.create_user(tx, name, role, password_hash))
     click.echo(f"{name} may sign in now, in the role {role}.")
 
 
@@ -54,8 +53,7 @@ def set_password(runtime: Runtime, name: str) -> None:
     with runtime.store.read() as view:
         name = users.find_user(view, name.lower())["name"]
     password_hash = _read_password(name)
-    with runtime.store.transaction() as tx:
-        users.change_password(tx, name, password_hash)
+    runtime.store.run_in_transaction(lambda tx: users.change_password(tx, name, password_hash))
     click.echo(f"{name} has a new password, and is signed out everywhere.")
 
 
@@ -64,8 +62,7 @@ def set_password(runtime: Runtime, name: str) -> None:
 @_role
 def set_role(runtime: Runtime, name: str, role: str) -> None:
     """Give the user NAME another role, and sign them out everywhere."""
-    with runtime.store.transaction() as tx:
-        users.change_role(tx, name.lower(), role)
+    runtime.store.run_in_transaction(lambda tx: users.change_role(tx, name.lower(), role))
     click.echo(f"{name.lower()} has the role {role} now, and is signed out everywhere.")
 
 
@@ -73,8 +70,7 @@ def set_role(runtime: Runtime, name: str, role: str) -> None:
 @click.argument("name")
 def remove(runtime: Runtime, name: str) -> None:
     """Remove the user NAME, and end their sessions; what they did stays written down."""
-    with runtime.store.transaction() as tx:
-        users.remove_user(tx, name.lower())
+    runtime.store.run_in_transaction(lambda tx: users.remove_user(tx, name.lower()))
     click.echo(f"Removed {name.lower()}.")
 
 
