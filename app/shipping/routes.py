@@ -17,7 +17,7 @@ from app.shipping import schemas, service
 from app.shipping.carrier import WEBHOOK_HEADERS, verify_signature
 from app.shipping.documents import SHIPMENTS
 from app.shipping.queries import find_shipment
-from app.store import IndexValue, Store, Transaction
+from app.store import Document, IndexValue, Store, Transaction
 
 
 def blueprint(
@@ -70,8 +70,11 @@ def blueprint(
         """The carrier's call-back that a shipment has arrived, signed as a Standard Webhook."""
         verify_signature(carrier_secret, dict(request.headers), body_bytes())
         wanted = load(arrival, json_object())
-        with store.transaction() as tx:
+
+        def record_delivery(tx: Transaction) -> Document:
             found = resolve_order_id(tx, order_id)
-            return etag_response(service.record_delivery(tx, found, **wanted))
+            return service.record_delivery(tx, found, **wanted)
+
+        return etag_response(store.run_in_transaction(record_delivery))
 
     return routes
