@@ -3,6 +3,8 @@
 Stock that becomes available by a repair goes to waiting orders.
 """
 
+from functools import partial
+
 from app.inventory import reservations
 from app.inventory.documents import LEDGER, PRODUCTS, RESERVATIONS
 from app.inventory.stock import NEW, require_product, save_product, with_stock_status
@@ -46,13 +48,15 @@ def rebuild_product(store: Store, sku: str) -> None:
     lines = {line["id"]: line for line in ledger}
     repaired = repaired_ledger(product, ledger)
     wrong = [line for line in repaired if line != lines.get(line["id"])]
+
+    def put_lines(start: int, tx: Transaction) -> None:
+        for line in wrong[start : start + LINES_PER_TRANSACTION]:
+            if tx.get(LEDGER.name, line["id"]) == lines.get(line["id"]):
+                tx.put(LEDGER.name, line)
+
     for start in range(0, len(wrong), LINES_PER_TRANSACTION):
-        with store.transaction() as tx:
-            for line in wrong[start : start + LINES_PER_TRANSACTION]:
-                if tx.get(LEDGER.name, line["id"]) == lines.get(line["id"]):
-                    tx.put(LEDGER.name, line)
-    with store.transaction() as tx:
-        _count_product(tx, sku)
+        store.run_in_transaction(partial(put_lines, start))
+    store.run_in_transaction(lambda tx: _count_product(tx, sku))
 
 
 def _count_product(tx: Transaction, sku: str) -> None:

@@ -92,8 +92,9 @@ def blueprint(store: Store, currency: Currency) -> Blueprint:
     def patch_product(sku: str) -> Response:
         """Change a product by a merge patch (RFC 7396). The stock has its own resource."""
         patch, expected = load(product_change, json_object(*PATCH_TYPES)), expected_versions()
-        with store.transaction() as tx:
-            changed = service.change_product(tx, sku, patch, expected, by=current().name)
+        changed = store.run_in_transaction(
+            lambda tx: service.change_product(tx, sku, patch, expected, by=current().name)
+        )
         return etag_response(changed)
 
     @routes.delete("/product/<sku:sku>")
@@ -101,8 +102,9 @@ def blueprint(store: Store, currency: Currency) -> Blueprint:
     def delete_product(sku: str) -> Response:
         """Archive a product. It can no longer be ordered, and only `archived=true` lists it."""
         expected = expected_versions()
-        with store.transaction() as tx:
-            archived = service.archive_product(tx, sku, expected, by=current().name)
+        archived = store.run_in_transaction(
+            lambda tx: service.archive_product(tx, sku, expected, by=current().name)
+        )
         return etag_response(archived)
 
     @routes.post("/product/<path:sku>/stock")
