@@ -1,12 +1,13 @@
 """The deliveries to an endpoint, read from the events; recovery; failures of a deleted one."""
 
 from datetime import datetime
+from functools import partial
 from typing import NamedTuple
 
 from app.events import event_feed, failures, recovery
 from app.events.failures import FAILURES
 from app.kernel.errors import Conflict
-from app.store import Document, Store, View
+from app.store import Document, Store, Transaction, View
 from app.webhooks.service import find_endpoint, handler_name
 
 DISCARD_BATCH_SIZE = 100
@@ -64,16 +65,18 @@ def recover(store: Store, endpoint_id: str, since: str, by: str) -> int:
 
 def discard_failures(store: Store, endpoint_id: str, by: str) -> None:
     """Discard the failures of an endpoint that was deleted, some in each transaction."""
-    where, after = {"handler": handler_name(endpoint_id)}, None
-    while True:
-        with store.transaction() as tx:
-            page = tx.find(FAILURES.name, where, after=after, limit=DISCARD_BATCH_SIZE)
-            for entry in page.documents:
-                if entry["state"] == failures.FAILED:
-                    failures.discard(tx, entry["id"], by, "the webhook was deleted")
-        if page.next is None:
-            return
-        after = page.next
+    where = {"handler": handler_name(endpoint_id)}
+
+    def discard_page(after: str | None, tx: Transaction) -> str | None:
+        page = tx.find(FAILURES.name, where, after=after, limit=DISCARD_BATCH_SIZE)
+        for entry in page.documents:
+            if entry["state"] == failures.FAILED:
+                failures.discard(tx, entry["id"], by, "the webhook was deleted")
+        return page.next
+
+    after = store.run_in_transaction(partial(discard_page, None))
+    while after is not None:
+        after = store.run_in_transaction(partial(discard_page, after))
 
 
 def _delivery(record: Document, name: str) -> Document:

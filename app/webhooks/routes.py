@@ -81,8 +81,9 @@ def blueprint(store: Store, handlers: WebhookHandlers, zone: tzinfo) -> Blueprin
         patch, expected = load(change_schema, json_object(*PATCH_TYPES)), expected_versions()
         if "url" in patch:
             handlers.sender.check(patch["url"])
-        with store.transaction() as tx:
-            changed = service.change_endpoint(tx, webhook_id, patch, expected, current().name)
+        changed = store.run_in_transaction(
+            lambda tx: service.change_endpoint(tx, webhook_id, patch, expected, current().name)
+        )
         return etag_response(service.shown(changed))
 
     @routes.delete("/webhook/<webhook_id>")
@@ -90,8 +91,7 @@ def blueprint(store: Store, handlers: WebhookHandlers, zone: tzinfo) -> Blueprin
     def delete_webhook(webhook_id: str) -> Response:
         """Delete an endpoint. Nothing more is sent to it, and its failures are discarded."""
         expected = expected_versions()
-        with store.transaction() as tx:
-            service.delete_endpoint(tx, webhook_id, expected)
+        store.run_in_transaction(lambda tx: service.delete_endpoint(tx, webhook_id, expected))
         deliveries.discard_failures(store, webhook_id, current().name)
         return json_response({"webhook_id": webhook_id, "deleted": True})
 
@@ -100,8 +100,9 @@ def blueprint(store: Store, handlers: WebhookHandlers, zone: tzinfo) -> Blueprin
     def rotate_secret(webhook_id: str) -> Response:
         """Give an endpoint a new secret; the one before it signs beside it for a day."""
         expected = expected_versions()
-        with store.transaction() as tx:
-            rotated = service.rotate_secret(tx, webhook_id, expected, current().name)
+        rotated = store.run_in_transaction(
+            lambda tx: service.rotate_secret(tx, webhook_id, expected, current().name)
+        )
         return etag_response(_with_secret(rotated))
 
     @routes.post("/webhook/<webhook_id>/test")
