@@ -30,7 +30,7 @@ def repair(
 ) -> None:
     """Repair the differences that have a repair; durable on return.
 
-    Raises what Store.transaction does, and Unavailable when the gateway cannot be reached.
+    Raises what Store.run_in_transaction does, and Unavailable when the gateway cannot be reached.
     """
     subjects: dict[Repair, dict[str, None]] = {kind: {} for kind in Repair}
     for each in differences:
@@ -51,9 +51,15 @@ def repair(
     for kind, act in acts.items():
         ids = list(subjects[kind])
         for start in range(0, len(ids), ORDERS_PER_TRANSACTION):
-            with store.transaction() as tx:
-                for order_id in ids[start : start + ORDERS_PER_TRANSACTION]:
-                    act(tx, order_id)
+            batch = ids[start : start + ORDERS_PER_TRANSACTION]
+            store.run_in_transaction(partial(_repair_orders, act=act, order_ids=batch))
+
+
+def _repair_orders(
+    tx: Transaction, act: Callable[[Transaction, str], None], order_ids: Iterable[str]
+) -> None:
+    for order_id in order_ids:
+        act(tx, order_id)
 
 
 def _book_out(tx: Transaction, order_id: str) -> None:
@@ -64,8 +70,9 @@ def _settle(store: Store, order_id: str, gateway: PaymentGateway) -> None:
     """Ask the gateway and process its answer until nothing is due, as billing's handler does."""
     answer: Answer | None = None
     while True:
-        with store.transaction() as tx:
-            request = billing.reconcile_invoice(tx, order_id, answer)
+        request = store.run_in_transaction(
+            partial(billing.reconcile_invoice, order_id=order_id, answer=answer)
+        )
         if request is None:
             return
         answer = gateway.submit(request)
