@@ -6,6 +6,7 @@ person discarded it with a reason; who replayed or discarded it stays in the eve
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 
 from marshmallow import fields
@@ -117,9 +118,12 @@ def replay_all(store: Store, keys: Iterable[str], by: str) -> int:
     """Replay these entries, REPLAY_BATCH_SIZE to a transaction; returns how many it started."""
     count, left = 0, iter(keys)
     while batch := list(islice(left, REPLAY_BATCH_SIZE)):
-        with store.transaction() as tx:
-            count += sum(replay(tx, key, by) for key in batch)
+        count += store.run_in_transaction(partial(_replay_batch, keys=batch, by=by))
     return count
+
+
+def _replay_batch(tx: Transaction, keys: Iterable[str], by: str) -> int:
+    return sum(replay(tx, key, by) for key in keys)
 
 
 def discard(tx: Transaction, key: str, by: str, reason: str) -> None:

@@ -72,9 +72,7 @@ def inject_fault_outside(store: Store, handler: str, event: Envelope) -> None:
     with store.read() as view:
         if _fault(view, handler, event) is None:
             return
-    with store.transaction() as tx:
-        error = _count_down(tx, handler, event)
-    if error:
+    if error := store.run_in_transaction(lambda tx: _count_down(tx, handler, event)):
         raise error
 
 

@@ -6,6 +6,7 @@ order stay in order.
 """
 
 from collections.abc import Sequence
+from functools import partial
 
 from app.events import event_feed, failures
 from app.events.outbox import DEAD, DONE, EVENTS, PENDING, log_action, save_record
@@ -24,14 +25,17 @@ def recover(store: Store, subscriber: str, patterns: Sequence[str], since: str, 
     by a person, is left as it is. `by` is recorded as the person who asked for it.
     """
     position = event_feed.position_at(clock.parse_time(since))
-    with store.transaction() as tx:
-        end = tx.new_id()  # above those of all events until now
+    end = store.run_in_transaction(lambda tx: tx.new_id())  # above those of all events until now
+
+    def recover_batch(position: str, tx: Transaction) -> tuple[list[Document], int]:
+        records = event_feed.read_records(tx, position, RECOVERY_BATCH_SIZE)
+        wanted = [each for each in records if each["id"] < end]
+        return wanted, sum(_recover(tx, each, subscriber, patterns, by) for each in wanted)
+
     count = 0
     while True:
-        with store.transaction() as tx:
-            records = event_feed.read_records(tx, position, RECOVERY_BATCH_SIZE)
-            wanted = [each for each in records if each["id"] < end]
-            count += sum(_recover(tx, each, subscriber, patterns, by) for each in wanted)
+        wanted, recovered = store.run_in_transaction(partial(recover_batch, position))
+        count += recovered
         if len(wanted) < RECOVERY_BATCH_SIZE:
             return count
         position = wanted[-1]["id"]

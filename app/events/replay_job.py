@@ -110,8 +110,9 @@ class ReplayJob:
         """Replay these entries in one transaction; returns how many were skipped."""
         if not entries:
             return 0
-        with self._store.transaction() as tx:
-            started = [(key, replays) for key, replays in entries if self._replay(tx, key, replays)]
+        started = self._store.run_in_transaction(
+            lambda tx: [entry for entry in entries if self._replay(tx, *entry)]
+        )
         self._running.update((key, replays + 1) for key, replays in started)
         skipped = len(entries) - len(started)
         self._counts.skipped += skipped

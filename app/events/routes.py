@@ -21,7 +21,7 @@ from app.kernel.errors import Forbidden, Malformed, NotFound
 from app.schema.fields import Choice, Text
 from app.schema.paging import MAX_LIMIT, list_schema
 from app.schema.validation import load
-from app.store import Document, IndexValue, Store, View
+from app.store import Document, IndexValue, Store, Transaction, View
 
 _FEED = "/event"
 
@@ -107,8 +107,7 @@ def blueprint(
     def discard(key: str) -> Response:
         """Discard a dead delivery: it is not tried again."""
         reason = load(schemas.DiscardSchema(), json_object())["reason"]
-        with store.transaction() as tx:
-            failures.discard(tx, key, current().name, reason)
+        store.run_in_transaction(lambda tx: failures.discard(tx, key, current().name, reason))
         return json_response({"id": key, "discarded": True})
 
     @routes.get("/fault")
@@ -128,20 +127,26 @@ def blueprint(
             known = ", ".join(sorted(handlers))
             raise NotFound(f"There is no handler {handler[:40]}; there are {known}.")
         wanted = load(schemas.FaultSchema(), json_object())
-        with store.transaction() as tx:
+
+        def put_fault(tx: Transaction) -> Document:
             fault = {"handler": handler} | _with_order_id(tx, wanted)
             tx.put(FAULTS.name, fault)
-        return json_response(fault)
+            return fault
+
+        return json_response(store.run_in_transaction(put_fault))
 
     @routes.delete("/fault/<handler>")
     @Operation(schemas.ClearedSchema, errors=(403,))
     def clear_fault(handler: str) -> Response:
         """Clear a fault switch."""
         _require_faults()
-        with store.transaction() as tx:
+
+        def delete_fault(tx: Transaction) -> bool:
             was_set = tx.get(FAULTS.name, handler) is not None
             tx.delete(FAULTS.name, handler)
-        if not was_set:
+            return was_set
+
+        if not store.run_in_transaction(delete_fault):
             raise NotFound(f"No fault switch is set for {handler[:40]}.")
         return json_response({"handler": handler, "cleared": True})
 
