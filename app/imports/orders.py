@@ -12,10 +12,11 @@ Orders are accepted for which stock is left after those before them. Orders of t
 with the states that they have in the table.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any
+from functools import partial
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from marshmallow import Schema
@@ -140,6 +141,16 @@ class _HasEnded(Invalid):
     """The order has ended, and is to be imported as one of the past."""
 
 
+class _Outcome(NamedTuple):
+    """The end of one order's import: the order placed, None if it was before; or its problems."""
+
+    order: OrderRows
+    placed: Document | None = None
+    is_waiting: bool = False
+    problems: Sequence[Problem] = ()
+    remedies: Sequence[Remedy] = ()
+
+
 class OrderImport:
     """The import of one table into one store."""
 
@@ -165,16 +176,16 @@ class OrderImport:
     ) -> OrderImportResult:
         """Place the orders of the table; durable on return.
 
-        `on_progress` gets the number of rows of each batch. Raises what Store.transaction does;
-        orders imported before that stay.
+        `on_progress` gets the number of rows of each batch. Raises what
+        Store.run_in_transaction does; orders imported before that stay.
         """
         orders = self._group(table, columns)
         stock = UnreservedStock(store)
         on_progress(len(self.result.rejected_rows))
         for batch in _batches(orders):
-            with store.transaction() as tx:
-                for order in batch:
-                    self._import(tx, order, stock)
+            for outcome in store.run_in_transaction(partial(self._import_all, batch, stock)):
+                self._count(outcome)
+            stock.keep()
             on_progress(sum(len(order.rows) for order in batch))
         return self.result
 
@@ -192,26 +203,36 @@ class OrderImport:
             order.add(row, cells, line)
         return list(orders.values())
 
-    def _import(self, tx: Transaction, order: OrderRows, stock: UnreservedStock) -> None:
+    def _import_all(
+        self, orders: Iterable[OrderRows], stock: UnreservedStock, tx: Transaction
+    ) -> list[_Outcome]:
+        stock.take_back()
+        return [self._import(tx, order, stock) for order in orders]
+
+    def _import(self, tx: Transaction, order: OrderRows, stock: UnreservedStock) -> _Outcome:
         """Place one order, unless it was imported before; a rejected one changes nothing."""
         try:
             with tx.savepoint():
-                placed = self._place(tx, order, stock)
+                return self._place(tx, order, stock)
         except _HasEnded as error:
-            self._reject(order, error.problems, Remedy.HISTORY)
+            return _Outcome(order, problems=error.problems, remedies=(Remedy.HISTORY,))
         except Invalid as error:
-            self._reject(order, error.problems)
+            return _Outcome(order, problems=error.problems)
         except Conflict as error:
-            self._reject(order, [Problem("", str(error))])
-        else:
-            if placed is None:
-                self.result.existing += 1
-                return
-            self.result.accepted += 1
-            self.result.lines += len(placed["items"])
-            self.result.total += Decimal(placed["total_amount"])
+            return _Outcome(order, problems=[Problem("", str(error))])
 
-    def _place(self, tx: Transaction, order: OrderRows, stock: UnreservedStock) -> Document | None:
+    def _count(self, outcome: _Outcome) -> None:
+        if outcome.problems:
+            self._reject(outcome.order, outcome.problems, *outcome.remedies)
+        elif outcome.placed is None:
+            self.result.existing += 1
+        else:
+            self.result.accepted += 1
+            self.result.waiting += outcome.is_waiting
+            self.result.lines += len(outcome.placed["items"])
+            self.result.total += Decimal(outcome.placed["total_amount"])
+
+    def _place(self, tx: Transaction, order: OrderRows, stock: UnreservedStock) -> _Outcome:
         if order.problems:
             raise Invalid(order.problems)
         head = order.head()
@@ -222,17 +243,17 @@ class OrderImport:
         reference, order_id = order.reference, str(head.get("order_id", ""))
         if is_order_id(order_id):
             if is_own_order(tx, order_id, request, order_date):
-                return None
+                return _Outcome(order)
             reference = order_id
         self._refuse_other_currency(head)
         if self._is_history:
             past = self._past_states(head)
-            return import_order(tx, self._rules, reference, request, order_date, past)
+            placed = import_order(tx, self._rules, reference, request, order_date, past)
+            return _Outcome(order, placed)
         self._refuse_other_states(head)
         placed = import_order(tx, self._rules, reference, request, order_date)
-        if placed and stock.take(tx, placed):
-            self.result.waiting += 1
-        return placed
+        is_waiting = placed is not None and stock.take(tx, placed)
+        return _Outcome(order, placed, is_waiting)
 
     def _refuse_other_states(self, head: Document) -> None:
         """Raise _HasEnded for an order that has."""

@@ -4,7 +4,7 @@ The first valid row of a sku counts; a row that repeats the sku with other value
 product that the store has already is left unchanged.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -18,7 +18,7 @@ from app.inventory.service import add_product
 from app.kernel.errors import Invalid, Problem
 from app.kernel.identity import COMMAND
 from app.schema.validation import load
-from app.store import Document, Store, View
+from app.store import Document, Store, Transaction, View
 
 FIELDS: Mapping[str, Reader] = {
     "sku": str,
@@ -57,12 +57,12 @@ def import_products(
     """Add the products of the table; durable on return.
 
     `on_progress` gets the number of rows of each batch; the ledger names `by`. Raises what
-    Store.transaction does; products added before that stay.
+    Store.run_in_transaction does; products added before that stay.
     """
     reading = _Reading(schema, columns)
     for rows in _batches(table):
-        with store.transaction() as tx:
-            reading.take(rows, partial(add_product, tx, by=by))
+        products = reading.new_products(rows)
+        reading.count(store.run_in_transaction(partial(_add, products=products, by=by)))
         on_progress(len(rows))
     return reading.result
 
@@ -73,8 +73,9 @@ def preview_products(
     """Return what import_products would do now; nothing is changed."""
     reading = _Reading(schema, columns)
     for rows in _batches(table):
+        products = reading.new_products(rows)
         with store.read() as view:
-            reading.take(rows, partial(_is_new, view))
+            reading.count([_is_new(view, product) for product in products])
     return reading.result
 
 
@@ -86,9 +87,9 @@ class _Reading:
         self._schema, self._columns = schema, columns
         self._seen: dict[str, tuple[Row, Document]] = {}
 
-    def take(self, rows: Iterable[Row], add: Callable[[Document], bool]) -> None:
-        """Pass each new product to `add`, which returns False when the store has it already."""
-        result = self.result
+    def new_products(self, rows: Iterable[Row]) -> list[Document]:
+        """The products of these rows that no row before had; counts the other rows."""
+        products = []
         for row in rows:
             fields = self._columns.read(row)
             fields = {"name": fields.get("sku") or "-"} | fields
@@ -98,19 +99,27 @@ class _Reading:
                 _refuse_contradiction(first, same, product)
             except Invalid as error:
                 rejected = RejectedRow.of_problems(row, error.problems, fields)
-                result.rejected_rows.append(rejected)
+                self.result.rejected_rows.append(rejected)
                 continue
-            if first is not row:
-                result.repeated += 1
-                continue
-            is_added = add(product)
-            result.added += is_added
-            result.existing += not is_added
+            if first is row:
+                products.append(product)
+            else:
+                self.result.repeated += 1
+        return products
+
+    def count(self, are_new: Sequence[bool]) -> None:
+        """Count the new products: whether each was added, or the store had it already."""
+        self.result.added += sum(are_new)
+        self.result.existing += len(are_new) - sum(are_new)
 
 
 def _batches(table: Table) -> Iterator[list[Row]]:
     for start in range(0, len(table.rows), BATCH_ROWS):
         yield table.rows[start : start + BATCH_ROWS]
+
+
+def _add(tx: Transaction, products: Iterable[Document], by: str) -> list[bool]:
+    return [add_product(tx, product, by=by) for product in products]
 
 
 def _is_new(view: View, product: Document) -> bool:

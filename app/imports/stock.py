@@ -20,6 +20,7 @@ class UnreservedStock:
         self._pieces: dict[str, dict[str, int]] = defaultdict(dict)
         self._totals = Counter[str]()
         self._versions: dict[str, int] = {}
+        self._taken: list[tuple[str, str]] = []
         for order in read_all(store, _find_placed):
             for sku, pieces in quantities(order["items"]).items():
                 self._add(sku, order["order_id"], pieces)
@@ -39,7 +40,18 @@ class UnreservedStock:
         enough = [sku for sku, available in listed.items() if wanted[sku] <= available]
         for sku in enough:
             self._add(sku, order["order_id"], wanted[sku])
+            self._taken.append((sku, order["order_id"]))
         return len(enough) < len(listed)
+
+    def keep(self) -> None:
+        """Keep what was taken: the transaction of these orders is durable."""
+        self._taken.clear()
+
+    def take_back(self) -> None:
+        """Undo each `take` since the last `keep`: the transaction was undone, and begins anew."""
+        for sku, order_id in self._taken:
+            self._totals[sku] -= self._pieces[sku].pop(order_id)
+        self._taken.clear()
 
     def _add(self, sku: str, order_id: str, pieces: int) -> None:
         self._pieces[sku][order_id] = pieces
