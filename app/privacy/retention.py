@@ -5,11 +5,12 @@ after that time: an order that was not paid, or not paid back, is taken as settl
 """
 
 import logging
-from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, time, timedelta, tzinfo
 from functools import partial
+from typing import NamedTuple
 
+from app.events.dispatch.jobs import Work
 from app.events.outbox import TIMELINES
 from app.http.requests import idempotency
 from app.kernel import clock, shop_day
@@ -39,64 +40,83 @@ MAX_ERASED = 5
 _ENDED = frozenset({*SENT, *VOIDED})
 
 
+class _Position(NamedTuple):
+    """A position in a day's work, and the customers erased so far.
+
+    First come the orders, after the cursor `order`, then the timelines of deleted ones, after
+    `subject`, which is None at the end.
+    """
+
+    erased: int = 0
+    order: str | None = None
+    has_all_orders: bool = False
+    subject: str | None = ""
+
+    def after_orders(self, order: str | None, erased: int) -> "_Position":
+        return _Position(self.erased + erased, order, has_all_orders=order is None)
+
+    def after_subject(self, subject: str | None, erased: int) -> "_Position":
+        return _Position(self.erased + erased, None, True, subject)
+
+
 @dataclass(eq=False)
 class Retention:
     """The work of the job, part by part. `keep_days` are counted from the order's last change.
 
-    The position is in memory only: after a restart the day's work begins again, and finds less.
+    After a restart the day's work begins again, and finds less.
     """
 
     keep_days: int
     zone: tzinfo
     max_read: int = MAX_READ
     max_erased: int = MAX_ERASED
-    _order: str | None = field(default=None, init=False)
-    _subject: str = field(default="", init=False)
-    _has_all_orders: bool = field(default=False, init=False)
-    _count: int = field(default=0, init=False)
 
-    def run(self, tx: Transaction, day: str) -> bool:
-        """Do the next part of a day's work; whether there is more."""
+    def run(self, tx: Transaction, day: str) -> Work | None:
+        """Do the first part of a day's work; returns the next one."""
+        return self._run_part(_Position(), tx, day)
+
+    def _run_part(self, position: _Position, tx: Transaction, day: str) -> Work | None:
         begin = date.fromisoformat(day) - timedelta(days=self.keep_days)
         until, _ = shop_day.bounds(begin, self.zone)
-        if idempotency.delete_expired(tx):
-            return True
-        if not self._has_all_orders:
-            self._order = self._erase_ended(tx, until)
-            self._has_all_orders = self._order is None
-            return True
-        if self._erase_deleted(tx, until):
-            return True
-        log.info("DAYBOOK_KEEP_DAYS: the customers of %d orders were erased", self._count)
-        self._subject, self._has_all_orders, self._count = "", False, 0
-        return False
+        if not idempotency.delete_expired(tx):
+            erase = self._erase_deleted if position.has_all_orders else self._erase_ended
+            position = erase(tx, until, position)
+        if position.subject is not None:
+            return partial(self._run_part, position)
+        log.info("DAYBOOK_KEEP_DAYS: the customers of %d orders were erased", position.erased)
+        return None
 
-    def _erase_ended(self, tx: Transaction, until: str) -> str | None:
-        """Erase from the next orders that have ended; returns the position after them."""
-        find = partial(tx.find, ORDERS.name, {"status": _ENDED}, high=until, after=self._order)
-        page, limit = find(limit=self.max_read), self._count + self.max_erased
-        for position, order in enumerate(page.documents, 1):
+    def _erase_ended(self, tx: Transaction, until: str, position: _Position) -> _Position:
+        """Erase from the next orders that have ended."""
+        find = partial(tx.find, ORDERS.name, {"status": _ENDED}, high=until, after=position.order)
+        page, erased = find(limit=self.max_read), 0
+        for number, order in enumerate(page.documents, 1):
             is_erased = order["customer_name"] == ERASED_NAME and "link" not in order
             if not is_erased and order["order_update"] < until:
                 reference = reference_of(HISTORY.read_all(tx, order))
-                self._erase(tx, OrderKey(order["order_id"], order["number"]), reference)
-            if self._count == limit:
-                return find(limit=position).next
-        return page.next
+                erased += _erase(tx, OrderKey(order["order_id"], order["number"]), reference)
+            if erased == self.max_erased:
+                page = find(limit=number)
+                break
+        return position.after_orders(page.next, erased)
 
-    def _erase_deleted(self, tx: Transaction, until: str) -> bool:
-        """Erase from the next orders that were deleted; whether there may be more."""
-        timelines = tx.scan(TIMELINES.name, self._subject, self.max_read)
-        limit = self._count + self.max_erased
+    def _erase_deleted(self, tx: Transaction, until: str, position: _Position) -> _Position:
+        """Erase from the next orders that were deleted."""
+        timelines = tx.scan(TIMELINES.name, position.subject or "", self.max_read)
+        erased = 0
         for timeline in timelines:
-            self._subject = timeline["subject"]
-            if key := find_deleted_order(tx, self._subject, until):
-                self._erase(tx, key)
-            if self._count == limit:
-                return True
-        return len(timelines) == self.max_read
+            if key := find_deleted_order(tx, timeline["subject"], until):
+                erased += _erase(tx, key)
+            if erased == self.max_erased:
+                return position.after_subject(timeline["subject"], erased)
+        has_more = len(timelines) == self.max_read
+        return position.after_subject(timelines[-1]["subject"] if has_more else None, erased)
 
-    def _erase(self, tx: Transaction, key: OrderKey, reference: str | None = None) -> None:
-        traces = Traces({key.order_id: [reference]} if reference else {}, since=clock.now())
-        with suppress(Conflict):  # it is under way still; another day
-            self._count += forget_customer(tx, key, traces, BY, is_settled=True)
+
+def _erase(tx: Transaction, key: OrderKey, reference: str | None = None) -> bool:
+    """Erase a customer; whether that was done now. False while the order is under way."""
+    traces = Traces({key.order_id: [reference]} if reference else {}, since=clock.now())
+    try:
+        return forget_customer(tx, key, traces, BY, is_settled=True)
+    except Conflict:
+        return False

@@ -8,7 +8,7 @@ from flask.testing import FlaskClient
 
 from app import create_app
 from app.config import Config
-from app.events.dispatch.jobs import JOB_DAYS
+from app.events.dispatch.jobs import JOB_DAYS, Work
 from app.kernel.personal_data import ERASED_NAME
 from app.orders.documents import ORDERS, REFERENCES
 from app.privacy.retention import Retention
@@ -24,13 +24,16 @@ KEEP_DAYS = 30
 def work(runtime: Runtime, in_days: int, **bounds: int) -> int:
     """Do the work of a day that is so many days from now; returns the number of parts."""
     day = (datetime.now(UTC).date() + timedelta(days=in_days)).isoformat()
-    job = Retention(KEEP_DAYS, UTC, **bounds)
-    parts = 1
-    while True:
-        with runtime.store.transaction() as tx:
-            if not job.run(tx, day):
-                return parts
+
+    def run(part: Work) -> Work | None:
+        return runtime.store.run_in_transaction(lambda tx: part(tx, day))
+
+    part: Work | None = Retention(KEEP_DAYS, UTC, **bounds).run
+    parts = 0
+    while part:
+        part = run(part)
         parts += 1
+    return parts
 
 
 def names(runtime: Runtime) -> list[str]:

@@ -7,10 +7,10 @@ A recorded day that is more than one day ahead counts as none: the clock was wro
 recorded. One day ahead it counts, so that a clock that is set back a little repeats no job.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta, tzinfo
 from time import monotonic
+from typing import Protocol
 
 from app.kernel.clock import UTC
 from app.store import Collection, Store, Transaction
@@ -22,18 +22,25 @@ RETRY_S = 60.0
 """Time after a failed attempt before the next."""
 
 
+class Work(Protocol):
+    """The work of one transaction of a job."""
+
+    def __call__(self, tx: Transaction, day: str, /) -> "Work | None":
+        """Do the work; returns that of the next transaction, or None at the end."""
+
+
 @dataclass
 class ScheduledJob:
     """Runs `run(tx, day)` daily at the time `at` in `zone`; `day` is a date such as 2026-11-21.
 
-    `run` works in a transaction, under the commit lock: its effects must be inside the store. Long
-    work is done in parts: while it returns True, it is called again for the same day.
+    Long work is done in parts, each in a transaction (see Store.run_in_transaction).
     """
 
     name: str
     at: time
     zone: tzinfo
-    run: Callable[[Transaction, str], bool | None]
+    run: Work
+    _next_part: Work | None = field(default=None, init=False)
     _last_day: str = field(default="", init=False)
     _retry_at: float = field(default=0.0, init=False)
 
@@ -47,13 +54,18 @@ class ScheduledJob:
             return
         self._retry_at = monotonic() + RETRY_S
         tomorrow = (date.fromisoformat(day) + timedelta(days=1)).isoformat()
-        with store.transaction() as tx:
+
+        def run_part(tx: Transaction) -> Work | None:
             record = tx.get(JOB_DAYS.name, self.name)
             recorded = record["day"] if record and record["day"] <= tomorrow else day
-            has_more = recorded < day and self.run(tx, day)
-            if not has_more:
+            part = self._next_part or self.run
+            next_part = part(tx, day) if recorded < day else None
+            if next_part is None:
                 tx.put(JOB_DAYS.name, {"task": self.name, "day": max(day, recorded)})
-        self._last_day = "" if has_more else day
+            return next_part
+
+        self._next_part = store.run_in_transaction(run_part)
+        self._last_day = "" if self._next_part else day
         self._retry_at = 0.0
 
     def _latest_due_day(self) -> str:

@@ -12,7 +12,7 @@ import pytest
 from freezegun import freeze_time
 
 from app.events.dispatch.dispatcher import Dispatcher
-from app.events.dispatch.jobs import JOB_DAYS, ScheduledJob
+from app.events.dispatch.jobs import JOB_DAYS, ScheduledJob, Work
 from app.store import Collection, Transaction
 from app.store.files.store import JsonFileStore
 from tests.events.conftest import COLLECTIONS, QUICK, Shop
@@ -210,9 +210,9 @@ def test_long_work_is_done_in_parts(store: JsonFileStore) -> None:
     """The day counts as done after the last part; another process goes on with what is left."""
     left = ["2026-11-21", "2026-11-21", ""]
 
-    def work(tx: Transaction, day: str) -> bool:
+    def work(tx: Transaction, day: str) -> Work | None:
         tx.put(DONE.name, {"day": day, "times": 4 - len(left)})
-        return bool(left.pop(0))
+        return work if left.pop(0) else None
 
     def parts() -> ScheduledJob:
         return ScheduledJob("work", time(8), UTC, work)

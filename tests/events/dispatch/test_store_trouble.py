@@ -2,14 +2,14 @@
 
 import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
 
 from app.events.types import Envelope, OrderUpdated
 from app.kernel.errors import StorageFull, Unavailable
-from app.store import ChangeFeed, Transaction, View
+from app.store import ChangeFeed, T, Transaction, View
 from app.store.files.store import JsonFileStore
 from tests.events.conftest import PATIENCE_S, Shop
 from tests.events.running import dispatching, is_done, wait_for
@@ -25,17 +25,16 @@ class TroubledStore:
         self.unsynced: Exception | None = None
         self.refused = 0
 
-    @contextmanager
-    def transaction(self) -> Iterator[Transaction]:
+    def run_in_transaction(self, work: Callable[[Transaction], T]) -> T:
         """Raise `before` and change nothing, or keep the change and raise `after`."""
         if self.before:
             self.refused += 1
             raise self.before
-        with self._store.transaction() as tx:
-            yield tx
+        result = self._store.run_in_transaction(work)
         if self.after:
             self.refused += 1
             raise self.after
+        return result
 
     @contextmanager
     def read(self) -> Iterator[View]:
