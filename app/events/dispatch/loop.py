@@ -28,7 +28,7 @@ from app.events import faults, pace
 from app.events.dispatch.delivery import Delivery, Partition, call
 from app.events.dispatch.inbox import Inbox
 from app.events.dispatch.observer import NULL_OBSERVER, Observer
-from app.events.dispatch.outcome import DONE, Outcome, decide, record_outcome
+from app.events.dispatch.outcome import DONE, Outcome, decide, log_outcome, record_outcome
 from app.events.dispatch.retry import RetryPolicy
 from app.events.dispatch.scheduling.ready_queues import Capacity
 from app.events.dispatch.scheduling.scheduler import Scheduler
@@ -91,6 +91,7 @@ class DeliveryLoop:
         self._inbox = Inbox(feed)
         self._scheduler = Scheduler(self.worker_pool.partitions)
         self._delayed: set[Partition] = set()
+        self._undelayed: list[Partition] = []
         self._tasks: list[DeferredTask] = []
         self._outcomes: list[tuple[Delivery, Outcome]] = []
 
@@ -139,24 +140,38 @@ class DeliveryLoop:
         Collects deferred tasks. Returns the seconds that it waited for the commit lock.
         """
         self._tasks.clear()
-        self._outcomes.clear()
         completed = self.worker_pool.completed()
         if not partitions and not completed:
             return 0.0
+        self._scheduler.begin(partitions)
+        self._undelayed.clear()
         began = monotonic()
-        with self.store.transaction() as tx:
-            lock_wait_s = monotonic() - began
+
+        def deliver(tx: Transaction) -> tuple[set[str], float]:
+            started = monotonic()
             uow = UnitOfWork(tx)
+            taken = self._restart(uow, completed)
             for each in completed:
                 with trace.attached(each.delivery.span):
                     self._resume(uow, each)
-            self._run_ready(uow, partitions, began + lock_wait_s + BATCH_MAX_OPEN_S)
-            changed = uow.flush()
+            self._run_ready(uow, taken, started + BATCH_MAX_OPEN_S)
+            return uow.flush(), started - began
+
+        changed, lock_wait_s = self.store.run_in_transaction(deliver)
         self._inbox.expect_own(changed)
         self.worker_pool.acknowledge()
         for delivery, outcome in self._outcomes:
+            log_outcome(delivery, outcome)
             self.observer.record_attempt(delivery, outcome)
         return lock_wait_s
+
+    def _restart(self, uow: UnitOfWork, completed: list[Completed]) -> list[Partition]:
+        """Undo what an undone run of the transaction has done here; returns what is to run."""
+        self._tasks.clear()
+        self._outcomes.clear()
+        self._delayed.update(self._undelayed)
+        self._undelayed.clear()
+        return self._scheduler.restart([each.delivery.partition for each in completed], uow.get)
 
     def _submit_tasks(self) -> None:
         if self._tasks:
@@ -236,7 +251,9 @@ class DeliveryLoop:
         if not pace.may_run(tx, event.id, handler):
             self._scheduler.postpone(partition, pace.POLL_S)
             return True
-        self._delayed.discard(partition)
+        if partition in self._delayed:
+            self._delayed.discard(partition)
+            self._undelayed.append(partition)
         return False
 
     def _resume(self, uow: UnitOfWork, completed: Completed) -> None:

@@ -96,7 +96,12 @@ def record_outcome(tx: Transaction, record: Document, delivery: Delivery, outcom
     else:
         outbox.mark_dead(entry, outcome.error, **outcome.details)
         failures.put_entry(tx, record["event"], handler, outcome.error)
-        event = f"{delivery.event.type} {record['id']}"
+
+
+def log_outcome(delivery: Delivery, outcome: Outcome) -> None:
+    """Log a delivery that was given up. Called once the outcome is durable."""
+    if outcome.kind == DEAD:
+        handler, event = delivery.partition.handler, f"{delivery.event.type} {delivery.event.id}"
         log.error("%s gave up on %s: %s%s", handler, event, outcome.error, outcome.location)
 
 

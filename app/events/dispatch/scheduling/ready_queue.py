@@ -1,6 +1,6 @@
 """The ready queue of one handler: the partitions whose next delivery is ready, or delayed."""
 
-from collections import deque
+from collections import OrderedDict
 from heapq import heappop, heappush
 from time import monotonic
 
@@ -19,8 +19,8 @@ class ReadyQueue:
 
     def __init__(self, breaker: Breaker | None = None) -> None:
         self.breaker = breaker or Breaker()
-        self._untried: deque[tuple[float, Partition]] = deque()
-        self._failed: deque[tuple[float, Partition]] = deque()
+        self._untried: OrderedDict[Partition, float] = OrderedDict()
+        self._failed: OrderedDict[Partition, float] = OrderedDict()
         self._delayed: list[tuple[float, Partition, bool]] = []
         self._delayed_until: dict[Partition, float] = {}
 
@@ -33,7 +33,13 @@ class ReadyQueue:
             ready_at = self._delayed_until[partition] = monotonic() + delay_s
             heappush(self._delayed, (ready_at, partition, has_failed))
         else:
-            self._queue(has_failed).append((monotonic(), partition))
+            self._queue(has_failed)[partition] = monotonic()
+
+    def discard(self, partition: Partition) -> None:
+        """Remove the partition, ready or delayed, if it is in the queue."""
+        self._untried.pop(partition, None)
+        self._failed.pop(partition, None)
+        self._delayed_until.pop(partition, None)
 
     def expedite(self, partition: Partition) -> None:
         """End the partition's delay, if it is delayed."""
@@ -65,7 +71,7 @@ class ReadyQueue:
             return 0.0
         now = monotonic()
         queues = (self._failed, self._untried)
-        return max((now - queue[0][0] for queue in queues if queue), default=0.0)
+        return max((now - next(iter(queue.values())) for queue in queues if queue), default=0.0)
 
     def _take_probe(self, limit: int) -> list[Partition]:
         for queue, is_untried in ((self._untried, True), (self._failed, False)):
@@ -74,7 +80,7 @@ class ReadyQueue:
                 return _pop(queue, 1)
         return []
 
-    def _queue(self, has_failed: bool) -> deque[tuple[float, Partition]]:
+    def _queue(self, has_failed: bool) -> OrderedDict[Partition, float]:
         return self._failed if has_failed else self._untried
 
     def _promote_delayed(self) -> None:
@@ -82,10 +88,10 @@ class ReadyQueue:
         now = monotonic()
         while self._delayed and self._delayed[0][0] <= now:
             ready_at, partition, has_failed = heappop(self._delayed)
-            if self._delayed_until.get(partition) == ready_at:  # else it was expedited
+            if self._delayed_until.get(partition) == ready_at:  # else it was expedited or discarded
                 del self._delayed_until[partition]
-                self._queue(has_failed).append((ready_at, partition))
+                self._queue(has_failed)[partition] = ready_at
 
 
-def _pop(queue: deque[tuple[float, Partition]], limit: int) -> list[Partition]:
-    return [queue.popleft()[1] for _ in range(min(limit, len(queue)))]
+def _pop(queue: OrderedDict[Partition, float], limit: int) -> list[Partition]:
+    return [queue.popitem(last=False)[0] for _ in range(min(limit, len(queue)))]

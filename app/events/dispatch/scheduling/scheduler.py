@@ -1,6 +1,7 @@
 """Decides which deliveries may run now, by order, retry time, circuit breaker and capacity."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from copy import copy
 from datetime import datetime
 
 from app.events.dispatch.delivery import Partition
@@ -17,6 +18,9 @@ class Scheduler:
 
     A partition is in one of three states: idle (it is empty or blocked), in its handler's ready
     queue, or in flight, from `take` until the caller calls `release` or `postpone`.
+
+    The caller does so within a transaction, which the store may undo and repeat. It calls `begin`
+    before the transaction, and `restart` at the start of each run of it.
     """
 
     def __init__(self, in_flight: Iterable[Partition]) -> None:
@@ -25,9 +29,43 @@ class Scheduler:
         self._ready = ReadyQueues()
         self._busy = set(in_flight)
         self._own_taken = {each for each in self._busy if not is_subscriber(each.handler)}
+        self._taken: dict[Partition, None] = {}
+        self._updated: set[str] = set()
+        self._breakers: dict[str, Breaker] = {}
+
+    def begin(self, taken: Iterable[Partition]) -> None:
+        """Begin a transaction in which these taken partitions are to run."""
+        self._taken = dict.fromkeys(taken)
+        self._updated.clear()
+        self._breakers.clear()
+
+    def restart(
+        self, completed: Iterable[Partition], read: Callable[[str], Document | None]
+    ) -> list[Partition]:
+        """Undo what was done since `begin`; returns the taken partitions, which are in flight.
+
+        These are those of `begin`, and those that an undone run took besides. `completed` are the
+        partitions whose completed deliveries the transaction records; they are in flight too.
+        `read` returns the present record of an event.
+        """
+        for partition in completed:
+            self._taken.pop(partition, None)
+        in_flight = (*completed, *self._taken)
+        for partition in in_flight:
+            self._ready[partition.handler].discard(partition)
+        self._busy.update(in_flight)
+        self._own_taken.update(each for each in in_flight if not is_subscriber(each.handler))
+        for handler, breaker in self._breakers.items():
+            self._ready[handler].breaker = breaker
+        self._breakers.clear()
+        for event_id in sorted(self._updated):
+            self.update(event_id, read(event_id))
+        self._updated.clear()
+        return list(self._taken)
 
     def update(self, event_id: str, record: Document | None) -> None:
         """Apply the present state of an outbox record; None when it has left the outbox."""
+        self._updated.add(event_id)
         for partition in self._partitions.update(event_id, record):
             self._enqueue(partition, event_id, record)
 
@@ -39,11 +77,13 @@ class Scheduler:
         """The partitions that may run now: a few of each handler, so that none starves another."""
         taken = self._ready.take(capacity, is_shop_busy=bool(self._own_taken))
         self._own_taken.update(each for each in taken if not is_subscriber(each.handler))
+        self._taken.update(dict.fromkeys(taken))
         return taken
 
     def postpone(self, partition: Partition, delay_s: float) -> None:
         """Put a taken partition back, to run in `delay_s` seconds."""
         self._own_taken.discard(partition)
+        self._taken.pop(partition, None)
         self._ready[partition.handler].add(partition, delay_s)
 
     def release(self, partition: Partition, event_id: str, record: Document | None) -> None:
@@ -63,7 +103,10 @@ class Scheduler:
 
     def breaker(self, handler: str) -> Breaker:
         """The circuit breaker of a handler."""
-        return self._ready[handler].breaker
+        breaker = self._ready[handler].breaker
+        if handler not in self._breakers:
+            self._breakers[handler] = copy(breaker)
+        return breaker
 
     def _enqueue(self, partition: Partition, event_id: str, record: Document | None) -> None:
         """Put an idle partition that has a head into its ready queue, or delay its retry there."""

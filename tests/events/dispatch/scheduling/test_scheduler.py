@@ -7,6 +7,7 @@ from app.events.dispatch.delivery import Partition
 from app.events.dispatch.scheduling.scheduler import Scheduler
 from app.events.outbox import DEAD, DONE, PENDING
 from app.kernel import clock
+from app.kernel.errors import Unavailable
 from app.store import Document
 
 BILLING = Partition("order-1", "billing")
@@ -139,3 +140,70 @@ def test_a_subscriber_that_is_slow_makes_nothing_overdue(scheduler: Scheduler) -
         scheduler.update("event-2", record("event-2"))
         frozen.tick(7)
         assert scheduler.overdue_s() == 7
+
+
+def test_an_undone_transaction_is_begun_again(scheduler: Scheduler) -> None:
+    """What it has released or taken is in flight again, and runs once."""
+    scheduler.update("event-1", record("event-1"))
+    scheduler.update("event-2", record("event-2"))
+    taken = scheduler.take(capacity)
+    scheduler.begin(taken)
+    scheduler.release(BILLING, "event-1", record("event-1", DONE))
+    assert scheduler.restart([], lambda event_id: record(event_id)) == [BILLING]
+    assert scheduler.head(BILLING) == "event-1"
+    assert scheduler.take(capacity) == []
+    scheduler.release(BILLING, "event-1", record("event-1", DONE))
+    assert scheduler.take(capacity) == [BILLING]
+    assert scheduler.head(BILLING) == "event-2"
+
+
+def test_what_an_undone_transaction_took_runs_in_the_next(scheduler: Scheduler) -> None:
+    """A partition that became ready during the first run is not lost."""
+    scheduler.begin([])
+    scheduler.update("event-1", record("event-1"))
+    assert scheduler.take(capacity) == [BILLING]
+    assert scheduler.restart([], lambda event_id: record(event_id)) == [BILLING]
+    assert scheduler.take(capacity) == []
+
+
+def test_a_completed_delivery_of_an_undone_transaction_stays_in_flight() -> None:
+    """Its result is in the worker pool still: it is recorded again, and not run again."""
+    scheduler = Scheduler(in_flight={BILLING})
+    scheduler.update("event-1", record("event-1"))
+    scheduler.update("event-2", record("event-2"))
+    scheduler.begin([])
+    scheduler.release(BILLING, "event-1", record("event-1", DONE))
+    assert scheduler.take(capacity) == [BILLING]
+    assert scheduler.restart([BILLING], lambda event_id: record(event_id)) == []
+    assert scheduler.take(capacity) == []
+
+
+def test_a_postponed_delivery_stays_postponed(scheduler: Scheduler) -> None:
+    """The second run does not bring it forward."""
+    scheduler.update("event-1", record("event-1"))
+    scheduler.begin(scheduler.take(capacity))
+    scheduler.postpone(BILLING, 30)
+    assert scheduler.restart([], lambda event_id: record(event_id)) == []
+    assert scheduler.take(capacity) == []
+
+
+def test_an_undone_retry_does_not_wait(scheduler: Scheduler) -> None:
+    """The delivery that an undone run put off runs at once."""
+    scheduler.update("event-1", record("event-1"))
+    scheduler.begin(scheduler.take(capacity))
+    retry_at = clock.ago(-30)
+    put_off = record("event-1", at=clock.now(), retry_at=retry_at, error="no")
+    scheduler.release(BILLING, "event-1", put_off)
+    assert scheduler.restart([], lambda event_id: record(event_id)) == [BILLING]
+    scheduler.release(BILLING, "event-1", put_off)
+    assert scheduler.take(capacity) == []
+
+
+def test_an_undone_transaction_leaves_the_breaker_as_it_was(scheduler: Scheduler) -> None:
+    """Five outages of an undone run do not open it."""
+    scheduler.begin([])
+    for _ in range(5):
+        scheduler.breaker("billing").record(Unavailable("down"))
+    assert scheduler.breaker("billing").is_open
+    scheduler.restart([], lambda event_id: record(event_id))
+    assert not scheduler.breaker("billing").is_open
