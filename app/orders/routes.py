@@ -1,6 +1,7 @@
 """Orders over HTTP."""
 
 import re
+from collections.abc import Callable
 from datetime import tzinfo
 from functools import partial
 from time import monotonic, sleep
@@ -123,6 +124,10 @@ def blueprint(
             found = HISTORY.read_all(view, find_order(view, order_id))
         return etag_response(found)
 
+    def change(work: Callable[[Transaction], Document]) -> Response:
+        """Change an order; the response has it with the newest entries of its history."""
+        return etag_response(without_pages(store.run_in_transaction(work)))
+
     @routes.patch("/order/<order_id>")
     @Change(order, body=(order_change, cancel_patch), consumes=MERGE_PATCH)
     def patch_order(order_id: str) -> Response:
@@ -131,15 +136,11 @@ def blueprint(
         who = current().name
         if "status" in body or "reason" in body:
             reason = load(cancel_patch, body).get("reason", "")
-            cancelled = store.run_in_transaction(
-                lambda tx: service.cancel_order(tx, order_id, reason, expected, by=who)
-            )
-            return _changed(cancelled)
+            return change(lambda tx: service.cancel_order(tx, order_id, reason, expected, by=who))
         patch = load(order_change, body)
-        changed = store.run_in_transaction(
+        return change(
             lambda tx: service.change_order(tx, policy, order_id, patch, expected, by=who)
         )
-        return _changed(changed)
 
     @routes.delete("/order/<order_id>")
     @Change(schemas.DeletedSchema, etag=False)
@@ -161,10 +162,7 @@ def blueprint(
         who = current().name
         reason = load(cancellation, json_object_if_any()).get("reason", "")
         expected = expected_versions()
-        cancelled = store.run_in_transaction(
-            lambda tx: service.cancel_order(tx, order_id, reason, expected, by=who)
-        )
-        return _changed(cancelled)
+        return change(lambda tx: service.cancel_order(tx, order_id, reason, expected, by=who))
 
     @routes.get("/order/<order_id>/events")
     @Operation(TimelineSchema)
@@ -174,11 +172,6 @@ def blueprint(
             return json_response({"events": _timeline(view, order_id)})
 
     return routes
-
-
-def _changed(order: Document) -> Response:
-    """The response to a change: the order with the newest entries of its history."""
-    return etag_response(without_pages(order))
 
 
 def _summary(order: Document) -> Document:
