@@ -27,6 +27,7 @@ from app.orders.schemas import request_schema
 from app.orders.service import OrderPolicy, place_order
 from app.schema import strict_json
 from app.schema.validation import load
+from app.store import Transaction
 from app.store.files.store import JsonFileStore
 from bench.generate import add_products
 from bench.machine import facts
@@ -73,18 +74,18 @@ def _rows(data: Path, body: bytes) -> dict[str, float]:
     schema, rules = request_schema(config.currency), OrderPolicy(config.currency)
     order = load(schema, strict_json.loads(body))
 
-    def place_batch() -> None:
-        with store.transaction() as tx:
-            for _ in range(BATCH_ORDERS):
-                place_order(tx, rules, order)
-
-    def place_alone() -> None:
-        with store.transaction() as tx:
+    def place_all(tx: Transaction) -> None:
+        for _ in range(BATCH_ORDERS):
             place_order(tx, rules, order)
 
+    def place_batch() -> None:
+        store.run_in_transaction(place_all)
+
+    def place_alone() -> None:
+        store.run_in_transaction(lambda tx: place_order(tx, rules, order))
+
     def change_nothing() -> None:
-        with store.transaction():
-            pass
+        store.run_in_transaction(lambda _tx: None)
 
     rows = {
         "Flask alone: a request in, JSON out (the echo)": _microseconds(

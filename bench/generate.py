@@ -6,7 +6,9 @@ orders. `flask check` finds no difference in the result.
 """
 
 import random
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 from app import COLLECTIONS
@@ -42,19 +44,28 @@ def generate(folder: Path, orders: int, seed: int = 1) -> None:
     for begin in range(0, orders, BATCH):
         if begin % CHECKPOINT_INTERVAL_ORDERS == 0:
             checkpointer.checkpoint()
-        with store.transaction() as tx:
-            for n in range(begin, min(begin + BATCH, orders)):
-                _handled_order(tx, chance, n, orders)
+        numbers = range(begin, min(begin + BATCH, orders))
+        store.run_in_transaction(partial(_put_orders, chance, numbers, orders))
     checkpointer.checkpoint()
     store.close()
 
 
 def add_products(store: Store) -> None:
     """Add the products, with more stock than any run can sell."""
-    with store.transaction() as tx:
+
+    def add_all(tx: Transaction) -> None:
         for n in range(1, PRODUCTS + 1):
             product = {"sku": f"sku-{n:03}", "name": f"Product {n}", "price": f"{n}.50"}
             inventory.add_product(tx, product | {"quantity": STOCK * 1000})
+
+    store.run_in_transaction(add_all)
+
+
+def _put_orders(
+    chance: random.Random, numbers: Iterable[int], orders: int, tx: Transaction
+) -> None:
+    for n in numbers:
+        _handled_order(tx, chance, n, orders)
 
 
 def _handled_order(tx: Transaction, chance: random.Random, n: int, orders: int) -> None:

@@ -24,6 +24,7 @@ from app.orders.documents import ORDERS
 from app.orders.service import emit_missing_deletion
 from app.server.runtime import Runtime
 from app.store import View
+from tests.transactions import transaction
 
 # waits for locks and changes measure real time: with a frozen clock they would never end
 freezegun.configure(extend_ignore_list=["filelock", "app.store"])
@@ -93,7 +94,7 @@ def runtime(app: Flask) -> Runtime:
 @pytest.fixture
 def catalogue(runtime: Runtime) -> dict[str, str]:
     """Four products: 100 tea, 10 mugs, one teapot with backorder, no tins. Returns sku → price."""
-    with runtime.store.transaction() as tx:
+    with transaction(runtime.store) as tx:
         for product in CATALOGUE:
             add_product(tx, dict(product))
     return {str(product["sku"]): str(product["price"]) for product in CATALOGUE}
@@ -107,7 +108,7 @@ def take_out(runtime: Runtime) -> Callable[[str], None]:
     """
 
     def remove(order_id: str) -> None:
-        with runtime.store.transaction() as tx:
+        with transaction(runtime.store) as tx:
             tx.delete(ORDERS.name, order_id)
             emit_missing_deletion(tx, order_id)
 

@@ -1,12 +1,15 @@
 """The store's contract: documents in collections, changed by transactions. Read this file first.
 
 A *document* is a JSON object. A *collection* holds documents by key. A *transaction* changes any
-number of documents in any collections, all or nothing; when its `with` block has ended, the
-changes are on disk. A *change feed* lists the keys that changed in one collection.
+number of documents in any collections, all or nothing. It is a function, so that a store can undo
+it and run it again; when `run_in_transaction` returns, the changes are on disk. A *change feed*
+lists the keys that changed in one collection.
 
-    with store.transaction() as tx:
+    def confirm(tx: Transaction) -> None:
         order = tx.get("orders", order_id)
         tx.put("orders", order | {"status": "confirmed"})
+
+    store.run_in_transaction(confirm)
 
 Services depend on these protocols only. `JsonFileStore` (files/store.py) implements them with JSON
 files; files/__init__.py describes how. Another back-end has to pass tests/store/contract/ as it is.
@@ -181,14 +184,6 @@ class Store(Protocol):
         then unknown, but never half), StorageFull when there is no room (nothing was changed). An
         exception in `work` undoes everything and goes on to the caller. `work` must not call this
         method: such a call is refused with Unavailable.
-        """
-
-    def transaction(self) -> AbstractContextManager[Transaction]:
-        """A transaction; one runs at a time over all processes. On return it is durable.
-
-        Raises Unavailable when the lock is not acquired in time or the disk fails (the outcome is
-        then unknown, but never half), StorageFull when there is no room (nothing was changed).
-        An exception in the block undoes everything and goes on to the caller.
         """
 
     def change_feed(self, *collections: str) -> ChangeFeed:

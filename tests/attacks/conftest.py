@@ -25,6 +25,7 @@ from tests.auth.people import make_user
 from tests.conftest import CATALOGUE
 from tests.http.test_refusals import everything
 from tests.over_http import request_for
+from tests.transactions import transaction
 from tests.web.page import Page
 
 FORM = "application/x-www-form-urlencoded"
@@ -99,10 +100,10 @@ def opened(app: Flask) -> Scene:
     keys, tokens = {}, {}
     for role in ("clerk", "manager", "operator"):
         make_user(app, f"user-{role}", role)
-        with runtime.store.transaction() as tx:
+        with transaction(runtime.store) as tx:
             keys[role] = create_key(tx, f"key-{role}", role)
             tokens[role] = sessions.begin(tx, Identity(f"user-{role}", role))
-    with runtime.store.transaction() as tx:
+    with transaction(runtime.store) as tx:
         for product in CATALOGUE:
             add_product(tx, dict(product))
     client = app.test_client(use_cookies=False)

@@ -16,6 +16,7 @@ from tests.attacks.conftest import FORM, Attack, Scene, refused, wait_until_deli
 from tests.auth.people import PASSWORD, make_user
 from tests.http.test_refusals import everything
 from tests.over_http import request_for
+from tests.transactions import transaction
 
 
 def shown(value: str) -> Attack:
@@ -124,11 +125,11 @@ def test_an_invalid_session_is_refused(shop: Scene, attack: str) -> None:
 
 def test_a_revoked_key_is_refused_at_once(shop: Scene) -> None:
     """The key works until it is revoked."""
-    with shop.runtime.store.transaction() as tx:
+    with transaction(shop.runtime.store) as tx:
         key = create_key(tx, "till-2", "clerk")
     headers = {"Authorization": f"Bearer {key}"}
     assert shop.client.get("/order", headers=headers).status_code == 200
-    with shop.runtime.store.transaction() as tx:
+    with transaction(shop.runtime.store) as tx:
         revoke_key(tx, key.split("_")[1])
     refused(shop, shown(f"Bearer {key}"), 401)
 
@@ -141,7 +142,7 @@ def test_an_expired_session_is_refused(shop: Scene, title: str, later: timedelta
     """The browser still sends its cookie."""
     # at the present: a sign-in at another time would end the other sessions of this shop
     with freeze_time(datetime.now(UTC)) as clock:
-        with shop.runtime.store.transaction() as tx:
+        with transaction(shop.runtime.store) as tx:
             token = sessions.begin(tx, Identity("user-operator", "operator"))
         assert cookie(f"{sessions.COOKIE}={token}")(shop).status_code == 200
         clock.tick(later)
@@ -153,7 +154,7 @@ def test_a_stolen_session_ends_with_the_real_one(shop: Scene, way: str) -> None:
     """Signing out, here or everywhere, and any change of the user end it."""
     name = f"robbed-{way}"
     make_user(shop.app, name, "manager")
-    with shop.runtime.store.transaction() as tx:
+    with transaction(shop.runtime.store) as tx:
         token = sessions.begin(tx, Identity(name, "manager"))
     stolen = cookie(f"{sessions.COOKIE}={token}")
     assert stolen(shop).status_code == 200
@@ -161,7 +162,7 @@ def test_a_stolen_session_ends_with_the_real_one(shop: Scene, way: str) -> None:
         own = replace(shop, tokens={"manager": token})
         own.send("manager", "/sign-out" + ("/everywhere" if way == "everywhere" else ""))
     else:
-        with shop.runtime.store.transaction() as tx:
+        with transaction(shop.runtime.store) as tx:
             _change(tx, name, way)
     refused(shop, stolen, 401)
 

@@ -16,6 +16,7 @@ from app.server.runtime import Runtime
 from app.shipping.service import shipping_policy
 from app.store import Document
 from tests.over_http import place
+from tests.transactions import transaction
 
 Edit = Callable[..., Document]
 Settled = Callable[[], None]
@@ -32,7 +33,7 @@ def edit(runtime: Runtime) -> Edit:
     """A function that changes a document behind the services' back."""
 
     def change(collection: str, key: str, **fields: Any) -> Document:
-        with runtime.store.transaction() as tx:
+        with transaction(runtime.store) as tx:
             document = tx.get(collection, key)
             assert document is not None
             tx.put(collection, document | fields)

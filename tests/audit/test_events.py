@@ -11,6 +11,7 @@ from app.server.runtime import Runtime
 from app.store import Document
 from tests.audit.conftest import Edit, Settled, audit, differences
 from tests.over_http import place
+from tests.transactions import transaction
 
 
 @pytest.fixture
@@ -27,7 +28,7 @@ def refused(
 
 
 def test_an_event_that_is_lost(runtime: Runtime, order: dict[str, Any]) -> None:
-    with runtime.store.transaction() as tx:
+    with transaction(runtime.store) as tx:
         timeline = tx.get(TIMELINES.name, order["order_id"])
         assert timeline is not None
         event_id = timeline["events"][0]
@@ -51,7 +52,7 @@ def test_an_event_that_no_timeline_names(
 
 
 def test_a_finished_event_in_the_outbox(runtime: Runtime, order: dict[str, Any]) -> None:
-    with runtime.store.transaction() as tx:
+    with transaction(runtime.store) as tx:
         event_id = (tx.get(TIMELINES.name, order["order_id"]) or {})["events"][0]
         record = tx.get(EVENTS.name, event_id)
         assert record is not None
@@ -61,7 +62,7 @@ def test_a_finished_event_in_the_outbox(runtime: Runtime, order: dict[str, Any])
 
 
 def test_a_dead_delivery_without_its_failure(runtime: Runtime, refused: Document) -> None:
-    with runtime.store.transaction() as tx:
+    with transaction(runtime.store) as tx:
         tx.delete(FAILURES.name, refused["id"])
     assert differences(runtime) == [f"failure of {refused['id']}: expected an entry, found none"]
 
@@ -83,7 +84,7 @@ def test_a_failure_is_no_difference(runtime: Runtime, refused: Document) -> None
 
 def test_a_discarded_delivery_is_no_difference(runtime: Runtime, refused: Document) -> None:
     """A person said that there shall be no invoice."""
-    with runtime.store.transaction() as tx:
+    with transaction(runtime.store) as tx:
         discard(tx, refused["id"], by="eva", reason="paid in cash")
     assert audit(runtime).differences == []
     assert audit(runtime).discarded == {refused["event"]["subject"]}

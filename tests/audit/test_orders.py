@@ -9,6 +9,7 @@ from app.orders.documents import ORDERS
 from app.server.runtime import Runtime
 from tests.audit.conftest import Edit, Settled, differences, repaired
 from tests.over_http import place
+from tests.transactions import transaction
 
 
 class TestOrders:
@@ -62,7 +63,7 @@ class TestOrders:
         self, runtime: Runtime, order: dict[str, Any]
     ) -> None:
         """There is no order.deleted event for it."""
-        with runtime.store.transaction() as tx:
+        with transaction(runtime.store) as tx:
             tx.delete(ORDERS.name, order["order_id"])
         assert f"document of order {order['order_id']}: expected an order, by its events, " in (
             " ".join(differences(runtime))
@@ -77,7 +78,7 @@ class TestOrders:
         assert before is not None
         client.delete("/order/1001")
         settled()
-        with runtime.store.transaction() as tx:
+        with transaction(runtime.store) as tx:
             tx.put(ORDERS.name, before)
         assert "document of order 1001: expected none, by its events, found an order" in (
             differences(runtime)

@@ -13,6 +13,7 @@ from app.orders.service import OrderPolicy, place_order
 from app.server.runtime import Runtime
 from tests.audit.conftest import Edit, Settled, audit, differences, repaired
 from tests.over_http import place
+from tests.transactions import transaction
 
 
 def test_a_shop_at_work_agrees_with_itself(
@@ -38,7 +39,7 @@ def test_orders_in_progress_are_no_difference(
     """Nothing is reserved or invoiced yet, and no difference is reported."""
     client.get("/product")
     runtime.close()
-    with runtime.store.transaction() as tx:
+    with transaction(runtime.store) as tx:
         order = place_order(
             tx,
             OrderPolicy(Currency("EUR")),
@@ -79,7 +80,7 @@ class TestStock:
     def test_a_reservation_that_is_gone(
         self, runtime: Runtime, order: dict[str, Any], settled: Settled
     ) -> None:
-        with runtime.store.transaction() as tx:
+        with transaction(runtime.store) as tx:
             tx.delete(RESERVATIONS.name, order["order_id"])
         assert set(differences(runtime)) == {
             "reservation of order 1001: expected 1 of mug, 2 of tea, found nothing",
@@ -113,7 +114,7 @@ class TestStock:
     ) -> None:
         client.delete("/order/1001")
         settled()
-        with runtime.store.transaction() as tx:
+        with transaction(runtime.store) as tx:
             tx.put(
                 RESERVATIONS.name,
                 {
@@ -160,7 +161,7 @@ class TestInvoices:
         assert repaired(runtime) == []
 
     def test_an_invoice_that_is_missing(self, runtime: Runtime, order: dict[str, Any]) -> None:
-        with runtime.store.transaction() as tx:
+        with transaction(runtime.store) as tx:
             tx.delete(INVOICES.name, order["order_id"])
         assert differences(runtime) == ["invoice of order 1001: expected one, found none"]
         assert repaired(runtime) == []
@@ -214,7 +215,7 @@ class TestInvoices:
         if damage:
             edit(INVOICES.name, order["order_id"], status=damage)
         else:
-            with runtime.store.transaction() as tx:
+            with transaction(runtime.store) as tx:
                 tx.delete(INVOICES.name, order["order_id"])
         assert differences(runtime) == [difference]
         assert repaired(runtime) == []

@@ -12,6 +12,7 @@ from app.orders.documents import ORDERS
 from app.server.runtime import Runtime
 from app.store import Document
 from tests.audit.conftest import Edit, Settled, differences, repaired
+from tests.transactions import transaction
 
 LOST: Document = {"payments": [], "paid": "0.00", "payment_status": "pending"}
 
@@ -58,7 +59,7 @@ def test_an_invoice_that_is_lost_with_its_payments(
     runtime: Runtime, order: dict[str, Any], gateway: Simulator, settled: Settled
 ) -> None:
     """It is made anew under a new number; the customer pays nothing again."""
-    with runtime.store.transaction() as tx:
+    with transaction(runtime.store) as tx:
         tx.delete(INVOICES.name, order["order_id"])
     assert repaired(runtime) == []
     settled()

@@ -12,6 +12,7 @@ from app.server.runtime import Runtime
 from app.shipping.documents import SHIPMENTS
 from tests.audit.conftest import Edit, Settled, differences, repaired
 from tests.over_http import place, read
+from tests.transactions import transaction
 
 PARCEL = {"carrier": "DHL", "tracking_number": "JD0146"}
 
@@ -39,7 +40,7 @@ def test_shipments_at_work_agree_with_their_orders(
 
 def test_a_shipment_that_was_lost_is_made_anew(runtime: Runtime, order: dict[str, Any]) -> None:
     """The goods are reserved, and without a shipment they would not be packed."""
-    with runtime.store.transaction() as tx:
+    with transaction(runtime.store) as tx:
         tx.delete(SHIPMENTS.name, order["order_id"])
     assert _shipment_differences(runtime) == [
         "shipment of order 1001: expected waiting or ready, found none"
@@ -57,12 +58,12 @@ def test_a_shipment_that_should_not_be_packed_is_removed(
         shipment = view.get(SHIPMENTS.name, order["order_id"]) or {}
     client.post("/order/1001/cancel")
     settled()
-    with runtime.store.transaction() as tx:
+    with transaction(runtime.store) as tx:
         tx.put(SHIPMENTS.name, shipment)
     assert _shipment_differences(runtime) == ["shipment of order 1001: expected none, found ready"]
     client.delete("/order/1001")
     settled()
-    with runtime.store.transaction() as tx:
+    with transaction(runtime.store) as tx:
         tx.put(SHIPMENTS.name, shipment)
     assert _shipment_differences(runtime) == [
         "shipment of order 1001, which is gone: expected none, found ready"

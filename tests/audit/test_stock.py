@@ -13,6 +13,7 @@ from app.store.files.memory.transaction import COUNTERS
 from app.store.files.tools.journal_reader import Journal
 from tests.audit.conftest import Edit, Settled, differences, repaired
 from tests.over_http import place, read
+from tests.transactions import transaction
 
 PARCEL = {"carrier": "DHL", "tracking_number": "JD0146"}
 
@@ -84,7 +85,7 @@ def test_a_damaged_line(
 def test_a_line_that_is_lost(runtime: Runtime, shop: FlaskClient, number: int) -> None:
     """One is made that fits between its neighbours, and says so."""
     before = changes(runtime)
-    with runtime.store.transaction() as tx:
+    with transaction(runtime.store) as tx:
         tx.delete(LEDGER.name, ledger(runtime)[number - 1]["id"])
     assert repaired(runtime) == []
     assert changes(runtime) == before
@@ -95,7 +96,7 @@ def test_a_shipment_that_was_not_booked_out(
     runtime: Runtime, edit: Edit, shop: FlaskClient
 ) -> None:
     """The repair books the shipment out once."""
-    with runtime.store.transaction() as tx:
+    with transaction(runtime.store) as tx:
         tx.delete(LEDGER.name, ledger(runtime)[-1]["id"])
     found = differences(runtime)
     assert "mug booked out of shipment of order 1001: expected 1, found 0" in found
@@ -109,7 +110,7 @@ def test_a_shipped_order_that_holds_stock(
 ) -> None:
     """The repair removes the reservation and frees the stock."""
     lines = [{"product": "mug", "quantity": 1}]
-    with runtime.store.transaction() as tx:
+    with transaction(runtime.store) as tx:
         tx.put(RESERVATIONS.name, {"order_id": order["order_id"], "version": 2, "lines": lines})
     edit(PRODUCTS.name, "mug", reserved=1, available=19)
     assert differences(runtime) == ["reservation of order 1001: expected nothing, found 1 of mug"]
@@ -143,7 +144,7 @@ def test_a_repair_writes_what_is_wrong_in_short_transactions(
         for n in range(5, 305)
     ]
     damaged = {line["id"] for line in lines[::2]}
-    with runtime.store.transaction() as tx:
+    with transaction(runtime.store) as tx:
         for line in lines:
             change = 7 if line["id"] in damaged else 1
             tx.put(LEDGER.name, line | {"change": change, "reason": "count", "order_id": None})

@@ -8,6 +8,7 @@ from flask.testing import FlaskClient
 
 from app.auth.users import create_user
 from app.server.runtime import Runtime
+from tests.transactions import transaction
 from tests.web.page import Page, send
 
 PASSWORD = "correct horse battery"
@@ -16,7 +17,7 @@ PASSWORD = "correct horse battery"
 def make_user(app: Flask, name: str, role: str) -> None:
     """A user with PASSWORD."""
     runtime: Runtime = app.extensions["daybook"]
-    with runtime.store.transaction() as tx:
+    with transaction(runtime.store) as tx:
         create_user(tx, name, role, _hash())
 
 

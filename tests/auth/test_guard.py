@@ -13,6 +13,7 @@ from app.config import Config
 from app.kernel.errors import Unavailable
 from app.kernel.identity import ROLES, Identity
 from app.server.runtime import Runtime
+from tests.transactions import transaction
 
 Headers = dict[str, str]
 
@@ -28,7 +29,7 @@ def as_role(runtime: Runtime) -> Callable[[str], Headers]:
     """A function that returns the headers of a caller with that role."""
 
     def headers(role: str) -> Headers:
-        with runtime.store.transaction() as tx:
+        with transaction(runtime.store) as tx:
             return {"Authorization": f"Bearer {create_key(tx, f'a {role}', role)}"}
 
     return headers
@@ -108,7 +109,7 @@ def test_a_shop_that_others_can_reach_needs_keys_and_trusted_hosts(
     reachable = replace(config, host=host)
     with pytest.raises(Unavailable, match="flask key create"):
         refuse_unprotected_remote_access(runtime.store, reachable)
-    with runtime.store.transaction() as tx:
+    with transaction(runtime.store) as tx:
         create_key(tx, "till-1", "clerk")
     with pytest.raises(Unavailable, match="DAYBOOK_TRUSTED_HOSTS"):
         refuse_unprotected_remote_access(runtime.store, reachable)

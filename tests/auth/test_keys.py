@@ -10,12 +10,13 @@ from app.auth.keys import KEYS, create_key, identity_of, revoke_key
 from app.kernel.errors import NotFound
 from app.kernel.identity import Identity
 from app.server.runtime import Runtime
+from tests.transactions import transaction
 
 
 @pytest.fixture
 def key(runtime: Runtime) -> str:
     """The key of a till."""
-    with runtime.store.transaction() as tx:
+    with transaction(runtime.store) as tx:
         return create_key(tx, "till-1", "clerk")
 
 
@@ -54,7 +55,7 @@ def test_a_text_that_is_no_key_has_no_identity(runtime: Runtime, key: str, given
 def test_a_revoked_key_is_refused_at_once(runtime: Runtime, key: str) -> None:
     """A second revocation raises NotFound."""
     prefix = key.split("_")[1]
-    with runtime.store.transaction() as tx:
+    with transaction(runtime.store) as tx:
         revoke_key(tx, prefix)
         with pytest.raises(NotFound):
             revoke_key(tx, prefix)

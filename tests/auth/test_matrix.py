@@ -18,6 +18,7 @@ from app.kernel.identity import CUSTOMER, STAFF_ROLES, Identity
 from app.server.runtime import Runtime
 from tests.auth.people import make_user
 from tests.over_http import request_for
+from tests.transactions import transaction
 from tests.web.page import Page
 
 SAFE = ("GET", "HEAD", "OPTIONS")
@@ -62,13 +63,13 @@ def callers(app: Flask, runtime: Runtime) -> list[Caller]:
     found = [Caller("nobody", CUSTOMER, {})]
     for role in STAFF_ROLES:
         make_user(app, f"user-{role}", role)
-        with runtime.store.transaction() as tx:
+        with transaction(runtime.store) as tx:
             key = create_key(tx, f"key-{role}", role)
             token = begin(tx, Identity(f"user-{role}", role))
         found.append(Caller(f"key of a {role}", role, {"Authorization": f"Bearer {key}"}))
         cookie = {"Cookie": f"{COOKIE}={token}"}
         found.append(Caller(f"browser of a {role}", role, cookie, by_cookie=True))
-    with runtime.store.transaction() as tx:
+    with transaction(runtime.store) as tx:
         revoked = create_key(tx, "revoked", "operator")
         revoke_key(tx, revoked.split("_")[1])
         ended = begin(tx, Identity("user-operator", "operator"))

@@ -33,6 +33,7 @@ from app.server.runtime import Runtime
 from tests.auth.people import make_user
 from tests.auth.provider_process import CLIENT_ID, CLIENT_SECRET
 from tests.cli.shell import ROOT
+from tests.transactions import transaction
 from tests.web.page import Page, send
 
 Misbehave = Callable[..., None]
@@ -329,7 +330,7 @@ def test_a_sign_in_has_to_end_within_ten_minutes(client: FlaskClient, config: Co
 
 def test_failed_callbacks_are_counted_by_address(client: FlaskClient, runtime: Runtime) -> None:
     """Those of the state that this shop issued too; over the limit the provider is not asked."""
-    with runtime.store.transaction() as tx:
+    with transaction(runtime.store) as tx:
         for _ in range(sign_in_throttle.MAX_ATTEMPTS_PER_ADDRESS - 2):
             sign_in_throttle.count_address(tx, "127.0.0.1")
     assert sign_in(client).status_code == 303  # a success does not count
@@ -381,7 +382,7 @@ def test_a_provider_name_that_is_taken_is_refused(
 ) -> None:
     """Names of users and keys, and reserved names, would make records ambiguous."""
     make_user(app, "ada", "clerk")
-    with runtime.store.transaction() as tx:
+    with transaction(runtime.store) as tx:
         create_key(tx, "till-1", "clerk")
     misbehave(claims={"preferred_username": name})
     assert sign_in(client).status_code == 409
@@ -428,7 +429,7 @@ def test_a_session_of_an_older_daybook_ends(
     """It has the name of a provider's person only; that of a user goes on."""
     make_user(client.application, "ada", "operator")
     for user, by, works in (("grace", issuer, False), ("ada", "", True)):
-        with runtime.store.transaction() as tx:
+        with transaction(runtime.store) as tx:
             token = begin_session(tx, Identity(user, "operator"), by)
             key = hashlib.sha256(token.encode()).hexdigest()
             stored = dict(tx.get(SESSIONS.name, key) or {})

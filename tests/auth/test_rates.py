@@ -12,6 +12,7 @@ from freezegun.api import FrozenDateTimeFactory
 from app.auth.keys import create_key
 from app.config import Config
 from app.server.runtime import Runtime
+from tests.transactions import transaction
 
 ELSEWHERE = {"REMOTE_ADDR": "192.0.2.1"}
 Headers = dict[str, str]
@@ -36,7 +37,7 @@ def key(runtime: Runtime) -> Callable[[str], Headers]:
     """A function that returns the headers of a new key."""
 
     def make(name: str) -> Headers:
-        with runtime.store.transaction() as tx:
+        with transaction(runtime.store) as tx:
             return {"Authorization": f"Bearer {create_key(tx, name, 'clerk')}"}
 
     return make

@@ -13,6 +13,7 @@ from app.config import Config
 from app.server.runtime import Runtime
 from tests.auth.people import signed_in
 from tests.over_http import body, request_for
+from tests.transactions import transaction
 from tests.web.page import Page, quantity, send
 
 Headers = dict[str, str]
@@ -28,7 +29,7 @@ def config(config: Config) -> Config:
 @pytest.fixture
 def key(runtime: Runtime) -> Headers:
     """The headers of the key `till-1`."""
-    with runtime.store.transaction() as tx:
+    with transaction(runtime.store) as tx:
         return {"Authorization": f"Bearer {create_key(tx, 'till-1', 'operator')}"}
 
 

@@ -19,6 +19,7 @@ from app.server.runtime import Runtime
 from app.store import Document
 from app.web.layout.csrf import COOKIE as FORM_COOKIE
 from tests.auth.people import PASSWORD, make_user, sign_in, signed_in
+from tests.transactions import transaction
 from tests.web.page import Page, send
 
 START = "2026-11-21T09:00:00Z"
@@ -131,7 +132,7 @@ def test_a_change_of_the_user_ends_the_session(app: Flask, runtime: Runtime, cha
     """This holds for hand edits of users.json too."""
     client = signed_in(app, "ada", "manager")
     make_user(app, "bo", "clerk")
-    with runtime.store.transaction() as tx:
+    with transaction(runtime.store) as tx:
         if change == "password":
             change_password(tx, "ada", "$argon2id$v=19$m=1,t=1,p=1$YQ$YQ")
         elif change == "role":
@@ -224,12 +225,12 @@ def test_expired_and_surplus_sessions_are_deleted(runtime: Runtime) -> None:
     with freeze_time(START) as clock:
         for n in range(25):
             clock.tick(timedelta(seconds=1))
-            with runtime.store.transaction() as tx:
+            with transaction(runtime.store) as tx:
                 sessions.begin(tx, Identity("ada" if n else "bo", "clerk"))
         users = [each["user"] for each in stored_sessions(runtime)]
         assert (users.count("ada"), users.count("bo")) == (20, 1)
         clock.tick(timedelta(hours=13))
-        with runtime.store.transaction() as tx:
+        with transaction(runtime.store) as tx:
             sessions.begin(tx, Identity("cy", "clerk"))
         assert len(stored_sessions(runtime)) <= 2
 

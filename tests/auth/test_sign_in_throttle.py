@@ -16,6 +16,7 @@ from app.http.security.quotas import COUNTS
 from app.kernel.errors import TooMany
 from app.server.runtime import Runtime
 from tests.auth.people import PASSWORD, make_user, sign_in
+from tests.transactions import transaction
 from tests.web.page import Page
 
 START = "2026-11-21T08:00:00Z"
@@ -39,23 +40,23 @@ def test_a_name_has_ten_attempts(app: Flask, client: FlaskClient) -> None:
 def test_nothing_is_written_beyond_the_limit(runtime: Runtime) -> None:
     """Guessing does not fill the journal."""
     for _ in range(sign_in_throttle.MAX_ATTEMPTS_PER_NAME):
-        with runtime.store.transaction() as tx:
+        with transaction(runtime.store) as tx:
             sign_in_throttle.count_attempt(tx, "ada", "192.0.2.1")
     before = runtime.store.position()
     for _ in range(5):
-        with pytest.raises(TooMany), runtime.store.transaction() as tx:
+        with pytest.raises(TooMany), transaction(runtime.store) as tx:
             sign_in_throttle.count_attempt(tx, "ada", "192.0.2.2")
     assert runtime.store.position() == before
 
 
 def test_an_address_has_a_hundred_attempts(runtime: Runtime) -> None:
     """Another address goes on; the rest of its IPv6 network does not."""
-    with runtime.store.transaction() as tx:
+    with transaction(runtime.store) as tx:
         for n in range(sign_in_throttle.MAX_ATTEMPTS_PER_ADDRESS):
             sign_in_throttle.count_attempt(tx, f"name-{n}", f"2001:db8::{n:x}")
-    with pytest.raises(TooMany), runtime.store.transaction() as tx:
+    with pytest.raises(TooMany), transaction(runtime.store) as tx:
         sign_in_throttle.count_attempt(tx, "one-more", "2001:db8::ffff")
-    with runtime.store.transaction() as tx:
+    with transaction(runtime.store) as tx:
         sign_in_throttle.count_attempt(tx, "one-more", "2001:db8:0:1::1")
 
 
@@ -141,11 +142,11 @@ def test_expired_windows_are_deleted(runtime: Runtime) -> None:
     """Inventing names does not fill the store."""
     with freeze_time(START) as clock:
         for n in range(30):
-            with runtime.store.transaction() as tx:
+            with transaction(runtime.store) as tx:
                 sign_in_throttle.count_attempt(tx, f"name-{n}", "192.0.2.1")
         clock.tick(timedelta(seconds=901))
         for _ in range(4):
-            with runtime.store.transaction() as tx:
+            with transaction(runtime.store) as tx:
                 sign_in_throttle.count_attempt(tx, "ada", "192.0.2.1")
         with runtime.store.read() as view:
             assert view.count(COUNTS.name) == 2
@@ -153,11 +154,11 @@ def test_expired_windows_are_deleted(runtime: Runtime) -> None:
 
 def test_a_clock_that_was_ahead_locks_nobody_out(runtime: Runtime) -> None:
     """Attempts counted in 2036 neither count in 2026 nor stay in the store."""
-    with freeze_time("2036-11-21T08:00:00Z"), runtime.store.transaction() as tx:
+    with freeze_time("2036-11-21T08:00:00Z"), transaction(runtime.store) as tx:
         for _ in range(sign_in_throttle.MAX_ATTEMPTS_PER_NAME):
             sign_in_throttle.count_attempt(tx, "ada", "192.0.2.1")
         sign_in_throttle.count_attempt(tx, "bo", "192.0.2.2")
-    with freeze_time(START), runtime.store.transaction() as tx:
+    with freeze_time(START), transaction(runtime.store) as tx:
         sign_in_throttle.count_attempt(tx, "ada", "192.0.2.1")
     with runtime.store.read() as view:
         ends = [each["ends"] for each in view.find(COUNTS.name).documents]

@@ -20,6 +20,7 @@ from app.http.security.quotas import COUNTS
 from app.server.runtime import Runtime
 from tests.auth.people import make_user
 from tests.over_http import request_for
+from tests.transactions import transaction
 from tests.web.page import Page
 
 PATIENCE_S = 30.0
@@ -35,7 +36,7 @@ def config(config: Config) -> Config:
 def key(app: Flask, runtime: Runtime, catalogue: dict[str, str]) -> dict[str, str]:
     """The headers of a till; the shop has a user too."""
     make_user(app, "ada", "clerk")
-    with runtime.store.transaction() as tx:
+    with transaction(runtime.store) as tx:
         return {"Authorization": f"Bearer {create_key(tx, 'till-1', 'clerk')}"}
 
 

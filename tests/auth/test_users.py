@@ -16,6 +16,7 @@ from app.kernel.errors import Invalid
 from app.kernel.identity import Identity
 from app.server.runtime import Runtime
 from app.store import Document
+from tests.transactions import transaction
 
 PASSWORD = "correct horse battery"
 
@@ -131,7 +132,7 @@ def test_a_changed_user_is_signed_out_everywhere(
     app: Flask, runtime: Runtime, ada: str, change: tuple[str, ...]
 ) -> None:
     """This happens in the same transaction; other users stay signed in."""
-    with runtime.store.transaction() as tx:
+    with transaction(runtime.store) as tx:
         for name in ("ada", "ada", "bo"):
             begin(tx, Identity(name, "clerk"))
     assert flask(app, *change).exit_code == 0

@@ -9,6 +9,7 @@ from app.billing.documents import INVOICES
 from app.server.runtime import Runtime
 from tests.billing.conftest import Invoices
 from tests.over_http import place
+from tests.transactions import transaction
 
 pytestmark = pytest.mark.usefixtures("catalogue")
 
@@ -65,7 +66,7 @@ def test_a_repeated_event_changes_nothing(
     order = place(client, tea=2)
     before = invoices()
     runtime: Runtime = app.extensions["daybook"]
-    with runtime.store.transaction() as tx:
+    with transaction(runtime.store) as tx:
         assert service.reconcile_invoice(tx, order["order_id"]) is None
     assert invoices() == before
 
@@ -77,7 +78,7 @@ def test_an_order_that_ended_before_it_was_billed_gets_no_invoice(
     order = place(client, tea=2)
     client.post(f"/order/{order['number']}/cancel")
     runtime: Runtime = app.extensions["daybook"]
-    with runtime.store.transaction() as tx:
+    with transaction(runtime.store) as tx:
         tx.delete(INVOICES.name, order["order_id"])
         assert service.reconcile_invoice(tx, order["order_id"]) is None
         assert tx.get(INVOICES.name, order["order_id"]) is None

@@ -20,6 +20,7 @@ from tests.cli import shell
 from tests.cli.conftest import Give
 from tests.over_http import place
 from tests.store.faults import read_only
+from tests.transactions import transaction
 
 Settled = Callable[[], None]
 
@@ -42,7 +43,7 @@ def shop(
 
 def miscount(runtime: Runtime) -> None:
     """Make a product say that more of it is reserved than there is."""
-    with runtime.store.transaction() as tx:
+    with transaction(runtime.store) as tx:
         product = tx.get(PRODUCTS.name, "tea")
         assert product is not None
         tx.put(PRODUCTS.name, product | {"reserved": 5, "available": 95})

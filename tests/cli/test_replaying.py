@@ -15,6 +15,7 @@ from app.server.runtime import Runtime
 from app.store import Document
 from tests.cli.conftest import Failures, Give
 from tests.over_http import place, read
+from tests.transactions import transaction
 
 OPERATOR = pwd.getpwuid(os.getuid()).pw_name
 
@@ -134,7 +135,7 @@ class TestReplay:
         """A running delivery of another process is left alone."""
         entry, *_ = failures()
         _hold_back(runtime, entry)
-        with runtime.store.transaction() as tx:
+        with transaction(runtime.store) as tx:
             failing.replay(tx, entry["id"], "eva")
         result = flask("replay", "--all", "--dry-run")
         assert f"would skip: {entry['id']}" in result.stdout
@@ -145,7 +146,7 @@ class TestReplay:
     ) -> None:
         """The next run finishes what a killed run began, when no other process delivers."""
         runtime.close()
-        with runtime.store.transaction() as tx:
+        with transaction(runtime.store) as tx:
             for entry in failures():
                 failing.replay(tx, entry["id"], "eva")
         assert flask("replay", "--all").stdout.startswith("3 succeeded, 0 failed again, 0 skipped")
@@ -190,7 +191,7 @@ def test_a_run_does_not_wait_for_what_is_held_up(
 def _hold_back(runtime: Runtime, entry: Document) -> None:
     """Have billing hold this order's events up for a while."""
     order = entry["event"]["subject"]
-    with runtime.store.transaction() as tx:
+    with transaction(runtime.store) as tx:
         tx.put(
             "faults",
             {"handler": "billing", "mode": "slow", "times": None, "delay_s": 60, "order": order},
@@ -204,7 +205,7 @@ def _two_dead_in_a_row(client: FlaskClient, runtime: Runtime, settled: Callable[
     settled()
     client.delete("/fault/billing")
     runtime.close()
-    with runtime.store.transaction() as tx:
+    with transaction(runtime.store) as tx:
         (second,) = (
             record
             for record in tx.find(outbox.OUTBOX.name).documents

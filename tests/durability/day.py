@@ -18,6 +18,7 @@ from app.inventory.service import add_product
 from app.server.runtime import Runtime
 from app.store import View
 from app.store.files.checkpointer import Checkpointer
+from tests.transactions import transaction
 
 FIRST_NUMBER = 1001
 STOCK = 10_000
@@ -173,7 +174,7 @@ class Shop:
         self.runtime: Runtime = app.extensions["daybook"]
 
     def _add_products(self) -> None:
-        with self.runtime.store.transaction() as tx:
+        with transaction(self.runtime.store) as tx:
             for sku in SKUS:
                 add_product(tx, {"sku": sku, "name": sku, "price": "4.50", "quantity": STOCK})
 

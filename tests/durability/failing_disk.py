@@ -11,6 +11,7 @@ from app.store.files.checkpointer import Checkpointer
 from app.store.files.store import JsonFileStore
 from tests.durability.disk import WRITE, Step
 from tests.store.shop import COLLECTIONS, note, order
+from tests.transactions import transaction
 
 SHORT = "short write"
 PART = "no room after a part"
@@ -91,7 +92,7 @@ class Clerk:
 
     def _place(self, order_id: str) -> None:
         try:
-            with self.store.transaction() as tx:
+            with transaction(self.store) as tx:
                 tx.put("orders", order(order_id, number=tx.next_number("orders")))
                 note(tx, order_id)
         except StorageFull:

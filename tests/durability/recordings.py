@@ -10,6 +10,7 @@ from tests.durability.disk import Disk
 from tests.durability.journal_story import GONE, Fact
 from tests.durability.recovery import Recording
 from tests.store.shop import COLLECTIONS, note, order
+from tests.transactions import transaction
 
 OVERLAP_S = 0.005
 WRITERS = 3
@@ -49,7 +50,7 @@ def record_rush(data: Path) -> Recording:
 
 def _write(disk: Disk, store: JsonFileStore, with_checkpoints: bool) -> None:
     for number in range(EACH):
-        with store.transaction() as tx:
+        with transaction(store) as tx:
             order_id = tx.new_id()
             tx.put("orders", order(order_id, number=tx.next_number("orders")))
             note(tx, order_id)

@@ -17,6 +17,7 @@ from app.store.files.tools.verify import verify
 from tests.durability.conftest import EVERYTHING, SEED, Report
 from tests.store.journal_lines import segments
 from tests.store.shop import COLLECTIONS, all_orders, note, order
+from tests.transactions import transaction
 
 QUICK, DEEP, ALL = 60, 1_300, 6_000
 SHARDS = 4
@@ -56,7 +57,7 @@ def sound(scratch: Path) -> Path:
 
 
 def _place(store: JsonFileStore, number: int) -> None:
-    with store.transaction() as tx:
+    with transaction(store) as tx:
         tx.put("orders", order(f"order-{number}", total=str(number), placed=f"day {number}"))
         note(tx, f"note-{number}", "näh")
 

@@ -21,6 +21,7 @@ from tests.processes.clients import Load
 from tests.processes.conftest import Serve, serve
 from tests.processes.reconciliation import FIRST_NUMBER, fill_catalogue, open_store
 from tests.processes.servers import leader_of, wait_for
+from tests.transactions import transaction
 
 __all__ = ["serve"]
 """The fixture of tests/processes."""
@@ -41,7 +42,7 @@ def data(scratch: Path) -> Path:
 def add_products(data: Path) -> None:
     """Two products, one of which is soon sold out."""
     runtime: Runtime = create_app(Config(data=data)).extensions["daybook"]
-    with runtime.store.transaction() as tx:
+    with transaction(runtime.store) as tx:
         for sku in SKUS:
             add_product(tx, {"sku": sku, "name": sku, "price": "1.00", "quantity": STOCK[sku]})
     runtime.close()

@@ -54,6 +54,7 @@ from app.shipping.service import ship, shipping_policy
 from app.store import Document, Transaction, View
 from app.store.files.store import JsonFileStore
 from app.webhooks.handlers import webhook_handlers
+from tests.transactions import transaction
 
 RULES = OrderPolicy(Currency("EUR"))
 CATALOGUE = (
@@ -94,7 +95,7 @@ class Shop(RuleBasedStateMachine):
 
     @initialize()
     def open_shop(self) -> None:
-        with self.store.transaction() as tx:
+        with transaction(self.store) as tx:
             for product in CATALOGUE:
                 add_product(tx, dict(product))
                 self.arrived[str(product["sku"])] = int(str(product["quantity"]))
@@ -113,7 +114,7 @@ class Shop(RuleBasedStateMachine):
     @rule(orders=st.lists(LINES, min_size=1, max_size=3), steps=st.integers(0, 8))
     def place(self, orders: list[list[Document]], steps: int) -> None:
         for lines in orders:
-            with suppress(Conflict), self.store.transaction() as tx:
+            with suppress(Conflict), transaction(self.store) as tx:
                 order = place_order(tx, RULES, {"customer_name": "Ann", "items": lines})
                 self.orders.append(order["order_id"])
         self.deliver_some(steps)
@@ -143,7 +144,7 @@ class Shop(RuleBasedStateMachine):
 
     @rule(sku=st.sampled_from(["mug", "pot"]), quantity=st.integers(1, 2))
     def restock(self, sku: str, quantity: int) -> None:
-        with self.store.transaction() as tx:
+        with transaction(self.store) as tx:
             change_stock(tx, sku, {"change": quantity, "reason": "delivery"}, "test")
         self.arrived[sku] += quantity
 
@@ -165,7 +166,7 @@ class Shop(RuleBasedStateMachine):
     @rule(kind=KINDS, place=PLACES)
     def repeat_an_event(self, kind: type[Event], place: int) -> None:
         """An event that all handlers have completed comes again, late, to all of them."""
-        with self.store.transaction() as tx:
+        with transaction(self.store) as tx:
             records = (tx.get(EVENTS.name, key) for key in tx.keys(EVENTS.name))
             done = [each for each in records if each and each["event"]["type"] == kind.type]
             if done:
@@ -202,14 +203,14 @@ class Shop(RuleBasedStateMachine):
     def _with_order(self, place: int, work: Callable[[Transaction, str], object]) -> bool:
         """Do `work` with one of the orders; returns whether it was done rather than refused."""
         if self.orders:
-            with suppress(Conflict), self.store.transaction() as tx:
+            with suppress(Conflict), transaction(self.store) as tx:
                 work(tx, self.orders[place % len(self.orders)])
                 return True
         return False
 
     def _ship(self, place: int) -> str | None:
         """Hand over one of the ready shipments; returns its order's id, or None."""
-        with self.store.transaction() as tx:
+        with transaction(self.store) as tx:
             ready = tx.find(SHIPMENTS.name, {"state": shipment_states.READY}).documents
             if not ready:
                 return None
@@ -233,7 +234,7 @@ class Shop(RuleBasedStateMachine):
         failures.replay_all(self.store, keys, by="test")
 
     def _settle(self) -> None:
-        with self.store.transaction() as tx:
+        with transaction(self.store) as tx:
             for fault in tx.find(FAULTS.name).documents:
                 tx.delete(FAULTS.name, fault["handler"])
         for _ in range(1000):
@@ -312,7 +313,7 @@ class FaultyShop(Shop):
     @rule(handler=HANDLERS, mode=st.sampled_from(["fail", "reject"]), times=st.integers(1, 3))
     def make_fail(self, handler: str, mode: str, times: int) -> None:
         fault = {"handler": handler, "mode": mode, "times": times, "delay_s": 1, "order": None}
-        with self.store.transaction() as tx:
+        with transaction(self.store) as tx:
             tx.put(FAULTS.name, fault)
 
     @rule(place=PLACES)
@@ -321,10 +322,10 @@ class FaultyShop(Shop):
         self.deliver_some(5)
         if order_id := self._ship(place):
             fault = {"handler": "orders", "mode": "reject", "times": 1, "delay_s": 1}
-            with self.store.transaction() as tx:
+            with transaction(self.store) as tx:
                 tx.put(FAULTS.name, fault | {"order": order_id})
             self.deliver_some(5)
-            with self.store.transaction() as tx:
+            with transaction(self.store) as tx:
                 first = next(outbox.timeline(tx, order_id))
                 if first["id"] in tx.keys(EVENTS.name):
                     _repeat(tx, first)

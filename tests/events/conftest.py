@@ -113,10 +113,12 @@ class Shop:
         self, order: str = "order-1", event: type[Event] = OrderPlaced, number: int = 1001
     ) -> str:
         """Emit an event about an order; returns the event's id."""
-        with self.store.transaction() as tx:
+
+        def emit_one(tx: Transaction) -> str:
             emit(tx, event(order, {"order": {"number": number}}))
-            ids: list[str] = (tx.get(TIMELINES.name, order) or {})["events"]
-        return ids[-1]
+            return str((tx.get(TIMELINES.name, order) or {})["events"][-1])
+
+        return self.store.run_in_transaction(emit_one)
 
     def start_loop(self, *, with_faults: bool = False) -> DeliveryLoop:
         """A new delivery loop, as after a restart."""

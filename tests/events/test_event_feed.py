@@ -20,6 +20,7 @@ from app.store import Store
 from app.store.files.checkpointer import Checkpointer
 from app.store.files.store import JsonFileStore
 from tests.over_http import body, place, read
+from tests.transactions import transaction
 
 Settled = Callable[[], None]
 NDJSON = {"Accept": "application/x-ndjson"}
@@ -38,7 +39,7 @@ def follow(client: FlaskClient, query: str = "limit=3", cursor: str | None = Non
 
 def change_price(runtime: Runtime, *prices: str) -> None:
     """The price of tea changes."""
-    with runtime.store.transaction() as tx:
+    with transaction(runtime.store) as tx:
         for price in prices:
             emit(tx, ProductUpdated("tea", {"product": {"sku": "tea", "price": price}}))
 
@@ -171,7 +172,7 @@ def test_no_event_is_missed_while_others_emit_deliver_and_checkpoint(
 
 def _emit(store: Store, times: int, made: list[str]) -> None:
     for _ in range(times):
-        with store.transaction() as tx:
+        with transaction(store) as tx:
             emit(tx, OrderPlaced("order", {"order": {"number": 1001}}))
             [event_id] = (tx.get("timelines", "order") or {})["events"][-1:]
         made.append(event_id)
@@ -181,7 +182,7 @@ def _finish(delivery_store: Store, is_over: threading.Event) -> None:
     """Finish events of the outbox in random order."""
     chance = random.Random(20261121)
     while not is_over.is_set():
-        with delivery_store.transaction() as tx:
+        with transaction(delivery_store) as tx:
             page = tx.find("outbox", limit=20).documents
             if page:
                 record = find_event(tx, chance.choice(page)["id"]) or {}
@@ -200,7 +201,7 @@ def _checkpoint(store: JsonFileStore, is_over: threading.Event) -> None:
 
 def place_one(runtime: Runtime) -> None:
     """Emit order.placed without delivering it."""
-    with runtime.store.transaction() as tx:
+    with transaction(runtime.store) as tx:
         emit(tx, OrderPlaced("order-1", {"order": {"number": 1001}}))
 
 
@@ -229,7 +230,7 @@ NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
 def add_events(store: Store, ago: timedelta, count: int = 1, sku: str = "tea") -> None:
     """Add finished events about a product, numbered from 0, with the ids of a time before noon."""
     position = event_feed.position_at(NOON - ago)
-    with store.transaction() as tx:
+    with transaction(store) as tx:
         for number in range(count):
             event_id, data = f"{position}-7000-8000-{number:012}", {"number": number}
             event = Envelope(event_id, "/products", "product.updated", "", sku, data)

@@ -18,6 +18,7 @@ from app.privacy.erasure import find_traces, forget_customer
 from app.server.runtime import Runtime
 from tests.over_http import place, read, request_for
 from tests.shipping.conftest import SECRET, call_back, ship
+from tests.transactions import transaction
 
 pytestmark = pytest.mark.usefixtures("catalogue")
 Settled = Callable[[], None]
@@ -79,7 +80,7 @@ def forgotten(client: FlaskClient) -> None:
     store = client.application.extensions["daybook"].store
     orders = find_orders(store, "1001")
     traces = find_traces(store, orders)
-    with store.transaction() as tx:
+    with transaction(store) as tx:
         forget_customer(tx, orders[0], traces, by="boss")
 
 

@@ -10,6 +10,7 @@ from app.events.types import OrderUpdated
 from app.kernel.errors import Conflict, NotFound
 from app.store import Document
 from tests.events.conftest import Shop
+from tests.transactions import transaction
 
 
 def fail_once(shop: Shop, order: str = "order-1", number: int = 1001) -> Document:
@@ -21,7 +22,7 @@ def fail_once(shop: Shop, order: str = "order-1", number: int = 1001) -> Documen
 
 
 def start_replay(shop: Shop, key: str) -> bool:
-    with shop.store.transaction() as tx:
+    with transaction(shop.store) as tx:
         return replay(tx, key, by="eva")
 
 
@@ -116,7 +117,7 @@ def test_the_log_of_a_delivery_has_replays(shop: Shop) -> None:
 def test_a_discarded_entry_goes_and_its_reason_stays(shop: Shop) -> None:
     """The reason is in the log of the delivery."""
     entry = fail_once(shop)
-    with shop.store.transaction() as tx:
+    with transaction(shop.store) as tx:
         discard(tx, entry["id"], by="eva", reason="test order")
     assert shop.failures() == []
     delivery = shop.delivery(entry["event"]["id"], "billing")
@@ -131,7 +132,7 @@ def test_discarding_a_dead_head_unblocks_later_events(shop: Shop) -> None:
     later = shop.emit("order-1", OrderUpdated)
     shop.deliver_all()
     assert shop.states(later)["billing"] == "pending"
-    with shop.store.transaction() as tx:
+    with transaction(shop.store) as tx:
         discard(tx, entry["id"], by="eva", reason="test order")
     shop.deliver(lambda: shop.states(later)["billing"] == "done")
 
@@ -140,12 +141,12 @@ def test_an_entry_under_way_cannot_be_discarded(shop: Shop) -> None:
     """Its handler may be running."""
     entry = fail_once(shop)
     start_replay(shop, entry["id"])
-    with pytest.raises(Conflict), shop.store.transaction() as tx:
+    with pytest.raises(Conflict), transaction(shop.store) as tx:
         discard(tx, entry["id"], by="eva", reason="x")
 
 
 def test_an_unknown_entry_cannot_be_discarded(shop: Shop) -> None:
-    with pytest.raises(NotFound), shop.store.transaction() as tx:
+    with pytest.raises(NotFound), transaction(shop.store) as tx:
         discard(tx, "nothing:billing", by="eva", reason="x")
 
 
@@ -184,7 +185,7 @@ def test_a_failure_is_selected_by_its_id_or_the_id_of_its_event(shop: Shop) -> N
 def test_a_thousand_failures_are_kept_and_replayed_once_each(shop: Shop) -> None:
     """failure.json is never trimmed, and a second replay of the same list does nothing."""
     shop.billing.fail_always(ValueError("bad"))
-    with shop.store.transaction() as tx:
+    with transaction(shop.store) as tx:
         for n in range(1000):
             outbox.emit(tx, OrderUpdated(f"order-{n}", {"order": {"number": n}}))
     shop.deliver(lambda: shop.count(failures.FAILURES) == 1000)
@@ -202,9 +203,9 @@ def test_a_failure_whose_event_is_gone_is_left_to_the_check(shop: Shop) -> None:
     shop.billing.fail(ValueError("bad"))
     event_id = shop.emit()
     shop.deliver_all()
-    with shop.store.transaction() as tx:
+    with transaction(shop.store) as tx:
         tx.delete(outbox.OUTBOX.name, event_id)
     for act in (replay, partial(discard, reason="old")):
-        with pytest.raises(NotFound, match="run `flask check`"), shop.store.transaction() as tx:
+        with pytest.raises(NotFound, match="run `flask check`"), transaction(shop.store) as tx:
             act(tx, f"{event_id}:billing", by="eva")
     assert [failure["state"] for failure in shop.failures()] == ["failed"]

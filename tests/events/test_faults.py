@@ -6,6 +6,7 @@ from app.events.faults import FAULTS, inject_fault_outside
 from app.events.outbox import OUTBOX, emit
 from app.events.types import Envelope, InventoryReserved, OrderUpdated
 from tests.events.conftest import EFFECTS, Shop
+from tests.transactions import transaction
 
 HANDLERS = pytest.mark.parametrize("handler", ["billing", "notification"])
 """A transactional handler and a side-effect handler."""
@@ -19,12 +20,12 @@ def shop(shop: Shop) -> Shop:
 
 def switch(shop: Shop, handler: str, mode: str, **settings: object) -> None:
     fault = {"handler": handler, "mode": mode, "times": None, "delay_s": 1, "order": None}
-    with shop.store.transaction() as tx:
+    with transaction(shop.store) as tx:
         tx.put(FAULTS.name, fault | settings)
 
 
 def switch_off(shop: Shop, handler: str) -> None:
-    with shop.store.transaction() as tx:
+    with transaction(shop.store) as tx:
         tx.delete(FAULTS.name, handler)
 
 
@@ -93,7 +94,7 @@ def test_a_switch_by_number_matches_inventory_events_too(shop: Shop) -> None:
     """inventory.reserved has the order's number beside its version."""
     switch(shop, "orders", "reject", order="1002")
     for number in (1001, 1002):
-        with shop.store.transaction() as tx:
+        with transaction(shop.store) as tx:
             seen = {"number": number, "version": 1}
             emit(tx, InventoryReserved(f"order-{number}", seen))
     shop.deliver_all()

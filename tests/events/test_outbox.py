@@ -7,6 +7,7 @@ from app.events.types import Envelope, InventoryReserved, OrderPlaced, OrderUpda
 from app.kernel.errors import Invalid
 from app.store.files.store import JsonFileStore
 from tests.events.conftest import Shop
+from tests.transactions import transaction
 
 
 def test_an_event_is_a_cloudevent_with_a_pending_delivery_for_each_handler(shop: Shop) -> None:
@@ -26,7 +27,7 @@ def test_an_event_is_a_cloudevent_with_a_pending_delivery_for_each_handler(shop:
 
 def test_nothing_is_emitted_by_a_transaction_that_fails(store: JsonFileStore) -> None:
     """The event and the change that caused it are one transaction."""
-    with pytest.raises(RuntimeError), store.transaction() as tx:
+    with pytest.raises(RuntimeError), transaction(store) as tx:
         outbox.emit(tx, OrderPlaced("order-1", {}))
         raise RuntimeError("the order was refused")
     with store.read() as view:

@@ -10,6 +10,7 @@ from app.events.outbox import PENDING
 from app.events.types import OrderUpdated
 from app.kernel import clock
 from tests.events.conftest import QUICK, Shop
+from tests.transactions import transaction
 
 
 @pytest.fixture
@@ -21,13 +22,13 @@ def shop(shop: Shop) -> Shop:
 
 def hold(shop: Shop) -> None:
     """Hold every delivery."""
-    with shop.store.transaction() as tx:
+    with transaction(shop.store) as tx:
         pace.hold(tx)
 
 
 def release(shop: Shop) -> bool:
     """Release the next delivery."""
-    with shop.store.transaction() as tx:
+    with transaction(shop.store) as tx:
         return pace.release_next(tx)
 
 
@@ -83,7 +84,7 @@ def test_nothing_is_released_unless_it_is_held(shop: Shop) -> None:
     """Without a pace, or with one that only slows down."""
     shop.emit()
     assert not release(shop)
-    with shop.store.transaction() as tx:
+    with transaction(shop.store) as tx:
         pace.slow_down(tx, 1)
     assert not release(shop)
 
@@ -93,7 +94,7 @@ def test_everything_runs_when_the_hold_ends(shop: Shop) -> None:
     hold(shop)
     event_id = shop.emit()
     iterate(shop)
-    with shop.store.transaction() as tx:
+    with transaction(shop.store) as tx:
         pace.end_pace(tx)
     shop.deliver_all()
     assert len(done(shop, event_id)) == 3
@@ -102,7 +103,7 @@ def test_everything_runs_when_the_hold_ends(shop: Shop) -> None:
 
 def end_lease(shop: Shop, in_s: float) -> None:
     """Have the lease end at another time."""
-    with shop.store.transaction() as tx:
+    with transaction(shop.store) as tx:
         stored = tx.get(FAULTS.name, EVERY_HANDLER) or {}
         tx.put(FAULTS.name, stored | {"until": clock.ago(-in_s)})
 
@@ -111,7 +112,7 @@ def test_a_renewal_begins_the_lease_anew(shop: Shop) -> None:
     """While it lasts."""
     hold(shop)
     end_lease(shop, in_s=1)
-    with shop.store.transaction() as tx:
+    with transaction(shop.store) as tx:
         assert pace.renew(tx)
     with shop.store.read() as view:
         assert (pace.current_pace(view) or {})["until"] > clock.ago(-pace.LEASE_S / 2)
@@ -127,7 +128,7 @@ def test_a_hold_without_a_watcher_ends(shop: Shop, in_s: float) -> None:
     event_id = shop.emit()
     iterate(shop)
     end_lease(shop, in_s)
-    with shop.store.transaction() as tx:
+    with transaction(shop.store) as tx:
         assert not pace.renew(tx)
         assert not pace.release_next(tx)
     shop.deliver_all()
@@ -137,7 +138,7 @@ def test_a_hold_without_a_watcher_ends(shop: Shop, in_s: float) -> None:
 
 def test_deliveries_can_be_slowed_down(shop: Shop) -> None:
     """All handlers' deliveries begin late, each attempt once."""
-    with shop.store.transaction() as tx:
+    with transaction(shop.store) as tx:
         pace.slow_down(tx, 1)
     event_id = shop.emit()
     iterate(shop)
@@ -149,7 +150,7 @@ def test_deliveries_can_be_slowed_down(shop: Shop) -> None:
 def test_a_slow_handler_is_held_as_well(shop: Shop) -> None:
     """Its delivery runs after both its switch and its release."""
     switch = {"handler": "inventory", "mode": "slow", "times": None, "delay_s": 1, "order": None}
-    with shop.store.transaction() as tx:
+    with transaction(shop.store) as tx:
         tx.put(FAULTS.name, switch)
     hold(shop)
     event_id = shop.emit()

@@ -17,6 +17,7 @@ from app.kernel.errors import Unavailable
 from app.store import Collection
 from tests.events.conftest import Shop
 from tests.events.test_subscribers import ONE, TWO, Receivers
+from tests.transactions import transaction
 
 DOWN = Unavailable("no answer")
 
@@ -26,7 +27,7 @@ def receivers(shop: Shop) -> Receivers:
     """One subscriber of every event of an order."""
     receivers = Receivers()
     shop.registry.connect_group("hook", receivers.handler)
-    with shop.store.transaction() as tx:
+    with transaction(shop.store) as tx:
         subscribe(tx, ONE, ["order.*"])
     return receivers
 
@@ -95,7 +96,7 @@ def test_events_from_before_the_subscription_are_delivered(
     shop: Shop, receivers: Receivers
 ) -> None:
     """Those of its types, before later events of the same order; and no others."""
-    with shop.store.transaction() as tx:
+    with transaction(shop.store) as tx:
         subscribe(tx, ONE, [])
     first, second = shop.emit(), shop.emit(event=OrderUpdated)
     shop.deliver_all()
@@ -107,18 +108,18 @@ def test_events_from_before_the_subscription_are_delivered(
 
 def test_an_older_event_goes_before_one_that_waits(shop: Shop, receivers: Receivers) -> None:
     """The order of an order is kept, also with what a recovery adds."""
-    with shop.store.transaction() as tx:
+    with transaction(shop.store) as tx:
         subscribe(tx, ONE, [])
     first = shop.emit()
     shop.deliver_all()
-    with shop.store.transaction() as tx:
+    with transaction(shop.store) as tx:
         subscribe(tx, ONE, ["order.*"])
     receivers[ONE].fail(DOWN)
     with freeze_time("2099-11-21T08:00:00Z"):
         second = shop.emit(event=OrderUpdated)
         shop.deliver_what_is_due()
         assert shop.delivery(second, ONE)["attempts"] == 1
-        with shop.store.transaction() as tx:
+        with transaction(shop.store) as tx:
             record = outbox.find_event(tx, first) or {}
             record["deliveries"][ONE] = {"state": outbox.PENDING, "attempts": 0}
             tx.delete(EVENTS.name, first)
@@ -132,7 +133,7 @@ def test_what_was_delivered_or_discarded_is_left_alone(shop: Shop, receivers: Re
     receivers[ONE].fail(ValueError("refused"))
     dead, done = shop.emit(), shop.emit("order-2")
     shop.deliver(lambda: shop.state(done, ONE) == outbox.DONE)
-    with shop.store.transaction() as tx:
+    with transaction(shop.store) as tx:
         failures.discard(tx, failures.failure_id(dead, ONE), "ops", "not needed")
     assert run(shop) == 0
     waiting = shop.emit("order-3")
@@ -142,7 +143,7 @@ def test_what_was_delivered_or_discarded_is_left_alone(shop: Shop, receivers: Re
 
 def test_only_events_since_the_time_are_recovered(shop: Shop, receivers: Receivers) -> None:
     """However many there are."""
-    with shop.store.transaction() as tx:
+    with transaction(shop.store) as tx:
         subscribe(tx, ONE, [])
     early, first = shop.emit("order-early"), shop.emit("order-early")
     while position_at(clock.parse_time(time_of(shop, first))) <= early:
@@ -155,7 +156,7 @@ def test_only_events_since_the_time_are_recovered(shop: Shop, receivers: Receive
 
 def test_another_subscriber_is_not_concerned(shop: Shop, receivers: Receivers) -> None:
     """Only the one that is named gets anything."""
-    with shop.store.transaction() as tx:
+    with transaction(shop.store) as tx:
         subscribe(tx, TWO, ["order.*"])
         subscribe(tx, ONE, [])
     event_id = shop.emit()

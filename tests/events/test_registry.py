@@ -6,6 +6,7 @@ from app.events.registry import HandlerRegistry, SideEffectHandler, Transactiona
 from app.events.types import EVENT_TYPES, Envelope, InventoryReserved, OrderPlaced
 from app.store import Transaction
 from tests.events.conftest import Shop
+from tests.transactions import transaction
 
 
 def nothing(_tx: Transaction, _event: Envelope) -> None:
@@ -65,5 +66,5 @@ def test_a_handler_that_is_not_connected_raises(shop: Shop, event_type: str) -> 
     event = Envelope("id", "/orders", event_type, "2026-11-21T08:00:00.000Z", "order-1", {})
     handler = shop.registry.handler(event_type, "fortune-telling")
     assert isinstance(handler, TransactionalHandler)
-    with shop.store.transaction() as tx, pytest.raises(LookupError, match="not connected"):
+    with transaction(shop.store) as tx, pytest.raises(LookupError, match="not connected"):
         handler.run(tx, event)

@@ -5,6 +5,7 @@ from app.events.failures import Selection
 from app.events.replay import RUN, SKIP, WAIT, PlanEntry, plan_replay
 from app.events.types import OrderUpdated
 from tests.events.conftest import Shop
+from tests.transactions import transaction
 
 
 def planned(shop: Shop) -> list[PlanEntry]:
@@ -30,7 +31,7 @@ def test_a_failure_will_run(shop: Shop) -> None:
 
 def test_a_failure_that_is_replayed_already_is_skipped(shop: Shop) -> None:
     event_id = fail(shop, "order-1")
-    with shop.store.transaction() as tx:
+    with transaction(shop.store) as tx:
         failures.replay(tx, f"{event_id}:billing", by="eva")
     assert [entry.what for entry in planned(shop)] == [SKIP]
 
@@ -38,7 +39,7 @@ def test_a_failure_that_is_replayed_already_is_skipped(shop: Shop) -> None:
 def test_a_failure_behind_a_dead_one_waits(shop: Shop) -> None:
     """It runs after the one before it, in the order of the events."""
     first, second = fail(shop, "order-1"), shop.emit("order-1", OrderUpdated)
-    with shop.store.transaction() as tx:  # both are dead, as in a file of an older version
+    with transaction(shop.store) as tx:  # both are dead, as in a file of an older version
         record = tx.get(outbox.OUTBOX.name, second)
         assert record is not None
         outbox.mark_dead(record["deliveries"]["billing"], "bad too")
@@ -56,7 +57,7 @@ def test_a_replayed_failure_waits_for_its_dead_predecessor(shop: Shop) -> None:
     first, second = fail(shop, "order-1"), shop.emit("order-1", OrderUpdated)
     shop.deliver_all()
     assert second not in shop.billing.seen
-    with shop.store.transaction() as tx:
+    with transaction(shop.store) as tx:
         failures.replay(tx, f"{first}:billing", by="eva")
     shop.deliver_all()
     assert shop.billing.seen == [first, first, second]

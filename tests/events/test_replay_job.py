@@ -15,6 +15,7 @@ from app.events.replay import PlanEntry, plan_replay
 from app.events.replay_job import ReplayCounts, ReplayJob
 from app.server.runtime import Runtime
 from tests.over_http import place
+from tests.transactions import transaction
 
 
 @pytest.fixture
@@ -66,7 +67,7 @@ def test_an_entry_that_was_discarded_meanwhile_is_skipped(
 ) -> None:
     """A discarded entry counts as skipped, and the job ends."""
     job = ReplayJob(runtime.store, plan, "eva")
-    with runtime.store.transaction() as tx:
+    with transaction(runtime.store) as tx:
         failures.discard(tx, plan[0].id, "bo", "paid in cash")
     assert sum(job.run()) == 4
     assert job.counts == ReplayCounts(succeeded=3, skipped=1)
@@ -76,7 +77,7 @@ def test_an_entry_that_was_discarded_after_the_plan_is_skipped(
     runtime: Runtime, plan: list[PlanEntry]
 ) -> None:
     """It is gone before the job begins."""
-    with runtime.store.transaction() as tx:
+    with transaction(runtime.store) as tx:
         failures.discard(tx, plan[0].id, "bo", "paid in cash")
     job = ReplayJob(runtime.store, plan, "eva")
     assert sum(job.run()) == 4
@@ -85,7 +86,7 @@ def test_an_entry_that_was_discarded_after_the_plan_is_skipped(
 
 def test_an_entry_whose_event_is_gone_is_skipped(runtime: Runtime, plan: list[PlanEntry]) -> None:
     """The other entries are replayed all the same."""
-    with runtime.store.transaction() as tx:
+    with transaction(runtime.store) as tx:
         tx.delete(OUTBOX.name, plan[0].id.partition(":")[0])
     job = ReplayJob(runtime.store, plan, "eva")
     assert sum(job.run()) == 4
@@ -114,7 +115,7 @@ def test_a_rate_spreads_the_entries(runtime: Runtime, plan: list[PlanEntry]) -> 
 
 def test_a_job_without_progress_ends(runtime: Runtime, plan: list[PlanEntry]) -> None:
     """The slow deliveries go on without it."""
-    with runtime.store.transaction() as tx:
+    with transaction(runtime.store) as tx:
         tx.put(
             FAULTS.name,
             {"handler": "billing", "mode": "slow", "times": None, "delay_s": 60, "order": None},

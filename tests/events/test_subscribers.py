@@ -24,6 +24,7 @@ from app.events.types import (
 from app.kernel.errors import Unavailable
 from app.store import Document, Transaction
 from tests.events.conftest import Fake, Shop
+from tests.transactions import transaction
 
 DOWN = Unavailable("no answer")
 ONE, TWO = "hook:1", "hook:2"
@@ -62,7 +63,7 @@ def receivers(shop: Shop) -> Receivers:
     """Two subscribers: one of every event of an order, one of placed orders only."""
     receivers = Receivers()
     shop.registry.connect_group("hook", receivers.handler)
-    with shop.store.transaction() as tx:
+    with transaction(shop.store) as tx:
         subscribe(tx, ONE, ["order.*"])
         subscribe(tx, TWO, ["order.placed"])
     return receivers
@@ -105,7 +106,7 @@ def test_a_subscription_ends_and_begins_with_its_transaction(
 ) -> None:
     """Events from before are delivered as they list it; later ones do not list it."""
     before = shop.emit()
-    with shop.store.transaction() as tx:
+    with transaction(shop.store) as tx:
         subscribe(tx, TWO, [])
     after = shop.emit("order-2")
     shop.deliver_all()
@@ -119,7 +120,7 @@ def test_an_event_without_handlers_waits_for_its_subscribers(
     shop: Shop, receivers: Receivers
 ) -> None:
     """It begins among the events that only subscribers wait for."""
-    with shop.store.transaction() as tx:
+    with transaction(shop.store) as tx:
         subscribe(tx, TWO, ["product.*"])
         outbox.emit(tx, ProductUpdated("tea", {"product": {}}))
     assert (shop.count(OUTBOX), shop.count(SUBSCRIBER_OUTBOX)) == (0, 1)
@@ -193,7 +194,7 @@ def test_order_is_kept_for_each_subscriber(shop: Shop, receivers: Receivers) -> 
     other = shop.emit("order-2")
     shop.deliver(lambda: shop.state(other, ONE) == outbox.DONE)
     assert (shop.state(first, ONE), shop.state(second, ONE)) == (outbox.DEAD, outbox.PENDING)
-    with shop.store.transaction() as tx:
+    with transaction(shop.store) as tx:
         assert failures.replay(tx, failures.failure_id(first, ONE), "ops")
     shop.deliver_all()
     assert receivers[ONE].seen == [first, other, first, second]
@@ -224,7 +225,7 @@ def test_a_retry_that_need_not_wait_any_more_runs_at_once(
     clock.tick(6)
     shop.deliver_what_is_due()
     assert len(receivers[TWO].seen) == 2
-    with shop.store.transaction() as tx:
+    with transaction(shop.store) as tx:
         record = outbox.find_open_event(tx, event_id) or {}
         record["deliveries"][TWO].pop("retry_at")
         outbox.save_record(tx, record)
@@ -234,7 +235,7 @@ def test_a_retry_that_need_not_wait_any_more_runs_at_once(
 
 def test_a_subscriber_of_an_unknown_group_is_parked(shop: Shop) -> None:
     """Another version may have had it; a person decides."""
-    with shop.store.transaction() as tx:
+    with transaction(shop.store) as tx:
         subscribe(tx, "pigeon:1", ["*"])
     event_id = shop.emit()
     shop.deliver(lambda: shop.state(event_id, "pigeon:1") == outbox.DEAD)
@@ -242,7 +243,7 @@ def test_a_subscriber_of_an_unknown_group_is_parked(shop: Shop) -> None:
 
 def test_a_fault_switch_of_a_group_stops_its_subscribers(shop: Shop, receivers: Receivers) -> None:
     """A class can make all receivers fail."""
-    with shop.store.transaction() as tx:
+    with transaction(shop.store) as tx:
         switch = {"handler": "hook", "mode": "reject", "times": 1, "delay_s": 1, "order": None}
         tx.put(FAULTS.name, switch)
         subscribe(tx, ONE, [])

@@ -9,6 +9,7 @@ from werkzeug.test import TestResponse
 
 from app.server.runtime import Runtime
 from tests.over_http import body, place, read
+from tests.transactions import transaction
 
 Settled = Callable[[], None]
 
@@ -118,7 +119,7 @@ def test_a_document_of_an_older_daybook_is_as_if_edited_last(
     client: FlaskClient, runtime: Runtime
 ) -> None:
     """Without `details_version` its present version counts, and the next sale keeps that."""
-    with runtime.store.transaction() as tx:
+    with transaction(runtime.store) as tx:
         product = tx.get("products", "mug") or {}
         assert "details_version" not in product
         tx.put("products", product | {"version": 7})

@@ -23,6 +23,7 @@ from app.http.requests.idempotency import (
 from app.kernel import clock
 from app.kernel.errors import Conflict
 from tests.over_http import body, read, request_for
+from tests.transactions import transaction
 
 KEY = {"Idempotency-Key": '"9f1c"'}
 
@@ -72,7 +73,7 @@ def test_quotes_and_trailing_slash_do_not_make_another_key(
 
 def test_a_key_is_its_callers_own(app: Flask, client: FlaskClient) -> None:
     """Two tills with the same key and body place an order each; each gets its own repeated."""
-    with app.extensions["daybook"].store.transaction() as tx:
+    with transaction(app.extensions["daybook"].store) as tx:
         tills = [create_key(tx, f"till {n}", "clerk") for n in (1, 2)]
         tills.append(create_key(tx, "till 2", "manager"))
 
@@ -162,7 +163,7 @@ def test_the_response_of_a_request_that_died_waiting_is_repeated(app: Flask) -> 
 def test_many_expired_keys_are_deleted_by_few_requests(app: Flask, client: FlaskClient) -> None:
     """Keys of a busy day do not stay when few requests follow."""
     store = app.extensions["daybook"].store
-    with freeze_time(timedelta(hours=-25)), store.transaction() as tx:
+    with freeze_time(timedelta(hours=-25)), transaction(store) as tx:
         for n in range(MAX_EXPIRED_DELETED + 10):
             store_response(
                 tx, scoped_key("POST /order", f"old-{n}", b"{}"), Response("placed", 201)

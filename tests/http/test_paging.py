@@ -11,6 +11,7 @@ from werkzeug.http import parse_options_header
 
 from app.inventory.service import add_product
 from tests.over_http import body, place, read
+from tests.transactions import transaction
 
 
 @pytest.fixture
@@ -63,7 +64,7 @@ def test_a_page_has_fifty_entries_and_never_over_two_hundred(
     app: Flask, client: FlaskClient
 ) -> None:
     """Fifty is the default; a limit over 200 counts as 200."""
-    with app.extensions["daybook"].store.transaction() as tx:
+    with transaction(app.extensions["daybook"].store) as tx:
         for number in range(205):
             add_product(tx, {"sku": f"{number:03}", "name": "Pen", "price": "1.00"})
     assert len(read(client, "/product")["products"]) == 50

@@ -17,6 +17,7 @@ from app.auth.keys import create_key
 from app.config import Config, from_environment
 from app.http.requests.limiter import MAX_UPLOADS_PER_ADDRESS
 from app.kernel.errors import Invalid, Unavailable
+from tests.transactions import transaction
 
 PROXIES = frozenset({ip_network("10.0.0.0/24"), ip_network("127.0.0.1"), ip_network("fd00::1")})
 PATIENCE_S = 20.0
@@ -110,7 +111,7 @@ def test_a_shop_behind_a_proxy_needs_keys_and_trusted_hosts(config: Config, app:
     store = app.extensions["daybook"].store
     with pytest.raises(Unavailable, match=r"127\.0\.0\.1 through a proxy, and this shop has nei"):
         refuse_unprotected_remote_access(store, config)
-    with store.transaction() as tx:
+    with transaction(store) as tx:
         create_key(tx, "till-1", "clerk")
     with pytest.raises(Unavailable, match="Set DAYBOOK_TRUSTED_HOSTS"):
         refuse_unprotected_remote_access(store, config)

@@ -27,6 +27,7 @@ from app.orders.service import OrderPolicy, delete_order, place_order
 from app.server.runtime import Runtime
 from app.shipping.documents import SHIPMENTS
 from app.store import Document
+from tests.transactions import transaction
 
 HEADINGS = "order,customer_name,product,quantity,amount,order_date"
 
@@ -167,7 +168,7 @@ def test_a_problem_of_the_order_is_that_of_the_row_it_is_from(runtime: Runtime, 
 def test_a_second_import_adds_nothing(runtime: Runtime, file: Path) -> None:
     """An order is known again by its content, also when it was deleted since."""
     run_import(runtime, file, "A1,Ada,tea,1,,", "B2,Bo,tea,1,4.5,", "B2,,mug,1,,")
-    with runtime.store.transaction() as tx:
+    with transaction(runtime.store) as tx:
         delete_order(tx, "1001")
     result = run_import(
         runtime, file, "A1,Ada,tea,1,,", "B2,Bo,mug,1,,", "B2,Bo,tea,1,4.50,", "C3,Cy,tea,1,,"
@@ -199,7 +200,7 @@ def test_another_order_of_a_known_reference_is_rejected(
 def test_a_reference_of_an_older_version_counts_as_the_same(runtime: Runtime, file: Path) -> None:
     """It was stored without a fingerprint of the content."""
     run_import(runtime, file, "A1,Ada,tea,1,,")
-    with runtime.store.transaction() as tx:
+    with transaction(runtime.store) as tx:
         stored = tx.get(REFERENCES.name, "A1") or {}
         older = {name: stored[name] for name in ("reference", "order_id", "at")}
         tx.put(REFERENCES.name, older)
@@ -315,10 +316,10 @@ def test_stock_that_is_reserved_meanwhile_counts_once(
     request = {"customer_name": "Ada", "items": [{"product": "mug", "quantity": 4}]}
     stock = UnreservedStock(runtime.store)
     for _ in range(2):
-        with runtime.store.transaction() as tx:
+        with transaction(runtime.store) as tx:
             stock.take(tx, place_order(tx, OrderPolicy(runtime.config.currency), request))
         settled()
-    with runtime.store.transaction() as tx, pytest.raises(Conflict, match="2 available"):
+    with transaction(runtime.store) as tx, pytest.raises(Conflict, match="2 available"):
         stock.take(tx, {"order_id": "x", "items": [{"product": "mug", "quantity": 3}]})
 
 
@@ -372,7 +373,7 @@ def test_history_changes_nothing_else(
 
 def test_history_takes_products_that_are_no_longer_sold(runtime: Runtime, file: Path) -> None:
     """They keep the name that the catalogue has for them."""
-    with runtime.store.transaction() as tx:
+    with transaction(runtime.store) as tx:
         change_stock(tx, "tea", {"count": 0}, "ada")
         change_product(tx, "tea", {"archived": True})
     assert run_history(runtime, file, "A,Ada,tea,1,,2010-12-01,delivered,,").accepted == 1

@@ -24,6 +24,7 @@ from app.orders.service import OrderPolicy, cancel_order, change_order, delete_o
 from app.schema.validation import load
 from app.server.runtime import Runtime
 from app.store import Document
+from tests.transactions import transaction
 
 POLICY = OrderPolicy(Config().currency, unlisted_products=True)
 SCHEMA = request_schema(POLICY.currency)
@@ -55,7 +56,7 @@ def empty_shop(tmp_path: Path) -> Iterator[Runtime]:
 
 
 def place(runtime: Runtime, *requests: Document) -> list[str]:
-    with runtime.store.transaction() as tx:
+    with transaction(runtime.store) as tx:
         return [place_order(tx, POLICY, load(SCHEMA, each))["order_id"] for each in requests]
 
 
@@ -154,7 +155,7 @@ def test_a_deleted_order_does_not_come_back(app: Flask, runtime: Runtime, tmp_pa
     """The shop that placed it knows it by its events."""
     (order_id,) = place(runtime, a_request())
     file = export(app, tmp_path / "orders.csv")
-    with runtime.store.transaction() as tx:
+    with transaction(runtime.store) as tx:
         delete_order(tx, order_id)
     assert run_import(runtime, file) == OrderImportResult(existing=1)
 
@@ -165,7 +166,7 @@ def test_an_order_that_changed_since_is_refused(
     """Neither its old content nor an edited row is passed over in silence."""
     (order_id,) = place(runtime, a_request())
     file = export(app, tmp_path / "orders.csv")
-    with runtime.store.transaction() as tx:
+    with transaction(runtime.store) as tx:
         change_order(tx, POLICY, order_id, {"customer_name": "Eve"})
     result = run_import(runtime, file)
     assert (result.accepted, result.rejected) == (0, 1)
@@ -177,7 +178,7 @@ def test_an_order_that_has_ended_is_not_revived(
 ) -> None:
     """Another shop refuses it; its own shop has it already."""
     cancelled, _ = place(runtime, a_request(), a_request("Bo"))
-    with runtime.store.transaction() as tx:
+    with transaction(runtime.store) as tx:
         cancel_order(tx, cancelled)
     file = export(app, tmp_path / "orders.csv")
     assert run_import(runtime, file) == OrderImportResult(existing=2)

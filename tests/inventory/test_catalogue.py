@@ -9,6 +9,7 @@ from flask.testing import FlaskClient
 from app.server.runtime import Runtime
 from app.store import Document, matching
 from tests.over_http import body, place, read
+from tests.transactions import transaction
 
 PEN = {"sku": "pen", "name": "Pen, blue", "price": "1.2", "quantity": 40, "category": "pens"}
 
@@ -288,7 +289,7 @@ class TestSearching:
         """Pages of any size have every match once, however far apart the matches are."""
         pens = [f"{n:05d}{'-pen' if n % 77 == 0 else ''}" for n in range(matching.BATCH_SIZE * 2)]
         for sku in pens:
-            with runtime.store.transaction() as tx:
+            with transaction(runtime.store) as tx:
                 tx.put("products", read_product(runtime) | {"sku": sku})
         found, path = [], f"/product?q=PEN&limit={limit}"
         while path:
@@ -303,7 +304,7 @@ class TestSearching:
         self, client: FlaskClient, runtime: Runtime
     ) -> None:
         """A match beyond the bound is on the next page."""
-        with runtime.store.transaction() as tx:
+        with transaction(runtime.store) as tx:
             for n in range(matching.MAX_SCANNED):  # which have the parts of the word, apart
                 part = read_product(runtime) | {"sku": f"a{n:05d}", "name": "Smug uga"}
                 tx.put("products", part)
@@ -317,7 +318,7 @@ class TestSearching:
         self, client: FlaskClient, runtime: Runtime
     ) -> None:
         """An index leads to it; only products with its rarest part are read."""
-        with runtime.store.transaction() as tx:
+        with transaction(runtime.store) as tx:
             for n in range(matching.MAX_SCANNED):
                 tx.put("products", read_product(runtime) | {"sku": f"a{n:05d}"})
         page = read(client, "/product?q=thing+mug")

@@ -13,6 +13,7 @@ from app.kernel.errors import Invalid
 from app.server.runtime import Runtime
 from app.store import Document
 from tests.over_http import place
+from tests.transactions import transaction
 
 pytestmark = pytest.mark.usefixtures("catalogue")
 
@@ -34,7 +35,7 @@ def test_the_digest_lists_low_products(
     place(client, pot=1)
     settled()
     client.delete("/product/tin")
-    with runtime.store.transaction() as tx:
+    with transaction(runtime.store) as tx:
         service.emit_low_stock_digest(tx, "2026-11-21")
     (event,) = digests(runtime)
     assert event["subject"] == "2026-11-21"
@@ -45,7 +46,7 @@ def test_the_digest_lists_low_products(
 
 def test_no_digest_without_low_products(client: FlaskClient, runtime: Runtime) -> None:
     client.post("/product/tin/stock", json={"count": 9})
-    with runtime.store.transaction() as tx:
+    with transaction(runtime.store) as tx:
         service.emit_low_stock_digest(tx, "2026-11-21")
     assert digests(runtime) == []
 

@@ -10,6 +10,7 @@ from flask.testing import FlaskClient
 from app.inventory.schemas import Sku
 from app.inventory.service import add_product
 from tests.over_http import body, place, read
+from tests.transactions import transaction
 
 
 def test_a_product_has_every_field(client: FlaskClient, catalogue: dict[str, str]) -> None:
@@ -75,7 +76,7 @@ def test_filters_select_products(
 @pytest.mark.parametrize("sku", ["a/b", "a b", "caf\u00e9", "100%", "..", "a/"])
 def test_any_sku_can_be_addressed(app: Flask, client: FlaskClient, sku: str) -> None:
     """A sku with special characters is addressed percent-encoded."""
-    with app.extensions["daybook"].store.transaction() as tx:
+    with transaction(app.extensions["daybook"].store) as tx:
         add_product(tx, {"sku": sku, "name": "Odd", "price": "1.00"})
     (listed,) = read(client, "/product")["products"]
     quoted = "".join(f"%{byte:02X}" for byte in sku.encode())

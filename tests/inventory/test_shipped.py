@@ -12,6 +12,7 @@ from app.inventory.documents import RESERVATIONS
 from app.inventory.reservations import reconcile_reservation
 from app.server.runtime import Runtime
 from tests.over_http import place, read
+from tests.transactions import transaction
 
 pytestmark = pytest.mark.usefixtures("catalogue")
 Settled = Callable[[], None]
@@ -61,7 +62,7 @@ def test_a_shipment_is_deducted_once(
     parcel = {"shipment_id": shipped["order_id"]} | PARCEL
     lines = [{"product": "tea", "quantity": 2}, {"product": "mug", "quantity": 1}]
     data = {"order": shipped, "shipment": parcel | {"lines": lines}}
-    with runtime.store.transaction() as tx:
+    with transaction(runtime.store) as tx:
         emit(tx, OrderFulfilled(shipped["order_id"], data))
     settled()
     assert read(client, "/product/tea")["quantity"] == 98
@@ -98,7 +99,7 @@ def test_an_order_that_has_left_is_not_reserved_again(
     order = place(client, mug=1)
     settled()
     runtime.close()
-    with runtime.store.transaction() as tx:
+    with transaction(runtime.store) as tx:
         shipment = tx.get("shipments", order["order_id"])
         assert shipment is not None
         tx.put("shipments", shipment | {"state": "shipped"})

@@ -12,6 +12,7 @@ from app.kernel.money import Currency
 from app.orders.service import OrderPolicy, place_order
 from app.server.runtime import Runtime
 from tests.over_http import place, read
+from tests.transactions import transaction
 
 pytestmark = pytest.mark.usefixtures("catalogue")
 Settled = Callable[[], None]
@@ -123,7 +124,7 @@ def test_a_long_queue_is_served_in_several_transactions(
     waiting = reservations.BACKORDERS_PER_TRANSACTION * 2 + 3
     rules = OrderPolicy(Currency("EUR"))
     request = {"customer_name": "Ann", "items": [{"product": "pot", "quantity": 2}]}
-    with runtime.store.transaction() as tx:
+    with transaction(runtime.store) as tx:
         for _ in range(waiting):
             reconcile_reservation(tx, place_order(tx, rules, request)["order_id"])
     client.get("/product")

@@ -18,6 +18,7 @@ from app.notification.mail_templates import template_for
 from app.server.runtime import Runtime
 from tests.notification.conftest import about, event, parsed, text_of
 from tests.over_http import read
+from tests.transactions import transaction
 
 Settled = Callable[[], None]
 PARCEL = {"carrier": "DHL", "tracking_number": "JD0146"}
@@ -125,7 +126,7 @@ class TestManagerMail:
 
     def run_low(self, runtime: Runtime, settled: Settled) -> None:
         product = {"sku": "mug", "name": "Mug", "available": 2, "low_stock_threshold": 3}
-        with runtime.store.transaction() as tx:
+        with transaction(runtime.store) as tx:
             emit(tx, ProductLowStock("mug", {"product": product}))
         settled()
 

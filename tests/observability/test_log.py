@@ -19,6 +19,7 @@ from app.observability.log_format import format_json
 from app.server.runtime import Runtime
 from tests.over_http import body, place, read, request_for
 from tests.processes.servers import wait_for
+from tests.transactions import transaction
 
 Settled = Callable[[], None]
 TRACE_ID, SPAN_ID = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
@@ -122,7 +123,7 @@ def test_no_secret_gets_into_the_log(
     client: FlaskClient, runtime: Runtime, settled: Settled, logged: LogStream
 ) -> None:
     """No key, cookie, customer or link is logged, wherever a client sends it."""
-    with runtime.store.transaction() as tx:
+    with transaction(runtime.store) as tx:
         key = create_key(tx, "till-1", "operator")
     headers = {"Authorization": f"Bearer {key}", "Cookie": "basket=s3cret-cookie"}
     wanted = request_for("Ann Smith", tea=1) | {"customer_email": "ann.smith@example.com"}

@@ -25,6 +25,7 @@ from app.store.files.checkpointer import Checkpointer
 from tests.observability.conftest import ReadMetrics
 from tests.over_http import place, request_for
 from tests.processes.servers import wait_for
+from tests.transactions import transaction
 
 Settled = Callable[[], None]
 
@@ -182,7 +183,7 @@ def test_open_streams_are_counted(client: FlaskClient, read_metrics: ReadMetrics
 def test_metrics_need_a_role_once_there_are_keys(client: FlaskClient, runtime: Runtime) -> None:
     """Without keys, this machine may read them; else the roles operator and metrics."""
     assert client.get("/metrics").status_code == 200
-    with runtime.store.transaction() as tx:
+    with transaction(runtime.store) as tx:
         keys = {role: create_key(tx, role, role) for role in ("manager", "metrics", "operator")}
     assert client.get("/metrics").status_code == 401
     for role, status in (("manager", 403), ("metrics", 200), ("operator", 200)):
@@ -207,7 +208,7 @@ def test_the_cost_of_a_scrape_does_not_grow_with_the_orders(
 def _calls_for(
     store_metrics: StoreMetrics, runtime: Runtime, config: Config, *, orders: int
 ) -> int:
-    with runtime.store.transaction() as tx:
+    with transaction(runtime.store) as tx:
         for _ in range(orders):
             place_order(tx, OrderPolicy(config.currency), request_for(tea=1), order_date=ago(0))
     calls = 0

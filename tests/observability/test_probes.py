@@ -16,6 +16,7 @@ from app.server.runtime import Runtime
 from tests.over_http import body, read, request_for
 from tests.processes.servers import wait_for
 from tests.store.faults import full_disk, no_rights
+from tests.transactions import transaction
 
 LIMIT_S = 30.0
 ALL = ["store", "leader", "delay"]
@@ -97,7 +98,7 @@ def test_late_deliveries_make_the_shop_unready(
 
 def test_probes_need_no_key(client: FlaskClient, runtime: Runtime) -> None:
     """A load balancer on any machine may ask, without a secret."""
-    with runtime.store.transaction() as tx:
+    with transaction(runtime.store) as tx:
         create_key(tx, "till-1", "clerk")
     for path in ("/livez", "/readyz"):
         answer = client.get(path, environ_overrides={"REMOTE_ADDR": "192.0.2.7"})

@@ -9,6 +9,7 @@ from flask.testing import FlaskClient
 
 from tests.orders.conftest import Stored
 from tests.over_http import body, read, request_for
+from tests.transactions import transaction
 
 MUG = {"product": "mug", "quantity": 1}
 MERGE = "application/merge-patch+json"
@@ -125,7 +126,7 @@ def test_an_order_that_is_not_open_cannot_be_changed(
     """A change is refused with 409 and the order's status; a patch without effect still answers the
     order.
     """
-    with app.extensions["daybook"].store.transaction() as tx:
+    with transaction(app.extensions["daybook"].store) as tx:
         tx.put("orders", order | {"status": status})
     answer = client.patch("/order/1001", json={"customer_name": "Eva"})
     assert (answer.status_code, body(answer)["order_status"]) == (409, status)

@@ -16,6 +16,7 @@ from app.inventory.service import add_product
 from app.store.matching import EXPORT_BATCH_SIZE
 from tests.conftest import CATALOGUE
 from tests.over_http import body, place, read
+from tests.transactions import transaction
 
 CSV = {"Accept": "text/csv"}
 
@@ -158,7 +159,7 @@ def test_an_exported_csv_can_be_imported(
 
 def imported(other: Flask, file: Path) -> list[tuple[str, str, str]]:
     """The lines of the other shop's orders after the import of the file."""
-    with other.extensions["daybook"].store.transaction() as tx:
+    with transaction(other.extensions["daybook"].store) as tx:
         for product in CATALOGUE:
             add_product(tx, dict(product))
     result = other.test_cli_runner().invoke(args=["import", "orders", str(file)])

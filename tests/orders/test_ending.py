@@ -9,6 +9,7 @@ from flask.testing import FlaskClient
 
 from tests.orders.conftest import Stored
 from tests.over_http import body, place, read
+from tests.transactions import transaction
 
 
 @pytest.fixture
@@ -62,7 +63,7 @@ def test_an_order_that_is_not_open_cannot_be_cancelled(
     app: Flask, client: FlaskClient, order: dict[str, Any], status: str
 ) -> None:
     """Cancelling is refused with 409 and the order's status, and changes nothing."""
-    with app.extensions["daybook"].store.transaction() as tx:
+    with transaction(app.extensions["daybook"].store) as tx:
         tx.put("orders", order | {"status": status})
     for answer in (cancel_by_patch(client), cancel_by_post(client)):
         assert (answer.status_code, body(answer)["order_status"]) == (409, status)

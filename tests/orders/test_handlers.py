@@ -12,6 +12,7 @@ from app.orders.handlers import on_inventory_event
 from app.orders.queries import find_order
 from app.orders.service import OrderPolicy, cancel_order, change_order, place_order
 from app.store import Document, Transaction
+from tests.transactions import transaction
 
 pytestmark = pytest.mark.usefixtures("catalogue")
 POLICY = OrderPolicy(Currency("EUR"))
@@ -20,7 +21,7 @@ POLICY = OrderPolicy(Currency("EUR"))
 @pytest.fixture
 def placed(app: Flask) -> Document:
     """An order of two teas, with no handler running."""
-    with app.extensions["daybook"].store.transaction() as tx:
+    with transaction(app.extensions["daybook"].store) as tx:
         request = {"customer_name": "Ann", "items": [{"product": "tea", "quantity": 2}]}
         return place_order(tx, POLICY, request)
 
@@ -46,14 +47,14 @@ def status(tx: Transaction, order: Document) -> str:
 
 def test_a_reserved_order_is_confirmed(app: Flask, placed: Document) -> None:
     """An order whose lines are all reserved becomes confirmed."""
-    with app.extensions["daybook"].store.transaction() as tx:
+    with transaction(app.extensions["daybook"].store) as tx:
         reserve(tx, placed)
         assert status(tx, placed) == states.CONFIRMED
 
 
 def test_a_repeated_event_changes_nothing(app: Flask, placed: Document) -> None:
     """A second inventory.reserved leaves the order as it is."""
-    with app.extensions["daybook"].store.transaction() as tx:
+    with transaction(app.extensions["daybook"].store) as tx:
         reserve(tx, placed)
         before = find_order(tx, placed["order_id"])
         reserve(tx, placed)
@@ -72,7 +73,7 @@ def test_a_short_order_waits_if_all_short_products_can_be_backordered(
     app: Flask, placed: Document, may_wait: tuple[bool, ...], becomes: str
 ) -> None:
     """One short product without back-orders is enough to end the order."""
-    with app.extensions["daybook"].store.transaction() as tx:
+    with transaction(app.extensions["daybook"].store) as tx:
         backorder(tx, placed, *may_wait)
         assert status(tx, placed) == becomes
 
@@ -81,7 +82,7 @@ def test_a_late_shortage_does_not_undo_a_reservation(app: Flask, placed: Documen
     """The reservation decides, not the event: an old inventory.backordered leaves a reserved order
     confirmed.
     """
-    with app.extensions["daybook"].store.transaction() as tx:
+    with transaction(app.extensions["daybook"].store) as tx:
         _put_reservation(tx, placed, lines=_lines(placed))
         on_inventory_event(tx, _envelope("inventory.backordered", placed))
         on_inventory_event(tx, _envelope("inventory.reserved", placed))
@@ -90,7 +91,7 @@ def test_a_late_shortage_does_not_undo_a_reservation(app: Flask, placed: Documen
 
 def test_a_confirmed_order_whose_change_is_short_is_cancelled(app: Flask, placed: Document) -> None:
     """An order that was confirmed before is cancelled for lack of stock, rather than failed."""
-    with app.extensions["daybook"].store.transaction() as tx:
+    with transaction(app.extensions["daybook"].store) as tx:
         reserve(tx, placed)
         patch = {"items": [{"product": "tea", "quantity": 3}]}
         changed = change_order(tx, POLICY, placed["order_id"], patch)
@@ -102,7 +103,7 @@ def test_an_event_about_earlier_lines_is_ignored(app: Flask, placed: Document) -
     """An event about an earlier version of the lines changes nothing; the one about the present
     lines does.
     """
-    with app.extensions["daybook"].store.transaction() as tx:
+    with transaction(app.extensions["daybook"].store) as tx:
         patch = {"items": [{"product": "tea", "quantity": 1}]}
         changed = change_order(tx, POLICY, placed["order_id"], patch)
         backorder(tx, placed, False)
@@ -114,7 +115,7 @@ def test_an_event_about_earlier_lines_is_ignored(app: Flask, placed: Document) -
 
 def test_an_event_about_an_ended_order_is_ignored(app: Flask, placed: Document) -> None:
     """An event neither reopens a cancelled order nor fails for a deleted one."""
-    with app.extensions["daybook"].store.transaction() as tx:
+    with transaction(app.extensions["daybook"].store) as tx:
         cancelled = cancel_order(tx, placed["order_id"])
         reserve(tx, cancelled)
         backorder(tx, cancelled, True)

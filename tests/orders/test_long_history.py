@@ -25,6 +25,7 @@ from app.store import Store
 from app.store.long_list import PAGE_LENGTH
 from tests.conftest import CATALOGUE
 from tests.over_http import body, read, request_for
+from tests.transactions import transaction
 
 Settled = Callable[[], None]
 
@@ -42,7 +43,7 @@ class Changing:
 
     def change(self, count: int) -> None:
         """Change the order so many times in one transaction."""
-        with self.store.transaction() as tx:
+        with transaction(self.store) as tx:
             for _ in range(count):
                 self.changes += 1
                 patch = {"customer_name": f"Ada {self.changes:03}"}
@@ -57,7 +58,7 @@ class Changing:
 
 def start(store: Store) -> Changing:
     """Place an order of one tea, which is invoiced."""
-    with store.transaction() as tx:
+    with transaction(store) as tx:
         order = place_order(tx, POLICY, request_for(tea=1) | {"payment_method": INVOICE})
         reconcile_invoice(tx, order["order_id"])
     return Changing(store, order["order_id"])
@@ -73,7 +74,7 @@ def test_the_600th_change_writes_as_much_as_the_10th(config: Config) -> None:
     """The bytes that a change writes do not depend on the number of changes before it."""
     # another process makes the checkpoints, so that the journal only grows
     runtime: Runtime = create_app(config, delivers=False).extensions["daybook"]
-    with runtime.store.transaction() as tx:
+    with transaction(runtime.store) as tx:
         add_product(tx, dict(CATALOGUE[0]))
     changing = start(runtime.store)
 
@@ -170,7 +171,7 @@ def test_the_audit_reads_earlier_pages(changing: Changing, settled: Settled) -> 
     """A status that the history does not have is noticed, however long ago the last one was."""
     settled()
     changing.change(50)
-    with changing.store.transaction() as tx:
+    with transaction(changing.store) as tx:
         order = tx.get(ORDERS.name, changing.order_id) or {}
         tx.put(ORDERS.name, order | {"status": "backordered"})
         assert "confirmed, by its history" in str(recompute(tx).differences)
@@ -180,7 +181,7 @@ def test_a_long_history_in_one_piece_is_divided(
     changing: Changing, client: FlaskClient, settled: Settled
 ) -> None:
     """An order of an older version, with 600 entries, is read whole and divided when it changes."""
-    with changing.store.transaction() as tx:
+    with transaction(changing.store) as tx:
         order = tx.get(ORDERS.name, changing.order_id) or {}
         line = {"at": order["order_date"], "event": "changed", "detail": ""}
         long = [line | {"detail": f"{number}"} for number in range(CHANGES)]

@@ -13,6 +13,7 @@ from app.orders.service import OrderPolicy, record_past_order
 from app.server.runtime import Runtime
 from tests.orders.conftest import Stored
 from tests.over_http import body, place, read, request_for
+from tests.transactions import transaction
 
 
 @pytest.fixture(autouse=True)
@@ -64,7 +65,7 @@ def test_a_request_sets_no_rate(client: FlaskClient) -> None:
 
 def test_a_past_order_has_no_rate(runtime: Runtime) -> None:
     """The catalogue has the rates of today."""
-    with runtime.store.transaction() as tx:
+    with transaction(runtime.store) as tx:
         assert (tx.get(PRODUCTS.name, "tea") or {})["tax_rate"] == "7"
         order = record_past_order(
             tx,

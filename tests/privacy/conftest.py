@@ -22,6 +22,7 @@ from tests.cli.conftest import flask as flask
 from tests.conftest import CATALOGUE, settle
 from tests.over_http import request_for
 from tests.shipping.conftest import PARCEL
+from tests.transactions import transaction
 
 Settled = Callable[[], None]
 POLICY = OrderPolicy(Currency("EUR"))
@@ -49,7 +50,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("model") / "data"
     app = create_app(settings(folder))
     runtime: Runtime = app.extensions["daybook"]
-    with runtime.store.transaction() as tx:
+    with transaction(runtime.store) as tx:
         for product in CATALOGUE:
             add_product(tx, dict(product))
     _trade(app.test_client(), runtime)
@@ -85,7 +86,7 @@ def _trade(client: FlaskClient, runtime: Runtime) -> None:
     client.post("/order/1002/cancel", json={"reason": "her mother fell ill"})
     order_again(client)
     client.delete("/order/1003")
-    with runtime.store.transaction() as tx:
+    with transaction(runtime.store) as tx:
         request = request_for(NAME, tea=1) | {"customer_email": EMAIL}
         import_order(tx, POLICY, f"old shop, {EMAIL}", request, None)
         for quantity in range(2, 25):

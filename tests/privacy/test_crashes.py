@@ -19,6 +19,7 @@ from tests.cli.conftest import Give
 from tests.durability.syscalls import why_not
 from tests.durability.test_syscalls import REQUIRED
 from tests.privacy.conftest import EMAIL, SECRETS, mentions
+from tests.transactions import transaction
 
 CALLS = {"pwrite64": 11, "rename": 10, "unlink": 13}
 """The calls at which it is killed, the first one and every so many after it."""
@@ -29,7 +30,7 @@ def test_mails_and_files_are_finished_later(flask: Give, runtime: Runtime, confi
     orders = find_orders(runtime.store, EMAIL)
     traces = find_traces(runtime.store, orders)
     for order in orders:
-        with runtime.store.transaction() as tx:
+        with transaction(runtime.store) as tx:
             assert forget_customer(tx, order, traces, "command")
     assert any(path.startswith("mail/") for path in mentions(config.data, *SECRETS))
     result = flask("forget", EMAIL)

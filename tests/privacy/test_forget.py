@@ -23,6 +23,7 @@ from tests.privacy.conftest import (
     mentions,
     order_again,
 )
+from tests.transactions import transaction
 
 Settled = Callable[[], None]
 
@@ -183,7 +184,7 @@ def test_a_reference_still_prevents_a_second_import(flask: Give, runtime: Runtim
     """A reference without personal data stays, without the fingerprint of its content."""
     order = everywhere(runtime)[2]
     reference = {"reference": "R-7", "order_id": order["order_id"], "at": ""}
-    with runtime.store.transaction() as tx:
+    with transaction(runtime.store) as tx:
         tx.put(REFERENCES.name, reference | {"fingerprint": "x"})
     flask("forget", "1004")
     with runtime.store.read() as view:
@@ -204,7 +205,7 @@ def test_a_failed_mail_is_not_sent_when_it_is_replayed(flask: Give, client: Flas
 def test_a_subscriber_that_waits_holds_nothing_up(runtime: Runtime) -> None:
     """A webhook may wait for a day; the event that it then gets has no customer."""
     (order,) = find_orders(runtime.store, "1001")
-    with runtime.store.transaction() as tx:
+    with transaction(runtime.store) as tx:
         record = next(timeline(tx, order.order_id))
         record["deliveries"]["webhook:w1"] = {"state": PENDING, "attempts": 0}
         save_record(tx, record)

@@ -16,6 +16,7 @@ from app.server.runtime import Runtime
 from tests.audit.conftest import differences
 from tests.conftest import PATIENCE_S, settle
 from tests.privacy.conftest import NAME, SECRETS, everywhere, mentions, order_again
+from tests.transactions import transaction
 
 LONG_AGO = "2019-05-01T08:00:00.000Z"
 KEEP_DAYS = 30
@@ -74,7 +75,7 @@ def test_the_leader_does_it_once_a_day(config: Config) -> None:
     """With the setting, the dispatcher erases customers without a command."""
     app = create_app(replace(config, keep_days=KEEP_DAYS))
     runtime: Runtime = app.extensions["daybook"]
-    with runtime.store.transaction() as tx:
+    with transaction(runtime.store) as tx:
         tx.put(JOB_DAYS.name, {"task": "retention", "day": "2020-01-01"})
         for order in tx.find(ORDERS.name).documents:
             old = {"order_date": LONG_AGO, "order_update": LONG_AGO}

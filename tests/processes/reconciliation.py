@@ -19,6 +19,7 @@ from app.inventory.service import add_product
 from app.orders.documents import ORDERS
 from app.server.runtime import Runtime
 from app.store import Document, View
+from tests.transactions import transaction
 
 CATALOGUE = (
     {"sku": "tea", "name": "Assam, 100 g", "price": "4.50", "quantity": 1_000_000},
@@ -31,7 +32,7 @@ T = TypeVar("T")
 def fill_catalogue(data: Path, catalogue: Iterable[Document] = CATALOGUE) -> None:
     """Create a data folder with products; by default two of them, a million pieces each."""
     runtime: Runtime = create_app(Config(data=data)).extensions["daybook"]
-    with runtime.store.transaction() as tx:
+    with transaction(runtime.store) as tx:
         for product in catalogue:
             add_product(tx, dict(product))
     runtime.close()

@@ -10,6 +10,7 @@ from app.config import Config
 from app.server.migrations import MIGRATIONS
 from app.store import Collection, Document
 from app.store.files.store import JsonFileStore
+from tests.transactions import transaction
 
 ORDER: Document = {
     "order_id": "01900000-0000-7000-8000-000000000001",
@@ -50,7 +51,7 @@ def folder(tmp_path: Path) -> Path:
     """A folder of the first version: its products have no `archived`, its orders no `link`."""
     folder = tmp_path / "data"
     store = JsonFileStore(folder, [Collection("orders", "order_id"), Collection("products", "sku")])
-    with store.transaction() as tx:
+    with transaction(store) as tx:
         tx.put("orders", ORDER)
         tx.put("products", PRODUCT)
         for _ in range(1001):

@@ -5,6 +5,7 @@ from typing import Any
 
 from app.kernel.errors import Invalid, Problem
 from app.store import Collection, Document, IssuedNumber, Store, Transaction
+from tests.transactions import transaction
 
 
 def check_order(document: Document) -> None:
@@ -46,7 +47,7 @@ def order(order_id: str, **fields: Any) -> Document:
 
 def put_orders(store: Store, *documents: Document) -> None:
     """Put all of them in one transaction."""
-    with store.transaction() as tx:
+    with transaction(store) as tx:
         for document in documents:
             tx.put("orders", document)
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from app.store.files.checkpointer import Checkpointer
 from app.store.files.store import JsonFileStore
 from tests.store.shop import COLLECTIONS, note, order
+from tests.transactions import transaction
 
 THREADS = 4
 
@@ -18,7 +19,7 @@ THREADS = 4
 def place_orders(store: JsonFileStore) -> None:
     """Place orders, each with a note in its transaction, until the process is killed."""
     while True:
-        with store.transaction() as tx:
+        with transaction(store) as tx:
             order_id = tx.new_id()
             tx.put("orders", order(order_id, number=tx.next_number("orders")))
             note(tx, order_id)

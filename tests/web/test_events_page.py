@@ -21,6 +21,7 @@ from app.store import matching
 from app.web.layout.positions import PAGE_SIZE
 from tests.over_http import place, read
 from tests.processes.servers import wait_for
+from tests.transactions import transaction
 from tests.web.page import Page, send
 
 Settled = Callable[[], None]
@@ -71,7 +72,7 @@ def test_the_newest_finished_events_come_first_after_a_busy_hour(
 
     def change(*skus: str) -> int:
         """Return the time of the last event in its id, in milliseconds."""
-        with runtime.store.transaction() as tx:
+        with transaction(runtime.store) as tx:
             for sku in skus:
                 emit(tx, ProductUpdated(sku, {"product": {"sku": sku, "name": sku}}))
             return int(max(tx.keys(EVENTS.name)).replace("-", "")[:12], 16)
@@ -122,7 +123,7 @@ def test_failures_are_filtered(client: FlaskClient, query: str, number: int) -> 
 @pytest.mark.usefixtures("failed")
 def test_every_failure_is_on_a_page(client: FlaskClient, runtime: Runtime) -> None:
     """With its position, and both ways; also of those with a part of an error, without an index."""
-    with runtime.store.transaction() as tx:
+    with transaction(runtime.store) as tx:
         failure = tx.find(FAILURES.name).documents[0]
         for number in range(110):
             error = f"Invalid: {'odd' if number % 2 else 'even'} {number}."
@@ -142,7 +143,7 @@ def test_every_failure_is_on_a_page(client: FlaskClient, runtime: Runtime) -> No
 @pytest.mark.usefixtures("failed")
 def test_errors_are_searched_in_parts(client: FlaskClient, runtime: Runtime) -> None:
     """The page leads on to the older failures, with the same search."""
-    with runtime.store.transaction() as tx:
+    with transaction(runtime.store) as tx:
         failure = tx.find(FAILURES.name).documents[0]
         for number in range(matching.MAX_SCANNED):
             new = {"id": f"0-{number:04}:billing", "error": "new", "failed_at": "2999"}
@@ -156,7 +157,7 @@ def test_errors_are_searched_in_parts(client: FlaskClient, runtime: Runtime) -> 
 @pytest.mark.usefixtures("failed")
 def test_every_pending_event_is_on_a_page(client: FlaskClient, runtime: Runtime) -> None:
     """Newest first, with its position, and both ways."""
-    with runtime.store.transaction() as tx:
+    with transaction(runtime.store) as tx:
         record = tx.find(OUTBOX.name).documents[0]
         for number in range(60):
             tx.put(OUTBOX.name, record | {"id": f"0-{number:03}"})

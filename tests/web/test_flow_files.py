@@ -17,6 +17,7 @@ from app.web.flow.files import MAX_LINE_CHARS, MAX_LINES, line_of
 from tests.auth.people import make_user, signed_in
 from tests.over_http import place
 from tests.processes.servers import wait_for
+from tests.transactions import transaction
 from tests.web.page import Page
 
 Settled = Callable[[], None]
@@ -87,7 +88,7 @@ def test_secrets_are_not_shown(
 ) -> None:
     """Users, keys and sessions are counted, put or deleted; a damaged line is not shown at all."""
     make_user(app, "ada", "clerk")
-    with runtime.store.transaction() as tx:
+    with transaction(runtime.store) as tx:
         create_key(tx, "robot", "clerk")
         tx.delete(USERS.name, "ada")
     put, both = lines()[-2:]
@@ -102,7 +103,7 @@ def test_secrets_are_not_shown(
 
 def test_long_lines_are_cut(runtime: Runtime, lines: Callable[[], list[bytes]]) -> None:
     """With the number of the characters that follow."""
-    with runtime.store.transaction() as tx:
+    with transaction(runtime.store) as tx:
         tx.put(TIMELINES.name, {"subject": "x", "events": ["x" * 10_000]})
     shown = line_of(lines()[-1])
     assert MAX_LINE_CHARS < len(shown.text) < MAX_LINE_CHARS + 50
@@ -113,7 +114,7 @@ def test_the_page_of_the_journal_is_small(client: FlaskClient, runtime: Runtime)
     """The newest lines, and no more than fit; while there are some, it requests itself again."""
     runtime.open()
     for number in range(2 * MAX_LINES):
-        with runtime.store.transaction() as tx:
+        with transaction(runtime.store) as tx:
             tx.put(TIMELINES.name, {"subject": f"{number}", "events": ['"' * 9000]})
     answer = client.get("/flow/journal")
     assert len(answer.data) < 100_000

@@ -18,6 +18,7 @@ from app.web.flow.standing import Snapshot, Standing
 from tests.auth.people import make_user, signed_in
 from tests.over_http import place, read
 from tests.processes.servers import wait_for
+from tests.transactions import transaction
 from tests.web.page import Page
 
 Settled = Callable[[], None]
@@ -93,7 +94,7 @@ def test_subscribers_have_a_box_for_their_group(
 ) -> None:
     """While there are any, and also for events that wait for nobody else."""
     assert "box-webhook" not in flow(client).by_id
-    with runtime.store.transaction() as tx:
+    with transaction(runtime.store) as tx:
         subscribe(tx, "webhook:one", ["order.placed"])
     place(client, tea=1)
     settled()

@@ -23,6 +23,7 @@ from app.web.flow.standing import (
     snapshot_of,
 )
 from tests.over_http import place, read
+from tests.transactions import transaction
 
 Settled = Callable[[], None]
 LONG_S = 4 * STOP_S
@@ -216,7 +217,7 @@ def test_an_open_breaker_holds_deliveries(client: FlaskClient, runtime: Runtime)
 @pytest.mark.usefixtures("rejected")
 def test_a_read_is_bounded(runtime: Runtime) -> None:
     """Of a full outbox the newest events are shown, and the oldest failures none the less."""
-    with runtime.store.transaction() as tx:
+    with transaction(runtime.store) as tx:
         record = tx.find(OUTBOX.name).documents[0]
         for number in range(MAX_OPEN + 5):
             event_id = f"f{number:07}-0000-7000-8000-000000000000"
@@ -233,7 +234,7 @@ def test_a_read_is_bounded(runtime: Runtime) -> None:
 @pytest.mark.usefixtures("rejected")
 def test_held_deliveries_wait_in_front_of_their_handlers(runtime: Runtime) -> None:
     """Those that have not begun; one behind a failure waits for that."""
-    with runtime.store.transaction() as tx:
+    with transaction(runtime.store) as tx:
         record = tx.find(OUTBOX.name).documents[0]
         event_id = "f0000000-0000-7000-8000-000000000000"
         event = record["event"] | {"id": event_id, "subject": "another"}
@@ -253,7 +254,7 @@ def test_of_a_busy_shop_some_of_each_moment_are_shown(
     place(client, tea=1)
     settled()
     now = datetime.now(UTC)
-    with runtime.store.transaction() as tx:
+    with transaction(runtime.store) as tx:
         record = find_event(tx, str(placed(client)["id"])) or {}
         for number in range(4 * MAX_FINISHED):
             moment = now - timedelta(milliseconds=7 * number)

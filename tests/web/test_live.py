@@ -22,6 +22,7 @@ from app.server.runtime import Runtime
 from app.web.layout import live
 from app.web.layout.context import PageContext
 from tests.over_http import place
+from tests.transactions import transaction
 from tests.web.page import Page
 
 
@@ -168,7 +169,7 @@ def test_strangers_leave_streams_to_staff(
     client: FlaskClient, runtime: Runtime, follow: Follow
 ) -> None:
     """Half of the streams are open to staff only; a closed stream makes room again."""
-    with runtime.store.transaction() as tx:
+    with transaction(runtime.store) as tx:
         clerk = {"Authorization": f"Bearer {create_key(tx, 'till', 'clerk')}"}
     stranger = follow("products")
     assert client.get("/live?on=products").status_code == 204
@@ -232,7 +233,7 @@ def test_topics_require_the_role_of_their_pages(
     client: FlaskClient, runtime: Runtime, role: str | None, refused: set[str]
 ) -> None:
     """Products are for everybody, failures for operators; 401 without credentials."""
-    with runtime.store.transaction() as tx:
+    with transaction(runtime.store) as tx:
         keys = {each: create_key(tx, each, each) for each in ("clerk", "operator")}
     headers = {"Authorization": f"Bearer {keys[role]}"} if role else {}
     found = set()

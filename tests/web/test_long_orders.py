@@ -12,6 +12,7 @@ from app.server.runtime import Runtime
 from app.web.clerk.order_edit import EDITED_LINES
 from app.web.layout.positions import PAGE_SIZE
 from tests.over_http import read
+from tests.transactions import transaction
 from tests.web.page import Page, send
 
 LINES = 2 * EDITED_LINES + 10
@@ -21,7 +22,7 @@ LINES = 2 * EDITED_LINES + 10
 def long_order(client: FlaskClient, runtime: Runtime, settled: Callable[[], None]) -> Any:
     """Order 1001: one each of the products p01 to p60, ready to be packed."""
     skus = [f"p{number:02}" for number in range(1, LINES + 1)]
-    with runtime.store.transaction() as tx:
+    with transaction(runtime.store) as tx:
         for sku in skus:
             add_product(tx, {"sku": sku, "name": f"No. {sku}", "price": "1.00", "quantity": 5000})
     lines = [{"product": sku, "quantity": 1} for sku in skus]

@@ -10,6 +10,7 @@ from app.inventory.service import add_product
 from app.server.runtime import Runtime
 from app.web.clerk.prints import MAX_PRINTED_LINES
 from tests.over_http import read
+from tests.transactions import transaction
 from tests.web.page import Page
 
 MAX_PAGE_BYTES = 100_000
@@ -24,7 +25,7 @@ ADDRESS = {"name": '"' * 200, "lines": ['"' * 100] * 3, "city": '"' * 100, "coun
 def long_orders(client: FlaskClient, runtime: Runtime, settled: Callable[[], None]) -> None:
     """Orders 1001 to 1004 have as many lines as a print may have, and names as long as allowed."""
     skus = [f"{number:03}" + "🍵" * 61 for number in range(MAX_PRINTED_LINES)]
-    with runtime.store.transaction() as tx:
+    with transaction(runtime.store) as tx:
         for sku in skus:
             product = {"sku": sku, "name": '"' * 200, "price": "1.00", "quantity": 99}
             add_product(tx, product | {"backorder": True})

@@ -8,6 +8,7 @@ from flask.testing import FlaskClient
 
 from app.inventory.service import add_product
 from app.server.runtime import Runtime
+from tests.transactions import transaction
 from tests.web.page import Page
 
 pytestmark = pytest.mark.usefixtures("order")
@@ -17,7 +18,7 @@ pytestmark = pytest.mark.usefixtures("order")
 def order(client: FlaskClient, runtime: Runtime, settled: Callable[[], None]) -> dict[str, str]:
     """An order of 1,600 clocks at 1,234.50, out of 20,000."""
     product = {"sku": "clock", "name": "Clock", "price": "1234.50", "quantity": 20_000}
-    with runtime.store.transaction() as tx:
+    with transaction(runtime.store) as tx:
         add_product(tx, product | {"low_stock_threshold": 19_000})
     request = {"customer_name": "Ada", "items": [{"product": "clock", "quantity": 1600}]}
     response = client.post("/order", json=request)

@@ -17,6 +17,7 @@ from app.web import routes
 from app.web.customer.shop import BASKET_COOKIE
 from app.web.layout.context import PageContext
 from tests.over_http import read
+from tests.transactions import transaction
 from tests.web.page import Page, quantity
 
 
@@ -249,7 +250,7 @@ def test_a_foreign_basket_cookie_does_no_harm(
 def test_markup_in_names_and_skus_is_escaped(app: Flask, client: FlaskClient) -> None:
     """In a product and in typed values."""
     odd = "<b>\"'&</b> x"
-    with app.extensions["daybook"].store.transaction() as tx:
+    with transaction(app.extensions["daybook"].store) as tx:
         add_product(tx, {"sku": odd, "name": odd, "price": "1.00", "quantity": 5})
     page = order(client, form(client), **{odd: "9"}, name=odd, email=odd)
     assert page.fields["name"]["value"] == odd
@@ -269,7 +270,7 @@ class TestManyProducts:
     @pytest.fixture(autouse=True)
     def catalogue_of_300(self, app: Flask) -> None:
         """Skus 0000 to 0299; each twentieth is red."""
-        with app.extensions["daybook"].store.transaction() as tx:
+        with transaction(app.extensions["daybook"].store) as tx:
             for number in range(300):
                 colour = "Red" if number % 20 == 0 else "Grey"
                 product = {"sku": f"{number:04}", "name": f"{colour} pen", "price": "1.00"}
@@ -305,7 +306,7 @@ class TestManyProducts:
         self, client: FlaskClient, runtime: Runtime
     ) -> None:
         """Anybody may search; the page says so when there is more to search, and goes on."""
-        with runtime.store.transaction() as tx:
+        with transaction(runtime.store) as tx:
             pen = tx.get(PRODUCTS.name, "0000")
             assert pen
             for number in range(MAX_SCANNED):

@@ -18,6 +18,7 @@ from app.store.files.store import JsonFileStore
 from app.web.clerk.order_search import OrderSearch
 from app.web.layout.positions import PAGE_SIZE
 from tests.over_http import place, read, request_for
+from tests.transactions import transaction
 from tests.web.page import Page, send
 
 Settled = Callable[[], None]
@@ -113,7 +114,7 @@ def test_words_are_searched_in_the_newest_orders_only(
 ) -> None:
     """The page says so and leads on to older ones; a whole name is found in all orders at once."""
     old = place(client, "Ada Lovelace", tea=1)
-    with runtime.store.transaction() as tx:
+    with transaction(runtime.store) as tx:
         stored = tx.get(ORDERS.name, old["order_id"])
         assert stored
         for n in range(matching.MAX_SCANNED):
@@ -182,7 +183,7 @@ def test_a_long_list_is_sorted_by_day_alone(
 ) -> None:
     """So that no request reads all orders; the page says so, and CSV has the same order."""
     stored = read(client, "/order/1003")
-    with runtime.store.transaction() as tx:
+    with transaction(runtime.store) as tx:
         for n in range(matching.MAX_SCANNED):
             order = {"order_id": f"{n:05}", "number": 2000 + n, "status": "delivered"}
             tx.put(ORDERS.name, stored | order | {"order_date": "2001-01-01T00:00:00.000Z"})

@@ -16,6 +16,7 @@ from app.server.runtime import Runtime
 from app.web.manager.charts import bars, rows
 from app.web.manager.statistics import MAX_ORDERS_READ
 from tests.over_http import place, request_for
+from tests.transactions import transaction
 from tests.web.page import Page
 
 
@@ -72,7 +73,7 @@ def test_a_sum_that_is_partial_has_no_link(client: FlaskClient, runtime: Runtime
     stored = place(client, tea=1)
     now = datetime.now(UTC)
     days = [clock.format_time(now - timedelta(ago)) for ago in (2, 1)]
-    with runtime.store.transaction() as tx:
+    with transaction(runtime.store) as tx:
         for n in range(MAX_ORDERS_READ):
             order = {"order_id": f"{n:05}", "number": 2000 + n, "order_date": days[n % 2]}
             tx.put(ORDERS.name, stored | order)

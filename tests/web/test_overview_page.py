@@ -21,6 +21,7 @@ from app.web.manager import statistics
 from app.web.manager.charts import bars, rows
 from app.web.manager.overview import MAX_LOW_STOCK
 from tests.over_http import place
+from tests.transactions import transaction
 from tests.web.page import Page
 
 
@@ -80,7 +81,7 @@ def test_revenue_is_computed_from_the_newest_orders(
 ) -> None:
     """The page says that the sum is partial."""
     stored = place(client, tea=1)
-    with runtime.store.transaction() as tx:
+    with transaction(runtime.store) as tx:
         for n in range(statistics.MAX_ORDERS_READ):
             tx.put(ORDERS.name, stored | {"order_id": f"{n:05}", "number": 2000 + n})
     revenue = statistics.RevenueCache(runtime.store).revenue(statistics.last_days(config.timezone))
@@ -155,7 +156,7 @@ def test_long_labels_do_not_overlap() -> None:
 @pytest.mark.usefixtures("catalogue")
 def test_low_stock_beyond_the_list_is_linked(client: FlaskClient, runtime: Runtime) -> None:
     """The overview shows twelve products, and how many more there are."""
-    with runtime.store.transaction() as tx:
+    with transaction(runtime.store) as tx:
         for n in range(MAX_LOW_STOCK + 2):
             product = {"sku": f"jar-{n}", "name": "Jar", "price": "1.00", "quantity": 0}
             add_product(tx, product)

@@ -16,6 +16,7 @@ from app.store import Document
 from app.web.clerk.several_shipments import MAX_CHOSEN
 from app.web.manager.product_import import MAX_FILE_BYTES
 from tests.over_http import read
+from tests.transactions import transaction
 from tests.web.page import Page
 
 pytestmark = pytest.mark.deep
@@ -43,7 +44,7 @@ def config(config: Config) -> Config:
 def skus(runtime: Runtime) -> list[str]:
     """Seventy products, each of another category."""
     skus = [f"{number:02}" + "🍵" * 62 for number in range(70)]
-    with runtime.store.transaction() as tx:
+    with transaction(runtime.store) as tx:
         for number, sku in enumerate(skus):
             product = {"sku": sku, "name": NAME, "price": "1.00", "quantity": 10**6}
             add_product(tx, product | {"category": f"{number:02}" + '"' * 98})

@@ -15,6 +15,7 @@ from app.http.security.quotas import COUNTS
 from app.server.runtime import Runtime
 from app.web.customer.public_order import MAX_ORDERS_PER_RECIPIENT, mailbox
 from tests.auth.people import make_user, sign_in
+from tests.transactions import transaction
 from tests.web.page import Page
 
 START = "2026-11-21T08:00:00Z"
@@ -32,7 +33,7 @@ def config(config: Config) -> Config:
 @pytest.fixture
 def clerk(runtime: Runtime, catalogue: dict[str, str]) -> dict[str, str]:
     """The headers of a clerk; a shop with a key no longer takes this machine for staff."""
-    with runtime.store.transaction() as tx:
+    with transaction(runtime.store) as tx:
         return {"Authorization": f"Bearer {create_key(tx, 'till', 'clerk')}"}
 
 

@@ -6,6 +6,7 @@ from flask.testing import FlaskClient
 from app.auth.keys import create_key
 from app.server.runtime import Runtime
 from app.web.customer.public_text import has_address
+from tests.transactions import transaction
 from tests.web.page import Page
 
 LINK = "see evil-shop.com/prize"
@@ -41,7 +42,7 @@ NAMES = [
 @pytest.fixture
 def clerk(runtime: Runtime, catalogue: dict[str, str]) -> dict[str, str]:
     """The headers of a clerk; a shop with a key no longer takes this machine for staff."""
-    with runtime.store.transaction() as tx:
+    with transaction(runtime.store) as tx:
         return {"Authorization": f"Bearer {create_key(tx, 'till', 'clerk')}"}
 
 

@@ -11,6 +11,7 @@ from app.server.runtime import Runtime
 from app.web.customer.public_text import RULE
 from app.web.layout.address_form import MEMBERS
 from tests.over_http import body, read, request_for
+from tests.transactions import transaction
 from tests.web.page import Page, send
 
 Settled = Callable[[], None]
@@ -115,7 +116,7 @@ def test_a_stranger_cannot_order_with_a_link_in_the_address(
     client: FlaskClient, runtime: Runtime, field: str
 ) -> None:
     """The shop's mail, which shows the address, must not carry a stranger's link."""
-    with runtime.store.transaction() as tx:
+    with transaction(runtime.store) as tx:
         create_key(tx, "till", "clerk")
     page = order(client, **TYPED | {field: "evil.example.com"})
     assert page.status == 422

@@ -12,6 +12,7 @@ from app.config import Config
 from app.server.runtime import Runtime
 from app.shipping.documents import SHIPMENTS
 from tests.over_http import place, read
+from tests.transactions import transaction
 from tests.web.page import Page, send
 
 Order = dict[str, Any]
@@ -49,7 +50,7 @@ def test_the_packing_list_has_every_line(client: FlaskClient, order: Order) -> N
 @pytest.fixture
 def many_ready(order: Order, runtime: Runtime) -> list[int]:
     """Numbers of 210 orders that are ready to be packed, oldest first."""
-    with runtime.store.transaction() as tx:
+    with transaction(runtime.store) as tx:
         shipment = tx.get(SHIPMENTS.name, order["order_id"])
         assert shipment
         for number in range(1, 210):

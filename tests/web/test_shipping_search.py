@@ -11,6 +11,7 @@ from app.shipping.documents import SHIPMENTS
 from app.store import matching
 from app.web.layout.positions import PAGE_SIZE
 from tests.over_http import place
+from tests.transactions import transaction
 from tests.web.page import Page
 
 Settled = Callable[[], None]
@@ -96,7 +97,7 @@ def test_ready_ones_can_be_chosen_in_a_search(client: FlaskClient) -> None:
 @pytest.fixture
 def many(runtime: Runtime) -> None:
     """Ready shipments of Ad Ada, that fill a page beside the other two that are ready."""
-    with runtime.store.transaction() as tx:
+    with transaction(runtime.store) as tx:
         ready = tx.find(SHIPMENTS.name, {"state": "ready"}, limit=1).documents[0]
         for n in range(PAGE_SIZE):
             copy = {"shipment_id": f"f-{n:03}", "order_number": 5000 + n}
@@ -126,7 +127,7 @@ def test_other_words_are_searched_in_the_newest_orders(
     client: FlaskClient, runtime: Runtime
 ) -> None:
     """The page says so, and leads on to older ones; a number or a whole name is found among all."""
-    with runtime.store.transaction() as tx:
+    with transaction(runtime.store) as tx:
         ready = tx.find(SHIPMENTS.name, {"state": "ready"}, limit=1).documents[0]
         for n in range(matching.MAX_SCANNED):
             copy = {"shipment_id": f"f-{n:04}", "order_number": 20000 + n}

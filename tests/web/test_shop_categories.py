@@ -8,6 +8,7 @@ from flask.testing import FlaskClient
 from app.inventory.service import add_product, change_product
 from app.server.runtime import Runtime
 from app.web.customer.categories import FIRST_CATEGORIES, MAX_CATEGORIES
+from tests.transactions import transaction
 from tests.web.page import Page, quantity
 
 Fill = Callable[..., None]
@@ -18,7 +19,7 @@ def fill(runtime: Runtime) -> Fill:
     """A function that adds products: fill(ink="Writing") has the sku ink and this category."""
 
     def add(**categories: str) -> None:
-        with runtime.store.transaction() as tx:
+        with transaction(runtime.store) as tx:
             for sku, category in categories.items():
                 product = {"sku": sku, "name": f"A {sku}", "price": "1.00", "quantity": 9}
                 add_product(tx, product | {"category": category})
@@ -125,7 +126,7 @@ def test_archived_products_have_no_category(
     client: FlaskClient, assortment: None, runtime: Runtime
 ) -> None:
     """A category without products for sale has no button; its old address says so."""
-    with runtime.store.transaction() as tx:
+    with transaction(runtime.store) as tx:
         change_product(tx, "mug", {"archived": True})
     assert "All 4 Writing 3 Products" in shop(client).text
     page = shop(client, "/?category=Caf%C3%A9")

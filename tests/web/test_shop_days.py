@@ -13,6 +13,7 @@ from app.orders.documents import ORDERS
 from app.server.runtime import Runtime
 from app.web.manager import statistics
 from tests.over_http import place, read
+from tests.transactions import transaction
 from tests.web.page import Page
 
 DAYS = [("2026-04-03", []), ("2026-04-04", [1002, 1001]), ("2026-04-05", [1003])]
@@ -72,7 +73,7 @@ def test_a_time_at_the_ends_of_the_calendar_is_shown(
     """Pages and receipts show it in UTC where the zone has no such date."""
     link = place(client, tea=1)["link"]
     settled()
-    with runtime.store.transaction() as tx:
+    with transaction(runtime.store) as tx:
         [order] = tx.find(ORDERS.name).documents
         tx.put(ORDERS.name, order | {"order_date": moment})
     for path in ("/desk", "/desk/1001", f"/orders/{link}", "/overview", "/order/1001/receipt.pdf"):

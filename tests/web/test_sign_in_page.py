@@ -14,6 +14,7 @@ from app.server.runtime import Runtime
 from app.web.routes import STAFF_PAGES
 from tests.auth.people import PASSWORD, make_user, sign_in, signed_in
 from tests.over_http import place, read
+from tests.transactions import transaction
 from tests.web.page import Page, send
 
 
@@ -101,7 +102,7 @@ def test_a_form_of_an_ended_session_changes_nothing(
 ) -> None:
     """The browser is redirected to sign in."""
     client = signed_in(app, "ada", "clerk")
-    with runtime.store.transaction() as tx:
+    with transaction(runtime.store) as tx:
         key = create_key(tx, "till-1", "clerk")
     order = place_with(client, key)
     page = Page(client.get("/desk/1001"))
@@ -160,7 +161,7 @@ def test_a_foreign_form_is_not_kept(
 
 def end_sessions(runtime: Runtime) -> None:
     """End all sessions, as time does; the browsers keep their cookies."""
-    with runtime.store.transaction() as tx:
+    with transaction(runtime.store) as tx:
         for session in tx.find(SESSIONS.name).documents:
             tx.delete(SESSIONS.name, session["session"])
 

@@ -14,6 +14,7 @@ from app.web.layout.positions import PAGE_SIZE
 from app.web.manager.charts import steps, time_ticks
 from app.web.manager.stock_search import MAX_SORTED
 from tests.over_http import place, read
+from tests.transactions import transaction
 from tests.web.page import Page, send
 
 
@@ -120,7 +121,7 @@ def test_a_price_may_have_a_decimal_comma(client: FlaskClient) -> None:
 
 def test_every_line_of_the_ledger_is_on_a_page(client: FlaskClient, runtime: Runtime) -> None:
     """The newest first; links lead to earlier ones and back, with the position."""
-    with runtime.store.transaction() as tx:
+    with transaction(runtime.store) as tx:
         for number in range(60):
             change_stock(tx, "mug", {"change": 1, "reason": f"delivery {number}."}, "local")
     first = product(client, "mug")
@@ -231,7 +232,7 @@ def test_products_are_sorted_by_a_column(client: FlaskClient, order: str, found:
 @pytest.fixture
 def cups(runtime: Runtime) -> list[str]:
     """Sixty more products, the last one the cheapest."""
-    with runtime.store.transaction() as tx:
+    with transaction(runtime.store) as tx:
         for number in range(60):
             product = {"sku": f"cup{number:02d}", "name": "Cup", "price": f"{60 - number}.00"}
             add_product(tx, product)
@@ -343,7 +344,7 @@ def test_a_change_before_the_one_before_it_stays_in_the_chart() -> None:
 
 def test_too_many_products_are_not_sorted(client: FlaskClient, runtime: Runtime) -> None:
     """The list says so and comes by sku; a search is sorted, and leads on where it is long."""
-    with runtime.store.transaction() as tx:
+    with transaction(runtime.store) as tx:
         for number in range(MAX_SORTED):
             add_product(tx, {"sku": f"cup{number:04d}", "name": "Cup", "price": "1.00"})
     page = stock(client, "sort=price")

@@ -24,6 +24,7 @@ from app.store import Collection, Document, Store
 from app.webhooks.handlers import webhook_handlers
 from tests.conftest import CATALOGUE
 from tests.over_http import body, place, read
+from tests.transactions import transaction
 from tests.webhooks.receivers import Receiver, Request, response
 
 PATIENCE_S = 20.0
@@ -135,7 +136,7 @@ class WebhookShop:
 def open_shop(config: Config) -> Iterator[WebhookShop]:
     """A shop with the catalogue's products; the test runs its deliveries."""
     shop = WebhookShop(config)
-    with shop.store.transaction() as tx:
+    with transaction(shop.store) as tx:
         for product in CATALOGUE:
             add_product(tx, dict(product))
     try:

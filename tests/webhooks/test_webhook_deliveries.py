@@ -16,6 +16,7 @@ from app.webhooks.handlers import RETRIES, WebhookHandlers
 from app.webhooks.sender import Answer, Sender
 from app.webhooks.service import handler_name
 from tests.over_http import body
+from tests.transactions import transaction
 from tests.webhooks.shop import Subscriber, WebhookShop, event_types, open_shop, subscribers
 
 START = "2026-11-21T08:00:00Z"
@@ -297,7 +298,7 @@ def test_an_answer_about_an_erased_customer_is_not_kept(
     """A receiver may repeat the event that it got; the status is enough."""
     endpoint_id = shop.subscribe(subscriber, "customer.*")
     subscriber.answer(200, text="Ada was forgotten")
-    with shop.store.transaction() as tx:
+    with transaction(shop.store) as tx:
         emit(tx, CustomerForgotten("one", {"order_id": "one", "number": 1001}))
     shop.run()
     [delivery] = shop.deliveries(endpoint_id)
@@ -320,7 +321,7 @@ def test_an_answer_to_an_event_that_was_erased_meanwhile_is_not_kept(
         .record
     )
     answer = Answer(200, "thank you, Ada", {})
-    with shop.store.transaction() as tx:
+    with transaction(shop.store) as tx:
         assert record(tx, sent, answer, None) == {"status": 200, "answer": answer.text}
         erased = replace(sent, data={"order": {"customer_name": "Erased customer"}})
         assert record(tx, erased, answer, None) == {"status": 200}

@@ -92,17 +92,11 @@ class JsonFileStore:
             yield JsonView(self.replica.tables)
 
     def run_in_transaction(self, work: Callable[[Transaction], T]) -> T:
-        """See Store.run_in_transaction; here `work` runs once."""
-        with self.transaction() as tx:
-            return work(tx)
-
-    @contextmanager
-    def transaction(self) -> Iterator[Transaction]:
-        """See Store.transaction."""
+        """See Store.run_in_transaction; here one runs at a time over all processes, and once."""
         batch = self._join_batch()
         try:
             with batch.transaction.savepoint():
-                yield batch.transaction
+                result = work(batch.transaction)
         finally:
             ended = monotonic()
             self._leave_batch(batch)
@@ -113,6 +107,7 @@ class JsonFileStore:
             raise
         self._has_failed = False
         self.observer.committed(monotonic() - ended)
+        return result
 
     def change_feed(self, *collections: str) -> ChangeFeed:
         """See Store.change_feed."""

@@ -28,7 +28,7 @@ def station_code() -> dict[str, Code]:
     """The function that matters most at each place that is no handler."""
     return {
         API: _code_of(place_order),
-        JOURNAL: _code_of(Store.transaction),
+        JOURNAL: _code_of(Store.run_in_transaction),
         OUTBOX: _code_of(emit),
         DONE: _code_of(record_outcome),
         FAILURE: _code_of(failures.put_entry),

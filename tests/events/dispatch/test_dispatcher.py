@@ -12,6 +12,7 @@ from app.events.registry import HandlerRegistry
 from app.store.files.store import JsonFileStore
 from tests.events.conftest import COLLECTIONS, EFFECTS, PATIENCE_S, QUICK, Shop
 from tests.events.running import dispatching, is_done, wait_for
+from tests.transactions import transaction
 
 
 def test_events_emitted_before_the_start_and_after_are_delivered(shop: Shop) -> None:
@@ -79,7 +80,7 @@ def test_deliveries_go_on_while_writers_never_pause(shop: Shop) -> None:
 
     def write_on() -> None:
         while not enough.is_set():
-            with shop.store.transaction() as tx:
+            with transaction(shop.store) as tx:
                 tx.put(EFFECTS.name, {"id": threading.current_thread().name, "order": ""})
 
     writers = [threading.Thread(target=write_on) for _ in range(4)]

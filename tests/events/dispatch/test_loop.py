@@ -11,6 +11,7 @@ from app.events.dispatch.retry import RetryPolicy
 from app.events.types import OrderCancelled, OrderUpdated
 from app.kernel.errors import Unavailable
 from tests.events.conftest import PATIENCE_S, Shop
+from tests.transactions import transaction
 
 DOWN = Unavailable("the mail server is down")
 
@@ -232,7 +233,7 @@ def test_a_handler_cannot_change_its_event(shop: Shop) -> None:
 def test_a_delivery_to_a_removed_handler_is_dead(shop: Shop, handler: str) -> None:
     """An outbox of another version stops no other delivery; the entry says what is missing."""
     event_id = shop.emit()
-    with shop.store.transaction() as tx:
+    with transaction(shop.store) as tx:
         record = tx.get(outbox.OUTBOX.name, event_id)
         assert record is not None
         record["event"]["type"] = "order.of_a_later_version"
@@ -263,7 +264,7 @@ def test_a_delivery_that_another_leader_made_is_not_repeated(
     event_id = shop.emit()
     late = DeliveryLoop(shop.store, shop.registry, shop.policy, SilentFeed(), shop.worker_pool)
     late.load_outbox()
-    with shop.store.transaction() as tx:
+    with transaction(shop.store) as tx:
         record = tx.get(outbox.OUTBOX.name, event_id)
         assert record is not None
         for delivery in record["deliveries"].values():

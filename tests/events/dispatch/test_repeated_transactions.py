@@ -72,9 +72,8 @@ def test_an_event_emitted_by_an_undone_run_is_forgotten(shop: Shop) -> None:
 
 def test_a_slow_handler_is_delayed_once(shop: Shop) -> None:
     """The delay that is over is not begun again by the second run."""
-    with shop.store.transaction() as tx:
-        switch = {"handler": "billing", "mode": "slow", "times": None, "delay_s": 1, "order": None}
-        tx.put(FAULTS.name, switch)
+    switch = {"handler": "billing", "mode": "slow", "times": None, "delay_s": 1, "order": None}
+    shop.store.run_in_transaction(lambda tx: tx.put(FAULTS.name, switch))
     event_id = shop.emit()
     shop.start_loop(with_faults=True)
     shop.deliver_to("billing", event_id)

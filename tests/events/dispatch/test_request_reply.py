@@ -11,6 +11,7 @@ from app.events.types import EVENT_TYPES, Envelope
 from app.kernel.errors import Unavailable
 from app.store import Transaction
 from tests.events.conftest import EFFECTS, Shop
+from tests.transactions import transaction
 
 
 class Bank:
@@ -105,7 +106,7 @@ def test_a_long_outage_ends_in_failure_json_and_is_replayed(shop: Shop, bank: Ba
     assert shop.state(event_id, "billing") == "dead"
     [failure] = shop.failures()
     assert failure["error"] == "Unavailable: the bank is down"
-    with shop.store.transaction() as tx:
+    with transaction(shop.store) as tx:
         assert replay(tx, failure["id"], by="eva")
     shop.deliver_all()
     assert closed(shop) == ["order-1 1", "order-1 2"]

@@ -8,6 +8,7 @@ import pytest
 from app.store import Store
 from tests.store.conftest import PATIENCE_S
 from tests.store.shop import note, order, put_orders
+from tests.transactions import transaction
 
 MakeStore = Callable[[], Store]
 
@@ -17,7 +18,7 @@ def test_feed_names_what_changed_in_the_order_of_the_commits(store: Store) -> No
     feed = store.change_feed("orders")
     put_orders(store, order("b"))
     put_orders(store, order("a"), order("c"))
-    with store.transaction() as tx:
+    with transaction(store) as tx:
         tx.delete("orders", "b")
     assert feed.take(timeout_s=PATIENCE_S) == ["b", "a", "c"]
     assert feed.take(timeout_s=0) == []
@@ -27,7 +28,7 @@ def test_feed_of_two_collections_names_the_keys_of_both(store: Store) -> None:
     """A reader that waits for either needs one feed only."""
     feed = store.change_feed("orders", "notes")
     put_orders(store, order("b"))
-    with store.transaction() as tx:
+    with transaction(store) as tx:
         note(tx, "n")
     put_orders(store, order("a"))
     assert feed.take(timeout_s=PATIENCE_S) == ["b", "n", "a"]
@@ -51,10 +52,10 @@ def test_feed_lists_changes_of_other_instances(make_store: MakeStore) -> None:
 def test_feed_lists_no_failed_transaction(store: Store) -> None:
     """Transactions that failed, and other collections, are not listed."""
     feed = store.change_feed("orders")
-    with pytest.raises(RuntimeError), store.transaction() as tx:
+    with pytest.raises(RuntimeError), transaction(store) as tx:
         tx.put("orders", order("a"))
         raise RuntimeError
-    with store.transaction() as tx:
+    with transaction(store) as tx:
         note(tx, "n")
     assert feed.take(timeout_s=0) == []
 

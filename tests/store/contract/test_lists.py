@@ -8,6 +8,7 @@ import pytest
 
 from app.store import IndexValue, Store, Transaction
 from tests.store.shop import ids, note, order, put_orders
+from tests.transactions import transaction
 
 Where = Mapping[str, IndexValue | frozenset[IndexValue]]
 
@@ -81,7 +82,7 @@ def test_a_set_stands_for_any_of_its_values(shop: Store) -> None:
     assert days(shop, {"number": frozenset({1002, 1006, 7}), "status": "paid"}) == [6]
     assert days(shop, {"status": frozenset({"paid", "lost"})}, low="2026-11-04") == [6, 9]
     assert days(shop, {"status": frozenset({"lost"})}) == days(shop, {"status": frozenset()}) == []
-    with shop.transaction() as tx:
+    with transaction(shop) as tx:
         tx.put("orders", order("id-0", placed="2026-11-10", number=1010, skus=["pot"]))
         assert tx.count("orders", {"sku": frozenset({"tea", "pot"})}) == 5
         first = tx.find("orders", {"sku": frozenset({"tea", "pot"})}, limit=4)
@@ -108,7 +109,7 @@ def test_counts_have_the_bounds_of_lists(
     shop: Store, where: Where | None, low: str, high: str | None
 ) -> None:
     """`count` equals the length of `find`, also with uncommitted changes."""
-    with shop.transaction() as tx:
+    with transaction(shop) as tx:
         tx.put("orders", order("id-6", placed="2026-11-08", status="placed", skus=["mug"]))
         tx.put("orders", order("new", placed="2026-11-05", status="placed", skus=["tea", "mug"]))
         tx.delete("orders", "id-5")
@@ -153,7 +154,7 @@ def test_cursor_is_stable_while_documents_come_and_go(shop: Store, *, descending
     """Documents added or deleted between two pages cause no repeat and no gap."""
     with shop.read() as view:
         first = view.find("orders", limit=4, descending=descending)
-    with shop.transaction() as tx:
+    with transaction(shop) as tx:
         tx.put("orders", order("new-0", placed="2026-11-00"))
         tx.put("orders", order("new-9", placed="2026-11-099"))
         tx.delete("orders", first.documents[-1]["order_id"])
@@ -174,7 +175,7 @@ def test_empty_page_is_the_last_one(shop: Store) -> None:
 
 def test_count_follows_every_change(shop: Store) -> None:
     """Counts are those of the list, with no filter, one, or several."""
-    with shop.transaction() as tx:
+    with transaction(shop) as tx:
         tx.delete("orders", "id-3")  # day 6
     with shop.read() as view:
         assert view.count("orders") == 8
@@ -185,12 +186,12 @@ def test_count_follows_every_change(shop: Store) -> None:
 
 def test_values_of_an_index_are_counted(shop: Store) -> None:
     """Each value that a document has, uncommitted ones too; one that no document has is gone."""
-    with shop.transaction() as tx:
+    with transaction(shop) as tx:
         tx.put("orders", order("id-3", status="lost", skus=["pot", "mug"]))  # day 6
         tx.delete("orders", "id-0")
         staged = tx.count_values("orders", "sku"), tx.count_values("orders", "status")
     assert staged == ({"tea": 3, "mug": 8, "pot": 1}, {"placed": 6, "paid": 1, "lost": 1})
-    with shop.transaction() as tx:
+    with transaction(shop) as tx:
         tx.delete("orders", "id-3")
         assert tx.count_values("orders", "status") == {"placed": 6, "paid": 1}
     with shop.read() as view:
@@ -203,7 +204,7 @@ def test_large_lists_keep_their_order(store: Store) -> None:
     """Thousands of documents under one value are listed, counted and removed like a few."""
     names = [f"{n * 7919 % 2003:04}" for n in range(2003)]
     put_orders(store, *(order(name, placed=name, status="placed") for name in names))
-    with store.transaction() as tx:
+    with transaction(store) as tx:
         for name in names[::2]:
             tx.delete("orders", name)
     left = sorted(names[1::2])
@@ -215,10 +216,10 @@ def test_large_lists_keep_their_order(store: Store) -> None:
 
 def test_keys_are_those_of_the_documents(store: Store) -> None:
     """Every key comes once, of a collection without indexes too."""
-    with store.transaction() as tx:
+    with transaction(store) as tx:
         for n in range(5):
             note(tx, f"n{n}")
-    with store.transaction() as tx:
+    with transaction(store) as tx:
         tx.delete("notes", "n3")
         note(tx, "n1", "again")
     with store.read() as view:
@@ -253,14 +254,14 @@ class TestScanning:
 
     def test_collection_without_indexes_can_be_scanned(self, store: Store) -> None:
         """A scan is the one way to read it in order."""
-        with store.transaction() as tx:
+        with transaction(store) as tx:
             for number in (3, 1, 2):
                 note(tx, f"n-{number}")
         assert scanned(store, "n-1", 9, "notes") == ["n-2", "n-3"]
 
     def test_scan_sees_uncommitted_changes(self, shop: Store) -> None:
         """A transaction scans what it has put, replaced and deleted."""
-        with shop.transaction() as tx:
+        with transaction(shop) as tx:
             tx.delete("orders", "id-1")
             tx.put("orders", order("id-00", number=2000))
             tx.put("orders", order("id-2", number=2002))
@@ -286,7 +287,7 @@ class TestSearchInTransaction:
             found = tx.find("orders", where, descending=True).documents
             return ids(found), tx.count("orders", where), tx.count("orders", {"status": "paid"})
 
-        with shop.transaction() as tx:
+        with transaction(shop) as tx:
             assert paid(tx) == (["id-0", "id-3", "id-6"], 3, 3)
             tx.put("orders", order("id-1", placed="2026-11-08", status="paid", skus=["mug"]))
             tx.put("orders", order("id-3", placed="2026-11-06", status="paid", skus=["tea"]))
@@ -310,7 +311,7 @@ class TestSearchInTransaction:
         """A page or a count costs about the same after 50 and after 1,600 changes."""
 
         def calls(staged: int) -> int:
-            with store.transaction() as tx:
+            with transaction(store) as tx:
                 for number in range(staged):
                     tx.put("orders", order(f"{number:05}", status="paid", placed="2026"))
                     look(tx)

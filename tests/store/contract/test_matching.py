@@ -5,12 +5,13 @@ import pytest
 from app.store import Document, Page, Store, View
 from app.store.matching import BATCH_SIZE, find_matching, scan_all
 from tests.store.shop import COLLECTIONS, order
+from tests.transactions import transaction
 
 
 @pytest.fixture
 def stored(store: Store) -> Store:
     """Ten orders, o0 to o9."""
-    with store.transaction() as tx:
+    with transaction(store) as tx:
         for number in range(10):
             tx.put("orders", order(f"o{number}"))
     return store
@@ -61,7 +62,7 @@ def test_search_stops_after_max_scanned(stored: Store) -> None:
 
 def test_a_scan_has_every_document_once(store: Store) -> None:
     """In the order of the keys, also where the last batch is a full one."""
-    with store.transaction() as tx:
+    with transaction(store) as tx:
         for number in range(BATCH_SIZE * 2):
             tx.put("orders", order(f"o{number:04}"))
     (orders,) = (each for each in COLLECTIONS if each.name == "orders")

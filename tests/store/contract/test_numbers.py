@@ -8,11 +8,12 @@ import pytest
 from app.store import Store
 from tests.store.conftest import Together
 from tests.store.shop import order
+from tests.transactions import transaction
 
 
 def test_new_ids_are_time_ordered_uuids(store: Store) -> None:
     """Each is a UUID of version 7 in its usual text."""
-    with store.transaction() as tx:
+    with transaction(store) as tx:
         given = [tx.new_id() for _ in range(100)]
     assert {uuid.UUID(each).version for each in given} == {7}
     assert [str(uuid.UUID(each)) for each in given] == given
@@ -27,7 +28,7 @@ def test_new_ids_increase_over_threads_and_instances(
 
     def place(store: Store) -> None:
         for _ in range(10):
-            with store.transaction() as tx:
+            with transaction(store) as tx:
                 tx.put("orders", order(tx.new_id(), number=tx.next_number("orders")))
 
     together(lambda store=stores[n % 2]: place(store) for n in range(6))
@@ -42,21 +43,21 @@ def test_new_ids_increase_over_threads_and_instances(
 def test_new_ids_increase_after_reopening(make_store: Callable[[], Store]) -> None:
     """An id is greater than those issued before the store was closed."""
     store = make_store()
-    with store.transaction() as tx:
+    with transaction(store) as tx:
         before = tx.new_id()
     store.close()
-    with make_store().transaction() as tx:
+    with transaction(make_store()) as tx:
         assert tx.new_id() > before
 
 
 def test_numbers_have_no_gap_when_a_transaction_fails(store: Store) -> None:
     """The number of a transaction or savepoint that raised is issued to the next one."""
-    with store.transaction() as tx:
+    with transaction(store) as tx:
         assert tx.next_number("orders", first=1001) == 1001
-    with pytest.raises(RuntimeError), store.transaction() as tx:
+    with pytest.raises(RuntimeError), transaction(store) as tx:
         assert tx.next_number("orders", first=1001) == 1002
         raise RuntimeError
-    with store.transaction() as tx:
+    with transaction(store) as tx:
         with pytest.raises(RuntimeError), tx.savepoint():
             assert tx.next_number("orders", first=1001) == 1002
             raise RuntimeError
@@ -67,10 +68,10 @@ def test_the_last_number_of_a_series_is_known(store: Store) -> None:
     """0 before the first; a number of a transaction that raised does not count."""
     with store.read() as view:
         assert view.last_number("orders") == 0
-    with store.transaction() as tx:
+    with transaction(store) as tx:
         tx.next_number("orders", first=1001)
         assert tx.last_number("orders") == 1001
-    with pytest.raises(RuntimeError), store.transaction() as tx:
+    with pytest.raises(RuntimeError), transaction(store) as tx:
         tx.next_number("orders", first=1001)
         raise RuntimeError
     with store.read() as view:
@@ -79,7 +80,7 @@ def test_the_last_number_of_a_series_is_known(store: Store) -> None:
 
 def test_series_are_independent(store: Store) -> None:
     """Orders and invoices are numbered separately."""
-    with store.transaction() as tx:
+    with transaction(store) as tx:
         assert [tx.next_number("orders"), tx.next_number("orders")] == [1, 2]
         assert tx.next_number("invoices", first=500) == 500
 
@@ -87,7 +88,7 @@ def test_series_are_independent(store: Store) -> None:
 def test_new_ids_increase_when_the_clock_goes_back(store: Store) -> None:
     """After an id from a clock that was ahead, the next id is still greater."""
     ahead = "ffffffff-0000-7000-8000-0000000000ff"
-    with store.transaction() as tx:
+    with transaction(store) as tx:
         tx.put("counters", {"name": "last_id", "value": ahead})
-    with store.transaction() as tx:
+    with transaction(store) as tx:
         assert tx.new_id() == "ffffffff-0000-7000-8000-000000000100"

@@ -6,6 +6,7 @@ import pytest
 
 from app.store import Store
 from tests.store.shop import order, put_orders
+from tests.transactions import transaction
 
 MakeStore = Callable[[], Store]
 
@@ -28,10 +29,10 @@ def test_position_stays_while_nothing_changes(store: Store) -> None:
     before = store.position()
     with store.read() as view:
         view.get("orders", "a")
-    with pytest.raises(RuntimeError), store.transaction() as tx:
+    with pytest.raises(RuntimeError), transaction(store) as tx:
         tx.put("orders", order("b"))
         raise RuntimeError
-    with store.transaction() as tx:
+    with transaction(store) as tx:
         tx.get("orders", "a")
     assert store.position() == before
 

@@ -8,6 +8,7 @@ from app.kernel.errors import Unavailable
 from app.store import Store, Transaction
 from tests.store.conftest import Together
 from tests.store.shop import all_orders, get_order, ids, note, order, put_orders
+from tests.transactions import transaction
 
 MakeStore = Callable[..., Store]
 
@@ -40,7 +41,7 @@ def test_unknown_key_returns_none(store: Store) -> None:
 def test_deleted_document_is_gone(store: Store) -> None:
     """A deleted document is neither read nor listed, and can be put again."""
     put_orders(store, order("a"), order("b"))
-    with store.transaction() as tx:
+    with transaction(store) as tx:
         tx.delete("orders", "a")
     assert list(all_orders(store)) == ["b"]
     put_orders(store, order("a", total="3"))
@@ -49,7 +50,7 @@ def test_deleted_document_is_gone(store: Store) -> None:
 
 def test_deleting_a_missing_document_does_nothing(store: Store) -> None:
     """Deleting twice has the effect of deleting once."""
-    with store.transaction() as tx:
+    with transaction(store) as tx:
         tx.delete("orders", "a")
     assert all_orders(store) == {}
 
@@ -57,7 +58,7 @@ def test_deleting_a_missing_document_does_nothing(store: Store) -> None:
 def test_exception_undoes_the_whole_transaction(store: Store) -> None:
     """A block that raises changes nothing in any collection, and its error is passed on."""
     put_orders(store, order("a"))
-    with pytest.raises(ChangeOfMind), store.transaction() as tx:
+    with pytest.raises(ChangeOfMind), transaction(store) as tx:
         tx.put("orders", order("a", total="2"))
         tx.put("orders", order("b"))
         note(tx, "n")
@@ -97,7 +98,7 @@ def test_transaction_in_a_transaction_is_refused(make_store: MakeStore) -> None:
 
 def test_savepoint_undoes_its_own_block_only(store: Store) -> None:
     """A savepoint that raises undoes its own changes and those of the savepoints inside it."""
-    with store.transaction() as tx:
+    with transaction(store) as tx:
         tx.put("orders", order("a", total="1"))
         with pytest.raises(ChangeOfMind), tx.savepoint():
             tx.put("orders", order("a", total="2"))
@@ -111,7 +112,7 @@ def test_savepoint_undoes_its_own_block_only(store: Store) -> None:
 
 def test_savepoint_that_succeeds_is_kept(store: Store) -> None:
     """The changes of a savepoint that does not raise are part of the transaction."""
-    with store.transaction() as tx, tx.savepoint():
+    with transaction(store) as tx, tx.savepoint():
         tx.put("orders", order("a"))
     assert get_order(store, "a") == order("a")
 
@@ -119,7 +120,7 @@ def test_savepoint_that_succeeds_is_kept(store: Store) -> None:
 def test_document_put_is_a_copy(store: Store) -> None:
     """Later changes to a document that was put don't count."""
     document = order("a", skus=["tea"])
-    with store.transaction() as tx:
+    with transaction(store) as tx:
         tx.put("orders", document)
         document["skus"].append("mug")
     assert get_order(store, "a") == order("a", skus=["tea"])
@@ -128,7 +129,7 @@ def test_document_put_is_a_copy(store: Store) -> None:
 def test_document_read_is_a_copy(store: Store) -> None:
     """Changes to a document that was read or found change nothing in the store."""
     put_orders(store, order("a", skus=["tea"]))
-    with store.transaction() as tx:
+    with transaction(store) as tx:
         for found in (tx.get("orders", "a"), tx.find("orders").documents[0]):
             assert found is not None
             found["skus"].append("mug")
@@ -139,7 +140,7 @@ def test_document_read_is_a_copy(store: Store) -> None:
 def test_transaction_sees_its_own_changes(store: Store) -> None:
     """Inside a transaction get, find, count and keys all show what it has done so far."""
     put_orders(store, order("a", status="placed"), order("b", status="placed"), order("c"))
-    with store.transaction() as tx:
+    with transaction(store) as tx:
         tx.put("orders", order("a", status="paid"))
         tx.put("orders", order("d", status="placed"))
         tx.delete("orders", "c")
@@ -154,7 +155,7 @@ def test_transaction_sees_its_own_changes(store: Store) -> None:
 def test_view_sees_no_unfinished_transaction(make_store: MakeStore) -> None:
     """Until the block has ended, no view shows its changes."""
     store, other = make_store(), make_store()
-    with store.transaction() as tx:
+    with transaction(store) as tx:
         tx.put("orders", order("a"))
         assert get_order(other, "a") is None
         assert get_order(store, "a") is None
@@ -164,7 +165,7 @@ def test_instances_see_each_others_commits_at_once(make_store: MakeStore) -> Non
     """The next read or transaction of any instance sees what another has committed."""
     stores = [make_store() for _ in range(3)]
     for turn in range(9):
-        with stores[turn % 3].transaction() as tx:
+        with transaction(stores[turn % 3]) as tx:
             found = tx.get("orders", "a") or order("a", total="0")
             tx.put("orders", order("a", total=str(int(found["total"]) + 1)))
         assert [get_order(store, "a") for store in stores] == [order("a", total=str(turn + 1))] * 3
@@ -174,13 +175,13 @@ def test_reopened_store_is_the_same(make_store: MakeStore) -> None:
     """Closing and opening again changes nothing: documents, lists, numbers."""
     store = make_store()
     put_orders(store, order("a", status="placed"), order("b", status="placed"), order("c"))
-    with store.transaction() as tx:
+    with transaction(store) as tx:
         tx.delete("orders", "b")
         number = tx.next_number("orders")
     store.close()
     again = make_store()
     assert all_orders(again) == {"a": order("a", status="placed"), "c": order("c")}
-    with again.transaction() as tx:
+    with transaction(again) as tx:
         assert ids(tx.find("orders", {"status": "placed"}).documents) == ["a"]
         assert tx.next_number("orders") == number + 1
 
@@ -191,7 +192,7 @@ def test_many_threads_lose_no_update(make_store: MakeStore, together: Together) 
 
     def add(store: Store) -> None:
         for _ in range(15):
-            with store.transaction() as tx:
+            with transaction(store) as tx:
                 found = tx.get("orders", "sum") or order("sum", total="0")
                 tx.put("orders", order("sum", total=str(int(found["total"]) + 1)))
 
@@ -205,7 +206,7 @@ def test_failing_transaction_does_not_touch_its_neighbours(
     """Of transactions that run at the same time, exactly those that raised are missing."""
 
     def place(n: int) -> None:
-        with store.transaction() as tx:
+        with transaction(store) as tx:
             tx.put("orders", order(f"order-{n}"))
             if n % 3 == 0:
                 raise ChangeOfMind
@@ -231,7 +232,7 @@ def test_document_without_a_proper_key_is_refused(
     store: Store, document: dict[str, object]
 ) -> None:
     """Unless the key is the first field and a text, `put` raises ValueError."""
-    with pytest.raises(ValueError, match="order_id"), store.transaction() as tx:
+    with pytest.raises(ValueError, match="order_id"), transaction(store) as tx:
         tx.put("orders", document)
     assert all_orders(store) == {}
 
@@ -243,7 +244,7 @@ def test_document_without_a_proper_key_is_refused(
 )
 def test_document_that_is_not_json_is_refused(store: Store, value: object) -> None:
     """`put` raises for a value that is not JSON, which undoes the transaction."""
-    with pytest.raises((TypeError, ValueError)), store.transaction() as tx:
+    with pytest.raises((TypeError, ValueError)), transaction(store) as tx:
         tx.put("orders", order("a"))
         tx.put("orders", order("b", value=value))
     assert all_orders(store) == {}
@@ -251,7 +252,7 @@ def test_document_that_is_not_json_is_refused(store: Store, value: object) -> No
 
 def test_document_that_cannot_be_indexed_is_refused(store: Store) -> None:
     """When a function of the collection raises, the transaction is undone."""
-    with pytest.raises(TypeError), store.transaction() as tx:
+    with pytest.raises(TypeError), transaction(store) as tx:
         tx.put("orders", order("a", status="placed"))
         tx.put("orders", order("b", skus=7))
     put_orders(store, order("c", status="placed"))

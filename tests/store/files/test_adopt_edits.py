@@ -18,6 +18,7 @@ from tests.store.conftest import OpenStore
 from tests.store.faults import survives
 from tests.store.journal_lines import checkpoint, segments, spoil, two_segments
 from tests.store.shop import COLLECTIONS, all_orders, get_order, ids, note, order, put_orders
+from tests.transactions import transaction
 
 Edit = Callable[[Callable[[list[Document]], list[Document]]], None]
 
@@ -28,7 +29,7 @@ def shop(folder: Path) -> Path:
     store = JsonFileStore(folder, COLLECTIONS)
     put_orders(store, order("a", status="placed"), order("b", status="placed"))
     checkpoint(store)
-    with store.transaction() as tx:
+    with transaction(store) as tx:
         tx.put("orders", order("c", status="placed"))
         note(tx, "n")
     store.close()
@@ -65,7 +66,7 @@ def test_orders_that_were_in_the_journal_alone_are_kept(shop: Path, open_store: 
     """A crash may have left acknowledged changes that the edited file never had: they go on top."""
     store = open_store()
     put_orders(store, order("a", status="shipped"))
-    with store.transaction() as tx:
+    with transaction(store) as tx:
         tx.delete("orders", "b")
     store.close()
     edit(shop, order("a", status="paid"), order("b"), order("x"))
@@ -86,7 +87,7 @@ def test_older_entries_never_override_an_accepted_edit(shop: Path, open_store: O
     for _ in range(2):
         store = open_store()
         assert all_orders(store) == {"a": order("a", total="7"), "c": order("c", total="7")}
-        with store.transaction() as tx:
+        with transaction(store) as tx:
             note(tx, "m")
         checkpoint(store)
         store.close()
@@ -242,12 +243,12 @@ class TestNumbers:
     def shop(self, folder: Path) -> Path:
         """Orders 1 and 2 in orders.json, 3 in the journal alone; notes name 2 and 4."""
         store = JsonFileStore(folder, COLLECTIONS)
-        with store.transaction() as tx:
+        with transaction(store) as tx:
             for name in "ab":
                 tx.put("orders", order(name, number=tx.next_number("order")))
             tx.put("notes", {"note_id": tx.new_id(), "of": "b", "number": 2})
         checkpoint(store)
-        with store.transaction() as tx:
+        with transaction(store) as tx:
             tx.put("orders", order("c", number=tx.next_number("order")))
             tx.put("notes", {"note_id": "n", "of": "gone", "number": tx.next_number("order")})
         store.close()
@@ -335,7 +336,7 @@ class TestNumbers:
             "orders.json",
             "counters.json",
         }
-        with open_store().transaction() as tx:
+        with transaction(open_store()) as tx:
             assert tx.next_number("order") == 10
             assert len(list(tx.keys("orders"))) == 4
 

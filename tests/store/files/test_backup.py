@@ -27,6 +27,7 @@ from tests.store.conftest import OpenStore
 from tests.store.faults import failing_call, full_disk, no_rights, survives
 from tests.store.journal_lines import checkpoint
 from tests.store.shop import COLLECTIONS, all_orders, note, order, put_orders
+from tests.transactions import transaction
 
 
 @pytest.fixture
@@ -324,7 +325,7 @@ def test_backups_of_a_busy_service_are_consistent(open_store: OpenStore, destina
         n = 0
         while not stop.is_set():
             n += 1
-            with store.transaction() as tx:
+            with transaction(store) as tx:
                 tx.put("orders", order(f"{n}"))
                 note(tx, f"{n}")
             if n % 7 == 0:

@@ -17,6 +17,7 @@ from tests.store.conftest import PATIENCE_S, OpenStore
 from tests.store.faults import small_disk, survives
 from tests.store.journal_lines import checkpoint
 from tests.store.shop import COLLECTIONS, all_orders, ids, note, order, put_orders
+from tests.transactions import transaction
 
 MAX_STEPS = 200
 
@@ -91,11 +92,11 @@ def test_interrupted_checkpoint_of_one_file_at_a_time_loses_nothing(folder: Path
     """Each of its steps leaves a folder that opens, without a fault, wherever the room is short."""
     store = JsonFileStore(folder, COLLECTIONS)
     for order_id in "ab":
-        with store.transaction() as tx:
+        with transaction(store) as tx:
             tx.put("orders", order(order_id, number=tx.next_number("orders")))
             note(tx, order_id, "x" * 300)
         checkpoint(store)
-    with store.transaction() as tx:
+    with transaction(store) as tx:
         tx.delete("orders", "a")
         note(tx, "c")
     store.close()

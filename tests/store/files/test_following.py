@@ -19,6 +19,7 @@ from tests.processes.servers import wait_for
 from tests.store.conftest import OpenStore, Together
 from tests.store.journal_lines import checkpoint
 from tests.store.shop import all_orders, get_order, ids, order, put_orders
+from tests.transactions import transaction
 
 
 def listed(store: Store, status: str) -> list[str]:
@@ -119,7 +120,7 @@ def test_idle_process_catches_up_over_any_number_of_checkpoints(
     assert len(all_orders(idle)) == 2
     feed = idle.change_feed("orders")
     for n in range(checkpoints):
-        with store.transaction() as tx:
+        with transaction(store) as tx:
             tx.put("orders", order(f"new-{n}", status="placed"))
             tx.put("orders", order("moved", status="paid"))
             tx.delete("orders", "gone")
@@ -141,7 +142,7 @@ def test_idle_process_may_write_first(open_store: OpenStore, *, checkpoints: int
     for n in range(checkpoints):
         put_orders(store, order(f"{n}"))
         checkpoint(store)
-    with idle.transaction() as tx:
+    with transaction(idle) as tx:
         tx.put("orders", order("count", total=str(tx.count("orders"))))
     assert get_order(store, "count") == order("count", total=str(checkpoints))
     checkpoint(idle)
@@ -167,7 +168,7 @@ def test_files_of_a_later_checkpoint_are_not_used(open_store: OpenStore) -> None
     put_orders(store, order("a", status="placed"), order("b", status="placed"))
     checkpoint(store)
     put_orders(store, order("a", status="paid"))
-    with store.transaction() as tx:
+    with transaction(store) as tx:
         tx.delete("orders", "b")
     fail_to_drop_segments(store)
     assert (listed(follower, "placed"), listed(follower, "paid")) == ([], ["a"])

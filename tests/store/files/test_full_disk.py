@@ -14,6 +14,7 @@ from tests.store.conftest import OpenStore
 from tests.store.faults import full_disk, small_disk
 from tests.store.journal_lines import segments
 from tests.store.shop import all_orders, get_order, note, order, put_orders
+from tests.transactions import transaction
 
 LONG = "x" * 2000
 HUGE = "x" * 200_000
@@ -107,7 +108,7 @@ def place_until_full(store: JsonFileStore, first: int) -> list[str]:
     while True:
         order_id = f"{first + len(placed):04}"
         try:
-            with store.transaction() as tx:
+            with transaction(store) as tx:
                 tx.put("orders", order(order_id, text=HUGE))
                 note(tx, order_id, HUGE)
         except StorageFull as error:

@@ -13,6 +13,7 @@ from app.store.files.wal.format import encode_transaction
 from tests.store.conftest import OpenStore
 from tests.store.journal_lines import checkpoint, journal_of, segments, spoil, two_segments
 from tests.store.shop import COLLECTIONS, all_orders, order, put_orders
+from tests.transactions import transaction
 
 
 def torn_copies(folder: Path) -> list[bytes]:
@@ -38,7 +39,7 @@ def test_transaction_is_one_line(folder: Path, open_store: OpenStore) -> None:
     """One line holds the documents of all collections that were put and the keys deleted."""
     journal_of(folder, "ab")
     store = open_store()
-    with store.transaction() as tx:
+    with transaction(store) as tx:
         tx.put("orders", order("a", total="2"))
         tx.put("notes", {"note_id": "n"})
         tx.delete("orders", "b")
@@ -58,7 +59,7 @@ def test_transaction_that_changes_nothing_writes_nothing(
     """A transaction that only reads leaves the journal as it is."""
     store = open_store()
     before = segments(folder)[-1].read_bytes()
-    with store.transaction() as tx:
+    with transaction(store) as tx:
         tx.get("orders", "a")
         tx.delete("orders", "a")
     assert segments(folder)[-1].read_bytes() == before

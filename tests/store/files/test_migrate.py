@@ -17,6 +17,7 @@ from tests.store.conftest import OpenStore
 from tests.store.faults import full_disk, survives
 from tests.store.journal_lines import checkpoint, segments, spoil
 from tests.store.shop import COLLECTIONS, NOTES, ORDERS, all_orders, note, order, put_orders
+from tests.transactions import transaction
 
 
 def with_status(document: Document) -> Document:
@@ -44,7 +45,7 @@ def old_shop(open_store: OpenStore) -> None:
     put_orders(store, order("a"), order("c", status="paid"))
     checkpoint(store)
     put_orders(store, order("a", total="2"), order("b"))
-    with store.transaction() as tx:
+    with transaction(store) as tx:
         note(tx, "n")
     store.close()
 

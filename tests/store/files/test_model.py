@@ -11,6 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from app.store.files.checkpointer import Checkpointer
 from app.store.files.store import JsonFileStore
 from tests.store.shop import COLLECTIONS, all_orders, ids, order
+from tests.transactions import transaction
 
 KEYS = st.sampled_from(["", "a", "ab", "b b", 'c"', "d\\", "é", "\u2028"]).map("k{}".format)
 TOTALS = st.integers(0, 99).map(str)
@@ -38,7 +39,7 @@ class StoreBesideDict(RuleBasedStateMachine):
     ) -> None:
         expected = dict(self.expected)
         try:
-            with self.stores[instance].transaction() as tx:
+            with transaction(self.stores[instance]) as tx:
                 for key, fields in changes:
                     if fields is None:
                         tx.delete("orders", key)

@@ -11,6 +11,7 @@ from app.store.files.checkpointer import Checkpointer
 from tests.store.conftest import OpenStore
 from tests.store.faults import UnreliableDisk, full_disk
 from tests.store.shop import order, put_orders
+from tests.transactions import transaction
 
 
 class Counting:
@@ -60,7 +61,7 @@ def test_transaction_that_changes_nothing_is_only_committed(
     """Nothing is written or synced for it."""
     store = open_store(observer=observer)
     observer.calls.clear()
-    with store.transaction():
+    with transaction(store):
         pass
     assert observer.calls == {"committed": 1}
 

@@ -29,6 +29,7 @@ from tests.store.shop import (
     order,
     put_orders,
 )
+from tests.transactions import transaction
 
 GUESTS = Collection(name="guests", key="guest_id")
 
@@ -192,7 +193,7 @@ def test_numbers_continue_after_those_of_external_files(
     with pytest.raises(Invalid, match=r"counters.json, line 2: order is below 5"):
         open_store()
     counters.unlink()
-    with open_store().transaction() as tx:
+    with transaction(open_store()) as tx:
         assert tx.next_number("order") == 6
 
 
@@ -298,7 +299,7 @@ def test_older_version_keeps_the_files_that_it_does_not_know(
     """Files of other collections keep their records when a version without them writes."""
     store = open_store(collections=(NOTES,))
     for n in range(3):
-        with store.transaction() as tx:
+        with transaction(store) as tx:
             tx.put("notes", {"note_id": f"{n}"})
         checkpoint(store)
     store.close()

@@ -19,6 +19,7 @@ from tests.store.conftest import PATIENCE_S, OpenStore
 from tests.store.faults import full_disk
 from tests.store.journal_lines import checkpoint, segments
 from tests.store.shop import all_orders, get_order, note, order, put_orders
+from tests.transactions import transaction
 
 NAMES = ["10", "9", "Über", 'quo"te', "a", "a b", "ab", "\u2028"]
 
@@ -96,7 +97,7 @@ def test_scan_merges_the_file_and_newer_documents(open_store: OpenStore) -> None
     put_orders(store, *(order(f"id-{n:03}") for n in range(0, 500, 2)))
     assert Checkpointer(store).checkpoint()
     put_orders(store, order("id-101"), order("id-104", number=1))
-    with store.transaction() as tx:
+    with transaction(store) as tx:
         tx.delete("orders", "id-102")
     with store.read() as view:
         found = view.scan("orders", "id-098", 4)
@@ -110,7 +111,7 @@ def test_checkpoint_merges_changes_into_the_file(folder: Path, open_store: OpenS
     checkpointer = Checkpointer(store)
     expected: dict[int, Document] = {}
     for step in range(1, 9):
-        with store.transaction() as tx:
+        with transaction(store) as tx:
             for n in range(0, 40, step):
                 if n in expected and (n + step) % 3 == 0:
                     tx.delete("orders", f"{n:02}")
@@ -121,7 +122,7 @@ def test_checkpoint_merges_changes_into_the_file(folder: Path, open_store: OpenS
         checkpointer.checkpoint()
         documents = json.loads((folder / "orders.json").read_bytes())
         assert documents == [expected[n] for n in sorted(expected)]
-    with store.transaction() as tx:
+    with transaction(store) as tx:
         for key in list(tx.keys("orders")):
             tx.delete("orders", key)
     checkpointer.checkpoint()
@@ -132,7 +133,7 @@ def test_header_records_every_file(folder: Path, open_store: OpenStore) -> None:
     """After a checkpoint the newest header has count, length and checksum of each file."""
     store = open_store()
     put_orders(store, order("a"), order("b"))
-    with store.transaction() as tx:
+    with transaction(store) as tx:
         note(tx, "n")
     Checkpointer(store).checkpoint()
     records = header(segments(folder)[-1])["files"]

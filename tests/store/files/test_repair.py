@@ -14,6 +14,7 @@ from app.store.files.wal.format import encode_document, encode_transaction
 from tests.store.conftest import OpenStore
 from tests.store.journal_lines import checkpoint, journal_of, segments, spoil
 from tests.store.shop import COLLECTIONS, all_orders, note, order, put_orders
+from tests.transactions import transaction
 
 
 def test_lost_transaction_is_named_and_the_rest_is_kept(
@@ -59,7 +60,7 @@ def test_missing_segment_is_reported(folder: Path, open_store: OpenStore) -> Non
 def test_journal_that_is_gone_is_reported_and_rebuilt(folder: Path, open_store: OpenStore) -> None:
     """The files of the last checkpoint are kept, and numbers continue far above the known ones."""
     store = open_store()
-    with store.transaction() as tx:
+    with transaction(store) as tx:
         tx.next_number("order", 1001)
     put_orders(store, order("a"))
     checkpoint(store)
@@ -72,7 +73,7 @@ def test_journal_that_is_gone_is_reported_and_rebuilt(folder: Path, open_store: 
     assert "All segments of journal/ are missing" in report.lost[0].text
     store = open_store()
     assert sorted(all_orders(store)) == ["a"]
-    with store.transaction() as tx:
+    with transaction(store) as tx:
         assert tx.next_number("order") == 1001 + 100_000 + 1
 
 
@@ -94,7 +95,7 @@ def test_deleted_stays_deleted(folder: Path, open_store: OpenStore) -> None:
     store = open_store()
     put_orders(store, order("a"), order("b"))
     checkpoint(store)
-    with store.transaction() as tx:
+    with transaction(store) as tx:
         tx.delete("orders", "a")
     put_orders(store, order("c"))
     offset = segments(folder)[-1].stat().st_size
@@ -138,7 +139,7 @@ def numbered(folder: Path, names: str) -> list[int]:
     starts = []
     for name in names:
         starts.append(segments(folder)[-1].stat().st_size)
-        with store.transaction() as tx:
+        with transaction(store) as tx:
             tx.put("orders", order(name, number=tx.next_number("order", 1001)))
     note_down(store, "n")
     note_down(store, "m")
@@ -148,13 +149,13 @@ def numbered(folder: Path, names: str) -> list[int]:
 
 def note_down(store: JsonFileStore, note_id: str) -> None:
     """A transaction that gives out nothing."""
-    with store.transaction() as tx:
+    with transaction(store) as tx:
         note(tx, note_id)
 
 
 def next_number(store: JsonFileStore) -> int:
     """The number that the next order gets."""
-    with store.transaction() as tx:
+    with transaction(store) as tx:
         return tx.next_number("order", 1001)
 
 
@@ -252,7 +253,7 @@ def test_number_that_only_another_document_has_is_not_issued_again(
     """The order is lost with its segment, but a note names it."""
     numbered(folder, "abc")
     store = open_store()
-    with store.transaction() as tx:
+    with transaction(store) as tx:
         tx.put("notes", {"note_id": "later", "of": "d", "number": 1007})
     with store.exclusive_write():
         store.replica.rotate(store.replica.file_records())
@@ -311,7 +312,7 @@ def test_lost_deletion_is_reported(folder: Path) -> None:
     store = JsonFileStore(folder, COLLECTIONS)
     put_orders(store, order("a"))
     start = segments(folder)[-1].stat().st_size
-    with store.transaction() as tx:
+    with transaction(store) as tx:
         tx.delete("orders", "a")
     put_orders(store, order("b"))
     store.close()
@@ -445,7 +446,7 @@ def test_missing_newest_segment_is_reported(
 def closed_after_checkpoint(folder: Path) -> None:
     """Leave orders a, b and c in orders.json, and issue three numbers."""
     store = JsonFileStore(folder, COLLECTIONS)
-    with store.transaction() as tx:
+    with transaction(store) as tx:
         for name in "abc":
             tx.put("orders", order(name, number=tx.next_number("order", 1001)))
     checkpoint(store)

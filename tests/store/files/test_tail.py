@@ -5,13 +5,14 @@ from pathlib import Path
 from app.store.files.wal.segment import segment_path
 from app.store.files.wal.tail import last_lines
 from tests.store.conftest import OpenStore
+from tests.transactions import transaction
 
 
 def write(folder: Path, open_store: OpenStore, number: int) -> Path:
     """Write some documents; return the folder of the journal."""
     store = open_store()
     for place in range(number):
-        with store.transaction() as tx:
+        with transaction(store) as tx:
             tx.put("orders", {"order_id": f"order-{place}", "status": "placed"})
     return folder / "journal"
 

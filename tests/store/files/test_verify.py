@@ -16,6 +16,7 @@ from tests.store.conftest import OpenStore
 from tests.store.faults import read_only
 from tests.store.journal_lines import checkpoint, journal_of, segments, spoil, two_segments
 from tests.store.shop import COLLECTIONS, NOTES, all_orders, note, order, put_orders
+from tests.transactions import transaction
 
 
 def contents(folder: Path) -> dict[Path, tuple[bytes, int]]:
@@ -40,7 +41,7 @@ def test_sound_folder_has_no_faults(folder: Path, open_store: OpenStore) -> None
     store = open_store()
     put_orders(store, order("a"), order("b"))
     checkpoint(store)
-    with store.transaction() as tx:
+    with transaction(store) as tx:
         note(tx, "n")
     assert verify(folder, COLLECTIONS) == VerifyReport(3, 2, 2, 1, [])
 

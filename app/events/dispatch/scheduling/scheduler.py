@@ -1,6 +1,6 @@
 """Decides which deliveries may run now, by order, retry time, circuit breaker and capacity."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from copy import copy
 from datetime import datetime
 
@@ -40,7 +40,7 @@ class Scheduler:
         self._breakers.clear()
 
     def restart(
-        self, completed: Iterable[Partition], read: Callable[[str], Document | None]
+        self, completed: Collection[Partition], read: Callable[[str], Document | None]
     ) -> list[Partition]:
         """Undo what was done since `begin`; returns the taken partitions, which are in flight.
 
@@ -48,20 +48,16 @@ class Scheduler:
         partitions whose completed deliveries the transaction records; they are in flight too.
         `read` returns the present record of an event.
         """
-        for partition in completed:
-            self._taken.pop(partition, None)
-        in_flight = (*completed, *self._taken)
+        in_flight = {*completed, *self._taken}
         for partition in in_flight:
             self._ready[partition.handler].discard(partition)
         self._busy.update(in_flight)
         self._own_taken.update(each for each in in_flight if not is_subscriber(each.handler))
         for handler, breaker in self._breakers.items():
-            self._ready[handler].breaker = breaker
-        self._breakers.clear()
+            self._ready[handler].breaker = copy(breaker)
         for event_id in sorted(self._updated):
             self.update(event_id, read(event_id))
-        self._updated.clear()
-        return list(self._taken)
+        return [each for each in self._taken if each not in completed]
 
     def update(self, event_id: str, record: Document | None) -> None:
         """Apply the present state of an outbox record; None when it has left the outbox."""

@@ -188,14 +188,14 @@ def test_a_postponed_delivery_stays_postponed(scheduler: Scheduler) -> None:
 
 
 def test_an_undone_retry_does_not_wait(scheduler: Scheduler) -> None:
-    """The delivery that an undone run put off runs at once."""
+    """The delivery that an undone run had wait for its retry runs at once."""
     scheduler.update("event-1", record("event-1"))
     scheduler.begin(scheduler.take(capacity))
     retry_at = clock.ago(-30)
-    put_off = record("event-1", at=clock.now(), retry_at=retry_at, error="no")
-    scheduler.release(BILLING, "event-1", put_off)
+    retried = record("event-1", at=clock.now(), retry_at=retry_at, error="no")
+    scheduler.release(BILLING, "event-1", retried)
     assert scheduler.restart([], lambda event_id: record(event_id)) == [BILLING]
-    scheduler.release(BILLING, "event-1", put_off)
+    scheduler.release(BILLING, "event-1", retried)
     assert scheduler.take(capacity) == []
 
 
