@@ -26,7 +26,8 @@ from app.orders.schemas import request_schema
 from app.orders.service import OrderPolicy, delete_order, place_order
 from app.server.runtime import Runtime
 from app.shipping.documents import SHIPMENTS
-from app.store import Document
+from app.store import Document, Store
+from tests.repeating import RepeatingStore
 from tests.transactions import transaction
 
 HEADINGS = "order,customer_name,product,quantity,amount,order_date"
@@ -45,19 +46,35 @@ def file(tmp_path: Path, catalogue: dict[str, str]) -> Path:
 
 
 def run_import(
-    runtime: Runtime, file: Path, *rows: str, headings: str = HEADINGS, **defaults: str
+    runtime: Runtime,
+    file: Path,
+    *rows: str,
+    headings: str = HEADINGS,
+    store: Store | None = None,
+    **defaults: str,
 ) -> OrderImportResult:
     file.write_text("\n".join([headings, *rows]), "utf-8")
     table, config = read_table(file), runtime.config
     work = OrderImport(
         OrderPolicy(config.currency), request_schema(config.currency), config.timezone
     )
-    return work.run(runtime.store, table, Columns(table, FIELDS, {}, defaults))
+    return work.run(store or runtime.store, table, Columns(table, FIELDS, {}, defaults))
 
 
 def orders(runtime: Runtime) -> list[Document]:
     with runtime.store.read() as view:
         return view.find(ORDERS.name).documents
+
+
+def test_a_repeated_transaction_counts_each_order_once(runtime: Runtime, file: Path) -> None:
+    """So does the stock: of ten mugs, six and four are sold, and no more."""
+    store = RepeatingStore(runtime.config.data, runtime.collections)
+    rows = "A1,Ada,mug,6,,", "B2,Bo,mug,4,,", "C3,Cy,mug,1,,"
+    result = run_import(runtime, file, *rows, store=store)
+    store.close()
+    assert (result.accepted, result.lines, result.rejected) == (2, 2, 1)
+    assert [each.row.line for each in result.rejected_rows] == [4]
+    assert len(orders(runtime)) == 2
 
 
 def test_rows_of_one_reference_are_one_order(runtime: Runtime, file: Path) -> None:

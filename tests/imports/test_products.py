@@ -14,6 +14,7 @@ from app.inventory.schemas import product_request_schema
 from app.kernel.money import Currency
 from app.server.runtime import Runtime
 from app.store import Document
+from tests.repeating import RepeatingStore
 
 EUR = Currency("EUR")
 
@@ -36,6 +37,18 @@ def product(runtime: Runtime, sku: str) -> Document:
 def file(tmp_path: Path) -> Path:
     """The path of a file to write."""
     return tmp_path / "products.csv"
+
+
+def test_a_repeated_transaction_counts_each_product_once(runtime: Runtime, file: Path) -> None:
+    """A product that an undone run has added is not in the store already."""
+    file.write_text("sku,price\ntea,4.50\ntea,4.50\nmug,no\n", "utf-8")
+    table = read_table(file)
+    store = RepeatingStore(runtime.config.data, runtime.collections)
+    schema, columns = product_request_schema(EUR), Columns(table, FIELDS, {}, {})
+    result = import_products(store, schema, table, columns)
+    store.close()
+    assert (result.added, result.existing, result.repeated) == (1, 0, 1)
+    assert len(result.rejected_rows) == 1
 
 
 def test_every_field_is_imported(runtime: Runtime, file: Path) -> None:

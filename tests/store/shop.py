@@ -5,7 +5,6 @@ from typing import Any
 
 from app.kernel.errors import Invalid, Problem
 from app.store import Collection, Document, IssuedNumber, Store, Transaction
-from tests.transactions import transaction
 
 
 def check_order(document: Document) -> None:
@@ -47,9 +46,12 @@ def order(order_id: str, **fields: Any) -> Document:
 
 def put_orders(store: Store, *documents: Document) -> None:
     """Put all of them in one transaction."""
-    with transaction(store) as tx:
+
+    def put_all(tx: Transaction) -> None:
         for document in documents:
             tx.put("orders", document)
+
+    store.run_in_transaction(put_all)
 
 
 def get_order(store: Store, order_id: str) -> Document | None:

@@ -8,10 +8,10 @@ import sys
 import threading
 from pathlib import Path
 
+from app.store import Transaction
 from app.store.files.checkpointer import Checkpointer
 from app.store.files.store import JsonFileStore
 from tests.store.shop import COLLECTIONS, note, order
-from tests.transactions import transaction
 
 THREADS = 4
 
@@ -19,11 +19,15 @@ THREADS = 4
 def place_orders(store: JsonFileStore) -> None:
     """Place orders, each with a note in its transaction, until the process is killed."""
     while True:
-        with transaction(store) as tx:
-            order_id = tx.new_id()
-            tx.put("orders", order(order_id, number=tx.next_number("orders")))
-            note(tx, order_id)
+        order_id = store.run_in_transaction(_place_order)
         os.write(1, f"{order_id}\n".encode())
+
+
+def _place_order(tx: Transaction) -> str:
+    order_id = tx.new_id()
+    tx.put("orders", order(order_id, number=tx.next_number("orders")))
+    note(tx, order_id)
+    return order_id
 
 
 if __name__ == "__main__":

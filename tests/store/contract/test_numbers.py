@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from app.store import Store
+from app.store import Store, Transaction
 from tests.store.conftest import Together
 from tests.store.shop import order
 from tests.transactions import transaction
@@ -28,8 +28,10 @@ def test_new_ids_increase_over_threads_and_instances(
 
     def place(store: Store) -> None:
         for _ in range(10):
-            with transaction(store) as tx:
-                tx.put("orders", order(tx.new_id(), number=tx.next_number("orders")))
+            store.run_in_transaction(place_one)
+
+    def place_one(tx: Transaction) -> None:
+        tx.put("orders", order(tx.new_id(), number=tx.next_number("orders")))
 
     together(lambda store=stores[n % 2]: place(store) for n in range(6))
     with stores[0].read() as view:

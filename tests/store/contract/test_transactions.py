@@ -1,6 +1,7 @@
 """Transactions are atomic, visible to every instance at once, and durable."""
 
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 
@@ -15,6 +16,12 @@ MakeStore = Callable[..., Store]
 
 class ChangeOfMind(Exception):
     """Something went wrong in the middle of a transaction."""
+
+
+def increment(tx: Transaction, order_id: str) -> None:
+    """Add one to the total of an order, which starts at 0."""
+    found = tx.get("orders", order_id) or order(order_id, total="0")
+    tx.put("orders", order(order_id, total=str(int(found["total"]) + 1)))
 
 
 def test_put_document_is_read_back(store: Store) -> None:
@@ -41,8 +48,7 @@ def test_unknown_key_returns_none(store: Store) -> None:
 def test_deleted_document_is_gone(store: Store) -> None:
     """A deleted document is neither read nor listed, and can be put again."""
     put_orders(store, order("a"), order("b"))
-    with transaction(store) as tx:
-        tx.delete("orders", "a")
+    store.run_in_transaction(lambda tx: tx.delete("orders", "a"))
     assert list(all_orders(store)) == ["b"]
     put_orders(store, order("a", total="3"))
     assert get_order(store, "a") == order("a", total="3")
@@ -50,20 +56,23 @@ def test_deleted_document_is_gone(store: Store) -> None:
 
 def test_deleting_a_missing_document_does_nothing(store: Store) -> None:
     """Deleting twice has the effect of deleting once."""
-    with transaction(store) as tx:
-        tx.delete("orders", "a")
+    store.run_in_transaction(lambda tx: tx.delete("orders", "a"))
     assert all_orders(store) == {}
 
 
 def test_exception_undoes_the_whole_transaction(store: Store) -> None:
-    """A block that raises changes nothing in any collection, and its error is passed on."""
+    """Work that raises changes nothing in any collection, and its error is passed on."""
     put_orders(store, order("a"))
-    with pytest.raises(ChangeOfMind), transaction(store) as tx:
+
+    def change_and_raise(tx: Transaction) -> None:
         tx.put("orders", order("a", total="2"))
         tx.put("orders", order("b"))
         note(tx, "n")
         tx.delete("orders", "a")
         raise ChangeOfMind
+
+    with pytest.raises(ChangeOfMind):
+        store.run_in_transaction(change_and_raise)
     with store.read() as view:
         assert view.get("orders", "a") == order("a")
         assert view.get("orders", "b") is None
@@ -153,7 +162,7 @@ def test_transaction_sees_its_own_changes(store: Store) -> None:
 
 
 def test_view_sees_no_unfinished_transaction(make_store: MakeStore) -> None:
-    """Until the block has ended, no view shows its changes."""
+    """Until the work has ended, no view shows its changes."""
     store, other = make_store(), make_store()
     with transaction(store) as tx:
         tx.put("orders", order("a"))
@@ -165,9 +174,7 @@ def test_instances_see_each_others_commits_at_once(make_store: MakeStore) -> Non
     """The next read or transaction of any instance sees what another has committed."""
     stores = [make_store() for _ in range(3)]
     for turn in range(9):
-        with transaction(stores[turn % 3]) as tx:
-            found = tx.get("orders", "a") or order("a", total="0")
-            tx.put("orders", order("a", total=str(int(found["total"]) + 1)))
+        stores[turn % 3].run_in_transaction(lambda tx: increment(tx, "a"))
         assert [get_order(store, "a") for store in stores] == [order("a", total=str(turn + 1))] * 3
 
 
@@ -192,9 +199,7 @@ def test_many_threads_lose_no_update(make_store: MakeStore, together: Together) 
 
     def add(store: Store) -> None:
         for _ in range(15):
-            with transaction(store) as tx:
-                found = tx.get("orders", "sum") or order("sum", total="0")
-                tx.put("orders", order("sum", total=str(int(found["total"]) + 1)))
+            store.run_in_transaction(lambda tx: increment(tx, "sum"))
 
     together(lambda store=stores[n % 2]: add(store) for n in range(8))
     assert [get_order(store, "sum") for store in stores] == [order("sum", total="120")] * 2
@@ -205,15 +210,14 @@ def test_failing_transaction_does_not_touch_its_neighbours(
 ) -> None:
     """Of transactions that run at the same time, exactly those that raised are missing."""
 
-    def place(n: int) -> None:
-        with transaction(store) as tx:
-            tx.put("orders", order(f"order-{n}"))
-            if n % 3 == 0:
-                raise ChangeOfMind
+    def place(n: int, tx: Transaction) -> None:
+        tx.put("orders", order(f"order-{n}"))
+        if n % 3 == 0:
+            raise ChangeOfMind
 
     def attempt(n: int) -> bool:
         try:
-            place(n)
+            store.run_in_transaction(partial(place, n))
         except ChangeOfMind:
             return False
         return True
