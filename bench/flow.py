@@ -17,24 +17,27 @@ import sys
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable
-from datetime import datetime
 from functools import partial
 from pathlib import Path
 
-from bench.load import Measurement, drive, render
+from bench.clients import (
+    CLIENTS,
+    EMPTY,
+    JSON,
+    request,
+    send_orders,
+    timestamp,
+    wait_until,
+    wait_until_delivered,
+)
+from bench.load import Measurement
 from bench.machine import facts
 from bench.servers import HOST, ROOT, Instance, running, work_folder
 from bench.workload import write_orders
 
 RESULTS = ROOT / "bench" / "flow.md"
-EMPTY = b"[\n]\n"
-DELIVERY_TIMEOUT_S = 600.0
 PACE_PER_S = 200
 SENDERS = 4
-CLIENTS = 16
-TAIL_BYTES = 1 << 16
-JSON = {"Content-Type": "application/json"}
 
 
 def main() -> int:
@@ -92,7 +95,7 @@ def measure_replay(instance: Instance, bodies: list[bytes], failures: int) -> fl
     """Return the entries of failure.json replayed a second, with the start of the command."""
     request(instance, "PUT", "/fault/billing", b'{"mode": "reject"}')
     send_orders(instance, bodies, failures)
-    _wait_until(lambda: _lines(instance, "failure.json") >= failures)
+    wait_until(lambda: _lines(instance, "failure.json") >= failures)
     request(instance, "DELETE", "/fault/billing")
     began = time.monotonic()
     subprocess.run(
@@ -107,37 +110,6 @@ def measure_replay(instance: Instance, bodies: list[bytes], failures: int) -> fl
     if _lines(instance, "failure.json"):
         raise RuntimeError("the replay left failures behind")
     return failures / took_s
-
-
-def wait_until_delivered(instance: Instance) -> None:
-    """Wait until every event is delivered, by the readable files."""
-    newest = json.loads(request(instance, "GET", "/order?limit=1"))["orders"][0][
-        "order_id"
-    ].encode()
-
-    def is_delivered() -> bool:
-        in_file = newest in _tail(instance.data / "orders.json")
-        return in_file and (instance.data / "outbox.json").read_bytes() == EMPTY
-
-    # the files are replaced one after the other, so check again after the last one
-    _wait_until(is_delivered)
-    time.sleep(0.5)
-    _wait_until(is_delivered)
-
-
-def _wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + DELIVERY_TIMEOUT_S
-    while not condition():
-        if time.monotonic() > deadline:
-            raise TimeoutError("the handlers did not catch up")
-        time.sleep(0.05)
-
-
-def _tail(file: Path) -> bytes:
-    """Return the end of a readable file, which has the newest document."""
-    with file.open("rb") as opened:
-        opened.seek(max(file.stat().st_size - TAIL_BYTES, 0))
-        return opened.read()
 
 
 def _lines(instance: Instance, name: str) -> int:
@@ -158,16 +130,6 @@ def _spans(instance: Instance) -> dict[str, tuple[float, float]]:
     return {subject: (min(moments), max(moments)) for subject, moments in times.items()}
 
 
-def timestamp(text: str) -> float:
-    return datetime.fromisoformat(text).timestamp()
-
-
-def send_orders(instance: Instance, bodies: list[bytes], orders: int) -> Measurement:
-    """Send `orders` orders with sixteen clients, each in a closed loop."""
-    requests = [render("POST", f"{instance.url}/order", body) for body in bodies]
-    return drive(HOST, instance.port, requests, clients=CLIENTS, count=orders)
-
-
 def _send_paced(instance: Instance, bodies: list[bytes], seconds: float, offset_s: float) -> None:
     """Send this sender's share of PACE_PER_S orders a second, at a fixed rate."""
     connection = http.client.HTTPConnection(HOST, instance.port, timeout=30)
@@ -177,17 +139,6 @@ def _send_paced(instance: Instance, bodies: list[bytes], seconds: float, offset_
         connection.request("POST", "/order", bodies[n % len(bodies)], JSON)
         connection.getresponse().read()
     connection.close()
-
-
-def request(instance: Instance, method: str, path: str, body: bytes = b"") -> bytes:
-    connection = http.client.HTTPConnection(HOST, instance.port, timeout=30)
-    connection.request(method, path, body, JSON if body else {})
-    response = connection.getresponse()
-    text = response.read()
-    connection.close()
-    if response.status >= http.HTTPStatus.BAD_REQUEST:
-        raise RuntimeError(f"{method} {path} answered {response.status}: {text!r}")
-    return text
 
 
 def _page(

@@ -17,7 +17,7 @@ from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
-from bench.flow import wait_until_delivered
+from bench.clients import wait_until_delivered
 from bench.generate import generate
 from bench.machine import facts, private_mib
 from bench.run import load

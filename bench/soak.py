@@ -24,7 +24,7 @@ import leather
 from prometheus_client.parser import text_string_to_metric_families
 
 from app.config import Config
-from bench.flow import JSON
+from bench.clients import JSON
 from bench.machine import facts
 from bench.servers import HOST, ROOT, Instance, running, work_folder
 from bench.workload import write_orders

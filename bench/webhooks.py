@@ -18,7 +18,7 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from bench.flow import CLIENTS, request, send_orders, timestamp, wait_until_delivered
+from bench.clients import CLIENTS, request, send_orders, timestamp, wait_until_delivered
 from bench.machine import facts
 from bench.servers import HOST, ROOT, Instance, running, work_folder
 from bench.workload import write_orders
