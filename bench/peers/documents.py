@@ -31,7 +31,7 @@ NEW_ORDER = NewOrderSchema()
 
 def order_of(number: int, wanted: Mapping[str, Any], items: Sequence[Document]) -> Document:
     """Return the order as stored and answered; `items` come from `priced`."""
-    now = datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+    now = timestamp()
     total = sum((Decimal(item["line_total"]) for item in items), Decimal("0.00"))
     return {
         "order_id": str(uuid7()),
@@ -48,6 +48,11 @@ def order_of(number: int, wanted: Mapping[str, Any], items: Sequence[Document]) 
         "version": 1,
         "history": [{"at": now, "event": "order.placed", "detail": "Order placed"}],
     }
+
+
+def timestamp() -> str:
+    """Return the present time in UTC, with microseconds."""
+    return datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def event_of(order: Document) -> Document:

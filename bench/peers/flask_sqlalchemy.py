@@ -3,7 +3,8 @@
 It makes Daybook's first promise: a 201 means that the order and its event are on disk in one
 transaction (WAL, synchronous=FULL). It checks the same body, prices each line from the products
 table and answers the same fields. It stops at the outbox row: no dispatcher reads it. PostgreSQL
-keeps the same promise with its own settings (fsync and synchronous_commit are on).
+keeps the same promise with its own settings (fsync and synchronous_commit are on). The peers of the
+full flow are built on it with `order_service`.
 
 bench.servers runs it with PEER_DATA naming the data folder, and PEER_DATABASE the URL of a
 PostgreSQL, if it uses one. `import-products` creates the tables, so it runs once before the
@@ -15,21 +16,21 @@ import csv
 import fcntl
 import os
 import threading
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import click
 from flask import Flask, Response, jsonify, request
 from marshmallow import ValidationError
-from sqlalchemy import select, text
+from sqlalchemy import Engine, select, text
 from sqlalchemy.orm import Session, selectinload, sessionmaker
 from uuid_utils import uuid7
 
-from bench.peers.documents import CURRENCY, NEW_ORDER
+from bench.peers.documents import CURRENCY, NEW_ORDER, Document, timestamp
 from bench.peers.sqlalchemy_tables import (
     FIRST_NUMBER,
     Base,
@@ -37,8 +38,7 @@ from bench.peers.sqlalchemy_tables import (
     OrderItem,
     OutboxEvent,
     Product,
-    open_postgresql,
-    open_sqlite,
+    open_database,
 )
 
 IN_PROCESS = threading.Lock()
@@ -46,21 +46,38 @@ IN_PROCESS = threading.Lock()
 
 def create_app() -> Flask:
     """Return the service on the folder in PEER_DATA."""
-    app = Flask(__name__)
     folder = Path(os.environ["PEER_DATA"])
-    url = os.environ.get("PEER_DATABASE")
-    engine = open_postgresql(url) if url else open_sqlite(folder)
-    reading = sessionmaker(engine)
-    writing = sessionmaker(engine.execution_options(write=True), expire_on_commit=False)
     is_queued = os.environ.get("PEER_QUEUE") == "on"
+    lock = partial(write_lock, folder) if is_queued else nullcontext
+    engine = open_database(folder, os.environ.get("PEER_DATABASE"))
+    return order_service(engine, add_to_outbox, lock=lock)
+
+
+def order_service(
+    engine: Engine,
+    emit: Callable[[Session, Document], object],
+    *,
+    publish: Callable[[Document], None] = lambda placed: None,
+    lock: Callable[[], AbstractContextManager[None]] = nullcontext,
+) -> Flask:
+    """Return the service on `engine`.
+
+    `emit` gets each order in the transaction that adds it, which holds `lock`; `publish` gets it
+    afterwards, before the response.
+    """
+    app = Flask(__name__)
+    reading = sessionmaker(engine)
+    writing = write_sessions(engine)
 
     @app.post("/order")
     def create() -> tuple[Response, int, dict[str, str]]:
         wanted = NEW_ORDER.load(request.get_json())
         with reading() as session:  # priced before the write lock, which is held briefly
             items = price_lines(session, wanted["items"])
-        with write_lock(folder) if is_queued else nullcontext(), writing.begin() as session:
+        with lock(), writing.begin() as session:
             placed = place_order(session, wanted, items)
+            emit(session, placed)
+        publish(placed)
         return jsonify(placed), 201, {"Location": f"/order/{placed['order_id']}", "ETag": '"1"'}
 
     @app.get("/order/<order_id>")
@@ -90,7 +107,7 @@ def create_app() -> Flask:
     def import_products(file: Path) -> None:
         Base.metadata.create_all(engine)
         with writing.begin() as session, file.open(newline="", encoding="utf-8") as rows:
-            if not url:
+            if engine.dialect.name == "sqlite":
                 set_first_number(session)
             session.add_all(product(row) for row in csv.DictReader(rows))
 
@@ -120,11 +137,9 @@ def price_lines(session: Session, lines: Sequence[Mapping[str, Any]]) -> list[Or
     ]
 
 
-def place_order(
-    session: Session, wanted: Mapping[str, Any], items: list[OrderItem]
-) -> dict[str, Any]:
-    """Add the order and its outbox row to the session's transaction; return the order's JSON."""
-    now = datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+def place_order(session: Session, wanted: Mapping[str, Any], items: list[OrderItem]) -> Document:
+    """Add the order to the session's transaction; return its JSON."""
+    now = timestamp()
     order = Order(
         order_id=str(uuid7()),
         customer_name=wanted["customer_name"],
@@ -141,20 +156,28 @@ def place_order(
     )
     session.add(order)
     session.flush()  # the event carries the number, which the database assigns
-    placed = as_json(order)
-    session.add(
-        OutboxEvent(
-            event_id=str(uuid7()),
-            type="order.placed",
-            subject=order.order_id,
-            time=now,
-            data=placed,
-        )
+    return as_json(order)
+
+
+def add_to_outbox(session: Session, placed: Document) -> OutboxEvent:
+    """Add the outbox row of a placed order to the session's transaction; return it."""
+    event = OutboxEvent(
+        event_id=str(uuid7()),
+        type="order.placed",
+        subject=placed["order_id"],
+        time=placed["order_date"],
+        data=placed,
     )
-    return placed
+    session.add(event)
+    return event
 
 
-def as_json(order: Order) -> dict[str, Any]:
+def write_sessions(engine: Engine) -> sessionmaker[Session]:
+    """Return the sessions of transactions that write: on SQLite they begin IMMEDIATE."""
+    return sessionmaker(engine.execution_options(write=True), expire_on_commit=False)
+
+
+def as_json(order: Order) -> Document:
     """Return the order as it is answered and put into its event."""
     return {
         "order_id": order.order_id,

@@ -1,4 +1,4 @@
-"""The tables of the SQLAlchemy peer and its two engines: every durability setting is here."""
+"""The tables of the SQLAlchemy peers and their two engines: every durability setting is here."""
 
 from decimal import Decimal
 from pathlib import Path
@@ -55,6 +55,7 @@ class Product(Base):
     name: Mapped[str]
     price: Mapped[Decimal]
     quantity: Mapped[int]
+    reserved: Mapped[int] = mapped_column(default=0)
 
 
 class Order(Base):
@@ -97,6 +98,11 @@ class OutboxEvent(Base):
     time: Mapped[str]
     data: Mapped[dict[str, Any]]
     delivered_at: Mapped[str | None]
+
+
+def open_database(folder: Path, url: str | None) -> Engine:
+    """Return an engine on the PostgreSQL at `url`; without one, on folder/orders.db."""
+    return open_postgresql(url) if url else open_sqlite(folder)
 
 
 def open_postgresql(url: str) -> Engine:
