@@ -3,9 +3,10 @@
 * Full flow: sixteen clients send orders as fast as they can, until every handler has done its part.
 * Delay: at 200 orders a second, the time from each order to its last handler.
 * Replay: thousands of deliveries fail permanently; the rate of `flask replay --all`.
+* Peers: the full flow beside that of other services (bench.flow_peers).
 
-The times are those that Daybook records in events.json. The page goes to stdout and to
-bench/flow.md.
+The times of the first three are those that Daybook records in events.json. The page goes to stdout
+and to bench/flow.md.
 """
 
 import argparse
@@ -30,6 +31,7 @@ from bench.clients import (
     wait_until,
     wait_until_delivered,
 )
+from bench.flow_peers import compare, section
 from bench.load import Measurement
 from bench.machine import facts
 from bench.servers import HOST, ROOT, Instance, running, work_folder
@@ -54,7 +56,8 @@ def main() -> int:
             delays_ms = measure_delays(instance, bodies, args.seconds)
         with start(settings={"DAYBOOK_FAULTS": "on"}) as instance:
             replayed_per_s = measure_replay(instance, bodies, args.failures)
-    page = _page(args, flow, delays_ms, replayed_per_s)
+        rates = compare(work, bodies, args.workers, args.peer_orders, args.rounds)
+    page = "\n".join([_page(args, flow, delays_ms, replayed_per_s), section(rates)])
     print(page)
     RESULTS.write_text(page, "utf-8")
     return 0
@@ -178,6 +181,8 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--orders", type=int, default=10_000, help="of the full flow")
     parser.add_argument("--seconds", type=float, default=10.0, help="of the paced orders")
     parser.add_argument("--failures", type=int, default=5_000, help="to be replayed")
+    parser.add_argument("--peer-orders", type=int, default=1_500, help="of each run beside peers")
+    parser.add_argument("--rounds", type=int, default=3, help="of the runs beside peers")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--folder", type=Path, help="a folder on a disk for the data")
     return parser.parse_args()
