@@ -1,15 +1,16 @@
-"""kill -9 while a webhook is being sent: it comes again, with the same id, and none is missing."""
+"""A stop or kill -9 while a webhook is being sent: it comes again, with the same id."""
 
 import os
 import signal
 import socket
+import threading
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
-from tests.processes.servers import Server, leader_of, wait_for
+from tests.processes.servers import PATIENCE_S, Server, leader_of, wait_for
 from tests.webhooks.receivers import Receiver, response
 
 
@@ -64,3 +65,26 @@ def test_an_event_that_was_accepted_and_not_recorded_comes_again(server: Server)
 
         wait_for("every event has come, one again", lambda: len(received()) > len(ids))
     assert [received().count(each) for each in ids] == [2, 1]
+
+
+def test_a_stop_does_not_wait_for_a_receiver_that_hangs(server: Server) -> None:
+    """The delivery worker ends before the server would kill it; the event comes again."""
+    release = threading.Event()
+
+    def hang(connection: socket.socket) -> None:
+        release.wait(PATIENCE_S)
+        response(200)(connection)
+
+    with Receiver(hang) as receiver:
+        wanted = {"url": receiver.url, "types": ["order.placed"]}
+        assert server.request("POST", "/webhook", wanted)[0] == 201
+        order = {"customer_name": "Ada", "items": [{"product": "pencil-hb", "quantity": 1}]}
+        assert server.request("POST", "/order", order)[0] == 201
+        wait_for("the receiver hangs", lambda: receiver.requests)
+        server.stop()
+        assert "Killing worker" not in server.log.read_text()
+        release.set()
+        server.start()
+        wait_for("it comes again", lambda: len(receiver.requests) == 2)
+        first, again = (each.headers["webhook-id"] for each in receiver.requests)
+    assert first == again

@@ -79,7 +79,7 @@ def test_a_wrong_endpoint_is_refused(config: Config, members: dict[str, Any], me
 
 
 def test_there_is_a_limit(client: FlaskClient) -> None:
-    """Each endpoint costs threads, and time for every event."""
+    """Each endpoint costs time for every event."""
     for _ in range(MAX_ENDPOINTS):
         add(client)
     assert client.post("/webhook", json=WANTED).status_code == 409

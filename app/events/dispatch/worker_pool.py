@@ -2,6 +2,9 @@
 
 It survives errors of the store: deliveries that were started go on, and a result is kept until the
 dispatcher has recorded it. So a full disk does not send a mail twice.
+
+Nothing waits for a subscriber, which is another system and may hang: an attempt has a thread of its
+own from the moment it is submitted, and neither a stop nor the end of the process waits for it.
 """
 
 from collections import Counter
@@ -9,11 +12,14 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from queue import SimpleQueue
+from threading import Thread
 from typing import Any, NamedTuple
 
 from app.events.dispatch.delivery import Delivery, Partition, Result, call
 from app.events.registry import Finish
+from app.events.subscriptions import is_subscriber
 from app.kernel import trace
+from app.kernel.errors import Unavailable
 from app.system.thread_priority import lower_priority
 
 THREADS_PER_HANDLER = 2
@@ -25,7 +31,9 @@ Their priority is low: a person waits for a response, but not for a mail.
 MAX_UNACKNOWLEDGED = 16 * THREADS_PER_HANDLER
 """Deliveries of a handler that were started and are not recorded: a crash repeats so many at most.
 
-There are more than threads because results are recorded together, some milliseconds later.
+There are more than threads because results are recorded together, some milliseconds later. A
+subscriber has no more than threads: a delivery that waits for one would be sent to the URL, and
+signed with the secrets, of the moment at which it was submitted.
 """
 
 
@@ -60,7 +68,8 @@ class WorkerPool:
 
     def capacity(self, handler: str) -> int:
         """The number of further deliveries of the handler that can be submitted now."""
-        return MAX_UNACKNOWLEDGED - self._started[handler]
+        limit = THREADS_PER_HANDLER if is_subscriber(handler) else MAX_UNACKNOWLEDGED
+        return limit - self._started[handler]
 
     def submit(self, delivery: Delivery, work: Callable[[], Any]) -> None:
         """Run `work` for `delivery` in one of the handler's threads."""
@@ -87,7 +96,7 @@ class WorkerPool:
         self._unacknowledged.clear()
 
     def close(self) -> None:
-        """Wait for what is running; what has not started stays in the outbox."""
+        """Wait for what is running, but for subscribers; all else stays in the outbox."""
         for executor in self._executors.values():
             executor.shutdown(wait=False, cancel_futures=True)  # before any of them is waited for
         for executor in self._executors.values():
@@ -95,13 +104,26 @@ class WorkerPool:
 
     def _start(self, deliveries: Sequence[Delivery], run: Callable[[], None]) -> None:
         handler = deliveries[0].partition.handler
+        self._partitions.update(each.partition for each in deliveries)
+        self._started[handler] += len(deliveries)
+        if is_subscriber(handler):
+            self._start_thread(deliveries, run)
+            return
         if handler not in self._executors:
             self._executors[handler] = ThreadPoolExecutor(
                 THREADS_PER_HANDLER, handler, initializer=lower_priority
             )
-        self._partitions.update(each.partition for each in deliveries)
-        self._started[handler] += len(deliveries)
         self._executors[handler].submit(run)
+
+    def _start_thread(self, deliveries: Sequence[Delivery], run: Callable[[], None]) -> None:
+        """Run in a daemon thread: those of an executor are joined when the interpreter exits."""
+        handler = deliveries[0].partition.handler
+        try:
+            Thread(target=_run_at_low_priority, args=[run], name=handler, daemon=True).start()
+        except RuntimeError:
+            error = Unavailable("no further thread can be started")
+            for delivery in deliveries:
+                self._queue.put(Completed(delivery, Result(error=error)))
 
     def _run(self, delivery: Delivery, work: Callable[[], Any]) -> None:
         self._queue.put(_completed(delivery, work))
@@ -114,6 +136,11 @@ class WorkerPool:
             if error is None and not has_finished:
                 error = _completed(delivery, partial(finish, [value])).result.error
             self._queue.put(Completed(delivery, Result(error=error)))
+
+
+def _run_at_low_priority(run: Callable[[], None]) -> None:
+    lower_priority()
+    run()
 
 
 def _completed(delivery: Delivery, work: Callable[[], Any]) -> Completed:

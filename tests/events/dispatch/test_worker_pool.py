@@ -19,6 +19,7 @@ from app.events.dispatch.worker_pool import (
 )
 from app.events.registry import SideEffectHandler
 from app.events.types import Envelope
+from app.kernel.errors import Unavailable
 
 PATIENCE_S = 10.0
 
@@ -167,6 +168,51 @@ def test_close_waits_for_what_runs_and_starts_nothing_more(worker_pool: WorkerPo
     threading.Timer(0.05, release.set).start()
     worker_pool.close()
     assert len(worker_pool.completed()) == len(started) == THREADS_PER_HANDLER
+
+
+def test_close_does_not_wait_for_subscribers(worker_pool: WorkerPool) -> None:
+    """Another system may hang; what it was sent comes again after the restart."""
+    release, has_started = threading.Event(), threading.Event()
+
+    def work() -> None:
+        has_started.set()
+        release.wait(PATIENCE_S)
+
+    worker_pool.submit(delivery(handler="webhook:1"), work)
+    assert has_started.wait(PATIENCE_S)
+    worker_pool.close()
+    assert worker_pool.completed() == []
+    release.set()
+    wait_for_completed(worker_pool, 1)
+
+
+def test_no_delivery_to_a_subscriber_waits_for_a_thread(worker_pool: WorkerPool) -> None:
+    """It is sent as its endpoint is at the moment of `submit`, so it begins then."""
+    release, started = threading.Event(), threading.Semaphore(0)
+
+    def work() -> None:
+        started.release()
+        release.wait(PATIENCE_S)
+
+    for n in range(worker_pool.capacity("webhook:1")):
+        worker_pool.submit(delivery(f"order-{n}", "webhook:1"), work)
+        assert started.acquire(timeout=PATIENCE_S)
+    assert worker_pool.capacity("webhook:1") == 0
+    release.set()
+
+
+def test_a_thread_that_cannot_be_started_is_an_outage_of_its_subscriber(
+    worker_pool: WorkerPool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Many receivers hang, and the system allows no more threads: the delivery is retried."""
+
+    def refuse(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    worker_pool.submit(delivery(handler="webhook:1"), lambda: None)
+    [completed] = worker_pool.completed()
+    assert isinstance(completed.result.error, Unavailable)
 
 
 def test_its_threads_have_a_lower_priority_than_their_server(worker_pool: WorkerPool) -> None:
