@@ -2,7 +2,7 @@
 
 * `outbox` (outbox.json): events with an open delivery to a handler of the shop, each with the
   state of all deliveries: pending → done, or pending → dead (then also in failure.json) → pending
-  again by a replay, or → discarded by a person.
+  again by a replay, or → discarded by a person; or pending → discarded by the handler's peer.
 * `subscriber_outbox`: events that only subscribers, which are other systems, still wait for. They
   may wait for a day, so they do not count as open events of the shop.
 * `events` (events.json): events whose deliveries have all ended.
@@ -147,15 +147,19 @@ def erase_customer(tx: Transaction, subject: str, erase: Erase) -> None:
 def mark_done(delivery: Document, note: str = "", **details: object) -> None:
     """The handler succeeded; `note` says why it had nothing to do, if so.
 
-    With `details`, such as what a receiver answered, the log has an entry of the success.
+    With `details`, such as what a receiver answered, the log has an entry of the attempt.
     """
     if note:
         delivery["note"] = note
-    delivery.pop("error", None)
-    delivery.pop("retry_at", None)
-    delivery.update(state=DONE, attempts=delivery["attempts"] + 1, at=clock.now())
+    _end(delivery, DONE)
     if details:
-        log_action(delivery, "succeeded", **details)
+        log_action(delivery, "failed" if note else "succeeded", **details)
+
+
+def mark_refused(delivery: Document, reason: str, **details: object) -> None:
+    """The handler's peer wants no further attempt. The log gets its `reason` and the `details`."""
+    _end(delivery, DISCARDED)
+    log_action(delivery, "discarded", reason=reason, **details)
 
 
 def mark_retry(delivery: Document, error: str, retry_at: str, **details: object) -> None:
@@ -200,6 +204,12 @@ def collection_of(record: Document) -> str:
 
 def _timeline_document(view: View, subject: str) -> Document:
     return view.get(TIMELINES.name, subject) or {"subject": subject, "events": []}
+
+
+def _end(delivery: Document, state: str) -> None:
+    delivery.pop("error", None)
+    delivery.pop("retry_at", None)
+    delivery.update(state=state, attempts=delivery["attempts"] + 1, at=clock.now())
 
 
 def _mark_failed(

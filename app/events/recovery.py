@@ -21,8 +21,8 @@ RECOVERY_BATCH_SIZE = 100
 def recover(store: Store, subscriber: str, patterns: Sequence[str], since: str, by: str) -> int:
     """Deliver the events since a time that the subscriber has not had; returns how many.
 
-    These are events of the types that `patterns` name, up to now. What was delivered, or discarded
-    by a person, is left as it is. `by` is recorded as the person who asked for it.
+    These are events of the types that `patterns` name, up to now. What was delivered or discarded
+    is left as it is. `by` is recorded as the person who asked for it.
     """
     position = event_feed.position_at(clock.parse_time(since))
     end = store.run_in_transaction(lambda tx: tx.new_id())  # above those of all events until now

@@ -28,6 +28,10 @@ class Skipped(DaybookError):
     """Raised by a handler that has nothing to do: the delivery is done, and notes the reason."""
 
 
+class Refused(Skipped):
+    """The handler's peer wants no further attempt at the event: the delivery is discarded."""
+
+
 @dataclass(frozen=True)
 class TransactionalHandler:
     """A handler whose effects are all in the store: one transaction with the delivery's outcome.

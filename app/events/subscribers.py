@@ -28,9 +28,12 @@ class SubscriberHandler(SideEffectHandler):
     """A side-effect handler of another system, with retries of its own.
 
     `record(tx, event, value, error)` gets what `run` returned or raised, in the transaction of the
-    outcome; it returns what the delivery's log says of the attempt besides.
+    outcome. It returns what the delivery's log says of the attempt besides, and the error with
+    which the attempt ended: Skipped when the subscriber takes no events any more.
     """
 
     _: KW_ONLY
     retries: Retries
-    record: Callable[[Transaction, Envelope, Any, BaseException | None], Document]
+    record: Callable[
+        [Transaction, Envelope, Any, BaseException | None], tuple[Document, BaseException | None]
+    ]

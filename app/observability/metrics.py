@@ -100,7 +100,8 @@ class Metrics(Observer):
         ).inc
         self._deliveries = counter(
             "daybook_deliveries",
-            "Attempts to deliver an event: done, retry, held (its breaker is open) or dead.",
+            "Attempts to deliver an event: done, discarded (its receiver refused it), retry, "
+            "held (its breaker is open) or dead.",
             ("handler", "outcome"),
         )
         self._delivery_delays = histogram(

@@ -1,7 +1,7 @@
 """The handlers of endpoints: each sends events to one of them, signed, until it accepts them.
 
 A receiver accepts an event with a status of 2xx. 410 (Gone) disables the endpoint, and so does the
-header `webhook-delivery: disable`; `webhook-delivery: abort-message` ends the retries of one event
+header `webhook-delivery: disable`; `webhook-delivery: abort-message` discards one event
 (https://docs.svix.com/receiving/delivery-control). Every other status, a redirect too, and no
 answer within 15 seconds, are failures, which are retried.
 """
@@ -11,20 +11,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from time import time
+from typing import NamedTuple
 
 from app.config import Config
 from app.events.dispatch.retry_schedule import RetrySchedule
 from app.events.outbox import find_open_event
-from app.events.registry import Skipped
+from app.events.registry import Refused, Skipped
 from app.events.subscribers import SubscriberHandler
 from app.events.subscriptions import SEPARATOR
 from app.events.types import CustomerForgotten, Envelope
-from app.kernel.errors import Unavailable
+from app.kernel.errors import DaybookError, Unavailable
 from app.store import Document, Transaction, View
 from app.webhooks import signature
-from app.webhooks.documents import WEBHOOKS
 from app.webhooks.sender import Answer, Sender
-from app.webhooks.service import active_secrets, record_result
+from app.webhooks.service import active_secrets, find_endpoint, reason_to_skip, record_result
 
 SECOND, MINUTE, HOUR = 1.0, 60.0, 3600.0
 RETRIES = RetrySchedule(
@@ -43,18 +43,13 @@ GONE = 410
 class NotAccepted(Unavailable):
     """The receiver answered, but not with 2xx."""
 
-    def __init__(self, answer: Answer) -> None:
-        # without its text, which may have what must not be in failure.json
-        super().__init__(f"the receiver answered {answer.status}")
-        self.answer = answer
 
+class Attempt(NamedTuple):
+    """An attempt to send to `url`: the receiver's answer, if one came, and the error, if any."""
 
-class Aborted(Skipped):
-    """The receiver wants no further attempt at this event."""
-
-    def __init__(self, answer: Answer) -> None:
-        super().__init__(f"the receiver answered {answer.status} and wants no further attempt")
-        self.answer = answer
+    url: str
+    answer: Answer | None
+    error: DaybookError | None
 
 
 @dataclass(frozen=True)
@@ -83,17 +78,13 @@ class WebhookHandlers:
             record=partial(_record, endpoint_id),
         )
 
-    def send(self, message: Message) -> Answer:
-        """Post the message once; returns the receiver's answer, which is 2xx.
-
-        Raises NotAccepted, Aborted, and what Sender.post raises.
-        """
-        answer = self.post(message)
-        if is_accepted(answer):
-            return answer
-        if _control(answer) == "abort-message" or refusal_of(answer):
-            raise Aborted(answer)
-        raise NotAccepted(answer)
+    def send(self, message: Message) -> Attempt:
+        """Post the message once; without an error the receiver has accepted it."""
+        try:
+            answer = self.post(message)
+        except Unavailable as error:
+            return Attempt(message.url, None, error)
+        return Attempt(message.url, answer, _error_of(answer))
 
     def post(self, message: Message) -> Answer:
         """Post the message once; returns the receiver's answer. Raises what Sender.post raises."""
@@ -124,17 +115,24 @@ def refusal_of(answer: Answer) -> str:
     return ""
 
 
+def _error_of(answer: Answer) -> DaybookError | None:
+    # without the answer's text, which may have what must not be in failure.json
+    if is_accepted(answer):
+        return None
+    if _control(answer) == "abort-message":
+        return Refused(f"the receiver answered {answer.status} and wants no further attempt")
+    return NotAccepted(f"the receiver answered {answer.status}")
+
+
 def _control(answer: Answer) -> str:
     return answer.headers.get(DELIVERY_CONTROL, "").strip().lower()
 
 
 def _prepare(endpoint_id: str, view: View, event: Envelope) -> Message:
     """The message to send. Raises Skipped when the endpoint takes no events now."""
-    endpoint = view.get(WEBHOOKS.name, endpoint_id)
-    if endpoint is None:
-        raise Skipped("not sent: the webhook was deleted")
-    if not endpoint["enabled"]:
-        raise Skipped("not sent: the webhook is disabled")
+    if reason := reason_to_skip(view, endpoint_id):
+        raise Skipped(reason)
+    endpoint = find_endpoint(view, endpoint_id)
     return Message(endpoint["url"], active_secrets(endpoint), event.as_cloudevent())
 
 
@@ -142,20 +140,33 @@ def _record(
     endpoint_id: str,
     tx: Transaction,
     event: Envelope,
-    value: Answer | None,
+    attempt: Attempt | None,
     error: BaseException | None,
-) -> Document:
-    """Note the result at the endpoint; returns the answer for the delivery's log.
+) -> tuple[Document, BaseException | None]:
+    """Note the result at the endpoint; returns the answer for the delivery's log, and the error.
+
+    An attempt that failed is skipped when the endpoint is deleted or disabled by now.
+    """
+    details: Document = {}
+    if attempt:
+        _, answer, error = attempt
+        is_heard = error is None or isinstance(error, Refused)
+        refusal = refusal_of(answer) if answer else ""
+        record_result(tx, endpoint_id, attempt.url, is_delivered=is_heard, refusal=refusal)
+        details = _details(tx, event, answer) if answer else {}
+    has_failed = error is not None and not isinstance(error, Refused)
+    if has_failed and (reason := reason_to_skip(tx, endpoint_id)):
+        error = Skipped(reason)
+    return details, error
+
+
+def _details(view: View, event: Envelope, answer: Answer) -> Document:
+    """What the delivery's log has of an answer.
 
     A receiver may repeat the event. So the text is left out when the customer was erased from the
     event meanwhile, and when the event says that one was erased.
     """
-    answer: Answer | None = value or getattr(error, "answer", None)
-    refusal = refusal_of(answer) if answer else ""
-    record_result(tx, endpoint_id, is_delivered=error is None, refusal=refusal)
-    if answer is None:
-        return {}
-    stored = find_open_event(tx, event.id)
+    stored = find_open_event(view, event.id)
     is_whole = stored is not None and stored["event"]["data"] == event.data
     is_kept = is_whole and event.type != CustomerForgotten.type
     return {"status": answer.status} | ({"answer": answer.text} if is_kept else {})

@@ -4,7 +4,7 @@ from uuid import uuid4
 
 from app.events.types import Envelope
 from app.kernel import clock
-from app.kernel.errors import Forbidden, Invalid, Unavailable
+from app.kernel.errors import Unavailable
 from app.store import Document
 from app.system.bulkhead import Bulkhead
 from app.webhooks.handlers import Message, WebhookHandlers, is_accepted
@@ -29,6 +29,6 @@ def send_sample(handlers: WebhookHandlers, endpoint: Document) -> Document:
     with _SENDING.slot():
         try:
             answer = handlers.post(message)
-        except (Unavailable, Invalid, Forbidden) as error:
+        except Unavailable as error:
             return {"delivered": False, "status": None, "answer": str(error)}
     return {"delivered": is_accepted(answer), "status": answer.status, "answer": answer.text}

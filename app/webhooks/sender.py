@@ -20,7 +20,7 @@ from threading import Thread
 from time import monotonic
 from typing import Any, NamedTuple, cast
 
-from app.kernel.errors import Forbidden, Unavailable
+from app.kernel.errors import Invalid, Unavailable
 from app.kernel.release import VERSION
 from app.system.os_errors import cause_of
 from app.webhooks.addresses import NOT_ALLOWED, is_allowed
@@ -85,12 +85,15 @@ class Sender:
         """Send `body` once and return the response, of any status. Header names are in lower case.
 
         A response counts from its headers on: a body that is too long, or does not come in time,
-        is cut. Raises Unavailable when no response came: no address, no connection, no valid
-        certificate, no HTTP, or none of it in time. Raises Invalid as `check` does, and Forbidden
-        when the name leads to an address that is not allowed. No message has more of the URL than
-        its host.
+        is cut. Raises Unavailable when no response came: no address, or one that is not allowed, no
+        connection, no valid certificate, no HTTP, or none of it in time; and for a URL that `check`
+        refuses, as the settings may have changed since. No message has more of the URL than its
+        host.
         """
-        target = self._parse(url)
+        try:
+            target = self._parse(url)
+        except Invalid as error:
+            raise Unavailable(f"The webhook's URL {error.problems[0].message}.") from None
         deadline = _Deadline(self._timeout_s)
         try:
             with self._connect(target, deadline) as sock:
@@ -120,7 +123,7 @@ class Sender:
         """Connect to a checked address. TLS verifies the certificate for the name of the URL."""
         found = self._resolve(target, deadline)
         if not self._allow_private and not all(is_allowed(str(each[4][0])) for each in found):
-            raise Forbidden(f"The name {target.host} leads to an address that is {NOT_ALLOWED}.")
+            raise Unavailable(f"The name {target.host} leads to an address that is {NOT_ALLOWED}.")
         sock = _connect_to_first(found, deadline)
         if not target.is_tls:
             return sock
@@ -151,18 +154,26 @@ class Sender:
 def _connect_to_first(found: Sequence[Found], deadline: "_Deadline") -> socket.socket:
     """Connect to the first address that accepts; each has an equal share of the time left."""
     failed = OSError("the name has no address")
-    for tried, (family, kind, protocol, _, address) in enumerate(found):
-        sock = socket.socket(family, kind, protocol)
+    for tried, each in enumerate(found):
         try:
-            sock.settimeout(deadline.left_s() / (len(found) - tried))
-            sock.connect(address)
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            return _connect_to(each, deadline.left_s() / (len(found) - tried))
         except OSError as error:
-            sock.close()
             failed = error
-        else:
-            return sock
     raise failed
+
+
+def _connect_to(found: Found, timeout_s: float) -> socket.socket:
+    """Connect to one address. Raises OSError, also when the system lacks its family (IPv6)."""
+    family, kind, protocol, _, address = found
+    sock = socket.socket(family, kind, protocol)
+    try:
+        sock.settimeout(timeout_s)
+        sock.connect(address)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    except OSError:
+        sock.close()
+        raise
+    return sock
 
 
 def _exchange(target: Target, stream: "_Stream", headers: Mapping[str, str], body: bytes) -> Answer:

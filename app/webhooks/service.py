@@ -119,16 +119,25 @@ def rotate_secret(tx: Transaction, endpoint_id: str, expected: Versions, by: str
     return _save_details(tx, endpoint | {"secrets": secrets[:MAX_SECRETS]}, by)
 
 
-def record_result(
-    tx: Transaction, endpoint_id: str, *, is_delivered: bool, refusal: str = ""
-) -> None:
-    """Note the result of an attempt; disable the endpoint when it has failed for MAX_FAILING_S.
+def reason_to_skip(view: View, endpoint_id: str) -> str:
+    """Why the endpoint gets no events now; empty when it does."""
+    endpoint = view.get(WEBHOOKS.name, endpoint_id)
+    if endpoint is None:
+        return "not delivered: the webhook was deleted"
+    return "" if endpoint["enabled"] else "not delivered: the webhook is disabled"
 
-    With a `refusal` the receiver wants no more events: disable it at once. Nothing happens to an
-    endpoint that was deleted or disabled meanwhile.
+
+def record_result(
+    tx: Transaction, endpoint_id: str, url: str, *, is_delivered: bool, refusal: str = ""
+) -> None:
+    """Note the result of an attempt to send to `url`.
+
+    Disables the endpoint when it has failed for MAX_FAILING_S, and at once with a `refusal`: the
+    receiver wants no more events. Nothing happens to an endpoint that was deleted, disabled or
+    given another URL meanwhile.
     """
     endpoint = tx.get(WEBHOOKS.name, endpoint_id)
-    if endpoint is None or not endpoint["enabled"]:
+    if endpoint is None or not endpoint["enabled"] or endpoint["url"] != url:
         return
     since, now = endpoint["failing_since"], clock.now()
     if refusal:

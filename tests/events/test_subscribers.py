@@ -54,8 +54,8 @@ class Receivers:
 
 def _details(
     _tx: Transaction, _event: Envelope, value: str, error: BaseException | None
-) -> Document:
-    return {"answer": value or str(error)}
+) -> tuple[Document, BaseException | None]:
+    return {"answer": value or str(error)}, error
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from time import monotonic
@@ -31,12 +31,16 @@ PATIENCE_S = 20.0
 
 
 class Subscriber:
-    """The receiver of an endpoint: answers with `status`, and keeps what it accepted by id."""
+    """The receiver of an endpoint: answers with `status`, and keeps what it accepted by id.
+
+    `meanwhile` is called between a request and its answer, in another thread than the test's.
+    """
 
     def __init__(self) -> None:
         self.status, self.text = 200, ""
         self.fields: tuple[str, ...] = ()
         self.secret = ""
+        self.meanwhile: Callable[[], object] = lambda: None
         self.accepted: list[Document] = []
         self._answered, self._lock = 0, threading.Lock()
         self._receiver = Receiver(self._respond)
@@ -60,6 +64,7 @@ class Subscriber:
             self._answered += 1
             if self.status < 300:
                 self.accepted.append(verified(request, self.secret))
+        self.meanwhile()
         response(self.status, self.text, *self.fields)(connection)
 
 
@@ -98,6 +103,14 @@ class WebhookShop:
 
     def endpoint(self, endpoint_id: str) -> Document:
         return dict(read(self.client, f"/webhook/{endpoint_id}"))
+
+    def patch(self, endpoint_id: str, patch: Document) -> None:
+        """Change an endpoint, from any thread."""
+        self.app.test_client().patch(f"/webhook/{endpoint_id}", json=patch)
+
+    def delete(self, endpoint_id: str) -> None:
+        """Delete an endpoint, from any thread."""
+        self.app.test_client().delete(f"/webhook/{endpoint_id}")
 
     def deliveries(self, endpoint_id: str) -> list[Document]:
         address = f"/webhook/{endpoint_id}/deliveries?since=2020-01-01"

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from app.kernel.errors import Forbidden, Invalid, Unavailable
+from app.kernel.errors import Invalid, Unavailable
 from app.kernel.release import VERSION
-from app.webhooks.sender import Sender
+from app.webhooks.sender import Found, Sender, resolve
 from tests.webhooks.conftest import CertificateFor, Receive
 from tests.webhooks.receivers import Names, Respond, response, send
 
@@ -100,6 +100,19 @@ class TestConversation:
         """A connection that closes early, or speaks another protocol."""
         with pytest.raises(Unavailable):
             sender().post(receive(respond).url, HEADERS, BODY)
+
+    def test_an_address_of_a_family_that_the_system_lacks_is_passed_over(
+        self, receive: Receive
+    ) -> None:
+        """The next address of the name is tried, as IPv4 where there is no IPv6."""
+        receiver = receive(response(200, "heard"))
+
+        def resolver(_host: str, port: int) -> list[Found]:
+            lacking = (socket.AF_X25, socket.SOCK_STREAM, 0, "", ("::1", port))
+            return [lacking, *resolve("127.0.0.1", port)]
+
+        names = Sender(allow_http=True, allow_private=True, resolver=resolver)
+        assert names.post(receiver.url, HEADERS, BODY).text == "heard"
 
     def test_a_connection_that_is_refused_can_be_retried(self) -> None:
         """The message names the host, and nothing else of the URL."""
@@ -241,19 +254,19 @@ class TestUrl:
         ],
     )
     def test_an_unsound_url_is_refused(self, url: str, message: str) -> None:
-        """With a sentence for the field, by `check` and by `post` alike."""
+        """By `check` with a sentence for the field; by `post` as an outage, which may pass."""
         strict = Sender(allow_http=False, allow_private=False, resolver=Names())
         with pytest.raises(Invalid, match=message) as refused:
             strict.check(url)
         assert [problem.pointer for problem in refused.value.problems] == ["/url"]
-        with pytest.raises(Invalid):
+        with pytest.raises(Unavailable, match=message):
             strict.post(url, HEADERS, BODY)
 
     def test_no_message_has_the_secret_parts_of_a_url(self) -> None:
         """A path or query may be the receiver's password."""
         names = Names(hooks_example=[["10.0.0.1"]])
         strict = Sender(allow_http=False, allow_private=False, resolver=names)
-        with pytest.raises(Forbidden) as refused:
+        with pytest.raises(Unavailable) as refused:
             strict.post("https://hooks.example/T0P?token=s3cret", HEADERS, BODY)
         assert "hooks.example" in str(refused.value)
         assert not [part for part in ("T0P", "s3cret", "10.0.0.1") if part in str(refused.value)]

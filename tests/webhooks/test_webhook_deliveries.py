@@ -12,7 +12,7 @@ from app.config import Config
 from app.events.failures import FAILURES
 from app.events.outbox import OUTBOX, SUBSCRIBER_OUTBOX, emit
 from app.events.types import CustomerForgotten, Envelope
-from app.webhooks.handlers import RETRIES, WebhookHandlers
+from app.webhooks.handlers import RETRIES, Attempt, WebhookHandlers
 from app.webhooks.sender import Answer, Sender
 from app.webhooks.service import handler_name
 from tests.over_http import body
@@ -165,6 +165,9 @@ def test_a_receiver_can_end_its_subscription(
     assert (endpoint["enabled"], endpoint["disabled_reason"]) == (False, reason)
     assert len(subscriber.requests) == 1
     assert shop.count(FAILURES) == shop.count(SUBSCRIBER_OUTBOX) == 0
+    [delivery] = shop.deliveries(endpoint_id)
+    action = "succeeded" if status == 200 else "failed"
+    assert [(each["action"], each["status"]) for each in delivery["attempts"]] == [(action, status)]
     [mail] = mails(shop, "A webhook was disabled")
     assert reason in mail
 
@@ -178,20 +181,22 @@ def mails(shop: WebhookShop, subject: str) -> list[str]:
 def test_a_receiver_can_end_the_attempts_at_one_event(
     shop: WebhookShop, subscriber: Subscriber
 ) -> None:
-    """It is done, with a note; later events of the order come as usual."""
+    """It is discarded, also for a recovery; later events of the order come as usual."""
     endpoint_id = shop.subscribe(subscriber)
     subscriber.answer(400, "webhook-delivery: abort-message")
     shop.place()
     shop.run()
+    assert shop.endpoint(endpoint_id)["failing_since"] is None
     subscriber.answer(200)
     shop.client.post("/order/1001/cancel")
     shop.run()
     assert event_types(subscriber.accepted) == ["order.cancelled"]
+    recovered = shop.client.post(f"/webhook/{endpoint_id}/recover", json={"since": "2020-01-01"})
+    assert body(recovered) == {"recovered": 0}
     first = shop.deliveries(endpoint_id)[0]
-    assert (first["state"], first["note"]) == (
-        "done",
-        "the receiver answered 400 and wants no further attempt",
-    )
+    [attempt] = first["attempts"]
+    assert (first["state"], attempt["action"], attempt["status"]) == ("discarded", "discarded", 400)
+    assert attempt["reason"] == "the receiver answered 400 and wants no further attempt"
 
 
 def test_five_days_of_failures_disable_an_endpoint(
@@ -221,6 +226,37 @@ def test_another_url_begins_the_failures_anew(shop: WebhookShop, subscriber: Sub
     assert shop.endpoint(endpoint_id)["failing_since"]
     changed = shop.client.patch(f"/webhook/{endpoint_id}", json={"url": f"{subscriber.url}new"})
     assert (changed.status_code, body(changed)["failing_since"]) == (200, None)
+
+
+@pytest.mark.parametrize("status", [410, 500])
+def test_a_late_result_of_another_url_says_nothing_of_the_endpoint(
+    shop: WebhookShop, clock: FrozenDateTimeFactory, subscriber: Subscriber, status: int
+) -> None:
+    """The old URL does not answer as it should, which is why there is a new one."""
+    endpoint_id = shop.subscribe(subscriber, "order.placed")
+    new = {"url": f"{subscriber.url}&new"}
+    subscriber.meanwhile = lambda: shop.patch(endpoint_id, new)
+    subscriber.answer(status)
+    shop.place()
+    shop.run()
+    endpoint = shop.endpoint(endpoint_id)
+    assert (endpoint["enabled"], endpoint["failing_since"]) == (True, None)
+    subscriber.answer(200)
+    pass_time(shop, clock, seconds=6)
+    assert ["&new" in each.line for each in subscriber.requests] == [False, True]
+
+
+def test_a_url_that_the_settings_no_longer_allow_is_retried(
+    shop: WebhookShop, subscriber: Subscriber
+) -> None:
+    """Whoever changed the setting, or the address of a name, can change it back."""
+    endpoint_id = shop.subscribe(subscriber, "order.placed")
+    shop.config = replace(shop.config, webhook_private=False)
+    shop.place()
+    shop.run()
+    [delivery] = shop.deliveries(endpoint_id)
+    assert (delivery["state"], shop.count(FAILURES)) == ("pending", 0)
+    assert "DAYBOOK_WEBHOOK_PRIVATE" in delivery["attempts"][0]["error"]
 
 
 def test_a_clock_that_was_ahead_disables_nothing_early(
@@ -279,6 +315,22 @@ def test_a_deleted_endpoint_leaves_nothing_open(
     assert shop.count(SUBSCRIBER_OUTBOX) == 0
 
 
+def test_a_last_attempt_to_an_endpoint_that_is_deleted_meanwhile_is_no_failure(
+    shop: WebhookShop, clock: FrozenDateTimeFactory, subscriber: Subscriber
+) -> None:
+    """Nobody could tell any more what it was about."""
+    endpoint_id = shop.subscribe(subscriber, "order.placed")
+    subscriber.answer(500)
+    shop.place()
+    shop.run()
+    for wait_s in RETRIES.waits_s[:-1]:
+        pass_time(shop, clock, seconds=1.05 * wait_s + 1)
+    subscriber.meanwhile = lambda: shop.delete(endpoint_id)
+    pass_time(shop, clock, seconds=1.05 * RETRIES.waits_s[-1] + 1)
+    assert len(subscriber.requests) == 8
+    assert shop.count(FAILURES) == shop.count(SUBSCRIBER_OUTBOX) == 0
+
+
 def test_no_secret_and_no_answer_is_where_it_does_not_belong(
     shop: WebhookShop, subscriber: Subscriber, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -320,11 +372,11 @@ def test_an_answer_to_an_event_that_was_erased_meanwhile_is_not_kept(
         .handler(handler_name(endpoint_id))
         .record
     )
-    answer = Answer(200, "thank you, Ada", {})
+    attempt = Attempt(subscriber.url, Answer(200, "thank you, Ada", {}), None)
     with transaction(shop.store) as tx:
-        assert record(tx, sent, answer, None) == {"status": 200, "answer": answer.text}
+        assert record(tx, sent, attempt, None)[0] == {"status": 200, "answer": "thank you, Ada"}
         erased = replace(sent, data={"order": {"customer_name": "Erased customer"}})
-        assert record(tx, erased, answer, None) == {"status": 200}
+        assert record(tx, erased, attempt, None)[0] == {"status": 200}
 
 
 def test_deliveries_are_listed_in_pages(shop: WebhookShop, subscriber: Subscriber) -> None:

@@ -320,12 +320,13 @@ class DeliveryLoop:
         if record and delivery.is_open(record):
             breaker = self._scheduler.breaker(delivery.partition.handler)
             attempt = delivery.attempt - delivery.before_replay
-            handler, details = delivery.handler, {}
+            handler = delivery.handler
+            details: Document = {}
             policy: Retries = self.policy
             if isinstance(handler, SubscriberHandler):
                 policy = handler.retries
                 if reached_peer:
-                    details = handler.record(uow.tx, delivery.event, value, error)
+                    details, error = handler.record(uow.tx, delivery.event, value, error)
             outcome = decide(error, attempt, policy, breaker, reached_peer=reached_peer)
             outcome = outcome._replace(details=details)
             record_outcome(uow.tx, record, delivery, outcome)

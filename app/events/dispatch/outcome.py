@@ -16,7 +16,7 @@ from app.events import failures, outbox
 from app.events.dispatch.delivery import Delivery
 from app.events.dispatch.retry import OUTAGES
 from app.events.dispatch.scheduling.breaker import Breaker
-from app.events.registry import Skipped
+from app.events.registry import Refused, Skipped
 from app.events.subscribers import Retries
 from app.kernel import clock
 from app.store import Document, Transaction
@@ -24,7 +24,7 @@ from app.system.os_errors import cause_of
 
 log = logging.getLogger(__name__)
 
-DONE, RETRY, HELD, DEAD = "done", "retry", "held", "dead"
+DONE, DISCARDED, RETRY, HELD, DEAD = "done", "discarded", "retry", "held", "dead"
 
 MAX_ERROR_CHARS = 500
 _NAME = r"""[^\s@<>()\[\]"',;=/]"""
@@ -36,11 +36,11 @@ A name is tried from its first character only: otherwise a long text without @ t
 
 
 class Outcome(NamedTuple):
-    """The end of an attempt. `kind` is done, retry, held or dead.
+    """The end of an attempt. `kind` is done, discarded, retry, held or dead.
 
     `error` is the text to store, `retry_in_s` the wait before the next attempt, `location` where
-    the error was raised (for the log), `note` why the handler had nothing to do. `details` are for
-    the delivery's log.
+    the error was raised (for the log), `note` why the handler had nothing to do, or why its peer
+    refused the event. `details` are for the delivery's log.
     """
 
     kind: str
@@ -71,7 +71,7 @@ def decide(
     if error is None:
         return Outcome(DONE)
     if isinstance(error, Skipped):
-        return Outcome(DONE, note=str(error))
+        return Outcome(DISCARDED if isinstance(error, Refused) else DONE, note=str(error))
     text = describe_error(error)
     if breaker.is_open and isinstance(error, OUTAGES) and not policy.counts_outages:
         return Outcome(HELD, text)
@@ -87,6 +87,9 @@ def record_outcome(tx: Transaction, record: Document, delivery: Delivery, outcom
     entry = record["deliveries"][handler]
     if outcome.kind == DONE:
         outbox.mark_done(entry, outcome.note, **outcome.details)
+        failures.delete_entry(tx, record["id"], handler)
+    elif outcome.kind == DISCARDED:
+        outbox.mark_refused(entry, outcome.note, **outcome.details)
         failures.delete_entry(tx, record["id"], handler)
     elif outcome.kind == HELD:
         outbox.mark_held_by_breaker(entry, outcome.error)
