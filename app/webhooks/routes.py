@@ -18,6 +18,7 @@ from app.webhooks import deliveries, schemas, service
 from app.webhooks.documents import WEBHOOKS
 from app.webhooks.handlers import WebhookHandlers
 from app.webhooks.sample import send_sample
+from app.webhooks.signature import new_secret
 
 DEFAULT_SINCE_S = 24 * 3600.0
 """How far GET /webhook/{id}/deliveries goes back by default."""
@@ -41,18 +42,23 @@ def blueprint(store: Store, handlers: WebhookHandlers, zone: tzinfo) -> Blueprin
         etag=True,
     )
     def post_webhook() -> Response:
-        """Add an endpoint. The response has its secret, which is not shown again."""
+        """Add an endpoint. The response has its secret, which is not shown again.
+
+        Neither is it when the request is repeated with its key.
+        """
         key = idempotency.request_key()
         wanted = load(request_schema, json_object())
         handlers.sender.check(wanted["url"])
+        secret = new_secret()
 
         def add(tx: Transaction) -> Response:
-            added = service.create_endpoint(tx, wanted, current().name)
-            return etag_response(
-                _with_secret(added), 201, Location=f"/webhook/{added['webhook_id']}"
-            )
+            added = service.create_endpoint(tx, wanted, secret, current().name)
+            return _created(service.shown(added))  # this response is stored
 
-        return idempotency.execute_once(store, key, add)
+        response = idempotency.execute_once(store, key, add)
+        if idempotency.is_repeated(response):
+            return response
+        return _created(response.get_json() | {"secret": secret})
 
     @routes.get("/webhook")
     @Operation(schemas.WebhookPageSchema, query=schemas.LIST_QUERY)
@@ -139,6 +145,10 @@ def blueprint(store: Store, handlers: WebhookHandlers, zone: tzinfo) -> Blueprin
         return json_response({"recovered": count}, 202)
 
     return routes
+
+
+def _created(endpoint: Document) -> Response:
+    return etag_response(endpoint, 201, Location=f"/webhook/{endpoint['webhook_id']}")
 
 
 def _with_secret(endpoint: Document) -> Document:

@@ -81,7 +81,12 @@ class WebhookSchema(StrictSchema):
 class WebhookWithSecretSchema(WebhookSchema):
     """An endpoint with its new secret, which is not shown again."""
 
-    secret = fields.String(required=True, metadata={"examples": ["whsec_MfKQ9r8GKYqrTwjU…"]})
+    secret = fields.String(
+        metadata={
+            "examples": ["whsec_MfKQ9r8GKYqrTwjU…"],
+            "description": "absent where the request that made it is repeated",
+        }
+    )
 
 
 class WebhookPageSchema(PageSchema):

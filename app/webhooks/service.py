@@ -61,8 +61,8 @@ def active_secrets(endpoint: Document) -> list[str]:
     ]
 
 
-def create_endpoint(tx: Transaction, request: Document, by: str) -> Document:
-    """Add an endpoint with a new secret; returns it. Raises Conflict above MAX_ENDPOINTS."""
+def create_endpoint(tx: Transaction, request: Document, secret: str, by: str) -> Document:
+    """Add an endpoint with its `secret`; returns it. Raises Conflict above MAX_ENDPOINTS."""
     if tx.count(WEBHOOKS.name) >= MAX_ENDPOINTS:
         raise Conflict(f"There are {MAX_ENDPOINTS} webhooks, which is the limit; delete one first.")
     endpoint = {
@@ -74,7 +74,7 @@ def create_endpoint(tx: Transaction, request: Document, by: str) -> Document:
         "disabled_reason": "",
         "failing_since": None,
         "created": clock.now(),
-        "secrets": [{"secret": new_secret(), "expires": None}],
+        "secrets": [{"secret": secret, "expires": None}],
         "version": 0,
     }
     return _save_details(tx, endpoint, by)

@@ -19,6 +19,7 @@ from app.web.layout.redirects import redirect_to
 from app.webhooks import deliveries, schemas, service
 from app.webhooks.documents import WEBHOOKS
 from app.webhooks.sample import send_sample
+from app.webhooks.signature import new_secret
 
 SHOWN_DELIVERIES = 20
 
@@ -58,12 +59,13 @@ class WebhookPages:
         try:
             wanted = _load(schemas.ENDPOINT_REQUEST, form)
             self._context.webhooks.sender.check(wanted["url"])
+            secret = new_secret()
             added = self._store.run_in_transaction(
-                lambda tx: service.create_endpoint(tx, wanted, current().name)
+                lambda tx: service.create_endpoint(tx, wanted, secret, current().name)
             )
         except (Invalid, Conflict) as error:
             return self.show_webhooks(form.refused(error))
-        return self._show(added["webhook_id"], secret=added["secrets"][0]["secret"])
+        return self._show(added["webhook_id"], secret=secret)
 
     def show_webhook(self, webhook_id: str) -> Response:
         return self._show(webhook_id)
