@@ -177,7 +177,8 @@ class OrderDelivered(Event, type="order.delivered", source="/shipping"):
 class WebhookDisabled(Event, type="webhook.disabled", source="/webhooks", has_timeline=False):
     """The service disabled a webhook endpoint: its receiver wants no more, or failed for days.
 
-    `subject` is the endpoint's id; `data.webhook`: the endpoint without its secret.
+    `subject` is the endpoint's id; `data.webhook`: its id, types, description and disabled_reason,
+    without the URL.
     """
 
     handled_by = ("notification",)

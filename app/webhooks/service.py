@@ -33,6 +33,11 @@ SHOWN = (
 """The fields that callers see: all but the secrets."""
 
 
+TOLD = ("webhook_id", "types", "description", "disabled_reason")
+"""The fields that an event has: not the URL, which may have the receiver's password, while clerks
+and other systems read events."""
+
+
 def handler_name(endpoint_id: str) -> str:
     """The handler of an endpoint, as the outbox lists it."""
     return subscriber_name(GROUP, endpoint_id)
@@ -156,7 +161,8 @@ def _disable(tx: Transaction, endpoint: Document, reason: str) -> None:
     disabled = endpoint | {"enabled": False, "disabled_reason": reason}
     subscribe(tx, handler_name(endpoint["webhook_id"]), [])
     saved = _save_result(tx, disabled)
-    emit(tx, WebhookDisabled(saved["webhook_id"], {"webhook": shown(saved)}))
+    told = {name: saved[name] for name in TOLD}
+    emit(tx, WebhookDisabled(saved["webhook_id"], {"webhook": told}))
 
 
 def _find_current(view: View, endpoint_id: str, expected: Versions) -> Document:

@@ -103,7 +103,7 @@ EVENTS = {
         "webhook.disabled",
         {
             "webhook": {
-                "url": "https://receiver.example.org/",
+                "webhook_id": "01a22685-c68b-75fe-903b-1e7a3bed1f46",
                 "description": "the warehouse",
                 "disabled_reason": "the receiver answered 410 (Gone)",
             }
@@ -131,7 +131,7 @@ EVENTS = {
         (
             "webhook_disabled",
             "A webhook was disabled: the warehouse",
-            "https://receiver.example.org/: the receiver answered 410 (Gone).",
+            "the webhook the warehouse: the receiver answered 410 (Gone).",
         ),
     ],
 )

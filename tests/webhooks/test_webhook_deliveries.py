@@ -172,6 +172,19 @@ def test_a_receiver_can_end_its_subscription(
     assert reason in mail
 
 
+def test_the_event_of_a_disabled_endpoint_does_not_have_its_url(
+    shop: WebhookShop, subscriber: Subscriber
+) -> None:
+    """A URL may have the receiver's password; clerks and other systems see events."""
+    shop.subscribe(subscriber, "order.placed", description="the warehouse")
+    subscriber.answer(410)
+    shop.place()
+    shop.run()
+    [event] = body(shop.client.get("/event?type=webhook.disabled"))["events"]
+    assert event["data"]["webhook"]["description"] == "the warehouse"
+    assert subscriber.url not in str(event)
+
+
 def mails(shop: WebhookShop, subject: str) -> list[str]:
     folder = shop.config.data / "mail" / "new"
     texts = [path.read_text("utf-8") for path in folder.iterdir()] if folder.exists() else []
