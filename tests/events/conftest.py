@@ -122,7 +122,7 @@ class Shop:
 
     def start_loop(self, *, with_faults: bool = False) -> DeliveryLoop:
         """A new delivery loop, as after a restart."""
-        self._feed = self.store.change_feed(*OUTBOXES)
+        self._feed = self.store.change_feed(OUTBOX.name)
         self._loop = DeliveryLoop(
             self.store,
             self.registry,

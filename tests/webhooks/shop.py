@@ -17,7 +17,7 @@ from app.config import Config
 from app.events.dispatch.loop import DeliveryLoop
 from app.events.dispatch.retry import RetryPolicy
 from app.events.dispatch.worker_pool import WorkerPool
-from app.events.outbox import OUTBOXES
+from app.events.outbox import OUTBOX
 from app.inventory.service import add_product
 from app.server.runtime import Runtime
 from app.store import Collection, Document, Store
@@ -121,7 +121,7 @@ class WebhookShop:
 
     def start_loop(self) -> DeliveryLoop:
         """A new delivery loop, as after a restart."""
-        self._feed = self.store.change_feed(*OUTBOXES)
+        self._feed = self.store.change_feed(OUTBOX.name)
         handlers = webhook_handlers(self.config)
         registry = connect_handlers(self.config, payment_gateway(self.config), handlers)
         self._loop = DeliveryLoop(self.store, registry, RetryPolicy(), self._feed, self.worker_pool)

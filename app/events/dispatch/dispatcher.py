@@ -17,7 +17,7 @@ from app.events.dispatch.observer import NULL_OBSERVER, Observer
 from app.events.dispatch.outcome import describe_error, location_of
 from app.events.dispatch.retry import RetryPolicy
 from app.events.dispatch.worker_pool import WorkerPool
-from app.events.outbox import OUTBOXES
+from app.events.outbox import OUTBOX
 from app.events.registry import HandlerRegistry
 from app.kernel.errors import Unavailable
 from app.store import ChangeFeed, Store
@@ -121,7 +121,7 @@ class Dispatcher:
             self._loop().record_completed()
 
     def _loop(self) -> DeliveryLoop:
-        self._feed = self._feed or self._store.change_feed(*OUTBOXES)
+        self._feed = self._feed or self._store.change_feed(OUTBOX.name)
         return self._make_loop(feed=self._feed)
 
     def _pause(self, error: str) -> None:

@@ -2,6 +2,9 @@
 
 Reading a changed record costs about as much as a small delivery, so at most 64 are read per
 iteration. In a burst of orders the rest waits while the deliveries pause.
+
+Events that only subscribers wait for have an inbox of their own: a recovery of thousands delays no
+order, and is neither a burst of orders nor overdue.
 """
 
 from collections import deque
@@ -36,6 +39,11 @@ class Inbox:
         self._unread.extend((now, key) for key in keys)
         count = min(MAX_READ_PER_ITERATION, len(self._unread))
         return [self._unread.popleft()[1] for _ in range(count)]
+
+    @property
+    def has_unread(self) -> bool:
+        """Whether keys were left by the last `take`."""
+        return bool(self._unread)
 
     def overdue_s(self) -> float:
         """Seconds that the oldest unread key has waited; 0 without one."""

@@ -18,7 +18,7 @@ process, a new loop starts from there.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import KW_ONLY, InitVar, dataclass
 from functools import partial
 from time import monotonic, time
@@ -33,7 +33,7 @@ from app.events.dispatch.retry import RetryPolicy
 from app.events.dispatch.scheduling.ready_queues import Capacity
 from app.events.dispatch.scheduling.scheduler import Scheduler
 from app.events.dispatch.worker_pool import Completed, DeferredTask, WorkerPool
-from app.events.outbox import OUTBOXES, PENDING, find_open_event
+from app.events.outbox import OUTBOX, PENDING, SUBSCRIBER_OUTBOX, find_open_event
 from app.events.registry import (
     Finish,
     HandlerRegistry,
@@ -54,8 +54,8 @@ IDLE_POLL_S = 0.25
 POOL_POLL_S = 0.005
 """Longest wait for a change while the pool has deliveries: a result does not end the wait."""
 
-LOAD_PAGE_SIZE = 500
-"""Outbox records that are read under one view when a loop starts."""
+LOAD_PAGE_SIZE = 100
+"""Outbox records that are read under one view: few enough that a delivery hardly waits for them."""
 
 BATCH_MAX_OPEN_S = 0.005
 """How long a transaction takes in further deliveries: a POST hardly waits for the commit lock."""
@@ -64,8 +64,8 @@ BATCH_MAX_OPEN_S = 0.005
 class Iteration(NamedTuple):
     """Measurements of one iteration, for the throttle.
 
-    `foreign_events` is the number of outbox changes by others, `lock_wait_s` how long the loop
-    waited for the commit lock, `overdue_s` how long the oldest ready delivery has waited.
+    `foreign_events` is the number of changes of the shop's outbox by others, `lock_wait_s` how long
+    the loop waited for the commit lock, `overdue_s` how long the oldest ready delivery has waited.
     """
 
     foreign_events: int
@@ -75,7 +75,10 @@ class Iteration(NamedTuple):
 
 @dataclass(eq=False)
 class DeliveryLoop:
-    """Deliveries from one start to the next error of the store, which every method passes on."""
+    """Deliveries from one start to the next error of the store, which every method passes on.
+
+    `feed` reports changes of the shop's outbox.
+    """
 
     store: Store
     registry: HandlerRegistry
@@ -96,11 +99,18 @@ class DeliveryLoop:
         self._outcomes: list[tuple[Delivery, Outcome]] = []
 
     def load_outbox(self) -> None:
-        """Schedule every open event; call this once, before `run_once`."""
-        for collection in OUTBOXES:
-            self._load(collection)
+        """Schedule the shop's open events; call this once, before `run_once`.
 
-    def _load(self, collection: str) -> None:
+        Those that only subscribers wait for may be many: `run_once` reads a page of them each time.
+        """
+        self._subscriber_inbox = Inbox(self.store.change_feed(SUBSCRIBER_OUTBOX.name))
+        self._subscriber_pages = self._load_pages(SUBSCRIBER_OUTBOX.name)
+        self._is_behind = True
+        for _ in self._load_pages(OUTBOX.name):
+            pass
+
+    def _load_pages(self, collection: str) -> Iterator[bool]:
+        """Schedule the open events of a collection; yield after each page but the last."""
         after: str | None = None
         while True:
             with self.store.read() as view:
@@ -109,14 +119,16 @@ class DeliveryLoop:
                 self._scheduler.update(record["id"], record)
             if page.next is None:
                 return
+            yield True
             after = page.next
 
     def run_once(self) -> Iteration:
         """Read what changed, waiting for a change if nothing is ready; then deliver."""
-        capacity = self.worker_pool.capacity
         max_wait_s = POOL_POLL_S if self.worker_pool.partitions else IDLE_POLL_S
-        self._read_changes(self._inbox.take(self._scheduler.wait_s(capacity, max_wait_s)))
-        lock_wait_s = self._deliver(self._scheduler.take(capacity))
+        wait_s = 0.0 if self._is_behind else self._scheduler.wait_s(self._pool_capacity, max_wait_s)
+        self._read_changes(self._inbox.take(wait_s) + self._subscriber_inbox.take(0.0))
+        self._is_behind = next(self._subscriber_pages, False) or self._subscriber_inbox.has_unread
+        lock_wait_s = self._deliver(self._scheduler.take(self._pool_capacity))
         self._submit_tasks()
         overdue_s = max(self._scheduler.overdue_s(), self._inbox.overdue_s())
         self.observer.record_heartbeat(overdue_s)
@@ -208,6 +220,15 @@ class DeliveryLoop:
             if delivery:
                 with trace.attached(delivery.span):
                     self._run(uow, delivery)
+
+    def _pool_capacity(self, handler: str) -> int:
+        """The worker pool's capacity.
+
+        No subscriber starts while events that only they wait for are unread: one of them may be
+        earlier than another of its order that is known.
+        """
+        is_held = self._is_behind and is_subscriber(handler)
+        return 0 if is_held else self.worker_pool.capacity(handler)
 
     def _capacity(self) -> Capacity:
         """The worker pool's capacity, less the tasks that will be submitted after the commit.
