@@ -46,8 +46,10 @@ def recover_webhook(runtime: Runtime, webhook_id: str, since: str) -> None:
     The running service sends them; without one, the next that starts does.
     """
     moment = parse_since(runtime, since)
-    count = recover(runtime.store, webhook_id, moment, system_user())
+    count, next_since = recover(runtime.store, webhook_id, moment, system_user())
     click.echo(f"{count} {'event is' if count == 1 else 'events are'} on the way again.")
+    if next_since:
+        click.echo(f"There are more. Once these are sent, recover with --since {next_since}.")
 
 
 @command("listen", webhook)

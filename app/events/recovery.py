@@ -7,6 +7,7 @@ order stay in order.
 
 from collections.abc import Sequence
 from functools import partial
+from typing import NamedTuple
 
 from app.events import event_feed, failures
 from app.events.outbox import DEAD, DONE, EVENTS, PENDING, log_action, save_record
@@ -17,9 +18,27 @@ from app.store import Document, Store, Transaction
 RECOVERY_BATCH_SIZE = 100
 """Events examined in one transaction: few enough that a POST hardly waits for the commit lock."""
 
+RECOVERY_MAX_EVENTS = 10_000
+"""Events that one recovery delivers, to the next whole batch: each takes memory while it waits."""
 
-def recover(store: Store, subscriber: str, patterns: Sequence[str], since: str, by: str) -> int:
-    """Deliver the events since a time that the subscriber has not had; returns how many.
+
+class Recovered(NamedTuple):
+    """How many events are delivered, and the time from which to recover the rest; None: no rest."""
+
+    events: int
+    next_since: str | None
+
+
+def recover(
+    store: Store,
+    subscriber: str,
+    patterns: Sequence[str],
+    since: str,
+    by: str,
+    *,
+    max_events: int = RECOVERY_MAX_EVENTS,
+) -> Recovered:
+    """Deliver the events since a time that the subscriber has not had, the oldest ones first.
 
     These are events of the types that `patterns` name, up to now. What was delivered or discarded
     is left as it is. `by` is recorded as the person who asked for it.
@@ -37,7 +56,9 @@ def recover(store: Store, subscriber: str, patterns: Sequence[str], since: str, 
         wanted, recovered = store.run_in_transaction(partial(recover_batch, position))
         count += recovered
         if len(wanted) < RECOVERY_BATCH_SIZE:
-            return count
+            return Recovered(count, None)
+        if count >= max_events:
+            return Recovered(count, wanted[-1]["event"]["time"])
         position = wanted[-1]["id"]
 
 

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from app.events import event_feed, failures, recovery
 from app.events.failures import FAILURES
+from app.events.recovery import Recovered
 from app.kernel.errors import Conflict
 from app.store import Document, Store, Transaction, View
 from app.webhooks.service import find_endpoint, handler_name
@@ -51,8 +52,8 @@ def newest_deliveries(view: View, endpoint_id: str, now: datetime, count: int) -
     return [_delivery(record, name) for record in records]
 
 
-def recover(store: Store, endpoint_id: str, since: str, by: str) -> int:
-    """Send everything since a time that the receiver has not accepted; returns how many events.
+def recover(store: Store, endpoint_id: str, since: str, by: str) -> Recovered:
+    """Send everything since a time that the receiver has not accepted.
 
     Raises NotFound, and Conflict while the endpoint is disabled.
     """

@@ -139,10 +139,10 @@ def blueprint(store: Store, handlers: WebhookHandlers, zone: tzinfo) -> Blueprin
     @routes.post("/webhook/<webhook_id>/recover")
     @Operation(schemas.RecoveredSchema, 202, body=(recovery,), errors=(409,))
     def recover(webhook_id: str) -> Response:
-        """Send every event since a time that the receiver has not accepted."""
+        """Send every event since a time that the receiver has not accepted, 10,000 at most."""
         since = load(recovery, json_object())["since"]
-        count = deliveries.recover(store, webhook_id, since, current().name)
-        return json_response({"recovered": count}, 202)
+        count, next_since = deliveries.recover(store, webhook_id, since, current().name)
+        return json_response({"recovered": count, "next_since": next_since}, 202)
 
     return routes
 

@@ -150,6 +150,14 @@ class RecoveredSchema(StrictSchema):
     """How many events are sent again, or for the first time."""
 
     recovered = Integer(minimum=0, maximum=10**9, required=True)
+    next_since = fields.String(
+        required=True,
+        allow_none=True,
+        metadata={
+            "format": "date-time",
+            "description": "from when to recover the rest, once these are sent; null: that was all",
+        },
+    )
 
 
 def deliveries_query(zone: tzinfo) -> Schema:

@@ -44,7 +44,7 @@ def time_of(shop: Shop, event_id: str) -> str:
 
 
 def run(shop: Shop, since: str = "2020-01-01T00:00:00.000Z") -> int:
-    return recover(shop.store, ONE, ["order.*"], since, "ops")
+    return recover(shop.store, ONE, ["order.*"], since, "ops").events
 
 
 def test_what_waits_for_its_next_attempt_is_delivered_at_once(
@@ -100,7 +100,8 @@ def test_events_from_before_the_subscription_are_delivered(
         subscribe(tx, ONE, [])
     first, second = shop.emit(), shop.emit(event=OrderUpdated)
     shop.deliver_all()
-    assert recover(shop.store, ONE, ["order.placed"], "2020-01-01T00:00:00.000Z", "ops") == 1
+    recovered = recover(shop.store, ONE, ["order.placed"], "2020-01-01T00:00:00.000Z", "ops")
+    assert recovered == (1, None)
     shop.deliver_to(ONE, first)
     assert receivers[ONE].seen == [first]
     assert ONE not in shop.states(second)
@@ -131,8 +132,9 @@ def test_an_older_event_goes_before_one_that_waits(shop: Shop, receivers: Receiv
 def test_what_was_delivered_or_discarded_is_left_alone(shop: Shop, receivers: Receivers) -> None:
     """A recovery repeats nothing that the subscriber has had; twice, it finds nothing more."""
     receivers[ONE].fail(ValueError("refused"))
-    dead, done = shop.emit(), shop.emit("order-2")
-    shop.deliver(lambda: shop.state(done, ONE) == outbox.DONE)
+    dead = shop.emit()
+    shop.deliver(lambda: shop.state(dead, ONE) == outbox.DEAD)
+    shop.deliver_to(ONE, shop.emit("order-2"))
     with transaction(shop.store) as tx:
         failures.discard(tx, failures.failure_id(dead, ONE), "ops", "not needed")
     assert run(shop) == 0
@@ -152,6 +154,21 @@ def test_only_events_since_the_time_are_recovered(shop: Shop, receivers: Receive
     for n in range(RECOVERY_BATCH_SIZE + 5):
         shop.emit(f"order-{n}")
     assert run(shop, since) == 1 + RECOVERY_BATCH_SIZE + 5
+
+
+def test_a_recovery_is_bounded_and_says_where_to_go_on(shop: Shop, receivers: Receivers) -> None:
+    """Years of events would not fit into memory; those that came first are sent first."""
+    with transaction(shop.store) as tx:
+        subscribe(tx, ONE, [])
+    events = [shop.emit(f"order-{n}") for n in range(2 * RECOVERY_BATCH_SIZE)]
+    counts: list[int] = []
+    since: str | None = "2020-01-01T00:00:00.000Z"
+    while since:
+        count, since = recover(shop.store, ONE, ["order.*"], since, "ops", max_events=1)
+        counts.append(count)
+    assert counts[0] == RECOVERY_BATCH_SIZE
+    assert sum(counts) == len(events)
+    assert all(shop.state(each, ONE) == outbox.PENDING for each in events)
 
 
 def test_another_subscriber_is_not_concerned(shop: Shop, receivers: Receivers) -> None:

@@ -71,7 +71,7 @@ def test_a_warehouse_reacts_to_orders_and_catches_up_after_an_hour(
 
     # the manager does not wait for the next attempt
     recovered = shop.client.post(f"{path}/recover", json={"since": "2020-01-01"})
-    assert body(recovered) == {"recovered": 1}
+    assert body(recovered) == {"recovered": 1, "next_since": None}
     shop.run()
     assert event_types(warehouse.accepted) == ["order.placed", "order.placed", "order.cancelled"]
     numbers = [each["data"]["order"]["number"] for each in warehouse.accepted]

@@ -205,7 +205,7 @@ def test_a_receiver_can_end_the_attempts_at_one_event(
     shop.run()
     assert event_types(subscriber.accepted) == ["order.cancelled"]
     recovered = shop.client.post(f"/webhook/{endpoint_id}/recover", json={"since": "2020-01-01"})
-    assert body(recovered) == {"recovered": 0}
+    assert body(recovered) == {"recovered": 0, "next_since": None}
     first = shop.deliveries(endpoint_id)[0]
     [attempt] = first["attempts"]
     assert (first["state"], attempt["action"], attempt["status"]) == ("discarded", "discarded", 400)
@@ -302,11 +302,17 @@ def test_what_was_missed_while_disabled_is_recovered(
     wanted = {"since": "2020-01-01"}
     assert shop.client.post(f"{path}/recover", json=wanted).status_code == 409
     shop.client.patch(path, json={"enabled": True})
-    assert body(shop.client.post(f"{path}/recover", json=wanted)) == {"recovered": 2}
+    assert body(shop.client.post(f"{path}/recover", json=wanted)) == {
+        "recovered": 2,
+        "next_since": None,
+    }
     shop.run()
     types = ["order.placed", "order.placed", "order.cancelled"]
     assert event_types(subscriber.accepted) == types
-    assert body(shop.client.post(f"{path}/recover", json=wanted)) == {"recovered": 0}
+    assert body(shop.client.post(f"{path}/recover", json=wanted)) == {
+        "recovered": 0,
+        "next_since": None,
+    }
 
 
 def test_a_deleted_endpoint_leaves_nothing_open(

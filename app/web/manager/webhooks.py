@@ -119,8 +119,13 @@ class WebhookPages:
             return self._show(webhook_id, sample=send_sample(self._context.webhooks, endpoint))
         if action == "recover":
             since = self._since(form.get("since"))
-            count = deliveries.recover(self._store, webhook_id, since, current().name)
-            return redirect_to("web.manager.show_webhook", webhook_id=webhook_id, recovered=count)
+            done = deliveries.recover(self._store, webhook_id, since, current().name)
+            return redirect_to(
+                "web.manager.show_webhook",
+                webhook_id=webhook_id,
+                recovered=done.events,
+                since=done.next_since,
+            )
         if action == "delete":
             self._store.run_in_transaction(lambda tx: service.delete_endpoint(tx, webhook_id, None))
             deliveries.discard_failures(self._store, webhook_id, current().name)
