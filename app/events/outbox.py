@@ -153,13 +153,13 @@ def mark_done(delivery: Document, note: str = "", **details: object) -> None:
         delivery["note"] = note
     _end(delivery, DONE)
     if details:
-        log_action(delivery, "failed" if note else "succeeded", **details)
+        _log_attempt(delivery, "failed" if note else "succeeded", details)
 
 
 def mark_refused(delivery: Document, reason: str, **details: object) -> None:
     """The handler's peer wants no further attempt. The log gets its `reason` and the `details`."""
     _end(delivery, DISCARDED)
-    log_action(delivery, "discarded", reason=reason, **details)
+    _log_attempt(delivery, "discarded", {"reason": reason} | details)
 
 
 def mark_retry(delivery: Document, error: str, retry_at: str, **details: object) -> None:
@@ -217,4 +217,13 @@ def _mark_failed(
 ) -> None:
     delivery.pop("retry_at", None)
     delivery.update(attempts=delivery["attempts"] + 1, at=clock.now(), error=error, **outcome)
-    log_action(delivery, "failed", error=error, **details)
+    _log_attempt(delivery, "failed", {"error": error, **details})
+
+
+def _log_attempt(delivery: Document, action: str, details: Mapping[str, object]) -> None:
+    """Log an attempt, and drop the answers to earlier ones: a receiver's text may be long, and each
+    outcome writes the whole record anew, with the deliveries to all subscribers.
+    """
+    for earlier in delivery.get("log", ()):
+        earlier.pop("answer", None)
+    log_action(delivery, action, **details)

@@ -119,7 +119,9 @@ class AttemptSchema(StrictSchema):
     at = fields.String(required=True, metadata={"format": "date-time"})
     action = fields.String(required=True)
     status = Integer(minimum=100, maximum=999, description="of the receiver's answer")
-    answer = fields.String(metadata={"description": "the first part of it"})
+    answer = fields.String(
+        metadata={"description": "the first part of it; only of the last attempt"}
+    )
     error = fields.String()
     by = fields.String()
     reason = fields.String()

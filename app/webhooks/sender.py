@@ -32,8 +32,12 @@ TIMEOUT_S = 15.0
 RESPONSE_MAX_BYTES = 64 * 1024
 """What is read of a response at most, headers included."""
 
-SHOWN_MAX_BYTES = 1024
-"""The first part of a response's body that `Answer.text` has."""
+SHOWN_MAX_BYTES = 256
+"""The first part of a response's body that `Answer.text` has.
+
+It is stored in the event's record, which the outcome of each delivery to one of up to 50 endpoints
+writes anew.
+"""
 
 Found = tuple[socket.AddressFamily, socket.SocketKind, int, str, Any]
 """One address of a name, as socket.getaddrinfo returns it."""
