@@ -1,4 +1,4 @@
-"""`flask webhook`: list endpoints, recover what one missed, and a receiver to try it with.
+"""`flask webhook`: add and list endpoints, recover what one missed, and a receiver to try it with.
 
 A secret is never an argument: those are in the list of processes and in the shell's history.
 """
@@ -12,18 +12,40 @@ import click
 from app.cli.command import CommandFailed, command, json_option, print_documents
 from app.cli.failures import parse_since, system_user
 from app.config import readers
+from app.schema.validation import load
 from app.server.runtime import Runtime
 from app.store import Document
 from app.system.os_errors import cause_of
 from app.webhooks.deliveries import recover
 from app.webhooks.documents import WEBHOOKS
+from app.webhooks.handlers import webhook_handlers
 from app.webhooks.listener import HOST, Listener
-from app.webhooks.service import SHOWN
+from app.webhooks.schemas import ENDPOINT_REQUEST
+from app.webhooks.service import SHOWN, create_endpoint
+from app.webhooks.signature import new_secret
 
 
 @click.group("webhook")
 def webhook() -> None:
-    """Send again what a webhook has missed, and see webhooks arrive."""
+    """Add webhooks, send again what one has missed, and see webhooks arrive."""
+
+
+@command("add", webhook)
+@click.argument("url")
+@click.argument("types", metavar="TYPE...", nargs=-1, required=True)
+@click.option("--description", default="", help="What receives there, such as: the warehouse.")
+def add_webhook(runtime: Runtime, url: str, types: tuple[str, ...], description: str) -> None:
+    """Send events of these types to URL from now on; print the secret that signs them, once.
+
+    A TYPE is one event type, such as product.low_stock, or 'order.*', or '*' for all.
+    """
+    request = {"url": url, "types": list(types), "description": description}
+    wanted = load(ENDPOINT_REQUEST, request)
+    webhook_handlers(runtime.config).sender.check(url)
+    secret, by = new_secret(), system_user()
+    added = runtime.store.run_in_transaction(lambda tx: create_endpoint(tx, wanted, secret, by))
+    click.echo(f"{added['webhook_id']} gets events now. Its secret is not shown again:", err=True)
+    click.echo(secret)
 
 
 @command("list", webhook, needs_shop=True)

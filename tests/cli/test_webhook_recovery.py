@@ -1,4 +1,4 @@
-"""`flask webhook list` and `flask webhook recover`."""
+"""`flask webhook add`, `flask webhook list` and `flask webhook recover`."""
 
 from flask.testing import FlaskClient
 
@@ -6,6 +6,29 @@ from tests.cli.conftest import Give
 from tests.over_http import body, place
 
 WANTED = {"url": "https://receiver.invalid/", "types": ["order.*"], "enabled": False}
+
+
+def test_a_webhook_is_added(flask: Give, client: FlaskClient) -> None:
+    """As by POST /webhook; the last line is the secret, which nothing shows again."""
+    added = flask("webhook", "add", "https://receiver.invalid/", "order.*", "product.low_stock")
+    assert added.exit_code == 0
+    *_, secret = added.output.splitlines()
+    assert secret.startswith("whsec_")
+    [endpoint] = body(client.get("/webhook"))["webhooks"]
+    assert (endpoint["types"], endpoint["enabled"]) == (["order.*", "product.low_stock"], True)
+    assert endpoint["webhook_id"] in added.output
+    assert secret not in flask("webhook", "list", "--json").output
+
+
+def test_a_wrong_webhook_is_refused(flask: Give, client: FlaskClient) -> None:
+    """With what to change, as over HTTP; nothing is added."""
+    for url, event_type, message in (
+        ("http://receiver.invalid/", "order.*", "DAYBOOK_WEBHOOK_HTTP"),
+        ("https://receiver.invalid/", "order.placd", "types/0: must be * or "),
+    ):
+        refused = flask("webhook", "add", url, event_type)
+        assert (refused.exit_code, message in refused.output) == (2, True)
+    assert body(client.get("/webhook"))["webhooks"] == []
 
 
 def test_webhooks_are_listed_without_their_secrets(flask: Give, client: FlaskClient) -> None:

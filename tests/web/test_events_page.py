@@ -63,6 +63,7 @@ def test_a_shop_without_failures_says_so(client: FlaskClient, settled: Settled) 
     text = events(client).text
     assert "Nothing has failed." in text
     assert "Every event has reached all its handlers." in text
+    assert "Other systems get these events too, by webhooks" in text
 
 
 def test_the_newest_finished_events_come_first_after_a_busy_hour(
