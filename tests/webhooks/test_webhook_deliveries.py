@@ -9,6 +9,7 @@ from freezegun import freeze_time
 from freezegun.api import FrozenDateTimeFactory
 
 from app.config import Config
+from app.events.dispatch.worker_pool import THREADS_PER_HANDLER
 from app.events.failures import FAILURES
 from app.events.outbox import OUTBOX, SUBSCRIBER_OUTBOX, emit
 from app.events.types import CustomerForgotten, Envelope
@@ -335,6 +336,19 @@ def test_a_deleted_endpoint_leaves_nothing_open(
     assert shop.client.delete(f"/webhook/{endpoint_id}").status_code == 200
     assert shop.count(FAILURES) == 0
     pass_time(shop, clock, seconds=6)
+    assert shop.count(SUBSCRIBER_OUTBOX) == 0
+
+
+def test_what_waits_is_not_sent_to_an_endpoint_that_is_deleted_meanwhile(
+    shop: WebhookShop, subscriber: Subscriber
+) -> None:
+    """Only what is under way ends as it began."""
+    endpoint_id = shop.subscribe(subscriber, "order.placed")
+    for _ in range(3 * THREADS_PER_HANDLER):
+        shop.place()
+    subscriber.meanwhile = lambda: shop.delete(endpoint_id)
+    shop.run()
+    assert len(subscriber.requests) <= THREADS_PER_HANDLER
     assert shop.count(SUBSCRIBER_OUTBOX) == 0
 
 
