@@ -8,21 +8,17 @@ from functools import partial
 import click
 
 from app.cli.command import command
-from app.events.outbox import DEAD, DONE, OUTBOX, PENDING
-from app.events.types import CustomerForgotten
 from app.kernel.errors import Conflict, NotFound
 from app.kernel.identity import COMMAND
 from app.notification.mailbox import Mailbox
+from app.notification.maildir import Maildir
 from app.privacy.customers import OrderKey, find_orders
 from app.privacy.erasure import find_erasure, find_traces, forget_customer
 from app.privacy.export import export_person
-from app.privacy.handlers import HANDLER
+from app.privacy.handlers import remove_mails
 from app.server.runtime import Runtime
-from app.store import View
 from app.store.files.tools.old_copies import remove_old_copies
-from app.store.matching import scan_all
-
-POLL_INTERVAL_S = 0.25
+from app.system.os_errors import cause_of
 
 
 @command("forget", needs_shop=True)
@@ -35,18 +31,17 @@ def forget(runtime: Runtime, order_or_email: str, *, settled: bool) -> None:
     under way is left, and named. On return the data folder has nothing of the customer any more.
     Exits with 1 when something was left, or nothing found.
     """
-    runtime.start()
     try:
         found = find_orders(runtime.store, order_or_email)
     except NotFound:
-        _finish(runtime)  # what a command that was killed has begun
+        _finish(runtime)
         raise
     erasable = [each for each in found if _print_obstacle(runtime, each, settled)]
     erased = _erase(runtime, erasable, settled)
-    is_finished = _finish(runtime)
+    is_finished = _finish(runtime, erased)
     if erased and is_finished:
         click.echo("Nothing of what was erased is left in files, journal and mails.")
-    sys.exit(0 if erased == len(found) and is_finished else 1)
+    sys.exit(0 if len(erased) == len(found) and is_finished else 1)
 
 
 @command("export-person", needs_shop=True)
@@ -72,9 +67,9 @@ def _print_obstacle(runtime: Runtime, order: OrderKey, settled: bool) -> bool:
     return True
 
 
-def _erase(runtime: Runtime, orders: Sequence[OrderKey], settled: bool) -> int:
-    """Erase the customers of these orders; returns of how many. Prints why one is left."""
-    erased = 0
+def _erase(runtime: Runtime, orders: Sequence[OrderKey], settled: bool) -> list[OrderKey]:
+    """Erase the customers of these orders; returns those erased. Prints why one is left."""
+    erased = []
     for copy in remove_old_copies(runtime.config.data, [each.order_id for each in orders]):
         click.echo(f"{copy} was removed: it may have had this customer.")
     traces = find_traces(runtime.store, orders)
@@ -85,33 +80,23 @@ def _erase(runtime: Runtime, orders: Sequence[OrderKey], settled: bool) -> int:
         except Conflict as error:  # something has happened to it meanwhile
             click.echo(str(error), err=True)
             continue
-        erased += 1
+        erased.append(order)
         done = "was erased" if is_new else "had been erased before"
         click.echo(f"The customer of order {order.number} {done}.")
     return erased
 
 
-def _finish(runtime: Runtime) -> bool:
-    """Wait until mails are removed, and write the files anew; False when a removal has failed."""
-    feed = runtime.store.change_feed(OUTBOX.name)
-    waiting = [
-        record["id"]
-        for record in scan_all(runtime.store, OUTBOX)
-        if record["event"]["type"] == CustomerForgotten.type
-    ]
-    while True:
-        with runtime.store.read() as view:
-            states = [_state_of(view, event_id) for event_id in waiting]
-        if PENDING not in states:
-            break
-        feed.take(POLL_INTERVAL_S)
+def _finish(runtime: Runtime, erased: Sequence[OrderKey] = ()) -> bool:
+    """Remove mails, also those that a command which was killed has left; write the files anew.
+
+    Prints why the mails cannot be removed, and returns False then.
+    """
+    cause = ""
+    try:
+        mails = Maildir(runtime.config.data / "mail")
+        remove_mails(runtime.store, mails, [each.order_id for each in erased])
+    except OSError as error:
+        cause = cause_of(error)
+        click.echo(f"Mails could not be removed ({cause}). The service tries it again.", err=True)
     runtime.checkpoint()
-    if DEAD in states:
-        click.echo("Mails could not be removed; `flask failures` says why.", err=True)
-    return DEAD not in states
-
-
-def _state_of(view: View, event_id: str) -> str:
-    """The state of the delivery that removes the mails; done when the event is open no more."""
-    record = view.get(OUTBOX.name, event_id)
-    return str(record["deliveries"][HANDLER]["state"]) if record else DONE
+    return not cause

@@ -1,15 +1,17 @@
-"""The event handler of privacy: removes the mails about an order whose customer was erased.
+"""Removes the mails about orders whose customer was erased: by an event handler, or at once.
 
-It is no part of notification, where a mail that has failed would block it.
+The handler is no part of notification, where a mail that has failed would block it.
 """
 
+from collections.abc import Iterable
 from dataclasses import replace
 
-from app.events.outbox import newest_event_ids
+from app.events.outbox import OUTBOX, newest_event_ids
 from app.events.registry import SideEffectHandler
-from app.events.types import Envelope
+from app.events.types import CustomerForgotten, Envelope
 from app.notification.maildir import Maildir
-from app.store import View
+from app.store import Store, View
+from app.store.matching import scan_all
 
 HANDLER = "privacy"
 
@@ -24,3 +26,16 @@ def mail_eraser(maildir: Maildir) -> SideEffectHandler:
         maildir.remove(set(event.data["events"]))
 
     return SideEffectHandler(HANDLER, run, prepare)
+
+
+def remove_mails(store: Store, maildir: Maildir, order_ids: Iterable[str]) -> None:
+    """Remove the mails about these orders, and those that the handler has still to remove.
+
+    Durable on return. The handler finds nothing to remove then. Raises OSError.
+    """
+    waiting = (record["event"] for record in scan_all(store, OUTBOX))
+    erased = {event["subject"] for event in waiting if event["type"] == CustomerForgotten.type}
+    with store.read() as view:
+        subjects = erased.union(order_ids)
+        events = {event for subject in subjects for event in newest_event_ids(view, subject)}
+    maildir.remove(events)

@@ -38,17 +38,29 @@ def test_mails_and_files_are_finished_later(flask: Give, runtime: Runtime, confi
     assert mentions(config.data, *SECRETS) == set()
 
 
-def test_a_failed_removal_is_reported(flask: Give, client: FlaskClient, config: Config) -> None:
-    """The command exits with 1 and says where to look; a replay removes the mails."""
-    client.put("/fault/privacy", json={"mode": "reject", "order": "1001"})
+def test_a_mail_folder_that_cannot_be_changed_is_reported(flask: Give, config: Config) -> None:
+    """The command ends with 1 and the reason, and waits for nobody; given again, it finishes."""
+    folder, aside = config.data / "mail" / "new", config.data / "mail" / "aside"
+    folder.rename(aside)
+    folder.touch()
     result = flask("forget", "1001")
     assert result.exit_code == 1
-    assert result.stderr == "Mails could not be removed; `flask failures` says why.\n"
-    client.delete("/fault/privacy")
-    mails = {path for path in mentions(config.data, "1001-") if path.startswith("mail/")}
-    assert mails
-    assert flask("replay", "--all").exit_code == 0
-    assert not any((config.data / path).exists() for path in mails)
+    assert result.stderr == (
+        "Mails could not be removed (Not a directory). The service tries it again.\n"
+    )
+    folder.unlink()
+    aside.rename(folder)
+    assert {path for path in mentions(config.data, "1001-") if path.startswith("mail/")}
+    assert flask("forget", "1001").exit_code == 0
+    assert not {path for path in mentions(config.data, "1001-") if path.startswith("mail/")}
+
+
+def test_it_waits_for_no_erasure_of_another_customer(flask: Give, client: FlaskClient) -> None:
+    """The event of another order is still open, and its handler fails."""
+    client.put("/fault/privacy", json={"mode": "reject", "order": "1002"})
+    assert flask("forget", "1002").exit_code == 0
+    result = flask("forget", "1001")
+    assert (result.exit_code, result.stderr) == (0, "")
 
 
 @pytest.mark.deep
