@@ -34,9 +34,12 @@ def forget(runtime: Runtime, order_or_email: str, *, settled: bool) -> None:
     try:
         found = find_orders(runtime.store, order_or_email)
     except NotFound:
+        if "@" in order_or_email:  # a page may have erased it from the orders
+            _remove_old_copies(runtime, order_or_email)
         _finish(runtime)
         raise
     erasable = [each for each in found if _print_obstacle(runtime, each, settled)]
+    _remove_old_copies(runtime, order_or_email, erasable)
     erased = _erase(runtime, erasable, settled)
     is_finished = _finish(runtime, erased)
     if erased and is_finished:
@@ -67,11 +70,16 @@ def _print_obstacle(runtime: Runtime, order: OrderKey, settled: bool) -> bool:
     return True
 
 
+def _remove_old_copies(runtime: Runtime, name: str, orders: Sequence[OrderKey] = ()) -> None:
+    """Remove copies that have one of the orders, or the address where `name` is one."""
+    keys, address = [each.order_id for each in orders], name if "@" in name else ""
+    for copy in remove_old_copies(runtime.config.data, keys, address):
+        click.echo(f"{copy} was removed: it may have had this customer.")
+
+
 def _erase(runtime: Runtime, orders: Sequence[OrderKey], settled: bool) -> list[OrderKey]:
     """Erase the customers of these orders; returns those erased. Prints why one is left."""
     erased = []
-    for copy in remove_old_copies(runtime.config.data, [each.order_id for each in orders]):
-        click.echo(f"{copy} was removed: it may have had this customer.")
     traces = find_traces(runtime.store, orders)
     forget = partial(forget_customer, traces=traces, by=COMMAND, is_settled=settled)
     for order in orders:

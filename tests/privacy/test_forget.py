@@ -129,6 +129,18 @@ def test_an_unknown_address_is_refused(flask: Give) -> None:
     assert result.stderr == "Error: No order has the e-mail address nobody@quux.example.\n"
 
 
+def test_old_copies_are_found_by_the_address_alone(flask: Give, runtime: Runtime) -> None:
+    """A page has erased the orders, so none has the address; an upgrade has left a copy of one."""
+    for order in find_orders(runtime.store, EMAIL):
+        with runtime.store.transaction() as tx:
+            forget_customer(tx, order, Traces(), "boss")
+    copy = runtime.config.data / "before-upgrade-to-9"
+    copy.mkdir()
+    (copy / "orders.json").write_text(f'[{{"customer_email": "{EMAIL}"}}]')
+    assert flask("forget", EMAIL.upper()).stdout.startswith("before-upgrade-to-9/ was removed")
+    assert not copy.exists()
+
+
 def test_an_earlier_address_finds_the_order(flask: Give, runtime: Runtime) -> None:
     """An order is found by each address that it ever had."""
     assert flask("forget", OLD_EMAIL.upper()).exit_code == 0

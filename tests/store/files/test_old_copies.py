@@ -32,6 +32,15 @@ def test_copies_with_an_order_are_removed(shop: Path) -> None:
     assert remove_old_copies(shop, ["x-key", "a-key"]) == []
 
 
+def test_copies_with_a_text_are_removed_in_any_case(shop: Path) -> None:
+    """An address is typed in capitals here, and in small letters there."""
+    copy = shop / "damaged-2" / "journal" / "00000001.ndjson"
+    copy.write_text('{"customer_email":"Zoë.X@example.org"}')
+    assert "damaged-2/" not in remove_old_copies(shop, [], "zoëyx@example.org")
+    assert remove_old_copies(shop, [], "zoë.x@EXAMPLE.org") == ["damaged-2/"]
+    assert (shop / "damaged-1").exists()
+
+
 def test_a_copy_that_cannot_be_removed_is_reported(shop: Path) -> None:
     """The error says what the command was doing."""
     with read_only(shop / "damaged-1" / "journal"), pytest.raises(Unavailable):

@@ -4,6 +4,7 @@ An upgrade leaves before-upgrade-to-N/ there, a repair damaged-N/, and a crash t
 journal. Nothing of Daybook reads them again.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from mmap import ACCESS_READ, mmap
 from pathlib import Path
@@ -16,13 +17,14 @@ _COPIES = ("before-upgrade-to-*", "damaged-*", ".daybook-copy.*")
 _TORN_TAILS = "*.torn-at-*"
 
 
-def remove_old_copies(folder: Path, keys: Sequence[str]) -> list[str]:
-    """Remove the copies in which one of these keys occurs, and all torn tails; returns their names.
+def remove_old_copies(folder: Path, keys: Sequence[str], text: str = "") -> list[str]:
+    """Remove the copies in which a key occurs, or `text` in any case; returns their names.
 
-    A torn tail was never acknowledged, and may be cut before the key. Raises Unavailable.
+    All torn tails go: they were never acknowledged, and may be cut before the key. Raises
+    Unavailable.
     """
     with translating_os_errors("removing old copies"):
-        found = [each for each in _copies(folder) if _has_any(each, keys)]
+        found = [each for each in _copies(folder) if _has_any(each, keys, text)]
         for each in found:
             rmtree(each)
         torn = sorted((folder / "journal").glob(_TORN_TAILS))
@@ -38,13 +40,17 @@ def _copies(folder: Path) -> Iterator[Path]:
         yield from sorted(folder.glob(pattern))
 
 
-def _has_any(copy: Path, keys: Sequence[str]) -> bool:
-    texts = [key.encode() for key in keys]
-    return any(_has_text(each, texts) for each in copy.rglob("*") if each.is_file())
+def _has_any(copy: Path, keys: Sequence[str], text: str) -> bool:
+    exact = [key.encode() for key in keys]
+    # much slower than a search for exact keys
+    in_any_case = re.compile(re.escape(text.encode()), re.IGNORECASE) if text else None
+    return any(_has_text(each, exact, in_any_case) for each in copy.rglob("*") if each.is_file())
 
 
-def _has_text(path: Path, texts: Sequence[bytes]) -> bool:
+def _has_text(path: Path, exact: Sequence[bytes], in_any_case: re.Pattern[bytes] | None) -> bool:
     if not path.stat().st_size:
         return False
     with path.open("rb") as file, mmap(file.fileno(), 0, access=ACCESS_READ) as content:
-        return any(content.find(text) >= 0 for text in texts)
+        if any(content.find(key) >= 0 for key in exact):
+            return True
+        return in_any_case is not None and in_any_case.search(content) is not None
