@@ -132,7 +132,7 @@ def test_an_unknown_address_is_refused(flask: Give) -> None:
 def test_old_copies_are_found_by_the_address_alone(flask: Give, runtime: Runtime) -> None:
     """A page has erased the orders, so none has the address; an upgrade has left a copy of one."""
     for order in find_orders(runtime.store, EMAIL):
-        with runtime.store.transaction() as tx:
+        with transaction(runtime.store) as tx:
             forget_customer(tx, order, Traces(), "boss")
     copy = runtime.config.data / "before-upgrade-to-9"
     copy.mkdir()
