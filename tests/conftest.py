@@ -3,6 +3,7 @@
 A module with other settings overrides `config`; `app` and `client` follow.
 """
 
+import os
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -14,6 +15,7 @@ import hypothesis
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from jinja2 import FileSystemBytecodeCache
 from werkzeug.routing import Rule
 
 from app import create_app
@@ -55,6 +57,8 @@ class RuleCompiledOnce(Rule):
 
 
 Flask.url_rule_class = RuleCompiledOnce
+# each application has a Jinja environment of its own, which would compile every template again
+Flask.jinja_options = {"bytecode_cache": FileSystemBytecodeCache()}
 
 CATALOGUE = (
     {"sku": "tea", "name": "Assam, 100 g", "price": "4.50", "quantity": 100, "category": "tea"},
@@ -62,6 +66,18 @@ CATALOGUE = (
     {"sku": "pot", "name": "Teapot", "price": "30.00", "quantity": 1, "backorder": True},
     {"sku": "tin", "name": "Tea tin", "price": "8.25", "quantity": 0},
 )
+
+
+@pytest.fixture(scope="session", autouse=True)
+def quick_sync() -> Iterator[None]:
+    """In the tests' own process a sync does nothing: only a power cut would tell.
+
+    Tests of lost syncs put a model of the disk in its place (tests/durability/disk.py).
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("fsync", "fdatasync"):
+            patch.setattr(os, name, lambda _fd: None)
+        yield
 
 
 @pytest.fixture

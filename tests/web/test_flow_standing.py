@@ -223,9 +223,8 @@ def test_a_read_is_bounded(runtime: Runtime) -> None:
             event_id = f"f{number:07}-0000-7000-8000-000000000000"
             event = record["event"] | {"id": event_id}
             tx.put(OUTBOX.name, record | {"id": event_id, "event": event})
-    with runtime.store.read() as view:
         now = datetime.now(UTC) + timedelta(seconds=LONG_S)
-        shown = snapshot_of(read_records(view, now), now)
+        shown = snapshot_of(read_records(tx, now), now)
     assert shown.is_cut
     events = {each.event["id"] for each in shown.standings if each.state != "done"}
     assert len(events) == MAX_OPEN + 1
@@ -240,9 +239,9 @@ def test_held_deliveries_wait_in_front_of_their_handlers(runtime: Runtime) -> No
         event = record["event"] | {"id": event_id, "subject": "another"}
         deliveries = {"billing": {"state": "pending", "attempts": 0}}
         tx.put(OUTBOX.name, {"id": event_id, "event": event, "deliveries": deliveries})
-    with runtime.store.read() as view:
+        # in the transaction: after it, the dispatcher would deliver it
         now = datetime.now(UTC) + timedelta(seconds=LONG_S)
-        shown = snapshot_of(read_records(view, now), now, is_paused=True).standings
+        shown = snapshot_of(read_records(tx, now), now, is_paused=True).standings
     states = [(each.place, each.state) for each in shown if each.handler == "billing"]
     assert sorted(states) == [("failure", "dead"), ("queue", "paused"), ("queue", "waiting")]
 

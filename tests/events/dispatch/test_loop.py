@@ -4,6 +4,7 @@ import threading
 from random import Random
 
 import pytest
+from freezegun import freeze_time
 
 from app.events import outbox
 from app.events.dispatch.loop import DeliveryLoop
@@ -34,12 +35,12 @@ def test_the_outbox_of_before_the_start_is_delivered(shop: Shop) -> None:
 
 def test_an_effect_and_its_outcome_are_one_transaction(shop: Shop) -> None:
     """A transactional handler that fails leaves no effect; one that succeeds leaves it once."""
-    shop.billing.fail(OSError("x"), OSError("y"))
-    event_id = shop.emit()
-    shop.deliver(lambda: shop.delivery(event_id, "billing")["attempts"] == 1)
-    assert f"{event_id}:billing" not in shop.effects()
+    shop.billing.fail_always(OSError("x"), "order-1")
+    failed, done = shop.emit("order-1"), shop.emit("order-2")
     shop.deliver_all()
-    assert shop.effects().count(f"{event_id}:billing") == 1
+    assert len(shop.billing.seen) > 2
+    effects = [effect for effect in shop.effects() if effect.endswith(":billing")]
+    assert effects == [f"{done}:billing"], failed
 
 
 def test_a_delivery_that_uses_up_its_attempts_is_dead_and_in_failure_json(shop: Shop) -> None:
@@ -54,14 +55,18 @@ def test_a_delivery_that_uses_up_its_attempts_is_dead_and_in_failure_json(shop: 
 
 def test_the_delivery_shows_its_attempts_and_errors(shop: Shop) -> None:
     """While it is retried it shows the last error and the next time; its log keeps them all."""
-    shop.policy = RetryPolicy(attempts=3, first_wait_s=0.05)
+    shop.policy = RetryPolicy(attempts=3, first_wait_s=60)
     shop.billing.fail(OSError("first"), OSError("second"))
-    event_id = shop.emit()
-    shop.deliver(lambda: shop.delivery(event_id, "billing")["attempts"] == 1)
-    delivery = shop.delivery(event_id, "billing")
-    assert delivery["error"] == "OSError: first"
-    assert delivery["retry_at"] > delivery["at"]
-    shop.deliver_all()
+    with freeze_time("2026-11-21T08:00:00Z") as clock:
+        event_id = shop.emit()
+        shop.deliver(lambda: shop.delivery(event_id, "billing")["attempts"] == 1)
+        delivery = shop.delivery(event_id, "billing")
+        assert delivery["error"] == "OSError: first"
+        assert delivery["retry_at"] > delivery["at"]
+        clock.tick(600)
+        shop.deliver(lambda: shop.delivery(event_id, "billing")["attempts"] == 2)
+        clock.tick(600)
+        shop.deliver_all()
     delivery = shop.delivery(event_id, "billing")
     assert (delivery["state"], delivery["attempts"]) == ("done", 3)
     assert [line["error"] for line in delivery["log"]] == ["OSError: first", "OSError: second"]
@@ -82,7 +87,7 @@ def test_retries_go_on_where_another_process_stopped(shop: Shop) -> None:
     shop.policy = RetryPolicy(attempts=3, first_wait_s=0.001)
     shop.billing.fail_always(OSError("down"), "order-1")
     event_id = shop.emit()
-    shop.deliver(lambda: shop.delivery(event_id, "billing")["attempts"] == 2)
+    shop.deliver(lambda: shop.delivery(event_id, "billing")["attempts"] >= 1)
     shop.start_loop()
     shop.deliver_all()
     assert len(shop.billing.seen) == 3
