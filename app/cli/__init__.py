@@ -7,6 +7,7 @@ exits with 0 when all is well, 1 when it found something wrong, and 2 when it co
 from flask import Flask
 
 from app.cli.config import config
+from app.cli.course import course
 from app.cli.failures import discard, list_failures, replay
 from app.cli.imports import imports
 from app.cli.keys import keys
@@ -19,7 +20,7 @@ from app.cli.webhook import webhook
 
 COMMANDS = (
     *(serve, imports, list_failures, replay, discard, check, backup, restore),
-    *(forget, export, keys, user, webhook, config, openapi),
+    *(forget, export, keys, user, webhook, config, openapi, course),
 )
 
 

@@ -112,7 +112,12 @@ TABLE = [
     Row("payment.failed", "billing", {"orders", "notification"}, (declined,)),
     Row("payment.refunded", "billing", {"orders", "notification"}, (placed, made_smaller)),
     Row("order.fulfilled", "shipping", {"orders", "inventory", "notification"}, (placed, shipped)),
-    Row("order.delivered", "shipping", {"orders", "notification"}, (placed, shipped, delivered)),
+    Row(
+        "order.delivered",
+        "shipping",
+        {"orders", "notification"},
+        (placed, shipped, delivered),
+    ),
 ]
 
 
