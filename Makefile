@@ -14,8 +14,8 @@ INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --require-hash
 COMPILE := UV_CUSTOM_COMPILE_COMMAND="make requirements" $(BIN)/uv pip compile --quiet --universal \
 	--python-version 3.11 --generate-hashes $(ARGS)
 
-.PHONY: run run-tls test check coverage deep crash crash-demo bench soak bench-scale screenshots openapi \
-	requirements clean
+.PHONY: run run-tls test check coverage deep crash crash-demo bench soak bench-scale screenshots animation \
+	openapi requirements clean
 
 run: $(VENV)/run.stamp
 	$(BIN)/flask serve --sample
@@ -62,6 +62,9 @@ bench-scale: $(VENV)/bench.stamp
 
 screenshots: $(VENV)/dev.stamp
 	$(BIN)/python -m tests.browser.screenshots
+
+animation: $(VENV)/dev.stamp
+	$(BIN)/python -m tests.browser.animation
 
 openapi: $(VENV)/run.stamp
 	$(BIN)/flask openapi
