@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from time import monotonic
 
+import pytest
 from flask.testing import FlaskClient
 
 from app import create_app
@@ -11,11 +12,14 @@ from app.config import Config
 from app.events.dispatch.jobs import JOB_DAYS, Work
 from app.kernel.personal_data import ERASED_NAME
 from app.orders.documents import ORDERS, REFERENCES
+from app.orders.references import import_order
+from app.orders.service import delete_order
 from app.privacy.retention import Retention
 from app.server.runtime import Runtime
 from tests.audit.conftest import differences
 from tests.conftest import PATIENCE_S, settle
-from tests.privacy.conftest import NAME, SECRETS, everywhere, mentions, order_again
+from tests.over_http import request_for
+from tests.privacy.conftest import EMAIL, NAME, POLICY, SECRETS, everywhere, mentions, order_again
 from tests.transactions import transaction
 
 LONG_AGO = "2019-05-01T08:00:00.000Z"
@@ -63,6 +67,22 @@ def test_all_data_of_ended_orders_goes(runtime: Runtime, client: FlaskClient) ->
     settle(runtime)
     work(runtime, KEEP_DAYS + 1)
     assert names(runtime)[-1] == NAME
+
+
+@pytest.mark.parametrize("max_read", [1, 200])
+def test_the_references_of_deleted_orders_go(runtime: Runtime, max_read: int) -> None:
+    """One with the customer's name is removed, of another only the hash of its content."""
+    with transaction(runtime.store) as tx:
+        asked = request_for(NAME, tea=1) | {"customer_email": EMAIL}
+        for reference in ("R-7", f"of {NAME}"):
+            order = import_order(tx, POLICY, reference, asked, None)
+            delete_order(tx, str((order or {})["order_id"]))
+    settle(runtime)
+    work(runtime, KEEP_DAYS + 1, max_read=max_read)
+    with runtime.store.read() as view:
+        left = [view.get(REFERENCES.name, key) or {} for key in view.keys(REFERENCES.name)]
+    assert [each["reference"] for each in left] == ["R-7"]
+    assert "fingerprint" not in left[0]
 
 
 def test_the_work_is_done_in_short_transactions(runtime: Runtime) -> None:

@@ -12,7 +12,7 @@ from functools import partial
 
 from app.events.dispatch.backpressure import Throttle
 from app.events.dispatch.jobs import RETRY_S, ScheduledJob
-from app.events.dispatch.loop import DeliveryLoop
+from app.events.dispatch.loop import IDLE_POLL_S, DeliveryLoop
 from app.events.dispatch.observer import NULL_OBSERVER, Observer
 from app.events.dispatch.outcome import describe_error, location_of
 from app.events.dispatch.retry import RetryPolicy
@@ -30,6 +30,9 @@ LEADER_WAIT_S = 0.25
 
 ERROR_PAUSE_S = 0.5
 """Pause after an error, before the next attempt."""
+
+JOB_PAUSE_S = 0.01
+"""Longest wait for a change between two parts of a job: others take the commit lock meanwhile."""
 
 
 class Dispatcher:
@@ -100,21 +103,25 @@ class Dispatcher:
             return
         loop = self._loop()
         loop.load_outbox()
-        throttle = Throttle()
+        throttle, max_idle_s = Throttle(), IDLE_POLL_S
         while not self._stop.is_set() and self._store.lead(timeout_s=0):
-            iteration = loop.run_once()
+            iteration = loop.run_once(max_idle_s)
             self._warning.clear()
             self._stop.wait(throttle.pause_s(*iteration))
-            for job in self._jobs:
-                self._run_if_due(job)
+            has_more = [self._run_if_due(job) for job in self._jobs]
+            max_idle_s = JOB_PAUSE_S if any(has_more) else IDLE_POLL_S
 
-    def _run_if_due(self, job: ScheduledJob) -> None:
-        """Run a job; log an error. It delays no delivery: a job waits by itself after a failure."""
+    def _run_if_due(self, job: ScheduledJob) -> bool:
+        """Run a part of a job; returns whether another one follows.
+
+        Logs an error. It delays no delivery: a job waits by itself after a failure.
+        """
         try:
-            job.run_if_due(self._store)
+            return job.run_if_due(self._store)
         except Exception as error:  # noqa: BLE001  (a defect of ours, or the store failed)
             text = f"{describe_error(error)}{location_of(error)}"
             log.warning("job %s failed; it runs again in %d s: %s", job.name, RETRY_S, text)
+            return False
 
     def _record_completed(self) -> None:
         if self._worker_pool.partitions:

@@ -44,14 +44,15 @@ class ScheduledJob:
     _last_day: str = field(default="", init=False)
     _retry_at: float = field(default=0.0, init=False)
 
-    def run_if_due(self, store: Store) -> None:
+    def run_if_due(self, store: Store) -> bool:
         """Run for today, or the next part of it, if the hour has come and no process did.
 
-        Raises what `run` and the store raise, and then does nothing for `RETRY_S`.
+        Returns whether another part follows. Raises what `run` and the store raise, and then does
+        nothing for `RETRY_S`.
         """
         day = self._latest_due_day()
         if self._last_day == day or monotonic() < self._retry_at:
-            return
+            return False
         self._retry_at = monotonic() + RETRY_S
         tomorrow = (date.fromisoformat(day) + timedelta(days=1)).isoformat()
 
@@ -67,6 +68,7 @@ class ScheduledJob:
         self._next_part = store.run_in_transaction(run_part)
         self._last_day = "" if self._next_part else day
         self._retry_at = 0.0
+        return self._next_part is not None
 
     def _latest_due_day(self) -> str:
         now = datetime.now(UTC)

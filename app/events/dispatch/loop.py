@@ -122,9 +122,12 @@ class DeliveryLoop:
             yield True
             after = page.next
 
-    def run_once(self) -> Iteration:
-        """Read what changed, waiting for a change if nothing is ready; then deliver."""
-        max_wait_s = POOL_POLL_S if self.worker_pool.partitions else IDLE_POLL_S
+    def run_once(self, max_idle_s: float = IDLE_POLL_S) -> Iteration:
+        """Read what changed, waiting for a change if nothing is ready; then deliver.
+
+        Without anything in the worker pool it waits for `max_idle_s` at most.
+        """
+        max_wait_s = POOL_POLL_S if self.worker_pool.partitions else max_idle_s
         wait_s = 0.0 if self._is_behind else self._scheduler.wait_s(self._pool_capacity, max_wait_s)
         self._read_changes(self._inbox.take(wait_s) + self._subscriber_inbox.take(0.0))
         self._is_behind = next(self._subscriber_pages, False) or self._subscriber_inbox.has_unread

@@ -13,10 +13,12 @@ from freezegun import freeze_time
 
 from app.events.dispatch.dispatcher import Dispatcher
 from app.events.dispatch.jobs import JOB_DAYS, ScheduledJob, Work
+from app.kernel.errors import StorageFull
 from app.store import Collection, Transaction
 from app.store.files.store import JsonFileStore
 from tests.events.conftest import COLLECTIONS, QUICK, Shop
 from tests.events.running import is_done, wait_for
+from tests.store.faults import full_disk
 
 DONE = Collection(name="done", key="day", listed=True)
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -224,3 +226,50 @@ def test_long_work_is_done_in_parts(store: JsonFileStore) -> None:
     run(store, "2026-11-21T08:00:01Z", parts(), parts(), parts())
     assert done(store) == {"2026-11-21": 3}
     assert left == []
+
+
+def test_the_parts_of_a_job_follow_each_other_at_once(
+    store: JsonFileStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The leader does not wait as long as it does for events: a night has thousands of parts."""
+    monkeypatch.setattr("app.events.dispatch.dispatcher.IDLE_POLL_S", 3600.0)
+    run(store, "2001-01-01T12:00:00Z")
+    left = list(range(20))
+
+    def work(_tx: Transaction, _day: str) -> Work | None:
+        return work if left.pop() else None
+
+    shop = Shop(store)
+    leader = Dispatcher(
+        store, shop.registry, QUICK, jobs=[ScheduledJob("work", time(0), UTC, work)]
+    )
+    leader.start()
+    try:
+        shop.emit()  # ends the first wait
+        wait_for(lambda: not left)
+    finally:
+        leader.close()
+
+
+def test_a_part_that_was_not_stored_is_done_again(store: JsonFileStore) -> None:
+    """On a full disk nothing is left out: the job goes on after the last part on disk."""
+    parts: list[str] = []
+
+    def first(tx: Transaction, day: str) -> Work:
+        tx.put(DONE.name, {"day": day, "times": 1})
+        return second
+
+    def second(tx: Transaction, day: str) -> None:
+        parts.append("second")
+        tx.put(DONE.name, {"day": day, "times": 2})
+
+    long_job = ScheduledJob("work", time(8), UTC, first)
+    run(store, "2026-11-20T12:00:00Z", long_job)
+    with freeze_time("2026-11-21T08:00:00Z") as clock:
+        assert long_job.run_if_due(store)
+        with full_disk(1), pytest.raises(StorageFull):
+            long_job.run_if_due(store)
+        clock.tick(60)
+        assert not long_job.run_if_due(store)
+    assert parts == ["second", "second"]
+    assert done(store) == {"2026-11-21": 2}
