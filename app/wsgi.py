@@ -3,8 +3,9 @@
 import os
 
 from app import create_app
-from app.kernel.errors import DaybookError
+from app.kernel.errors import DaybookError, Unavailable
 from app.server import workers
+from app.system.os_errors import cause_of
 
 try:
     app = create_app(delivers=workers.delivers())
@@ -12,5 +13,7 @@ try:
         workers.start_worker(app)
 except DaybookError as error:
     workers.exit_with_error(error)
+except OSError as error:  # a full disk, say, which has no room for the metrics of this process
+    workers.exit_with_error(Unavailable(f"A worker cannot start: {cause_of(error)}."))
 
 workers.report_serving()

@@ -13,7 +13,7 @@ from app.store.files.disk.filesystem import FREE_SPACE_MIN_BYTES
 from tests.processes.clients import ORDER
 from tests.processes.conftest import Serve, serve
 from tests.processes.reconciliation import FIRST_NUMBER, documents_in, fill_catalogue, open_store
-from tests.processes.servers import Server, children, leader_of, wait_for
+from tests.processes.servers import Server, children, kill, leader_of, wait_for
 
 __all__ = ["serve"]
 """The fixture of tests/processes."""
@@ -21,6 +21,7 @@ __all__ = ["serve"]
 DISK_SIZE = "24m"
 BEFORE, AFTER = 3, 3
 REFUSALS = 5
+RESTARTS = 3
 MAX_ORDERS = 60
 JOURNAL_MAX_BYTES = 1 << 16
 
@@ -170,6 +171,30 @@ def test_full_disk_refuses_orders_and_heals(
     with open_store(data) as books:
         wait_for("all is delivered", lambda: not books.open_events())
         books.check_all(len(placed))
+
+
+def test_a_delivery_worker_that_cannot_start_is_tried_again(
+    data: Path, disk: TinyDisk | ShortFiles, serve: Serve
+) -> None:
+    """It dies while the disk is full; the others go on, and it delivers once there is room."""
+    server = serve()
+    wait_for("every worker has started", lambda: has_started(server))
+    others, tried = server.workers(), set[int]()
+    disk.fill(server)
+    kill(leader_of(data) or 0)
+
+    def is_tried_again() -> bool:
+        tried.update(children(server.pid) - others)
+        return len(tried) >= RESTARTS or leader_of(data) in tried
+
+    wait_for("it is tried again", is_tried_again)
+    assert numbers(server) == []
+    disk.make_room(server)
+    number = server.request("POST", "/order", ORDER)[1]["number"]
+    wait_for(
+        "the order is confirmed",
+        lambda: server.request("GET", f"/order/{number}")[1]["status"] == "confirmed",
+    )
 
 
 @pytest.mark.deep
