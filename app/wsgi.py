@@ -3,9 +3,9 @@
 import os
 
 from app import create_app
-from app.kernel.errors import DaybookError, Unavailable
+from app.kernel.errors import DaybookError
 from app.server import workers
-from app.system.os_errors import cause_of
+from app.system.os_errors import unavailable
 
 try:
     app = create_app(delivers=workers.delivers())
@@ -14,6 +14,6 @@ try:
 except DaybookError as error:
     workers.exit_with_error(error)
 except OSError as error:  # a full disk, say, which has no room for the metrics of this process
-    workers.exit_with_error(Unavailable(f"A worker cannot start: {cause_of(error)}."))
+    workers.exit_with_error(unavailable("A worker cannot start", error))
 
 workers.report_serving()

@@ -4,16 +4,14 @@ A file is kept from its preview until it is imported, for MAX_AGE_S at most, and
 content: what is read under a name is what was kept under it. Backups leave the folder out.
 """
 
-import errno
 import hashlib
 import re
 import time
 from contextlib import suppress
 from pathlib import Path
 
-from app.kernel.errors import StorageFull, Unavailable
 from app.system.disk import make_folder, write_new
-from app.system.os_errors import cause_of
+from app.system.os_errors import unavailable
 
 MAX_AGE_S = 24 * 60 * 60
 
@@ -37,10 +35,7 @@ class PreviewedFiles:
             self._remove_old()
             write_new(self._folder / name, content)
         except OSError as error:
-            is_full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-            raise (StorageFull if is_full else Unavailable)(
-                f"The file could not be kept for its import: {cause_of(error)}."
-            ) from error
+            raise unavailable("The file could not be kept for its import", error) from error
         return name
 
     def read(self, name: str) -> bytes | None:

@@ -9,7 +9,6 @@ cannot disagree: a file is there before a document names it. One that no documen
 stays for UNUSED_MAX_AGE_S, for a backup that copies the documents first and then this folder.
 """
 
-import errno
 import hashlib
 import os
 import re
@@ -23,10 +22,10 @@ from pathlib import Path
 
 from PIL import Image, ImageOps
 
-from app.kernel.errors import Invalid, Problem, StorageFull, Unavailable
+from app.kernel.errors import Invalid, Problem
 from app.system.bulkhead import Bulkhead
 from app.system.disk import make_folder, sync_folder, write_new
-from app.system.os_errors import cause_of
+from app.system.os_errors import unavailable
 
 FOLDER = "pictures"
 FORMATS = ("PNG", "JPEG", "WEBP")
@@ -99,10 +98,8 @@ class Pictures:
             (self._unfinished / name).replace(self._folder / name)
             sync_folder(self._folder)
         except OSError as error:
-            is_full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-            raise (StorageFull if is_full else Unavailable)(
-                f"The picture could not be written, and nothing was changed: {cause_of(error)}."
-            ) from error
+            what = "The picture could not be written, and nothing was changed"
+            raise unavailable(what, error) from error
         return name
 
     def read(self, name: str) -> bytes | None:

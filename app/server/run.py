@@ -35,7 +35,7 @@ from app.server.workers import (
     load_in_worker,
     run_delivery_worker,
 )
-from app.system.os_errors import cause_of, lacks_open_files
+from app.system.os_errors import cause_of, lacks_open_files, unavailable
 
 _log = logging.getLogger(__name__)
 
@@ -87,7 +87,7 @@ def bind(config: Config) -> list[socket.socket]:
                 "set DAYBOOK_PORT to another one."
             ) from None
         if lacks_open_files(error):
-            raise Unavailable(f"Nothing can be opened: {cause_of(error)}.") from None
+            raise unavailable("Nothing can be opened", error) from None
         raise Unavailable(
             f"Nothing can listen on {config.host}, port {config.port} ({error.strerror}); set "
             "DAYBOOK_HOST and DAYBOOK_PORT to an address of this machine."
@@ -245,7 +245,7 @@ class DaybookServer(MPServer):
             delivery_worker.start()
         except OSError as error:
             self.shutdown()
-            raise Unavailable(f"No process can be started: {cause_of(error)}.") from None
+            raise unavailable("No process can be started", error) from None
         self.wrks.append(delivery_worker)
 
     def _spawn_worker(  # type: ignore[override]  # as Granian's own servers do

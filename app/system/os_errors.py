@@ -1,7 +1,9 @@
-"""The causes of errors of the operating system in words, with what to do where that is known."""
+"""Errors of the operating system: their cause in words, and ours for them."""
 
 import errno
 import resource
+
+from app.kernel.errors import StorageFull, Unavailable
 
 OPEN_FILES_MIN = 1024
 """The number of open files that suffices for every command, and for a server as a rule."""
@@ -24,6 +26,17 @@ def advice_to_raise(least: int) -> str:
         f"Raise the limit to at least {least}: LimitNOFILE in the unit of the service, or "
         "`ulimit -n` in the shell"
     )
+
+
+def unavailable(what: str, error: OSError) -> Unavailable:
+    """The error for what was not possible, with its cause; StorageFull where the disk is full."""
+    kind = StorageFull if is_full(error) else Unavailable
+    return kind(f"{what}: {cause_of(error)}.")
+
+
+def is_full(error: OSError) -> bool:
+    """Whether the disk or the quota is full, or the file size limit is reached."""
+    return error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def lacks_open_files(error: OSError) -> bool:

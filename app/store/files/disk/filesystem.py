@@ -7,7 +7,7 @@ from pathlib import Path
 
 from app.kernel.errors import StorageFull, Unavailable
 from app.system.disk import write_new
-from app.system.os_errors import cause_of, lacks_open_files
+from app.system.os_errors import cause_of, is_full, lacks_open_files
 
 NETWORK_FILE_SYSTEMS = frozenset(
     {"nfs", "nfs4", "cifs", "smb3", "smbfs", "afs", "ceph", "lustre", "beegfs", "gpfs"}
@@ -109,11 +109,6 @@ def open_read_write(path: Path, flags: int = 0) -> int:
 def is_forbidden(error: OSError) -> bool:
     """Whether a permission is missing, or the disk is mounted read-only."""
     return error.errno in (errno.EACCES, errno.EPERM, errno.EROFS)
-
-
-def is_full(error: OSError) -> bool:
-    """Whether the disk or the quota is full, or the file size limit is reached."""
-    return error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def _named(error: OSError) -> str:

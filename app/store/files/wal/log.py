@@ -11,11 +11,12 @@ from pathlib import Path
 from time import monotonic
 
 from app.kernel.errors import Damaged, Unavailable
-from app.store.files.disk.filesystem import is_full, translating_os_errors
+from app.store.files.disk.filesystem import translating_os_errors
 from app.store.files.wal.format import FileRecords, Header, Line, encode, encode_transaction
 from app.store.files.wal.segment import Segment, create_segment
 from app.store.observer import NULL_OBSERVER, Observer
 from app.system.disk import sync_folder
+from app.system.os_errors import is_full
 
 
 class LogTruncated(Exception):

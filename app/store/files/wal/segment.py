@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from app.kernel.errors import Damaged
-from app.store.files.disk.filesystem import is_full, open_read_write
+from app.store.files.disk.filesystem import open_read_write
 from app.store.files.wal.format import Header, Line, decode, decode_header, encode_header, is_torn
 from app.system.disk import sync_folder, write_all, write_new
+from app.system.os_errors import is_full
 
 log = logging.getLogger(__name__)
 
