@@ -1,11 +1,13 @@
 """A delivery: one event on its way to one handler."""
 
 from collections.abc import Callable
+from time import time
 from typing import Any, NamedTuple
 
 from app.events.outbox import PENDING
-from app.events.registry import Handler
+from app.events.registry import Handler, HandlerRegistry
 from app.events.types import Envelope
+from app.kernel import trace
 from app.kernel.trace import TraceContext
 from app.store import Document
 
@@ -40,6 +42,25 @@ class Delivery(NamedTuple):
         """
         entry = record["deliveries"][self.partition.handler]
         return bool(entry["state"] == PENDING and entry["attempts"] == self.attempt - 1)
+
+
+def next_attempt(
+    registry: HandlerRegistry, event: Envelope, name: str, record: Document
+) -> Delivery:
+    """The next attempt to deliver an event to the handler of that name; it begins now.
+
+    `record` is the event's outbox record.
+    """
+    entry = record["deliveries"][name]
+    return Delivery(
+        Partition(event.subject, name),
+        event,
+        registry.handler(event.type, name),
+        entry["attempts"] + 1,
+        entry.get("before_replay", 0),
+        trace.from_traceparent(event.traceparent),
+        time(),
+    )
 
 
 class Result(NamedTuple):

@@ -21,14 +21,15 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import KW_ONLY, InitVar, dataclass
 from functools import partial
-from time import monotonic, time
+from time import monotonic
 from typing import Any, NamedTuple
 
 from app.events import faults, pace
-from app.events.dispatch.delivery import Delivery, Partition, call
+from app.events.dispatch.delivery import Delivery, Partition, call, next_attempt
 from app.events.dispatch.inbox import Inbox
 from app.events.dispatch.observer import NULL_OBSERVER, Observer
-from app.events.dispatch.outcome import DONE, Outcome, decide, log_outcome, record_outcome
+from app.events.dispatch.outcome import log_outcome
+from app.events.dispatch.recorder import OutcomeRecorder
 from app.events.dispatch.retry import RetryPolicy
 from app.events.dispatch.scheduling.ready_queues import Capacity
 from app.events.dispatch.scheduling.scheduler import Scheduler
@@ -41,12 +42,11 @@ from app.events.registry import (
     SideEffectHandler,
     TransactionalHandler,
 )
-from app.events.subscribers import Retries, SubscriberHandler
 from app.events.subscriptions import is_subscriber
 from app.events.types import Envelope
 from app.events.unit_of_work import UnitOfWork
 from app.kernel import trace
-from app.store import ChangeFeed, Document, Store, Transaction
+from app.store import ChangeFeed, Store, Transaction
 
 IDLE_POLL_S = 0.25
 """Longest wait for a change when nothing is running."""
@@ -96,7 +96,7 @@ class DeliveryLoop:
         self._delayed: set[Partition] = set()
         self._undelayed: list[Partition] = []
         self._tasks: list[DeferredTask] = []
-        self._outcomes: list[tuple[Delivery, Outcome]] = []
+        self._recorder = OutcomeRecorder(self.registry, self.policy, self._scheduler.breaker)
 
     def load_outbox(self) -> None:
         """Schedule the shop's open events; call this once, before `run_once`.
@@ -175,7 +175,7 @@ class DeliveryLoop:
         changed, lock_wait_s = self.store.run_in_transaction(deliver)
         self._inbox.expect_own(changed)
         self.worker_pool.acknowledge()
-        for delivery, outcome in self._outcomes:
+        for delivery, outcome in self._recorder.outcomes:
             log_outcome(delivery, outcome)
             self.observer.record_attempt(delivery, outcome)
         return lock_wait_s
@@ -183,7 +183,7 @@ class DeliveryLoop:
     def _restart(self, uow: UnitOfWork, completed: list[Completed]) -> list[Partition]:
         """Undo what an undone run of the transaction has done here; returns what is to run."""
         self._tasks.clear()
-        self._outcomes.clear()
+        self._recorder.outcomes.clear()
         self._delayed.update(self._undelayed)
         self._undelayed.clear()
         return self._scheduler.restart([each.delivery.partition for each in completed], uow.get)
@@ -205,7 +205,7 @@ class DeliveryLoop:
     def _run_ready(self, uow: UnitOfWork, partitions: list[Partition], until: float) -> None:
         """Run these partitions, then those that have become ready, until the time is up.
 
-        After that, one more round is for the handlers of events that were emitted here: most of
+        After that, one more pass is for the handlers of events that were emitted here: most of
         these events are then written once, with the outcomes, and not again in a later transaction.
         """
         self._run_partitions(uow, partitions)
@@ -252,15 +252,7 @@ class DeliveryLoop:
         event = uow.envelope(event_id)
         if self._is_delayed(uow.tx, partition, event):
             return None
-        return self._attempt(event, partition.handler, record)
-
-    def _attempt(self, event: Envelope, name: str, record: Document) -> Delivery:
-        """The next attempt to deliver an event to the handler of that name."""
-        handler, entry = self.registry.handler(event.type, name), record["deliveries"][name]
-        attempt, before_replay = entry["attempts"] + 1, entry.get("before_replay", 0)
-        span = trace.from_traceparent(event.traceparent)
-        partition = Partition(event.subject, name)
-        return Delivery(partition, event, handler, attempt, before_replay, span, time())
+        return next_attempt(self.registry, event, partition.handler, record)
 
     def _is_delayed(self, tx: Transaction, partition: Partition, event: Envelope) -> bool:
         """Whether a fault switch delays the delivery, once for each attempt, or it is held."""
@@ -288,7 +280,7 @@ class DeliveryLoop:
         if is_reply and record and delivery.is_open(record):
             self._run(uow, delivery, value)
         else:
-            self._record(uow, delivery, error, value)
+            self._end(uow, delivery, error, value)
 
     def _run(self, uow: UnitOfWork, delivery: Delivery, reply: Any = None) -> None:
         """Run the part of a handler that belongs in the transaction.
@@ -301,7 +293,7 @@ class DeliveryLoop:
             self._tasks.append(DeferredTask(delivery, task))
         else:
             reached_peer = reply is not None or isinstance(handler, TransactionalHandler)
-            self._record(uow, delivery, error, reached_peer=reached_peer)
+            self._end(uow, delivery, error, reached_peer=reached_peer)
         if error is None and not isinstance(handler, SideEffectHandler):
             for event_id, record in uow.emitted_after(delivery.event):
                 self._scheduler.update(event_id, record)
@@ -327,7 +319,7 @@ class DeliveryLoop:
             faults.inject_fault_outside(self.store, handler.name, event)
         return handler.run(prepared)
 
-    def _record(
+    def _end(
         self,
         uow: UnitOfWork,
         delivery: Delivery,
@@ -336,39 +328,6 @@ class DeliveryLoop:
         *,
         reached_peer: bool = True,
     ) -> None:
-        """Record the outcome of a delivery, and release its partition.
-
-        `value` is what a side-effect handler returned.
-        """
-        record = uow.get(delivery.event.id)
-        if record and delivery.is_open(record):
-            breaker = self._scheduler.breaker(delivery.partition.handler)
-            attempt = delivery.attempt - delivery.before_replay
-            handler = delivery.handler
-            details: Document = {}
-            policy: Retries = self.policy
-            if isinstance(handler, SubscriberHandler):
-                policy = handler.retries
-                if reached_peer:
-                    details, error = handler.record(uow.tx, delivery.event, value, error)
-            outcome = decide(error, attempt, policy, breaker, reached_peer=reached_peer)
-            outcome = outcome._replace(details=details)
-            record_outcome(uow.tx, record, delivery, outcome)
-            self._outcomes.append((delivery, outcome))
-            self._record_skipped(uow.tx, record, delivery.event)
-            uow.mark_changed(record)
+        """Record the outcome of a delivery, and release its partition."""
+        record = self._recorder.record(uow, delivery, error, value, reached_peer=reached_peer)
         self._scheduler.release(delivery.partition, delivery.event.id, record)
-
-    def _record_skipped(self, tx: Transaction, record: Document, event: Envelope) -> None:
-        """End the other deliveries of the event about which their handlers have nothing to do."""
-        for name, entry in record["deliveries"].items():
-            if entry["state"] != PENDING or is_subscriber(name):
-                continue
-            handler = self.registry.handler(event.type, name)
-            if not isinstance(handler, SideEffectHandler):
-                continue
-            # an error of the handler is that of its own attempt, which follows
-            if reason := call(partial(handler.skips, event)).value:
-                skipped, outcome = self._attempt(event, name, record), Outcome(DONE, note=reason)
-                record_outcome(tx, record, skipped, outcome)
-                self._outcomes.append((skipped, outcome))
