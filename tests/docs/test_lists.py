@@ -1,7 +1,9 @@
-"""The list of decisions and the changelog have each entry once."""
+"""Lists are whole: decisions, changes, stories, and the modules that deliver events."""
 
 import re
 from collections import Counter
+
+import pytest
 
 from tests.docs.test_links import ROOT
 
@@ -24,3 +26,20 @@ def test_no_change_is_told_twice() -> None:
         " ".join(each.split()) for each in re.split(r"^[-#]+ ", text, flags=re.MULTILINE)
     )
     assert not {entry for entry, times in entries.items() if entry and times > 1}
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/flow.md"])
+def test_each_story_is_listed(page: str) -> None:
+    """The tables of what to read link to every story."""
+    text = (ROOT / page).read_text()
+    stories = {path.name for path in (ROOT / "tests" / "stories").glob("test_*.py")}
+    assert {name for name in stories if f"tests/stories/{name})" not in text} == set()
+
+
+def test_each_module_of_events_is_in_the_architecture() -> None:
+    """Its tables link to every module that delivers events; routes and schemas are everywhere."""
+    text = (ROOT / "docs" / "architecture.md").read_text()
+    events = ROOT / "app" / "events"
+    modules = {str(path.relative_to(ROOT)) for path in events.rglob("[a-z]*.py")}
+    missing = {module for module in modules if f"(../{module})" not in text}
+    assert missing == {"app/events/routes.py", "app/events/schemas.py"}
