@@ -35,7 +35,7 @@ Reading order:
     recovery.py       sends a subscriber what it has not had
     event_feed.py     GET /event: what happened since a cursor
     faults.py         switches that make handlers fail, for classes and tests
-    pace.py           slow motion: holds deliveries, or slows them down, while somebody watches
+    pace.py           slow motion: pauses deliveries, or slows them down, while somebody watches
     routes.py         the HTTP routes; schemas.py their documents
 
 This package imports no service and, its routes excepted, no HTTP.

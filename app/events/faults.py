@@ -15,7 +15,7 @@ from app.schema.fields import Choice, Integer
 from app.schema.validation import stored_document_check
 from app.store import Collection, Document, Store, Transaction, View
 
-FAIL, REJECT, DOWN, SLOW, HOLD = "fail", "reject", "down", "slow", "hold"
+FAIL, REJECT, DOWN, SLOW = "fail", "reject", "down", "slow"
 MODES = {
     FAIL: "fails in a way that can pass: retried, then parked",
     REJECT: "fails in a way that cannot pass: parked at once",
@@ -26,12 +26,15 @@ MODES = {
 EVERY_HANDLER = "*"
 """The key of the pace (pace.py), which is stored among the switches; no handler has this name."""
 
+PAUSE = "hold"
+"""The mode of a pace that lets no delivery begin; its text is that of the first version."""
+
 FAULTS = Collection(
     name="faults",
     key="handler",
     listed=True,
     check=stored_document_check(
-        mode=Choice(*MODES, HOLD, required=True),
+        mode=Choice(*MODES, PAUSE, required=True),
         times=Integer(minimum=1, maximum=1_000_000, required=True, allow_none=True),
         delay_s=Integer(minimum=1, maximum=60, required=True),
         order=fields.String(required=True, allow_none=True),

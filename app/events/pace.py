@@ -1,21 +1,21 @@
-"""Slow motion: holds all deliveries, or slows them down, while somebody watches.
+"""Slow motion: pauses all deliveries, or slows them down, while somebody watches.
 
 The pace is one document among the fault switches, so every process sees it at once; like them it
 works only where DAYBOOK_FAULTS=on. It is a lease: it ends LEASE_S after its last renewal, which the
-open page of an operator sends. While deliveries are held, `release_next` lets one of them run.
+open page of an operator sends. While deliveries are paused, `release_next` lets one of them run.
 """
 
 from collections.abc import Iterator
 from itertools import chain
 
 from app.events import outbox
-from app.events.faults import EVERY_HANDLER, FAULTS, HOLD, SLOW
+from app.events.faults import EVERY_HANDLER, FAULTS, PAUSE, SLOW
 from app.kernel import clock
 from app.store import Document, Transaction, View
 
 LEASE_S = 10.0
 POLL_S = 0.2
-"""How often the delivery loop asks whether a held delivery may run."""
+"""How often the delivery loop asks whether a paused delivery may run."""
 
 MAX_READ = 100
 """The oldest events of each outbox, among which `release_next` looks for a delivery."""
@@ -29,9 +29,9 @@ def current_pace(view: View) -> Document | None:
     return pace if is_in_force else None
 
 
-def hold(tx: Transaction) -> None:
-    """Hold every delivery that has not begun, until it is released or the lease ends."""
-    _put(tx, mode=HOLD)
+def pause(tx: Transaction) -> None:
+    """Pause every delivery that has not begun, until it is released or the lease ends."""
+    _put(tx, mode=PAUSE)
 
 
 def slow_down(tx: Transaction, delay_s: int) -> None:
@@ -53,9 +53,9 @@ def end_pace(tx: Transaction) -> None:
 
 
 def release_next(tx: Transaction) -> bool:
-    """Let the oldest held delivery run, and renew the lease; false when none is held."""
+    """Let the oldest paused delivery run, and renew the lease; false when none is paused."""
     pace = current_pace(tx)
-    if pace is None or pace["mode"] != HOLD:
+    if pace is None or pace["mode"] != PAUSE:
         return False
     key = next((key for key in _deliverable(tx) if key not in pace["released"]), None)
     released = [*pace["released"], *([key] if key else [])]
@@ -64,13 +64,13 @@ def release_next(tx: Transaction) -> bool:
 
 
 def may_run(tx: Transaction, event_id: str, handler: str) -> bool:
-    """Whether a delivery is not held. Uses its release up, and deletes a pace that has ended."""
+    """Whether a delivery is not paused. Uses its release up, and deletes a pace that has ended."""
     pace = current_pace(tx)
     if pace is None:
         end_pace(tx)
         return True
     key = _key(event_id, handler)
-    if pace["mode"] != HOLD:
+    if pace["mode"] != PAUSE:
         return True
     if key not in pace["released"]:
         return False
@@ -95,7 +95,7 @@ def _lease_end() -> str:
 
 
 def _deliverable(view: View) -> Iterator[str]:
-    """The deliveries that would run now if nothing was held, oldest event first."""
+    """The deliveries that would run now if nothing was paused, oldest event first."""
     seen: set[tuple[str, str]] = set()
     pages = (view.find(name, limit=MAX_READ).documents for name in outbox.OUTBOXES)
     for record in chain.from_iterable(pages):

@@ -36,7 +36,7 @@ FORMS = {
     "/events/x/billing/discard": {"reason": "forged"},
     "/events/faults": {"handler": "billing", "mode": "reject"},
     "/events/faults/billing/clear": {},
-    "/flow/pace": {"do": "hold"},
+    "/flow/pace": {"do": "pause"},
     "/sign-in": {"name": "user-clerk", "password": "correct horse battery"},
     "/sign-out": {},
     "/sign-out/everywhere": {},

@@ -148,16 +148,16 @@ def test_marks_and_boxes_are_links(shop: Server, person: Open) -> None:
     expect(page.get_by_role("heading", name="Order placed")).to_be_visible()
 
 
-def test_deliveries_are_held_and_let_go(shop: Server, person: Open) -> None:
+def test_deliveries_are_paused_and_let_go(shop: Server, person: Open) -> None:
     """One by one, without a reload; a second browser sees the same."""
     page, another = watch(person), watch(person)
-    page.get_by_role("button", name="Hold deliveries").click()
+    page.get_by_role("button", name="Pause deliveries").click()
     order_by_http(shop, {"pencil-hb": 1})
     placed = "Order placed, order 1001"
     for each in (page, another):
         expect(each.get_by_text("3 wait.")).to_be_visible()
         for handler in ("inventory", "billing", "notification"):
-            wait_for_place(each, f"{placed}, {handler}: held")
+            wait_for_place(each, f"{placed}, {handler}: paused")
     page.get_by_role("button", name="Let one run").click()
     for each in (page, another):
         wait_for_place(each, f"{placed}, inventory: done")
@@ -165,13 +165,13 @@ def test_deliveries_are_held_and_let_go(shop: Server, person: Open) -> None:
     expect(page.get_by_role("button", name="Let one run")).to_be_focused()
     page.get_by_role("button", name="Let all run").click()
     wait_for_place(another, f"{placed}, billing: done")
-    expect(page.get_by_role("button", name="Hold deliveries")).to_be_visible()
+    expect(page.get_by_role("button", name="Pause deliveries")).to_be_visible()
 
 
-def test_a_hold_ends_without_a_watcher(shop: Server, person: Open) -> None:
+def test_a_pause_ends_without_a_watcher(shop: Server, person: Open) -> None:
     """It lasts while the page is open, and no longer."""
     page = watch(person)
-    page.get_by_role("button", name="Hold deliveries").click()
+    page.get_by_role("button", name="Pause deliveries").click()
     expect(page.get_by_role("button", name="Let one run")).to_be_visible()
     order_by_http(shop, {"pencil-hb": 1})
     with page.expect_response(lambda each: each.status == 204):

@@ -1,4 +1,4 @@
-"""The pace: all deliveries are held and run one by one, or late, while the lease lasts."""
+"""The pace: all deliveries are paused and run one by one, or late, while the lease lasts."""
 
 from dataclasses import replace
 
@@ -20,10 +20,10 @@ def shop(shop: Shop) -> Shop:
     return shop
 
 
-def hold(shop: Shop) -> None:
-    """Hold every delivery."""
+def pause(shop: Shop) -> None:
+    """Pause every delivery."""
     with transaction(shop.store) as tx:
-        pace.hold(tx)
+        pace.pause(tx)
 
 
 def release(shop: Shop) -> bool:
@@ -43,9 +43,9 @@ def done(shop: Shop, event_id: str) -> list[str]:
     return [name for name, state in shop.states(event_id).items() if state == "done"]
 
 
-def test_held_deliveries_run_one_by_one(shop: Shop) -> None:
+def test_paused_deliveries_run_one_by_one(shop: Shop) -> None:
     """The oldest first, each when it is released, and no other."""
-    hold(shop)
+    pause(shop)
     first, second = shop.emit("order-1"), shop.emit("order-2")
     iterate(shop)
     assert shop.states(first) == dict.fromkeys(shop.states(first), PENDING)
@@ -71,7 +71,7 @@ def test_a_release_goes_to_what_could_run(shop: Shop) -> None:
             and shop.states(first)["notification"] == "done"
         )
     )
-    hold(shop)
+    pause(shop)
     second = shop.emit("order-1", OrderUpdated)
     released = []
     while release(shop):
@@ -80,7 +80,7 @@ def test_a_release_goes_to_what_could_run(shop: Shop) -> None:
     assert released == [f"{second}:shipping", f"{second}:notification"]
 
 
-def test_nothing_is_released_unless_it_is_held(shop: Shop) -> None:
+def test_nothing_is_released_unless_it_is_paused(shop: Shop) -> None:
     """Without a pace, or with one that only slows down."""
     shop.emit()
     assert not release(shop)
@@ -91,7 +91,7 @@ def test_nothing_is_released_unless_it_is_held(shop: Shop) -> None:
 
 def test_everything_runs_when_the_hold_ends(shop: Shop) -> None:
     """A person ends it."""
-    hold(shop)
+    pause(shop)
     event_id = shop.emit()
     iterate(shop)
     with transaction(shop.store) as tx:
@@ -110,7 +110,7 @@ def end_lease(shop: Shop, in_s: float) -> None:
 
 def test_a_renewal_begins_the_lease_anew(shop: Shop) -> None:
     """While it lasts."""
-    hold(shop)
+    pause(shop)
     end_lease(shop, in_s=1)
     with transaction(shop.store) as tx:
         assert pace.renew(tx)
@@ -119,12 +119,12 @@ def test_a_renewal_begins_the_lease_anew(shop: Shop) -> None:
 
 
 @pytest.mark.parametrize("in_s", [-1, 3600])
-def test_a_hold_without_a_watcher_ends(shop: Shop, in_s: float) -> None:
-    """Everything runs and nothing of the hold is left, also after the clock was set back.
+def test_a_pause_without_a_watcher_ends(shop: Shop, in_s: float) -> None:
+    """Everything runs and nothing of the pause is left, also after the clock was set back.
 
     A renewal is too late then, and so is a release.
     """
-    hold(shop)
+    pause(shop)
     event_id = shop.emit()
     iterate(shop)
     end_lease(shop, in_s)
@@ -147,12 +147,12 @@ def test_deliveries_can_be_slowed_down(shop: Shop) -> None:
     assert len(done(shop, event_id)) == 3
 
 
-def test_a_slow_handler_is_held_as_well(shop: Shop) -> None:
+def test_a_slow_handler_is_paused_as_well(shop: Shop) -> None:
     """Its delivery runs after both its switch and its release."""
     switch = {"handler": "inventory", "mode": "slow", "times": None, "delay_s": 1, "order": None}
     with transaction(shop.store) as tx:
         tx.put(FAULTS.name, switch)
-    hold(shop)
+    pause(shop)
     event_id = shop.emit()
     assert release(shop)
     shop.deliver_to("inventory", event_id)
@@ -160,14 +160,14 @@ def test_a_slow_handler_is_held_as_well(shop: Shop) -> None:
 
 def test_the_pace_is_no_switch(shop: Shop) -> None:
     """Lists of fault switches do not have it."""
-    hold(shop)
+    pause(shop)
     with shop.store.read() as view:
         assert find_switches(view) == []
 
 
-def test_nothing_is_held_where_faults_are_off(shop: Shop) -> None:
+def test_nothing_is_paused_where_faults_are_off(shop: Shop) -> None:
     """DAYBOOK_FAULTS decides, as for every switch."""
-    hold(shop)
+    pause(shop)
     shop.start_loop()
     event_id = shop.emit()
     shop.deliver_all()

@@ -44,14 +44,14 @@ def pace(runtime: Runtime) -> Document | None:
 
 
 @pytest.mark.usefixtures("catalogue")
-def test_deliveries_are_held_and_run_one_by_one(
+def test_deliveries_are_paused_and_run_one_by_one(
     client: FlaskClient, runtime: Runtime, settled: Settled
 ) -> None:
     """The page says how many wait; the last button lets all of them run."""
-    assert press(client, "hold") == 303
+    assert press(client, "pause") == 303
     place(client, tea=1)
-    wait_for("they are held", lambda: "3 wait" in flow(client).text)
-    assert "billing: held" in flow(client).text
+    wait_for("they are paused", lambda: "3 wait" in flow(client).text)
+    assert "billing: paused" in flow(client).text
     assert press(client, "release") == 303
     wait_for("one was let go", lambda: _done(client) == ["inventory"])
     assert press(client, "end") == 303
@@ -76,14 +76,14 @@ def test_the_lease_is_renewed(client: FlaskClient, runtime: Runtime) -> None:
 
 
 def test_an_unknown_button_is_refused(client: FlaskClient, runtime: Runtime) -> None:
-    """400, and nothing is held."""
+    """400, and nothing is paused."""
     assert press(client, "stop") == 400
     assert pace(runtime) is None
 
 
 def test_the_pace_is_no_fault_switch(client: FlaskClient) -> None:
     """Neither the API nor the events page lists it."""
-    press(client, "hold")
+    press(client, "pause")
     assert read(client, "/fault")["faults"] == []
     assert "Fault switches set 0" in Page(client.get("/events")).text
 
@@ -106,13 +106,13 @@ def test_clerks_cannot_hold_deliveries(app: Flask) -> None:
     assert [action for action in page.forms if "pace" in action or "faults" in action] == []
 
 
-def test_without_the_setting_nothing_can_be_held(config: Config) -> None:
+def test_without_the_setting_nothing_can_be_paused(config: Config) -> None:
     """Neither buttons nor a route."""
     app = create_app(replace(config, faults=False))
     client = app.test_client()
     page = flow(client)
     assert not any("pace" in action for action in page.forms)
     token = Page(client.get("/")).fields["csrf_token"]["value"]
-    answer = client.post("/flow/pace", data={"csrf_token": token, "do": "hold"})
+    answer = client.post("/flow/pace", data={"csrf_token": token, "do": "pause"})
     assert answer.status_code in (404, 405)
     app.extensions["daybook"].close()

@@ -255,7 +255,7 @@ class DeliveryLoop:
         return next_attempt(self.registry, event, partition.handler, record)
 
     def _is_delayed(self, tx: Transaction, partition: Partition, event: Envelope) -> bool:
-        """Whether a fault switch delays the delivery, once for each attempt, or it is held."""
+        """Whether a fault switch delays the delivery, once for each attempt, or it is paused."""
         if not self.with_faults:
             return False
         handler = partition.handler

@@ -86,8 +86,13 @@ class Reading:
     """The picture and the table of deliveries as HTML, for operators and for others, once drawn."""
 
     @property
+    def is_paused(self) -> bool:
+        """Whether a person pauses all deliveries, and does not only slow them down."""
+        return self.pace is not None and self.pace["mode"] == faults.PAUSE
+
+    @property
     def paused(self) -> int:
-        """How many deliveries a person holds, of those that were read."""
+        """How many deliveries a person pauses, of those that were read."""
         return sum(each.state == PAUSED for each in self.snapshot.standings)
 
     @property
@@ -128,7 +133,7 @@ class FlowReader:
         transactions = store.position()
         with store.read() as view:
             present_pace = pace.current_pace(view) if self._context.config.faults else None
-            is_paused = present_pace is not None and present_pace["mode"] == faults.HOLD
+            is_paused = present_pace is not None and present_pace["mode"] == faults.PAUSE
             records = read_records(view, now)
             orders = view.count(ORDERS.name)
             switches = {each["handler"]: each for each in faults.find_switches(view)}
@@ -203,7 +208,7 @@ def _parts(reading: Reading) -> dict[str, str]:
 def _pace_form(store: Store) -> Callable[[], Response]:
     """The view of the forms of slow motion. Raises Malformed for a button that is none of them."""
     actions: dict[str, Callable[[Transaction], object]] = {
-        "hold": pace.hold,
+        "pause": pace.pause,
         "release": pace.release_next,
         "end": pace.end_pace,
         RENEW: pace.renew,

@@ -23,8 +23,8 @@ QUEUE, HANDLER, DONE, FAILURE = "queue", "handler", "done", "failure"
 PENDING, WAITING, HELD, RETRY = outbox.PENDING, outbox.WAITING, "held", "retry"
 PAUSED = "paused"
 """The states of an open delivery that is not dead: under way or next, behind a failure of its own
-order, kept back by the handler's circuit breaker, waiting for its next attempt, or held by a person
-(app/events/pace.py)."""
+order, kept back by the handler's circuit breaker, waiting for its next attempt, or paused by a
+person (app/events/pace.py)."""
 
 STOP_S = 0.7
 DONE_S = 2.5
@@ -114,7 +114,7 @@ def read_records(view: View, now: datetime) -> Records:
 
 
 def snapshot_of(records: Records, now: datetime, *, is_paused: bool = False) -> Snapshot:
-    """Where the deliveries stand; `is_paused`: a person holds those that have not begun."""
+    """Where the deliveries stand; `is_paused`: a person pauses those that have not begun."""
     standings = [
         standing
         for record in records.records
