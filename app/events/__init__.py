@@ -10,7 +10,7 @@ How an event travels:
                           scheduler       partitions (order, handler) · ready queues · breaker
                             ▼
                           handlers        transactional │ side effect in the │ request-reply:
-                            │             in the loop's │ worker pool, after │ both, in turns
+                            │             in the loop's │ worker pool, after │ both, alternately
                             │             transaction   │ the transaction    │
                             ▼
                           outcome         done │ retry │ held by the breaker │ dead

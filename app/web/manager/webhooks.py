@@ -70,8 +70,8 @@ class WebhookPages:
     def show_webhook(self, webhook_id: str) -> Response:
         return self._show(webhook_id)
 
-    def _show(self, webhook_id: str, form: SubmittedForm = NO_FORM, **news: object) -> Response:
-        """Render an endpoint's page; `news` is what an action has to tell, once."""
+    def _show(self, webhook_id: str, form: SubmittedForm = NO_FORM, **context: object) -> Response:
+        """Render an endpoint's page; `context` is for the result of an action, shown once."""
         with self._store.read() as view:
             endpoint = service.find_endpoint(view, webhook_id)
             newest = deliveries.newest_deliveries(
@@ -81,7 +81,7 @@ class WebhookPages:
         return page(
             "manager/webhook.html",
             form,
-            live=[] if news else ["webhooks", "events"],
+            live=[] if context else ["webhooks", "events"],
             webhook=service.shown(endpoint),
             version=details_version(endpoint),
             overlap_ends=_overlap_ends(endpoint),
@@ -89,7 +89,7 @@ class WebhookPages:
             failed=failed,
             handler=service.handler_name(webhook_id),
             families=schemas.FAMILIES,
-            **news,
+            **context,
         )
 
     def change_webhook(self, webhook_id: str) -> Response:
