@@ -10,9 +10,10 @@ import orjson
 from app.kernel.errors import Invalid, Malformed, Problem
 from app.schema import strict_json
 from app.store import Collection
+from app.store.documents import SEPARATOR
 from app.store.files.disk.filesystem import translating_os_errors
 from app.store.files.folder.issued_numbers import IssuedNumbers
-from app.store.files.memory.index import SEPARATOR, index_entry_of_stored
+from app.store.files.memory.index import index_entry_of_stored
 from app.store.files.memory.transaction import COUNTERS
 from app.store.files.snapshot.checkpoint_file import path_of
 from app.store.files.wal.format import encode_document

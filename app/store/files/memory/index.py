@@ -15,9 +15,8 @@ import orjson
 from sortedcontainers import SortedList
 
 from app.store import Collection, Document, IndexValue, unsorted
+from app.store.documents import SEPARATOR
 
-SEPARATOR = "\x1f"
-"""Below every character of a sort text, so that a text sorts before a longer one. Not in keys."""
 AFTER_SEPARATOR = "\x20"
 ALL = ""
 """The name of the index (and its one value) that holds every document of a listed collection."""

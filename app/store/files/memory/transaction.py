@@ -1,6 +1,5 @@
 """Views and transactions over the tables in memory."""
 
-import json
 import re
 import uuid
 from collections import defaultdict
@@ -13,7 +12,8 @@ import uuid_utils
 
 from app.kernel.errors import Invalid, Problem
 from app.store import Collection, Document, IndexValue, Page, Where
-from app.store.files.memory.index import NOT_INDEXED, SEPARATOR, index_entry, index_entry_of_key
+from app.store.documents import key_of_document, refuse_non_numbers
+from app.store.files.memory.index import NOT_INDEXED, index_entry, index_entry_of_key
 from app.store.files.memory.query import Query
 from app.store.files.memory.staged import NO_CHANGES, Change, Staged
 from app.store.files.memory.tables import Tables
@@ -99,17 +99,12 @@ class JsonTransaction(JsonView):
     def put(self, collection: str, document: Document) -> None:
         """See Transaction.put."""
         declared = self._tables.collections[collection]
-        if next(iter(document), None) != declared.key:
-            raise ValueError(f"a document of {collection} must begin with {declared.key!r}")
-        key = document[declared.key]
-        if not isinstance(key, str) or not key or SEPARATOR in key:
-            raise ValueError(f"the {declared.key} of a document of {collection} must be a text")
+        key = key_of_document(declared, document)
         raw = encode_document(document)
         entry = index_entry_of_key(declared, key)
         if entry is None or b"null" in raw:
             stored = orjson.loads(raw)
-            if stored != document:  # orjson writes NaN and the infinities as null
-                json.dumps(document, allow_nan=False, default=str)
+            refuse_non_numbers(document, stored)
             entry = entry or index_entry(declared, stored)
         self._stage(Change(collection, key, raw, entry))
 
