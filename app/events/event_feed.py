@@ -1,8 +1,8 @@
 """The event feed: all events in commit order, for websites and other systems to poll.
 
-Event ids are issued under the commit lock and only grow. So a cursor is the id that was read last,
-and no event can appear before it later. A page merges the outbox and the finished events by id, in
-one view, so none is missed or repeated while it moves from one to the other. There is no index.
+A cursor is the id that was read last. A page ends before the store's id horizon, so no event can
+appear before the cursor later. It merges the outbox and the finished events by id, in one view, so
+none is missed or repeated while it moves from one to the other. There is no index.
 """
 
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from itertools import islice
 from typing import NamedTuple
 
 from app.events.outbox import EVENTS, OUTBOXES
-from app.store import Document, View
+from app.store import Document, Store, View
 
 BEGINNING = ""
 MAX_SCANNED = 200
@@ -29,14 +29,17 @@ class FeedPage(NamedTuple):
     has_more: bool
 
 
-def read_page(view: View, position: str, limit: int, event_type: str | None = None) -> FeedPage:
+def read_page(store: Store, position: str, limit: int, event_type: str | None = None) -> FeedPage:
     """At most `limit` events after `position`, of one type if `event_type` is given.
 
     The events may not be durable yet: see Store.make_durable. A page can have no event of the type
     and still advance, as far as it has scanned.
     """
     max_scanned = MAX_SCANNED if event_type else limit
-    records = read_records(view, position, max_scanned)
+    horizon = store.id_horizon()
+    with store.read() as view:
+        scanned = read_records(view, position, max_scanned)
+    records = [record for record in scanned if record["id"] < horizon]
     found = [record for record in records if event_type in (None, record["event"]["type"])]
     page = found[:limit]
     is_cut = len(found) > len(page)

@@ -63,8 +63,7 @@ def blueprint(
             return ndjson_response.ndjson_response(
                 "events.ndjson", _read_all(store, position, wanted.get("type"))
             )
-        with store.read() as view:
-            found = event_feed.read_page(view, position, wanted["limit"], wanted.get("type"))
+        found = event_feed.read_page(store, position, wanted["limit"], wanted.get("type"))
         if found.position != position:
             # a power cut must not undo an event that a client has seen
             store.make_durable()
@@ -164,8 +163,7 @@ def blueprint(
 def _read_all(store: Store, position: str, event_type: str | None) -> Iterator[Document]:
     """All events after a position, up to the one that is the last when it is read."""
     while True:
-        with store.read() as view:
-            found = event_feed.read_page(view, position, MAX_LIMIT, event_type)
+        found = event_feed.read_page(store, position, MAX_LIMIT, event_type)
         store.make_durable()
         yield from found.events
         if not found.has_more:

@@ -266,7 +266,7 @@ def _new_order(
 ) -> Document:
     """A document for a new order of today, with the next number; nothing is stored."""
     now = clock.now()
-    number = tx.next_number(NUMBER_SERIES, FIRST_NUMBER)
+    number = tx.next_number(NUMBER_SERIES, FIRST_NUMBER, has_gaps=True)
     return {
         "order_id": tx.new_id(),
         "number": number,

@@ -109,15 +109,16 @@ class View(Protocol):
     ) -> int:
         """The number of documents that `find` would return.
 
-        With one value or none the cost is O(log n); with more it grows with the number of
-        matches of the rarest filter. Raises ValueError for a filter that is not indexed.
+        On files the cost with one value or none is O(log n); with more, and on PostgreSQL, it
+        grows with the number of matches of the rarest filter. Raises ValueError for a filter that
+        is not indexed.
         """
 
     def count_values(self, collection: str, index: str) -> dict[IndexValue, int]:
         """The number of documents under each value of an index that has any, in no order.
 
-        The cost grows with the number of values, not of documents. Raises ValueError for an index
-        that the collection does not have.
+        On files the cost grows with the number of values, on PostgreSQL with that of documents.
+        Raises ValueError for an index that the collection does not have.
         """
 
     def keys(self, collection: str) -> Iterator[str]:
@@ -148,17 +149,24 @@ class Transaction(View, Protocol):
         """Remove; nothing happens when there is none."""
 
     def new_id(self) -> str:
-        """A UUIDv7 (RFC 9562) greater than every id issued by a committed transaction."""
+        """A UUIDv7 (RFC 9562) greater than every id of the transactions whose changes it sees."""
 
-    def next_number(self, series: str, first: int = 1) -> int:
-        """The next number of a series: without gap or repeat among committed transactions."""
+    def next_number(self, series: str, first: int = 1, *, has_gaps: bool = False) -> int:
+        """The next number of a series: without gap or repeat among committed transactions.
+
+        With `has_gaps`, which a series has always or never, the number of a transaction that raises
+        may stay unused; then transactions need not wait for each other to number something.
+        """
 
     def savepoint(self) -> AbstractContextManager[None]:
         """A block whose changes are undone when it raises; the error goes on to the caller."""
 
 
 class ChangeFeed(Protocol):
-    """The keys that changed in some collections, by any process, each once, in commit order."""
+    """The keys that changed in some collections, by any process, each once, in commit order.
+
+    Transactions that ran at the same time may come in either order.
+    """
 
     def take(self, timeout_s: float) -> list[str]:
         """The keys changed since the last take; waits up to `timeout_s` when there are none."""
@@ -193,6 +201,13 @@ class Store(Protocol):
         """A number that grows with every change: the same in every process, and after a restart.
 
         If it is the same before a read and at a later moment, nothing has changed in between.
+        """
+
+    def id_horizon(self) -> str:
+        """A text that no id issued by a running or later transaction is below.
+
+        So a view that is opened afterwards has every document with a lower new_id that there will
+        ever be, and what was read up to there need not be read again.
         """
 
     def make_durable(self) -> None:

@@ -157,8 +157,7 @@ def test_no_event_is_missed_while_others_emit_deliver_and_checkpoint(
     position = event_feed.BEGINNING
     while True:
         was_over = not any(thread.is_alive() for thread in threads[:2])
-        with reader.read() as view:
-            found = event_feed.read_page(view, position, limit=5)
+        found = event_feed.read_page(reader, position, limit=5)
         seen += [event["id"] for event in found.events]
         position = found.position
         if was_over and not found.has_more:

@@ -330,5 +330,4 @@ def test_the_event_feed_has_events_that_subscribers_wait_for(
     receivers[ONE].fail_always(DOWN)
     events = [shop.emit(f"order-{n}", event=each) for n, each in enumerate((OrderPlaced,) * 2)]
     shop.deliver(lambda: shop.count(OUTBOX) == 0)
-    with shop.store.read() as view:
-        assert [each["id"] for each in read_page(view, BEGINNING, 10).events] == events
+    assert [each["id"] for each in read_page(shop.store, BEGINNING, 10).events] == events

@@ -38,6 +38,9 @@ from app.store.observer import NULL_OBSERVER, Observer
 CHECK_TIMEOUT_S = 0.3
 """How long `refuse_unwritable` waits for each lock: a load balancer wants an answer in a second."""
 
+ID_HORIZON = "g"
+"""Greater than every id, which has hexadecimal digits."""
+
 
 class JsonFileStore:
     """See app.store.Store. `lock_timeout_s` bounds the wait for other writers."""
@@ -123,6 +126,10 @@ class JsonFileStore:
         with self._memory_lock:
             self.catch_up()
             return self.replica.wal.seq
+
+    def id_horizon(self) -> str:
+        """See Store.id_horizon. Ids become visible in the order in which they are issued."""
+        return ID_HORIZON
 
     def make_durable(self) -> None:
         """See Store.make_durable."""

@@ -47,6 +47,9 @@ class TroubledStore:
     def position(self) -> int:
         return self._store.position()
 
+    def id_horizon(self) -> str:
+        return self._store.id_horizon()
+
     def make_durable(self) -> None:
         if self.unsynced:
             self.refused += 1

@@ -87,10 +87,31 @@ def test_series_are_independent(store: Store) -> None:
         assert tx.next_number("invoices", first=500) == 500
 
 
-def test_new_ids_increase_when_the_clock_goes_back(store: Store) -> None:
-    """After an id from a clock that was ahead, the next id is still greater."""
-    ahead = "ffffffff-0000-7000-8000-0000000000ff"
+def test_numbers_with_gaps_increase(make_store: Callable[[], Store], together: Together) -> None:
+    """Over threads and instances none is issued twice, and a later one is greater."""
+    stores = [make_store(), make_store()]
+
+    def number(store: Store) -> int:
+        return store.run_in_transaction(
+            lambda tx: tx.next_number("parcels", first=1001, has_gaps=True)
+        )
+
+    numbers = together(lambda store=stores[n % 2]: number(store) for n in range(6))
+    assert len(set(numbers)) == 6 and min(numbers) == 1001
+    last = number(stores[0])
+    assert last > max(numbers)
+    with stores[1].read() as view:
+        assert view.last_number("parcels") == last
+
+
+def test_no_id_is_issued_below_the_horizon(make_store: Callable[[], Store]) -> None:
+    """Every stored id is below it, and every later one is not."""
+    store, other = make_store(), make_store()
     with transaction(store) as tx:
-        tx.put("counters", {"name": "last_id", "value": ahead})
+        before = tx.new_id()
+        tx.put("orders", order(before))
+    horizon = other.id_horizon()
     with transaction(store) as tx:
-        assert tx.new_id() == "ffffffff-0000-7000-8000-000000000100"
+        after = tx.new_id()
+    assert before < horizon
+    assert after >= horizon or horizon == "g"  # on files the order of commits is that of ids

@@ -122,8 +122,8 @@ class JsonTransaction(JsonView):
         self._last_id = fresh
         return fresh
 
-    def next_number(self, series: str, first: int = 1) -> int:
-        """See Transaction.next_number."""
+    def next_number(self, series: str, first: int = 1, *, has_gaps: bool = False) -> int:
+        """See Transaction.next_number. No series has gaps."""
         last = self.last_number(series)
         number = last + 1 if last else first
         self.put(COUNTERS.name, {"name": series, "value": number})
