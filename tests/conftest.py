@@ -26,10 +26,11 @@ from app.orders.documents import ORDERS
 from app.orders.service import emit_missing_deletion
 from app.server.runtime import Runtime
 from app.store import View
+from tests.postgresql import empty, postgresql_database
 from tests.transactions import transaction
 
 # waits for locks and changes measure real time: with a frozen clock they would never end
-freezegun.configure(extend_ignore_list=["filelock", "app.store"])
+freezegun.configure(extend_ignore_list=["filelock", "app.store", "psycopg", "psycopg_pool"])
 
 # a test that waits for the processor is not at fault
 hypothesis.settings.register_profile("daybook", deadline=None)
@@ -78,6 +79,19 @@ def quick_sync() -> Iterator[None]:
         for name in ("fsync", "fdatasync"):
             patch.setattr(os, name, lambda _fd: None)
         yield
+
+
+@pytest.fixture(scope="session")
+def _database() -> Iterator[str]:
+    with postgresql_database() as url:
+        yield url
+
+
+@pytest.fixture
+def postgresql_url(_database: str) -> str:
+    """The URL of a database without tables."""
+    empty(_database)
+    return _database
 
 
 @pytest.fixture

@@ -12,7 +12,8 @@ lists the keys that changed in one collection.
     store.run_in_transaction(confirm)
 
 Services depend on these protocols only. `JsonFileStore` (files/store.py) implements them with JSON
-files; files/__init__.py describes how. Another back-end has to pass tests/store/contract/ as it is.
+files, `PostgresStore` (postgres/store.py) with a database; the __init__.py of each folder describes
+how. Both pass tests/store/contract/ as it is, and so has any other back-end to.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence

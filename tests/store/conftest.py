@@ -9,6 +9,7 @@ import pytest
 
 from app.store import Store
 from app.store.files.store import JsonFileStore
+from app.store.postgres.store import PostgresStore
 from tests.store.shop import COLLECTIONS
 
 PATIENCE_S = 20.0
@@ -38,17 +39,31 @@ def open_store(folder: Path) -> Iterator[OpenStore]:
         store.close()
 
 
-@pytest.fixture(params=["json"])
+@pytest.fixture
+def open_postgres(postgresql_url: str) -> Iterator[Callable[..., PostgresStore]]:
+    """A function that opens another PostgreSQL store, as another process would, on one database."""
+    stores = []
+
+    def open_store(**settings: Any) -> PostgresStore:
+        collections = settings.pop("collections", COLLECTIONS)
+        url = settings.pop("url", postgresql_url)
+        store = PostgresStore(url, collections, **settings)
+        stores.append(store)
+        return store
+
+    yield open_store
+    for store in stores:
+        store.close()
+
+
+@pytest.fixture(params=["open_store", "open_postgres"], ids=["files", "postgresql"])
 def make_store(request: pytest.FixtureRequest) -> Callable[..., Store]:
-    """A function that opens another instance of one store; each back-end adds its name above.
+    """A function that opens another instance of one store; each back-end adds its fixture above.
 
     Its one setting is `lock_timeout_s`.
     """
-    opened: Callable[..., Store] = request.getfixturevalue(_BACK_ENDS[request.param])
+    opened: Callable[..., Store] = request.getfixturevalue(request.param)
     return opened
-
-
-_BACK_ENDS = {"json": "open_store"}
 
 
 @pytest.fixture

