@@ -104,7 +104,7 @@ def progress_bar(label: str, length: int) -> Any:
 
 def _require_shop(runtime: Runtime) -> None:
     folder = runtime.config.data
-    if not is_data_folder(folder, runtime.collections):
+    if runtime.has_files and not is_data_folder(folder, runtime.collections):
         raise CommandFailed(
             f"There is no shop in {folder}: no journal and none of its files. Set DAYBOOK_DATA "
             "to the data folder; `flask serve` or `flask import` begins a new one."

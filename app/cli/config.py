@@ -14,6 +14,9 @@ from app.server.runtime import Runtime
 
 MASK = "***"
 
+URL_SETTINGS = {"smtp_url", "store"}
+"""Secret settings of which only the password is masked."""
+
 _BOOLEAN_VALUES = {"unlisted_products": ("refuse", "allow")}
 """The words for false and true of a setting, where they are not off and on."""
 
@@ -37,7 +40,7 @@ def config(runtime: Runtime, *, as_json: bool) -> None:
 def format_setting(name: str, value: Any) -> str:
     """A setting as it is written in an environment variable, with secrets masked."""
     text = _format(name, value)
-    if name in SECRET_SETTINGS and text and name != "smtp_url":
+    if name in SECRET_SETTINGS - URL_SETTINGS and text:
         return MASK
     return _mask_password(text)
 

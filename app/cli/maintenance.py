@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import NoReturn
 
@@ -16,6 +17,7 @@ from app.inventory.pictures import Pictures
 from app.server.migrations import SCHEMA
 from app.server.runtime import Runtime
 from app.shipping.service import shipping_policy
+from app.store import View
 from app.store.files.tools.adopt_edits import adopt_edits
 from app.store.files.tools.backup import backup as backup_folder
 from app.store.files.tools.read_only import open_read_only
@@ -37,6 +39,8 @@ _AFTER_A_LOSS = (
 def check(runtime: Runtime, *, accept: bool, repair: bool, as_json: bool) -> None:
     """Read every file, and compare stock, invoices, statuses and failures with the orders.
 
+    On PostgreSQL there are no files to read or accept; the database checks its own.
+
     Without --accept and --repair nothing is changed. Exits with 1 when something is not as it
     should be, or a repair lost something. --accept needs the service stopped; --repair only where
     the journal or a file is damaged.
@@ -47,9 +51,10 @@ def check(runtime: Runtime, *, accept: bool, repair: bool, as_json: bool) -> Non
         _check_as_json(runtime)
     if accept:
         _adopt_edits(runtime)
-    is_lossy = repair and _repair_folder(runtime)
+    is_lossy = repair and runtime.has_files and _repair_folder(runtime)
     if repair or not accept:
-        _verify(runtime)
+        if runtime.has_files:
+            _verify(runtime)
         report = _repair(runtime) if repair and not is_lossy else _audit(runtime)
         _print_scope(report)
         if is_lossy:
@@ -61,7 +66,7 @@ def check(runtime: Runtime, *, accept: bool, repair: bool, as_json: bool) -> Non
 @click.argument("destination", type=click.Path(path_type=Path))
 def backup(runtime: Runtime, destination: Path) -> None:
     """Copy the data folder to the new folder DESTINATION, while the service runs or not."""
-    copied = backup_folder(runtime.open(), destination)
+    copied = backup_folder(runtime.open_files(), destination)
     click.echo(
         f"{copied.files} files, {copied.bytes} bytes, are in {destination}: "
         f"everything up to transaction {copied.last_transaction}."
@@ -78,7 +83,7 @@ def restore(runtime: Runtime, backup: Path, *, without_manifest: bool) -> None:
 
     Every checksum is verified. The data folder must be new or empty; no shop is replaced.
     """
-    folder = runtime.config.data
+    folder = runtime.data_folder
     restored = restore_folder(
         backup, folder, runtime.collections, needs_manifest=not without_manifest
     )
@@ -93,13 +98,15 @@ def restore(runtime: Runtime, backup: Path, *, without_manifest: bool) -> None:
 
 def _check_as_json(runtime: Runtime) -> NoReturn:
     """Print the faults of files, then the differences; exits as the check without --json."""
-    config = runtime.config
-    found = verify(config.data, runtime.collections, config.lock_timeout)
-    rows: list[dict[str, object]] = [{"kind": "fault", **each._asdict()} for each in found.faults]
-    is_readable = all(each.heals for each in found.faults)
+    config, rows = runtime.config, list[dict[str, object]]()
+    is_readable = is_shop = True
+    if runtime.has_files:
+        found = verify(config.data, runtime.collections, config.lock_timeout)
+        rows += [{"kind": "fault", **each._asdict()} for each in found.faults]
+        is_readable, is_shop = all(each.heals for each in found.faults), bool(found.segments)
     differences: list[Difference] = []
-    if found.segments and is_readable:
-        with open_read_only(config.data, runtime.collections, SCHEMA) as view:
+    if is_shop and is_readable:
+        with _read_only(runtime) as view:
             differences = recompute(view, Pictures(config.data)).differences
     rows += [
         {
@@ -117,7 +124,7 @@ def _check_as_json(runtime: Runtime) -> NoReturn:
 
 
 def _adopt_edits(runtime: Runtime) -> None:
-    adopted = adopt_edits(runtime.config.data, runtime.collections)
+    adopted = adopt_edits(runtime.data_folder, runtime.collections)
     for each in adopted:
         click.echo(
             f"{each.file} is taken as true: {each.documents} documents, "
@@ -163,10 +170,17 @@ def _verify(runtime: Runtime) -> None:
 
 def _audit(runtime: Runtime) -> AuditReport:
     """Print every difference. Writes nothing."""
-    with open_read_only(runtime.config.data, runtime.collections, SCHEMA) as view:
+    with _read_only(runtime) as view:
         report = recompute(view, Pictures(runtime.config.data))
     _print_lines(report.differences)
     return report
+
+
+def _read_only(runtime: Runtime) -> AbstractContextManager[View]:
+    """A view for which nothing is written, not even to open the store."""
+    if runtime.has_files:
+        return open_read_only(runtime.config.data, runtime.collections, SCHEMA)
+    return runtime.store.read()
 
 
 def _repair(runtime: Runtime) -> AuditReport:

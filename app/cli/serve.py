@@ -13,7 +13,7 @@ from app.store.files.folder.open import is_small
 @command("serve")
 @click.option("--sample", is_flag=True, help="Give a new shop the sample catalogue.")
 def serve(runtime: Runtime, *, sample: bool) -> None:
-    """Serve the shop with Granian, several processes on one data folder."""
+    """Serve the shop with Granian, several processes on one store."""
     config = runtime.config
     open_files.refuse_low_limit(config)
     listeners = run.bind(config)
@@ -21,7 +21,7 @@ def serve(runtime: Runtime, *, sample: bool) -> None:
     runtime.prepare()  # once, before each worker would start it
     refuse_unprotected_remote_access(runtime.store, config)
     # A large folder is no new shop. The workers open it anyway, each after its fork.
-    is_new = sample and is_small(config.data)
+    is_new = sample and (not runtime.has_files or is_small(config.data))
     added = add_sample(runtime.store, config.currency) if is_new else 0
     runtime.close()
     if added:

@@ -36,6 +36,7 @@ class Config:
     data: Path = field(
         default_factory=find_data_folder, metadata={"reader": readers.path("folder")}
     )
+    store: str = _setting(readers.FILES, readers.store, is_secret=True)
     host: str = _setting("127.0.0.1", readers.one_line)
     port: int = _setting(8000, readers.integer(1, 65535))
     workers: int = _setting(2, readers.integer(1, 64))

@@ -39,6 +39,10 @@ The mail about the placed order went out just before, and the receipt follows wi
 """
 
 
+FILES = "file"
+"""The setting of the store on files; others are the URL of a PostgreSQL database."""
+
+
 @contextmanager
 def _refusing(rule: str) -> Iterator[None]:
     """Replace the error of a parser, inside the block or decorated function, by the `rule`."""
@@ -173,6 +177,18 @@ def smtp_url(text: str) -> str:
     parts = urlsplit(text)
     _refuse_other_schemes(parts, "smtp", "smtps")
     if parts.path.strip("/") or parts.query or parts.fragment:
+        raise ValueError
+    return text
+
+
+@_refusing(
+    "must be file or postgresql://user:password@host:port/database (percent-encoded); a password "
+    "may only stand before the @"
+)
+def store(text: str) -> str:
+    parts = urlsplit(text)
+    is_url = parts.scheme in ("postgresql", "postgres") and text.isprintable()
+    if text != FILES and (not is_url or "password" in parts.query or parts.fragment):
         raise ValueError
     return text
 

@@ -1,5 +1,8 @@
 """The store and the background tasks of one process.
 
+With the store on PostgreSQL there is neither checkpointer nor follower, and what works on the files
+of a data folder is refused.
+
 Importing the application and `create_app` open nothing: a server forks its workers first, and each
 of them opens the store afterwards.
 """
@@ -8,6 +11,7 @@ import gc
 import logging
 import threading
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from time import sleep
 from typing import cast
 
@@ -15,7 +19,9 @@ from werkzeug.local import LocalProxy
 
 from app.config import Config
 from app.config.data_folder import MODEL_FOLDER, default_folder
+from app.config.readers import FILES
 from app.events.dispatch.dispatcher import Dispatcher
+from app.kernel.errors import NotFound
 from app.orders.currency import pin_currency
 from app.server.migrations import MIGRATIONS, SCHEMA
 from app.store import Collection, Store
@@ -34,6 +40,9 @@ log = logging.getLogger(__name__)
 GC_THRESHOLD_OBJECTS = 20_000
 """New objects before the garbage collector looks for cycles; a request makes hardly any cycle."""
 
+
+SPARE_CONNECTIONS = 8
+"""Connections to PostgreSQL besides one for each thread of requests: deliveries, and streams."""
 
 CHECKPOINT_POLL_S = 0.05
 """The wait for another process that writes a checkpoint, before the next look."""
@@ -63,40 +72,60 @@ class Runtime:
         self._delivers = delivers
         self._lock = threading.Lock()
         self._has_started = False
-        self._store: JsonFileStore | None = None
+        self._store: Store | None = None
         self._background: Checkpointer | Follower | None = None
         self._dispatcher: Dispatcher | None = None
 
-    def open(self) -> JsonFileStore:
+    @property
+    def has_files(self) -> bool:
+        """Whether the store is on files."""
+        return self.config.store == FILES
+
+    @property
+    def data_folder(self) -> Path:
+        """The folder that the store's files are in. Raises NotFound on PostgreSQL."""
+        if not self.has_files:
+            raise NotFound(
+                "This works on the files of a data folder, and this shop is on PostgreSQL "
+                "(DAYBOOK_STORE)."
+            )
+        return self.config.data
+
+    def open(self) -> Store:
         """Return the store of this process, opened and upgraded at the first call.
 
-        Raises what JsonFileStore, `prepare` and `pin_currency` raise.
+        Raises what the store, `prepare` and `pin_currency` raise.
         """
         if self._store is None:
             with self._lock:
                 if self._store is None:
                     self.prepare()
-                    store = JsonFileStore(
-                        self.config.data,
-                        self.collections,
-                        lock_timeout_s=self.config.lock_timeout,
-                        observer=self._observer,
-                        schema=SCHEMA,
-                    )
+                    store = self._open_files() if self.has_files else self._open_database()
                     try:
                         pin_currency(store, self.config.currency)
                     except BaseException:
                         store.close()
                         raise
-                    self._background = Checkpointer(store) if self._delivers else Follower(store)
+                    if isinstance(store, JsonFileStore):
+                        background = Checkpointer if self._delivers else Follower
+                        self._background = background(store)
                     self._store = store
         return self._store
+
+    def open_files(self) -> JsonFileStore:
+        """Return the store as `open` does. Raises NotFound on PostgreSQL."""
+        self.data_folder  # noqa: B018  (raises)
+        return cast(JsonFileStore, self.open())
 
     def prepare(self) -> None:
         """Begin a new shop in the default data folder; migrate the documents of an older Daybook.
 
-        Raises what `refuse_unfinished_restore`, `begin_as_copy` and `migrate` raise.
+        Raises what `refuse_unfinished_restore`, `begin_as_copy` and `migrate` raise. On PostgreSQL
+        the store does all of this when it is opened.
         """
+        if not self.has_files:
+            self.config.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+            return
         refuse_unfinished_restore(self.config.data)
         if MODEL_FOLDER.is_dir() and self.config.data.absolute() == default_folder():
             begin_as_copy(self.config.data, MODEL_FOLDER)
@@ -104,12 +133,18 @@ class Runtime:
             log.warning("%s", migrated)
 
     def journal_lines(self, max_bytes: int) -> list[bytes]:
-        """Return the last lines of the journal as they stand in its newest segment."""
-        return last_lines(self.config.data / "journal", max_bytes)
+        """Return the last lines of the journal as they stand in its newest segment.
+
+        Raises NotFound on PostgreSQL.
+        """
+        return last_lines(self.data_folder / "journal", max_bytes)
 
     def file_head(self, collection: str, max_bytes: int) -> bytes:
-        """Return the beginning of a collection's checkpoint file as it stands."""
-        with path_of(self.config.data, collection).open("rb") as file:
+        """Return the beginning of a collection's checkpoint file as it stands.
+
+        Raises NotFound on PostgreSQL.
+        """
+        with path_of(self.data_folder, collection).open("rb") as file:
             return file.read(max_bytes)
 
     def start(self) -> None:
@@ -118,23 +153,27 @@ class Runtime:
             return
         store = self.open()
         with self._lock:
-            if not self._has_started and self._background:
+            if not self._has_started:
                 gc.freeze()  # the store's indexes live as long as the process: never scan them
                 gc.set_threshold(GC_THRESHOLD_OBJECTS)
                 if self._delivers:
                     self._dispatcher = self._make_dispatcher(store)
                     self._dispatcher.start()
-                self._background.start()
+                if self._background:
+                    self._background.start()
                 self._has_started = True
 
     def checkpoint(self) -> None:
         """Bring the readable files up to date, and remove the journal's segments before this.
 
         Waits for other processes that write a checkpoint. Raises what Checkpointer.checkpoint does.
+        Does nothing on PostgreSQL.
         """
-        checkpointer = Checkpointer(self.open())
-        while not checkpointer.checkpoint():
-            sleep(CHECKPOINT_POLL_S)
+        store = self.open()
+        if isinstance(store, JsonFileStore):
+            checkpointer = Checkpointer(store)
+            while not checkpointer.checkpoint():
+                sleep(CHECKPOINT_POLL_S)
 
     def close(self) -> None:
         """Finish running deliveries, write a last checkpoint, and release all locks."""
@@ -143,11 +182,34 @@ class Runtime:
             if self._background:
                 # before the dispatcher: a handler that hangs may have this process killed
                 self._background.close()
-                if self._dispatcher:
-                    self._dispatcher.close()
+            if self._dispatcher:
+                self._dispatcher.close()
+                if self._background:
                     self._background.close()  # a checkpoint with the outcomes recorded since
             if self._store:
                 self._store.close()
                 gc.unfreeze()  # its indexes can be collected now
             self._store = self._background = self._dispatcher = None
             self._has_started = False
+
+    def _open_files(self) -> Store:
+        return JsonFileStore(
+            self.config.data,
+            self.collections,
+            lock_timeout_s=self.config.lock_timeout,
+            observer=self._observer,
+            schema=SCHEMA,
+        )
+
+    def _open_database(self) -> Store:
+        from app.store.postgres.store import PostgresStore  # slow, and a shop on files needs none
+
+        return PostgresStore(
+            self.config.store,
+            self.collections,
+            lock_timeout_s=self.config.lock_timeout,
+            pool_size=self.config.threads + SPARE_CONNECTIONS,
+            observer=self._observer,
+            schema=SCHEMA,
+            migrations=MIGRATIONS,
+        )

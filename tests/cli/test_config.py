@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from app.cli.config import format_setting
+from app.cli.config import URL_SETTINGS, format_setting
 from app.config import SECRET_SETTINGS, from_environment
 from tests.cli import shell
 
@@ -42,15 +42,21 @@ def test_secrets_are_masked(tmp_path: Path) -> None:
     """A password in an address, a secret in whole."""
     secret = "whsec_" + "c2VjcmV0" * 4
     lines = lines_of(
-        tmp_path, SMTP_URL="smtp://ann:p%40ss@mail.example.org:587", CARRIER_SECRET=secret
+        tmp_path,
+        SMTP_URL="smtp://ann:p%40ss@mail.example.org:587",
+        CARRIER_SECRET=secret,
+        STORE="postgresql://shop:p%40ss@db1,db2:5433/shop?target_session_attrs=read-write",
     )
     assert lines["DAYBOOK_SMTP_URL"][0] == "smtp://ann:***@mail.example.org:587"
     assert lines["DAYBOOK_CARRIER_SECRET"][0] == "***"
+    assert lines["DAYBOOK_STORE"][0] == (
+        "postgresql://shop:***@db1,db2:5433/shop?target_session_attrs=read-write"
+    )
 
 
-@pytest.mark.parametrize("name", sorted(SECRET_SETTINGS - {"smtp_url"}))
+@pytest.mark.parametrize("name", sorted(SECRET_SETTINGS - URL_SETTINGS))
 def test_a_secret_that_looks_like_an_address_is_masked(name: str) -> None:
-    """Only the address of the mail server is shown in part."""
+    """Only the addresses of the mail server and the database are shown in part."""
     assert format_setting(name, "s3cr3t://of-a-provider") == "***"
 
 

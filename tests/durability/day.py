@@ -149,7 +149,7 @@ class Shop:
             case "replay":
                 self._send("POST", "/failure/replay", {"all": True})
             case "checkpoint":
-                Checkpointer(self.runtime.open()).checkpoint()
+                Checkpointer(self.runtime.open_files()).checkpoint()
             case "restart":
                 self.close()
                 self._open()

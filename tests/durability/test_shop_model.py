@@ -203,7 +203,7 @@ class ShopBesideDict(RuleBasedStateMachine):
         """
         self.folders += 1
         found = self.root / f"data-{self.folders}"
-        with self.shop.runtime.open().exclusive_write():
+        with self.shop.runtime.open_files().exclusive_write():
             copytree(self.data, found, ignore=ignore_patterns(*OUTSIDE))
         self.shop.close()
         for name in OUTSIDE:

@@ -161,7 +161,7 @@ def test_the_disk_and_the_journal_are_measured(
 ) -> None:
     """Transactions in a batch, the time of a sync and of a checkpoint, and free space."""
     place(client, tea=1)
-    Checkpointer(runtime.open()).close()
+    Checkpointer(runtime.open_files()).close()
     found = read_metrics()
     assert found["daybook_commit_batch_transactions_count"] >= 1
     assert found["daybook_journal_sync_duration_seconds_count"] >= 1

@@ -6,16 +6,14 @@ recorded in data/failure.json. An operator repairs billing and replays the failu
 lost, and no handler that had succeeded runs again.
 """
 
-import json
 from collections.abc import Callable
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from app import create_app
 from app.config import Config
 from app.server.runtime import Runtime
 from tests.over_http import body, read
@@ -24,9 +22,9 @@ Settled = Callable[[], None]
 
 
 @pytest.fixture
-def config(tmp_path: Path) -> Config:
+def config(config: Config) -> Config:
     """Fault switches are off unless DAYBOOK_FAULTS=on; this story needs them."""
-    return Config(data=tmp_path / "data", faults=True, retry_attempts=3, retry_wait=0.001)
+    return replace(config, faults=True, retry_attempts=3)
 
 
 @pytest.mark.usefixtures("catalogue")
@@ -119,33 +117,6 @@ def test_an_order_is_billed_by_a_replay_after_billing_failed(
 
     # A second replay has nothing to do.
     assert body(client.post("/failure/replay", json={"all": True})) == {"replayed": 0}
-
-
-@pytest.mark.usefixtures("catalogue")
-def test_the_data_folder_can_be_read_without_the_service(
-    app: Flask, client: FlaskClient, config: Config, settled: Settled
-) -> None:
-    """The stopped service leaves plain JSON files, and the next start goes on from them."""
-    client.put("/fault/billing", json={"mode": "reject"})
-    client.post(
-        "/order", json={"customer_name": "Ann", "items": [{"product": "tea", "quantity": 2}]}
-    )
-    settled()
-    app.extensions["daybook"].close()
-
-    # Each document is one line of a JSON array.
-    [order] = json.loads((config.data / "orders.json").read_text("utf-8"))
-    assert (order["number"], order["status"]) == (1001, "confirmed")
-    [failure] = json.loads((config.data / "failure.json").read_text("utf-8"))
-    assert (failure["handler"], failure["event"]["subject"]) == ("billing", order["order_id"])
-
-    # A new process starts with the same order and the same failure.
-    again = create_app(config)
-    try:
-        assert read(again.test_client(), "/order/1001")["order_id"] == order["order_id"]
-        assert read(again.test_client(), "/failure")["failures"][0]["id"] == failure["id"]
-    finally:
-        again.extensions["daybook"].close()
 
 
 def state_of(record: dict[str, Any]) -> dict[str, str]:

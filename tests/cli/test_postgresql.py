@@ -1,0 +1,65 @@
+"""Commands on PostgreSQL: those of documents work, those of files are refused."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from click.testing import Result
+from flask.testing import FlaskClient
+
+from app.config import Config
+from tests.over_http import place
+
+Give = Callable[..., Result]
+
+REFUSAL = (
+    "Error: This works on the files of a data folder, and this shop is on PostgreSQL "
+    "(DAYBOOK_STORE).\n"
+)
+
+
+@pytest.fixture
+def config(config: Config, postgresql_url: str) -> Config:
+    """A shop on PostgreSQL."""
+    return replace(config, store=postgresql_url)
+
+
+@pytest.mark.usefixtures("catalogue")
+def test_check_compares_the_documents(
+    client: FlaskClient, flask: Give, settled: Callable[[], None]
+) -> None:
+    """There are no files to verify, neither without options nor with --repair or --json."""
+    place(client, tea=1)
+    settled()
+    for words in (["check"], ["check", "--repair"]):
+        result = flask(*words)
+        assert result.output == ("1 orders and 4 products were compared.\nEverything agrees.\n")
+        assert result.exit_code == 0
+    assert flask("check", "--json").output == "[]\n"
+
+
+def test_commands_of_files_are_refused(flask: Give, tmp_path: Path) -> None:
+    """They would read, copy or replace the wrong place."""
+    backup = tmp_path / "backup"
+    for words in (["check", "--accept"], ["backup", backup], ["restore", backup]):
+        result = flask(*words)
+        assert (result.exit_code, result.output) == (2, REFUSAL)
+    assert not backup.exists()
+
+
+def test_pages_of_files_are_refused(client: FlaskClient) -> None:
+    """There is no journal, and no failure.json."""
+    for name in ("journal", "failure.json"):
+        answer = client.get(f"/flow/{name}")
+        assert answer.status_code == 404
+        assert "this shop is on PostgreSQL" in answer.text
+
+
+def test_metrics_and_readiness_need_no_files(
+    client: FlaskClient, settled: Callable[[], None]
+) -> None:
+    """Both read the store, and the disk of the data folder, which has pictures and mails."""
+    settled()
+    assert client.get("/readyz").status_code == 200
+    assert "daybook_leader 1.0" in client.get("/metrics").text

@@ -1,0 +1,89 @@
+"""Two machines on one PostgreSQL: servers that share no data folder."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from tests.processes.servers import Server, wait_for
+
+pytestmark = pytest.mark.deep
+
+
+@pytest.fixture
+def machines(tmp_path: Path, postgresql_url: str) -> Iterator[list[Server]]:
+    """Two servers, started one after the other."""
+    servers = [Server(tmp_path / name / "data", STORE=postgresql_url) for name in ("one", "two")]
+    for server in servers:
+        server.data.parent.mkdir()
+    try:
+        yield [server.start() for server in servers]
+    finally:
+        for server in servers:
+            server.kill()
+
+
+def place(server: Server) -> int:
+    """Place an order; returns its number."""
+    order = {"customer_name": "Ann", "items": [{"product": "pencil-hb", "quantity": 1}]}
+    status, placed = server.request("POST", "/order", order)
+    assert status == 201, placed
+    return int(placed["number"])
+
+
+def works(server: Server) -> bool:
+    """Whether a server answers from the database."""
+    return bool(server.request("GET", "/order")[0] == 200)
+
+
+def wait_until_delivered(server: Server, numbers: list[int]) -> None:
+    """Wait until every order is paid, which takes all of its events."""
+
+    def is_paid(number: int) -> bool:
+        return bool(server.request("GET", f"/order/{number}")[1]["payment_status"] == "paid")
+
+    wait_for("the orders are paid", lambda: all(map(is_paid, numbers)))
+
+
+def test_two_machines_are_one_shop(machines: list[Server]) -> None:
+    """Orders of either are numbered once, seen by both, and delivered by the one that leads."""
+    numbers = [place(machines[n % 2]) for n in range(10)]
+    assert len(set(numbers)) == 10
+    for server in machines:
+        wait_until_delivered(server, numbers)
+
+
+def test_another_machine_delivers_when_one_is_killed(machines: list[Server]) -> None:
+    """Whichever leads: the lock ends with its connection."""
+    numbers = [place(machines[0]) for _ in range(3)]
+    machines[0].kill()
+    numbers.append(place(machines[1]))
+    wait_until_delivered(machines[1], numbers)
+    machines[0].start()
+    machines[1].kill()
+    numbers.append(place(machines[0]))
+    wait_until_delivered(machines[0], numbers)
+
+
+def test_all_goes_on_when_the_database_is_back(machines: list[Server], postgresql_url: str) -> None:
+    """Without a restart of any process; meanwhile requests get 503 or wait."""
+    numbers = [place(machines[0])]
+    url = psycopg.conninfo.make_conninfo(postgresql_url, user="postgres", dbname="postgres")
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("ALTER DATABASE shop ALLOW_CONNECTIONS false")
+        connection.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'shop'"
+        )
+        try:
+            status, problem = machines[0].request("GET", "/order")
+            assert (status, problem["detail"]) == (
+                503,
+                "The database cannot be reached. Try again.",
+            )
+            assert machines[1].request("GET", "/readyz")[0] == 503
+        finally:
+            connection.execute("ALTER DATABASE shop ALLOW_CONNECTIONS true")
+    wait_for("the servers work", lambda: all(map(works, machines)))
+    numbers += [place(server) for server in machines]
+    wait_until_delivered(machines[1], numbers)
