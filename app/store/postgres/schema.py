@@ -96,6 +96,7 @@ CREATE TABLE {documents} (
     document json NOT NULL
 );
 CREATE INDEX ON {documents} (sort, key);
+CREATE INDEX ON {documents} USING hash (key) WITH (fillfactor = 10);
 CREATE TABLE {terms} (
     term text COLLATE "C",
     sort text COLLATE "C",

@@ -157,6 +157,7 @@ class PostgresTransaction(PostgresView):
         self._layers = [_Layer()]
         self._read: dict[Place, str | None] = {}
         self._last_id = 0
+        self._issued: set[str] = set()
 
     def put(self, collection: str, document: Document) -> None:
         """See Transaction.put."""
@@ -173,7 +174,9 @@ class PostgresTransaction(PostgresView):
         self._begin()
         self._last_id = self._last_id or ids.first_id(self._session.first_rows[-1][0][0])
         self._last_id += 1 + secrets.randbits(ids.STEP_BITS)
-        return str(uuid.UUID(int=self._last_id))
+        issued = str(uuid.UUID(int=self._last_id))
+        self._issued.add(issued)
+        return issued
 
     def next_number(self, series: str, first: int = 1, *, has_gaps: bool = False) -> int:
         """See Transaction.next_number."""
@@ -230,6 +233,8 @@ class PostgresTransaction(PostgresView):
             if place in layer.changes:
                 row = layer.changes[place]
                 return row and row.document
+        if key in self._issued:
+            return None  # no other transaction can know it; a read would conflict with theirs
         if place not in self._read:
             self._read[place] = super()._raw(collection, key)
         return self._read[place]

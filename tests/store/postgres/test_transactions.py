@@ -59,6 +59,21 @@ def test_transactions_of_different_orders_run_at_the_same_time(
     assert meeting.attempts == 2
 
 
+def test_new_documents_do_not_conflict(store: PostgresStore, together: Together) -> None:
+    """A transaction knows that nothing is stored under an id that it has just drawn."""
+    meeting = Meeting()
+
+    def place(tx: Transaction) -> None:
+        key = tx.new_id()
+        found = tx.get("orders", key)
+        meeting.arrive()
+        tx.put("orders", order(key, before=found))
+
+    together([lambda: store.run_in_transaction(place)] * 2)
+    assert len(all_orders(store)) == 2
+    assert meeting.attempts == 2
+
+
 def test_no_write_skew(store: PostgresStore, together: Together) -> None:
     """Of two that each need the other's document unchanged, one is repeated and sees the change."""
     put_orders(store, order("a", total="1"), order("b", total="1"))
