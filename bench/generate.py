@@ -13,7 +13,7 @@ from pathlib import Path
 
 from app import COLLECTIONS
 from app.billing import service as billing
-from app.billing.gateway import Answer
+from app.billing.gateway import Response
 from app.events import outbox
 from app.events.types import Envelope, PaymentCaptured
 from app.inventory import service as inventory
@@ -85,7 +85,7 @@ def _handled_order(tx: Transaction, chance: random.Random, n: int, orders: int) 
     question = billing.reconcile_invoice(tx, order["order_id"])
     if question:
         billing.reconcile_invoice(
-            tx, order["order_id"], Answer(question.key, f"sim-{question.key}")
+            tx, order["order_id"], Response(question.key, f"sim-{question.key}")
         )
     shipping.reconcile_shipment(tx, order["order_id"], shipping.ShippingPolicy())
     for record in list(outbox.timeline(tx, order["order_id"])):

@@ -5,7 +5,7 @@ shop is open: each transaction is short, and touches only what is wrong. The wro
 counted first, from the reservations and the stock ledger as they are: booking out and new
 reservations then start from true numbers. Inventory emits its events as
 always, so an order may become confirmed or backordered. The gateway is asked under the keys that
-billing would use, so it repeats the answers that it gave before.
+billing would use, so it repeats the responses that it gave before.
 """
 
 from collections.abc import Callable, Iterable
@@ -13,7 +13,7 @@ from functools import partial
 
 from app.audit.report import Difference, Repair, document_of
 from app.billing import service as billing
-from app.billing.gateway import Answer, PaymentGateway
+from app.billing.gateway import PaymentGateway, Response
 from app.inventory import repair as inventory
 from app.inventory.reservations import deduct_shipment
 from app.orders import service as orders
@@ -67,12 +67,12 @@ def _book_out(tx: Transaction, order_id: str) -> None:
 
 
 def _settle(store: Store, order_id: str, gateway: PaymentGateway) -> None:
-    """Ask the gateway and process its answer until nothing is due, as billing's handler does."""
-    answer: Answer | None = None
+    """Ask the gateway and process its response until nothing is due, as billing's handler does."""
+    response: Response | None = None
     while True:
         request = store.run_in_transaction(
-            partial(billing.reconcile_invoice, order_id=order_id, answer=answer)
+            partial(billing.reconcile_invoice, order_id=order_id, response=response)
         )
         if request is None:
             return
-        answer = gateway.submit(request)
+        response = gateway.submit(request)

@@ -1,4 +1,4 @@
-"""The protocol of payment gateways, with its requests and answers.
+"""The protocol of payment gateways, with its requests and responses.
 
 app/billing/simulator.py implements it; another gateway takes its place in `payment_gateway` there.
 """
@@ -28,8 +28,8 @@ class Refund:
     reference: str
 
 
-class Answer(NamedTuple):
-    """The gateway's answer to the request with that key.
+class Response(NamedTuple):
+    """The gateway's response to the request with that key.
 
     `reference` is the gateway's own id. `declined` is the reason of a decline, or empty.
     """
@@ -48,10 +48,10 @@ class PaymentGateway(Protocol):
     cards: Mapping[str, str]
     """The shop's title of each payment method by card that the gateway takes."""
 
-    def submit(self, request: Charge | Refund) -> Answer:
+    def submit(self, request: Charge | Refund) -> Response:
         """Carry out or decline a request.
 
         A request may be repeated with the same key: it is not carried out again, and gets the first
-        answer. Raises Unavailable when no answer came (the outcome is then unknown), Conflict for
-        another request with a known key.
+        response. Raises Unavailable when no response came (the outcome is then unknown), Conflict
+        for another request with a known key.
         """

@@ -8,13 +8,13 @@ the gateway's reference, or the reason of a decline.
       └─────declined──▶ declined
 
 A payment is recorded as asked before the gateway gets it, and repeated under the same payment_id
-until an answer is recorded. At most one payment of an invoice is open, so nothing is charged twice,
-and nothing is charged without a record.
+until a response is recorded. At most one payment of an invoice is open, so nothing is charged
+twice, and nothing is charged without a record.
 """
 
 from decimal import Decimal
 
-from app.billing.gateway import Answer, Charge, Refund
+from app.billing.gateway import Charge, Refund, Response
 from app.kernel import clock
 from app.kernel.money import Currency
 from app.kernel.payment_methods import INVOICE
@@ -42,7 +42,7 @@ def payment_status(invoice: Document) -> str:
     """The payment status of the invoice's order.
 
     It stays `paid` while a difference is being captured or is left to be paid by invoice. It is
-    `failed` while the last answer was a decline and an amount is due.
+    `failed` while the last response was a decline and an amount is due.
     """
     answered = [each for each in invoice["payments"] if each["state"] != ASKED]
     if not answered:
@@ -99,15 +99,15 @@ def with_payment(invoice: Document, payment: Document | None) -> Document:
     return changed | {"paid": amount_paid(changed), "payment_status": payment_status(changed)}
 
 
-def answered_payment(invoice: Document, answer: Answer) -> Document | None:
-    """The open payment with the gateway's answer; None when the answer is recorded already."""
+def with_response(invoice: Document, response: Response) -> Document | None:
+    """The open payment with the gateway's response; None when the response is recorded already."""
     last = invoice["payments"][-1]
-    if not _is(last, answer.key) or last["state"] != ASKED:
+    if not _is(last, response.key) or last["state"] != ASKED:
         return None
-    if answer.declined:
-        outcome = {"state": DECLINED, "reason": answer.declined}
+    if response.declined:
+        outcome = {"state": DECLINED, "reason": response.declined}
     else:
-        outcome = {"state": DONE, "reference": answer.reference}
+        outcome = {"state": DONE, "reference": response.reference}
     return {**last, "at": clock.now(), **outcome}
 
 
@@ -141,7 +141,7 @@ def _refund(invoice: Document, owed: Decimal) -> Document:
 def _new(invoice: Document, kind: str, amount: Decimal, **details: str) -> Document:
     """A payment to request. Its id, which is the gateway's key, is order id and position.
 
-    An invoice that had to be rebuilt therefore uses the old keys, and gets the recorded answers.
+    An invoice that had to be rebuilt therefore uses the old keys, and gets the recorded responses.
     """
     return {
         "payment_id": f"{invoice['order_id']}-{len(invoice['payments']) + 1}",

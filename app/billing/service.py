@@ -8,7 +8,7 @@ or replayed event therefore does no harm.
 
 from app.billing import payments
 from app.billing.documents import HISTORY, INVOICES
-from app.billing.gateway import Answer, Charge, Refund
+from app.billing.gateway import Charge, Refund, Response
 from app.billing.payments import OPEN, VOID
 from app.events.outbox import emit, timeline
 from app.events.types import (
@@ -37,9 +37,12 @@ COPIED_FIELDS = (
 
 
 def reconcile_invoice(
-    tx: Transaction, order_id: str, answer: Answer | None = None, last_known: Document | None = None
+    tx: Transaction,
+    order_id: str,
+    response: Response | None = None,
+    last_known: Document | None = None,
 ) -> Charge | Refund | None:
-    """Record the gateway's answer, if any, and bring the invoice to what the order says now.
+    """Record the gateway's response, if any, and bring the invoice to what the order says now.
 
     Returns the next request for the gateway, which is recorded in the invoice, or None when nothing
     is due. Emits payment.captured, payment.refunded or payment.failed; for a deleted order the
@@ -50,7 +53,7 @@ def reconcile_invoice(
     invoice = _invoice_for(tx, order, before)
     if invoice is None:
         return None
-    answered = payments.answered_payment(invoice, answer) if answer else None
+    answered = payments.with_response(invoice, response) if response else None
     if answered:
         invoice = payments.with_payment(invoice, answered)
     due = payments.next_payment(invoice)

@@ -1,6 +1,6 @@
 """A simulated payment gateway, which takes no money: for demonstrations, classes and tests.
 
-The payment method chooses its answer to a charge (app/kernel/payment_methods.py); refunds are
+The payment method chooses its response to a charge (app/kernel/payment_methods.py); refunds are
 approved.
 
 Like a real gateway it records every key, in an SQLite file in the data folder that the store does
@@ -18,7 +18,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from app.billing.gateway import Answer, Charge, PaymentGateway, Refund
+from app.billing.gateway import Charge, PaymentGateway, Refund, Response
 from app.config import Config
 from app.kernel.errors import Conflict, Unavailable
 from app.kernel.payment_methods import APPROVE, DECLINE, DOWN, TIMEOUT
@@ -26,7 +26,7 @@ from app.kernel.payment_methods import APPROVE, DECLINE, DOWN, TIMEOUT
 OUTAGE_CALLS = 5
 """The calls that fail before a charge by the method `down` succeeds."""
 
-NO_ANSWER = "The payment gateway did not answer in time."
+NO_RESPONSE = "The payment gateway did not respond in time."
 UNREACHABLE = "The payment gateway cannot be reached."
 DECLINED = "the card was declined"
 
@@ -53,7 +53,7 @@ class Simulator:
     cards: Mapping[str, str] = {
         APPROVE: "Card (test: approved)",
         DECLINE: "Card (test: declined)",
-        TIMEOUT: "Card (test: first answer is lost)",
+        TIMEOUT: "Card (test: first response is lost)",
         DOWN: "Card (test: bank is down for a while)",
     }
 
@@ -62,24 +62,26 @@ class Simulator:
         self._lock = threading.Lock()
         self._opened: sqlite3.Connection | None = None
 
-    def submit(self, request: Charge | Refund) -> Answer:
+    def submit(self, request: Charge | Refund) -> Response:
         """See PaymentGateway."""
         method = request.method if isinstance(request, Charge) else APPROVE
-        answer = Answer(request.key, f"sim-{request.key}", DECLINED if method == DECLINE else "")
+        response = Response(
+            request.key, f"sim-{request.key}", DECLINED if method == DECLINE else ""
+        )
         with self._recorded(request) as (database, calls):
             if method == DOWN and calls <= OUTAGE_CALLS:
                 raise Unavailable(UNREACHABLE)
             database.execute(
                 "UPDATE requests SET reference = ?, declined = ?"
                 " WHERE key = ? AND reference IS NULL",
-                (answer.reference, answer.declined, answer.key),
+                (response.reference, response.declined, response.key),
             )
             if method == TIMEOUT and calls == 1:
-                raise Unavailable(NO_ANSWER)
-        return answer
+                raise Unavailable(NO_RESPONSE)
+        return response
 
     def requests(self) -> list[dict[str, Any]]:
-        """Every request by key, with its number of calls and its answer."""
+        """Every request by key, with its number of calls and its response."""
         with self._lock:
             rows = self._database().execute("SELECT * FROM requests ORDER BY key").fetchall()
         return [

@@ -221,9 +221,11 @@ def _mark_failed(
 
 
 def _log_attempt(delivery: Document, action: str, details: Mapping[str, object]) -> None:
-    """Log an attempt, and drop the answers to earlier ones: a receiver's text may be long, and each
-    outcome writes the whole record anew, with the deliveries to all subscribers.
+    """Log an attempt, and drop the responses to earlier ones.
+
+    A receiver's text may be long, and each outcome writes the whole record anew, with the
+    deliveries to all subscribers.
     """
     for earlier in delivery.get("log", ()):
-        earlier.pop("answer", None)
+        earlier.pop("response", None)
     log_action(delivery, action, **details)

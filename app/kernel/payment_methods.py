@@ -9,7 +9,7 @@ APPROVE, DECLINE, TIMEOUT, DOWN, INVOICE = "approve", "decline", "timeout", "dow
 METHODS = {
     APPROVE: "the gateway approves",
     DECLINE: "the gateway declines, for good",
-    TIMEOUT: "the gateway takes the money, but its first answer gets lost",
+    TIMEOUT: "the gateway takes the money, but its first response gets lost",
     DOWN: "the gateway cannot be reached for the first five calls, then approves",
     INVOICE: "nobody is charged; the customer pays the invoice some day",
 }

@@ -17,7 +17,7 @@ FORGOTTEN = "customer forgotten"
 ERASED_NAME = "Erased customer"
 _ERASED_TEXT = "***"
 
-_WHOLE = {"reason": "", "answer": ""}
+_WHOLE = {"reason": "", "response": ""}
 """Texts of people and of receivers of webhooks: they may tell anything about a customer."""
 
 _REPLACED = {"customer_name": ERASED_NAME, "customer_email": None} | _WHOLE

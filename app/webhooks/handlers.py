@@ -3,7 +3,7 @@
 A receiver accepts an event with a status of 2xx. 410 (Gone) disables the endpoint, and so does the
 header `webhook-delivery: disable`; `webhook-delivery: abort-message` discards one event
 (https://docs.svix.com/receiving/delivery-control). Every other status, a redirect too, and no
-answer within 15 seconds, are failures, which are retried.
+response within 15 seconds, are failures, which are retried.
 """
 
 import json
@@ -23,7 +23,7 @@ from app.events.types import CustomerForgotten, Envelope
 from app.kernel.errors import DaybookError, Unavailable
 from app.store import Document, Transaction, View
 from app.webhooks import signature
-from app.webhooks.sender import Answer, Sender
+from app.webhooks.sender import Response, Sender
 from app.webhooks.service import active_secrets, find_endpoint, reason_to_skip, record_result
 
 SECOND, MINUTE, HOUR = 1.0, 60.0, 3600.0
@@ -45,10 +45,10 @@ class NotAccepted(Unavailable):
 
 
 class Attempt(NamedTuple):
-    """An attempt to send to `url`: the receiver's answer, if one came, and the error, if any."""
+    """An attempt to send to `url`: the receiver's response, if one came, and the error, if any."""
 
     url: str
-    answer: Answer | None
+    response: Response | None
     error: DaybookError | None
 
 
@@ -81,13 +81,13 @@ class WebhookHandlers:
     def send(self, message: Message) -> Attempt:
         """Post the message once; without an error the receiver has accepted it."""
         try:
-            answer = self.post(message)
+            response = self.post(message)
         except Unavailable as error:
             return Attempt(message.url, None, error)
-        return Attempt(message.url, answer, _error_of(answer))
+        return Attempt(message.url, response, _error_of(response))
 
-    def post(self, message: Message) -> Answer:
-        """Post the message once; returns the receiver's answer. Raises what Sender.post raises."""
+    def post(self, message: Message) -> Response:
+        """Post the message once and return the response. Raises what Sender.post raises."""
         body = json.dumps(message.event, ensure_ascii=False, separators=(",", ":")).encode()
         signed = signature.headers(message.secrets, message.event["id"], int(time()), body)
         headers = {"content-type": CONTENT_TYPE}
@@ -101,31 +101,31 @@ def webhook_handlers(config: Config) -> WebhookHandlers:
     )
 
 
-def is_accepted(answer: Answer) -> bool:
+def is_accepted(response: Response) -> bool:
     """Whether the receiver has taken the event."""
-    return 200 <= answer.status < 300
+    return 200 <= response.status < 300
 
 
-def refusal_of(answer: Answer) -> str:
+def refusal_of(response: Response) -> str:
     """Why the receiver wants no more events at all; empty when it does not say so."""
-    if answer.status == GONE:
+    if response.status == GONE:
         return "the receiver answered 410 (Gone)"
-    if _control(answer) == "disable":
+    if _control(response) == "disable":
         return "the receiver asked for no more events"
     return ""
 
 
-def _error_of(answer: Answer) -> DaybookError | None:
-    # without the answer's text, which may have what must not be in failure.json
-    if is_accepted(answer):
+def _error_of(response: Response) -> DaybookError | None:
+    # without the response's text, which may have what must not be in failure.json
+    if is_accepted(response):
         return None
-    if _control(answer) == "abort-message":
-        return Refused(f"the receiver answered {answer.status} and wants no further attempt")
-    return NotAccepted(f"the receiver answered {answer.status}")
+    if _control(response) == "abort-message":
+        return Refused(f"the receiver answered {response.status} and wants no further attempt")
+    return NotAccepted(f"the receiver answered {response.status}")
 
 
-def _control(answer: Answer) -> str:
-    return answer.headers.get(DELIVERY_CONTROL, "").strip().lower()
+def _control(response: Response) -> str:
+    return response.headers.get(DELIVERY_CONTROL, "").strip().lower()
 
 
 def _prepare(endpoint_id: str, view: View, event: Envelope) -> Message:
@@ -143,25 +143,25 @@ def _record(
     attempt: Attempt | None,
     error: BaseException | None,
 ) -> tuple[Document, BaseException | None]:
-    """Note the result at the endpoint; returns the answer for the delivery's log, and the error.
+    """Note the result at the endpoint; returns the response for the delivery's log, and the error.
 
     An attempt that failed is skipped when the endpoint is deleted or disabled by now.
     """
     details: Document = {}
     if attempt:
-        _, answer, error = attempt
+        _, response, error = attempt
         is_heard = error is None or isinstance(error, Refused)
-        refusal = refusal_of(answer) if answer else ""
+        refusal = refusal_of(response) if response else ""
         record_result(tx, endpoint_id, attempt.url, is_delivered=is_heard, refusal=refusal)
-        details = _details(tx, event, answer) if answer else {}
+        details = _details(tx, event, response) if response else {}
     has_failed = error is not None and not isinstance(error, Refused)
     if has_failed and (reason := reason_to_skip(tx, endpoint_id)):
         error = Skipped(reason)
     return details, error
 
 
-def _details(view: View, event: Envelope, answer: Answer) -> Document:
-    """What the delivery's log has of an answer.
+def _details(view: View, event: Envelope, response: Response) -> Document:
+    """What the delivery's log has of a response.
 
     A receiver may repeat the event. So the text is left out when the customer was erased from the
     event meanwhile, and when the event says that one was erased.
@@ -169,4 +169,4 @@ def _details(view: View, event: Envelope, answer: Answer) -> Document:
     stored = find_open_event(view, event.id)
     is_whole = stored is not None and stored["event"]["data"] == event.data
     is_kept = is_whole and event.type != CustomerForgotten.type
-    return {"status": answer.status} | ({"answer": answer.text} if is_kept else {})
+    return {"status": response.status} | ({"response": response.text} if is_kept else {})

@@ -114,7 +114,7 @@ def blueprint(store: Store, handlers: WebhookHandlers, zone: tzinfo) -> Blueprin
     @routes.post("/webhook/<webhook_id>/test")
     @Operation(schemas.SampleSchema)
     def send_sample_event(webhook_id: str) -> Response:
-        """Send a sample event, and wait for the answer for 15 seconds at most."""
+        """Send a sample event, and wait for the response for 15 seconds at most."""
         with store.read() as view:
             found = service.find_endpoint(view, webhook_id)
         return json_response(send_sample(handlers, found))
@@ -122,7 +122,7 @@ def blueprint(store: Store, handlers: WebhookHandlers, zone: tzinfo) -> Blueprin
     @routes.get("/webhook/<webhook_id>/deliveries")
     @Operation(schemas.WebhookDeliveryPageSchema, query=deliveries_query)
     def list_deliveries(webhook_id: str) -> Response:
-        """What was sent to an endpoint, each attempt with its answer; oldest event first."""
+        """What was sent to an endpoint, each attempt with its response; oldest event first."""
         wanted = paging.load_query(deliveries_query)
         list_name = f"deliveries {webhook_id}"
         position = event_feed.position_at(

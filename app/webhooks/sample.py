@@ -28,7 +28,11 @@ def send_sample(handlers: WebhookHandlers, endpoint: Document) -> Document:
     message = Message(endpoint["url"], active_secrets(endpoint), event.as_cloudevent())
     with _SENDING.slot():
         try:
-            answer = handlers.post(message)
+            response = handlers.post(message)
         except Unavailable as error:
-            return {"delivered": False, "status": None, "answer": str(error)}
-    return {"delivered": is_accepted(answer), "status": answer.status, "answer": answer.text}
+            return {"delivered": False, "status": None, "response": str(error)}
+    return {
+        "delivered": is_accepted(response),
+        "status": response.status,
+        "response": response.text,
+    }

@@ -107,9 +107,9 @@ class SampleSchema(StrictSchema):
 
     delivered = Flag(required=True, metadata={"description": "whether the status is 2xx"})
     status = Integer(minimum=100, maximum=999, required=True, allow_none=True)
-    answer = fields.String(
+    response = fields.String(
         required=True,
-        metadata={"description": "the first part of the answer, or why there is none"},
+        metadata={"description": "the first part of the response, or why there is none"},
     )
 
 
@@ -118,8 +118,8 @@ class AttemptSchema(StrictSchema):
 
     at = fields.String(required=True, metadata={"format": "date-time"})
     action = fields.String(required=True)
-    status = Integer(minimum=100, maximum=999, description="of the receiver's answer")
-    answer = fields.String(
+    status = Integer(minimum=100, maximum=999, description="of the receiver's response")
+    response = fields.String(
         metadata={"description": "the first part of it; only of the last attempt"}
     )
     error = fields.String()

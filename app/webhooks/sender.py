@@ -33,7 +33,7 @@ RESPONSE_MAX_BYTES = 64 * 1024
 """What is read of a response at most, headers included."""
 
 SHOWN_MAX_BYTES = 256
-"""The first part of a response's body that `Answer.text` has.
+"""The first part of a response's body that `Response.text` has.
 
 It is stored in the event's record, which the outcome of each delivery to one of up to 50 endpoints
 writes anew.
@@ -46,7 +46,7 @@ Resolver = Callable[[str, int], Sequence[Found]]
 """Returns the addresses for a host and port. Raises OSError when there are none."""
 
 
-class Answer(NamedTuple):
+class Response(NamedTuple):
     """A receiver's response: its status, and the first part of its body as one printable line.
 
     The names of `headers` are in lower case, the values printable.
@@ -85,7 +85,7 @@ class Sender:
         """Raise Invalid, with the pointer /url, for a URL that no webhook can be sent to."""
         self._parse(url)
 
-    def post(self, url: str, headers: Mapping[str, str], body: bytes) -> Answer:
+    def post(self, url: str, headers: Mapping[str, str], body: bytes) -> Response:
         """Send `body` once and return the response, of any status. Header names are in lower case.
 
         A response counts from its headers on: a body that is too long, or does not come in time,
@@ -103,7 +103,7 @@ class Sender:
             with self._connect(target, deadline) as sock:
                 return _exchange(target, _Stream(sock, deadline), headers, body)
         except TimeoutError:
-            problem = f"{target.host} did not answer within {self._timeout_s:g} s"
+            problem = f"{target.host} did not respond within {self._timeout_s:g} s"
         except ssl.SSLCertVerificationError as error:
             cause = error.verify_message.rstrip(".")
             problem = f"The certificate of {target.host} is not valid: {cause}"
@@ -112,7 +112,7 @@ class Sender:
         except OSError as error:
             problem = f"The connection to {target.host} failed: {cause_of(error)}"
         except HTTPException:
-            problem = f"{target.host} did not answer in HTTP/1.1, or its headers are too long"
+            problem = f"{target.host} did not respond in HTTP/1.1, or its headers are too long"
         raise Unavailable(problem + ".")
 
     @cached_property
@@ -180,7 +180,9 @@ def _connect_to(found: Found, timeout_s: float) -> socket.socket:
     return sock
 
 
-def _exchange(target: Target, stream: "_Stream", headers: Mapping[str, str], body: bytes) -> Answer:
+def _exchange(
+    target: Target, stream: "_Stream", headers: Mapping[str, str], body: bytes
+) -> Response:
     """Send the request and read the response, over a connection that is open."""
     connection = HTTPConnection(target.host, target.port)
     connection.sock = cast(socket.socket, stream)
@@ -192,7 +194,7 @@ def _exchange(target: Target, stream: "_Stream", headers: Mapping[str, str], bod
     shown = _read_body(response)[:SHOWN_MAX_BYTES].decode("utf-8", "replace")
     names = {name.lower() for name in response.headers}
     fields = {name: _as_line(response.getheader(name, "")) for name in names}
-    return Answer(response.status, _as_line(shown), fields)
+    return Response(response.status, _as_line(shown), fields)
 
 
 def _read_body(response: HTTPResponse) -> bytes:

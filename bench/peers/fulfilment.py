@@ -15,7 +15,7 @@ from pathlib import Path
 from sqlalchemy import ForeignKey, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from app.billing.gateway import Answer, Charge
+from app.billing.gateway import Charge, Response
 from app.billing.simulator import Simulator
 from app.events.types import Envelope, OrderPlaced
 from app.kernel.payment_methods import APPROVE
@@ -65,7 +65,7 @@ class Outside:
         self._maildir = Maildir(folder / "mail")
         self._notifier = Notifier(self._maildir, "Daybook <shop@localhost>", enabled={"placed"})
 
-    def charge(self, placed: Document) -> Answer:
+    def charge(self, placed: Document) -> Response:
         """Charge the order's total; the key makes the gateway take it once."""
         total, currency = placed["total_amount"], placed["currency"]
         return self._gateway.submit(Charge(f"{placed['order_id']}-1", total, currency, APPROVE))
@@ -97,7 +97,7 @@ def reserve_stock(session: Session, placed: Document) -> None:
     _note(order, "confirmed")
 
 
-def bill(session: Session, placed: Document, answer: Answer) -> None:
+def bill(session: Session, placed: Document, response: Response) -> None:
     """Make the invoice, record the payment that the gateway answered, mark the order as paid."""
     order = _locked(session, placed)
     if order.payment_status == "paid":
@@ -116,7 +116,7 @@ def bill(session: Session, placed: Document, answer: Answer) -> None:
     )
     session.add(
         Payment(
-            reference=answer.reference, order_number=order.number, amount=total, captured_at=now
+            reference=response.reference, order_number=order.number, amount=total, captured_at=now
         )
     )
     order.payment_status = "paid"

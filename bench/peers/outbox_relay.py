@@ -22,7 +22,7 @@ from sqlalchemy import ForeignKey, Index, select, text, update
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Mapped, Session, mapped_column, relationship, sessionmaker
 
-from app.billing.gateway import Answer
+from app.billing.gateway import Response
 from bench.peers.documents import Document, timestamp
 from bench.peers.flask_sqlalchemy import add_to_outbox, order_service, write_lock, write_sessions
 from bench.peers.fulfilment import OutOfStock, Outside, bill, reserve_stock
@@ -85,7 +85,7 @@ class Relay:
             return session.scalars(query.order_by(Delivery.position).limit(BATCH_DELIVERIES)).all()
 
     def _deliver(self, due: Sequence[Delivery]) -> None:
-        answers = {
+        responses = {
             each.position: self._outside.charge(each.event.data)
             for each in due
             if each.handler == "billing"
@@ -98,18 +98,18 @@ class Relay:
             for each in due:
                 try:
                     with session.begin_nested():
-                        self._handle(session, each, answers)
+                        self._handle(session, each, responses)
                     delivered.append(each.position)
                 except (OutOfStock, SQLAlchemyError):
                     failed.append(each.position)
             _update(session, delivered, delivered_at=timestamp())
             _update(session, failed, attempts=Delivery.attempts + 1)
 
-    def _handle(self, session: Session, delivery: Delivery, answers: dict[int, Answer]) -> None:
+    def _handle(self, session: Session, delivery: Delivery, responses: dict[int, Response]) -> None:
         if delivery.handler == "inventory":
             reserve_stock(session, delivery.event.data)
         elif delivery.handler == "billing":
-            bill(session, delivery.event.data, answers[delivery.position])
+            bill(session, delivery.event.data, responses[delivery.position])
 
 
 def _update(session: Session, positions: list[int], **values: Any) -> None:

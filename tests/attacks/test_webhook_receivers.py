@@ -12,7 +12,7 @@ import pytest
 
 from app.kernel.errors import Invalid, Unavailable
 from app.webhooks.addresses import NOT_ALLOWED
-from app.webhooks.sender import RESPONSE_MAX_BYTES, SHOWN_MAX_BYTES, Answer, Found, Sender
+from app.webhooks.sender import RESPONSE_MAX_BYTES, SHOWN_MAX_BYTES, Found, Response, Sender
 from tests.webhooks.receivers import Names, Receiver, Respond, response
 
 BODY = b'{"id": "event-1"}'
@@ -81,25 +81,25 @@ class TestForgedRequests:
 
         The public address is that of a datagram socket, which sends nothing when it connects.
         """
-        answers: list[Found] = [
+        responses: list[Found] = [
             (socket.AF_INET, socket.SOCK_DGRAM, 0, "", ("8.8.8.8", victim.port)),
             (socket.AF_INET, socket.SOCK_STREAM, 0, "", ("127.0.0.1", victim.port)),
         ]
         sender = Sender(
             allow_http=True,
             allow_private=False,
-            resolver=lambda host, port: [answers.pop(0)],
+            resolver=lambda host, port: [responses.pop(0)],
         )
         with pytest.raises(Unavailable):
             sender.post(f"http://hooks.example:{victim.port}/", {}, BODY)
-        assert len(answers) == 1
+        assert len(responses) == 1
         with pytest.raises(Unavailable, match=NOT_ALLOWED):
             sender.post(f"http://hooks.example:{victim.port}/", {}, BODY)
         assert victim.requests == []
 
     @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
     def test_a_redirect_is_not_followed(self, victim: Receiver, status: int) -> None:
-        """It is an answer like any other."""
+        """It is a response like any other."""
         with Receiver(response(status, "", f"Location: {victim.url}")) as receiver:
             assert _post(receiver).status == status
         assert victim.requests == []
@@ -127,8 +127,8 @@ class TestFloods:
             part = b"x" * RESPONSE_MAX_BYTES
             sent.extend(connection.send(part) for _ in range(2**30 // len(part)))
 
-        answer = _post_to(respond)
-        assert (answer.status, answer.text) == (200, "x" * SHOWN_MAX_BYTES)
+        response = _post_to(respond)
+        assert (response.status, response.text) == (200, "x" * SHOWN_MAX_BYTES)
         assert sum(sent) < 2**26
 
     @pytest.mark.parametrize(
@@ -142,7 +142,7 @@ class TestFloods:
         ids=["many fields", "one field", "interim responses", "long fields"],
     )
     def test_headers_without_end_are_not_read(self, endless: bytes) -> None:
-        """There is no answer then."""
+        """There is no response then."""
 
         def respond(connection: socket.socket) -> None:
             if not endless.startswith(b"HTTP"):
@@ -168,14 +168,14 @@ class TestFloods:
 
     def test_headers_that_drip_end_at_the_deadline(self) -> None:
         """One deadline covers the whole exchange: each byte does not bring a new one."""
-        with pytest.raises(Unavailable, match=r"did not answer within 0.2 s"):
+        with pytest.raises(Unavailable, match=r"did not respond within 0.2 s"):
             _post_to(_drip(b"HTTP/1.1 200 OK\r\nX-A: "), timeout_s=0.2)
 
     def test_a_body_that_drips_ends_at_the_deadline(self) -> None:
         """What has come is shown, and the status counts."""
-        answer = _post_to(_drip(b"HTTP/1.1 200 OK\r\n\r\n"), timeout_s=0.2)
-        assert answer.status == 200
-        assert set(answer.text) == {"x"}
+        response = _post_to(_drip(b"HTTP/1.1 200 OK\r\n\r\n"), timeout_s=0.2)
+        assert response.status == 200
+        assert set(response.text) == {"x"}
 
     def test_a_handshake_that_drips_ends_at_the_deadline(self) -> None:
         """TLS begins with a record of 16 KiB, a byte at a time."""
@@ -205,17 +205,17 @@ class TestFloods:
             return []
 
         sender = Sender(allow_http=True, allow_private=True, timeout_s=0.1, resolver=resolver)
-        with pytest.raises(Unavailable, match=r"hooks.example did not answer within 0.1 s"):
+        with pytest.raises(Unavailable, match=r"hooks.example did not respond within 0.1 s"):
             sender.post("http://hooks.example/", {}, BODY)
         stopped.set()
 
 
-def _post_to(respond: Respond, timeout_s: float = 5.0) -> Answer:
+def _post_to(respond: Respond, timeout_s: float = 5.0) -> Response:
     with Receiver(respond) as receiver:
         return _post(receiver, timeout_s=timeout_s)
 
 
-def _post(receiver: Receiver, body: bytes = BODY, timeout_s: float = 5.0) -> Answer:
+def _post(receiver: Receiver, body: bytes = BODY, timeout_s: float = 5.0) -> Response:
     """Send to a receiver on this machine, as if it were one in the Internet."""
     sender = Sender(allow_http=True, allow_private=True, timeout_s=timeout_s)
     return sender.post(receiver.url, {}, body)

@@ -92,7 +92,7 @@ def test_a_payment_that_times_out_is_charged_once(
     assert gateway_requests(gateway) == [("charge", "9.00", True, 2)]
     [placed, *_] = read(client, "/order/1001/events")["events"]
     [line] = placed["deliveries"]["billing"]["log"]
-    assert line["error"] == "Unavailable: The payment gateway did not answer in time."
+    assert line["error"] == "Unavailable: The payment gateway did not respond in time."
 
 
 def test_a_payment_waits_for_a_gateway_that_is_down(

@@ -86,7 +86,7 @@ def test_a_decline_is_an_answer(gateway: Simulator) -> None:
 def test_after_a_timeout_the_answer_is_repeated(gateway: Simulator) -> None:
     """The charge is made once, and the repeated request gets its answer."""
     slow = replace(CHARGE, method="timeout")
-    with pytest.raises(Unavailable, match="did not answer in time"):
+    with pytest.raises(Unavailable, match="did not respond in time"):
         gateway.submit(slow)
     assert gateway.requests()[0]["reference"]
     assert not gateway.submit(slow).declined

@@ -30,7 +30,7 @@ from app.store import Document, Transaction
 from tests.events.conftest import Fake, Shop
 from tests.transactions import transaction
 
-DOWN = Unavailable("no answer")
+DOWN = Unavailable("no response")
 ONE, TWO = "hook:1", "hook:2"
 WAITS_S = (5.0, 3600.0)
 
@@ -59,7 +59,7 @@ class Receivers:
 def _details(
     _tx: Transaction, _event: Envelope, value: str, error: BaseException | None
 ) -> tuple[Document, BaseException | None]:
-    return {"answer": value or str(error)}, error
+    return {"response": value or str(error)}, error
 
 
 @pytest.fixture
@@ -146,7 +146,7 @@ def test_the_shop_does_not_wait_for_subscribers(shop: Shop, receivers: Receivers
 
 
 def test_the_log_of_a_delivery_has_what_the_handler_says(shop: Shop, receivers: Receivers) -> None:
-    """A failed attempt, and the one that succeeds after it; the last one has the answer."""
+    """A failed attempt, and the one that succeeds after it; the last one has the response."""
     with freeze_time("2026-11-21T08:00:00Z") as clock:
         receivers[TWO].fail(DOWN)
         event_id = shop.emit()
@@ -154,7 +154,7 @@ def test_the_log_of_a_delivery_has_what_the_handler_says(shop: Shop, receivers: 
         clock.tick(6)
         shop.deliver_to(TWO, event_id)
     log = shop.delivery(event_id, TWO)["log"]
-    assert [(each["action"], each.get("answer")) for each in log] == [
+    assert [(each["action"], each.get("response")) for each in log] == [
         ("failed", None),
         ("succeeded", "thanks"),
     ]

@@ -51,7 +51,7 @@ def test_a_warehouse_reacts_to_orders_and_catches_up_after_an_hour(
     assert (placed["type"], placed["data"]["order"]["number"]) == ("order.placed", 1001)
 
     # it goes down; the shop goes on without it
-    warehouse.answer(503)
+    warehouse.respond(503)
     shop.place(tea=1)
     shop.client.post("/order/1002/cancel")
     shop.run()
@@ -66,7 +66,7 @@ def test_a_warehouse_reacts_to_orders_and_catches_up_after_an_hour(
     assert warehouse.secret != old_secret
     clock.tick(timedelta(minutes=30))
     shop.run()
-    warehouse.answer(200)
+    warehouse.respond(200)
     assert event_types(warehouse.accepted) == ["order.placed"]
 
     # the manager does not wait for the next attempt
@@ -109,7 +109,7 @@ def test_one_dead_receiver_holds_up_nobody_else(
     with subscribers(1) as [broken]:
         shop.subscribe(broken, "order.*")
         shop.subscribe(warehouse, "order.*")
-        broken.answer(500)
+        broken.respond(500)
         for number in (1001, 1002):
             shop.place()
             shop.client.patch(f"/order/{number}", json={"customer_name": "Zoë"})
@@ -121,7 +121,7 @@ def test_one_dead_receiver_holds_up_nobody_else(
             assert event_types(about) == story
         assert len(warehouse.accepted) == 6
         assert broken.accepted == []
-        broken.answer(200)
+        broken.respond(200)
         clock.tick(timedelta(seconds=6))
         shop.run()
         for order_id in {each["subject"] for each in broken.accepted}:

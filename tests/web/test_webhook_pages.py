@@ -63,7 +63,7 @@ def test_the_page_shows_what_was_sent_and_how_it_was_answered(
 ) -> None:
     """With the state of the webhook, and the answer to a sample."""
     path = f"/webhooks/{shop.subscribe(subscriber, 'order.placed')}"
-    subscriber.answer(500, text="out of paper")
+    subscriber.respond(500, text="out of paper")
     shop.place()
     shop.run()
     shown = Page(client.get(path)).text
@@ -71,7 +71,7 @@ def test_the_page_shows_what_was_sent_and_how_it_was_answered(
         assert text in shown
     assert "failing" in Page(client.get("/webhooks")).text
     assert "did not accept the sample: it answered 500" in send(client, path, do="test").text
-    subscriber.answer(200)
+    subscriber.respond(200)
     assert "accepted the sample: it answered 200" in send(client, path, do="test").text
 
 

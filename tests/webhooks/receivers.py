@@ -110,12 +110,14 @@ class Names:
     A name without an entry is resolved by the system.
     """
 
-    def __init__(self, **answers: list[list[str]]) -> None:
-        self._answers = {name.replace("_", "."): list(each) for name, each in answers.items()}
+    def __init__(self, **responses: list[list[str]]) -> None:
+        self._responses = {name.replace("_", "."): list(each) for name, each in responses.items()}
         self.questions = 0
 
     def __call__(self, host: str, port: int) -> list[Found]:
         self.questions += 1
-        if host not in self._answers:
+        if host not in self._responses:
             return resolve(host, port)
-        return [found for address in self._answers[host].pop(0) for found in resolve(address, port)]
+        return [
+            found for address in self._responses[host].pop(0) for found in resolve(address, port)
+        ]

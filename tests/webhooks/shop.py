@@ -1,4 +1,4 @@
-"""A shop whose deliveries a test runs step by step, and receivers that answer as it says."""
+"""A shop whose deliveries a test runs step by step, and receivers that respond as it says."""
 
 import socket
 import threading
@@ -31,9 +31,9 @@ PATIENCE_S = 20.0
 
 
 class Subscriber:
-    """The receiver of an endpoint: answers with `status`, and keeps what it accepted by id.
+    """The receiver of an endpoint: responds with `status`, and keeps what it accepted by id.
 
-    `meanwhile` is called between a request and its answer, in another thread than the test's.
+    `meanwhile` is called between a request and its response, in another thread than the test's.
     """
 
     def __init__(self) -> None:
@@ -51,8 +51,8 @@ class Subscriber:
         """Everything that came."""
         return self._receiver.requests
 
-    def answer(self, status: int, *fields: str, text: str = "") -> None:
-        """Answer so from now on."""
+    def respond(self, status: int, *fields: str, text: str = "") -> None:
+        """Respond so from now on."""
         self.status, self.fields, self.text = status, fields, text
 
     def close(self) -> None:

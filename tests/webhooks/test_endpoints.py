@@ -136,13 +136,13 @@ def test_a_sample_shows_how_the_receiver_answers(
 ) -> None:
     """It is signed like an event, and sent although the endpoint is disabled."""
     endpoint_id = shop.subscribe(subscriber, enabled=False)
-    subscriber.answer(202, text="thanks")
+    subscriber.respond(202, text="thanks")
     path = f"/webhook/{endpoint_id}/test"
     sample = body(client.post(path))
-    assert sample == {"delivered": True, "status": 202, "answer": "thanks"}
+    assert sample == {"delivered": True, "status": 202, "response": "thanks"}
     assert [each["type"] for each in subscriber.accepted] == ["webhook.test"]
-    subscriber.answer(500, text="oops")
-    assert body(client.post(path)) == {"delivered": False, "status": 500, "answer": "oops"}
+    subscriber.respond(500, text="oops")
+    assert body(client.post(path)) == {"delivered": False, "status": 500, "response": "oops"}
 
 
 def test_a_sample_that_nobody_answers_says_why(shop: WebhookShop, client: FlaskClient) -> None:
@@ -151,7 +151,7 @@ def test_a_sample_that_nobody_answers_says_why(shop: WebhookShop, client: FlaskC
         endpoint_id = shop.subscribe(gone)
     sample = body(client.post(f"/webhook/{endpoint_id}/test"))
     assert (sample["delivered"], sample["status"]) == (False, None)
-    assert "Connection refused" in sample["answer"] or "failed" in sample["answer"]
+    assert "Connection refused" in sample["response"] or "failed" in sample["response"]
 
 
 def test_the_same_key_adds_one_endpoint(shop: WebhookShop, client: FlaskClient) -> None:

@@ -157,7 +157,7 @@ def _on_node(folder: Path) -> Iterator[tuple[str, Callable[[], str]]]:
             ["node", "subscriber.mjs"], cwd=folder, env=environment, stdout=output, stderr=output
         )
     try:
-        wait_for("the subscriber answers", lambda: _accepts(port))
+        wait_for("the subscriber responds", lambda: _accepts(port))
         yield f"http://127.0.0.1:{port}/", printed.read_text
     finally:
         process.kill()

@@ -44,8 +44,8 @@ class TestConversation:
     def test_every_status_is_an_answer(self, receive: Receive, status: int) -> None:
         """The caller decides what it means."""
         receiver = receive(response(status, "" if status == 204 else "heard"))
-        answer = sender().post(receiver.url, HEADERS, BODY)
-        assert (answer.status, answer.text) == (status, "" if status == 204 else "heard")
+        received = sender().post(receiver.url, HEADERS, BODY)
+        assert (received.status, received.text) == (status, "" if status == 204 else "heard")
 
     def test_the_headers_of_an_answer_have_names_in_lower_case(self, receive: Receive) -> None:
         """A header that comes twice has both values."""
@@ -62,9 +62,9 @@ class TestConversation:
                 body,
             )
         )
-        answer = sender().post(receiver.url, HEADERS, BODY)
-        assert answer.text == "a [31mb c d e �"
-        assert answer.headers["x-a"] == "[31mé"
+        received = sender().post(receiver.url, HEADERS, BODY)
+        assert received.text == "a [31mb c d e �"
+        assert received.headers["x-a"] == "[31mé"
 
     def test_a_chunked_answer_is_read(self, receive: Receive) -> None:
         """Chunks are put together."""
@@ -84,16 +84,16 @@ class TestConversation:
         self, receive: Receive, rest: bytes, text: str
     ) -> None:
         """The receiver has said that it has the event."""
-        answer = sender().post(receive(send(b"HTTP/1.1 200 OK\r\n", rest)).url, HEADERS, BODY)
-        assert (answer.status, answer.text) == (200, text)
+        received = sender().post(receive(send(b"HTTP/1.1 200 OK\r\n", rest)).url, HEADERS, BODY)
+        assert (received.status, received.text) == (200, text)
 
     def test_an_answer_that_comes_before_the_end_of_the_request_counts(
         self, receive: Receive
     ) -> None:
         """A receiver may refuse a webhook by its headers, and close the connection."""
         receiver = receive(response(410, "gone"), is_deaf=True)
-        answer = sender().post(receiver.url, HEADERS, b"x" * 2**24)
-        assert (answer.status, answer.text) == (410, "gone")
+        received = sender().post(receiver.url, HEADERS, b"x" * 2**24)
+        assert (received.status, received.text) == (410, "gone")
 
     @pytest.mark.parametrize("respond", [send(), send(b"SSH-2.0-OpenSSH\r\n"), send(b"HTTP/1.1 2")])
     def test_what_is_no_answer_can_be_retried(self, receive: Receive, respond: Respond) -> None:

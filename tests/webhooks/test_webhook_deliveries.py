@@ -1,4 +1,4 @@
-"""What receivers answer, and what follows: retries, an end, a disabled endpoint, a recovery."""
+"""How receivers respond, and what follows: retries, an end, a disabled endpoint, a recovery."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -14,7 +14,7 @@ from app.events.failures import FAILURES
 from app.events.outbox import OUTBOX, SUBSCRIBER_OUTBOX, emit
 from app.events.types import CustomerForgotten, Envelope
 from app.webhooks.handlers import RETRIES, Attempt, WebhookHandlers
-from app.webhooks.sender import Answer, Sender
+from app.webhooks.sender import Response, Sender
 from app.webhooks.service import handler_name
 from tests.over_http import body
 from tests.transactions import transaction
@@ -80,20 +80,20 @@ def test_only_events_of_its_types_come(shop: WebhookShop, subscriber: Subscriber
 def test_every_other_status_is_a_failure(
     shop: WebhookShop, clock: FrozenDateTimeFactory, subscriber: Subscriber, status: int
 ) -> None:
-    """It is tried again by the schedule; the list has each status, and the last answer."""
+    """It is tried again by the schedule; the list has each status, and the last response."""
     endpoint_id = shop.subscribe(subscriber, "order.placed")
-    subscriber.answer(status, text="no")
+    subscriber.respond(status, text="no")
     shop.place()
     shop.run()
     assert shop.endpoint(endpoint_id)["failing_since"] == "2026-11-21T08:00:00.000Z"
     [attempt] = shop.deliveries(endpoint_id)[0]["attempts"]
-    assert attempt["answer"] == "no"
-    subscriber.answer(200, text="thanks")
+    assert attempt["response"] == "no"
+    subscriber.respond(200, text="thanks")
     pass_time(shop, clock, seconds=6)
     [delivery] = shop.deliveries(endpoint_id)
     assert delivery["state"] == "done"
     attempts = [
-        (each["action"], each["status"], each.get("answer")) for each in delivery["attempts"]
+        (each["action"], each["status"], each.get("response")) for each in delivery["attempts"]
     ]
     assert attempts == [("failed", status, None), ("succeeded", 200, "thanks")]
     assert shop.endpoint(endpoint_id)["failing_since"] is None
@@ -104,7 +104,7 @@ def test_eight_attempts_are_made_within_28_hours(
 ) -> None:
     """Then the delivery is in failure.json, and the shop has been done with it all the time."""
     shop.subscribe(subscriber, "order.placed")
-    subscriber.answer(500)
+    subscriber.respond(500)
     shop.place()
     shop.run()
     assert (shop.count(OUTBOX), shop.count(SUBSCRIBER_OUTBOX)) == (0, 1)
@@ -161,7 +161,7 @@ def test_a_receiver_can_end_its_subscription(
 ) -> None:
     """The endpoint is disabled, the manager gets a mail, and nothing more is sent."""
     endpoint_id = shop.subscribe(subscriber, "order.placed")
-    subscriber.answer(status, *fields)
+    subscriber.respond(status, *fields)
     shop.place()
     shop.run()
     shop.place()
@@ -182,7 +182,7 @@ def test_the_event_of_a_disabled_endpoint_does_not_have_its_url(
 ) -> None:
     """A URL may have the receiver's password; clerks and other systems see events."""
     shop.subscribe(subscriber, "order.placed", description="the warehouse")
-    subscriber.answer(410)
+    subscriber.respond(410)
     shop.place()
     shop.run()
     [event] = body(shop.client.get("/event?type=webhook.disabled"))["events"]
@@ -201,11 +201,11 @@ def test_a_receiver_can_end_the_attempts_at_one_event(
 ) -> None:
     """It is discarded, also for a recovery; later events of the order come as usual."""
     endpoint_id = shop.subscribe(subscriber)
-    subscriber.answer(400, "webhook-delivery: abort-message")
+    subscriber.respond(400, "webhook-delivery: abort-message")
     shop.place()
     shop.run()
     assert shop.endpoint(endpoint_id)["failing_since"] is None
-    subscriber.answer(200)
+    subscriber.respond(200)
     shop.client.post("/order/1001/cancel")
     shop.run()
     assert event_types(subscriber.accepted) == ["order.cancelled"]
@@ -224,7 +224,7 @@ def test_five_days_of_failures_disable_an_endpoint(
     endpoint_id = shop.subscribe(subscriber, "order.placed")
 
     def answer_an_order(status: int) -> bool:
-        subscriber.answer(status)
+        subscriber.respond(status)
         shop.place()
         shop.run()
         clock.tick(timedelta(days=2))
@@ -238,7 +238,7 @@ def test_five_days_of_failures_disable_an_endpoint(
 def test_another_url_begins_the_failures_anew(shop: WebhookShop, subscriber: Subscriber) -> None:
     """Those of the receiver before do not count against the new one."""
     endpoint_id = shop.subscribe(subscriber, "order.placed")
-    subscriber.answer(500)
+    subscriber.respond(500)
     shop.place()
     shop.run()
     assert shop.endpoint(endpoint_id)["failing_since"]
@@ -250,16 +250,16 @@ def test_another_url_begins_the_failures_anew(shop: WebhookShop, subscriber: Sub
 def test_a_late_result_of_another_url_says_nothing_of_the_endpoint(
     shop: WebhookShop, clock: FrozenDateTimeFactory, subscriber: Subscriber, status: int
 ) -> None:
-    """The old URL does not answer as it should, which is why there is a new one."""
+    """The old URL does not respond as it should, which is why there is a new one."""
     endpoint_id = shop.subscribe(subscriber, "order.placed")
     new = {"url": f"{subscriber.url}&new"}
     subscriber.meanwhile = lambda: shop.patch(endpoint_id, new)
-    subscriber.answer(status)
+    subscriber.respond(status)
     shop.place()
     shop.run()
     endpoint = shop.endpoint(endpoint_id)
     assert (endpoint["enabled"], endpoint["failing_since"]) == (True, None)
-    subscriber.answer(200)
+    subscriber.respond(200)
     pass_time(shop, clock, seconds=6)
     assert ["&new" in each.line for each in subscriber.requests] == [False, True]
 
@@ -282,7 +282,7 @@ def test_a_clock_that_was_ahead_disables_nothing_early(
 ) -> None:
     """The failures begin anew at the present time."""
     endpoint_id = shop.subscribe(subscriber, "order.placed")
-    subscriber.answer(500)
+    subscriber.respond(500)
     clock.move_to("2036-11-21T08:00:00Z")
     shop.place()
     shop.run()
@@ -325,7 +325,7 @@ def test_a_deleted_endpoint_leaves_nothing_open(
 ) -> None:
     """Its failures are discarded, and what waits is dropped when it is due."""
     endpoint_id = shop.subscribe(subscriber, "order.placed", "order.cancelled")
-    subscriber.answer(500)
+    subscriber.respond(500)
     shop.place()
     shop.client.post("/order/1001/cancel")
     shop.run()
@@ -357,7 +357,7 @@ def test_a_last_attempt_to_an_endpoint_that_is_deleted_meanwhile_is_no_failure(
 ) -> None:
     """Nobody could tell any more what it was about."""
     endpoint_id = shop.subscribe(subscriber, "order.placed")
-    subscriber.answer(500)
+    subscriber.respond(500)
     shop.place()
     shop.run()
     for wait_s in RETRIES.waits_s[:-1]:
@@ -373,7 +373,7 @@ def test_no_secret_and_no_answer_is_where_it_does_not_belong(
 ) -> None:
     """Neither in the log, nor in failure.json, nor in an error."""
     endpoint_id = shop.subscribe(subscriber, "order.placed")
-    subscriber.answer(500, text="your customer is ada@example.com")
+    subscriber.respond(500, text="your customer is ada@example.com")
     shop.place()
     shop.run()
     assert subscriber.secret not in caplog.text
@@ -386,13 +386,13 @@ def test_an_answer_about_an_erased_customer_is_not_kept(
 ) -> None:
     """A receiver may repeat the event that it got; the status is enough."""
     endpoint_id = shop.subscribe(subscriber, "customer.*")
-    subscriber.answer(200, text="Ada was forgotten")
+    subscriber.respond(200, text="Ada was forgotten")
     with transaction(shop.store) as tx:
         emit(tx, CustomerForgotten("one", {"order_id": "one", "number": 1001}))
     shop.run()
     [delivery] = shop.deliveries(endpoint_id)
     assert delivery["attempts"][0]["status"] == 200
-    assert "answer" not in delivery["attempts"][0]
+    assert "response" not in delivery["attempts"][0]
 
 
 def test_an_answer_to_an_event_that_was_erased_meanwhile_is_not_kept(
@@ -409,9 +409,9 @@ def test_an_answer_to_an_event_that_was_erased_meanwhile_is_not_kept(
         .handler(handler_name(endpoint_id))
         .record
     )
-    attempt = Attempt(subscriber.url, Answer(200, "thank you, Ada", {}), None)
+    attempt = Attempt(subscriber.url, Response(200, "thank you, Ada", {}), None)
     with transaction(shop.store) as tx:
-        assert record(tx, sent, attempt, None)[0] == {"status": 200, "answer": "thank you, Ada"}
+        assert record(tx, sent, attempt, None)[0] == {"status": 200, "response": "thank you, Ada"}
         erased = replace(sent, data={"order": {"customer_name": "Erased customer"}})
         assert record(tx, erased, attempt, None)[0] == {"status": 200}
 
