@@ -1,6 +1,5 @@
 """Lists: filters, bounds, pages in both directions, counts and keys."""
 
-import sys
 from collections.abc import Mapping
 from contextlib import suppress
 
@@ -305,29 +304,3 @@ class TestSearchInTransaction:
         with shop.read() as view:
             assert ids(view.find("orders", where, descending=True).documents) == inside[0]
             assert view.count("orders", where) == inside[1]
-
-    @pytest.mark.parametrize("search", ["find", "count"])
-    def test_cost_does_not_grow_with_what_was_staged(self, store: Store, search: str) -> None:
-        """A page or a count costs about the same after 50 and after 1,600 changes."""
-
-        def calls(staged: int) -> int:
-            with transaction(store) as tx:
-                for number in range(staged):
-                    tx.put("orders", order(f"{number:05}", status="paid", placed="2026"))
-                    look(tx)
-                events: list[str] = []
-                sys.setprofile(lambda _frame, event, _arg: events.append(event))
-                try:
-                    look(tx)
-                finally:
-                    sys.setprofile(None)
-                tx.delete("orders", "00000")
-            return len(events)
-
-        def look(tx: Transaction) -> None:
-            if search == "count":
-                tx.count("orders", {"status": "paid"})
-            else:
-                tx.find("orders", {"status": "paid"}, limit=1)
-
-        assert calls(1600) < 2 * calls(50)
