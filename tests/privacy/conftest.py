@@ -79,6 +79,7 @@ def order_again(client: FlaskClient) -> None:
 def _trade(client: FlaskClient, runtime: Runtime) -> None:
     key = {"Idempotency-Key": "first"}
     assert client.post("/order", json=FIRST, headers=key).status_code == 201
+    settle(runtime)
     client.patch("/order/1001", json={"customer_email": EMAIL})
     settle(runtime)
     assert client.post("/shipment/1001/ship", json=PARCEL, headers=key).status_code == 200
