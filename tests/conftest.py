@@ -69,16 +69,14 @@ CATALOGUE = (
 )
 
 
-@pytest.fixture(scope="session", autouse=True)
-def quick_sync() -> Iterator[None]:
+@pytest.fixture(autouse=True)
+def quick_sync(monkeypatch: pytest.MonkeyPatch) -> None:
     """In the tests' own process a sync does nothing: only a power cut would tell.
 
-    Tests of lost syncs put a model of the disk in its place (tests/durability/disk.py).
+    Tests of the store wait for the disk; tests of lost syncs put a model of it in its place.
     """
-    with pytest.MonkeyPatch.context() as patch:
-        for name in ("fsync", "fdatasync"):
-            patch.setattr(os, name, lambda _fd: None)
-        yield
+    for name in ("fsync", "fdatasync"):
+        monkeypatch.setattr(os, name, lambda _fd: None)
 
 
 @pytest.fixture(scope="session")

@@ -14,6 +14,7 @@ from app.events.event_feed import BEGINNING, read_page
 from app.events.failures import FAILURES
 from app.events.faults import FAULTS
 from app.events.outbox import EVENTS, OUTBOX, SUBSCRIBER_OUTBOX
+from app.events.registry import Refused
 from app.events.subscribers import SubscriberHandler
 from app.events.subscriptions import is_subscriber, matches, subscribe, subscribers_of
 from app.events.types import (
@@ -143,6 +144,17 @@ def test_the_shop_does_not_wait_for_subscribers(shop: Shop, receivers: Receivers
         assert outbox.find_event(view, event_id) is not None
         assert [each["id"] for each in outbox.timeline(view, "order-1")] == [event_id]
         assert view.get(EVENTS.name, event_id) is None
+
+
+def test_a_refused_event_is_discarded(shop: Shop, receivers: Receivers) -> None:
+    """The receiver wants no further attempt: it ends, with the reason, and is no failure."""
+    receivers[TWO].fail(Refused("stop"))
+    event_id = shop.emit()
+    shop.deliver(lambda: shop.state(event_id, TWO) != outbox.PENDING)
+    delivery = shop.delivery(event_id, TWO)
+    assert delivery["state"] == outbox.DISCARDED
+    assert [line["reason"] for line in delivery["log"]] == ["stop"]
+    assert shop.failures() == []
 
 
 def test_the_log_of_a_delivery_has_what_the_handler_says(shop: Shop, receivers: Receivers) -> None:

@@ -19,6 +19,11 @@ Together = Callable[..., list[Any]]
 
 
 @pytest.fixture
+def quick_sync() -> None:
+    """A sync takes its time, during which other transactions join the next one."""
+
+
+@pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """The data folder; it does not exist yet."""
     return tmp_path / "data"

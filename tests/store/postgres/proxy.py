@@ -23,11 +23,15 @@ class Proxy:
         self.round_trips = 0
         """Answers that a client has waited for."""
         self.lose_commit = ""
-        """"before" loses the next COMMIT on its way to the server, "after" the answer to it."""
+        """"before" loses the next COMMIT on its way to the server, "after" the response to it; "for
+        good" does that, too, and ends every other connection."""
+        self._is_gone = False
         threading.Thread(target=self._accept, daemon=True).start()
 
     def close(self) -> None:
         """Accept nothing more."""
+        with suppress(OSError):  # it is closed
+            self._listener.shutdown(socket.SHUT_RDWR)  # ends the wait of the other thread
         self._listener.close()
 
     def _accept(self) -> None:
@@ -47,8 +51,13 @@ class Proxy:
                     data = source.recv(_READ_BYTES)
                     if source is client and b"COMMIT" in data and self.lose_commit:
                         lost, self.lose_commit = self.lose_commit, ""
+                    elif self._is_gone and not lost:
+                        return
                     if not data or lost == "before" or (lost and source is server):
                         return
+                    if lost == "for good":
+                        self._is_gone = True
+                        self.close()
                     if source is client:
                         server.sendall(data)
                     else:

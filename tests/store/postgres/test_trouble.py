@@ -1,0 +1,160 @@
+"""A database in trouble: read-only, locked, full, gone, or changed behind the store's back."""
+
+from collections.abc import Callable
+
+import psycopg
+import pytest
+from psycopg import errors
+
+from app.kernel.errors import DaybookError, StorageFull, Unavailable
+from app.store import Collection, Transaction
+from app.store.postgres import leader
+from app.store.postgres.connections import translated
+from app.store.postgres.store import PostgresStore
+from tests.store.postgres.proxy import proxy_to
+from tests.store.shop import all_orders, order, put_orders
+from tests.transactions import transaction
+
+OpenPostgres = Callable[..., PostgresStore]
+
+
+@pytest.fixture
+def store(open_postgres: OpenPostgres) -> PostgresStore:
+    """One store, which waits for a lock for a moment only."""
+    return open_postgres(lock_timeout_s=0.2)
+
+
+@pytest.fixture
+def execute(postgresql_url: str) -> Callable[[str], None]:
+    """A function that executes one statement beside the store, as a person would."""
+
+    def execute(statement: str) -> None:
+        writes = "-c default_transaction_read_only=off"
+        with psycopg.connect(postgresql_url, autocommit=True, options=writes) as connection:
+            connection.execute(statement)
+
+    return execute
+
+
+END_ALL = """
+SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+WHERE datname = current_database() AND pid <> pg_backend_pid()
+"""
+
+
+@pytest.mark.parametrize(
+    ("reported", "raised"),
+    [
+        (errors.DiskFull(), StorageFull),
+        (errors.ReadOnlySqlTransaction(), Unavailable),
+        (errors.LockNotAvailable(), Unavailable),
+        (errors.AdminShutdown(), Unavailable),
+        (errors.ProgramLimitExceeded(), ValueError),
+        (errors.UntranslatableCharacter(), ValueError),
+        (errors.UndefinedTable(), errors.UndefinedTable),
+    ],
+)
+def test_error_of_the_database_is_raised_as_the_contract_says(
+    reported: psycopg.Error, raised: type[Exception]
+) -> None:
+    """What only a defect of ours can cause stays as it is."""
+    assert type(translated(reported)) is raised
+
+
+def test_read_only_database_is_refused(
+    store: PostgresStore, execute: Callable[[str], None]
+) -> None:
+    """By the check of readiness, and by a transaction; it is left as it is."""
+    execute("ALTER ROLE shop SET default_transaction_read_only = on")
+    try:
+        execute(END_ALL)
+        with pytest.raises(Unavailable, match="read-only"):
+            store.refuse_unwritable()
+    finally:
+        execute("ALTER ROLE shop RESET default_transaction_read_only")
+    execute(END_ALL)
+    store.refuse_unwritable()
+
+
+def test_wait_for_a_lock_is_bounded(store: PostgresStore, postgresql_url: str) -> None:
+    """A transaction that cannot begin raises Unavailable, and the next one goes on."""
+    with psycopg.connect(postgresql_url) as connection:
+        connection.execute("LOCK TABLE daybook.store_turn IN EXCLUSIVE MODE")
+        with pytest.raises(Unavailable, match="busy"):
+            put_orders(store, order("a"))
+    put_orders(store, order("b"))
+    assert list(all_orders(store)) == ["b"]
+
+
+def test_conflict_that_never_ends_is_reported(
+    store: PostgresStore, execute: Callable[[str], None]
+) -> None:
+    """Somebody changes the document behind the store's back during each attempt."""
+    put_orders(store, order("a"))
+
+    def change(tx: Transaction) -> None:
+        tx.get("orders", "a")
+        execute("UPDATE daybook.orders SET document = document")
+        tx.put("orders", order("a", total="2"))
+
+    with pytest.raises(Unavailable, match="nothing was changed"):
+        store.run_in_transaction(change)
+    assert all_orders(store) == {"a": order("a")}
+
+
+def test_unknown_outcome_is_reported(open_postgres: OpenPostgres, postgresql_url: str) -> None:
+    """The response to COMMIT is lost, and the database does not come back in time."""
+    with proxy_to(postgresql_url) as proxy:
+        store = open_postgres(url=proxy.url, lock_timeout_s=0.2)
+
+        def put(tx: Transaction) -> None:
+            tx.put("orders", order("a"))
+            tx.find("orders")
+            proxy.lose_commit = "for good"
+
+        with pytest.raises(Unavailable, match="look whether it was stored"):
+            store.run_in_transaction(put)
+        store.close()
+    assert list(all_orders(open_postgres())) == ["a"]
+
+
+def test_leader_that_lost_its_connection_leads_again(
+    store: PostgresStore, execute: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It notices at its next check, which raises; the one after takes the lock anew."""
+    monkeypatch.setattr(leader, "CHECK_INTERVAL_S", 0.0)
+    assert store.lead(0)
+    execute(END_ALL)
+    with pytest.raises(DaybookError):
+        store.lead(0)
+    assert store.lead(0)
+
+
+def test_index_value_must_be_text_or_whole(open_postgres: OpenPostgres) -> None:
+    """Anything else has no place in the order of an index."""
+    things = Collection(name="things", key="id", indexes={"weight": lambda each: [each["weight"]]})
+    store = open_postgres(collections=[things])
+    with pytest.raises(TypeError, match=r"not 1\.5"), transaction(store) as tx:
+        tx.put("things", {"id": "a", "weight": 1.5})
+
+
+def test_transaction_that_does_nothing_sends_nothing(
+    open_postgres: OpenPostgres, postgresql_url: str
+) -> None:
+    """Its result is returned all the same."""
+    with proxy_to(postgresql_url) as proxy:
+        store = open_postgres(url=proxy.url)
+        before = proxy.round_trips
+        assert store.run_in_transaction(lambda _tx: 7) == 7
+        assert proxy.round_trips == before
+        store.close()
+
+
+def test_savepoint_that_was_sent_stays(store: PostgresStore) -> None:
+    """A search in the block sends its changes; what follows the block is stored with them."""
+    with transaction(store) as tx:
+        with tx.savepoint():
+            tx.put("orders", order("a"))
+            tx.find("orders")
+        tx.put("orders", order("b"))
+    assert sorted(all_orders(store)) == ["a", "b"]
