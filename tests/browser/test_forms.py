@@ -24,7 +24,7 @@ def test_a_refused_form_shows_its_first_error(shop: Server, person: Open) -> Non
     manager = person("/stock", viewport=PHONE)
     manager.get_by_text("Add a product").click()
     manager.locator("#sku").fill("jar")
-    manager.get_by_label("Price").fill("cheap")
+    manager.get_by_label("Price in EUR").fill("cheap")
     manager.get_by_role("button", name="Add product").click()
     expect(manager.locator("#name")).to_be_focused()
     expect(manager.locator("form").get_by_text("Name is required.")).to_be_in_viewport()

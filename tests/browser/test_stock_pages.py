@@ -49,7 +49,7 @@ def test_adding_a_product_is_at_the_top(shop: Server, person: Open) -> None:
     page.get_by_text("Add a product").click()
     page.locator("#sku").fill("jar")
     page.locator("#name").fill("Jar")
-    page.get_by_label("Price").fill("3")
+    page.get_by_label("Price in EUR").fill("3")
     page.get_by_label("On hand").fill("12")
     page.get_by_role("button", name="Add product").click()
     expect(page.get_by_role("img", name="Stock on hand of Jar over time")).to_be_visible()
