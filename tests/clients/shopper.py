@@ -15,11 +15,13 @@ from marshmallow.validate import Regexp
 
 from app.http.requests.idempotency import HEADER, KEY_PATTERN
 from app.schema.fields import Text, Timestamp
+from app.webhooks.target import URL_MAX_CHARS
 
 SKUS = ("paper-clips", "daybook-2027")
 """Of the sample catalogue: one that is plentiful, and one that may be back-ordered."""
 
 SKU = Text(max_length=64)
+URL, RECEIVER = Text(max_length=URL_MAX_CHARS), "https://receiver.example.org/daybook"
 CURSORS: dict[str, Field[Any]] = {
     "cursor": String(validate=Regexp("^[A-Za-z0-9_-]{1,2000}$")),
     "after": Text(max_length=200),
@@ -34,7 +36,10 @@ _keys = count(1)
 
 @schemathesis.hook
 def before_call(context: Any, case: Any, kwargs: Any) -> None:
-    """Order what the shop has, begin lists at their beginning, and use each key once."""
+    """Order what the shop has, begin lists at their beginning, and use each key once.
+
+    Webhooks go to an address that may be one.
+    """
     for name, cursor in CURSORS.items():
         if is_taken_by(cursor, (case.query or {}).get(name)):
             del case.query[name]
@@ -49,6 +54,9 @@ def before_call(context: Any, case: Any, kwargs: Any) -> None:
         for line in listed(case.body.get("items")):
             if is_taken_by(SKU, line.get("product")):
                 line["product"] = SKUS[len(line["product"]) % len(SKUS)]
+    is_webhook = case.operation.path.startswith("/webhook") and isinstance(case.body, dict)
+    if is_webhook and is_taken_by(URL, case.body.get("url")):
+        case.body["url"] = RECEIVER
 
 
 def listed(items: Any) -> list[dict[str, Any]]:
