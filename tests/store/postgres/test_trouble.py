@@ -1,6 +1,7 @@
 """A database in trouble: read-only, locked, full, gone, or changed behind the store's back."""
 
 from collections.abc import Callable
+from typing import Any
 
 import psycopg
 import pytest
@@ -10,6 +11,7 @@ from app.kernel.errors import DaybookError, StorageFull, Unavailable
 from app.store import Collection, Transaction
 from app.store.postgres import leader
 from app.store.postgres.connections import translated
+from app.store.postgres.session import Rows, query_once
 from app.store.postgres.store import PostgresStore
 from tests.store.postgres.proxy import proxy_to
 from tests.store.shop import all_orders, order, put_orders
@@ -115,6 +117,27 @@ def test_unknown_outcome_is_reported(open_postgres: OpenPostgres, postgresql_url
         with pytest.raises(Unavailable, match="look whether it was stored"):
             store.run_in_transaction(put)
         store.close()
+    assert list(all_orders(open_postgres())) == ["a"]
+
+
+def test_outcome_is_looked_up_until_the_database_is_back(
+    open_postgres: OpenPostgres, postgresql_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first question for it fails as the COMMIT did; the second one is answered."""
+    failures = [Unavailable("gone")]
+
+    def query(*arguments: Any) -> Rows:
+        if failures:
+            raise failures.pop()
+        return query_once(*arguments)
+
+    with proxy_to(postgresql_url) as proxy:
+        store = open_postgres(url=proxy.url)
+        monkeypatch.setattr("app.store.postgres.store.query_once", query)
+        proxy.lose_commit = "after"
+        put_orders(store, order("a"))
+        store.close()
+    assert failures == []
     assert list(all_orders(open_postgres())) == ["a"]
 
 
