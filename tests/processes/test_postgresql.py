@@ -3,11 +3,12 @@
 from collections.abc import Iterator
 from http.client import HTTPException
 from pathlib import Path
+from time import monotonic, sleep
 
 import psycopg
 import pytest
 
-from tests.processes.servers import Server, wait_for
+from tests.processes.servers import PATIENCE_S, Server, wait_for
 
 pytestmark = pytest.mark.deep
 
@@ -26,9 +27,13 @@ def machines(tmp_path: Path, postgresql_url: str) -> Iterator[list[Server]]:
 
 
 def place(server: Server) -> int:
-    """Place an order; returns its number."""
+    """Place an order, again while the database cannot be reached; returns its number."""
     order = {"customer_name": "Ann", "items": [{"product": "pencil-hb", "quantity": 1}]}
     status, placed = server.request("POST", "/order", order)
+    deadline = monotonic() + PATIENCE_S
+    while status == 503 and monotonic() < deadline:  # each process connects again by itself
+        sleep(0.2)
+        status, placed = server.request("POST", "/order", order)
     assert status == 201, placed
     return int(placed["number"])
 
