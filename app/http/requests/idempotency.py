@@ -21,7 +21,7 @@ from app.kernel import clock
 from app.kernel.errors import Conflict, Invalid, Malformed, Problem
 from app.schema.fields import Integer
 from app.schema.validation import stored_document_check
-from app.store import Collection, Document, Store, Transaction
+from app.store import Collection, Document, Store, Transaction, expiry
 from app.store.matching import scan_all
 
 RETENTION_S = 24 * 60 * 60
@@ -128,13 +128,8 @@ def store_response(tx: Transaction, key: Key, response: Response, pending_s: flo
 
 def delete_expired(tx: Transaction) -> bool:
     """Delete some expired keys; whether there were any."""
-    deleted = False
-    for low, high in (("", clock.ago(RETENTION_S)), (clock.ago(-RETENTION_S), None)):
-        expired = tx.find(IDEMPOTENCY.name, low=low, high=high, limit=MAX_EXPIRED_DELETED)
-        for old in expired.documents:
-            tx.delete(IDEMPOTENCY.name, old["key"])
-            deleted = True
-    return deleted
+    until, ahead = clock.ago(RETENTION_S), clock.ago(-RETENTION_S)
+    return expiry.delete_expired(tx, IDEMPOTENCY, until, ahead, MAX_EXPIRED_DELETED)
 
 
 def find_responses(store: Store, texts: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:

@@ -17,6 +17,7 @@ from app.kernel.errors import TooMany
 from app.schema.fields import Integer
 from app.schema.validation import stored_document_check
 from app.store import Collection, Document, Transaction
+from app.store.expiry import delete_expired
 
 MAX_WINDOW_S = 24 * 60 * 60.0
 """The longest window of any quota: a day."""
@@ -48,7 +49,8 @@ class Quota(NamedTuple):
 
 def count(tx: Transaction, quota: Quota, subject: str, amount: int = 1) -> None:
     """Count `amount` for the subject. Raises TooMany when it exceeds the quota."""
-    _delete_expired(tx)
+    ahead = clock.ago(-2 * MAX_WINDOW_S)
+    delete_expired(tx, COUNTS, clock.now(), ahead, _MAX_EXPIRED_PER_COUNT)
     window = _window(tx, quota, subject)
     if window["count"] + amount > quota.limit:
         left = clock.parse_time(window["ends"]) - datetime.now(UTC)
@@ -65,14 +67,6 @@ def take_back(tx: Transaction, quota: Quota, subject: str) -> None:
 def reset(tx: Transaction, quota: Quota, subject: str) -> None:
     """Forget the count of the subject."""
     tx.delete(COUNTS.name, _key(quota, subject))
-
-
-def _delete_expired(tx: Transaction) -> None:
-    """Delete some windows that have ended, and some that were begun while the clock was ahead."""
-    for low, high in (("", clock.now()), (clock.ago(-2 * MAX_WINDOW_S), None)):
-        expired = tx.find(COUNTS.name, low=low, high=high, limit=_MAX_EXPIRED_PER_COUNT)
-        for window in expired.documents:
-            tx.delete(COUNTS.name, window["of"])
 
 
 def _window(tx: Transaction, quota: Quota, subject: str) -> Document:
