@@ -10,7 +10,7 @@ from typing import Any
 import psycopg
 from psycopg_pool import ConnectionPool
 
-from app.store.postgres.connections import Connection, is_lost, translated
+from app.store.postgres.connections import CONFLICTS, Connection, is_lost, translated
 
 Statement = tuple[bytes, Any]
 """A statement and its parameters; None where there are none."""
@@ -78,7 +78,7 @@ class Session:
             return
         with suppress(psycopg.Error):
             connection.rollback()
-        if self.failure and self.failure.sqlstate not in ("40001", "40P01"):
+        if self.failure and not isinstance(self.failure, CONFLICTS):
             connection.close()
         self._pool.putconn(connection)
 

@@ -10,12 +10,11 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from time import monotonic
-from typing import TypeVar
 
 import uuid_utils
 
 from app.kernel.errors import DaybookError, Unavailable
-from app.store import ChangeFeed, Collection, Transaction, View
+from app.store import ChangeFeed, Collection, T, Transaction, View
 from app.store.observer import NULL_OBSERVER, Observer
 from app.store.postgres import connections, ids
 from app.store.postgres.change_feeds import ChangeFeeds
@@ -23,8 +22,6 @@ from app.store.postgres.leader import HAS_LEADER, Leader
 from app.store.postgres.schema import LEADING, Migration, prepare_tables
 from app.store.postgres.session import Session, query_once
 from app.store.postgres.transaction import COUNTERS, PostgresTransaction, PostgresView
-
-T = TypeVar("T")
 
 CONCURRENT_ATTEMPTS = 3
 """Attempts of a transaction beside others, before the last one alone."""
