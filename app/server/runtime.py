@@ -40,7 +40,6 @@ log = logging.getLogger(__name__)
 GC_THRESHOLD_OBJECTS = 20_000
 """New objects before the garbage collector looks for cycles; a request makes hardly any cycle."""
 
-
 SPARE_CONNECTIONS = 8
 """Connections to PostgreSQL besides one for each thread of requests: deliveries, and streams."""
 
@@ -84,11 +83,7 @@ class Runtime:
     @property
     def data_folder(self) -> Path:
         """The folder that the store's files are in. Raises NotFound on PostgreSQL."""
-        if not self.has_files:
-            raise NotFound(
-                "This works on the files of a data folder, and this shop is on PostgreSQL "
-                "(DAYBOOK_STORE)."
-            )
+        self._require_files()
         return self.config.data
 
     def open(self) -> Store:
@@ -114,7 +109,7 @@ class Runtime:
 
     def open_files(self) -> JsonFileStore:
         """Return the store as `open` does. Raises NotFound on PostgreSQL."""
-        self.data_folder  # noqa: B018  (raises)
+        self._require_files()
         return cast(JsonFileStore, self.open())
 
     def prepare(self) -> None:
@@ -191,6 +186,13 @@ class Runtime:
                 gc.unfreeze()  # its indexes can be collected now
             self._store = self._background = self._dispatcher = None
             self._has_started = False
+
+    def _require_files(self) -> None:
+        if not self.has_files:
+            raise NotFound(
+                "This works on the files of a data folder, and this shop is on PostgreSQL "
+                "(DAYBOOK_STORE)."
+            )
 
     def _open_files(self) -> Store:
         return JsonFileStore(
