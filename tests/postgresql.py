@@ -34,6 +34,15 @@ def postgresql_database() -> Iterator[str]:
         yield f"postgresql://shop@/shop?host={host}"
 
 
+def end_connections(url: str) -> None:
+    """End all connections to a database, as an administrator may."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+
+
 def empty(url: str) -> None:
     """Remove all tables of the store from a database."""
     with psycopg.connect(url, autocommit=True) as connection:

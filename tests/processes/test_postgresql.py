@@ -3,12 +3,11 @@
 from collections.abc import Iterator
 from http.client import HTTPException
 from pathlib import Path
-from time import monotonic, sleep
 
 import psycopg
 import pytest
 
-from tests.processes.servers import PATIENCE_S, Server, wait_for
+from tests.processes.servers import Server, wait_for
 
 pytestmark = pytest.mark.deep
 
@@ -29,11 +28,14 @@ def machines(tmp_path: Path, postgresql_url: str) -> Iterator[list[Server]]:
 def place(server: Server) -> int:
     """Place an order, again while the database cannot be reached; returns its number."""
     order = {"customer_name": "Ann", "items": [{"product": "pencil-hb", "quantity": 1}]}
-    status, placed = server.request("POST", "/order", order)
-    deadline = monotonic() + PATIENCE_S
-    while status == 503 and monotonic() < deadline:  # each process connects again by itself
-        sleep(0.2)
-        status, placed = server.request("POST", "/order", order)
+    responses = []
+
+    def is_reached() -> bool:
+        responses.append(server.request("POST", "/order", order))
+        return responses[-1][0] != 503  # each process connects again by itself
+
+    wait_for("the database is reached", is_reached)
+    status, placed = responses[-1]
     assert status == 201, placed
     return int(placed["number"])
 

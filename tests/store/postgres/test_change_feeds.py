@@ -8,6 +8,7 @@ import psycopg
 from app.store import Transaction
 from app.store.postgres.change_feeds import KEPT_S
 from app.store.postgres.store import PostgresStore
+from tests.postgresql import end_connections
 from tests.store.conftest import PATIENCE_S
 from tests.store.shop import order, put_orders
 
@@ -112,10 +113,6 @@ def test_feed_goes_on_after_its_connections_ended(
     """The listener connects again, and nothing that happened meanwhile is missed."""
     store = open_postgres()
     feed = store.change_feed("orders")
-    with psycopg.connect(postgresql_url, autocommit=True) as connection:
-        connection.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-            "WHERE datname = current_database() AND pid <> pg_backend_pid()"
-        )
+    end_connections(postgresql_url)
     put(store, "a")
     assert feed.take(timeout_s=PATIENCE_S) == ["a"]

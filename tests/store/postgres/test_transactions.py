@@ -10,6 +10,7 @@ import pytest
 from app.kernel.errors import DaybookError, Unavailable
 from app.store import Transaction
 from app.store.postgres.store import PostgresStore
+from tests.postgresql import end_connections
 from tests.store.conftest import PATIENCE_S, Together
 from tests.store.postgres.proxy import proxy_to
 from tests.store.shop import all_orders, get_order, ids, order, put_orders
@@ -172,11 +173,7 @@ def test_store_goes_on_after_the_server_ended_its_connections(
 ) -> None:
     """Connections that were lost while nobody used them are replaced without an error."""
     put_orders(store, order("a"))
-    with psycopg.connect(postgresql_url, autocommit=True) as connection:
-        connection.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-            "WHERE datname = current_database() AND pid <> pg_backend_pid()"
-        )
+    end_connections(postgresql_url)
     put_orders(store, order("b"))
     assert sorted(all_orders(store)) == ["a", "b"]
 

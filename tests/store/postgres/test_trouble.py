@@ -13,6 +13,7 @@ from app.store.postgres import leader
 from app.store.postgres.connections import translated
 from app.store.postgres.session import Rows, query_once
 from app.store.postgres.store import PostgresStore
+from tests.postgresql import end_connections
 from tests.store.postgres.proxy import proxy_to
 from tests.store.shop import all_orders, order, put_orders
 from tests.transactions import transaction
@@ -38,12 +39,6 @@ def execute(postgresql_url: str) -> Callable[[str], None]:
     return execute
 
 
-END_ALL = """
-SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-WHERE datname = current_database() AND pid <> pg_backend_pid()
-"""
-
-
 @pytest.mark.parametrize(
     ("reported", "raised"),
     [
@@ -64,17 +59,17 @@ def test_error_of_the_database_is_raised_as_the_contract_says(
 
 
 def test_read_only_database_is_refused(
-    store: PostgresStore, execute: Callable[[str], None]
+    store: PostgresStore, postgresql_url: str, execute: Callable[[str], None]
 ) -> None:
     """By the check of readiness, and by a transaction; it is left as it is."""
     execute("ALTER ROLE shop SET default_transaction_read_only = on")
     try:
-        execute(END_ALL)
+        end_connections(postgresql_url)
         with pytest.raises(Unavailable, match="read-only"):
             store.refuse_unwritable()
     finally:
         execute("ALTER ROLE shop RESET default_transaction_read_only")
-    execute(END_ALL)
+    end_connections(postgresql_url)
     store.refuse_unwritable()
 
 
@@ -142,12 +137,12 @@ def test_outcome_is_looked_up_until_the_database_is_back(
 
 
 def test_leader_that_lost_its_connection_leads_again(
-    store: PostgresStore, execute: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+    store: PostgresStore, postgresql_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It notices at its next check, which raises; the one after takes the lock anew."""
     monkeypatch.setattr(leader, "CHECK_INTERVAL_S", 0.0)
     assert store.lead(0)
-    execute(END_ALL)
+    end_connections(postgresql_url)
     with pytest.raises(DaybookError):
         store.lead(0)
     assert store.lead(0)
