@@ -103,7 +103,7 @@ HANDLERS = frozenset(
 
 
 class _Shared(NamedTuple):
-    """What the delivery of events shares with the routes and pages."""
+    """The parts that both the delivery of events and the routes and pages use."""
 
     gateway: PaymentGateway
     webhooks: WebhookHandlers

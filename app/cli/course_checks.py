@@ -1,4 +1,4 @@
-"""What each check of the course looks for: in the data folder, or in the code for exercise 6.
+"""The checks of the course, on the data folder, or on the code for exercise 6.
 
 A check looks for what happened, not for how: an exercise may be repeated, and done with other
 orders than its page has. It changes nothing. It returns a sentence for everything that is missing,
@@ -219,7 +219,7 @@ def _missing(*conditions: tuple[object, str]) -> list[str]:
 
 
 def _nearest(candidates: Iterable[list[str]], otherwise: str) -> list[str]:
-    """What the candidate lacks that lacks least; the sentence `otherwise` without candidates."""
+    """The shortest list of missing things; the sentence `otherwise` without candidates."""
     return min(candidates, key=len, default=[otherwise])
 
 

@@ -1,4 +1,4 @@
-"""What every store checks about a document before it is stored."""
+"""Checks of a document before it is stored, for every store."""
 
 import json
 

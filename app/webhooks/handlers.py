@@ -161,7 +161,7 @@ def _record(
 
 
 def _details(view: View, event: Envelope, response: Response) -> Document:
-    """What the delivery's log has of a response.
+    """The part of a response that the delivery's log has.
 
     A receiver may repeat the event. So the text is left out when the customer was erased from the
     event meanwhile, and when the event says that one was erased.

@@ -122,7 +122,7 @@ def blueprint(store: Store, handlers: WebhookHandlers, zone: tzinfo) -> Blueprin
     @routes.get("/webhook/<webhook_id>/deliveries")
     @Operation(schemas.WebhookDeliveryPageSchema, query=deliveries_query)
     def list_deliveries(webhook_id: str) -> Response:
-        """What was sent to an endpoint, each attempt with its response; oldest event first."""
+        """The deliveries to an endpoint, each attempt with its response; oldest event first."""
         wanted = paging.load_query(deliveries_query)
         list_name = f"deliveries {webhook_id}"
         position = event_feed.position_at(

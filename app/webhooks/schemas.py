@@ -20,11 +20,10 @@ MAX_SECRETS = 2
 
 LIST_QUERY = list_schema({})
 
-
 TYPES = [event.type for event in EVENT_TYPES]
 FAMILIES = sorted({f"{each.partition('.')[0]}.*" for each in TYPES})
 PATTERNS = ("*", *FAMILIES, *TYPES)
-"""What an endpoint can subscribe to: everything, all types that begin alike, or one type."""
+"""The patterns that an endpoint may subscribe to: all types, a family of types, or one type."""
 
 
 def _settable(*, required: bool) -> dict[str, fields.Field[Any]]:

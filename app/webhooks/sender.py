@@ -30,7 +30,7 @@ TIMEOUT_S = 15.0
 """The time for the whole exchange, from the name to the end of the response."""
 
 RESPONSE_MAX_BYTES = 64 * 1024
-"""What is read of a response at most, headers included."""
+"""The longest response that is read, headers included; the rest is cut off."""
 
 SHOWN_MAX_BYTES = 256
 """The first part of a response's body that `Response.text` has.
@@ -229,7 +229,7 @@ class _Deadline:
 
 
 class _Stream(io.RawIOBase):
-    """What http.client needs of a socket, with the deadline and the bound of a response.
+    """The stream that http.client reads and writes, with the deadline and the bound of a response.
 
     A time-out of a socket begins anew with each byte that arrives; this one does not.
     """

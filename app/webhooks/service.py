@@ -32,7 +32,6 @@ SHOWN = (
 )
 """The fields that callers see: all but the secrets."""
 
-
 TOLD = ("webhook_id", "types", "description", "disabled_reason")
 """The fields that an event has: not the URL, which may have the receiver's password, while clerks
 and other systems read events."""
