@@ -1,32 +1,13 @@
 """The pages of webhooks: add, try, change, rotate, disable, recover, delete."""
 
-from collections.abc import Iterator
-
-import pytest
 from flask.testing import FlaskClient
 
-from app.config import Config
 from tests.over_http import body, read
 from tests.web.page import Page
-from tests.webhooks.shop import Subscriber, WebhookShop, open_shop, subscribers
-
-
-@pytest.fixture
-def shop(config: Config) -> Iterator[WebhookShop]:
-    """The application with some products; the test runs its deliveries."""
-    with open_shop(config) as shop:
-        yield shop
-
-
-@pytest.fixture
-def client(shop: WebhookShop) -> FlaskClient:
-    return shop.client
-
-
-@pytest.fixture
-def subscriber() -> Iterator[Subscriber]:
-    with subscribers(1) as [subscriber]:
-        yield subscriber
+from tests.webhooks.conftest import client as client
+from tests.webhooks.conftest import shop as shop
+from tests.webhooks.conftest import subscriber as subscriber
+from tests.webhooks.shop import Subscriber, WebhookShop
 
 
 def send(client: FlaskClient, path: str, **fields: str) -> Page:

@@ -1,4 +1,4 @@
-"""Receivers on this machine, and certificates for them."""
+"""A shop with webhooks, receivers on this machine, and certificates for them."""
 
 import ssl
 from collections.abc import Callable, Iterator
@@ -7,11 +7,34 @@ from pathlib import Path
 
 import pytest
 import trustme
+from flask.testing import FlaskClient
 
+from app.config import Config
 from tests.webhooks.receivers import Receiver, Respond
+from tests.webhooks.shop import Subscriber, WebhookShop, open_shop, subscribers
 
 Receive = Callable[..., Receiver]
 CertificateFor = Callable[[str], ssl.SSLContext]
+
+
+@pytest.fixture
+def shop(config: Config) -> Iterator[WebhookShop]:
+    """The application with some products; the test runs its deliveries."""
+    with open_shop(config) as shop:
+        yield shop
+
+
+@pytest.fixture
+def client(shop: WebhookShop) -> FlaskClient:
+    """A client of that application."""
+    return shop.client
+
+
+@pytest.fixture
+def subscriber() -> Iterator[Subscriber]:
+    """One receiver, which says how it responds."""
+    with subscribers(1) as [subscriber]:
+        yield subscriber
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """Endpoints over HTTP: add, change, rotate, delete; and their secrets, which are shown once."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -13,27 +12,9 @@ from app.http.requests.idempotency import IDEMPOTENCY
 from app.webhooks.documents import WEBHOOKS
 from app.webhooks.service import MAX_ENDPOINTS, OVERLAP_S, active_secrets
 from tests.over_http import body, read
-from tests.webhooks.shop import Subscriber, WebhookShop, open_shop, subscribers, verified
+from tests.webhooks.shop import Subscriber, WebhookShop, subscribers, verified
 
 WANTED = {"url": "https://receiver.example.org/daybook", "types": ["order.*"]}
-
-
-@pytest.fixture
-def shop(config: Config) -> Iterator[WebhookShop]:
-    """The application with some products, on step by step deliveries."""
-    with open_shop(config) as shop:
-        yield shop
-
-
-@pytest.fixture
-def client(shop: WebhookShop) -> FlaskClient:
-    return shop.client
-
-
-@pytest.fixture
-def subscriber() -> Iterator[Subscriber]:
-    with subscribers(1) as [subscriber]:
-        yield subscriber
 
 
 def add(client: FlaskClient, **members: Any) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from app.webhooks.sender import Response, Sender
 from app.webhooks.service import handler_name
 from tests.over_http import body
 from tests.transactions import transaction
-from tests.webhooks.shop import Subscriber, WebhookShop, event_types, open_shop, subscribers
+from tests.webhooks.shop import Subscriber, WebhookShop, event_types, open_shop
 
 START = "2026-11-21T08:00:00Z"
 
@@ -40,12 +40,6 @@ def shop(config: Config, clock: FrozenDateTimeFactory) -> Iterator[WebhookShop]:
     """The application with some products, at a time that the test moves."""
     with open_shop(config) as shop:
         yield shop
-
-
-@pytest.fixture
-def subscriber() -> Iterator[Subscriber]:
-    with subscribers(1) as [subscriber]:
-        yield subscriber
 
 
 def pass_time(shop: WebhookShop, clock: FrozenDateTimeFactory, **time: float) -> None:
