@@ -56,10 +56,12 @@ def test_pages_of_files_are_refused(client: FlaskClient) -> None:
         assert "this shop is on PostgreSQL" in answer.text
 
 
+@pytest.mark.usefixtures("catalogue")
 def test_metrics_and_readiness_need_no_files(
     client: FlaskClient, settled: Callable[[], None]
 ) -> None:
     """Both read the store, and the disk of the data folder, which has pictures and mails."""
-    settled()
+    place(client, tea=1)
+    settled()  # a process leads, as it has delivered
     assert client.get("/readyz").status_code == 200
     assert "daybook_leader 1.0" in client.get("/metrics").text

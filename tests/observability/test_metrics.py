@@ -157,10 +157,14 @@ def test_deliveries_and_failures_are_counted_by_handler(
 
 @pytest.mark.usefixtures("catalogue")
 def test_the_disk_and_the_journal_are_measured(
-    client: FlaskClient, runtime: Runtime, read_metrics: ReadMetrics
+    client: FlaskClient,
+    runtime: Runtime,
+    settled: Callable[[], None],
+    read_metrics: ReadMetrics,
 ) -> None:
     """Transactions in a batch, the time of a sync and of a checkpoint, and free space."""
     place(client, tea=1)
+    settled()
     Checkpointer(runtime.open_files()).close()
     found = read_metrics()
     assert found["daybook_commit_batch_transactions_count"] >= 1
