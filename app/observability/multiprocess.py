@@ -41,15 +41,28 @@ def mark_worker_dead(pid: int) -> None:
 
 
 def metric_files(pattern: str) -> list[str] | None:
-    """Return the files of all processes that match `pattern`; None when metrics are not shared."""
+    """Return the files of all processes that match `pattern`; None when metrics are not shared.
+
+    A process creates its files empty, and prometheus-client cannot read an empty one
+    (prometheus/client_python#1199): a process that is killed then would end all scrapes.
+    """
     folder = os.environ.get(FOLDER)
-    return [str(file) for file in Path(folder).glob(f"{pattern}.db")] if folder else None
+    if folder is None:
+        return None
+    return [str(file) for file in Path(folder).glob(f"{pattern}.db") if _has_content(file)]
 
 
 def merge(files: list[str]) -> Iterable[Metric]:
     """Return the metrics in `files`, summed over the processes."""
     metrics: Iterable[Metric] = multiprocess.MultiProcessCollector.merge(files)  # type: ignore[no-untyped-call]  # has no types
     return metrics
+
+
+def _has_content(file: Path) -> bool:
+    try:
+        return file.stat().st_size > 0
+    except FileNotFoundError:  # the process has died meanwhile
+        return False
 
 
 def _remove_abandoned(parent: Path) -> None:

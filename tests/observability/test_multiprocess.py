@@ -4,6 +4,9 @@ from contextlib import closing
 from http.client import HTTPConnection
 from pathlib import Path
 
+import pytest
+
+from app.observability.multiprocess import FOLDER, metric_files
 from tests.observability.conftest import Samples, parse
 from tests.processes.conftest import Serve, data, serve
 from tests.processes.servers import PATIENCE_S, Server, children, kill, wait_for
@@ -52,6 +55,16 @@ def test_counters_of_a_dead_process_stay(serve: Serve) -> None:
     found = read_metrics(server)
     assert found[PLACED] == found[BILLED] == 10
     assert found["daybook_live_streams"] == 0
+
+
+def test_a_process_that_has_not_counted_yet_ends_no_scrape(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its file is empty for a moment, and for ever when it is killed then."""
+    monkeypatch.setenv(FOLDER, str(tmp_path))
+    (tmp_path / "counter_1.db").touch()
+    (tmp_path / "counter_2.db").symlink_to(tmp_path / "removed")
+    assert metric_files("counter_*") == []
 
 
 def test_a_new_server_counts_from_zero_and_leaves_no_files(serve: Serve) -> None:
