@@ -26,6 +26,7 @@ from app.orders.documents import ORDERS
 from app.orders.service import emit_missing_deletion
 from app.server.runtime import Runtime
 from app.store import View
+from app.store.files.checkpointer import Checkpointer
 from tests.postgresql import empty, postgresql_database
 from tests.transactions import transaction
 
@@ -126,6 +127,12 @@ def catalogue(runtime: Runtime) -> dict[str, str]:
         for product in CATALOGUE:
             add_product(tx, dict(product))
     return {str(product["sku"]): str(product["price"]) for product in CATALOGUE}
+
+
+@pytest.fixture
+def no_checkpoints(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The journal keeps all that a test reads there; name it before what makes a request."""
+    monkeypatch.setattr(Checkpointer, "start", lambda _self: None)
 
 
 @pytest.fixture

@@ -134,7 +134,7 @@ def test_an_order_that_waits_for_what_is_there(
     assert read(shop, "/order/1002")["status"] == "confirmed"
 
 
-@pytest.mark.usefixtures("shop")
+@pytest.mark.usefixtures("no_checkpoints", "shop")
 def test_a_repair_writes_what_is_wrong_in_short_transactions(
     runtime: Runtime, client: FlaskClient
 ) -> None:
