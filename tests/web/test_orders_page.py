@@ -437,6 +437,7 @@ def test_a_cancelled_paid_order_shows_why_it_was_cancelled(
     facts = Page(client.get("/desk/1001")).text
     assert "Reason ordered twice" in facts
     assert "Payment refunded 0.00 EUR paid" in facts
+    assert "The payment was returned." in facts
 
 
 def test_a_failed_order_shows_why_it_failed(client: FlaskClient, settled: Settled) -> None:

@@ -98,7 +98,7 @@ def _sentences(entry: Document, changes: Sequence[str]) -> Iterator[str]:
             yield f"{by or 'The shop'} handed the goods to the carrier{after}"
         case "delivered":
             yield "The carrier delivered the goods"
-        case "confirmed":
+        case "confirmed" | "payment refunded":  # all of it: the detail says that 0.00 is paid
             yield _STATES[event]
         case personal_data.FORGOTTEN:
             yield f"{by or 'The shop'} erased the customer’s personal data"
