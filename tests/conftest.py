@@ -5,12 +5,13 @@ A module with other settings overrides `config`; `app` and `client` follow.
 
 import os
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from time import monotonic
-from typing import ClassVar
+from typing import Any, ClassVar
 
-import freezegun
+import freezegun.api
 import hypothesis
 import pytest
 from flask import Flask
@@ -32,6 +33,28 @@ from tests.transactions import transaction
 
 # waits for locks and changes measure real time: with a frozen clock they would never end
 freezegun.configure(extend_ignore_list=["filelock", "app.store", "psycopg", "psycopg_pool"])
+
+
+class FreezeStack(list[Any]):
+    """A stack of freezegun, whose last entry is that of the real clock when the stack is empty.
+
+    A dispatcher may be reading the frozen time when a test ends the freeze. It would find the stack
+    empty, and give its delivery up because of an IndexError.
+    """
+
+    def __init__(self, real: object) -> None:
+        self._real = real
+
+    def __getitem__(self, index: Any) -> Any:
+        try:
+            return super().__getitem__(index)
+        except IndexError:
+            return self._real
+
+
+freezegun.api.freeze_factories = FreezeStack(lambda: datetime.now(UTC).replace(tzinfo=None))
+freezegun.api.tz_offsets = FreezeStack(timedelta())
+freezegun.api.ignore_lists = FreezeStack(())
 
 # a test that waits for the processor is not at fault
 hypothesis.settings.register_profile("daybook", deadline=None)
