@@ -130,9 +130,12 @@ def test_a_lost_reply_repeats_the_request(shop: Shop, bank: Bank) -> None:
 
 def test_a_stop_records_the_reply_and_sends_no_more(shop: Shop, bank: Bank) -> None:
     """The delivery stays in the outbox; the next start goes on with the second request."""
+    replies = threading.Event()
+    bank.before_reply = replies.wait
     event_id = shop.emit()
     loop = shop.start_loop()
     shop.deliver(lambda: len(bank.requests) == 1)
+    replies.set()
     shop.worker_pool.close()
     loop.record_completed()
     assert bank.requests == closed(shop) == ["order-1 1"]
