@@ -1,6 +1,7 @@
 """Fault switches: they show retry, failure.json and replay within a minute."""
 
 import pytest
+from freezegun import freeze_time
 
 from app.events.faults import FAULTS, inject_fault_outside
 from app.events.outbox import OUTBOX, emit
@@ -104,13 +105,15 @@ def test_a_switch_by_number_matches_inventory_events_too(shop: Shop) -> None:
 @HANDLERS
 def test_a_slow_handler_delays_no_other_handler(shop: Shop, handler: str) -> None:
     """Its delivery starts after the delay; the other handlers are done long before."""
-    switch(shop, handler, "slow", delay_s=1)
-    first = shop.emit("order-1")
-    second = shop.emit("order-1", OrderUpdated)
-    shop.deliver(lambda: shop.inventory.seen == [first, second])
-    assert getattr(shop, handler).seen == []
-    switch_off(shop, handler)
-    shop.deliver_all()
+    with freeze_time() as frozen:
+        switch(shop, handler, "slow", delay_s=1)
+        first = shop.emit("order-1")
+        second = shop.emit("order-1", OrderUpdated)
+        shop.deliver(lambda: shop.inventory.seen == [first, second])
+        assert getattr(shop, handler).seen == []
+        switch_off(shop, handler)
+        frozen.tick(1)
+        shop.deliver_all()
     assert getattr(shop, handler).seen == [first, second]
 
 

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import pytest
+from freezegun import freeze_time
 
 from app.events import pace
 from app.events.faults import EVERY_HANDLER, FAULTS, find_switches
@@ -138,12 +139,14 @@ def test_a_pause_without_a_watcher_ends(shop: Shop, in_s: float) -> None:
 
 def test_deliveries_can_be_slowed_down(shop: Shop) -> None:
     """All handlers' deliveries begin late, each attempt once."""
-    with transaction(shop.store) as tx:
-        pace.slow_down(tx, 1)
-    event_id = shop.emit()
-    iterate(shop)
-    assert done(shop, event_id) == []
-    shop.deliver_all()
+    with freeze_time() as frozen:
+        with transaction(shop.store) as tx:
+            pace.slow_down(tx, 1)
+        event_id = shop.emit()
+        iterate(shop)
+        assert done(shop, event_id) == []
+        frozen.tick(1)
+        shop.deliver_all()
     assert len(done(shop, event_id)) == 3
 
 
