@@ -28,6 +28,7 @@ from app.events.subscriptions import SUBSCRIPTIONS
 from app.events.types import EVENT_TYPES, Envelope, Event, OrderPlaced
 from app.store import Collection, Document, Transaction, View
 from app.store.files.store import JsonFileStore
+from tests.conftest import PATIENCE_S
 
 EFFECTS = Collection(name="effects", key="id", listed=True)
 """Where the fake transactional handlers store their effects: one document for each event."""
@@ -36,7 +37,6 @@ COLLECTIONS = (
     *(OUTBOX, SUBSCRIBER_OUTBOX, EVENTS, TIMELINES, TIMELINE_PAGES),
     *(SUBSCRIPTIONS, FAILURES, FAULTS, EFFECTS),
 )
-PATIENCE_S = 10.0
 QUICK = RetryPolicy(attempts=3, first_wait_s=0.001)
 
 
@@ -136,7 +136,7 @@ class Shop:
         return self._loop
 
     def deliver(self, until: Callable[[], bool]) -> None:
-        """Run iterations until the condition holds; fail after ten seconds."""
+        """Run iterations until the condition holds; fail after PATIENCE_S."""
         loop = self._loop or self.start_loop()
         deadline = monotonic() + PATIENCE_S
         while not until():

@@ -9,7 +9,8 @@ from app.events.dispatch.dispatcher import Dispatcher
 from app.events.dispatch.retry import RetryPolicy
 from app.events.registry import HandlerRegistry
 from app.store import Store
-from tests.events.conftest import PATIENCE_S, QUICK, Shop
+from tests.conftest import PATIENCE_S
+from tests.events.conftest import QUICK, Shop
 
 
 @contextmanager

@@ -10,7 +10,8 @@ from app.events.dispatch.retry import RetryPolicy
 from app.events.dispatch.worker_pool import THREADS_PER_HANDLER
 from app.events.registry import HandlerRegistry
 from app.store.files.store import JsonFileStore
-from tests.events.conftest import COLLECTIONS, EFFECTS, PATIENCE_S, QUICK, Shop
+from tests.conftest import PATIENCE_S
+from tests.events.conftest import COLLECTIONS, EFFECTS, QUICK, Shop
 from tests.events.running import dispatching, is_done, wait_for
 from tests.transactions import transaction
 

@@ -11,7 +11,8 @@ from app.events.dispatch.loop import DeliveryLoop
 from app.events.dispatch.retry import RetryPolicy
 from app.events.types import OrderCancelled, OrderUpdated
 from app.kernel.errors import Unavailable
-from tests.events.conftest import PATIENCE_S, Shop
+from tests.conftest import PATIENCE_S
+from tests.events.conftest import Shop
 from tests.transactions import transaction
 
 DOWN = Unavailable("the mail server is down")

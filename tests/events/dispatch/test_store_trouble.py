@@ -11,7 +11,8 @@ from app.events.types import Envelope, OrderUpdated
 from app.kernel.errors import StorageFull, Unavailable
 from app.store import ChangeFeed, T, Transaction, View
 from app.store.files.store import JsonFileStore
-from tests.events.conftest import PATIENCE_S, Shop
+from tests.conftest import PATIENCE_S
+from tests.events.conftest import Shop
 from tests.events.running import dispatching, is_done, wait_for
 
 

@@ -20,8 +20,7 @@ from app.events.dispatch.worker_pool import (
 from app.events.registry import SideEffectHandler
 from app.events.types import Envelope
 from app.kernel.errors import Unavailable
-
-PATIENCE_S = 10.0
+from tests.conftest import PATIENCE_S
 
 LOWEST_PRIORITY = 19
 """The nice value of Linux beyond which none goes."""
@@ -165,8 +164,13 @@ def test_close_waits_for_what_runs_and_starts_nothing_more(worker_pool: WorkerPo
     deadline = monotonic() + PATIENCE_S
     while len(started) < THREADS_PER_HANDLER:
         assert monotonic() < deadline
-    threading.Timer(0.05, release.set).start()
-    worker_pool.close()
+    closing = threading.Thread(target=worker_pool.close)
+    closing.start()
+    with pytest.raises(RuntimeError):  # once the pool is closed
+        while True:
+            worker_pool.submit(delivery("late"), work)
+    release.set()
+    closing.join()
     assert len(worker_pool.completed()) == len(started) == THREADS_PER_HANDLER
 
 
