@@ -35,10 +35,10 @@ def postgresql_database() -> Iterator[str]:
 
 
 def end_connections(url: str) -> None:
-    """End all connections to a database, as an administrator may."""
+    """End all connections to a database, as an administrator may, and wait until they have."""
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            "SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity "
             "WHERE datname = current_database() AND pid <> pg_backend_pid()"
         )
 

@@ -12,7 +12,7 @@ from app.store.files.store import JsonFileStore
 from app.store.postgres.store import PostgresStore
 from tests.store.shop import COLLECTIONS
 
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 
 OpenStore = Callable[..., JsonFileStore]
 Together = Callable[..., list[Any]]
@@ -53,6 +53,7 @@ def open_postgres(postgresql_url: str) -> Iterator[Callable[..., PostgresStore]]
         collections = settings.pop("collections", COLLECTIONS)
         url = settings.pop("url", postgresql_url)
         store = PostgresStore(url, collections, **settings)
+        store._pool.wait(PATIENCE_S)  # opens its first connection in a thread of its own
         stores.append(store)
         return store
 
