@@ -10,7 +10,7 @@ import os
 import resource
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +71,15 @@ def no_open_files() -> Iterator[int]:
         yield lowest_free
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def open_files(folder: Path) -> list[str]:
+    """The files in `folder` that this process has open, once for each descriptor."""
+    found = []
+    for each in Path("/proc/self/fd").iterdir():
+        with suppress(OSError):  # the descriptor by which the list is read is closed by now
+            found.append(str(each.readlink()))
+    return [path for path in found if path.startswith(f"{folder}/")]
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from app.kernel.errors import Unavailable
 from app.store.files.checkpointer import Checkpointer
 from app.store.files.disk.locks import ProcessLock
 from tests.store.conftest import OpenStore
-from tests.store.faults import FALLIBLE_CALLS, failing_call
+from tests.store.faults import FALLIBLE_CALLS, failing_call, open_files
 from tests.store.shop import order, put_orders
 
 
@@ -99,12 +99,3 @@ def test_a_system_call_that_fails_once_stops_nothing(
         if not failed:
             break
     assert at > 1
-
-
-def open_files(folder: Path) -> list[str]:
-    """The files in `folder` that this process has open, once for each descriptor."""
-    found = []
-    for each in Path("/proc/self/fd").iterdir():
-        with suppress(OSError):  # the descriptor by which the list is read is closed by now
-            found.append(str(each.readlink()))
-    return [path for path in found if path.startswith(f"{folder}/")]
