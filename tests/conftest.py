@@ -57,7 +57,9 @@ freezegun.api.tz_offsets = FreezeStack(timedelta())
 freezegun.api.ignore_lists = FreezeStack(())
 
 # a test that waits for the processor is not at fault
-hypothesis.settings.register_profile("daybook", deadline=None)
+hypothesis.settings.register_profile(
+    "daybook", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
 hypothesis.settings.load_profile("daybook")
 
 PATIENCE_S = 60.0
