@@ -89,6 +89,8 @@ def test_a_current_page_gets_the_next_change(
     client: FlaskClient, follow: Follow, settled: Callable[[], None]
 ) -> None:
     """Each message has the position; the first one is a heartbeat."""
+    place(client, tea=1)
+    settled()  # then the dispatcher has done its jobs as well, which move the position
     page = Page(client.get("/desk"))
     stream = follow("orders", after=int(page.body["data-position"]))
     first = stream.next()
