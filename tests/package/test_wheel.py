@@ -52,7 +52,7 @@ def start(site: Path, *words: str, **settings: str) -> subprocess.Popen[str]:
 
 def test_the_wheel_has_every_file_of_the_package(wheel: Path) -> None:
     """Templates, styles, scripts and the sample catalogue are in it; nothing else is but `app`."""
-    files = (path for path in (ROOT / "app").rglob("*.*") if path.suffix != ".pyc")
+    files = (path for path in (ROOT / "app").rglob("*.*") if path.parent.name != "__pycache__")
     with ZipFile(wheel) as archive:
         names = {name for name in archive.namelist() if ".dist-info/" not in name}
     assert {str(path.relative_to(ROOT)) for path in files} <= names

@@ -75,6 +75,7 @@ def test_other_customers_stay(
     other = read(client, f"/order/{other['order_id']}")
     flask("forget", EMAIL)
     assert read(client, f"/order/{other['order_id']}") == other
+    runtime.close()
     assert any(
         path.startswith("mail/new/") for path in mentions(runtime.config.data, "other.example")
     )
