@@ -5,6 +5,9 @@ OTHER = $(shell $(PYTHON) -c 'import sys; print("-%d.%d" % sys.version_info[:2])
 VENV := .venv$(if $(filter-out python3,$(PYTHON)),$(or $(OTHER),$(error PYTHON=$(PYTHON) does not run)))
 BIN := $(VENV)/bin
 
+# compiled modules are kept: nearly 200 processes of the tests import the shop
+unexport PYTHONDONTWRITEBYTECODE
+
 # the tests that cover every branch of app/store/ and app/events/
 COVERING := tests/store tests/events tests/durability/test_io_errors.py tests/cli tests/audit \
 	tests/privacy tests/http/test_operators.py tests/http/test_refusals.py \
