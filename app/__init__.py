@@ -12,7 +12,7 @@ from app import cli
 from app.auth.guard import Guard
 from app.auth.keys import KEYS
 from app.auth.rates import RateLimiter
-from app.auth.sessions import SESSIONS
+from app.auth.sessions import SESSIONS, SESSIONS_EXPIRY
 from app.auth.users import USERS
 from app.billing import routes as billing_routes
 from app.billing.documents import INVOICE_HISTORY, INVOICES
@@ -25,7 +25,7 @@ from app.config import Config, from_environment
 from app.events import routes as event_routes
 from app.events import types
 from app.events.dispatch.dispatcher import Dispatcher
-from app.events.dispatch.jobs import JOB_DAYS, ScheduledJob
+from app.events.dispatch.jobs import JOB_DAYS, ExpiryJob, Job, ScheduledJob
 from app.events.dispatch.observer import Observer
 from app.events.dispatch.retry import RetryPolicy
 from app.events.failures import FAILURES
@@ -35,7 +35,7 @@ from app.events.registry import HandlerRegistry, SideEffectHandler, Transactiona
 from app.events.subscriptions import SUBSCRIPTIONS
 from app.http.requests.body import MAX_READ_BYTES, announce_patch
 from app.http.requests.head import check_head
-from app.http.requests.idempotency import IDEMPOTENCY
+from app.http.requests.idempotency import IDEMPOTENCY, IDEMPOTENCY_EXPIRY
 from app.http.requests.limiter import RequestLimiter
 from app.http.requests.long_poll import LongPollSlots
 from app.http.responses import problems
@@ -47,7 +47,7 @@ from app.http.security.origin import (
     with_security_headers,
 )
 from app.http.security.proxies import trust_proxies
-from app.http.security.quotas import COUNTS
+from app.http.security.quotas import COUNTS, COUNTS_EXPIRY
 from app.inventory import routes as inventory_routes
 from app.inventory.documents import LEDGER, PRODUCTS, RESERVATIONS
 from app.inventory.handlers import on_fulfilled, on_stock_freed
@@ -195,7 +195,8 @@ def _dispatcher_factory(
     low_stock = ScheduledJob(
         "low stock", config.low_stock_check, config.timezone, emit_low_stock_digest
     )
-    jobs = [low_stock]
+    expiry = ExpiryJob([IDEMPOTENCY_EXPIRY, COUNTS_EXPIRY, SESSIONS_EXPIRY])
+    jobs: list[Job] = [low_stock, expiry]
     if config.keep_days:
         retention = Retention(config.keep_days, config.timezone)
         jobs.append(ScheduledJob("retention", RETENTION_TIME, config.timezone, retention.run))

@@ -18,6 +18,7 @@ from app.kernel.identity import STAFF_ROLES, Identity
 from app.schema.fields import Choice
 from app.schema.validation import stored_document_check
 from app.store import Collection, Document, Transaction, View
+from app.store.expiry import Expiry
 
 COOKIE = "daybook_session"
 
@@ -27,7 +28,6 @@ USE_RECORD_INTERVAL_S = 300.0
 MAX_PER_USER = 20
 """A further sign-in ends the oldest session."""
 
-_MAX_EXPIRED_PER_SIGN_IN = 20
 _TOKEN_BYTES = 32
 
 SESSIONS = Collection(
@@ -45,6 +45,7 @@ SESSIONS = Collection(
         seen=fields.String(required=True),
     ),
 )
+SESSIONS_EXPIRY = Expiry(SESSIONS, after_s=MAX_AGE_S, max_ahead_s=MAX_AGE_S)
 
 
 class Session(NamedTuple):
@@ -59,7 +60,7 @@ def begin(tx: Transaction, identity: Identity, issuer: str = "") -> str:
 
     `issuer` is the provider that authenticated the person; "" for a user of this shop.
     """
-    _end_expired(tx, identity.id)
+    _end_surplus(tx, identity.id)
     token = secrets.token_urlsafe(_TOKEN_BYTES)
     now = clock.now()
     session = {"session": _hash(token), "user": identity.id, "role": identity.role}
@@ -122,14 +123,10 @@ def _is_expired(session: Document) -> bool:
     return not (is_used and clock.is_within(session["began"], MAX_AGE_S))
 
 
-def _end_expired(tx: Transaction, user: str) -> None:
-    """Delete some expired sessions, and the oldest of this user over MAX_PER_USER."""
-    limit = _MAX_EXPIRED_PER_SIGN_IN
-    oldest = tx.find(SESSIONS.name, limit=limit).documents
-    future = tx.find(SESSIONS.name, low=clock.ago(-MAX_AGE_S), limit=limit).documents
-    expired = [each for each in oldest + future if _is_expired(each)]
+def _end_surplus(tx: Transaction, user: str) -> None:
+    """End the oldest sessions of this user, so that there is room for one more."""
     own = tx.find(SESSIONS.name, {"user": user}).documents
-    for session in expired + own[: 1 - MAX_PER_USER]:
+    for session in own[: 1 - MAX_PER_USER]:
         tx.delete(SESSIONS.name, session["session"])
 
 

@@ -15,7 +15,6 @@ from typing import NamedTuple
 
 from app.events.dispatch.jobs import Work
 from app.events.outbox import TIMELINES
-from app.http.requests import idempotency
 from app.kernel import clock, shop_day
 from app.kernel.errors import Conflict
 from app.kernel.order_states import SENT, VOIDED
@@ -74,8 +73,6 @@ class Retention:
         return self._run_part(_Position(), tx, day)
 
     def _run_part(self, position: _Position, tx: Transaction, day: str) -> Work | None:
-        if idempotency.delete_expired(tx):
-            return partial(self._run_part, position)
         begin = date.fromisoformat(day) - timedelta(days=self.keep_days)
         until, _ = shop_day.bounds(begin, self.zone)
         steps = self._erase_ended, self._find_deleted, self._find_references, self._erase_deleted

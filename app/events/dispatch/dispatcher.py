@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from app.events.dispatch.backpressure import Throttle
-from app.events.dispatch.jobs import RETRY_S, ScheduledJob
+from app.events.dispatch.jobs import RETRY_S, Job
 from app.events.dispatch.loop import IDLE_POLL_S, DeliveryLoop
 from app.events.dispatch.observer import NULL_OBSERVER, Observer
 from app.events.dispatch.outcome import describe_error, location_of
@@ -45,7 +45,7 @@ class Dispatcher:
         policy: RetryPolicy,
         *,
         observer: Observer = NULL_OBSERVER,
-        jobs: Sequence[ScheduledJob] = (),
+        jobs: Sequence[Job] = (),
         with_faults: bool = False,
     ) -> None:
         """Raises LookupError when an event type names a handler that is not connected."""
@@ -111,7 +111,7 @@ class Dispatcher:
             has_more = [self._run_if_due(job) for job in self._jobs]
             max_idle_s = JOB_PAUSE_S if any(has_more) else IDLE_POLL_S
 
-    def _run_if_due(self, job: ScheduledJob) -> bool:
+    def _run_if_due(self, job: Job) -> bool:
         """Run a part of a job; returns whether another one follows.
 
         Logs an error. It delays no delivery: a job waits by itself after a failure.

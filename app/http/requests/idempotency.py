@@ -21,13 +21,11 @@ from app.kernel import clock
 from app.kernel.errors import Conflict, Invalid, Malformed, Problem
 from app.schema.fields import Integer
 from app.schema.validation import stored_document_check
-from app.store import Collection, Document, Store, Transaction, expiry
+from app.store import Collection, Document, Store, Transaction
+from app.store.expiry import Expiry
 from app.store.matching import scan_all
 
 RETENTION_S = 24 * 60 * 60
-MAX_EXPIRED_DELETED = 50
-"""Expired keys that a request with a key deletes at most: about a millisecond of work. It is far
-more than the one that it adds, so a backlog soon goes."""
 HEADER = "Idempotency-Key"
 REPLAYED = "Idempotency-Replayed"
 _STORED_HEADERS = ("Content-Type", "Location", "ETag", "Preference-Applied")
@@ -52,6 +50,7 @@ IDEMPOTENCY = Collection(
         body=fields.String(required=True),
     ),
 )
+IDEMPOTENCY_EXPIRY = Expiry(IDEMPOTENCY, after_s=RETENTION_S, max_ahead_s=RETENTION_S)
 
 
 class Key(NamedTuple):
@@ -110,8 +109,7 @@ def execute_once(
 
 
 def store_response(tx: Transaction, key: Key, response: Response, pending_s: float = 0.0) -> None:
-    """Store the response under `key`, and delete expired keys."""
-    delete_expired(tx)
+    """Store the response under `key`."""
     headers = {name: response.headers[name] for name in _STORED_HEADERS if name in response.headers}
     entry: Document = {
         "key": key.name,
@@ -124,12 +122,6 @@ def store_response(tx: Transaction, key: Key, response: Response, pending_s: flo
     if pending_s:
         entry["under_way_until"] = clock.ago(-pending_s)
     tx.put(IDEMPOTENCY.name, entry)
-
-
-def delete_expired(tx: Transaction) -> bool:
-    """Delete some expired keys; whether there were any."""
-    until, ahead = clock.ago(RETENTION_S), clock.ago(-RETENTION_S)
-    return expiry.delete_expired(tx, IDEMPOTENCY, until, ahead, MAX_EXPIRED_DELETED)
 
 
 def find_responses(store: Store, texts: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:

@@ -17,12 +17,10 @@ from app.kernel.errors import TooMany
 from app.schema.fields import Integer
 from app.schema.validation import stored_document_check
 from app.store import Collection, Document, Transaction
-from app.store.expiry import delete_expired
+from app.store.expiry import Expiry
 
 MAX_WINDOW_S = 24 * 60 * 60.0
 """The longest window of any quota: a day."""
-
-_MAX_EXPIRED_PER_COUNT = 10
 
 COUNTS = Collection(
     name="attempts",
@@ -33,6 +31,7 @@ COUNTS = Collection(
         count=Integer(minimum=0, maximum=10**9, required=True), ends=fields.String(required=True)
     ),
 )
+COUNTS_EXPIRY = Expiry(COUNTS, after_s=0, max_ahead_s=2 * MAX_WINDOW_S)
 
 
 class Quota(NamedTuple):
@@ -49,8 +48,6 @@ class Quota(NamedTuple):
 
 def count(tx: Transaction, quota: Quota, subject: str, amount: int = 1) -> None:
     """Count `amount` for the subject. Raises TooMany when it exceeds the quota."""
-    ahead = clock.ago(-2 * MAX_WINDOW_S)
-    delete_expired(tx, COUNTS, clock.now(), ahead, _MAX_EXPIRED_PER_COUNT)
     window = _window(tx, quota, subject)
     if window["count"] + amount > quota.limit:
         left = clock.parse_time(window["ends"]) - datetime.now(UTC)

@@ -12,15 +12,17 @@ import pytest
 from freezegun import freeze_time
 
 from app.events.dispatch.dispatcher import Dispatcher
-from app.events.dispatch.jobs import JOB_DAYS, ScheduledJob, Work
+from app.events.dispatch.jobs import JOB_DAYS, RETRY_S, ExpiryJob, ScheduledJob, Work
 from app.kernel.errors import StorageFull
 from app.store import Collection, Transaction
+from app.store.expiry import MAX_DELETED, Expiry
 from app.store.files.store import JsonFileStore
 from tests.events.conftest import COLLECTIONS, QUICK, Shop
 from tests.events.running import is_done, wait_for
 from tests.store.faults import full_disk
+from tests.transactions import transaction
 
-DONE = Collection(name="done", key="day", listed=True)
+DONE = Collection(name="done", key="day", sort=lambda each: str(each["day"]), listed=True)
 BERLIN = ZoneInfo("Europe/Berlin")
 
 
@@ -206,6 +208,26 @@ def test_only_the_leader_runs_a_job(store: JsonFileStore) -> None:
 
 def dispatcher(store: JsonFileStore) -> Dispatcher:
     return Dispatcher(store, Shop(store).registry, QUICK, jobs=[job()])
+
+
+def test_what_has_expired_is_deleted_until_there_is_no_more(store: JsonFileStore) -> None:
+    """A few documents at a time; then nothing is done for a minute."""
+    expiry = ExpiryJob([Expiry(DONE, after_s=60, max_ahead_s=60)])
+
+    def put(*days: int) -> None:
+        with transaction(store) as tx:
+            for day in days:
+                tx.put(DONE.name, {"day": f"{day:04d}", "times": 1})
+
+    put(*range(MAX_DELETED + 1))
+    with freeze_time("2026-11-21T12:00:00Z") as frozen:
+        assert [expiry.run_if_due(store) for _ in range(3)] == [True, True, False]
+        put(7)
+        assert not expiry.run_if_due(store)
+        assert list(done(store)) == ["0007"]
+        frozen.tick(RETRY_S)
+        assert expiry.run_if_due(store)
+    assert done(store) == {}
 
 
 def test_long_work_is_done_in_parts(store: JsonFileStore) -> None:

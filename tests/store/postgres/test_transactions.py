@@ -6,7 +6,9 @@ from secrets import token_urlsafe
 
 import psycopg
 import pytest
+from flask import Response
 
+from app.http.requests.idempotency import IDEMPOTENCY, execute_once, scoped_key
 from app.kernel.errors import DaybookError, Unavailable
 from app.store import Transaction
 from app.store.postgres.store import PostgresStore
@@ -73,6 +75,22 @@ def test_new_documents_do_not_conflict(store: PostgresStore, together: Together)
     together([lambda: store.run_in_transaction(place)] * 2)
     assert len(all_orders(store)) == 2
     assert meeting.attempts == 2
+
+
+def test_request_with_a_key_conflicts_with_no_other(
+    open_postgres: OpenPostgres, postgresql_url: str
+) -> None:
+    """It searches no end of the index of times, where every other request adds an entry."""
+    store = open_postgres(collections=[IDEMPOTENCY])
+    with psycopg.connect(postgresql_url) as other:
+        other.isolation_level = psycopg.IsolationLevel.SERIALIZABLE
+        other.execute("SELECT")  # until it ends, predicate locks of others stay
+        execute_once(store, scoped_key("POST /order", "9f1c", b"{}"), lambda _tx: Response())
+        rows = other.execute(
+            "SELECT relation::regclass::text FROM pg_locks WHERE mode = 'SIReadLock'"
+        ).fetchall()
+    read = {index.removeprefix("daybook.") for (index,) in rows}
+    assert read == {"idempotency_key_idx"}
 
 
 def test_no_write_skew(store: PostgresStore, together: Together) -> None:
