@@ -151,7 +151,9 @@ def test_a_delivery_without_effect_logs_the_reason(
 ) -> None:
     place(client, tea=1)
     settled()
-    (line, *_) = logged.lines(handler="notification", event="order.placed")
+    told = {"handler": "notification", "event": "order.placed"}
+    wait_for("the delivery is logged", lambda: logged.lines(**told))
+    (line,) = logged.lines(**told)
     assert line["message"] == "order.placed to notification: done"
     assert line["note"] == "no mail: the order has no e-mail address"
 

@@ -21,7 +21,6 @@ from app.observability.metrics import Metrics
 from app.observability.store_metrics import StoreMetrics
 from app.orders.service import OrderPolicy, place_order
 from app.server.runtime import Runtime
-from app.store.files.checkpointer import Checkpointer
 from tests.observability.conftest import ReadMetrics
 from tests.over_http import place, request_for
 from tests.processes.servers import wait_for
@@ -165,7 +164,7 @@ def test_the_disk_and_the_journal_are_measured(
     """Transactions in a batch, the time of a sync and of a checkpoint, and free space."""
     place(client, tea=1)
     settled()
-    Checkpointer(runtime.open_files()).close()
+    runtime.checkpoint()
     found = read_metrics()
     assert found["daybook_commit_batch_transactions_count"] >= 1
     assert found["daybook_journal_sync_duration_seconds_count"] >= 1

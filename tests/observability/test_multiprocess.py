@@ -52,9 +52,12 @@ def test_counters_of_a_dead_process_stay(serve: Serve) -> None:
         for each in children(server.pid):
             kill(each)
             wait_for("it is ready", lambda: _is_ready(server))
+    wait_for(
+        "the gauges of the dead are gone",
+        lambda: read_metrics(server)["daybook_live_streams"] == 0,
+    )
     found = read_metrics(server)
     assert found[PLACED] == found[BILLED] == 10
-    assert found["daybook_live_streams"] == 0
 
 
 def test_a_process_that_has_not_counted_yet_ends_no_scrape(
