@@ -66,9 +66,9 @@ def test_a_killed_replay_loses_nothing(
     client.delete("/fault/billing")
     data = runtime.config.data
     runtime.close()
-    process = shell.start(data, "replay", "--all", "--rate", "40")
+    process = shell.start(data, "replay", "--all", "--rate", "4")
     watch = runtime.store.change_feed(failing.FAILURES.name)
-    while process.poll() is None and len(failures()) > 50:
+    while process.poll() is None and len(failures()) > 58:
         watch.take(timeout_s=0.05)
     shell.end(process)
     assert failures(), "killed too late to show anything"
