@@ -131,7 +131,7 @@ def test_a_duplicate_gets_409_while_the_first_request_waits(
     app: Flask, client: FlaskClient
 ) -> None:
     """409 with Retry-After, because the first response is not complete."""
-    client.put("/fault/inventory", json={"mode": "slow", "delay_s": 1})
+    client.put("/fault/inventory", json={"mode": "slow", "delay_s": 60})
     headers = KEY | {"Prefer": "wait=10"}
 
     def order(client: FlaskClient) -> TestResponse:
@@ -143,7 +143,7 @@ def test_a_duplicate_gets_409_while_the_first_request_waits(
             assert not first.done()
         again = order(client)
         assert (again.status_code, again.headers["Retry-After"]) == (409, "1")
-    assert body(first.result())["status"] == "confirmed"
+        client.delete("/order/1001")  # which ends the wait
     assert order(client).data == first.result().data
 
 

@@ -1,7 +1,7 @@
 """Long polling: Prefer: wait=N on POST /order."""
 
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from dataclasses import replace
 
 import pytest
@@ -11,6 +11,8 @@ from werkzeug.test import TestResponse
 
 from app import create_app
 from app.config import Config
+from app.http.requests import long_poll
+from tests.conftest import PATIENCE_S
 from tests.over_http import body, read, request_for
 
 
@@ -88,10 +90,9 @@ def test_only_a_quarter_of_the_threads_may_wait(
     try:
         client.put("/fault/inventory", json={"mode": "slow", "delay_s": 60})
         with ThreadPoolExecutor(places + 1) as pool:
-            waiting = [pool.submit(order) for _ in range(places)]
-            while len(read(client, "/order")["orders"]) < places:
-                assert not any(each.done() for each in waiting)
-            last = order()
+            asked = [pool.submit(order) for _ in range(places + 1)]
+            answered, waiting = wait(asked, return_when=FIRST_COMPLETED)
+            (last,) = (each.result() for each in answered)
             assert (last.status_code, body(last)["status"]) == (201, "placed")
             assert "Preference-Applied" not in last.headers
             for listed in read(client, "/order")["orders"]:
@@ -102,13 +103,14 @@ def test_only_a_quarter_of_the_threads_may_wait(
 
 
 def test_a_wait_for_an_order_that_is_deleted_meanwhile_ends(
-    app: Flask, client: FlaskClient
+    app: Flask, client: FlaskClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The response has the order as it was placed."""
+    monkeypatch.setattr(long_poll, "MAX_WAIT_S", 2 * PATIENCE_S)
     client.put("/fault/inventory", json={"mode": "slow", "delay_s": 60})
 
     def order() -> TestResponse:
-        headers = {"Prefer": "wait=10"}
+        headers = {"Prefer": "wait=600"}
         return app.test_client().post("/order", json=request_for(tea=1), headers=headers)
 
     with ThreadPoolExecutor(1) as pool:
@@ -116,4 +118,4 @@ def test_a_wait_for_an_order_that_is_deleted_meanwhile_ends(
         while not read(client, "/order")["orders"]:
             assert not waiting.done()
         client.delete("/order/1001")
-        assert body(waiting.result(timeout=5))["status"] == "placed"
+        assert body(waiting.result(PATIENCE_S))["status"] == "placed"
