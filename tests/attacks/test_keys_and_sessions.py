@@ -2,12 +2,14 @@
 
 import hashlib
 import inspect
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from freezegun import freeze_time
 
+from app import create_app
 from app.auth import keys, sessions, users
 from app.auth.keys import create_key, revoke_key
 from app.kernel.identity import Identity
@@ -17,6 +19,16 @@ from tests.auth.people import PASSWORD, make_user
 from tests.http.test_refusals import everything
 from tests.over_http import request_for
 from tests.transactions import transaction
+
+
+@pytest.fixture(scope="module")
+def shop(shop: Scene) -> Iterator[Scene]:
+    """The shop after its deliveries, without a dispatcher: at another time, its jobs would run."""
+    wait_until_delivered(shop)
+    shop.runtime.close()
+    app = create_app(shop.runtime.config, delivers=False)
+    yield replace(shop, app=app, client=app.test_client(use_cookies=False))
+    app.extensions["daybook"].close()
 
 
 def shown(value: str) -> Attack:
