@@ -44,9 +44,9 @@ class Handler:
         [recipient] = envelope.rcpt_tos
         if recipient.startswith("spam"):
             return "554 5.7.1 this looks like spam"
-        self._keep(envelope, session)
         if recipient.startswith("hang"):
             await asyncio.Event().wait()
+        self._keep(envelope, session)
         if recipient.startswith("drop") and self._is_new(recipient):
             assert isinstance(server.transport, asyncio.WriteTransport)
             server.transport.abort()
