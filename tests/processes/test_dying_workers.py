@@ -64,10 +64,7 @@ def test_workers_end_when_the_server_is_killed(serve: Serve) -> None:
     workers = children(server.pid)
     assert len(workers) == 3
     os.kill(server.pid, signal.SIGKILL)
-    wait_for(
-        "the workers have ended",
-        lambda: not any(Path(f"/proc/{each}").exists() for each in workers),
-    )
+    wait_for("the workers have ended", lambda: all(map(has_ended, workers)))
     assert server.log.read_text().count('"Stopping worker-') == 2
     server.kill()
     server.start()

@@ -1,7 +1,9 @@
 """The failure path of a delivery: retry → failure.json → replay."""
 
+from functools import partial
 from pathlib import Path
 
+from app.store import Document
 from tests.processes.clients import ORDER
 from tests.processes.conftest import Serve
 from tests.processes.reconciliation import documents_in, open_store
@@ -21,11 +23,15 @@ def test_orders_whose_billing_fails_are_billed_once_by_a_replay(data: Path, serv
     assert {(entry["handler"], entry["error"]) for entry in entries} == {
         ("billing", "FaultInjected: a fault switch is on for billing (fail)")
     }
-    for order in orders:
+
+    def is_billing_alone_dead(order: Document) -> bool:
         _, timeline = server.request("GET", f"/order/{order['number']}/events")
         deliveries = timeline["events"][0]["deliveries"]
         states = {handler: delivery["state"] for handler, delivery in deliveries.items()}
-        assert states == {"inventory": "done", "billing": "dead", "notification": "done"}
+        return states == {"inventory": "done", "billing": "dead", "notification": "done"}
+
+    for order in orders:
+        wait_for("the others are done", partial(is_billing_alone_dead, order))
 
     assert server.request("DELETE", "/fault/billing")[0] == 200
     assert server.request("POST", "/failure/replay", {"all": True}) == (202, {"replayed": 3})

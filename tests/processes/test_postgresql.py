@@ -52,7 +52,8 @@ def wait_until_delivered(server: Server, numbers: list[int]) -> None:
     """Wait until every order is paid, which takes all of its events."""
 
     def is_paid(number: int) -> bool:
-        return bool(server.request("GET", f"/order/{number}")[1]["payment_status"] == "paid")
+        status, order = server.request("GET", f"/order/{number}")
+        return status == 200 and order["payment_status"] == "paid"  # 503: connects again
 
     wait_for("the orders are paid", lambda: all(map(is_paid, numbers)))
 
