@@ -23,7 +23,7 @@ from tests.transactions import transaction
 FIRST_NUMBER = 1001
 STOCK = 10_000
 SKUS = ("tea", "mug", "pot")
-PATIENCE_S = 30.0
+PATIENCE_S = 120.0
 
 PLACE, CHANGE, CANCEL, DELETE = "place", "change", "cancel", "delete"
 BREAK, MEND, REPLAY, DELIVER = "break", "mend", "replay", "deliver"

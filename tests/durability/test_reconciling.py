@@ -11,6 +11,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from decimal import Decimal
 from pathlib import Path
+from time import monotonic
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -54,6 +55,7 @@ from app.shipping.service import ship, shipping_policy
 from app.store import Document, Transaction, View
 from app.store.files.store import JsonFileStore
 from app.webhooks.handlers import webhook_handlers
+from tests.conftest import PATIENCE_S
 from tests.transactions import transaction
 
 RULES = OrderPolicy(Currency("EUR"))
@@ -237,9 +239,9 @@ class Shop(RuleBasedStateMachine):
         with transaction(self.store) as tx:
             for fault in tx.find(FAULTS.name).documents:
                 tx.delete(FAULTS.name, fault["handler"])
-        for _ in range(1000):
-            if not self._open():
-                break
+        deadline = monotonic() + PATIENCE_S
+        while self._open():
+            assert monotonic() < deadline, "the deliveries do not end"
             self._replay_failures()
             self._step()
         with self.store.read() as view:
