@@ -10,7 +10,7 @@ import pytest
 from app.server.sockets import bind, stop_accepting, stop_listening
 from tests.processes.servers import free_port
 
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 CONNECTIONS = 64
 
 

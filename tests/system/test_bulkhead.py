@@ -9,7 +9,7 @@ import pytest
 from app.kernel.errors import Unavailable
 from app.system.bulkhead import Bulkhead, FifoSemaphore, request_slot
 
-PATIENCE_S = 30.0
+PATIENCE_S = 60.0
 
 
 def start(*works: Callable[[], object]) -> list[threading.Thread]:

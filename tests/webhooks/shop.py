@@ -27,7 +27,7 @@ from tests.over_http import body, place, read
 from tests.transactions import transaction
 from tests.webhooks.receivers import Receiver, Request, response
 
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 
 
 class Subscriber:

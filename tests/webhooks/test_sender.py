@@ -18,7 +18,7 @@ BODY = b'{"id": "event-1"}'
 
 def sender(**options: Any) -> Sender:
     """A sender that may send to this machine."""
-    allowed: dict[str, Any] = {"allow_http": True, "allow_private": True, "timeout_s": 5.0}
+    allowed: dict[str, Any] = {"allow_http": True, "allow_private": True, "timeout_s": 60.0}
     return Sender(**allowed | options)
 
 
