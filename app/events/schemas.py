@@ -1,6 +1,7 @@
 """The documents of the event routes: requests, and events, failures and plans in responses."""
 
 from datetime import tzinfo
+from functools import cache
 from typing import Any, ClassVar
 
 from marshmallow import Schema, ValidationError, fields
@@ -14,6 +15,7 @@ from app.schema.paging import Limit, PageSchema
 from app.schema.validation import StrictSchema
 
 
+@cache
 def feed_query(zone: tzinfo) -> Schema:
     """GET /event; days are those of `zone`."""
     return StrictSchema.from_dict(
@@ -27,6 +29,7 @@ def feed_query(zone: tzinfo) -> Schema:
     )()
 
 
+@cache
 def selection_schema(zone: tzinfo) -> Schema:
     """POST /failure/replay; days are those of `zone`."""
     return SelectionSchema.from_dict({"since": Timestamp(zone)}, name="Selection")()

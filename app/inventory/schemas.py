@@ -1,6 +1,7 @@
 """The schemas of products and the stock ledger: requests, responses and stored documents."""
 
 import re
+from functools import cache
 from typing import Any
 
 from marshmallow import Schema, ValidationError, fields, validate
@@ -46,6 +47,7 @@ class Sku(Text):
         return sku
 
 
+@cache
 def product_request_schema(currency: Currency) -> Schema:
     """POST /product, or a row of a file."""
     settable = {"sku": Sku(required=True)} | _settable(currency, required=True)
@@ -53,6 +55,7 @@ def product_request_schema(currency: Currency) -> Schema:
     return StrictSchema.from_dict(settable | {"quantity": quantity}, name="ProductRequest")()
 
 
+@cache
 def product_change_schema(currency: Currency) -> Schema:
     """PATCH /product/{sku}: any of the settable fields; the stock has its own resource."""
     archived = Flag(metadata={"description": "false brings an archived product back"})

@@ -46,18 +46,21 @@ _LINK = r"^[0-9]{1,12}-[A-Za-z0-9_-]{22}$"
 _AMOUNT = r"^[0-9]{1,24}(\.[0-9]{1,3})?$"
 
 
+@cache
 def request_schema(currency: Currency) -> Schema:
     """POST /order."""
     settable = _settable_fields(currency, ShippingAddressRequestSchema, required=True)
     return StrictSchema.from_dict(settable, name="OrderRequest")()
 
 
+@cache
 def change_schema(currency: Currency) -> Schema:
     """PATCH /order/{id}: any of the request's fields, and any part of the address."""
     settable = _settable_fields(currency, ShippingAddressChangeSchema, required=False)
     return StrictSchema.from_dict(settable, name="OrderChange")()
 
 
+@cache
 def edit_schema(currency: Currency) -> Schema:
     """The form that edits an order: any of the request's fields, and the address as a whole."""
     settable = _settable_fields(currency, ShippingAddressRequestSchema, required=False)
@@ -77,6 +80,7 @@ class CancellationSchema(StrictSchema):
     reason = Text(max_length=500, examples=["ordered twice"])
 
 
+@cache
 def list_query(zone: tzinfo) -> Schema:
     """GET /order; its days are those of `zone`."""
     until = "order_date up to this day or moment"

@@ -1,6 +1,7 @@
 """The schemas of shipments: requests, responses and stored documents."""
 
 from datetime import tzinfo
+from functools import cache
 
 from marshmallow import Schema, fields, validate
 
@@ -20,6 +21,7 @@ class HandoverSchema(StrictSchema):
     tracking_number = Text(max_length=100, required=True, examples=["00340434161094042557"])
 
 
+@cache
 def arrival_schema(zone: tzinfo) -> Schema:
     """POST /shipment/{order_id}/delivered, by the carrier; days are those of `zone`."""
     number = Text(max_length=100, required=True, examples=["00340434161094042557"])

@@ -1,6 +1,7 @@
 """The documents of webhook endpoints: requests, responses, and what is stored."""
 
 from datetime import tzinfo
+from functools import cache
 from typing import Any
 
 from marshmallow import Schema, fields, validate
@@ -161,6 +162,7 @@ class RecoveredSchema(StrictSchema):
     )
 
 
+@cache
 def deliveries_query(zone: tzinfo) -> Schema:
     """GET /webhook/{id}/deliveries; days are those of `zone`."""
     return StrictSchema.from_dict(
@@ -173,6 +175,7 @@ def deliveries_query(zone: tzinfo) -> Schema:
     )()
 
 
+@cache
 def recover_schema(zone: tzinfo) -> Schema:
     """POST /webhook/{id}/recover; days are those of `zone`."""
     since = Timestamp(zone, required=True, examples=["2026-11-21T08:00:00Z"])

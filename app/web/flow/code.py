@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
 from inspect import getdoc
 from typing import Any, NamedTuple, cast
 
@@ -24,6 +24,7 @@ class Code(NamedTuple):
     event_types: tuple[str, ...] = ()
 
 
+@cache
 def station_code() -> dict[str, Code]:
     """The function that matters most at each place that is no handler."""
     return {

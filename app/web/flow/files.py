@@ -69,11 +69,11 @@ class Line(NamedTuple):
 
 def add_to(blueprint: Blueprint, context: PageContext) -> None:
     """Register the pages."""
-    stations, handlers = code.station_code(), code.handler_code(context.registry)
 
     @blueprint.get("/flow/code/<place>")
     def show_code(place: str) -> Response:
-        codes = {name: [each] for name, each in stations.items()} | handlers
+        handlers = code.handler_code(context.registry)
+        codes = {name: [each] for name, each in code.station_code().items()} | handlers
         if place not in codes:
             raise NotFound("The flow has no such place.")
         docs = _DOCS.get(place, "docs/flow.md")
@@ -95,7 +95,7 @@ def add_to(blueprint: Blueprint, context: PageContext) -> None:
             refresh_after_ms=REFRESH_AFTER_MS if any(line.key for line in lines) else None,
             lines=lines[::-1],
             stay=MAX_STAYING_LINES,
-            code=stations[places.JOURNAL],
+            code=code.station_code()[places.JOURNAL],
         )
 
     @blueprint.get("/flow/failure.json")
@@ -106,7 +106,7 @@ def add_to(blueprint: Blueprint, context: PageContext) -> None:
             live=["flow"],
             text=text,
             is_cut=len(text.encode()) >= MAX_FILE_BYTES,
-            code=stations[places.FAILURE],
+            code=code.station_code()[places.FAILURE],
         )
 
 

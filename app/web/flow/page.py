@@ -21,7 +21,6 @@ from app.kernel.errors import Malformed
 from app.kernel.identity import OPERATOR
 from app.orders.documents import ORDERS
 from app.store import Document, Store, Transaction, View
-from app.web.flow.code import handler_code
 from app.web.flow.figures import Rates
 from app.web.flow.picture import WIDTH, draw, in_order
 from app.web.flow.standing import (
@@ -113,7 +112,7 @@ class FlowReader:
 
     def __init__(self, context: PageContext) -> None:
         self._context = context
-        self._own_handlers = handler_code(context.registry).keys() - context.registry.groups()
+        self._own_handlers = context.handlers - context.registry.groups().keys()
         self._rates = Rates()
         self._lock = Lock()
         self._expires = 0.0
