@@ -64,23 +64,25 @@ hypothesis.settings.load_profile("daybook")
 
 PATIENCE_S = 60.0
 
-BuildUrl = Callable[..., tuple[str, str]]
-
 
 class RuleCompiledOnce(Rule):
-    """A rule whose URL builders are compiled for the first application only.
+    """A rule that is compiled for the first application only.
 
-    Werkzeug compiles them anew for each, which is most of the time that create_app takes; they
-    depend on the rule's text alone.
+    Werkzeug compiles each anew for each application, which takes much of the time of create_app;
+    the result depends on the rule's text and options alone.
     """
 
-    _compiled: ClassVar[dict[tuple[object, ...], BuildUrl]] = {}
+    _compiled: ClassVar[dict[tuple[object, ...], dict[str, Any]]] = {}
+    _RESULT = ("_parts", "_trace", "_converters", "_build", "_build_unknown", "arguments")
 
-    def _compile_builder(self, append_unknown: bool = True) -> BuildUrl:
-        key = (tuple(self._trace), str(self.defaults), append_unknown)
-        if key not in self._compiled:
-            self._compiled[key] = super()._compile_builder(append_unknown)
-        return self._compiled[key]
+    def compile(self) -> None:
+        slashes = self.strict_slashes, self.merge_slashes
+        key = (self.rule, self.host, self.subdomain, str(self.defaults), *slashes)
+        if key in self._compiled:
+            vars(self).update(self._compiled[key])
+        else:
+            super().compile()
+            self._compiled[key] = {name: getattr(self, name) for name in self._RESULT}
 
 
 Flask.url_rule_class = RuleCompiledOnce
