@@ -1,24 +1,31 @@
 """Connections to PostgreSQL: their settings, their pool, and what their errors mean."""
 
 import logging
+from time import monotonic
 from typing import Any
 
 import psycopg
 from psycopg import errors
+from psycopg.abc import RV, PQGen
 from psycopg.conninfo import conninfo_to_dict
+from psycopg.errors import Diagnostic
 from psycopg.sql import SQL, Literal
 from psycopg_pool import ConnectionPool
 
 from app.kernel.errors import StorageFull, Unavailable
-
-Connection = psycopg.Connection[tuple[Any, ...]]
 
 _log = logging.getLogger(__name__)
 
 SCHEMA = "daybook"
 
 STATEMENT_TIMEOUT_S = 30
-"""Longest time of one statement, a COMMIT that waits for a standby included."""
+"""Longest time of one statement, but for a COMMIT that waits for a synchronous standby."""
+
+RESPONSE_TIMEOUT_S = 35.0
+"""Longest wait for a response of the server; it bounds that COMMIT, too."""
+
+_STANDBY_WAIT = "SyncRepWaitForLSN"
+"""The function of PostgreSQL that waits for a synchronous standby, and warns when it gives up."""
 
 IDLE_TRANSACTION_MAX_S = 60
 """A transaction that sends nothing for so long is ended, since its locks hold up others."""
@@ -35,6 +42,21 @@ _DEFAULTS: dict[str, Any] = {
     "tcp_user_timeout": 10_000,
 }
 """libpq's parameters where the URL does not set them: a dead peer is noticed within seconds."""
+
+
+class Connection(psycopg.Connection[tuple[Any, ...]]):
+    """A connection that is closed where a response takes too long: nothing waits for ever."""
+
+    def wait(self, gen: PQGen[RV], interval: float = 0.1, timeout: float | None = None) -> RV:
+        """See psycopg.Connection.wait."""
+        timeout = timeout or RESPONSE_TIMEOUT_S
+        deadline = monotonic() + timeout
+        try:
+            return super().wait(gen, interval, timeout)
+        except psycopg.OperationalError:
+            if monotonic() >= deadline:
+                self.pgconn.finish()
+            raise
 
 
 def parameters(url: str) -> dict[str, Any]:
@@ -66,7 +88,7 @@ def configure(connection: Connection, lock_timeout_s: float) -> None:
 def connect(url: str, lock_timeout_s: float) -> Connection:
     """Return a connection outside the pool. Raises Unavailable."""
     try:
-        connection: Connection = psycopg.connect(**parameters(url))
+        connection = Connection.connect(**parameters(url))
         configure(connection, lock_timeout_s)
     except psycopg.Error as error:
         raise translated(error) from error
@@ -77,6 +99,7 @@ def open_pool(url: str, size: int, lock_timeout_s: float) -> ConnectionPool[Conn
     """Return a pool of up to `size` connections that waits `lock_timeout_s` for a free one."""
     return ConnectionPool(
         "",
+        connection_class=Connection,
         kwargs=parameters(url),
         min_size=1,
         max_size=size,
@@ -86,14 +109,28 @@ def open_pool(url: str, size: int, lock_timeout_s: float) -> ConnectionPool[Conn
     )
 
 
+def is_unreplicated(notice: Diagnostic) -> bool:
+    """Return whether PostgreSQL warns that a transaction was committed here, but on no standby.
+
+    It does so where a COMMIT that waits for a synchronous standby is cancelled or takes too long.
+    The message is in the server's language, and the SQLSTATE that of any warning.
+    """
+    return notice.source_function == _STANDBY_WAIT
+
+
 def is_lost(error: psycopg.Error) -> bool:
-    """Return whether the connection ended, or there was none (SQLSTATE classes 08 and 57P)."""
+    """Return whether the connection ended, or there was none (SQLSTATE classes 08 and 57P).
+
+    A COMMIT that no standby has confirmed counts as well (08007): its outcome is as open.
+    """
     lost = psycopg.OperationalError | psycopg.InterfaceError
     return isinstance(error, lost) and (error.sqlstate or "08").startswith(("08", "57P"))
 
 
 def translated(error: psycopg.Error) -> Exception:
     """Return the error to raise instead; an error that is a defect of ours stays as it is."""
+    if isinstance(error, errors.TransactionResolutionUnknown):
+        return Unavailable("No standby of the database confirms what was stored. Try again.")
     if is_lost(error):
         _log.debug("the connection to PostgreSQL failed", exc_info=error)
         return Unavailable("The database cannot be reached. Try again.")

@@ -8,9 +8,17 @@ from contextlib import suppress
 from typing import Any
 
 import psycopg
+from psycopg import errors
+from psycopg.errors import Diagnostic
 from psycopg_pool import ConnectionPool
 
-from app.store.postgres.connections import CONFLICTS, Connection, is_lost, translated
+from app.store.postgres.connections import (
+    CONFLICTS,
+    Connection,
+    is_lost,
+    is_unreplicated,
+    translated,
+)
 
 Statement = tuple[bytes, Any]
 """A statement and its parameters; None where there are none."""
@@ -37,6 +45,7 @@ class Session:
         self._pending: list[Statement] = []
         self.first_rows: list[Rows] = []
         self.failure: psycopg.Error | None = None
+        self._is_unreplicated = False
 
     @property
     def has_begun(self) -> bool:
@@ -54,7 +63,8 @@ class Session:
     def flight(self, statements: Iterable[Statement]) -> list[Rows]:
         """Send the statements and return the rows of each; the first flight may be sent twice.
 
-        Raises Unavailable or StorageFull, and ValueError for a value that cannot be stored.
+        Raises Unavailable or StorageFull, and ValueError for a value that cannot be stored. Raises
+        Unavailable, too, where something was committed that no standby has confirmed.
         """
         if self.failure:
             raise translated(self.failure)
@@ -62,8 +72,12 @@ class Session:
         self._pending.clear()
         try:
             if self._connection:
-                return self._send(self._connection, sent)[-len(sent) :]
-            return self._send_first(sent, may_repeat=True)
+                rows = self._send(self._connection, sent)
+            else:
+                rows = self._send_first(sent, may_repeat=True)
+            if self._is_unreplicated:
+                raise errors.TransactionResolutionUnknown
+            return rows
         except psycopg.Error as error:
             self.failure = error
             raise translated(error) from error
@@ -76,6 +90,7 @@ class Session:
         connection, self._connection = self._connection, None
         if connection is None:
             return
+        connection.remove_notice_handler(self._notice)
         with suppress(psycopg.Error):
             connection.rollback()
         if self.failure and not isinstance(self.failure, CONFLICTS):
@@ -85,17 +100,22 @@ class Session:
     def _send_first(self, statements: list[Statement], *, may_repeat: bool) -> list[Rows]:
         """Send the first flight; once more where the connection was lost before, unnoticed."""
         self._connection = self._pool.getconn()
+        self._connection.add_notice_handler(self._notice)
         try:
             rows = self._send(self._connection, [*self._begin, *statements])
         except psycopg.Error as error:
             if not may_repeat or not is_lost(error):
                 raise
             lost, self._connection = self._connection, None
+            lost.remove_notice_handler(self._notice)
             self._pool.putconn(lost)
             self._pool.check()  # the others of the pool may be lost, too
             return self._send_first(statements, may_repeat=False)
         self.first_rows = rows[: len(self._begin)]
         return rows[len(self._begin) :]
+
+    def _notice(self, notice: Diagnostic) -> None:
+        self._is_unreplicated = self._is_unreplicated or is_unreplicated(notice)
 
     def _send(self, connection: Connection, statements: list[Statement]) -> list[Rows]:
         with connection.pipeline():

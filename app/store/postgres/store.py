@@ -34,7 +34,14 @@ _ALONE = (_BEGIN, b"LOCK TABLE store_turn IN EXCLUSIVE MODE", _DRAW)
 _ID_HORIZON = b"SELECT id_horizon()"
 _BEGIN_SERIES = b"SELECT begin_series(%s, %s)"
 _CLAIM_TOKEN = b"""
-INSERT INTO store_changes (token, keys) VALUES (%s, '[]') ON CONFLICT DO NOTHING RETURNING true
+INSERT INTO store_changes (token, keys) SELECT %s, '[]' FROM pg_logical_emit_message(true, '', '')
+ON CONFLICT DO NOTHING RETURNING true
+"""
+"""Writes to PostgreSQL's log in any case: only a transaction that does waits for a standby."""
+
+_WAIT_FOR_STANDBY = b"""
+SELECT pg_logical_emit_message(true, '', '')
+WHERE current_setting('synchronous_standby_names') <> ''
 """
 _IS_READ_ONLY = b"SELECT current_setting('transaction_read_only')::bool"
 
@@ -115,7 +122,12 @@ class PostgresStore:
         return ids.lowest_id(lowest)
 
     def make_durable(self) -> None:
-        """See Store.make_durable. PostgreSQL shows a change to others once it is durable."""
+        """See Store.make_durable.
+
+        PostgreSQL shows a change to others once it is on its disk, and on a synchronous standby,
+        unless the wait for that was cut short. Then this waits for it, by a commit that is later.
+        """
+        query_once(self._pool, _WAIT_FOR_STANDBY)
 
     def refuse_unwritable(self) -> None:
         """See Store.refuse_unwritable."""
@@ -154,16 +166,22 @@ class PostgresStore:
         return result
 
     def _commit(self, tx: PostgresTransaction, session: Session) -> None:
-        """Commit. Raises _Conflict where nothing was changed and it can be repeated."""
+        """Commit. Raises _Conflict where nothing was changed and it can be repeated.
+
+        After any other error the outcome is looked up: the connection may have been lost, or
+        something has failed behind COMMIT.
+        """
         token, began = uuid.UUID(str(uuid_utils.uuid7())), monotonic()
         try:
             has_changed = tx.commit(token)
-        except DaybookError as error:
-            if not (session.failure and connections.is_lost(session.failure)):
-                _raise_failure(session)
+        except (DaybookError, ValueError) as error:
+            if isinstance(session.failure, connections.CONFLICTS):
+                raise _Conflict from error
             session.close()
             if not self._was_committed(token):
-                raise _Conflict from error
+                if session.failure and connections.is_lost(session.failure):
+                    raise _Conflict from error
+                raise
             has_changed = True
         if has_changed:
             self._observer.committed(monotonic() - began)

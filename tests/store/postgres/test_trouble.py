@@ -1,19 +1,25 @@
 """A database in trouble: read-only, locked, full, gone, or changed behind the store's back."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Any
 
 import psycopg
 import pytest
 from psycopg import errors
+from psycopg.conninfo import make_conninfo
 
 from app.kernel.errors import DaybookError, StorageFull, Unavailable
 from app.store import Collection, Transaction
-from app.store.postgres import leader
+from app.store.postgres import connections, leader
+from app.store.postgres import transaction as transactions
 from app.store.postgres.connections import translated
 from app.store.postgres.session import Rows, query_once
 from app.store.postgres.store import PostgresStore
+from tests.events.running import wait_for
 from tests.postgresql import end_connections
+from tests.store.conftest import PATIENCE_S
 from tests.store.postgres.proxy import proxy_to
 from tests.store.shop import all_orders, order, put_orders
 from tests.transactions import transaction
@@ -134,6 +140,110 @@ def test_outcome_is_looked_up_until_the_database_is_back(
         store.close()
     assert failures == []
     assert list(all_orders(open_postgres())) == ["a"]
+
+
+class GoneStandby:
+    """The administrator's view of a database that waits for a synchronous standby."""
+
+    def __init__(self, connection: psycopg.Connection[Any]) -> None:
+        self._connection = connection
+        self._cancelled: set[Any] = set()
+
+    def waits(self) -> set[Any]:
+        """The waits that were not cancelled: process and time."""
+        rows = self._connection.execute(
+            "SELECT pid, query_start FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
+        )
+        return set(rows) - self._cancelled
+
+    def cancel(self) -> None:
+        """Have PostgreSQL give up each wait."""
+        for wait in self.waits():
+            self._cancelled.add(wait)
+            self._connection.execute("SELECT pg_cancel_backend(%s)", wait[:1])
+
+    def restore(self) -> None:
+        """End the waits."""
+        self._connection.execute("ALTER SYSTEM RESET synchronous_standby_names")
+        self._connection.execute("SELECT pg_reload_conf()")
+
+
+@contextmanager
+def gone_standby(url: str) -> Iterator[GoneStandby]:
+    """The database requires a standby, which is gone."""
+    administrator = make_conninfo(url, user="postgres")
+    with (
+        psycopg.connect(administrator, autocommit=True) as connection,
+        psycopg.connect(url, autocommit=True) as other,
+        ThreadPoolExecutor() as pool,
+    ):
+        standby, writes = GoneStandby(connection), list[Future[Any]]()
+        connection.execute("ALTER SYSTEM SET synchronous_standby_names = 'gone'")
+        connection.execute("SELECT pg_reload_conf()")
+        try:
+            while not standby.waits():  # the setting does not count at once
+                write = "SELECT pg_logical_emit_message(true, '', '')"
+                writes.append(pool.submit(other.execute, write))
+                wait_for(lambda: writes[-1].done() or bool(standby.waits()))
+            standby.cancel()
+            writes[-1].result(PATIENCE_S)
+            yield standby
+        finally:
+            standby.restore()
+
+
+def test_commit_that_no_standby_confirms_is_no_success(
+    open_postgres: OpenPostgres, postgresql_url: str
+) -> None:
+    """PostgreSQL can be told to give up its wait; it reports success, and warns."""
+    store = open_postgres(lock_timeout_s=0.2)
+
+    def put() -> None:
+        put_orders(store, order("a"))
+
+    with gone_standby(postgresql_url) as standby, ThreadPoolExecutor() as pool:
+        for act, message in (put, "look whether it was stored"), (store.make_durable, "No standby"):
+            outcome = pool.submit(act)
+            while not outcome.done():
+                standby.cancel()
+            assert message in str(outcome.exception())
+    assert list(all_orders(store)) == ["a"]
+
+
+def test_commit_that_a_standby_confirms_later_is_a_success(
+    open_postgres: OpenPostgres, postgresql_url: str
+) -> None:
+    """Its outcome is looked up by a later commit, which waits for the standby as well."""
+    store = open_postgres()
+    with gone_standby(postgresql_url) as standby, ThreadPoolExecutor() as pool:
+        outcome = pool.submit(put_orders, store, order("a"))
+        wait_for(lambda: bool(standby.waits()))
+        standby.cancel()
+        wait_for(lambda: bool(standby.waits()))
+        assert not outcome.done()
+        standby.restore()
+        outcome.result(PATIENCE_S)
+
+
+def test_wait_for_a_standby_is_bounded(
+    open_postgres: OpenPostgres, postgresql_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No time-out of PostgreSQL counts there; the connection is given up, as any that hangs."""
+    store = open_postgres(lock_timeout_s=0.2)
+    with gone_standby(postgresql_url):
+        monkeypatch.setattr(connections, "RESPONSE_TIMEOUT_S", 0.5)
+        with pytest.raises(Unavailable):
+            put_orders(store, order("a"))
+
+
+def test_notification_that_fails_undoes_nothing(
+    store: PostgresStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is sent behind COMMIT, which has succeeded."""
+    cancelled = b"SELECT pg_sleep(60) WHERE pg_cancel_backend(pg_backend_pid())", None
+    monkeypatch.setattr(transactions, "_COMMIT", ((b"COMMIT", None), cancelled))
+    put_orders(store, order("a"))
+    assert list(all_orders(store)) == ["a"]
 
 
 def test_leader_that_lost_its_connection_leads_again(
