@@ -29,6 +29,7 @@ from app.server.runtime import Runtime
 from app.store import View
 from app.store.files.checkpointer import Checkpointer
 from tests.postgresql import empty, postgresql_database
+from tests.postgresql import empty, other_database, postgresql_database
 from tests.transactions import transaction
 
 # waits for locks and changes measure real time: with a frozen clock they would never end
@@ -118,6 +119,18 @@ def postgresql_url(_database: str) -> str:
     """The URL of a database without tables."""
     empty(_database)
     return _database
+
+
+@pytest.fixture(scope="session")
+def _other_database(_database: str) -> str:
+    return other_database(_database)
+
+
+@pytest.fixture
+def other_postgresql_url(_other_database: str) -> str:
+    """The URL of another database without tables, on the same server."""
+    empty(_other_database)
+    return _other_database
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from psycopg.conninfo import conninfo_to_dict
 _CREATE = (
     "ALTER SYSTEM SET fsync = off",  # no test cuts its power
     "SELECT pg_reload_conf()",
-    "CREATE ROLE shop LOGIN",
+    "CREATE ROLE shop LOGIN CREATEDB",
     "CREATE DATABASE shop OWNER shop",
 )
 
@@ -41,6 +41,13 @@ def end_connections(url: str) -> None:
             "SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity "
             "WHERE datname = current_database() AND pid <> pg_backend_pid()"
         )
+
+
+def other_database(url: str) -> str:
+    """Create another database on the server; returns its URL."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("CREATE DATABASE other")
+    return url.replace("/shop?", "/other?")
 
 
 def empty(url: str) -> None:

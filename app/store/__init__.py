@@ -136,6 +136,19 @@ class View(Protocol):
         """The last number that was issued in a series (see Transaction.next_number); 0 if none."""
 
 
+class Contents(NamedTuple):
+    """Everything that a store holds as of one moment, to copy it into another store.
+
+    `numbers` has the last number issued in each series; `last_id` is not below any id issued, and
+    "" where there is none. `position` is Store.position.
+    """
+
+    view: View
+    numbers: dict[str, int]
+    last_id: str
+    position: int
+
+
 class Transaction(View, Protocol):
     """Write access. Reads see the changes made so far."""
 
@@ -181,6 +194,12 @@ class Store(Protocol):
 
     def read(self) -> AbstractContextManager[View]:
         """A consistent view of the latest commits. Keep the block short: it blocks writers."""
+
+    def contents(self) -> AbstractContextManager[Contents]:
+        """Everything, to be read in the block, which may take as long as it needs.
+
+        For commands: on files the block blocks the writers of this process.
+        """
 
     def run_in_transaction(self, work: Callable[[Transaction], T]) -> T:
         """Run `work` in a transaction and return its result; on return its changes are durable.

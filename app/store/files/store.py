@@ -19,7 +19,8 @@ from pathlib import Path
 from time import monotonic
 
 from app.kernel.errors import DaybookError, Unavailable
-from app.store import ChangeFeed, Collection, T, Transaction, View
+from app.store import ChangeFeed, Collection, Contents, T, Transaction, View
+from app.store.copying import scan_pages
 from app.store.files.disk.filesystem import (
     PROBE_BYTES,
     refuse_read_only,
@@ -30,7 +31,7 @@ from app.store.files.disk.locks import LeaderLock, ProcessLock
 from app.store.files.folder.open import initialise, prepare_folder
 from app.store.files.group_commit import BATCH_MAX_OPEN_S, Batch, CommitLock
 from app.store.files.memory.change_feeds import ChangeFeeds, JsonChangeFeed
-from app.store.files.memory.transaction import COUNTERS, JsonTransaction, JsonView
+from app.store.files.memory.transaction import COUNTERS, LAST_ID, JsonTransaction, JsonView
 from app.store.files.replica import Replica, open_replica
 from app.store.files.wal.log import LogTruncated
 from app.store.observer import NULL_OBSERVER, Observer
@@ -93,6 +94,15 @@ class JsonFileStore:
         with self._memory_lock:
             self.catch_up()
             yield JsonView(self.replica.tables)
+
+    @contextmanager
+    def contents(self) -> Iterator[Contents]:
+        """See Store.contents."""
+        with self.read() as view:
+            pages = scan_pages(view, COUNTERS.name)
+            values = {each["name"]: each["value"] for page in pages for each in page}
+            last_id = values.pop(LAST_ID, "")
+            yield Contents(view, values, last_id, self.replica.wal.seq)
 
     def run_in_transaction(self, work: Callable[[Transaction], T]) -> T:
         """See Store.run_in_transaction; here one runs at a time over all processes, and once."""

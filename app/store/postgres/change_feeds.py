@@ -54,7 +54,7 @@ SELECT
     )
 """
 
-_POSITION = b"""
+POSITION = b"""
 SELECT changes + (SELECT count(*) FROM store_changes WHERE xid >= counted) FROM store_horizon
 """
 
@@ -153,7 +153,7 @@ class ChangeFeeds:
 
     def position(self) -> int:
         """See Store.position."""
-        ((position,),) = query_once(self._pool, _POSITION)
+        ((position,),) = query_once(self._pool, POSITION)
         return int(position)
 
     def close(self) -> None:

@@ -29,6 +29,12 @@ def lowest_id(drawn: int) -> str:
     return str(uuid.UUID(int=_lowest(drawn)))
 
 
+def drawn_of(issued: str) -> int:
+    """Return the number that a transaction with this id drew."""
+    bits = uuid.UUID(issued).int
+    return (bits >> 80) << COUNTER_BITS | (bits >> 64) % (1 << COUNTER_BITS)
+
+
 def _lowest(drawn: int) -> int:
     milliseconds, counter = divmod(drawn, 1 << COUNTER_BITS)
     return milliseconds << 80 | 7 << 76 | counter << 64 | 2 << 62

@@ -30,6 +30,9 @@ NOTIFY = b"NOTIFY daybook"
 
 READ = (b"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",)
 
+UNLIMITED_IDLE = b"SET LOCAL idle_in_transaction_session_timeout = 0"
+"""For a transaction that copies everything: it waits for the other side."""
+
 
 class Session:
     """Takes a connection with the first flight, which also sends the statements `begin`.

@@ -63,6 +63,13 @@ def statements(collection: str) -> Statements:
     )
 
 
+@cache
+def copy_statement(collection: str) -> bytes:
+    """Return the statement that copies rows (see `Row`) into a table."""
+    text = SQL("COPY {documents} (key, sort, terms, document) FROM STDIN")
+    return text.format(**table_names(collection)).as_bytes(None)
+
+
 _BOUNDS = SQL(
     "entry.sort >= %(low)s AND entry.sort <= %(high)s "
     "AND (entry.sort, entry.key) {beyond} (%(after_sort)s, %(after_key)s)"

@@ -14,13 +14,13 @@ from time import monotonic
 import uuid_utils
 
 from app.kernel.errors import DaybookError, Unavailable
-from app.store import ChangeFeed, Collection, T, Transaction, View
+from app.store import ChangeFeed, Collection, Contents, T, Transaction, View
 from app.store.observer import NULL_OBSERVER, Observer
 from app.store.postgres import connections, ids
-from app.store.postgres.change_feeds import ChangeFeeds
+from app.store.postgres.change_feeds import POSITION, ChangeFeeds
 from app.store.postgres.leader import HAS_LEADER, Leader
 from app.store.postgres.schema import LEADING, Migration, prepare_tables
-from app.store.postgres.session import Session, query_once
+from app.store.postgres.session import READ, UNLIMITED_IDLE, Session, query_once
 from app.store.postgres.transaction import COUNTERS, PostgresTransaction, PostgresView
 
 CONCURRENT_ATTEMPTS = 3
@@ -43,6 +43,14 @@ _WAIT_FOR_STANDBY = b"""
 SELECT pg_logical_emit_message(true, '', '')
 WHERE current_setting('synchronous_standby_names') <> ''
 """
+_LAST_NUMBERS = b"""
+SELECT series, last_number(series) FROM (
+    SELECT key AS series FROM counters
+    UNION SELECT substr(sequencename::text, length('number_') + 1) FROM pg_sequences
+    WHERE schemaname = current_schema AND starts_with(sequencename::text, 'number_')
+) AS known WHERE last_number(series) > 0
+"""
+_LAST_DRAWN = b"SELECT pg_sequence_last_value('store_ids')"
 _IS_READ_ONLY = b"SELECT current_setting('transaction_read_only')::bool"
 
 
@@ -90,6 +98,20 @@ class PostgresStore:
         session = Session(self._pool)
         try:
             yield PostgresView(session, self._collections)
+        finally:
+            session.close()
+
+    @contextmanager
+    def contents(self) -> Iterator[Contents]:
+        """See Store.contents. Numbers and ids are read behind the snapshot, so none is below it."""
+        session = Session(self._pool, (*READ, UNLIMITED_IDLE))
+        try:
+            ((position,),) = session.query(POSITION)
+            numbers: dict[str, int] = dict(session.query(_LAST_NUMBERS))
+            ((drawn,),) = session.query(_LAST_DRAWN)
+            last_id = "" if drawn is None else ids.lowest_id(drawn + 1)
+            view = PostgresView(session, self._collections)
+            yield Contents(view, numbers, last_id, position)
         finally:
             session.close()
 

@@ -9,7 +9,7 @@ import pytest
 
 from app.events.types import Envelope, OrderUpdated
 from app.kernel.errors import StorageFull, Unavailable
-from app.store import ChangeFeed, T, Transaction, View
+from app.store import ChangeFeed, Contents, T, Transaction, View
 from app.store.files.store import JsonFileStore
 from tests.conftest import PATIENCE_S
 from tests.events.conftest import Shop
@@ -41,6 +41,11 @@ class TroubledStore:
     def read(self) -> Iterator[View]:
         with self._store.read() as view:
             yield view
+
+    @contextmanager
+    def contents(self) -> Iterator[Contents]:
+        with self._store.contents() as contents:
+            yield contents
 
     def change_feed(self, *collections: str) -> ChangeFeed:
         return self._store.change_feed(*collections)

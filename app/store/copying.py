@@ -1,0 +1,31 @@
+"""Reading everything of one store, and comparing it with what another one has stored."""
+
+from collections.abc import Iterable, Iterator
+from itertools import zip_longest
+
+from app.kernel.errors import Damaged
+from app.store import Document, View
+
+PAGE_SIZE = 1000
+"""Documents that are copied, and compared, together."""
+
+
+def scan_pages(view: View, collection: str) -> Iterator[list[Document]]:
+    """Every document of a collection, in pages ordered by key."""
+    after = ""
+    while page := view.scan(collection, after, PAGE_SIZE):
+        yield page
+        after = next(iter(page[-1].values()))
+
+
+def refuse_difference(collection: str, copied: Iterable[bytes], stored: Iterable[bytes]) -> None:
+    """Raise Damaged unless the JSON of the documents that a store has is what was copied into it.
+
+    Both are in the same order.
+    """
+    for one, other in zip_longest(copied, stored):
+        if one != other:
+            raise Damaged(
+                f"A document of {collection} was not stored as it was copied, so nothing of the "
+                "copy is kept. Look at the disk, and try again."
+            )

@@ -1,0 +1,108 @@
+"""Loads everything of another store into a database without a shop, in one transaction.
+
+A process that is killed leaves nothing there. Until the transaction ends, no store opens on the
+tables: it would wait for the lock of their migration.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+
+import psycopg
+from psycopg import errors
+
+from app.kernel.errors import Conflict, Invalid, Problem
+from app.store import Collection, Contents, Document
+from app.store.copying import PAGE_SIZE, refuse_difference, scan_pages
+from app.store.postgres import ids, sql
+from app.store.postgres.connections import Connection, connect, translated
+from app.store.postgres.schema import Migration, prepare_tables
+from app.store.postgres.session import UNLIMITED_IDLE
+from app.store.postgres.transaction import COUNTERS
+
+_SET_LAST_DRAWN = b"SELECT setval('store_ids', %s)"
+_SET_POSITION = b"UPDATE store_horizon SET changes = %s"
+
+
+Load = Callable[[Contents, Callable[[int], None]], int]
+"""A function that copies everything; returns how many documents there are.
+
+It calls its second parameter with the number of documents after each part. Raises Invalid for a
+document that PostgreSQL cannot store, Damaged for one that was not stored as it is.
+"""
+
+
+@contextmanager
+def open_empty(
+    url: str,
+    collections: Iterable[Collection],
+    lock_timeout_s: float,
+    schema: int,
+    migrations: Sequence[Migration],
+) -> Iterator[Load]:
+    """Create the tables, and yield a function that loads them.
+
+    All of it is committed at the end of the block; when that raises, nothing is changed. Raises
+    Conflict where there are documents, Damaged where a newer Daybook made the tables, StorageFull
+    or Unavailable.
+    """
+    declared = (*collections, COUNTERS)
+    try:
+        with connect(url, lock_timeout_s) as connection, connection.transaction():
+            connection.execute(UNLIMITED_IDLE)
+            prepare_tables(connection, declared, schema, migrations)
+            _refuse_filled(connection, declared)
+            yield partial(_load, connection, declared[:-1])
+    except psycopg.Error as error:
+        raise translated(error) from error
+
+
+def _refuse_filled(connection: Connection, collections: Iterable[Collection]) -> None:
+    for each in collections:
+        if connection.execute(sql.statements(each.name).scan, ["", 1]).fetchone():
+            raise Conflict(
+                f"The database has a shop already ({each.name}), and nothing is overwritten. Give "
+                "an empty database; or remove its schema `daybook`, if that shop is not needed."
+            )
+
+
+def _load(
+    connection: Connection,
+    collections: Iterable[Collection],
+    contents: Contents,
+    advance: Callable[[int], None],
+) -> int:
+    documents = 0
+    for each in collections:
+        after = ""
+        for page in scan_pages(contents.view, each.name):
+            after = _copy(connection, each, page, after)
+            documents += len(page)
+            advance(len(page))
+    numbers = sorted(contents.numbers.items())
+    counters = [{COUNTERS.key: series, "value": last} for series, last in numbers]
+    if counters:
+        _copy(connection, COUNTERS, counters, "")
+    if contents.last_id:
+        connection.execute(_SET_LAST_DRAWN, [ids.drawn_of(contents.last_id)])
+    connection.execute(_SET_POSITION, [contents.position])
+    return documents
+
+
+def _copy(
+    connection: Connection, collection: Collection, page: Sequence[Document], after: str
+) -> str:
+    """Copy documents whose keys are above `after`, and compare; returns the last key."""
+    rows = [sql.row(collection, document) for document in page]
+    try:
+        with connection.cursor().copy(sql.copy_statement(collection.name)) as copy:
+            for row in rows:
+                copy.write_row(row)
+    except (psycopg.DataError, errors.ProgramLimitExceeded) as error:
+        text = f"{collection.name} from {rows[0].key} on: {translated(error)}."
+        raise Invalid([Problem("", text)]) from error
+    statement = sql.statements(collection.name).scan
+    stored = connection.execute(statement, [after, PAGE_SIZE]).fetchall()
+    copied = (row.document.encode() for row in rows)
+    refuse_difference(collection.name, copied, (raw.encode() for (raw,) in stored))
+    return rows[-1].key
