@@ -7,11 +7,12 @@ exits with 0 when all is well, 1 when it found something wrong, and 2 when it co
 from flask import Flask
 
 from app.cli.config import config
+from app.cli.copies import backup, migrate, restore
 from app.cli.course import course
 from app.cli.failures import discard, list_failures, replay
 from app.cli.imports import imports
 from app.cli.keys import keys
-from app.cli.maintenance import backup, check, restore
+from app.cli.maintenance import check
 from app.cli.openapi import openapi
 from app.cli.privacy import export, forget
 from app.cli.serve import serve
@@ -19,7 +20,7 @@ from app.cli.users import user
 from app.cli.webhook import webhook
 
 COMMANDS = (
-    *(serve, imports, list_failures, replay, discard, check, backup, restore),
+    *(serve, imports, list_failures, replay, discard, check, backup, restore, migrate),
     *(forget, export, keys, user, webhook, config, openapi, course),
 )
 

@@ -1,9 +1,8 @@
-"""`flask check`, `flask backup` and `flask restore`."""
+"""`flask check`."""
 
 import sys
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
-from pathlib import Path
 from typing import NoReturn
 
 import click
@@ -19,10 +18,8 @@ from app.server.runtime import Runtime
 from app.shipping.service import shipping_policy
 from app.store import View
 from app.store.files.tools.adopt_edits import adopt_edits
-from app.store.files.tools.backup import backup as backup_folder
 from app.store.files.tools.read_only import open_read_only
 from app.store.files.tools.repair import repair_folder
-from app.store.files.tools.restore import restore as restore_folder
 from app.store.files.tools.verify import verify
 
 _AFTER_A_LOSS = (
@@ -60,40 +57,6 @@ def check(runtime: Runtime, *, accept: bool, repair: bool, as_json: bool) -> Non
         if is_lossy:
             click.echo(_AFTER_A_LOSS)
         sys.exit(1 if report.differences or is_lossy else 0)
-
-
-@command("backup", needs_shop=True)
-@click.argument("destination", type=click.Path(path_type=Path))
-def backup(runtime: Runtime, destination: Path) -> None:
-    """Copy the data folder to the new folder DESTINATION, while the service runs or not."""
-    copied = backup_folder(runtime.open_files(), destination)
-    click.echo(
-        f"{copied.files} files, {copied.bytes} bytes, are in {destination}: "
-        f"everything up to transaction {copied.last_transaction}."
-    )
-
-
-@command("restore")
-@click.argument("backup", type=click.Path(path_type=Path))
-@click.option(
-    "--without-manifest", is_flag=True, help="Take a backup of an older version, which has none."
-)
-def restore(runtime: Runtime, backup: Path, *, without_manifest: bool) -> None:
-    """Make the folder BACKUP, which `flask backup` wrote, the data folder, whole or not at all.
-
-    Every checksum is verified. The data folder must be new or empty; no shop is replaced.
-    """
-    folder = runtime.data_folder
-    restored = restore_folder(
-        backup, folder, runtime.collections, needs_manifest=not without_manifest
-    )
-    click.echo(
-        f"{restored.files} files, {restored.bytes} bytes, were restored to {folder}: "
-        f"{restored.documents} documents in files and everything up to transaction "
-        f"{restored.last_transaction}, each checksum verified.\n"
-        "Run `flask check` to compare stock and invoices with the orders. Events that were pending "
-        "in the backup (mail, for example) are delivered at the next start."
-    )
 
 
 def _check_as_json(runtime: Runtime) -> NoReturn:

@@ -116,12 +116,12 @@ class Runtime:
         """Begin a new shop in the default data folder; migrate the documents of an older Daybook.
 
         Raises what `refuse_unfinished_restore`, `begin_as_copy` and `migrate` raise. On PostgreSQL
-        the store does all of this when it is opened.
+        the store begins a shop, and migrates, when it is opened.
         """
+        refuse_unfinished_restore(self.config.data)
         if not self.has_files:
             self.config.data.mkdir(mode=0o700, parents=True, exist_ok=True)
             return
-        refuse_unfinished_restore(self.config.data)
         if MODEL_FOLDER.is_dir() and self.config.data.absolute() == default_folder():
             begin_as_copy(self.config.data, MODEL_FOLDER)
         if migrated := migrate(self.config.data, self.collections, MIGRATIONS):

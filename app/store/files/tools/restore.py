@@ -9,8 +9,10 @@ starts after a power cut would take orders without those of the backup.
 """
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from shutil import rmtree
 from typing import NamedTuple
 
 from app.kernel.errors import Conflict, Damaged, Invalid, Problem
@@ -60,7 +62,50 @@ def restore(
     Damaged when it is not as it was written, OtherUser for root in another user's folder,
     StorageFull or Unavailable when the disk does not allow it; `folder` is then as it was.
     """
-    names = {path_of(folder, each.name).name for each in (*collections, COUNTERS)}
+    with _verified_copy(backup, folder, collections, needs_manifest) as (_, report):
+        return report
+
+
+def restore_documents(
+    backup: Path,
+    folder: Path,
+    collections: Iterable[Collection],
+    load: Callable[[Path], None],
+    *,
+    needs_manifest: bool = True,
+) -> RestoreReport:
+    """Restore a backup to a store without files: see `restore` for the parameters and errors.
+
+    `load` is given a verified copy of the backup, which it may change, and loads its documents.
+    `folder` gets the rest, such as mail/. Errors of `load` go on to the caller.
+    """
+    names = _file_names(folder, collections)
+    with _verified_copy(backup, folder, collections, needs_manifest) as (copy, report):
+        load(copy)
+        for path in copy.iterdir():
+            if path.name in (*names, *LOCKS):
+                path.unlink()
+        rmtree(copy / "journal")
+        return report
+
+
+def refuse_unfinished_restore(folder: Path) -> None:
+    """Raise Conflict where a restore to the data folder runs, or was killed before its end."""
+    place = folder.resolve()
+    if os.access(place.parent, os.R_OK) and not os.access(place / "journal", os.F_OK):
+        for each in find_unfinished(place.parent, restore_stem(place)):
+            raise Conflict(
+                f"A restore to {folder.name}/ has not ended. If it was interrupted, run `flask "
+                f"restore` again; or remove {each.name}/ beside it, to begin a new shop."
+            )
+
+
+@contextmanager
+def _verified_copy(
+    backup: Path, folder: Path, collections: Iterable[Collection], needs_manifest: bool
+) -> Iterator[tuple[Path, RestoreReport]]:
+    """Yield a copy of the backup, which becomes `folder` at the end of the block."""
+    names = _file_names(folder, collections)
     _refuse_other_folders(backup, (*collections, COUNTERS))
     with translating_os_errors(f"restoring {backup.name}"):
         _refuse_filled(folder, names)
@@ -80,23 +125,16 @@ def restore(
             found = verify(copy, collections)
             _refuse_faults(found, [] if listed is None else differences(listed, files))
             last = read_headers(copy)[0].after + found.transactions
+            size = sum(each.bytes for each in files.values())
+            yield copy, RestoreReport(len(files), size, found.documents, last)
             sync_tree(copy)  # before the files in place are removed
             _refuse_filled(folder, names)  # a service may have started meanwhile
             for path in place.iterdir() if place.exists() else ():
                 path.unlink()
-    size = sum(each.bytes for each in files.values())
-    return RestoreReport(len(files), size, found.documents, last)
 
 
-def refuse_unfinished_restore(folder: Path) -> None:
-    """Raise Conflict where a restore to the data folder runs, or was killed before its end."""
-    place = folder.resolve()
-    if os.access(place.parent, os.R_OK) and not os.access(place / "journal", os.F_OK):
-        for each in find_unfinished(place.parent, restore_stem(place)):
-            raise Conflict(
-                f"A restore to {folder.name}/ has not ended. If it was interrupted, run `flask "
-                f"restore` again; or remove {each.name}/ beside it, to begin a new shop."
-            )
+def _file_names(folder: Path, collections: Iterable[Collection]) -> set[str]:
+    return {path_of(folder, each.name).name for each in (*collections, COUNTERS)}
 
 
 def _refuse_other_folders(backup: Path, collections: Iterable[Collection]) -> None:
