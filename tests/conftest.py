@@ -28,7 +28,6 @@ from app.orders.service import emit_missing_deletion
 from app.server.runtime import Runtime
 from app.store import View
 from app.store.files.checkpointer import Checkpointer
-from tests.postgresql import empty, postgresql_database
 from tests.postgresql import empty, other_database, postgresql_database
 from tests.transactions import transaction
 
