@@ -10,7 +10,7 @@ import tempfile
 from contextlib import ExitStack
 from datetime import timedelta
 from pathlib import Path
-from shutil import copytree, ignore_patterns
+from shutil import copytree, ignore_patterns, rmtree
 from typing import Any, NamedTuple
 
 import pytest
@@ -81,10 +81,11 @@ class ShopBesideDict(RuleBasedStateMachine):
 
     def before(self, step: Step) -> int | None:
         """The disk works, unless a rule has it fail; then it fails so many steps from there."""
-        if self.fault is None:
+        fault = self.fault  # which a rule may take away meanwhile
+        if fault is None:
             return None
         self.steps += 1
-        return self.fault(step._replace(number=self.steps))
+        return fault(step._replace(number=self.steps))
 
     @rule(lines=LINES)
     def place(self, lines: dict[str, int]) -> None:
@@ -199,12 +200,14 @@ class ShopBesideDict(RuleBasedStateMachine):
     def die(self) -> None:
         """Another shop continues with a copy of the folder from between two writes.
 
-        The gateway and the mailboxes are external, and keep what the shop did after the copy.
+        The gateway and the mailboxes are external, and keep what was under way to them. The dead
+        shop records nothing more, so it sends no request that the copy does not know.
         """
         self.folders += 1
         found = self.root / f"data-{self.folders}"
         with self.shop.runtime.open_files().exclusive_write():
             copytree(self.data, found, ignore=ignore_patterns(*OUTSIDE))
+            rmtree(self.data / "journal")
         self.shop.close()
         for name in OUTSIDE:
             if (self.data / name).exists():
