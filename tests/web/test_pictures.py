@@ -35,7 +35,9 @@ def upload(client: FlaskClient) -> Upload:
     def send(data: bytes, sku: str = "mug", name: str = "mug.png", **fields: str) -> TestResponse:
         token = Page(client.get(f"/stock/{sku}")).fields["csrf_token"]["value"]
         sent = {"csrf_token": token, "picture": (BytesIO(data), name)} | fields
-        return client.post(f"/stock/{sku}", data=sent, content_type="multipart/form-data")
+        answer = client.post(f"/stock/{sku}", data=sent, content_type="multipart/form-data")
+        answer.request.environ["wsgi.input"].close()  # the client's temporary file of a large form
+        return answer
 
     return send
 
