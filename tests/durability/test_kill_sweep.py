@@ -33,9 +33,9 @@ def check(kills: list[Kill]) -> None:
 
 def test_shop_survives_kills_all_over_its_day(scratch: Path) -> None:
     """A kill at some of the calls, from the first start to the last checkpoint, loses nothing."""
-    kills = swept(scratch, first=23, step=199)
+    kills = swept(scratch, first=23, step=397)
     check(kills)
-    assert len(kills) >= 5
+    assert len(kills) >= 3
 
 
 @pytest.mark.deep

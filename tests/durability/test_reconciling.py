@@ -351,7 +351,7 @@ def _sent(view: View) -> list[Document]:
 
 
 QUICK = settings(
-    max_examples=25,
+    max_examples=8,
     stateful_step_count=30,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],

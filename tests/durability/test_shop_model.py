@@ -293,7 +293,7 @@ def numbers_in(shop: Shop) -> list[int]:
 
 
 QUICK = settings(
-    max_examples=10,
+    max_examples=3,
     stateful_step_count=25,
     deadline=None,
     print_blob=True,

@@ -146,7 +146,7 @@ def test_an_order_placed_during_a_stop_is_in_the_readable_files(data: Path, serv
 
 
 @pytest.mark.parametrize(
-    "stops", [pytest.param(2, id="quick"), pytest.param(8, id="full", marks=pytest.mark.deep)]
+    "stops", [pytest.param(1, id="quick"), pytest.param(8, id="full", marks=pytest.mark.deep)]
 )
 def test_after_a_stop_the_readable_files_have_every_order(
     data: Path, serve: Serve, stops: int

@@ -15,7 +15,7 @@ from tests.processes.reconciliation import open_store
 from tests.processes.servers import PATIENCE_S, Server, exchange, wait_for
 
 CLIENTS = 4
-TIMES = [pytest.param(2, id="quick"), pytest.param(20, id="full", marks=pytest.mark.deep)]
+TIMES = [pytest.param(1, id="quick"), pytest.param(20, id="full", marks=pytest.mark.deep)]
 
 
 class Clients:
