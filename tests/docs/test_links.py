@@ -1,11 +1,13 @@
 """The documents name only files, headings, commands and make targets that exist."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from pathlib import Path
 
 import pytest
-from flask import Flask
+
+from app import create_app
+from app.config import Config
 
 ROOT = Path(__file__).parents[2]
 FOLDERS = ("app", "bench", "deploy", "docs", "tests")
@@ -17,6 +19,13 @@ PAGES = sorted(
     )
     if "node_modules" not in page.parts
 )
+MODULES = {path.name for folder in FOLDERS for path in (ROOT / folder).rglob("*.py")}
+
+
+@pytest.fixture(scope="module")
+def commands() -> Set[str]:
+    """The names of the application's commands."""
+    return create_app(Config()).cli.commands.keys()
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
@@ -34,21 +43,20 @@ def test_links_lead_to_files_and_headings(page: Path) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_paths_in_backticks_exist(page: Path) -> None:
     """A path below a folder of the repository exists; so does a module named without a folder."""
-    modules = {path.name for folder in FOLDERS for path in (ROOT / folder).rglob("*.py")}
     for code in _code(page):
         for path in re.findall(rf"(?<![\w./])(?:{'|'.join(FOLDERS)})/[\w./-]*", code):
             assert (ROOT / path.rstrip(".")).exists(), code
         if re.fullmatch(r"\w+\.py", code):
-            assert code in modules | {"wsgi.py"}, code
+            assert code in MODULES | {"wsgi.py"}, code
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_commands_in_backticks_exist(app: Flask, page: Path) -> None:
+def test_commands_in_backticks_exist(commands: Set[str], page: Path) -> None:
     """`flask NAME` is a command, and `make NAME` a target of the Makefile."""
     targets = re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE)
     for code in _code(page):
         for name in re.findall(r"\bflask ([a-z][\w-]*)", code):
-            assert name in app.cli.commands, code
+            assert name in commands, code
         for name in re.findall(r"^make ([a-z][\w-]*)", code):
             assert name in targets, code
 
