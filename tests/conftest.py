@@ -21,6 +21,7 @@ from werkzeug.routing import Rule
 
 from app import create_app
 from app.config import Config
+from app.events.dispatch.jobs import JOB_DAYS
 from app.events.outbox import DEAD, OUTBOX, PENDING
 from app.inventory.service import add_product
 from app.orders.documents import ORDERS
@@ -191,21 +192,24 @@ def take_out(runtime: Runtime) -> Callable[[str], None]:
 
 @pytest.fixture
 def settled(runtime: Runtime) -> Callable[[], None]:
-    """A function that waits until each delivery is done, dead, or waits behind a dead one."""
+    """A function that waits until each delivery is done, dead, or waits behind a dead one.
+
+    The dispatcher has then led, and recorded the first day of its jobs.
+    """
     return partial(settle, runtime)
 
 
 def settle(runtime: Runtime) -> None:
     """Start the dispatcher, and wait as `settled` does."""
     runtime.start()
-    feed = runtime.store.change_feed(OUTBOX.name)
+    feed = runtime.store.change_feed(OUTBOX.name, JOB_DAYS.name)
     deadline = monotonic() + PATIENCE_S
     while True:
         with runtime.store.read() as view:
-            pending = _pending(view)
-        if not pending:
+            pending, has_led = _pending(view), any(view.keys(JOB_DAYS.name))
+        if has_led and not pending:
             return
-        assert monotonic() < deadline, f"still pending: {pending[:5]}"
+        assert monotonic() < deadline, f"still pending: {pending[:5] or 'the jobs of a leader'}"
         feed.take(timeout_s=0.25)
 
 

@@ -22,7 +22,7 @@ from app.inventory.service import add_product
 from app.kernel.identity import Identity
 from app.server.runtime import Runtime
 from tests.auth.people import make_user
-from tests.conftest import CATALOGUE
+from tests.conftest import CATALOGUE, settle
 from tests.http.test_refusals import everything
 from tests.over_http import request_for
 from tests.transactions import transaction
@@ -124,14 +124,8 @@ def refused(shop: Scene, attack: Attack, *statuses: int) -> TestResponse:
 
 
 def wait_until_delivered(shop: Scene) -> None:
-    """Wait until all deliveries of earlier requests have ended."""
-    feed = shop.runtime.store.change_feed("outbox")
-    for _ in range(600):
-        with shop.runtime.store.read() as view:
-            if view.count("outbox") == 0:
-                return
-        feed.take(timeout_s=0.1)
-    raise AssertionError("events are still on their way")
+    """Wait until all deliveries of earlier requests have ended, and the jobs of the day."""
+    settle(shop.runtime)
 
 
 def assert_nothing_revealed(shop: Scene, response: TestResponse) -> None:

@@ -1,5 +1,6 @@
 """/livez and /readyz: the probes of a load balancer."""
 
+from collections.abc import Callable
 from time import time
 from typing import Any
 
@@ -7,7 +8,6 @@ import pytest
 from flask.testing import FlaskClient
 
 from app.auth.keys import create_key
-from app.events.dispatch.jobs import JOB_DAYS
 from app.http.responses.problems import MEDIA_TYPE
 from app.kernel.release import VERSION
 from app.observability.metrics import Heartbeat
@@ -105,10 +105,12 @@ def test_probes_need_no_key(client: FlaskClient, runtime: Runtime) -> None:
         assert answer.status_code in (200, 503)
 
 
-@pytest.mark.usefixtures("no_checkpoints", "leading")
-def test_probes_write_nothing(client: FlaskClient, runtime: Runtime) -> None:
+@pytest.mark.usefixtures("no_checkpoints")
+def test_probes_write_nothing(
+    client: FlaskClient, runtime: Runtime, settled: Callable[[], None]
+) -> None:
     """Probes and scrapes run every few seconds, for years."""
-    wait_for("the job's first day is recorded", lambda: _has_job_day(runtime))
+    settled()
     journal = runtime.config.data / "journal"
     position = runtime.store.position()
     before = {file: file.stat().st_size for file in journal.iterdir()}
@@ -116,8 +118,3 @@ def test_probes_write_nothing(client: FlaskClient, runtime: Runtime) -> None:
         client.get(path)
     assert runtime.store.position() == position
     assert {file: file.stat().st_size for file in journal.iterdir()} == before
-
-
-def _has_job_day(runtime: Runtime) -> bool:
-    with runtime.store.read() as view:
-        return view.count(JOB_DAYS.name) > 0
