@@ -248,7 +248,10 @@ class Store(Protocol):
         """
 
     def has_leader(self) -> bool:
-        """Whether some process, this one included, leads now."""
+        """Whether some process, this one included, leads now.
+
+        Raises Unavailable where that cannot be found out within a second.
+        """
 
     def close(self) -> None:
         """Release all locks and files."""

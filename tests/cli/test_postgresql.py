@@ -8,6 +8,7 @@ from click.testing import Result
 from flask.testing import FlaskClient
 
 from app.config import Config
+from tests.events.running import wait_for
 from tests.over_http import place
 
 Give = Callable[..., Result]
@@ -59,5 +60,5 @@ def test_metrics_and_readiness_need_no_files(
     """Both read the store, and the disk of the data folder, which has pictures and mails."""
     place(client, tea=1)
     settled()  # a process leads, as it has delivered
-    assert client.get("/readyz").status_code == 200
+    wait_for(lambda: client.get("/readyz").status_code == 200)  # a check waits for a second only
     assert "daybook_leader 1.0" in client.get("/metrics").text

@@ -47,9 +47,12 @@ _DEFAULTS: dict[str, Any] = {
 class Connection(psycopg.Connection[tuple[Any, ...]]):
     """A connection that is closed where a response takes too long: nothing waits for ever."""
 
+    response_timeout_s: float | None = None
+    """The longest wait of the session that has the connection; None for RESPONSE_TIMEOUT_S."""
+
     def wait(self, gen: PQGen[RV], interval: float = 0.1, timeout: float | None = None) -> RV:
         """See psycopg.Connection.wait."""
-        timeout = timeout or RESPONSE_TIMEOUT_S
+        timeout = timeout or self.response_timeout_s or RESPONSE_TIMEOUT_S
         deadline = monotonic() + timeout
         try:
             return super().wait(gen, interval, timeout)

@@ -38,11 +38,18 @@ class Session:
     """Takes a connection with the first flight, which also sends the statements `begin`.
 
     After an error every method but `close` raises it again: whatever the caller made of it, the
-    transaction cannot go on. `failure` is the error as PostgreSQL reported it.
+    transaction cannot go on. `failure` is the error as PostgreSQL reported it. `timeout_s` bounds
+    the wait for a connection, and for each response.
     """
 
-    def __init__(self, pool: ConnectionPool[Connection], begin: Sequence[bytes] = READ) -> None:
+    def __init__(
+        self,
+        pool: ConnectionPool[Connection],
+        begin: Sequence[bytes] = READ,
+        timeout_s: float | None = None,
+    ) -> None:
         self._pool = pool
+        self._timeout_s = timeout_s
         self._begin: list[Statement] = [(each, None) for each in begin]
         self._connection: Connection | None = None
         self._pending: list[Statement] = []
@@ -102,7 +109,8 @@ class Session:
 
     def _send_first(self, statements: list[Statement], *, may_repeat: bool) -> list[Rows]:
         """Send the first flight; once more where the connection was lost before, unnoticed."""
-        self._connection = self._pool.getconn()
+        self._connection = self._pool.getconn(self._timeout_s)
+        self._connection.response_timeout_s = self._timeout_s
         self._connection.add_notice_handler(self._notice)
         try:
             rows = self._send(self._connection, [*self._begin, *statements])
@@ -130,9 +138,14 @@ class Session:
         return [each.fetchall() if each.description else [] for each in cursors]
 
 
-def query_once(pool: ConnectionPool[Connection], sql: bytes, parameters: Any = None) -> Rows:
+def query_once(
+    pool: ConnectionPool[Connection],
+    sql: bytes,
+    parameters: Any = None,
+    timeout_s: float | None = None,
+) -> Rows:
     """Send one statement outside a transaction and return its rows; raises as a session does."""
-    session = Session(pool, begin=())
+    session = Session(pool, begin=(), timeout_s=timeout_s)
     try:
         return session.query(sql, parameters)
     finally:

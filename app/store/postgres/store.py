@@ -26,6 +26,9 @@ from app.store.postgres.transaction import COUNTERS, PostgresTransaction, Postgr
 CONCURRENT_ATTEMPTS = 3
 """Attempts of a transaction beside others, before the last one alone."""
 
+CHECK_TIMEOUT_S = 1.0
+"""How long a check waits for a connection: a load balancer wants an answer within seconds."""
+
 _BEGIN = b"BEGIN ISOLATION LEVEL SERIALIZABLE READ WRITE"
 _DRAW = b"SELECT draw_id()"
 _CONCURRENT = (_BEGIN, b"LOCK TABLE store_turn IN ROW SHARE MODE", _DRAW)
@@ -153,7 +156,7 @@ class PostgresStore:
 
     def refuse_unwritable(self) -> None:
         """See Store.refuse_unwritable."""
-        if query_once(self._pool, _IS_READ_ONLY) == [(True,)]:
+        if query_once(self._pool, _IS_READ_ONLY, timeout_s=CHECK_TIMEOUT_S) == [(True,)]:
             raise Unavailable("The database is read-only, as a standby is.")
 
     def lead(self, timeout_s: float) -> bool:
@@ -162,7 +165,7 @@ class PostgresStore:
 
     def has_leader(self) -> bool:
         """See Store.has_leader."""
-        return query_once(self._pool, HAS_LEADER, LEADING) == [(True,)]
+        return query_once(self._pool, HAS_LEADER, LEADING, CHECK_TIMEOUT_S) == [(True,)]
 
     def close(self) -> None:
         """See Store.close."""

@@ -13,6 +13,7 @@ from psycopg.conninfo import make_conninfo
 from app.kernel.errors import DaybookError, StorageFull, Unavailable
 from app.store import Collection, Transaction
 from app.store.postgres import connections, leader
+from app.store.postgres import store as stores
 from app.store.postgres import transaction as transactions
 from app.store.postgres.connections import translated
 from app.store.postgres.session import Rows, query_once
@@ -77,6 +78,19 @@ def test_read_only_database_is_refused(
         execute("ALTER ROLE shop RESET default_transaction_read_only")
     end_connections(postgresql_url)
     store.refuse_unwritable()
+
+
+def test_checks_wait_for_no_connection(
+    open_postgres: OpenPostgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A load balancer does not wait as long as a transaction does."""
+    monkeypatch.setattr(stores, "CHECK_TIMEOUT_S", 0.1)
+    store = open_postgres(pool_size=1, lock_timeout_s=3600)
+    with store.read() as view:
+        view.get("orders", "a")  # takes the only connection
+        for check in (store.refuse_unwritable, store.has_leader):
+            with pytest.raises(Unavailable):
+                check()
 
 
 def test_wait_for_a_lock_is_bounded(store: PostgresStore, postgresql_url: str) -> None:
