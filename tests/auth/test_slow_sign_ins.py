@@ -19,11 +19,10 @@ from app.config import Config
 from app.http.security.quotas import COUNTS
 from app.server.runtime import Runtime
 from tests.auth.people import make_user
+from tests.conftest import PATIENCE_S
 from tests.over_http import request_for
 from tests.transactions import transaction
 from tests.web.page import Page
-
-PATIENCE_S = 30.0
 
 
 @pytest.fixture

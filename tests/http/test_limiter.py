@@ -10,8 +10,7 @@ from werkzeug.test import Client, EnvironBuilder, run_wsgi_app
 
 from app.http.requests.body import MAX_READ_BYTES
 from app.http.requests.limiter import RequestLimiter
-
-PATIENCE_S = 20.0
+from tests.conftest import PATIENCE_S
 
 
 class SlowBody:

@@ -17,10 +17,10 @@ from app.auth.keys import create_key
 from app.config import Config, from_environment
 from app.http.requests.limiter import MAX_UPLOADS_PER_ADDRESS
 from app.kernel.errors import Invalid, Unavailable
+from tests.conftest import PATIENCE_S
 from tests.transactions import transaction
 
 PROXIES = frozenset({ip_network("10.0.0.0/24"), ip_network("127.0.0.1"), ip_network("fd00::1")})
-PATIENCE_S = 20.0
 SAID = {"X-Forwarded-For": "198.51.100.9, 203.0.113.7", "X-Forwarded-Proto": "http, https"}
 
 

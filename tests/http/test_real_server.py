@@ -15,9 +15,9 @@ from urllib.parse import urlencode
 import pytest
 
 from app.config import PREFIX
+from tests.conftest import PATIENCE_S
 from tests.processes.servers import free_port
 
-PATIENCE_S = 30.0
 ROOT = Path(__file__).parents[2]
 
 
