@@ -62,10 +62,11 @@ def record_stock_change(
     change that must not be recorded twice.
     """
     before = product["quantity"]
+    newest = tx.find(LEDGER.name, {"sku": product["sku"]}, limit=1, descending=True).documents
     line = {
         "id": line_id or tx.new_id(),
         "sku": product["sku"],
-        "line": tx.count(LEDGER.name, {"sku": product["sku"]}) + 1,
+        "line": newest[0]["line"] + 1 if newest else 1,
         "at": clock.now(),
         "who": by,
         "reason": reason,
