@@ -22,13 +22,17 @@ class DeliveryPage(NamedTuple):
     has_more: bool
 
 
-def read_deliveries(view: View, endpoint_id: str, position: str, limit: int) -> DeliveryPage:
+def read_deliveries(
+    view: View, endpoint_id: str, position: str, limit: int, horizon: str
+) -> DeliveryPage:
     """At most `limit` deliveries to an endpoint of events after `position`.
 
-    Reads event_feed.MAX_SCANNED events at most, so a page can have none and still advance.
+    Reads event_feed.MAX_SCANNED events at most, so a page can have none and still advance. It ends
+    before `horizon`, the store's id horizon from before the view: no event can appear in it later.
     """
     name = handler_name(endpoint_id)
-    records = event_feed.read_records(view, position, event_feed.MAX_SCANNED)
+    scanned = event_feed.read_records(view, position, event_feed.MAX_SCANNED)
+    records = [record for record in scanned if record["id"] < horizon]
     found = [record for record in records if name in record["deliveries"]]
     page = found[:limit]
     is_cut = len(found) > limit

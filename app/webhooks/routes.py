@@ -130,9 +130,10 @@ def blueprint(store: Store, handlers: WebhookHandlers, zone: tzinfo) -> Blueprin
         )
         if "after" in wanted:
             position = paging.decode_cursor(wanted["after"], list_name)
+        horizon = store.id_horizon()
         with store.read() as view:
             service.find_endpoint(view, webhook_id)
-            page = deliveries.read_deliveries(view, webhook_id, position, wanted["limit"])
+            page = deliveries.read_deliveries(view, webhook_id, position, wanted["limit"], horizon)
         cursor = paging.encode_cursor(page.position, list_name)
         return json_response({"deliveries": page.deliveries, "next": cursor, "more": page.has_more})
 

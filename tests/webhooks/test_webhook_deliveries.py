@@ -13,6 +13,7 @@ from app.events.dispatch.worker_pool import THREADS_PER_HANDLER
 from app.events.failures import FAILURES
 from app.events.outbox import OUTBOX, SUBSCRIBER_OUTBOX, emit
 from app.events.types import CustomerForgotten, Envelope
+from app.webhooks.deliveries import read_deliveries
 from app.webhooks.handlers import RETRIES, Attempt, WebhookHandlers
 from app.webhooks.sender import Response, Sender
 from app.webhooks.service import handler_name
@@ -408,6 +409,21 @@ def test_an_answer_to_an_event_that_was_erased_meanwhile_is_not_kept(
         assert record(tx, sent, attempt, None)[0] == {"status": 200, "response": "thank you, Ada"}
         erased = replace(sent, data={"order": {"customer_name": "Erased customer"}})
         assert record(tx, erased, attempt, None)[0] == {"status": 200}
+
+
+def test_page_of_deliveries_ends_before_the_horizon(
+    shop: WebhookShop, subscriber: Subscriber
+) -> None:
+    """A transaction that still runs may add an event behind it, which the next page then has."""
+    endpoint_id = shop.subscribe(subscriber)
+    shop.place()
+    shop.place()
+    shop.run()
+    first, second = [each["event_id"] for each in shop.deliveries(endpoint_id)][:2]
+    with shop.store.read() as view:
+        page = read_deliveries(view, endpoint_id, "", 9, horizon=second)
+    assert [each["event_id"] for each in page.deliveries] == [first]
+    assert first <= page.position < second
 
 
 def test_deliveries_are_listed_in_pages(shop: WebhookShop, subscriber: Subscriber) -> None:
