@@ -120,8 +120,8 @@ def migrate(runtime: Runtime, target: str | Path) -> None:
         raise CommandFailed("The service is running; stop it, then run `flask migrate` again.")
     with (
         store.contents() as contents,
-        _progress(runtime, contents) as advance,
         _target(runtime, target) as write,
+        _progress(runtime, contents) as advance,
     ):
         documents = write(contents, advance)
         if store.position() != contents.position:
