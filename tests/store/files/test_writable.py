@@ -132,7 +132,7 @@ def test_too_many_open_files_are_no_fault_of_the_disk(open_store: OpenStore) -> 
         put_orders(store, order("a"))
     assert str(refusal.value) == (
         f"Nothing could be opened while taking the store's lock: too many open files; this process "
-        f"may have {limit}. Raise the limit to at least 1024: LimitNOFILE in the unit of the "
-        "service, or `ulimit -n` in the shell."
+        f"may have {limit}. Raise the limit to at least {max(1024, 2 * limit)}: LimitNOFILE in the "
+        "unit of the service, or `ulimit -n` in the shell."
     )
     put_orders(store, order("a"))
