@@ -12,7 +12,7 @@ from tests.durability.sweep import read_kills
 from tests.durability.syscalls import CALLS, why_not
 from tests.processes.servers import ROOT
 
-STEP = 1 if EVERYTHING else 10
+STEP = 1 if EVERYTHING else 25
 REQUIRED = os.environ.get("STRACE_TESTS") == "required"
 """Set in CI: fail where strace is missing, rather than skip."""
 
@@ -32,7 +32,7 @@ def strace() -> None:
 @pytest.mark.deep
 @pytest.mark.parametrize("call", CALLS)
 def test_shop_survives_a_kill_in_the_kernel(scratch: Path, call: str, report: Report) -> None:
-    """A kill at each call of a kind (every tenth of the frequent ones in CI) loses nothing."""
+    """A kill at each call of a kind (every 25th of the frequent ones in CI) loses nothing."""
     step = STEP if call in MIN_CALLS else min(STEP, 4)
     first = 1 + SEED % step if call != "mkdir" else 1
     words = ["-m", "tests.durability.syscalls", str(scratch), call, str(first), str(step)]
