@@ -10,7 +10,7 @@ from tests.clients.conftest import CONTRACT, Run
 from tests.processes.servers import ROOT, Server
 
 FOLDER = Path(__file__).parent
-LEAST_CASES = 5000
+LEAST_CASES = 4000
 
 
 @pytest.mark.deep

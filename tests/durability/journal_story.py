@@ -64,8 +64,8 @@ class Story:
         for name, documents in line["put"].items():
             self._documents[name].update({each[self._keys[name]]: each for each in documents})
         for name, keys in line["delete"].items():
-            for key in keys:
-                del self._documents[name][key]
+            for key in keys:  # an event that is delivered as it is emitted was never stored
+                self._documents[name].pop(key, None)
 
     def _holds(self, fact: Fact) -> bool:
         document = self._documents[fact.collection].get(fact.key)
