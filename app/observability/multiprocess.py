@@ -13,6 +13,8 @@ from pathlib import Path
 
 from prometheus_client import Metric, multiprocess, values
 
+from app.system.disk import size_bytes
+
 FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 """The variable that names the folder to prometheus-client; another WSGI server may set it."""
 
@@ -49,20 +51,13 @@ def metric_files(pattern: str) -> list[str] | None:
     folder = os.environ.get(FOLDER)
     if folder is None:
         return None
-    return [str(file) for file in Path(folder).glob(f"{pattern}.db") if _has_content(file)]
+    return [str(file) for file in Path(folder).glob(f"{pattern}.db") if size_bytes(file)]
 
 
 def merge(files: list[str]) -> Iterable[Metric]:
     """Return the metrics in `files`, summed over the processes."""
     metrics: Iterable[Metric] = multiprocess.MultiProcessCollector.merge(files)  # type: ignore[no-untyped-call]  # has no types
     return metrics
-
-
-def _has_content(file: Path) -> bool:
-    try:
-        return file.stat().st_size > 0
-    except FileNotFoundError:  # the process has died meanwhile
-        return False
 
 
 def _remove_abandoned(parent: Path) -> None:

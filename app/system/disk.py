@@ -57,6 +57,14 @@ def copy_file(path: Path, copy: Path) -> None:
             shutil.copyfileobj(source, target)
 
 
+def size_bytes(path: Path) -> int:
+    """The size of a file; 0 where another process has removed it meanwhile."""
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
+
+
 def sync_folder(folder: Path) -> None:
     """Make creations, renames and removals in `folder` durable."""
     fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)

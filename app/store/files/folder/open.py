@@ -28,7 +28,7 @@ from app.store.files.snapshot.checkpoint_file import CheckpointFile, path_of
 from app.store.files.snapshot.writer import publish, write_next
 from app.store.files.wal.format import FileRecord, FileRecords, Header
 from app.store.files.wal.segment import Segment, create_segment, read_header, segment_numbers
-from app.system.disk import make_folder, sync_folder
+from app.system.disk import make_folder, size_bytes, sync_folder
 
 SMALL_FOLDER_MAX_BYTES = 1 << 20
 
@@ -82,7 +82,7 @@ def is_small(folder: Path) -> bool:
     """
     with translating_os_errors(f"looking into the data folder {folder.name}/"):
         paths = (*folder.glob("*"), *folder.glob("journal/*"))
-        return sum(map(_size_bytes, paths)) <= SMALL_FOLDER_MAX_BYTES
+        return sum(map(size_bytes, paths)) <= SMALL_FOLDER_MAX_BYTES
 
 
 def has_lost_journal(folder: Path) -> bool:
@@ -186,14 +186,6 @@ def find_record(headers: Sequence[Header], name: str, file: CheckpointFile) -> F
             f"{record.covers}; restore a backup."
         )
     return record
-
-
-def _size_bytes(path: Path) -> int:
-    """0 for a file that was removed meanwhile: another process may write a checkpoint."""
-    try:
-        return path.stat().st_size
-    except FileNotFoundError:
-        return 0
 
 
 def _adopt_files(folder: Path, new: Sequence[Collection]) -> FileRecords:
