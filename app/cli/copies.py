@@ -13,6 +13,7 @@ from app.config import readers
 from app.server.migrations import MIGRATIONS, SCHEMA
 from app.server.runtime import Runtime
 from app.store import Contents
+from app.store.copying import Load
 from app.store.files.store import JsonFileStore
 from app.store.files.tools.backup import backup as backup_folder
 from app.store.files.tools.backup import backup_contents
@@ -22,9 +23,6 @@ from app.store.files.tools.new_folder import COPY_STEM
 from app.store.files.tools.restore import restore as restore_folder
 from app.store.files.tools.restore import restore_documents
 from app.store.files.tools.write_folder import write_folder
-
-Write = Callable[[Contents, Callable[[int], None]], int]
-"""A function that writes everything into another store; see `write_folder`."""
 
 
 @command("backup", needs_shop=True)
@@ -141,18 +139,18 @@ def migrate(runtime: Runtime, target: str | Path) -> None:
 
 
 @contextmanager
-def _target(runtime: Runtime, target: str | Path) -> Iterator[Write]:
+def _target(runtime: Runtime, target: str | Path) -> Iterator[Load]:
     """Open a new data folder or an empty database, which is complete at the end of the block."""
     if isinstance(target, Path):
         with new_data_folder(target, runtime.config.data, COPY_STEM) as folder:
-            yield partial(_write_folder, runtime, folder)
+            yield partial(write_folder, folder, runtime.collections, SCHEMA)
     else:
         with _database(runtime, target) as write:
             yield write
 
 
 @contextmanager
-def _database(runtime: Runtime, url: str) -> Iterator[Write]:
+def _database(runtime: Runtime, url: str) -> Iterator[Load]:
     from app.store.postgres.loading import open_empty  # slow, and a shop on files needs none
 
     timeout_s = runtime.config.lock_timeout
@@ -160,13 +158,7 @@ def _database(runtime: Runtime, url: str) -> Iterator[Write]:
         yield write
 
 
-def _write_folder(
-    runtime: Runtime, folder: Path, contents: Contents, advance: Callable[[int], None]
-) -> int:
-    return write_folder(folder, contents, runtime.collections, SCHEMA, advance)
-
-
-def _load_folder(runtime: Runtime, write: Write, folder: Path) -> None:
+def _load_folder(runtime: Runtime, write: Load, folder: Path) -> None:
     """Write the documents of a data folder, also of an older Daybook, into another store."""
     migrate_documents(folder, runtime.collections, MIGRATIONS)
     with (

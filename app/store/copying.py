@@ -1,13 +1,20 @@
 """Reading everything of one store, and comparing it with what another one has stored."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import zip_longest
 
 from app.kernel.errors import Damaged
-from app.store import Document, View
+from app.store import Contents, Document, View
 
 PAGE_SIZE = 1000
 """Documents that are copied, and compared, together."""
+
+Load = Callable[[Contents, Callable[[int], None]], int]
+"""A function that copies everything into another store; returns how many documents there are.
+
+It calls its second parameter with the number of documents after each part, and raises Damaged for a
+document that was not stored as it is.
+"""
 
 
 def scan_pages(view: View, collection: str) -> Iterator[list[Document]]:

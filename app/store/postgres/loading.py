@@ -13,7 +13,7 @@ from psycopg import errors
 
 from app.kernel.errors import Conflict, Invalid, Problem
 from app.store import Collection, Contents, Document
-from app.store.copying import PAGE_SIZE, refuse_difference, scan_pages
+from app.store.copying import PAGE_SIZE, Load, refuse_difference, scan_pages
 from app.store.postgres import ids, sql
 from app.store.postgres.connections import Connection, connect, translated
 from app.store.postgres.schema import Migration, prepare_tables
@@ -22,14 +22,6 @@ from app.store.postgres.transaction import COUNTERS
 
 _SET_LAST_DRAWN = b"SELECT setval('store_ids', %s)"
 _SET_POSITION = b"UPDATE store_horizon SET changes = %s"
-
-
-Load = Callable[[Contents, Callable[[int], None]], int]
-"""A function that copies everything; returns how many documents there are.
-
-It calls its second parameter with the number of documents after each part. Raises Invalid for a
-document that PostgreSQL cannot store, Damaged for one that was not stored as it is.
-"""
 
 
 @contextmanager
@@ -41,6 +33,8 @@ def open_empty(
     migrations: Sequence[Migration],
 ) -> Iterator[Load]:
     """Create the tables, and yield a function that loads them.
+
+    The function also raises Invalid, for a document that PostgreSQL cannot store.
 
     All of it is committed at the end of the block; when that raises, nothing is changed. Raises
     Conflict where there are documents, Damaged where a newer Daybook made the tables, StorageFull

@@ -1,7 +1,7 @@
 """Everything of a store is copied into another one, of either kind."""
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -36,7 +36,7 @@ def load_into(url: str, contents: Contents) -> int:
 def copy_to_files(tmp_path: Path) -> Copy:
     def copy(contents: Contents) -> Store:
         with new_folder(tmp_path / "copy") as folder:
-            write_folder(folder, contents, COLLECTIONS, 0, ignore)
+            write_folder(folder, COLLECTIONS, 0, contents, ignore)
         assert verify(tmp_path / "copy", COLLECTIONS).faults == []
         return JsonFileStore(tmp_path / "copy", COLLECTIONS)
 
@@ -110,30 +110,31 @@ def test_an_empty_store_is_copied(store: Store, copy: Copy) -> None:
         assert other.run_in_transaction(number)[1:] == (1001, 1)
 
 
-def test_a_database_with_a_shop_is_refused(
-    open_store: OpenStore, other_postgresql_url: str
-) -> None:
-    """Nothing is overwritten."""
+@pytest.fixture
+def contents(open_store: OpenStore) -> Iterator[Contents]:
+    """Everything of a store with one order."""
     store = open_store()
     put_orders(store, order("a"))
     with store.contents() as contents:
-        assert load_into(other_postgresql_url, contents) == 1
-        with pytest.raises(Conflict, match="The database has a shop already \\(orders\\)"):
-            load_into(other_postgresql_url, contents)
+        yield contents
+
+
+def test_a_database_with_a_shop_is_refused(contents: Contents, other_postgresql_url: str) -> None:
+    """Nothing is overwritten."""
+    assert load_into(other_postgresql_url, contents) == 1
+    with pytest.raises(Conflict, match="The database has a shop already \\(orders\\)"):
+        load_into(other_postgresql_url, contents)
 
 
 def test_a_copy_that_fails_leaves_the_database_empty(
-    open_store: OpenStore, other_postgresql_url: str
+    contents: Contents, other_postgresql_url: str
 ) -> None:
     """As a killed process does: all is one transaction, so the copy can be begun anew."""
-    store = open_store()
-    put_orders(store, order("a"))
-    with store.contents() as contents:
-        target = open_empty(other_postgresql_url, COLLECTIONS, 5.0, 0, ())
-        with pytest.raises(RuntimeError), target as load:
-            load(contents, ignore)
-            raise RuntimeError
-        assert load_into(other_postgresql_url, contents) == 1
+    target = open_empty(other_postgresql_url, COLLECTIONS, 5.0, 0, ())
+    with pytest.raises(RuntimeError), target as load:
+        load(contents, ignore)
+        raise RuntimeError
+    assert load_into(other_postgresql_url, contents) == 1
 
 
 def test_a_document_that_was_stored_otherwise_is_noticed() -> None:

@@ -61,7 +61,7 @@ def execute(postgresql_url: str) -> Callable[[str], None]:
 def test_error_of_the_database_is_raised_as_the_contract_says(
     reported: psycopg.Error, raised: type[Exception]
 ) -> None:
-    """What only a defect of ours can cause stays as it is."""
+    """An error that only a defect of Daybook causes is raised unchanged."""
     assert type(translated(reported)) is raised
 
 

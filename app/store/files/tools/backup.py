@@ -70,7 +70,7 @@ def backup_contents(
     For `schema`, `advance` and errors see `write_folder` and `new_data_folder`.
     """
     with new_data_folder(destination, data, BACKUP_STEM) as copy:
-        write_folder(copy, contents, collections, schema, advance)
+        write_folder(copy, collections, schema, contents, advance)
         return _report(copy, contents.position)
 
 

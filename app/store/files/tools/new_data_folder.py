@@ -15,7 +15,7 @@ from app.store.files.tools.new_folder import copy_folder, is_unfinished, new_fol
 from app.system.disk import copy_file, make_folder, write_new
 
 COPYING = "copying the data folder"
-"""What is done, for the errors of a disk."""
+"""The activity that errors of the disk name."""
 
 _DATABASE = ".sqlite"
 

@@ -15,9 +15,9 @@ from app.store.files.wal.segment import create_segment
 
 def write_folder(
     folder: Path,
-    contents: Contents,
     collections: Iterable[Collection],
     schema: int,
+    contents: Contents,
     advance: Callable[[int], None],
 ) -> int:
     """Write checkpoint files and a journal into `folder`, durably; returns the number of documents.
