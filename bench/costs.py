@@ -70,7 +70,7 @@ def _rows(data: Path, body: bytes) -> dict[str, float]:
     add_products(store)
     # another store leads, so that no handler runs in this process meanwhile
     leader = JsonFileStore(data, runtime.collections)
-    leader.lead(timeout_s=1)
+    leader.lease_shards(timeout_s=1)
     schema, rules = request_schema(config.currency), OrderPolicy(config.currency)
     order = load(schema, strict_json.loads(body))
 

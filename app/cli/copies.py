@@ -12,7 +12,7 @@ from app.cli.command import CommandFailed, command, progress_bar
 from app.config import readers
 from app.server.migrations import MIGRATIONS, SCHEMA
 from app.server.runtime import Runtime
-from app.store import Contents
+from app.store import ALL_SHARDS, Contents
 from app.store.copying import Load
 from app.store.files.store import JsonFileStore
 from app.store.files.tools.backup import backup as backup_folder
@@ -114,7 +114,7 @@ def migrate(runtime: Runtime, target: str | Path) -> None:
     or there is none.
     """
     store = runtime.open()
-    if not store.lead(runtime.config.lock_timeout):
+    if store.lease_shards(timeout_s=runtime.config.lock_timeout) != ALL_SHARDS:
         raise CommandFailed("The service is running; stop it, then run `flask migrate` again.")
     with (
         store.contents() as contents,

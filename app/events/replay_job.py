@@ -1,6 +1,6 @@
 """A replay job: replays a fixed list of failures and waits for the outcomes (`flask replay`).
 
-The deliveries themselves are made by the leading dispatcher, in this process or another. An entry
+The deliveries themselves are made by dispatchers, in this process or others. An entry
 leaves failure.json only when its handler has succeeded, so a job that is stopped or killed loses
 nothing: what it has replayed goes on in the outbox.
 """
@@ -53,7 +53,7 @@ class ReplayJob:
         """`by` is recorded as the person who replayed; `rate` limits the entries per second.
 
         Entries that are under way belong to another job and are skipped. But when no process
-        leads, that job is dead, and this one waits for them as for its own.
+        delivers, that job is dead, and this one waits for them as for its own.
         """
         self._counts = ReplayCounts()
         self._store = store
@@ -63,7 +63,7 @@ class ReplayJob:
         self._feed = store.change_feed(failures.FAILURES.name)
         self._queued: deque[tuple[str, int]] = deque()
         self._running: dict[str, int] = {}
-        is_orphaned = not store.has_leader()
+        is_orphaned = not store.are_shards_leased()
         with store.read() as view:
             for each in plan:
                 entry = view.get(failures.FAILURES.name, each.id)

@@ -47,8 +47,8 @@ def _run(name: str, check: Callable[[], None]) -> Check:
 
 
 def _refuse_leaderless(store: Store) -> None:
-    if not store.has_leader():
-        raise Unavailable("No process delivers events.")
+    if not store.are_shards_leased():
+        raise Unavailable("There are events that no process delivers.")
 
 
 def _refuse_late(heartbeat: Heartbeat | None, max_delay_s: float) -> None:

@@ -34,7 +34,11 @@ class StoreMetrics:
         family = GaugeMetricFamily("daybook_build_info", "The version served.", labels=["version"])
         family.add_metric([VERSION], 1)
         yield family
-        yield _gauge("daybook_leader", "1 while a dispatcher leads.", self._store.has_leader())
+        yield _gauge(
+            "daybook_leader",
+            "1 while every event has a process that delivers it.",
+            self._store.are_shards_leased(),
+        )
         with self._store.read() as view:
             metrics = [*self._from(view)]
         yield from metrics

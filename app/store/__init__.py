@@ -16,7 +16,7 @@ files, `PostgresStore` (postgres/store.py) with a database; the __init__.py of e
 how. Both pass tests/store/contract/ as it is, and so has any other back-end to.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol, TypeVar
@@ -34,6 +34,12 @@ A set stands for any of its values.
 def unsorted(_document: Document) -> str:
     """The sort text of a collection whose lists are in the order of their keys."""
     return ""
+
+
+SHARDS = 32
+"""The parts of the deliveries that processes can hold: more than a shop has machines."""
+
+ALL_SHARDS = frozenset(range(SHARDS))
 
 
 class IssuedNumber(NamedTuple):
@@ -240,15 +246,20 @@ class Store(Protocol):
         nothing, unless the last transaction failed: then it writes a probe file.
         """
 
-    def lead(self, timeout_s: float) -> bool:
-        """Try to become the one process that delivers events; True once it is.
+    def lease_shards(
+        self, busy: Set[int] = frozenset(), *, timeout_s: float = 0.0
+    ) -> frozenset[int]:
+        """The shards that this process holds now, waiting up to `timeout_s` for the first one.
 
-        The leadership lasts until `close`, unless a person removes the lock file; so a leader
-        calls this again from time to time.
+        No two processes hold the same one. A process that delivers calls this again and again: it
+        then gets and gives back shards, so that all such processes have about as many. It keeps
+        those in `busy`. What it holds is free again when it calls `close`, or has not called this
+        for some seconds. On files one process has all shards until it closes, or a person removes
+        the lock file.
         """
 
-    def has_leader(self) -> bool:
-        """Whether some process, this one included, leads now.
+    def are_shards_leased(self) -> bool:
+        """Whether some process, this one included, holds each shard now.
 
         Raises Unavailable where that cannot be found out within a second.
         """

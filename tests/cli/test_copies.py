@@ -98,7 +98,7 @@ def test_a_backup_is_restored_to_the_other_store(
 @pytest.mark.usefixtures("catalogue")
 def test_a_running_shop_does_not_move(config: Config, runtime: Runtime, tmp_path: Path) -> None:
     """It would go on without what it takes meanwhile."""
-    assert runtime.store.lead(PATIENCE_S)
+    assert runtime.store.lease_shards(timeout_s=PATIENCE_S)
     result = flask(replace(config, lock_timeout=0.1), "migrate", "--to", tmp_path / "new")
     assert (result.exit_code, result.stderr) == (
         2,

@@ -26,7 +26,7 @@ ALL = ["store", "leader", "delay"]
 def leading(runtime: Runtime) -> None:
     """The dispatcher of the test's application leads."""
     runtime.start()
-    wait_for("a dispatcher leads", runtime.store.has_leader)
+    wait_for("a dispatcher delivers", runtime.store.are_shards_leased)
 
 
 def failed(answer: dict[str, Any]) -> list[str]:

@@ -32,7 +32,7 @@ def _place_order(tx: Transaction) -> str:
 
 if __name__ == "__main__":
     opened = JsonFileStore(Path(sys.argv[1]), COLLECTIONS)
-    opened.lead(timeout_s=0)
+    opened.lease_shards()
     Checkpointer(opened).start()
     for _ in range(THREADS):
         threading.Thread(target=place_orders, args=(opened,)).start()

@@ -10,8 +10,8 @@
     outcome.py       done, retry, held or dead, and how each is recorded
     observer.py      what metrics, logs and traces receive
     loop.py          the delivery loop, which puts these together
-    jobs.py          work that the leader does once a day
-    dispatcher.py    the leader's thread; start here to read from the outside in
+    jobs.py          work that one process does once a day
+    dispatcher.py    the thread that leases shards and runs the loop; start here
 
 Order: the events of an order reach each handler in the order of their commits, one at a time.
 Delivery: effects inside the store are exactly once, because they and the outcome are one

@@ -3,13 +3,19 @@
 from collections.abc import Callable
 from time import time
 from typing import Any, NamedTuple
+from zlib import crc32
 
 from app.events.outbox import PENDING
 from app.events.registry import Handler, HandlerRegistry
 from app.events.types import Envelope
 from app.kernel import trace
 from app.kernel.trace import TraceContext
-from app.store import Document
+from app.store import SHARDS, Document
+
+
+def shard_of(subject: str) -> int:
+    """The shard of an order's deliveries, the same in every process and version."""
+    return crc32(subject.encode()) % SHARDS
 
 
 class Partition(NamedTuple):
@@ -17,6 +23,11 @@ class Partition(NamedTuple):
 
     subject: str
     handler: str
+
+    @property
+    def shard(self) -> int:
+        """The shard that all partitions of the order belong to."""
+        return shard_of(self.subject)
 
 
 class Delivery(NamedTuple):

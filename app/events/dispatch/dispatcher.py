@@ -1,8 +1,9 @@
-"""The dispatcher: a thread that delivers events to handlers while this process leads.
+"""The dispatcher: a thread that delivers the events of the shards that this process has leased.
 
-Of all processes on a data folder one leads. It learns of events from the store's change feed alone:
-what a crash left in the outbox, what another process emits and what an operator replays all arrive
-the same way. An event is delivered after its transaction is durable, so after the response.
+On files one process has all shards; on PostgreSQL every process that delivers has its share. It
+learns of events from the store's change feed alone: what a crash left in the outbox, what another
+process emits and what an operator replays all arrive the same way. An event is delivered after its
+transaction is durable, so after the response.
 """
 
 import logging
@@ -20,13 +21,16 @@ from app.events.dispatch.worker_pool import WorkerPool
 from app.events.outbox import OUTBOX
 from app.events.registry import HandlerRegistry
 from app.kernel.errors import Unavailable
-from app.store import ChangeFeed, Store
+from app.store import ALL_SHARDS, ChangeFeed, Store
 from app.system.repeated_warning import RepeatedWarning
 
 log = logging.getLogger(__name__)
 
-LEADER_WAIT_S = 0.25
-"""How long one attempt to become the leader waits for the lock."""
+LEASE_WAIT_S = 0.25
+"""How long one attempt to lease shards waits for the first one."""
+
+JOBS_SHARD = 0
+"""Its holder runs the jobs."""
 
 ERROR_PAUSE_S = 0.5
 """Pause after an error, before the next attempt."""
@@ -36,7 +40,7 @@ JOB_PAUSE_S = 0.01
 
 
 class Dispatcher:
-    """Delivers events while this process leads, from `start` to `close`."""
+    """Delivers the events of leased shards, from `start` to `close`."""
 
     def __init__(
         self,
@@ -68,7 +72,7 @@ class Dispatcher:
         self._thread = threading.Thread(target=self._run, name="dispatcher", daemon=True)
 
     def start(self) -> None:
-        """Start the thread: it waits to become the leader, then delivers."""
+        """Start the thread: it waits until it has leased shards, then delivers."""
         self._thread.start()
 
     def close(self) -> None:
@@ -81,7 +85,7 @@ class Dispatcher:
 
     def _run(self) -> None:
         while not self._stop.is_set():
-            self._guarded(self._deliver_while_leading)
+            self._guarded(self._deliver_leased)
         self._worker_pool.close()
         self._guarded(self._record_completed)
 
@@ -94,22 +98,29 @@ class Dispatcher:
         except Exception as error:  # noqa: BLE001  (a defect of ours)
             self._pause(f"deliveries met a defect: {describe_error(error)}{location_of(error)}")
 
-    def _deliver_while_leading(self) -> None:
-        """Run one delivery loop until `close`, or until the store fails.
-
-        It also ends when a person takes the lead away by removing the lock file.
-        """
-        if not self._store.lead(timeout_s=LEADER_WAIT_S):
+    def _deliver_leased(self) -> None:
+        """Run one delivery loop until `close`, a change of the leased shards or an error."""
+        shards = self._lease(LEASE_WAIT_S)
+        if not shards:
             return
-        loop = self._loop()
+        loop = self._loop(shards)
         loop.load_outbox()
+        jobs = self._jobs if JOBS_SHARD in shards else ()
         throttle, max_idle_s = Throttle(), IDLE_POLL_S
-        while not self._stop.is_set() and self._store.lead(timeout_s=0):
+        while not self._stop.is_set() and self._lease() == shards:
             iteration = loop.run_once(max_idle_s)
             self._warning.clear()
             self._stop.wait(throttle.pause_s(*iteration))
-            has_more = [self._run_if_due(job) for job in self._jobs]
+            has_more = [self._run_if_due(job) for job in jobs]
             max_idle_s = JOB_PAUSE_S if any(has_more) else IDLE_POLL_S
+
+    def _lease(self, timeout_s: float = 0.0) -> frozenset[int]:
+        """Renew the lease; returns the shards that this process holds.
+
+        It keeps those with deliveries under way, so no other process starts the next ones.
+        """
+        busy = {partition.shard for partition in self._worker_pool.partitions}
+        return self._store.lease_shards(busy, timeout_s=timeout_s)
 
     def _run_if_due(self, job: Job) -> bool:
         """Run a part of a job; returns whether another one follows.
@@ -125,11 +136,11 @@ class Dispatcher:
 
     def _record_completed(self) -> None:
         if self._worker_pool.partitions:
-            self._loop().record_completed()
+            self._loop(ALL_SHARDS).record_completed()
 
-    def _loop(self) -> DeliveryLoop:
+    def _loop(self, shards: frozenset[int]) -> DeliveryLoop:
         self._feed = self._feed or self._store.change_feed(OUTBOX.name)
-        return self._make_loop(feed=self._feed)
+        return self._make_loop(feed=self._feed, shards=shards)
 
     def _pause(self, error: str) -> None:
         """Log an error once while it stays the same, and wait before the next attempt."""

@@ -1,9 +1,9 @@
-"""Jobs: work that the leading dispatcher does once a day, or again and again.
+"""Jobs: work that the dispatcher of the first shard does once a day, or again and again.
 
 The day of a scheduled job is recorded in the transaction that does the work. So it runs exactly
-once a day, however many processes there are and whenever one of them dies. If no process led at the
-hour, it runs as soon as one does, for the latest day only. In a new shop it first runs on the day
-after.
+once a day, however many processes there are and whenever one of them dies. If no process delivers
+at the hour, it runs as soon as one does, for the latest day only. In a new shop it first runs on
+the day after.
 A recorded day that is more than one day ahead counts as none: the clock was wrong when it was
 recorded. One day ahead it counts, so that a clock that is set back a little repeats no job.
 """

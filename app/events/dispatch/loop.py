@@ -46,7 +46,8 @@ from app.events.subscriptions import is_subscriber
 from app.events.types import Envelope
 from app.events.unit_of_work import UnitOfWork
 from app.kernel import trace
-from app.store import ChangeFeed, Store, Transaction
+from app.kernel.errors import Unavailable
+from app.store import ALL_SHARDS, ChangeFeed, Store, Transaction
 
 IDLE_POLL_S = 0.25
 """Longest wait for a change when nothing is running."""
@@ -77,7 +78,7 @@ class Iteration(NamedTuple):
 class DeliveryLoop:
     """Deliveries from one start to the next error of the store, which every method passes on.
 
-    `feed` reports changes of the shop's outbox.
+    `feed` reports changes of the shop's outbox. `shards` are those that this process has leased.
     """
 
     store: Store
@@ -86,13 +87,14 @@ class DeliveryLoop:
     feed: InitVar[ChangeFeed]
     worker_pool: WorkerPool
     _: KW_ONLY
+    shards: frozenset[int] = ALL_SHARDS
     observer: Observer = NULL_OBSERVER
     with_faults: bool = False
 
     def __post_init__(self, feed: ChangeFeed) -> None:
         """Start with nothing scheduled but what runs in the worker pool."""
         self._inbox = Inbox(feed)
-        self._scheduler = Scheduler(self.worker_pool.partitions)
+        self._scheduler = Scheduler(self.worker_pool.partitions, self.shards)
         self._delayed: set[Partition] = set()
         self._undelayed: list[Partition] = []
         self._tasks: list[DeferredTask] = []
@@ -107,7 +109,7 @@ class DeliveryLoop:
         self._subscriber_pages = self._load_pages(SUBSCRIBER_OUTBOX.name)
         self._is_behind = True
         for _ in self._load_pages(OUTBOX.name):
-            pass
+            self._renew_lease()
 
     def _load_pages(self, collection: str) -> Iterator[bool]:
         """Schedule the open events of a collection; yield after each page but the last."""
@@ -190,8 +192,9 @@ class DeliveryLoop:
 
     def _submit_tasks(self) -> None:
         if self._tasks:
-            # a side effect cannot be undone: its cause must be durable first
+            # a side effect cannot be undone: its cause must be durable, and no other process do it
             self.store.make_durable()
+            self._renew_lease()
         together: defaultdict[Finish, list[DeferredTask]] = defaultdict(list)
         for task in self._tasks:
             handler = task.delivery.handler
@@ -201,6 +204,11 @@ class DeliveryLoop:
                 self.worker_pool.submit(*task)
         for finish, tasks in together.items():
             self.worker_pool.submit_together(tasks, finish)
+
+    def _renew_lease(self) -> None:
+        """Raise Unavailable when others may deliver what this loop has scheduled."""
+        if not self.shards <= self.store.lease_shards(self.shards):
+            raise Unavailable("the lease ended before it was renewed")
 
     def _run_ready(self, uow: UnitOfWork, partitions: list[Partition], until: float) -> None:
         """Run these partitions, then those that have become ready, until the time is up.

@@ -8,7 +8,7 @@ from app.events.dispatch.outcome import Outcome
 
 
 class Observer:
-    """Receives the outcome of each attempt once it is durable, and the leader's heartbeat.
+    """Receives the outcome of each attempt once it is durable, and the delivery loop's heartbeat.
 
     This class ignores every report; a subclass overrides those that it needs.
     """
@@ -17,7 +17,7 @@ class Observer:
         """An attempt ended with this outcome."""
 
     def record_heartbeat(self, overdue_s: float) -> None:
-        """The leader has completed an iteration of its delivery loop.
+        """The delivery loop has completed an iteration.
 
         The oldest delivery that could run now has waited `overdue_s` seconds; 0 without one.
         """

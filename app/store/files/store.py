@@ -13,13 +13,13 @@ outside the store calls `make_durable` first.
 """
 
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Set
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from time import monotonic
 
 from app.kernel.errors import DaybookError, Unavailable
-from app.store import ChangeFeed, Collection, Contents, T, Transaction, View
+from app.store import ALL_SHARDS, ChangeFeed, Collection, Contents, T, Transaction, View
 from app.store.copying import scan_pages
 from app.store.files.disk.filesystem import (
     PROBE_BYTES,
@@ -163,12 +163,14 @@ class JsonFileStore:
             self.make_durable()
             self._has_failed = False
 
-    def lead(self, timeout_s: float) -> bool:
-        """See Store.lead."""
-        return self._leader_lock.lead(timeout_s)
+    def lease_shards(
+        self, busy: Set[int] = frozenset(), *, timeout_s: float = 0.0
+    ) -> frozenset[int]:
+        """See Store.lease_shards. Of the processes on a folder one has all shards: the leader."""
+        return ALL_SHARDS if self._leader_lock.lead(timeout_s) else frozenset()
 
-    def has_leader(self) -> bool:
-        """See Store.has_leader."""
+    def are_shards_leased(self) -> bool:
+        """See Store.are_shards_leased."""
         return self._leader_lock.has_leader()
 
     def close(self) -> None:

@@ -7,7 +7,7 @@ no reader waits for a transaction that is still running. Rows are ordered by `se
 transaction draws at its end: a change that depends on another comes behind it.
 
 A notification only wakes the reader early. Rows are counted, and removed when they are old, by the
-leader; a reader that fell behind lists every key.
+holder of the first shard; a reader that fell behind lists every key.
 """
 
 import logging
@@ -63,7 +63,8 @@ WITH finished AS (SELECT pg_snapshot_xmin(pg_current_snapshot()) AS before)
 UPDATE store_horizon SET counted = before, changes = changes + (
     SELECT count(*) FROM store_changes WHERE xid >= counted AND xid < before
 ) FROM finished
-WHERE EXISTS (SELECT FROM store_changes WHERE xid >= counted AND xid < before)
+WHERE counted < before
+AND EXISTS (SELECT FROM store_changes WHERE xid >= counted AND xid < before)
 """
 
 _REMOVE = b"""
@@ -191,6 +192,9 @@ class ChangeFeeds:
 
 
 def remove_old_changes(connection: Connection) -> None:
-    """Count the changes of finished transactions, and remove old ones; the leader calls this."""
+    """Count the changes of finished transactions, and remove old ones.
+
+    The holder of the first shard calls this every second.
+    """
     connection.execute(_COUNT)
     connection.execute(_REMOVE, [KEPT_S])

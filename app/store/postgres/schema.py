@@ -7,14 +7,14 @@ import orjson
 from psycopg.sql import SQL, Composed, Identifier, Literal
 
 from app.kernel.errors import Damaged
-from app.store import Collection, Document
+from app.store import SHARDS, Collection, Document
 from app.store.postgres import sql
 from app.store.postgres.connections import SCHEMA, Connection
 
 Migration = Mapping[str, Callable[[Document], Document]]
 """For each collection concerned, the function from a document as it was to one as it is now."""
 
-LAYOUT = 1
+LAYOUT = 2
 """The version of the tables that this Daybook works with."""
 
 MIGRATION_BATCH_SIZE = 500
@@ -22,7 +22,7 @@ MIGRATION_BATCH_SIZE = 500
 _LOCKS = 0x4461_7962
 """The first half of the keys of the store's advisory locks: "Dayb"."""
 
-MIGRATING, DRAWING, LEADING = ((_LOCKS, number) for number in range(3))
+MIGRATING, DRAWING, LEASING = ((_LOCKS, number) for number in range(3))
 """The keys of advisory locks. Those of one half only are the numbers drawn for ids."""
 
 _STORE = SQL("""
@@ -87,6 +87,20 @@ BEGIN
     );
 END $$;
 """)
+
+_LEASES = SQL("""
+CREATE TABLE store_workers (
+    worker text PRIMARY KEY,
+    beat bigint NOT NULL DEFAULT 0,
+    at timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+CREATE TABLE store_shards (
+    shard integer PRIMARY KEY,
+    worker text REFERENCES store_workers ON DELETE SET NULL
+);
+INSERT INTO store_shards SELECT generate_series(0, {shards} - 1);
+""")
+"""Since version 2 of the tables."""
 
 _COLLECTION = SQL("""
 CREATE TABLE {documents} (
@@ -156,6 +170,8 @@ def prepare_tables(
         if not exists:
             keys = {"drawing": _pair(DRAWING), "migrating": _pair(MIGRATING)}
             connection.execute(_STORE.format(**keys))
+        if not _has_table(connection, "store_shards"):
+            connection.execute(_LEASES.format(shards=Literal(SHARDS)))
         for changes in migrations[settings["documents"] : schema]:
             for name, change in changes.items():
                 _migrate(connection, declared[name], change)

@@ -7,7 +7,7 @@ locks `store_turn`, waits for those that run, and has others wait. So every tran
 
 import threading
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from contextlib import contextmanager, suppress
 from time import monotonic
 
@@ -18,8 +18,8 @@ from app.store import ChangeFeed, Collection, Contents, T, Transaction, View
 from app.store.observer import NULL_OBSERVER, Observer
 from app.store.postgres import connections, ids
 from app.store.postgres.change_feeds import POSITION, ChangeFeeds
-from app.store.postgres.leader import HAS_LEADER, Leader
-from app.store.postgres.schema import LEADING, Migration, prepare_tables
+from app.store.postgres.leases import ALL_LEASED, LEASE_S, Leases
+from app.store.postgres.schema import Migration, prepare_tables
 from app.store.postgres.session import READ, UNLIMITED_IDLE, Session, query_once
 from app.store.postgres.transaction import COUNTERS, PostgresTransaction, PostgresView
 
@@ -93,7 +93,7 @@ class PostgresStore:
             prepare_tables(connection, self._collections.values(), schema, migrations)
         self._pool = connections.open_pool(url, pool_size, lock_timeout_s)
         self._feeds = ChangeFeeds(self._pool, connect, self._keys)
-        self._leader = Leader(connect)
+        self._leases = Leases(connect)
 
     @contextmanager
     def read(self) -> Iterator[View]:
@@ -159,17 +159,19 @@ class PostgresStore:
         if query_once(self._pool, _IS_READ_ONLY, timeout_s=CHECK_TIMEOUT_S) == [(True,)]:
             raise Unavailable("The database is read-only, as a standby is.")
 
-    def lead(self, timeout_s: float) -> bool:
-        """See Store.lead."""
-        return self._leader.lead(timeout_s)
+    def lease_shards(
+        self, busy: Set[int] = frozenset(), *, timeout_s: float = 0.0
+    ) -> frozenset[int]:
+        """See Store.lease_shards."""
+        return self._leases.lease(busy, timeout_s)
 
-    def has_leader(self) -> bool:
-        """See Store.has_leader."""
-        return query_once(self._pool, HAS_LEADER, LEADING, CHECK_TIMEOUT_S) == [(True,)]
+    def are_shards_leased(self) -> bool:
+        """See Store.are_shards_leased."""
+        return query_once(self._pool, ALL_LEASED, [LEASE_S], CHECK_TIMEOUT_S) == [(True,)]
 
     def close(self) -> None:
         """See Store.close."""
-        self._leader.close()
+        self._leases.close()
         self._feeds.close()
         self._pool.close()
 

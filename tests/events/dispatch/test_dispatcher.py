@@ -49,7 +49,7 @@ def test_another_process_takes_over_when_the_leader_stops(shop: Shop, tmp_path: 
     other = JsonFileStore(tmp_path / "data", COLLECTIONS)
     shop.billing.fail_always(OSError("down"), "order-1")
     with dispatching(shop.store, shop.registry, RetryPolicy(100, first_wait_s=0.05)):
-        wait_for(other.has_leader)
+        wait_for(other.are_shards_leased)
         left_behind = shop.emit("order-1")
         wait_for(lambda: len(shop.billing.seen) >= 1)
     shop.billing.recover()

@@ -2,7 +2,7 @@
 
 import logging
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Set
 from contextlib import contextmanager
 
 import pytest
@@ -65,11 +65,13 @@ class TroubledStore:
     def refuse_unwritable(self) -> None:
         self._store.refuse_unwritable()
 
-    def lead(self, timeout_s: float) -> bool:
-        return self._store.lead(timeout_s)
+    def lease_shards(
+        self, busy: Set[int] = frozenset(), *, timeout_s: float = 0.0
+    ) -> frozenset[int]:
+        return self._store.lease_shards(busy, timeout_s=timeout_s)
 
-    def has_leader(self) -> bool:
-        return self._store.has_leader()
+    def are_shards_leased(self) -> bool:
+        return self._store.are_shards_leased()
 
     def close(self) -> None:
         self._store.close()

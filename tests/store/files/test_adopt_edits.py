@@ -146,7 +146,7 @@ def test_bad_edit_is_refused(
 def test_edit_is_not_accepted_while_the_service_runs(shop: Path, open_store: OpenStore) -> None:
     """A running service would write over the edit, so it has to be stopped first."""
     store = open_store()
-    assert store.lead(timeout_s=0)
+    assert store.lease_shards()
     edit(shop, order("a"))
     before = contents(shop)
     with pytest.raises(Conflict, match="stop it"):

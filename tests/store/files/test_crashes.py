@@ -170,10 +170,10 @@ def test_other_process_takes_over_when_the_leader_is_killed(
     assert writer.stdout is not None
     writer.stdout.readline()
     store = open_store()
-    assert store.has_leader()
-    assert not store.lead(timeout_s=0)
+    assert store.are_shards_leased()
+    assert not store.lease_shards()
     writer.kill()
-    assert store.lead(timeout_s=PATIENCE_S)
+    assert store.lease_shards(timeout_s=PATIENCE_S)
     put_orders(store, order("mine"))
     writer.stdout.close()
     writer.wait(PATIENCE_S)

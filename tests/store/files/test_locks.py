@@ -46,14 +46,14 @@ def test_released_lock_can_be_taken_again(tmp_path: Path) -> None:
 def test_leader_notices_that_its_lock_file_was_removed(folder: Path, open_store: OpenStore) -> None:
     """After the lock file is removed another process can lead, and the first one no longer does."""
     first, second = open_store(), open_store()
-    assert first.lead(timeout_s=0)
-    assert not second.lead(timeout_s=0)
+    assert first.lease_shards()
+    assert not second.lease_shards()
     (folder / "leader.lock").unlink()
-    assert second.lead(timeout_s=0)
-    assert not first.lead(timeout_s=0)
-    assert first.has_leader()
+    assert second.lease_shards()
+    assert not first.lease_shards()
+    assert first.are_shards_leased()
     second.close()
-    assert first.lead(timeout_s=0)
+    assert first.lease_shards()
 
 
 def test_lock_that_cannot_be_opened_is_named(folder: Path, open_store: OpenStore) -> None:
@@ -84,7 +84,7 @@ def test_a_system_call_that_fails_once_stops_nothing(
     checkpointer, numbers = Checkpointer(store), map(str, count(1))
 
     def work() -> None:
-        assert store.lead(timeout_s=0)
+        assert store.lease_shards()
         put_orders(store, order(next(numbers)))
         checkpointer.checkpoint()
         put_orders(other, order(next(numbers)))

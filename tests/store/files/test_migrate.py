@@ -132,7 +132,7 @@ class TestOldShop:
 
     def test_a_served_folder_is_left_alone(self, folder: Path, open_store: OpenStore) -> None:
         """The older version still runs on it."""
-        assert open_store().lead(1)
+        assert open_store().lease_shards(timeout_s=1)
         with pytest.raises(Conflict, match="stop it, then start this version"):
             migrate(folder, NEW_COLLECTIONS, MIGRATIONS)
 

@@ -118,7 +118,7 @@ def test_running_service_is_not_repaired(folder: Path, open_store: OpenStore) ->
     """The journal in use is not changed."""
     starts = journal_of(folder, "abc")
     store = open_store()
-    store.lead(timeout_s=0)
+    store.lease_shards()
     spoil(segments(folder)[-1], starts[1] + 60)
     with pytest.raises(Conflict, match="stop it, then repair the journal"):
         repair_folder(folder, COLLECTIONS)

@@ -182,7 +182,7 @@ def test_no_shop_is_replaced(monday: Path, folder: Path, open_store: OpenStore) 
     before = names(folder)
     with pytest.raises(Conflict, match=r"data/ holds something, and nothing is overwritten"):
         restore(monday, folder, COLLECTIONS)
-    assert open_store().lead(1)
+    assert open_store().lease_shards(timeout_s=1)
     with pytest.raises(Conflict, match="The service runs on data/"):
         restore(monday, folder, COLLECTIONS)
     assert names(folder) == sorted({*before, "leader.lock"})
@@ -219,7 +219,7 @@ def test_a_shop_that_is_served_is_no_backup(
     tmp_path: Path, folder: Path, open_store: OpenStore
 ) -> None:
     """A copy of it file by file would be of no one moment."""
-    assert open_store().lead(1)
+    assert open_store().lease_shards(timeout_s=1)
     with pytest.raises(Conflict, match="and no backup"):
         restore(folder, tmp_path / "other", COLLECTIONS)
 

@@ -60,13 +60,13 @@ def test_late_commit_is_listed(open_postgres: OpenPostgres) -> None:
 
 
 def test_late_commit_moves_the_position(open_postgres: OpenPostgres) -> None:
-    """Each commit does, in whatever order, and the leader's counting does not."""
+    """Each commit does, in whatever order, and the counting of changes does not."""
     store = open_postgres()
     positions = [store.position()]
     late = LateTransaction(store, "late")
     put(store, "early")
     positions.append(store.position())
-    assert store.lead(timeout_s=0)
+    assert store.lease_shards()
     assert store.position() == positions[-1]
     late.commit()
     positions.append(store.position())
@@ -89,7 +89,7 @@ def test_no_id_appears_below_the_horizon(open_postgres: OpenPostgres) -> None:
 def test_reader_that_fell_behind_lists_every_key(
     open_postgres: OpenPostgres, postgresql_url: str
 ) -> None:
-    """The leader removes old changes, seen or not; the position stays."""
+    """Old changes are removed, seen or not; the position stays."""
     store = open_postgres()
     put_orders(store, order("a"), order("b"))
     feed = store.change_feed("orders")
@@ -100,7 +100,7 @@ def test_reader_that_fell_behind_lists_every_key(
         connection.execute(
             "UPDATE daybook.store_changes SET at = at - make_interval(secs => %s)", [KEPT_S + 1]
         )
-        assert store.lead(timeout_s=0)
+        assert store.lease_shards()
         assert connection.execute("SELECT count(*) FROM daybook.store_changes").fetchone() == (0,)
     assert store.position() == position
     assert sorted(feed.take(timeout_s=0)) == ["a", "b"]

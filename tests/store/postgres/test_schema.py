@@ -7,7 +7,7 @@ import psycopg
 import pytest
 
 from app.kernel.errors import Damaged
-from app.store import Document
+from app.store import ALL_SHARDS, Document
 from app.store.postgres.store import PostgresStore
 from tests.store.conftest import Together
 from tests.store.shop import NOTES, ORDERS, all_orders, ids, order, put_orders
@@ -52,6 +52,17 @@ def test_newer_tables_are_refused(open_postgres: OpenPostgres, postgresql_url: s
         connection.execute("UPDATE daybook.store_settings SET value = '99' WHERE name = 'layout'")
     with pytest.raises(Damaged, match="A newer version of Daybook"):
         open_postgres()
+
+
+def test_tables_of_layout_1_get_shards(open_postgres: OpenPostgres, postgresql_url: str) -> None:
+    """Its documents stay; it had one leader, by an advisory lock."""
+    put_orders(open_postgres(), order("a"))
+    with psycopg.connect(postgresql_url) as connection:
+        connection.execute("DROP TABLE daybook.store_shards, daybook.store_workers")
+        connection.execute("UPDATE daybook.store_settings SET value = '1' WHERE name = 'layout'")
+    store = open_postgres()
+    assert store.lease_shards() == ALL_SHARDS
+    assert list(all_orders(store)) == ["a"]
 
 
 def test_new_index_has_the_documents_from_before(open_postgres: OpenPostgres) -> None:

@@ -10,9 +10,9 @@ import pytest
 from psycopg import errors
 from psycopg.conninfo import make_conninfo
 
-from app.kernel.errors import DaybookError, StorageFull, Unavailable
+from app.kernel.errors import StorageFull, Unavailable
 from app.store import Collection, Transaction
-from app.store.postgres import connections, leader
+from app.store.postgres import connections
 from app.store.postgres import store as stores
 from app.store.postgres import transaction as transactions
 from app.store.postgres.connections import translated
@@ -88,7 +88,7 @@ def test_checks_wait_for_no_connection(
     store = open_postgres(pool_size=1, lock_timeout_s=3600)
     with store.read() as view:
         view.get("orders", "a")  # takes the only connection
-        for check in (store.refuse_unwritable, store.has_leader):
+        for check in (store.refuse_unwritable, store.are_shards_leased):
             with pytest.raises(Unavailable):
                 check()
 
@@ -260,18 +260,6 @@ def test_notification_that_fails_undoes_nothing(
     monkeypatch.setattr(transactions, "_COMMIT", ((b"COMMIT", None), cancelled))
     put_orders(store, order("a"))
     assert list(all_orders(store)) == ["a"]
-
-
-def test_leader_that_lost_its_connection_leads_again(
-    store: PostgresStore, postgresql_url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """It notices at its next check, which raises; the one after takes the lock anew."""
-    monkeypatch.setattr(leader, "CHECK_INTERVAL_S", 0.0)
-    assert store.lead(0)
-    end_connections(postgresql_url)
-    with pytest.raises(DaybookError):
-        store.lead(0)
-    assert store.lead(0)
 
 
 def test_index_value_must_be_text_or_whole(open_postgres: OpenPostgres) -> None:

@@ -6,7 +6,7 @@
        └───────────────────────────── any other outcome ────────────────┘
 
 Each handler has its own, so a handler whose peer is up is never held back by one whose peer is
-down. The state is in memory only: a new leader finds an outage again within five deliveries.
+down. The state is in memory only: a new delivery loop finds an outage again within five deliveries.
 
 One order for which the peer always fails is not an outage. A delivery that has not failed yet is
 new evidence, so it may probe one second after the last probe, however long the pause has become.

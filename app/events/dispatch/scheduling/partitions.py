@@ -1,7 +1,7 @@
 """The order of deliveries: a first-in-first-out queue for each partition (order, handler).
 
 Only the head of a queue may run. A dead head blocks its partition, and no other, until a person
-replays or discards it. Kept in memory, and rebuilt from the outbox by each new leader.
+replays or discards it. Kept in memory, and rebuilt from the outbox by each new delivery loop.
 """
 
 from bisect import insort

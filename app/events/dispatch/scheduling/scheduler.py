@@ -1,16 +1,16 @@
 """Decides which deliveries may run now, by order, retry time, circuit breaker and capacity."""
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Set
 from copy import copy
 from datetime import datetime
 
-from app.events.dispatch.delivery import Partition
+from app.events.dispatch.delivery import Partition, shard_of
 from app.events.dispatch.scheduling.breaker import Breaker
 from app.events.dispatch.scheduling.partitions import Partitions
 from app.events.dispatch.scheduling.ready_queues import Capacity, ReadyQueues
 from app.events.subscriptions import is_subscriber
 from app.kernel import clock
-from app.store import Document
+from app.store import ALL_SHARDS, Document
 
 
 class Scheduler:
@@ -23,8 +23,12 @@ class Scheduler:
     before the transaction, and `restart` at the start of each run of it.
     """
 
-    def __init__(self, in_flight: Iterable[Partition]) -> None:
-        """`in_flight` are the partitions whose deliveries an earlier loop started."""
+    def __init__(self, in_flight: Iterable[Partition], shards: Set[int] = ALL_SHARDS) -> None:
+        """`in_flight` are the partitions whose deliveries an earlier loop started.
+
+        Events of other shards than `shards` are delivered by other processes.
+        """
+        self._shards = shards
         self._partitions = Partitions()
         self._ready = ReadyQueues()
         self._busy = set(in_flight)
@@ -62,6 +66,8 @@ class Scheduler:
     def update(self, event_id: str, record: Document | None) -> None:
         """Apply the present state of an outbox record; None when it has left the outbox."""
         self._updated.add(event_id)
+        if record and shard_of(record["event"]["subject"]) not in self._shards:
+            record = None
         for partition in self._partitions.update(event_id, record):
             self._enqueue(partition, event_id, record)
 

@@ -61,7 +61,11 @@ class LeaderLock(ProcessLock):
     """The lock of the leader: of all processes on a data folder, its holder delivers events."""
 
     def lead(self, timeout_s: float) -> bool:
-        """See Store.lead. Raises Unavailable where the lock cannot be used."""
+        """Whether this process leads; waits up to `timeout_s` to.
+
+        It does until `release`, or until a person removes the lock file; so a leader calls this
+        again from time to time. Raises Unavailable where the lock cannot be used.
+        """
         with translating_os_errors("taking the leader's lock"):
             if self.is_in_place():
                 return True
@@ -69,7 +73,7 @@ class LeaderLock(ProcessLock):
             return self.acquire(timeout_s, LEADER_POLL_INTERVAL_S)
 
     def has_leader(self) -> bool:
-        """See Store.has_leader. Raises Unavailable where the lock cannot be used."""
+        """Whether some process leads now. Raises Unavailable where the lock cannot be used."""
         probe = ProcessLock(self.path)
         with translating_os_errors("probing the leader's lock"):
             if self.is_in_place() or not probe.acquire():
