@@ -12,7 +12,7 @@
 Services call `emit`; the dispatcher and the operators' commands call the rest.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from marshmallow import fields
 
@@ -111,6 +111,15 @@ def find_event(view: View, event_id: str) -> Document | None:
 def find_open_event(view: View, event_id: str) -> Document | None:
     """The record of an event that has an open delivery; None without one."""
     return view.get(OUTBOX.name, event_id) or view.get(SUBSCRIBER_OUTBOX.name, event_id)
+
+
+def prefetch_open_events(view: View, event_ids: Iterable[str]) -> None:
+    """Have what `find_open_event` reads of these events at hand."""
+    view.prefetch(
+        (outbox, event_id)
+        for event_id in event_ids
+        for outbox in (OUTBOX.name, SUBSCRIBER_OUTBOX.name)
+    )
 
 
 def newest_event_ids(view: View, subject: str) -> Iterator[str]:

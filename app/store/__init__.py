@@ -16,7 +16,7 @@ files, `PostgresStore` (postgres/store.py) with a database; the __init__.py of e
 how. Both pass tests/store/contract/ as it is, and so has any other back-end to.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol, TypeVar
@@ -24,6 +24,9 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 T = TypeVar("T")
 Document = dict[str, Any]
 IndexValue = str | int
+Place = tuple[str, str]
+"""A collection and a key."""
+
 Where = Mapping[str, IndexValue | frozenset[IndexValue]] | None
 """The value that a document must have in each of some indexes; None for any document.
 
@@ -90,6 +93,9 @@ class View(Protocol):
 
     def get(self, collection: str, key: str) -> Document | None:
         """The document, or None."""
+
+    def prefetch(self, places: Iterable[Place]) -> None:
+        """Have a later `get` of these documents at hand. On PostgreSQL one round trip reads all."""
 
     def find(
         self,

@@ -8,14 +8,14 @@ since a snapshot never changes.
 import secrets
 import uuid
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from operator import itemgetter
 from typing import Any
 
 import orjson
 
-from app.store import Collection, Document, IndexValue, Page, Where
+from app.store import Collection, Document, IndexValue, Page, Place, Where
 from app.store.documents import SEPARATOR
 from app.store.postgres import ids, sql
 from app.store.postgres.session import NOTIFY, Rows, Session, Statement
@@ -33,9 +33,6 @@ _RECORD_CHANGES = b"INSERT INTO store_changes (token, keys) VALUES (%s, %s)"
 _COMMIT: tuple[Statement, Statement] = ((b"COMMIT", None), (NOTIFY, None))
 """The notification is a transaction of its own: NOTIFY in a transaction that writes has all of
 them commit one after another."""
-
-Place = tuple[str, str]
-"""A collection and a key."""
 
 
 class _Layer:
@@ -57,11 +54,22 @@ class PostgresView:
     def __init__(self, session: Session, collections: Mapping[str, Collection]) -> None:
         self._session = session
         self._collections = collections
+        self._read: dict[Place, str | None] = {}
+        """Documents as the snapshot has them: those prefetched; all in a transaction."""
 
     def get(self, collection: str, key: str) -> Document | None:
         """See View.get."""
         raw = self._raw(collection, key)
         return None if raw is None else orjson.loads(raw)
+
+    def prefetch(self, places: Iterable[Place]) -> None:
+        """See View.prefetch."""
+        wanted = [each for each in dict.fromkeys(places) if not self._is_known(each)]
+        if not wanted:
+            return
+        gets = [(sql.statements(collection).get, (key,)) for collection, key in wanted]
+        for place, rows in zip(wanted, self._session.flight(gets)[-len(gets) :], strict=True):
+            self._read[place] = rows[0][0] if rows else None
 
     def find(
         self,
@@ -118,8 +126,14 @@ class PostgresView:
         """See View.last_number."""
         return int(self._search(b"SELECT last_number(%s)", (series,))[0][0])
 
+    def _is_known(self, place: Place) -> bool:
+        """Whether `_raw` has the document without asking."""
+        return place in self._read or "\x00" in place[1]
+
     def _raw(self, collection: str, key: str) -> str | None:
         """The JSON of a document, or None."""
+        if (collection, key) in self._read:
+            return self._read[collection, key]
         if "\x00" in key:
             return None
         rows = self._session.query(sql.statements(collection).get, (key,))
@@ -155,7 +169,6 @@ class PostgresTransaction(PostgresView):
         super().__init__(session, collections)
         self._begin_series = begin_series
         self._layers = [_Layer()]
-        self._read: dict[Place, str | None] = {}
         self._last_id = 0
         self._issued: set[str] = set()
 
@@ -227,6 +240,10 @@ class PostgresTransaction(PostgresView):
         if not self._session.has_begun:
             self._session.flight([])
 
+    def _is_known(self, place: Place) -> bool:
+        is_changed = any(place in layer.changes for layer in self._layers)
+        return is_changed or place[1] in self._issued or super()._is_known(place)
+
     def _raw(self, collection: str, key: str) -> str | None:
         place = collection, key
         for layer in reversed(self._layers):
@@ -235,8 +252,7 @@ class PostgresTransaction(PostgresView):
                 return row and row.document
         if key in self._issued:
             return None  # no other transaction can know it; a read would conflict with theirs
-        if place not in self._read:
-            self._read[place] = super()._raw(collection, key)
+        self._read[place] = super()._raw(collection, key)
         return self._read[place]
 
     def _flight(self, statements: list[Statement]) -> list[Rows]:

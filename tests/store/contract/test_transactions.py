@@ -161,6 +161,27 @@ def test_transaction_sees_its_own_changes(store: Store) -> None:
         assert sorted(tx.keys("orders")) == ["a", "b", "d"]
 
 
+def test_prefetch_changes_nothing_that_is_read(store: Store) -> None:
+    """Neither of what the transaction has changed before or afterwards, nor of what is missing."""
+    put_orders(store, order("a"), order("b"), order("c"))
+    places = [("orders", key) for key in ("a", "b", "c", "missing", "\x00")]
+    with transaction(store) as tx:
+        tx.put("orders", order("a", total="2"))
+        with pytest.raises(ChangeOfMind), tx.savepoint():
+            tx.delete("orders", "b")
+            tx.prefetch(places)
+            assert tx.get("orders", "b") is None
+            raise ChangeOfMind
+        tx.prefetch(places)
+        tx.put("orders", order("c", total="3"))
+        read = [tx.get(*place) for place in places]
+    expected = [order("a", total="2"), order("b"), order("c", total="3"), None, None]
+    assert read == expected
+    with store.read() as view:
+        view.prefetch(places)
+        assert [view.get(*place) for place in places] == expected
+
+
 def test_view_sees_no_unfinished_transaction(make_store: MakeStore) -> None:
     """Until the work has ended, no view shows its changes."""
     store, other = make_store(), make_store()

@@ -241,12 +241,14 @@ def test_what_is_too_long_for_an_index_is_refused(store: PostgresStore) -> None:
 def test_transaction_takes_few_round_trips(
     open_postgres: OpenPostgres, postgresql_url: str
 ) -> None:
-    """One for each read and number, and one for all changes and the commit."""
+    """One for what is read together, one for a number, one for all changes and the commit."""
     with proxy_to(postgresql_url) as proxy:
         store = open_postgres(url=proxy.url)
 
         def place(tx: Transaction) -> None:
-            assert tx.get("orders", "product") is None
+            products = [("orders", f"product-{n}") for n in range(5)]
+            tx.prefetch(products)
+            assert [tx.get(*each) for each in products] == [None] * 5
             number = tx.next_number("orders", 1001, has_gaps=True)
             for name in ("order", "event", "timeline"):
                 tx.put("orders", order(f"{name}-{tx.new_id()}", number=number))

@@ -3,7 +3,7 @@
 import re
 import uuid
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -11,7 +11,7 @@ import orjson
 import uuid_utils
 
 from app.kernel.errors import Invalid, Problem
-from app.store import Collection, Document, IndexValue, Page, Where
+from app.store import Collection, Document, IndexValue, Page, Place, Where
 from app.store.documents import key_of_document, refuse_non_numbers
 from app.store.files.memory.index import NOT_INDEXED, index_entry, index_entry_of_key
 from app.store.files.memory.query import Query
@@ -50,6 +50,9 @@ class JsonView:
         """See View.get."""
         raw = self._tables.get(collection, key, self._staged_in(collection))
         return None if raw is None else orjson.loads(raw)
+
+    def prefetch(self, places: Iterable[Place]) -> None:
+        """See View.prefetch: every document is at hand."""
 
     def find(self, collection: str, where: Where = None, **options: Any) -> Page:
         """See View.find; `options` are the other members of a Query."""
