@@ -21,6 +21,7 @@ from collections import defaultdict
 from functools import partial
 from pathlib import Path
 
+from app.events.subscriptions import is_subscriber
 from bench.clients import (
     CLIENTS,
     EMPTY,
@@ -69,20 +70,22 @@ def measure_full_flow(
     """Return the load driver's measurement, and the orders a second through all handlers."""
     send_orders(instance, bodies, 500)
     wait_until_delivered(instance)
-    warm_up = _spans(instance).keys()
+    warm_up = spans_by_order(instance).keys()
     acknowledged = send_orders(instance, bodies, orders)
     wait_until_delivered(instance)
-    spans = [span for order, span in _spans(instance).items() if order not in warm_up]
+    spans = [span for order, span in spans_by_order(instance).items() if order not in warm_up]
     return acknowledged, orders / (max(end for _, end in spans) - min(begin for begin, _ in spans))
 
 
-def measure_delays(instance: Instance, bodies: list[bytes], seconds: float) -> list[float]:
+def measure_delays(
+    instance: Instance, bodies: list[bytes], seconds: float, per_second: int = PACE_PER_S
+) -> list[float]:
     """Return the time of each order from its event to its last handler, in milliseconds."""
     send_orders(instance, bodies, 200)
     wait_until_delivered(instance)
-    warm_up = _spans(instance).keys()
+    warm_up = spans_by_order(instance).keys()
     senders = [
-        threading.Thread(target=_send_paced, args=(instance, bodies, seconds, n / PACE_PER_S))
+        threading.Thread(target=_send_paced, args=(instance, bodies, seconds, per_second, n))
         for n in range(SENDERS)
     ]
     for sender in senders:
@@ -90,7 +93,7 @@ def measure_delays(instance: Instance, bodies: list[bytes], seconds: float) -> l
     for sender in senders:
         sender.join()
     wait_until_delivered(instance)
-    spans = _spans(instance).items()
+    spans = spans_by_order(instance).items()
     return [(end - begin) * 1000 for order, (begin, end) in spans if order not in warm_up]
 
 
@@ -120,25 +123,28 @@ def _lines(instance: Instance, name: str) -> int:
     return (instance.data / name).read_bytes().count(b"\n") - EMPTY.count(b"\n")
 
 
-def _spans(instance: Instance) -> dict[str, tuple[float, float]]:
-    """Return for each order the times of its first event and of its last done delivery."""
+def spans_by_order(instance: Instance) -> dict[str, tuple[float, float]]:
+    """Return the times of each order's first event and of its last delivery to the shop."""
     times: defaultdict[str, list[float]] = defaultdict(list)
-    with (instance.data / "events.json").open("rb") as lines:
-        for line in lines:
+    for name in ("events.json", "subscriber_outbox.json"):
+        for line in (instance.data / name).read_bytes().splitlines():
             if line.startswith(b"{"):
-                record = json.loads(line.rstrip(b",\n"))
-                done = (delivery["at"] for delivery in record["deliveries"].values())
+                record = json.loads(line.rstrip(b","))
+                deliveries = record["deliveries"].items()
+                done = (each["at"] for handler, each in deliveries if not is_subscriber(handler))
                 times_of_record = [record["event"]["time"], *done]
                 times[record["event"]["subject"]] += map(timestamp, times_of_record)
     return {subject: (min(moments), max(moments)) for subject, moments in times.items()}
 
 
-def _send_paced(instance: Instance, bodies: list[bytes], seconds: float, offset_s: float) -> None:
-    """Send this sender's share of PACE_PER_S orders a second, at a fixed rate."""
+def _send_paced(
+    instance: Instance, bodies: list[bytes], seconds: float, per_second: int, sender: int
+) -> None:
+    """Send this sender's share of the orders, at a fixed rate."""
     connection = http.client.HTTPConnection(HOST, instance.port, timeout=30)
-    began = time.monotonic() + offset_s
-    for n in range(int(seconds * PACE_PER_S / SENDERS)):
-        time.sleep(max(began + n * SENDERS / PACE_PER_S - time.monotonic(), 0))
+    began = time.monotonic() + sender / per_second
+    for n in range(int(seconds * per_second / SENDERS)):
+        time.sleep(max(began + n * SENDERS / per_second - time.monotonic(), 0))
         connection.request("POST", "/order", bodies[n % len(bodies)], JSON)
         connection.getresponse().read()
     connection.close()

@@ -1,8 +1,9 @@
 """Measures what webhooks cost the orders: `python -m bench.webhooks`.
 
 Twenty endpoints receive every event about orders: ten answer 200, five answer 500, five never
-answer. Sixteen clients send orders as fast as they can, until every handler of the shop has done
-its part; then the same without endpoints. The runs alternate, and the medians are compared.
+answer. First orders come at a fixed rate, which leaves the machine some time; then sixteen clients
+send orders as fast as they can, until every handler of the shop has done its part. The same without
+endpoints: the runs alternate, and the medians are compared.
 
 The page goes to stdout and to bench/webhooks.md.
 """
@@ -10,15 +11,15 @@ The page goes to stdout and to bench/webhooks.md.
 import argparse
 import asyncio
 import json
-import statistics
 import sys
 import threading
-from collections import defaultdict
 from functools import partial
 from pathlib import Path
+from statistics import median
 from typing import NamedTuple
 
-from bench.clients import CLIENTS, request, send_orders, timestamp, wait_until_delivered
+from bench.clients import CLIENTS, request, send_orders, wait_until_delivered
+from bench.flow import measure_delays, spans_by_order
 from bench.machine import facts
 from bench.servers import HOST, ROOT, Instance, running, work_folder
 from bench.workload import write_orders
@@ -26,13 +27,15 @@ from bench.workload import write_orders
 RESULTS = ROOT / "bench" / "webhooks.md"
 SETTINGS = {"DAYBOOK_WEBHOOK_HTTP": "on", "DAYBOOK_WEBHOOK_PRIVATE": "on"}
 ACCEPTING, REFUSING, HANGING = 10, 5, 5
-WARM_UP_ORDERS = 500
+PACE_PER_S, PACED_S = 50, 10.0
 HANG_S = 3600.0
 
 
 class Run(NamedTuple):
-    """Orders per second: acknowledged, and through all handlers of the shop; webhooks accepted."""
+    """The median and the 99th percentile of delays, orders a second, and webhooks accepted."""
 
+    delay_ms: float
+    delay_p99_ms: float
     acknowledged_per_s: float
     handled_per_s: float
     accepted: int
@@ -106,43 +109,33 @@ def measure(
             url = f"http://{HOST}:{receivers.ports[kind]}/" if receivers else ""
             endpoint = json.dumps({"url": url, "types": ["order.*"]}).encode()
             request(instance, "POST", "/webhook", endpoint)
-    send_orders(instance, bodies, WARM_UP_ORDERS)
-    wait_until_delivered(instance)
-    warm_up = _spans(instance).keys()
+    delays_ms = sorted(measure_delays(instance, bodies, PACED_S, PACE_PER_S))
+    warm_up = spans_by_order(instance).keys()
     before = receivers.accepted if receivers else 0
     acknowledged = send_orders(instance, bodies, orders)
     wait_until_delivered(instance)
     accepted = receivers.accepted - before if receivers else 0
-    spans = [span for order, span in _spans(instance).items() if order not in warm_up]
+    spans = [span for order, span in spans_by_order(instance).items() if order not in warm_up]
     took_s = max(end for _, end in spans) - min(begin for begin, _ in spans)
-    return Run(acknowledged.per_second, len(spans) / took_s, accepted)
-
-
-def _spans(instance: Instance) -> dict[str, tuple[float, float]]:
-    """The times of each order's first event and of its last delivery to a handler of the shop."""
-    times: defaultdict[str, list[float]] = defaultdict(list)
-    for name in ("events.json", "subscriber_outbox.json"):
-        for line in (instance.data / name).read_bytes().splitlines():
-            if line.startswith(b"{"):
-                record = json.loads(line.rstrip(b","))
-                done = (
-                    delivery["at"]
-                    for handler, delivery in record["deliveries"].items()
-                    if ":" not in handler
-                )
-                moments = [record["event"]["time"], *done]
-                times[record["event"]["subject"]] += map(timestamp, moments)
-    return {subject: (min(each), max(each)) for subject, each in times.items()}
+    p99_ms = delays_ms[int(0.99 * len(delays_ms))]
+    handled_per_s = len(spans) / took_s
+    return Run(median(delays_ms), p99_ms, acknowledged.per_second, handled_per_s, accepted)
 
 
 def _page(args: argparse.Namespace, runs: dict[bool, list[Run]]) -> str:
     fact_lines = [f"- {name}: {fact}" for name, fact in facts(args.folder).items()]
     without, with_ = (
-        [statistics.median(each[n] for each in runs[key]) for n in range(3)] for key in runs
+        [median(each[n] for each in runs[key]) for n in range(len(Run._fields))] for key in runs
+    )
+    titles = (
+        f"delay at {PACE_PER_S} orders a second, median, ms",
+        "its 99th percentile, ms",
+        "orders acknowledged a second, as fast as they come",
+        "these through all handlers of the shop, a second",
     )
     rows = [
         (title, without[n], with_[n], f"{with_[n] / without[n]:.0%}")
-        for n, title in enumerate(("acknowledged", "through all handlers of the shop"))
+        for n, title in enumerate(titles)
     ]
     return "\n".join(
         [
@@ -156,11 +149,11 @@ def _page(args: argparse.Namespace, runs: dict[bool, list[Run]]) -> str:
             f"- {ACCEPTING + REFUSING + HANGING} endpoints for order.*: {ACCEPTING} answer 200, "
             f"{REFUSING} answer 500, {HANGING} never answer",
             "",
-            "| orders per second | no endpoints | 20 endpoints | |",
+            "| figure | no endpoints | 20 endpoints | |",
             "| --- | ---: | ---: | ---: |",
             *(f"| {title} | {a:,.0f} | {b:,.0f} | {share} |" for title, a, b, share in rows),
             "",
-            f"Meanwhile {with_[2]:,.0f} webhooks were accepted; the others follow when there is "
+            f"Meanwhile {with_[-1]:,.0f} webhooks were accepted; the others follow when there is "
             "time.",
             "",
         ]
