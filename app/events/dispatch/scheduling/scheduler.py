@@ -97,7 +97,8 @@ class Scheduler:
 
     def wait_s(self, capacity: Capacity, max_wait_s: float) -> float:
         """Seconds until `take` may return a partition, at most `max_wait_s`."""
-        return max(0.0, min([max_wait_s, *self._ready.waits_s(capacity)]))
+        waits_s = self._ready.waits_s(capacity, is_shop_busy=bool(self._own_taken))
+        return max(0.0, min([max_wait_s, *waits_s]))
 
     def overdue_s(self) -> float:
         """Seconds that the longest-waiting partition of the shop has been ready; 0 when none is."""

@@ -4,6 +4,7 @@ import pytest
 from freezegun import freeze_time
 
 from app.events.dispatch.delivery import Partition
+from app.events.dispatch.scheduling.ready_queues import BUSY_INTERVAL_S
 from app.events.dispatch.scheduling.scheduler import Scheduler
 from app.events.outbox import DEAD, DONE, PENDING
 from app.kernel import clock
@@ -113,14 +114,19 @@ def test_finished_events_use_no_memory(scheduler: Scheduler) -> None:
 
 
 def test_subscribers_get_together_as_much_as_one_handler(scheduler: Scheduler) -> None:
-    """They begin in turn; while a handler of the shop has work, they get one delivery at a time."""
+    """They begin in turn; while a handler of the shop has work, they get one now and then."""
     for n in range(40):
         names = ("hook:1", "hook:2", "billing") if n == 0 else ("hook:1", "hook:2")
         event_id = f"event-{n:02}"
         deliveries = {name: {"state": PENDING, "attempts": 0} for name in names}
         event = {"subject": f"order-{n}"}
         scheduler.update(event_id, {"id": event_id, "event": event, "deliveries": deliveries})
-    takes = [scheduler.take(lambda _handler: 9) for _ in range(2)]
+    with freeze_time() as frozen:
+        takes = [scheduler.take(lambda _handler: 9)]
+        assert scheduler.take(lambda _handler: 9) == []
+        assert scheduler.wait_s(lambda _handler: 9, max_wait_s=1.0) > 0
+        frozen.tick(BUSY_INTERVAL_S)
+        takes.append(scheduler.take(lambda _handler: 9))
     assert [each.handler for each in takes[1]] == ["hook:2"]
     scheduler.release(Partition("order-0", "billing"), "event-00", None)
     takes[1:] = [scheduler.take(lambda _handler: 9) for _ in range(2)]
