@@ -5,18 +5,13 @@ replays or discards it. Kept in memory, and rebuilt from the outbox by each new 
 """
 
 from bisect import insort
-from typing import NamedTuple
 
 from app.events.dispatch.delivery import Partition
 from app.events.outbox import OPEN, PENDING
 from app.store import Document
 
-
-class _State(NamedTuple):
-    """The state of a delivery, and the time of its next attempt, if one is set."""
-
-    state: str
-    retry_at: str | None
+_State = tuple[str, str | None]
+"""The state of a delivery, and the time of its next attempt, if one is set."""
 
 
 class Partitions:
@@ -39,13 +34,18 @@ class Partitions:
         after: dict[str, _State] = {}
         if record is not None:
             subject = record["event"]["subject"]
-            after = {name: _state(delivery) for name, delivery in record["deliveries"].items()}
+            after = {
+                name: (delivery["state"], delivery.get("retry_at"))
+                for name, delivery in record["deliveries"].items()
+            }
             self._states[event_id] = subject, after
+        if before == after:
+            return []
         changed = [name for name in before | after if before.get(name) != after.get(name)]
         for name in changed:
             partition = Partition(subject, name)
             was_open, is_open = (
-                name in states and states[name].state in OPEN for states in (before, after)
+                name in states and states[name][0] in OPEN for states in (before, after)
             )
             if is_open and not was_open:
                 insort(self._queues.setdefault(partition, []), event_id)
@@ -59,14 +59,10 @@ class Partitions:
         if not queue:
             return None
         _, states = self._states[queue[0]]
-        return queue[0] if states[partition.handler].state == PENDING else None
+        return queue[0] if states[partition.handler][0] == PENDING else None
 
     def _remove(self, partition: Partition, event_id: str) -> None:
         queue = self._queues[partition]
         queue.remove(event_id)
         if not queue:
             del self._queues[partition]
-
-
-def _state(delivery: Document) -> _State:
-    return _State(delivery["state"], delivery.get("retry_at"))
