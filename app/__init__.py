@@ -11,6 +11,7 @@ from flask import Flask
 from app import cli
 from app.auth.guard import Guard
 from app.auth.keys import KEYS
+from app.auth.permissions import PROBES
 from app.auth.rates import RateLimiter
 from app.auth.sessions import SESSIONS, SESSIONS_EXPIRY
 from app.auth.users import USERS
@@ -210,9 +211,8 @@ def _install_hooks(app: Flask, config: Config, runtime: Runtime) -> None:
     rate_limiter = RateLimiter(config.caller_rate, config.address_rate)
     guard = Guard(runtime.store, config.oidc_issuer or "")
     app.before_request(check_head)
-    app.before_request(
-        trusted_host_check(config.trusted_hosts or LOCAL_HOSTS | {config.host.lower()})
-    )
+    hosts = config.trusted_hosts or LOCAL_HOSTS | {config.host.lower()}
+    app.before_request(trusted_host_check(hosts, PROBES))
     app.before_request(refuse_cross_site_requests)
     app.before_request(runtime.start)
     app.before_request(rate_limiter.limit(guard.authorize))

@@ -51,6 +51,12 @@ def test_only_the_trusted_hosts_of_the_setting_count(config: Config) -> None:
     app.extensions["daybook"].close()
 
 
+@pytest.mark.parametrize("path", ["/livez", "/readyz"])
+def test_probes_may_use_any_host_name(client: FlaskClient, path: str) -> None:
+    """A load balancer calls them by the server's address, which no setting knows beforehand."""
+    assert client.get(path, headers={"Host": "192.0.2.7:8000"}).status_code in (200, 503)
+
+
 @pytest.mark.parametrize("path", ["/order", "/order/none", "/none"])
 def test_responses_have_the_security_headers(client: FlaskClient, path: str) -> None:
     """Errors have them too."""
