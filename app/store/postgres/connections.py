@@ -13,6 +13,7 @@ from psycopg.sql import SQL, Literal
 from psycopg_pool import ConnectionPool
 
 from app.kernel.errors import StorageFull, Unavailable
+from app.store.observer import Observer
 
 _log = logging.getLogger(__name__)
 
@@ -98,10 +99,26 @@ def connect(url: str, lock_timeout_s: float) -> Connection:
     return connection
 
 
-def open_pool(url: str, size: int, lock_timeout_s: float) -> ConnectionPool[Connection]:
+class Pool(ConnectionPool[Connection]):
+    """A pool whose observer is told how long each connection was waited for."""
+
+    def __init__(self, observer: Observer, **options: Any) -> None:
+        self._observer = observer
+        super().__init__(**options)
+
+    def getconn(self, timeout: float | None = None) -> Connection:
+        """See ConnectionPool.getconn."""
+        began = monotonic()
+        try:
+            return super().getconn(timeout)
+        finally:
+            self._observer.waited_for_connection(monotonic() - began)
+
+
+def open_pool(url: str, size: int, lock_timeout_s: float, observer: Observer) -> Pool:
     """Return a pool of up to `size` connections that waits `lock_timeout_s` for a free one."""
-    return ConnectionPool(
-        "",
+    return Pool(
+        observer,
         connection_class=Connection,
         kwargs=parameters(url),
         min_size=1,

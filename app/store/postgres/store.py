@@ -54,6 +54,12 @@ SELECT series, last_number(series) FROM (
 ) AS known WHERE last_number(series) > 0
 """
 _LAST_DRAWN = b"SELECT pg_sequence_last_value('store_ids')"
+_STANDBY_LAGS = b"""
+SELECT pg_wal_lsn_diff(pg_current_wal_lsn(), flush_lsn)::bigint
+FROM pg_stat_replication WHERE flush_lsn IS NOT NULL
+"""
+"""The position of a standby is NULL for a user who may not read it, and while one is set up."""
+
 _IS_READ_ONLY = b"SELECT current_setting('transaction_read_only')::bool"
 
 
@@ -91,7 +97,7 @@ class PostgresStore:
 
         with connect() as connection:
             prepare_tables(connection, self._collections.values(), schema, migrations)
-        self._pool = connections.open_pool(url, pool_size, lock_timeout_s)
+        self._pool = connections.open_pool(url, pool_size, lock_timeout_s, observer)
         self._feeds = ChangeFeeds(self._pool, connect, self._keys)
         self._leases = Leases(connect)
 
@@ -168,6 +174,10 @@ class PostgresStore:
     def are_shards_leased(self) -> bool:
         """See Store.are_shards_leased."""
         return query_once(self._pool, ALL_LEASED, [LEASE_S], CHECK_TIMEOUT_S) == [(True,)]
+
+    def standby_lags(self) -> list[int]:
+        """See Store.standby_lags."""
+        return [lag for (lag,) in query_once(self._pool, _STANDBY_LAGS)]
 
     def close(self) -> None:
         """See Store.close."""

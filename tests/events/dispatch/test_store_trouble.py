@@ -73,6 +73,9 @@ class TroubledStore:
     def are_shards_leased(self) -> bool:
         return self._store.are_shards_leased()
 
+    def standby_lags(self) -> list[int]:
+        return self._store.standby_lags()
+
     def close(self) -> None:
         self._store.close()
 

@@ -36,6 +36,9 @@ class Counting:
     def fell_behind(self) -> None:
         self.calls["fell behind"] += 1
 
+    def waited_for_connection(self, waited_s: float) -> None:
+        self._count("waited for a connection", waited_s)
+
     def _count(self, what: str, seconds: float) -> None:
         assert 0 <= seconds <= monotonic() - self._began
         self.calls[what] += 1
