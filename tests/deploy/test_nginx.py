@@ -3,13 +3,7 @@
 Without nginx these tests are skipped, or fail where DEPLOY_TESTS=required (in CI).
 """
 
-import getpass
 import json
-import os
-import shutil
-import socket
-import ssl
-import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from itertools import pairwise
@@ -17,106 +11,14 @@ from pathlib import Path
 
 import httpx
 import pytest
-import trustme
 
 from tests.cli import shell
+from tests.deploy.nginx import NAME, Proxy, replaced, start_nginx
 from tests.processes.servers import ROOT, free_port, wait_for
 
 pytestmark = pytest.mark.deep
 
-NAME = "shop.example"
 ORDER = {"customer_name": "Ada", "items": [{"product": "notebook-a5", "quantity": 1}]}
-NGINX_CONF = """
-user {user};
-worker_processes 1;
-daemon off;
-pid {folder}/nginx.pid;
-error_log {folder}/error.log info;
-events {{ worker_connections 1024; }}
-http {{
-    access_log {folder}/access.log;
-    client_body_temp_path {folder}/body;
-    proxy_temp_path {folder}/proxy;
-    fastcgi_temp_path {folder}/fastcgi;
-    uwsgi_temp_path {folder}/uwsgi;
-    scgi_temp_path {folder}/scgi;
-    include {folder}/daybook.conf;
-}}
-"""
-
-
-class Proxy:
-    """nginx with a shop behind it; `client` connects to it by TLS as shop.example."""
-
-    def __init__(self, folder: Path, program: str) -> None:
-        self.authority = trustme.CA()
-        self.port, self.plain_port, shop_port = free_port(), free_port(), free_port()
-        self._write(folder, shop_port)
-        settings = {"TRUSTED_HOSTS": NAME, "TRUSTED_PROXIES": "127.0.0.1", "WORKERS": "1"}
-        self.data = folder / "data"
-        _, out, _ = shell.run(self.data, "key", "create", "--role", "operator", "--name", "ada")
-        self.key = {"Authorization": f"Bearer {out.strip()}"}
-        self.shop = shell.start(self.data, "serve", "--sample", PORT=str(shop_port), **settings)
-        self.nginx = subprocess.Popen(
-            [program, "-p", str(folder), "-c", str(folder / "nginx.conf")],
-            stderr=subprocess.DEVNULL,
-        )
-
-    def _write(self, folder: Path, shop_port: int) -> None:
-        issued = self.authority.issue_cert(NAME)
-        issued.private_key_pem.write_to_path(folder / "key.pem")
-        issued.cert_chain_pems[0].write_to_path(folder / "cert.pem")
-        text = (ROOT / "deploy/nginx.conf").read_text("utf-8")
-        for original, local in (
-            ("listen 443 ", f"listen 127.0.0.1:{self.port} "),
-            ("listen 80;", f"listen 127.0.0.1:{self.plain_port};"),
-            ("    listen [::]:443 ssl http2;\n", ""),
-            ("    listen [::]:80;\n", ""),
-            ("/etc/ssl/daybook", str(folder)),
-            ("server 127.0.0.1:8000;", f"server 127.0.0.1:{shop_port};"),
-        ):
-            assert original in text
-            text = text.replace(original, local)
-        (folder / "daybook.conf").write_text(text)
-        (folder / "nginx.conf").write_text(NGINX_CONF.format(folder=folder, user=getpass.getuser()))
-
-    @property
-    def context(self) -> ssl.SSLContext:
-        context = ssl.create_default_context()
-        self.authority.configure_trust(context)
-        return context
-
-    def client(self) -> httpx.Client:
-        """Return a client whose URL has the address, and whose TLS and Host have the name."""
-        return httpx.Client(
-            base_url=f"https://127.0.0.1:{self.port}",
-            headers={"Host": NAME},
-            verify=self.context,
-            http2=True,
-            trust_env=False,
-            timeout=shell.PATIENCE_S,
-        )
-
-    def get(self, path: str, **headers: str) -> httpx.Response:
-        with self.client() as client:
-            return client.get(path, headers=headers, extensions={"sni_hostname": NAME})
-
-    def post(self, path: str, body: object, **headers: str) -> httpx.Response:
-        with self.client() as client:
-            extensions = {"sni_hostname": NAME}
-            return client.post(path, json=body, headers=headers, extensions=extensions)
-
-    def raw(self) -> ssl.SSLSocket:
-        """Open a TLS connection for HTTP/1.1."""
-        plain = socket.create_connection(("127.0.0.1", self.port), timeout=shell.PATIENCE_S)
-        return self.context.wrap_socket(plain, server_hostname=NAME)
-
-    def stop(self) -> None:
-        self.nginx.terminate()
-        self.nginx.wait(shell.PATIENCE_S)
-        shell.end(self.shop)
-
-
 PLAIN_CONF = """
 server {{
     listen 127.0.0.1:{port};
@@ -127,20 +29,28 @@ server {{
 """
 
 
-def nginx_program() -> str:
-    program = shutil.which("nginx") or shutil.which("/usr/sbin/nginx")
-    if program is None:
-        assert os.environ.get("DEPLOY_TESTS") != "required", "there is no nginx"
-        pytest.skip("there is no nginx")
-    return program
+class ProxiedShop(Proxy):
+    """nginx with a shop behind it, whose operator is ada."""
+
+    def __init__(self, folder: Path) -> None:
+        port = free_port()
+        upstream = (ROOT / "deploy/nginx-upstream.conf").read_text("utf-8")
+        super().__init__(folder, replaced(upstream, ("127.0.0.1:8000", f"127.0.0.1:{port}")))
+        settings = {"TRUSTED_HOSTS": NAME, "TRUSTED_PROXIES": "127.0.0.1", "WORKERS": "1"}
+        data = folder / "data"
+        _, out, _ = shell.run(data, "key", "create", "--role", "operator", "--name", "ada")
+        self.key = {"Authorization": f"Bearer {out.strip()}"}
+        self._shop = shell.start(data, "serve", "--sample", PORT=str(port), **settings)
+
+    def stop(self) -> None:
+        super().stop()
+        shell.end(self._shop)
 
 
 def test_a_shop_without_keys_is_closed_behind_a_plain_nginx(tmp_path: Path) -> None:
     """With nothing but proxy_pass, clients of nginx are strangers, and local ones operators."""
-    program, port, shop_port = nginx_program(), free_port(), free_port()
+    port, shop_port = free_port(), free_port()
     (tmp_path / "daybook.conf").write_text(PLAIN_CONF.format(port=port, shop_port=shop_port))
-    text = NGINX_CONF.format(folder=tmp_path, user=getpass.getuser())
-    (tmp_path / "nginx.conf").write_text(text)
 
     def status_of(port: int, path: str) -> int:
         try:
@@ -151,10 +61,7 @@ def test_a_shop_without_keys_is_closed_behind_a_plain_nginx(tmp_path: Path) -> N
     with ExitStack() as stack:
         shop = shell.start(tmp_path / "data", "serve", PORT=str(shop_port), WORKERS="1")
         stack.callback(shell.end, shop)
-        nginx = subprocess.Popen(
-            [program, "-p", str(tmp_path), "-c", str(tmp_path / "nginx.conf")],
-            stderr=subprocess.DEVNULL,
-        )
+        nginx = start_nginx(tmp_path)
         stack.callback(nginx.wait, shell.PATIENCE_S)
         stack.callback(nginx.terminate)
         wait_for("the shop answers through nginx", lambda: status_of(port, "/") == 200)
@@ -163,8 +70,8 @@ def test_a_shop_without_keys_is_closed_behind_a_plain_nginx(tmp_path: Path) -> N
 
 
 @pytest.fixture(scope="module")
-def proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxy]:
-    proxy = Proxy(tmp_path_factory.mktemp("proxy"), nginx_program())
+def proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProxiedShop]:
+    proxy = ProxiedShop(tmp_path_factory.mktemp("proxy"))
 
     def answers() -> bool:
         try:
@@ -179,20 +86,20 @@ def proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxy]:
         proxy.stop()
 
 
-def test_orders_are_placed_through_the_proxy(proxy: Proxy) -> None:
+def test_orders_are_placed_through_the_proxy(proxy: ProxiedShop) -> None:
     """The response comes by HTTP/2, with the shop's Strict-Transport-Security."""
     answer = proxy.post("/order", ORDER, **proxy.key)
     assert (answer.status_code, answer.http_version) == (201, "HTTP/2")
     assert answer.headers["Strict-Transport-Security"] == "max-age=31536000"
 
 
-def test_a_client_of_the_proxy_is_not_local(proxy: Proxy) -> None:
+def test_a_client_of_the_proxy_is_not_local(proxy: ProxiedShop) -> None:
     """nginx runs on the shop's own machine, but its clients need a key."""
     assert proxy.get("/order").status_code == 401
     assert proxy.get("/failure", **proxy.key).status_code == 200
 
 
-def test_forwarding_headers_of_clients_are_dropped(proxy: Proxy) -> None:
+def test_forwarding_headers_of_clients_are_dropped(proxy: ProxiedShop) -> None:
     """The rate limit by address counts the real address, not the claimed one."""
     claims = {"X-Forwarded-For": "198.51.100.9", "Forwarded": "for=198.51.100.9"}
     answers = [proxy.get("/order", **headers) for headers in ({}, claims, {}, claims)]
@@ -202,7 +109,7 @@ def test_forwarding_headers_of_clients_are_dropped(proxy: Proxy) -> None:
     assert {each.status_code for each in answers} == {401}
 
 
-def test_plain_http_redirects_to_tls(proxy: Proxy) -> None:
+def test_plain_http_redirects_to_tls(proxy: ProxiedShop) -> None:
     url = f"http://127.0.0.1:{proxy.plain_port}/desk?x=1"
     answer = httpx.get(url, headers={"Host": NAME}, trust_env=False)
     assert (answer.status_code, answer.headers["Location"]) == (308, f"https://{NAME}/desk?x=1")
@@ -211,11 +118,11 @@ def test_plain_http_redirects_to_tls(proxy: Proxy) -> None:
 @pytest.mark.parametrize(
     "path", ["/livez", "/readyz", "/metrics", "/livez/", "/readyz/", "/metrics/", "/metrics//"]
 )
-def test_monitoring_routes_are_not_public(proxy: Proxy, path: str) -> None:
+def test_monitoring_routes_are_not_public(proxy: ProxiedShop, path: str) -> None:
     assert proxy.get(path, **proxy.key).status_code == 404
 
 
-def test_customers_links_are_not_logged(proxy: Proxy) -> None:
+def test_customers_links_are_not_logged(proxy: ProxiedShop) -> None:
     """The link allows to cancel the order, so no file of nginx has it."""
     link = "1001-" + "s" * 22
     assert proxy.get(f"/orders/{link}").status_code == 404
@@ -225,12 +132,12 @@ def test_customers_links_are_not_logged(proxy: Proxy) -> None:
     too_large = {"Content-Length": str(3 * 1024 * 1024)}  # which nginx itself refuses
     assert proxy.get(f"/orders/{link}/cancel", **too_large).status_code == 413
     assert proxy.get("/product?logged=yes").status_code in (400, 401)
-    log = proxy.data.parent / "access.log"
+    log = proxy.folder / "access.log"
     wait_for("the later request is logged", lambda: "logged=yes" in log.read_text())
     assert link not in log.read_text() + log.with_name("error.log").read_text()
 
 
-def test_slow_clients_take_no_thread(proxy: Proxy) -> None:
+def test_slow_clients_take_no_thread(proxy: ProxiedShop) -> None:
     """150 clients stop half-way in a body; nginx does not pass their requests on."""
     body = json.dumps(ORDER).encode()
     head = (
@@ -248,7 +155,7 @@ def test_slow_clients_take_no_thread(proxy: Proxy) -> None:
             assert connection.recv(12) in (b"", b"HTTP/1.1 408")
 
 
-def test_events_reach_open_pages_at_once(proxy: Proxy) -> None:
+def test_events_reach_open_pages_at_once(proxy: ProxiedShop) -> None:
     """nginx does not buffer the messages of an event stream."""
     with closing(proxy.raw()) as connection:
         connection.sendall(
@@ -262,7 +169,7 @@ def test_events_reach_open_pages_at_once(proxy: Proxy) -> None:
             received += piece
 
 
-def test_a_body_over_the_limit_is_refused_by_the_shop(proxy: Proxy) -> None:
+def test_a_body_over_the_limit_is_refused_by_the_shop(proxy: ProxiedShop) -> None:
     """The 413 is problem+json; nginx refuses a body far over the limit itself."""
     large = {"customer_name": "a" * (1 << 20)}
     answer = proxy.post("/order", large, **proxy.key)
@@ -273,7 +180,7 @@ def test_a_body_over_the_limit_is_refused_by_the_shop(proxy: Proxy) -> None:
         assert connection.recv(12) == b"HTTP/1.1 413"
 
 
-def test_a_chunked_body_reaches_the_shop_with_its_length(proxy: Proxy) -> None:
+def test_a_chunked_body_reaches_the_shop_with_its_length(proxy: ProxiedShop) -> None:
     """The shop itself refuses chunked bodies; nginx receives this one whole."""
     order = b'{"customer_name": "Ada"}'
     head = (
