@@ -218,13 +218,18 @@ def test_a_box_leads_to_its_code(shop: Server, person: Open) -> None:
     expect(page.get_by_text("app.billing.handlers.on_order_event")).to_be_visible()
 
 
-def test_small_screens_have_tables_alone(shop: Server, person: Open) -> None:
-    """The same deliveries, as a list."""
+def test_small_screens_scroll_the_picture(shop: Server, person: Open) -> None:
+    """The page itself stays as wide as the screen, and a change leaves the picture where it is."""
     shop.request("PUT", "/fault/billing", {"mode": "reject"})
     order_by_http(shop, {"pencil-hb": 1})
     page = person("/flow", viewport={"width": 360, "height": 740})
-    expect(page.locator("#picture")).to_be_hidden()
     expect(page.locator("#way")).to_contain_text("billing: failed, in failure.json")
+    page.locator("#box-done").scroll_into_view_if_needed()
+    where = "() => [scrollX, document.querySelector('.flow-card').scrollLeft > 0]"
+    assert page.evaluate(where) == [0, True]
+    order_by_http(shop, {"pencil-hb": 1})
+    expect(page.locator("#way")).to_contain_text("1002")
+    assert page.evaluate(where) == [0, True]
 
 
 def test_nothing_is_requested_in_a_quiet_shop(shop: Server, person: Open) -> None:
