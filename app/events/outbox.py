@@ -12,7 +12,7 @@
 Services call `emit`; the dispatcher and the operators' commands call the rest.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 
 from marshmallow import fields
 
@@ -113,12 +113,13 @@ def find_open_event(view: View, event_id: str) -> Document | None:
     return view.get(OUTBOX.name, event_id) or view.get(SUBSCRIBER_OUTBOX.name, event_id)
 
 
-def find_open_events(view: View, event_ids: Sequence[str]) -> dict[str, Document | None]:
-    """What `find_open_event` returns for each of these events, read together."""
+def prefetch_open_events(view: View, event_ids: Iterable[str]) -> None:
+    """Have what `find_open_event` reads of these events at hand."""
     view.prefetch(
-        (outbox.name, event_id) for outbox in (OUTBOX, SUBSCRIBER_OUTBOX) for event_id in event_ids
+        (outbox, event_id)
+        for event_id in event_ids
+        for outbox in (OUTBOX.name, SUBSCRIBER_OUTBOX.name)
     )
-    return {event_id: find_open_event(view, event_id) for event_id in event_ids}
 
 
 def newest_event_ids(view: View, subject: str) -> Iterator[str]:

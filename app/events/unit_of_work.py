@@ -1,9 +1,9 @@
 """The outbox records that one transaction of the delivery loop reads and writes."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from itertools import takewhile
 
-from app.events.outbox import find_open_event, find_open_events, newest_event_ids, save_record
+from app.events.outbox import find_open_event, newest_event_ids, save_record
 from app.events.types import Envelope
 from app.store import Document, Transaction
 
@@ -17,10 +17,6 @@ class UnitOfWork:
         self._envelopes: dict[str, Envelope] = {}
         self._changed: dict[str, Document] = {}
         self._emitted: set[str] = set()
-
-    def read(self, event_ids: Sequence[str]) -> None:
-        """Read these records together, for `get`."""
-        self._records |= find_open_events(self.tx, event_ids)
 
     def get(self, event_id: str) -> Document | None:
         """The record, with the changes made to it so far; None if it has no open delivery."""

@@ -34,7 +34,13 @@ from app.events.dispatch.retry import RetryPolicy
 from app.events.dispatch.scheduling.ready_queues import Capacity
 from app.events.dispatch.scheduling.scheduler import Scheduler
 from app.events.dispatch.worker_pool import Completed, DeferredTask, WorkerPool
-from app.events.outbox import OUTBOX, PENDING, SUBSCRIBER_OUTBOX, find_open_events
+from app.events.outbox import (
+    OUTBOX,
+    PENDING,
+    SUBSCRIBER_OUTBOX,
+    find_open_event,
+    prefetch_open_events,
+)
 from app.events.registry import (
     Finish,
     HandlerRegistry,
@@ -147,7 +153,8 @@ class DeliveryLoop:
         if not event_ids:
             return
         with self.store.read() as view:
-            records = find_open_events(view, sorted(set(event_ids)))
+            prefetch_open_events(view, event_ids)
+            records = {id_: find_open_event(view, id_) for id_ in sorted(set(event_ids))}
         for event_id, record in records.items():
             self._scheduler.update(event_id, record)
 
@@ -168,7 +175,7 @@ class DeliveryLoop:
             started = monotonic()
             uow = UnitOfWork(tx)
             heads = map(self._scheduler.head, partitions)
-            uow.read([*heads, *(each.delivery.event.id for each in completed)])
+            prefetch_open_events(tx, [*heads, *(each.delivery.event.id for each in completed)])
             taken = self._restart(uow, completed)
             for each in completed:
                 with trace.attached(each.delivery.span):
