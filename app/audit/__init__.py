@@ -3,19 +3,14 @@
 `recompute` changes nothing; repair.py brings stock, invoices and shipments to what the orders say.
 """
 
-from app.audit.events import check_events, check_failures, check_timelines
-from app.audit.invoices import check_invoices
+from app.audit.events import check_events, check_failures
 from app.audit.orders import check_orders
 from app.audit.report import AuditReport
-from app.audit.shipments import check_shipments
-from app.audit.stock import check_pictures, check_products, check_reservations
+from app.audit.stock import check_pictures, check_products
 from app.inventory.pictures import Pictures
 from app.store import View
 
-_CHECKS = (
-    *(check_orders, check_reservations, check_products, check_invoices, check_shipments),
-    *(check_timelines, check_events, check_failures),
-)
+_CHECKS = (check_orders, check_products, check_events, check_failures)
 
 
 def recompute(view: View, pictures: Pictures | None = None) -> AuditReport:

@@ -1,25 +1,25 @@
 """The comparison of one order, shipment, invoice or product with what its documents should say."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 
 from app.audit.report import AuditReport, Difference, Repair
 from app.events import outbox
-from app.store import Document, View
+from app.store import Document
 
 
 @dataclass(frozen=True)
 class Comparison:
     """Adds the differences of one document to the report, which names the document by `where`.
 
-    `subject` is the id of the order, or the sku of the product, that a repair acts on.
+    `subject` is the id of the order, or the sku of the product, that a repair acts on. `deliveries`
+    has the state of the order's deliveries by handler; see `delivery_states`.
     """
 
-    view: View
     report: AuditReport
     where: str
     subject: str = ""
+    deliveries: Mapping[str, str] = field(default_factory=dict)
 
     def add(self, what: str, expected: object, found: object, repair: Repair | None = None) -> None:
         """Add a difference."""
@@ -46,24 +46,24 @@ class Comparison:
 
         Only then do their documents follow from the order.
         """
-        found = {self._deliveries.get(handler) for handler in handlers}
+        found = {self.deliveries.get(handler) for handler in handlers}
         if outbox.PENDING in found:
             self.report.in_progress.add(self.subject)
         elif outbox.DISCARDED in found:
             self.report.discarded.add(self.subject)
         return not found & {outbox.PENDING, outbox.DISCARDED}
 
-    @cached_property
-    def _deliveries(self) -> dict[str, str]:
-        """The state of the order's deliveries by handler: pending, discarded or done.
 
-        A handler's deliveries count as pending while one of them is open.
-        """
-        states: dict[str, str] = {}
-        for record in outbox.timeline(self.view, self.subject):
-            for handler, delivery in record["deliveries"].items():
-                if delivery["state"] not in (outbox.DONE, outbox.DISCARDED):
-                    states[handler] = outbox.PENDING
-                elif states.get(handler) != outbox.PENDING:
-                    states[handler] = delivery["state"]
-        return states
+def delivery_states(records: Iterable[Document]) -> dict[str, str]:
+    """The state of an order's deliveries by handler, of the records of its events.
+
+    It is pending, discarded or done. A handler's deliveries count as pending while one is open.
+    """
+    states: dict[str, str] = {}
+    for record in records:
+        for handler, delivery in record["deliveries"].items():
+            if delivery["state"] not in (outbox.DONE, outbox.DISCARDED):
+                states[handler] = outbox.PENDING
+            elif states.get(handler) != outbox.PENDING:
+                states[handler] = delivery["state"]
+    return states

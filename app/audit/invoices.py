@@ -1,49 +1,44 @@
 """Compares invoices and their payments with the orders."""
 
-from collections import Counter
 from dataclasses import replace
 
 from app.audit.comparison import Comparison
-from app.audit.report import AuditReport, Repair, documents_of
+from app.audit.order_documents import OrderDocuments
+from app.audit.report import Repair
 from app.billing import payments
-from app.billing.documents import INVOICES
 from app.billing.payments import OPEN, VOID
 from app.billing.service import COPIED_FIELDS
 from app.kernel.order_states import VOIDED
-from app.orders.documents import ORDERS
-from app.shipping.queries import has_left
-from app.store import Document, View
+from app.store import Document
 
 
-def check_invoices(view: View, report: AuditReport) -> None:
-    """The invoice of a deleted order is void or settled, and no two have the same number."""
-    numbers: Counter[int] = Counter()
-    for invoice in documents_of(view, INVOICES.name):
-        order_id = invoice["order_id"]
-        numbers[invoice["invoice_number"]] += 1
-        where = f"order {invoice['order_number']}, which is gone"
-        comparison = Comparison(view, report, where, order_id)
-        if view.get(ORDERS.name, order_id) is None and comparison.handlers_are_done("billing"):
-            expected = OPEN if has_left(view, order_id) else VOID
-            if comparison.compare("invoice status", expected, invoice["status"], Repair.INVOICE):
-                _check_payments(comparison, invoice)
-    report.add_repeated("invoice", numbers)
-
-
-def check_invoice(comparison: Comparison, order: Document) -> None:
+def check_invoice(comparison: Comparison, documents: OrderDocuments, order: Document) -> None:
     """An order has the invoice and payments that follow from it, and their payment status."""
     if not comparison.handlers_are_done("billing"):
         return
-    invoice = comparison.view.get(INVOICES.name, comparison.subject)
-    is_sound = _check_order_invoice(comparison, order, invoice)
+    invoice = documents.invoice
+    is_sound = _check_order_invoice(comparison, documents, order)
     if invoice and is_sound and comparison.handlers_are_done("orders"):
         expected, found = invoice["payment_status"], order["payment_status"]
         comparison.compare("payment_status", expected, found, Repair.PAYMENT_STATUS)
 
 
-def _check_order_invoice(comparison: Comparison, order: Document, invoice: Document | None) -> bool:
+def check_invoice_of_deleted(comparison: Comparison, documents: OrderDocuments) -> None:
+    """The invoice of a deleted order is void, or settled where the goods have left."""
+    invoice = documents.invoice
+    if invoice is None or not comparison.handlers_are_done("billing"):
+        return
+    gone = replace(comparison, where=f"order {invoice['order_number']}, which is gone")
+    expected = OPEN if documents.has_left else VOID
+    if gone.compare("invoice status", expected, invoice["status"], Repair.INVOICE):
+        _check_payments(gone, invoice)
+
+
+def _check_order_invoice(
+    comparison: Comparison, documents: OrderDocuments, order: Document
+) -> bool:
     """Whether the invoice follows from the order, and its payments from the invoice."""
-    is_void = order["status"] in VOIDED and not has_left(comparison.view, order["order_id"])
+    invoice, is_void = documents.invoice, order["status"] in VOIDED and not documents.has_left
     if invoice is None:
         return is_void or comparison.compare("invoice", "one", "none", Repair.INVOICE)
     if (invoice["status"] == VOID) != is_void:

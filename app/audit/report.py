@@ -1,12 +1,13 @@
 """The report of an audit: every difference, how it can be repaired, and what was not compared."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import NamedTuple
 
 from app.store import Document, View
+from app.store.copying import scan_pages
 
 
 class Repair(Enum):
@@ -65,9 +66,13 @@ class AuditReport:
                 self.add("number", f"{kind} {number}", f"one {kind}", f"{times} {kind}s")
 
 
-def documents_of(view: View, collection: str) -> Iterator[Document]:
-    """Every document of a collection."""
-    return (document_of(view, collection, key) for key in view.keys(collection))
+def documents_of(
+    view: View, collection: str, prefetch: Callable[[list[Document]], None] = lambda _page: None
+) -> Iterator[Document]:
+    """Every document of a collection, by key; `prefetch` has at hand what is read with a page."""
+    for page in scan_pages(view, collection):
+        prefetch(page)
+        yield from page
 
 
 def document_of(view: View, collection: str, key: str) -> Document:

@@ -1,6 +1,8 @@
 """Compares products, reservations, waiting orders and the stock ledger with each other."""
 
 from collections import Counter
+from collections.abc import Set
+from dataclasses import replace
 
 from app.audit.comparison import Comparison
 from app.audit.report import AuditReport, Repair, documents_of
@@ -12,26 +14,32 @@ from app.inventory.queries import is_available, stocked_quantities
 from app.inventory.repair import repaired_ledger
 from app.inventory.stock import with_stock_status
 from app.kernel.quantities import quantities
-from app.orders.documents import ORDERS
 from app.store import Document, View
 
 
-def check_reservations(view: View, report: AuditReport) -> None:
-    """No deleted order has a reservation, and no order waits for stock that is available."""
-    in_allocation = _skus_in_allocation(view)
-    for reservation in documents_of(view, RESERVATIONS.name):
-        order_id, skus = reservation["order_id"], backordered_skus(reservation)
+def check_reservation_of_deleted(comparison: Comparison, reservation: Document | None) -> None:
+    """A deleted order has no reservation."""
+    if reservation and comparison.handlers_are_done("inventory"):
+        gone = replace(comparison, where=f"order {comparison.subject}, which is gone")
         held = format_quantities(quantities(reservation["lines"]))
-        order = view.get(ORDERS.name, order_id)
-        where = f"order {order['number']}" if order else f"order {order_id}, which is gone"
-        comparison = Comparison(view, report, where, order_id)
-        if not comparison.handlers_are_done("inventory"):
-            continue
-        if order is None:
-            comparison.add("reservation", "none", held, Repair.RESERVATION)
-        elif skus and is_available(view, order) and not in_allocation & {*skus}:
-            wanted = format_quantities(stocked_quantities(view, order))
-            comparison.add("reservation", wanted, held, Repair.RESERVATION)
+        gone.add("reservation", "none", held, Repair.RESERVATION)
+
+
+def check_backorder(
+    view: View,
+    comparison: Comparison,
+    order: Document,
+    reservation: Document,
+    in_allocation: Set[str],
+) -> None:
+    """No order waits for stock that is available, unless it is being given out now."""
+    skus = {str(each) for each in backordered_skus(reservation)}
+    if not skus or skus & in_allocation or not comparison.handlers_are_done("inventory"):
+        return
+    if is_available(view, order):
+        wanted = format_quantities(stocked_quantities(view, order))
+        held = format_quantities(quantities(reservation["lines"]))
+        comparison.add("reservation", wanted, held, Repair.RESERVATION)
 
 
 def check_products(view: View, report: AuditReport) -> None:
@@ -43,7 +51,7 @@ def check_products(view: View, report: AuditReport) -> None:
         report.products += 1
         quantity, sku = _check_ledger(view, report, product), product["sku"]
         expected = with_stock_status(product | {"reserved": reserved[sku], "quantity": quantity})
-        comparison = Comparison(view, report, f"product {sku}", sku)
+        comparison = Comparison(report, f"product {sku}", sku)
         names = ("quantity", "reserved", "available", "stock_status")
         comparison.compare_fields(names, expected, product, Repair.STOCK)
 
@@ -62,7 +70,7 @@ def _check_ledger(view: View, report: AuditReport, product: Document) -> int:
     sku = product["sku"]
     lines = view.find(LEDGER.name, {"sku": sku}).documents
     sound = repaired_ledger(product, lines)
-    comparison = Comparison(view, report, f"the stock ledger of {sku}", sku)
+    comparison = Comparison(report, f"the stock ledger of {sku}", sku)
     if sound != lines:
         for number, line in enumerate(sound, 1):
             found = [each for each in lines if each["line"] == number]
@@ -72,7 +80,7 @@ def _check_ledger(view: View, report: AuditReport, product: Document) -> int:
     return int(sound[-1]["after"] if sound else product["quantity"])
 
 
-def _skus_in_allocation(view: View) -> set[str]:
+def skus_in_allocation(view: View) -> set[str]:
     """The products whose freed stock is being given to waiting orders, some in each transaction."""
     return {
         record["event"]["subject"]

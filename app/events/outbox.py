@@ -12,7 +12,7 @@
 Services call `emit`; the dispatcher and the operators' commands call the rest.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from marshmallow import fields
 
@@ -23,7 +23,7 @@ from app.kernel.errors import Invalid, Problem
 from app.kernel.personal_data import Erase
 from app.schema.fields import Integer
 from app.schema.validation import stored_document_check
-from app.store import Collection, Document, IssuedNumber, Transaction, View
+from app.store import Collection, Document, IssuedNumber, Place, Transaction, View
 from app.store.long_list import LongList
 
 PENDING, DONE, DEAD, DISCARDED = "pending", "done", "dead", "discarded"
@@ -122,19 +122,43 @@ def prefetch_open_events(view: View, event_ids: Iterable[str]) -> None:
     )
 
 
+def places_of_events(event_ids: Iterable[str]) -> list[Place]:
+    """The places in which `find_event` looks."""
+    return [(name, each) for each in event_ids for name in (*OUTBOXES, EVENTS.name)]
+
+
+def prefetch_timelines(view: View, subjects: Iterable[str]) -> None:
+    """Have at hand what `newest_event_ids` reads of these orders."""
+    timelines = [(TIMELINES.name, each) for each in dict.fromkeys(subjects)]
+    view.prefetch(timelines)
+    documents = filter(None, (view.get(*each) for each in timelines))
+    view.prefetch([*timelines, *(page for each in documents for page in _IDS.pages_of(each))])
+
+
 def newest_event_ids(view: View, subject: str) -> Iterator[str]:
     """The ids of an order's events, newest first, read as they are asked for."""
     yield from _IDS.newest_first(view, _timeline_document(view, subject))
 
 
+def event_ids(view: View, timelines: Sequence[Document]) -> list[list[str]]:
+    """The ids in each of some documents of `timelines`, oldest first."""
+    view.prefetch(page for each in timelines for page in _IDS.pages_of(each))
+    return [list(_IDS.newest_first(view, each))[::-1] for each in timelines]
+
+
 def timeline(view: View, subject: str) -> Iterator[Document]:
-    """The records of an order's events, oldest first.
+    """The records of an order's events, oldest first; see `read_records`."""
+    return read_records(view, list(newest_event_ids(view, subject))[::-1])
+
+
+def read_records(view: View, event_ids: Iterable[str]) -> Iterator[Document]:
+    """The records of an order's events, in the order of their ids.
 
     While an earlier delivery of the same handler is dead, a pending one is given as `waiting`, with
     the id of that event in `waiting_for`.
     """
     blocked: dict[str, str] = {}
-    for event_id in list(newest_event_ids(view, subject))[::-1]:
+    for event_id in event_ids:
         record = find_event(view, event_id)
         if record is None:
             continue

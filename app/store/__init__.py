@@ -95,7 +95,10 @@ class View(Protocol):
         """The document, or None."""
 
     def prefetch(self, places: Iterable[Place]) -> None:
-        """Have a later `get` of these documents at hand. On PostgreSQL one round trip reads all."""
+        """Have these documents, and of a view no others, at hand for a later `get`.
+
+        On PostgreSQL one round trip reads those that are not at hand already.
+        """
 
     def find(
         self,

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from app.store import Collection, Document, Transaction, View
+from app.store import Collection, Document, Place, Transaction, View
 
 PAGE_LENGTH = 10
 """Entries in a page. A document has fewer than two pages of them, so this bounds what each change
@@ -43,9 +43,14 @@ class LongList:
     def newest_first(self, view: View, document: Document) -> Iterator[Any]:
         """The entries, read page by page as they are asked for."""
         yield from reversed(document[self.field])
-        for number in range(document.get(EARLIER_PAGES, 0), 0, -1):
-            page = view.get(self.pages.name, _page_key(document[self.key], number))
+        for place in reversed(self.pages_of(document)):
+            page = view.get(*place)
             yield from reversed((page or {"entries": []})["entries"])
+
+    def pages_of(self, document: Document) -> list[Place]:
+        """The places of the earlier pages, oldest first."""
+        numbers = range(1, document.get(EARLIER_PAGES, 0) + 1)
+        return [(self.pages.name, _page_key(document[self.key], number)) for number in numbers]
 
     def read_all(self, view: View, document: Document) -> Document:
         """The document with the whole list."""
@@ -58,11 +63,10 @@ class LongList:
         self, tx: Transaction, document: Document, change: Callable[[Any], Any]
     ) -> Document:
         """The document with `change` made to every entry. Stores its pages, as `append` does."""
-        for number in range(1, document.get(EARLIER_PAGES, 0) + 1):
-            key = _page_key(document[self.key], number)
-            page = tx.get(self.pages.name, key) or {"entries": []}
+        for name, key in self.pages_of(document):
+            page = tx.get(name, key) or {"entries": []}
             entries = [change(each) for each in page["entries"]]
-            tx.put(self.pages.name, {"page": key, "entries": entries})
+            tx.put(name, {"page": key, "entries": entries})
         return document | {self.field: [change(each) for each in document[self.field]]}
 
     def delete_pages(self, tx: Transaction, key: str) -> None:

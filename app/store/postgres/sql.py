@@ -24,6 +24,7 @@ class Statements(NamedTuple):
     """The statements of one collection that need no filter."""
 
     get: bytes
+    get_all: bytes
     put: bytes
     delete: bytes
     keys: bytes
@@ -41,6 +42,7 @@ def statements(collection: str) -> Statements:
 
     return Statements(
         get=named(SQL("SELECT document::text FROM {documents} WHERE key = %s")),
+        get_all=named(SQL("SELECT key, document::text FROM {documents} WHERE key = ANY(%s)")),
         put=named(
             SQL(
                 "INSERT INTO {documents} (key, sort, terms, document) SELECT * FROM "

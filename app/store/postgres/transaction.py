@@ -55,7 +55,7 @@ class PostgresView:
         self._session = session
         self._collections = collections
         self._read: dict[Place, str | None] = {}
-        """Documents as the snapshot has them: those prefetched; all in a transaction."""
+        """Documents as the snapshot has them: those last prefetched; all in a transaction."""
 
     def get(self, collection: str, key: str) -> Document | None:
         """See View.get."""
@@ -63,13 +63,19 @@ class PostgresView:
         return None if raw is None else orjson.loads(raw)
 
     def prefetch(self, places: Iterable[Place]) -> None:
-        """See View.prefetch."""
-        wanted = [each for each in dict.fromkeys(places) if not self._is_known(each)]
-        if not wanted:
+        """See View.prefetch. One statement reads all of a collection."""
+        before, self._read = self._read, {}
+        keys: defaultdict[str, list[str]] = defaultdict(list)
+        for place in dict.fromkeys(places):
+            self._read[place] = before.get(place)
+            collection, key = place
+            if place not in before and "\x00" not in key:
+                keys[collection].append(key)
+        if not keys:
             return
-        gets = [(sql.statements(collection).get, (key,)) for collection, key in wanted]
-        for place, rows in zip(wanted, self._session.flight(gets)[-len(gets) :], strict=True):
-            self._read[place] = rows[0][0] if rows else None
+        gets = [(sql.statements(name).get_all, (wanted,)) for name, wanted in keys.items()]
+        for collection, rows in zip(keys, self._flight(gets), strict=True):
+            self._read |= {(collection, key): raw for key, raw in rows}
 
     def find(
         self,
@@ -126,10 +132,6 @@ class PostgresView:
         """See View.last_number."""
         return int(self._search(b"SELECT last_number(%s)", (series,))[0][0])
 
-    def _is_known(self, place: Place) -> bool:
-        """Whether `_raw` has the document without asking."""
-        return place in self._read or "\x00" in place[1]
-
     def _raw(self, collection: str, key: str) -> str | None:
         """The JSON of a document, or None."""
         if (collection, key) in self._read:
@@ -171,6 +173,15 @@ class PostgresTransaction(PostgresView):
         self._layers = [_Layer()]
         self._last_id = 0
         self._issued: set[str] = set()
+
+    def prefetch(self, places: Iterable[Place]) -> None:
+        """See View.prefetch. Reads as `get` does: what it locks conflicts with few writers."""
+        wanted = [each for each in dict.fromkeys(places) if not self._is_known(each)]
+        if not wanted:
+            return
+        gets = [(sql.statements(collection).get, (key,)) for collection, key in wanted]
+        for place, rows in zip(wanted, self._session.flight(gets)[-len(gets) :], strict=True):
+            self._read[place] = rows[0][0] if rows else None
 
     def put(self, collection: str, document: Document) -> None:
         """See Transaction.put."""
@@ -241,8 +252,10 @@ class PostgresTransaction(PostgresView):
             self._session.flight([])
 
     def _is_known(self, place: Place) -> bool:
+        """Whether `_raw` has the document without asking."""
         is_changed = any(place in layer.changes for layer in self._layers)
-        return is_changed or place[1] in self._issued or super()._is_known(place)
+        is_read = place in self._read or "\x00" in place[1]
+        return is_changed or is_read or place[1] in self._issued
 
     def _raw(self, collection: str, key: str) -> str | None:
         place = collection, key

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable
+from contextlib import closing
 from secrets import token_urlsafe
 
 import psycopg
@@ -260,3 +261,24 @@ def test_transaction_takes_few_round_trips(
         store.run_in_transaction(place)
         assert proxy.round_trips - before == 3
         store.close()
+
+
+def test_view_keeps_what_was_prefetched_last(
+    open_postgres: OpenPostgres, postgresql_url: str
+) -> None:
+    """A reader of everything, page by page, needs the memory of a page."""
+    places = [("orders", each) for each in "abcd"]
+    with proxy_to(postgresql_url) as proxy, closing(open_postgres(url=proxy.url)) as store:
+        put_orders(store, order("a"), order("b"), order("c"))
+        with store.read() as view:
+
+            def round_trips(work: Callable[[], object]) -> int:
+                before = proxy.round_trips
+                work()
+                return proxy.round_trips - before
+
+            view.prefetch(places)
+            assert round_trips(lambda: [view.get(*each) for each in places]) == 0
+            assert round_trips(lambda: view.prefetch(places[1:])) == 0
+            assert round_trips(lambda: view.get(*places[0])) == 1
+            assert round_trips(lambda: [view.get(*each) for each in places[1:]]) == 0
