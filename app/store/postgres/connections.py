@@ -117,6 +117,7 @@ class Pool(ConnectionPool[Connection]):
 
 def open_pool(url: str, size: int, lock_timeout_s: float, observer: Observer) -> Pool:
     """Return a pool of up to `size` connections that waits `lock_timeout_s` for a free one."""
+    logging.getLogger("psycopg").addFilter(_is_no_skipped_statement)
     return Pool(
         observer,
         connection_class=Connection,
@@ -127,6 +128,15 @@ def open_pool(url: str, size: int, lock_timeout_s: float, observer: Observer) ->
         configure=lambda connection: configure(connection, lock_timeout_s),
         open=True,
     )
+
+
+def _is_no_skipped_statement(record: logging.LogRecord) -> bool:
+    """Whether psycopg logs more than that it skips a flight's statements behind one that failed.
+
+    That one raises its error itself, and a conflict is nothing to warn of.
+    """
+    arguments = record.args if isinstance(record.args, tuple) else ()
+    return not any(isinstance(each, errors.PipelineAborted) for each in arguments)
 
 
 def is_unreplicated(notice: Diagnostic) -> bool:

@@ -1,5 +1,6 @@
 """A database in trouble: read-only, locked, full, gone, or changed behind the store's back."""
 
+import logging
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -290,3 +291,25 @@ def test_savepoint_that_was_sent_stays(store: PostgresStore) -> None:
             tx.find("orders")
         tx.put("orders", order("b"))
     assert sorted(all_orders(store)) == ["a", "b"]
+
+
+def test_skipped_statements_are_not_logged(
+    postgresql_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Those behind one that failed, as each conflict has; psycopg's other warnings are."""
+
+    def meet_error(connection: connections.Connection) -> None:
+        with pytest.raises(errors.DivisionByZero), connection.pipeline():
+            try:
+                connection.execute("SELECT 1/0").fetchone()
+            finally:
+                connection.execute("SELECT 1")
+        connection.rollback()
+
+    with (
+        connections.open_pool(postgresql_url, 1, PATIENCE_S) as pool,
+        pool.connection() as connection,
+    ):
+        meet_error(connection)
+        logging.getLogger("psycopg").warning("something else")
+    assert [each.getMessage() for each in caplog.records] == ["something else"]
