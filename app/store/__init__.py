@@ -143,6 +143,7 @@ class View(Protocol):
     def scan(self, collection: str, after: str, limit: int) -> list[Document]:
         """At most `limit` documents whose keys are greater than `after`, ordered by key.
 
+        Files order keys by their JSON text, PostgreSQL by the text itself; ids come in one order.
         Works for every collection, with or without indexes. The cost depends on the page and on
         what was written since the last checkpoint, not on the collection.
         """

@@ -25,7 +25,7 @@ def scan_pages(view: View, collection: str) -> Iterator[list[Document]]:
         after = next(iter(page[-1].values()))
 
 
-def refuse_difference(collection: str, copied: Iterable[bytes], stored: Iterable[bytes]) -> None:
+def refuse_difference(collection: str, copied: Iterable[object], stored: Iterable[object]) -> None:
     """Raise Damaged unless the JSON of the documents that a store has is what was copied into it.
 
     Both are in the same order.

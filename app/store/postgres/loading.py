@@ -13,7 +13,7 @@ from psycopg import errors
 
 from app.kernel.errors import Conflict, Invalid, Problem
 from app.store import Collection, Contents, Document
-from app.store.copying import PAGE_SIZE, Load, refuse_difference, scan_pages
+from app.store.copying import Load, refuse_difference, scan_pages
 from app.store.postgres import ids, sql
 from app.store.postgres.connections import Connection, connect, translated
 from app.store.postgres.schema import Migration, prepare_tables
@@ -68,25 +68,22 @@ def _load(
 ) -> int:
     documents = 0
     for each in collections:
-        after = ""
         for page in scan_pages(contents.view, each.name):
-            after = _copy(connection, each, page, after)
+            _copy(connection, each, page)
             documents += len(page)
             advance(len(page))
     numbers = sorted(contents.numbers.items())
     counters = [{COUNTERS.key: series, "value": last} for series, last in numbers]
     if counters:
-        _copy(connection, COUNTERS, counters, "")
+        _copy(connection, COUNTERS, counters)
     if contents.last_id:
         connection.execute(_SET_LAST_DRAWN, [ids.drawn_of(contents.last_id)])
     connection.execute(_SET_POSITION, [contents.position])
     return documents
 
 
-def _copy(
-    connection: Connection, collection: Collection, page: Sequence[Document], after: str
-) -> str:
-    """Copy documents whose keys are above `after`, and compare; returns the last key."""
+def _copy(connection: Connection, collection: Collection, page: Sequence[Document]) -> None:
+    """Copy documents, and compare them."""
     rows = [sql.row(collection, document) for document in page]
     try:
         with connection.cursor().copy(sql.copy_statement(collection.name)) as copy:
@@ -95,8 +92,6 @@ def _copy(
     except (psycopg.DataError, errors.ProgramLimitExceeded) as error:
         text = f"{collection.name} from {rows[0].key} on: {translated(error)}."
         raise Invalid([Problem("", text)]) from error
-    statement = sql.statements(collection.name).scan
-    stored = connection.execute(statement, [after, PAGE_SIZE]).fetchall()
-    copied = (row.document.encode() for row in rows)
-    refuse_difference(collection.name, copied, (raw.encode() for (raw,) in stored))
-    return rows[-1].key
+    keys = [row.key for row in rows]
+    stored = dict(connection.execute(sql.statements(collection.name).get_all, [keys]).fetchall())
+    refuse_difference(collection.name, (row.document for row in rows), map(stored.get, keys))

@@ -10,6 +10,7 @@ import pytest
 from app.kernel.errors import Conflict, Damaged, Invalid, Unavailable
 from app.store import Contents, Store, Transaction
 from app.store.copying import PAGE_SIZE, refuse_difference
+from app.store.files.checkpointer import Checkpointer
 from app.store.files.store import JsonFileStore
 from app.store.files.tools.new_folder import new_folder
 from app.store.files.tools.verify import verify
@@ -99,6 +100,15 @@ def test_ids_go_on_after_one_of_a_clock_that_was_ahead(store: Store, copy: Copy)
         assert other.run_in_transaction(number)[0] > ahead
         with other.contents() as copied:
             assert copied.last_id > ahead
+
+
+def test_a_checkpoint_is_copied(open_store: OpenStore, copy: Copy) -> None:
+    """Its order of keys is another than that of PostgreSQL."""
+    store = open_store()
+    put_orders(store, *(order(key) for key in ("a", "a!", 'a"', "!")))
+    assert Checkpointer(store).checkpoint()
+    with store.contents() as contents, closing(copy(contents)) as other:
+        assert all_orders(other) == all_orders(store)
 
 
 def test_an_empty_store_is_copied(store: Store, copy: Copy) -> None:

@@ -105,6 +105,20 @@ def test_scan_merges_the_file_and_newer_documents(open_store: OpenStore) -> None
     assert found[2]["number"] == 1
 
 
+def test_scan_finds_every_key_whatever_its_order(open_store: OpenStore) -> None:
+    """The file orders them by their JSON: `"a!"` comes before `"a"`."""
+    store = open_store()
+    put_orders(store, *(order(key) for key in ("a", 'a"', "!", "a!")))
+    assert Checkpointer(store).checkpoint()
+    put_orders(store, *(order(key) for key in ("a b", "a#", "a\\")))
+    found, after = list[str](), ""
+    with store.read() as view:
+        while page := view.scan("orders", after, 1):
+            after = page[0]["order_id"]
+            found.append(after)
+    assert found == ["!", "a b", "a!", "a", "a#", 'a"', "a\\"]
+
+
 def test_checkpoint_merges_changes_into_the_file(folder: Path, open_store: OpenStore) -> None:
     """Documents added, changed and deleted anywhere in the file are merged, down to none."""
     store = open_store()

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from heapq import merge
-from itertools import groupby, islice
+from itertools import chain, groupby, islice
 
 import orjson
 
@@ -104,13 +104,16 @@ class Tables:
         yield from (key for key in newer if self.get(collection, key, staged) is not None)
 
     def scan(self, collection: str, after: str, limit: int, staged: Staged) -> list[bytes]:
-        """See View.scan; returns stored JSON."""
-        newer = {key for table in self.memtables for key in table[collection] if key > after}
-        newer |= {key for key in staged if key > after}
-        in_file = self.base[collection].documents_after(after)
-        unchanged = ((key, raw) for key, raw in in_file if key not in newer)
+        """See View.scan; returns stored JSON. Keys are ordered as in the file, by their JSON."""
+        start = orjson.dumps(after) if after else b""
+        keys = chain(staged, *(table[collection] for table in self.memtables))
+        newer = {token: key for key in keys if (token := orjson.dumps(key)) > start}
+        in_file = self.base[collection].documents_after(start)
+        unchanged = ((token, raw) for token, raw in in_file if token not in newer)
         changed = (
-            (key, raw) for key in sorted(newer) if (raw := self.get(collection, key, staged))
+            (token, raw)
+            for token in sorted(newer)
+            if (raw := self.get(collection, newer[token], staged))
         )
         return [raw for _, raw in islice(merge(unchanged, changed), limit)]
 

@@ -121,13 +121,13 @@ class CheckpointFile:
             yield from self._map[start:stop].rstrip(b",\n").split(b",\n")
             start = stop
 
-    def documents_after(self, key: str) -> Iterator[tuple[str, bytes]]:
-        """Key and stored JSON of every document whose key is above `key`, in key order."""
-        start = self.lower_bound(orjson.dumps(key))
+    def documents_after(self, token: bytes) -> Iterator[tuple[bytes, bytes]]:
+        """Key, as JSON text, and stored JSON of every document whose key is above `token`."""
+        start = self.lower_bound(token)
         while start < self.end:
             raw = self._line(start)
-            found = orjson.loads(raw)[self.collection.key]
-            if found > key:
+            found = orjson.dumps(orjson.loads(raw)[self.collection.key])
+            if found > token:
                 yield found, raw
             start = self.line_end(start)
 
