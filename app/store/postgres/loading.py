@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 
+import orjson
 import psycopg
 from psycopg import errors
 
@@ -16,10 +17,14 @@ from app.store import Collection, Contents, Document
 from app.store.copying import Load, refuse_difference, scan_pages
 from app.store.postgres import ids, sql
 from app.store.postgres.connections import Connection, connect, translated
-from app.store.postgres.schema import Migration, prepare_tables
+from app.store.postgres.schema import Migration, build_indexes, drop_indexes, prepare_tables
 from app.store.postgres.session import UNLIMITED_IDLE
 from app.store.postgres.transaction import COUNTERS
 
+_STATEMENT_TIMEOUT_S = 3600
+"""Longest time of one statement here: to index the largest collection."""
+
+_SET_STATEMENT_TIMEOUT = b"SET LOCAL statement_timeout = %d" % (_STATEMENT_TIMEOUT_S * 1000)
 _SET_LAST_DRAWN = b"SELECT setval('store_ids', %s)"
 _SET_POSITION = b"UPDATE store_horizon SET changes = %s"
 
@@ -44,6 +49,8 @@ def open_empty(
     try:
         with connect(url, lock_timeout_s) as connection, connection.transaction():
             connection.execute(UNLIMITED_IDLE)
+            connection.execute(_SET_STATEMENT_TIMEOUT)
+            connection.response_timeout_s = _STATEMENT_TIMEOUT_S
             prepare_tables(connection, declared, schema, migrations)
             _refuse_filled(connection, declared)
             yield partial(_load, connection, declared[:-1])
@@ -68,10 +75,12 @@ def _load(
 ) -> int:
     documents = 0
     for each in collections:
+        drop_indexes(connection, each.name)
         for page in scan_pages(contents.view, each.name):
             _copy(connection, each, page)
             documents += len(page)
             advance(len(page))
+        build_indexes(connection, each.name)
     numbers = sorted(contents.numbers.items())
     counters = [{COUNTERS.key: series, "value": last} for series, last in numbers]
     if counters:
@@ -84,7 +93,7 @@ def _load(
 
 def _copy(connection: Connection, collection: Collection, page: Sequence[Document]) -> None:
     """Copy documents, and compare them."""
-    rows = [sql.row(collection, document) for document in page]
+    rows = [sql.row_of_stored(collection, each, orjson.dumps(each)) for each in page]
     try:
         with connection.cursor().copy(sql.copy_statement(collection.name)) as copy:
             for row in rows:

@@ -166,13 +166,19 @@ def row(collection: Collection, document: Document) -> Row:
 
     Raises TypeError or ValueError for what cannot be stored.
     """
-    key = key_of_document(collection, document)
+    key_of_document(collection, document)
     raw = orjson.dumps(document)
     stored = orjson.loads(raw)
     refuse_non_numbers(document, stored)
-    pairs = ((name, each) for name, read in collection.indexes.items() for each in read(stored))
-    terms = sorted({term(name, each) for name, each in pairs})
-    return Row(key, collection.sort(stored), orjson.dumps(terms).decode(), raw.decode())
+    return row_of_stored(collection, stored, raw)
+
+
+def row_of_stored(collection: Collection, document: Document, raw: bytes) -> Row:
+    """Return the row of a document as it is read back from its JSON, `raw`."""
+    indexes = collection.indexes.items()
+    terms = sorted({term(name, each) for name, read in indexes for each in read(document)})
+    key, sort = document[collection.key], collection.sort(document)
+    return Row(key, sort, orjson.dumps(terms).decode(), raw.decode())
 
 
 def term(name: str, value: IndexValue) -> str:
