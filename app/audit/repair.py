@@ -11,7 +11,7 @@ billing would use, so it repeats the responses that it gave before.
 from collections.abc import Callable, Iterable
 from functools import partial
 
-from app.audit.report import Difference, Repair, document_of
+from app.audit.report import Difference, Repair
 from app.billing import service as billing
 from app.billing.gateway import PaymentGateway, Response
 from app.inventory import repair as inventory
@@ -21,6 +21,7 @@ from app.shipping import service as shipping
 from app.shipping.documents import SHIPMENTS
 from app.shipping.service import ShippingPolicy
 from app.store import Store, Transaction
+from app.store.copying import document_of
 
 ORDERS_PER_TRANSACTION = 50
 

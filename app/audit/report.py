@@ -73,11 +73,3 @@ def documents_of(
     for page in scan_pages(view, collection):
         prefetch(page)
         yield from page
-
-
-def document_of(view: View, collection: str, key: str) -> Document:
-    """The document under a key that the same view has just named."""
-    document = view.get(collection, key)
-    if document is None:
-        raise LookupError(f"{key} of {collection} went away inside a view")
-    return document

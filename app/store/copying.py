@@ -25,6 +25,14 @@ def scan_pages(view: View, collection: str) -> Iterator[list[Document]]:
         after = next(iter(page[-1].values()))
 
 
+def document_of(view: View, collection: str, key: str) -> Document:
+    """The document under a key that the same view has just named."""
+    document = view.get(collection, key)
+    if document is None:
+        raise LookupError(f"{key} of {collection} went away inside a view")
+    return document
+
+
 def refuse_difference(collection: str, copied: Iterable[object], stored: Iterable[object]) -> None:
     """Raise Damaged unless the JSON of the documents that a store has is what was copied into it.
 

@@ -38,6 +38,18 @@ def write_next(
         return writer.finish(covers)
 
 
+def write_new(
+    folder: Path, collection: Collection, raws: Iterable[bytes], covers: int
+) -> FileRecord:
+    """Write documents, in the order of a file, to the temporary file; see `write_next`."""
+    with closing(_Writer(_temporary_path_of(folder, collection), 0)) as writer:
+        writer.write(HEAD)
+        for raw in raws:
+            writer.write(raw + b",\n")
+            writer.documents += 1
+        return writer.finish(covers)
+
+
 def publish(folder: Path, collections: Iterable[Collection]) -> None:
     """Rename the temporary files into place, durably. Raises OSError."""
     for collection in collections:
