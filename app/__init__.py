@@ -129,6 +129,7 @@ def create_app(config: Config | None = None, *, delivers: bool = True) -> Flask:
         _dispatcher_factory(config, shared.registry, observer),
         observer=metrics,
         delivers=delivers,
+        close_gateway=gateway.close,
     )
     app = _Flask(__name__, static_folder=None)
     app.url_map.strict_slashes = app.url_map.merge_slashes = False

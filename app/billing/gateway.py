@@ -55,3 +55,6 @@ class PaymentGateway(Protocol):
         response. Raises Unavailable when no response came (the outcome is then unknown), Conflict
         for another request with a known key.
         """
+
+    def close(self) -> None:
+        """Release connections and files; a later request opens them again."""

@@ -90,6 +90,13 @@ class Simulator:
             for key, request, calls, reference, declined in rows
         ]
 
+    def close(self) -> None:
+        """See PaymentGateway."""
+        with self._lock:
+            if self._opened:
+                self._opened.close()
+                self._opened = None
+
     @contextmanager
     def _recorded(self, request: Charge | Refund) -> Iterator[tuple[sqlite3.Connection, int]]:
         """Count the call; yields the connection and the number of calls for the request's key.

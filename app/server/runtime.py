@@ -58,8 +58,12 @@ class Runtime:
         observer: Observer = NULL_OBSERVER,
         *,
         delivers: bool = True,
+        close_gateway: Callable[[], None] = lambda: None,
     ) -> None:
-        """Without `delivers`, another process delivers events and writes checkpoints."""
+        """Without `delivers`, another process delivers events and writes checkpoints.
+
+        `close_gateway` is called when no delivery runs any more.
+        """
         self.config = config
         self.collections = tuple(collections)
         self.store = cast(Store, LocalProxy(self.open))
@@ -69,6 +73,7 @@ class Runtime:
         self._make_dispatcher = make_dispatcher
         self._observer = observer
         self._delivers = delivers
+        self._close_gateway = close_gateway
         self._lock = threading.Lock()
         self._has_started = False
         self._store: Store | None = None
@@ -171,7 +176,7 @@ class Runtime:
                 sleep(CHECKPOINT_POLL_S)
 
     def close(self) -> None:
-        """Finish running deliveries, write a last checkpoint, and release all locks."""
+        """Finish running deliveries, write a last checkpoint, and release all locks and files."""
         self.stopping.set()
         with self._lock:
             if self._background:
@@ -181,6 +186,7 @@ class Runtime:
                 self._dispatcher.close()
                 if self._background:
                     self._background.close()  # a checkpoint with the outcomes recorded since
+            self._close_gateway()
             if self._store:
                 self._store.close()
                 gc.unfreeze()  # its indexes can be collected now
