@@ -13,6 +13,7 @@ from psycopg.conninfo import make_conninfo
 
 from app.kernel.errors import StorageFull, Unavailable
 from app.store import Collection, Transaction
+from app.store.observer import NULL_OBSERVER
 from app.store.postgres import connections
 from app.store.postgres import store as stores
 from app.store.postgres import transaction as transactions
@@ -307,7 +308,7 @@ def test_skipped_statements_are_not_logged(
         connection.rollback()
 
     with (
-        connections.open_pool(postgresql_url, 1, PATIENCE_S) as pool,
+        connections.open_pool(postgresql_url, 1, PATIENCE_S, NULL_OBSERVER) as pool,
         pool.connection() as connection,
     ):
         meet_error(connection)
