@@ -14,7 +14,7 @@ import pytest
 from app.config import PREFIX
 from tests.cli import shell
 from tests.deploy.compose import PASSWORDS, read_compose_file
-from tests.deploy.nginx import Proxy, replaced
+from tests.deploy.nginx import NAME, Proxy, replaced
 from tests.postgresql import postgresql_program, postgresql_server, url_of_shop
 from tests.processes.servers import ROOT, free_port, wait_for
 
@@ -88,7 +88,7 @@ class Machines:
     def has_placed(self, name: str) -> bool:
         """Return whether the machine itself has placed orders."""
         url = f"http://127.0.0.1:{self._ports[name]}/metrics"
-        return PLACED in httpx.get(url, headers=self.key, trust_env=False).text
+        return PLACED in httpx.get(url, headers=self.key | {"Host": NAME}, trust_env=False).text
 
     def place(self, reference: str) -> str:
         """Place an order through nginx, again until it is; returns its id."""
