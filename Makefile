@@ -50,7 +50,7 @@ crash-demo: $(VENV)/dev.stamp
 	$(BIN)/python -m tests.durability.demo
 
 deep: $(VENV)/dev.stamp $(VENV)/npm.stamp
-	$(BIN)/pytest -m deep -n 2
+	$(BIN)/pytest -m deep -n 3 --maxschedchunk 1
 
 bench: $(VENV)/bench.stamp
 	$(BIN)/python -m bench.run

@@ -98,6 +98,16 @@ CATALOGUE = (
 )
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """Two workers more than processors: many tests wait for a process, a disk or a deadline."""
+    return len(os.sched_getaffinity(0)) + 2
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the longest tests: at the end, one would run alone."""
+    items.sort(key=lambda item: item.get_closest_marker("long") is None)
+
+
 @pytest.fixture(autouse=True)
 def quick_sync(monkeypatch: pytest.MonkeyPatch) -> None:
     """In the tests' own process a sync does nothing: only a power cut would tell.

@@ -9,6 +9,7 @@ from tests.processes.servers import Server
 pytestmark = pytest.mark.deep
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("width", "height"), [(320, 640), (1920, 1080)])
 def test_pages_are_accessible(
     shop: Server, person: Open, pages: list[str], width: int, height: int

@@ -14,6 +14,7 @@ LEAST_CASES = 4000
 
 
 @pytest.mark.deep
+@pytest.mark.long
 def test_no_request_gets_an_answer_that_the_contract_has_not_got(server: Server, run: Run) -> None:
     """All checks in all phases: no 5xx, no undocumented status, header or media type.
 

@@ -39,6 +39,7 @@ def test_shop_survives_kills_all_over_its_day(scratch: Path) -> None:
 
 
 @pytest.mark.deep
+@pytest.mark.long
 @pytest.mark.parametrize("first", range(1, SWEEPS + 1))
 def test_shop_survives_a_kill_at_every_call(scratch: Path, first: int, report: Report) -> None:
     """A kill at every call (every twelfth in CI) loses nothing."""

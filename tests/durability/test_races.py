@@ -100,6 +100,7 @@ def is_led_by_another(data: Path, leader: int) -> bool:
 
 
 @pytest.mark.deep
+@pytest.mark.long
 def test_chaos_loses_nothing_and_doubles_nothing(data: Path, serve: Serve, report: Report) -> None:
     """Leaders, workers and whole servers are killed at random under load, and started again."""
     random, kills = Random(SEED), 0

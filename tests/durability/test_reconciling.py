@@ -370,6 +370,6 @@ class LongFaultyRun(FaultyShop):
     """The same as LongRun, with failing handlers."""
 
 
-TestLongRun = pytest.mark.deep(LongRun.TestCase)
-TestLongFaultyRun = pytest.mark.deep(LongFaultyRun.TestCase)
+TestLongRun = pytest.mark.long(pytest.mark.deep(LongRun.TestCase))
+TestLongFaultyRun = pytest.mark.long(pytest.mark.deep(LongFaultyRun.TestCase))
 TestLongRun.settings = TestLongFaultyRun.settings = LONG

@@ -307,7 +307,7 @@ class LongRun(ShopBesideDict):
     """The same, for more sequences, and longer ones."""
 
 
-TestLongRun = pytest.mark.deep(LongRun.TestCase)
+TestLongRun = pytest.mark.long(pytest.mark.deep(LongRun.TestCase))
 TestLongRun.settings = settings(
     QUICK, max_examples=400 if EVERYTHING else 40, stateful_step_count=40
 )

@@ -30,6 +30,7 @@ def strace() -> None:
 
 
 @pytest.mark.deep
+@pytest.mark.long
 @pytest.mark.parametrize("call", CALLS)
 def test_shop_survives_a_kill_in_the_kernel(scratch: Path, call: str, report: Report) -> None:
     """A kill at each call of a kind (every 25th of the frequent ones in CI) loses nothing."""

@@ -35,7 +35,10 @@ def serve(data: Path) -> Iterator[Serve]:
 
 
 @pytest.fixture(
-    params=[pytest.param(50, id="quick"), pytest.param(500, id="full", marks=pytest.mark.deep)]
+    params=[
+        pytest.param(50, id="quick"),
+        pytest.param(500, id="full", marks=[pytest.mark.deep, pytest.mark.long]),
+    ]
 )
 def each(request: pytest.FixtureRequest) -> int:
     """The number of orders that each client places."""

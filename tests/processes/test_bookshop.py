@@ -42,6 +42,7 @@ def shop(tmp_path: Path) -> Iterator[Shop]:
 
 
 @pytest.mark.deep
+@pytest.mark.long
 @pytest.mark.parametrize("seed", [SEED])
 def test_a_bookshop_loses_nothing_when_it_is_killed_ten_times(shop: Shop, seed: int) -> None:
     """Stock, payments, numbers and mails agree with what was acknowledged to the clients."""
