@@ -52,10 +52,10 @@ def test_all_files_pin_the_same_version_of_a_package() -> None:
     assert [name for name, versions in pins.items() if len(versions) > 1] == []
 
 
-@pytest.mark.parametrize("file", ["Makefile", "deploy/Dockerfile", "docs/operations.md"])
+@pytest.mark.parametrize("file", [".ci/run", "Makefile", "deploy/Dockerfile", "docs/operations.md"])
 def test_requirements_are_installed_by_their_hashes(file: str) -> None:
-    """Every set-up that reads a requirements file has pip refuse a package without a known hash."""
-    installs = re.findall(r"pip install[^\n]* -r |INSTALL := .*", _text(file))
+    """Every set-up that reads a requirements file refuses a package without a known hash."""
+    installs = re.findall(r"pip install[^\n]* -r |INSTALL(?: :)?=.*", _text(file))
     assert installs != []
     assert [each for each in installs if "--require-hashes" not in each] == []
 
