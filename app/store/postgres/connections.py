@@ -151,10 +151,12 @@ def is_unreplicated(notice: Diagnostic) -> bool:
 def is_lost(error: psycopg.Error) -> bool:
     """Return whether the connection ended, or there was none (SQLSTATE classes 08 and 57P).
 
-    A COMMIT that no standby has confirmed counts as well (08007): its outcome is as open.
+    So it is after a transaction that was idle, or took, too long (25P03, 25P04). A COMMIT that no
+    standby has confirmed counts as well (08007): its outcome is as open.
     """
-    lost = psycopg.OperationalError | psycopg.InterfaceError
-    return isinstance(error, lost) and (error.sqlstate or "08").startswith(("08", "57P"))
+    lost = psycopg.OperationalError | psycopg.InterfaceError | psycopg.InternalError
+    ended = ("08", "57P", "25P03", "25P04")
+    return isinstance(error, lost) and (error.sqlstate or "08").startswith(ended)
 
 
 def translated(error: psycopg.Error) -> Exception:

@@ -55,6 +55,7 @@ def execute(postgresql_url: str) -> Callable[[str], None]:
         (errors.ReadOnlySqlTransaction(), Unavailable),
         (errors.LockNotAvailable(), Unavailable),
         (errors.AdminShutdown(), Unavailable),
+        (errors.IdleInTransactionSessionTimeout(), Unavailable),
         (errors.ProgramLimitExceeded(), ValueError),
         (errors.UntranslatableCharacter(), ValueError),
         (errors.UndefinedTable(), errors.UndefinedTable),
