@@ -125,6 +125,8 @@ def open_pool(url: str, size: int, lock_timeout_s: float, observer: Observer) ->
         min_size=1,
         max_size=size,
         timeout=lock_timeout_s,
+        # the pauses between attempts to connect double; a new series begins with a short one
+        reconnect_timeout=lock_timeout_s,
         configure=lambda connection: configure(connection, lock_timeout_s),
         open=True,
     )
