@@ -98,7 +98,7 @@ _FIND = SQL(
 )
 _COUNT_ALL = SQL("SELECT count(*) FROM {documents} AS entry WHERE {bounds}")
 _COUNT_TERMS = SQL(
-    "SELECT count(DISTINCT entry.key) FROM {terms} AS entry "
+    "SELECT count({counted}) FROM {terms} AS entry "
     "WHERE entry.term = ANY(%(terms)s) AND {bounds} {others}"
 )
 
@@ -117,11 +117,16 @@ def find_statement(collection: str, filters: int, *, is_descending: bool) -> byt
 
 
 @cache
-def count_statement(collection: str, filters: int) -> bytes:
-    """Return the statement of View.count with so many filters; the first one is read."""
+def count_statement(collection: str, filters: int, *, is_repeated: bool) -> bytes:
+    """Return the statement of View.count with so many filters; the first one is read.
+
+    `is_repeated` says that it has several terms, so a document may be there more than once.
+    """
     text = _COUNT_TERMS if filters else _COUNT_ALL
     bounds, others = _BOUNDS.format(beyond=SQL(">")), _others(collection, filters)
-    return text.format(**table_names(collection), bounds=bounds, others=others).as_bytes(None)
+    counted = SQL("DISTINCT entry.key" if is_repeated else "*")
+    names = table_names(collection)
+    return text.format(**names, counted=counted, bounds=bounds, others=others).as_bytes(None)
 
 
 def _others(collection: str, filters: int) -> Composable:

@@ -105,7 +105,8 @@ class PostgresView:
     ) -> int:
         """See View.count."""
         filters = self._rarest_first(collection, where)
-        statement = sql.count_statement(collection, len(filters))
+        is_repeated = bool(filters) and len(filters[0]) > 1
+        statement = sql.count_statement(collection, len(filters), is_repeated=is_repeated)
         bounds = sql.parameters(filters, low, high, None, is_descending=False)
         return int(self._search(statement, bounds)[0][0])
 
