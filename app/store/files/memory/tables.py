@@ -27,6 +27,7 @@ from app.store.files.memory.index import (
 from app.store.files.memory.query import EVERYTHING, Query, Selection, require_indexes
 from app.store.files.memory.staged import NO_CHANGES, Change, Staged
 from app.store.files.snapshot.checkpoint_file import CheckpointFile
+from app.store.files.wal.format import encode_key
 from app.system.bounded_cache import BoundedCache
 
 
@@ -107,7 +108,7 @@ class Tables:
         """See View.scan; returns stored JSON. Keys are ordered as in the file, by their JSON."""
         start = orjson.dumps(after) if after else b""
         keys = chain(staged, *(table[collection] for table in self.memtables))
-        newer = {token: key for key in keys if (token := orjson.dumps(key)) > start}
+        newer = {token: key for key in keys if (token := encode_key(key)) > start}
         in_file = self.base[collection].documents_after(start)
         unchanged = ((token, raw) for token, raw in in_file if token not in newer)
         changed = (

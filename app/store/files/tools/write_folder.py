@@ -4,14 +4,12 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
 
-import orjson
-
 from app.store import Collection, Contents, View
 from app.store.copying import PAGE_SIZE, document_of, refuse_difference
 from app.store.files.folder.open import open_file
 from app.store.files.memory.transaction import COUNTERS, LAST_ID
 from app.store.files.snapshot.writer import publish, write_new
-from app.store.files.wal.format import FileRecord, Header, encode_document
+from app.store.files.wal.format import FileRecord, Header, encode_document, encode_key
 from app.store.files.wal.segment import create_segment
 
 
@@ -40,7 +38,7 @@ def write_folder(
         values[LAST_ID] = contents.last_id
     counters = (
         encode_document({COUNTERS.key: name, "value": values[name]})
-        for name in sorted(values, key=orjson.dumps)
+        for name in sorted(values, key=encode_key)
     )
     records[COUNTERS.name] = _write_file(folder, COUNTERS, counters, contents.position)
     create_segment(folder / "journal", Header(1, contents.position, records, schema)).close()
@@ -51,7 +49,7 @@ def _sorted_documents(
     view: View, collection: Collection, advance: Callable[[int], None]
 ) -> Iterator[bytes]:
     """The JSON of every document, sorted by the JSON of the keys, which is the order of a file."""
-    keys = sorted(view.keys(collection.name), key=orjson.dumps)
+    keys = sorted(view.keys(collection.name), key=encode_key)
     for start in range(0, len(keys), PAGE_SIZE):
         page = keys[start : start + PAGE_SIZE]
         view.prefetch((collection.name, key) for key in page)

@@ -103,6 +103,11 @@ def encode_document(document: Mapping[str, Any]) -> bytes:
     return bytes(memoryview(orjson.dumps(document)))
 
 
+def encode_key(key: str) -> bytes:
+    """The JSON text of a key, by which files are sorted; in a buffer of its exact length, too."""
+    return bytes(memoryview(orjson.dumps(key)))
+
+
 def encode_transaction(
     seq: int, durable: int, put: Mapping[str, list[bytes]], delete: Mapping[str, list[str]]
 ) -> bytes:
