@@ -39,10 +39,10 @@ def config(config: Config) -> Config:
     return replace(config, faults=True)
 
 
-@pytest.fixture
-def contract(app: Flask) -> dict[str, Any]:
-    """The contract as a document."""
-    return openapi_document(app)
+@pytest.fixture(scope="module")
+def contract() -> dict[str, Any]:
+    """The contract as a document, which no test changes."""
+    return openapi_document(create_app(Config()))
 
 
 def test_the_file_is_fresh() -> None:
