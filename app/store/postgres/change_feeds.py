@@ -6,6 +6,10 @@ does not. So a transaction that commits late, after others with higher numbers, 
 no reader waits for a transaction that is still running. Rows are ordered by `seq`, which each
 transaction draws at its end: a change that depends on another comes behind it.
 
+After a crash PostgreSQL may give the id of a transaction again that was rolled back just before,
+and which the snapshot counts as ended. It is higher than that of every row, as what was committed
+is on disk. So a row with a higher id than any before is new, whatever the snapshot says.
+
 A notification only wakes the reader early. Rows are counted, and removed when they are old, by the
 holder of the first shard; a reader that fell behind lists every key.
 """
@@ -39,20 +43,22 @@ KEPT_S = 600
 
 LISTEN = b"LISTEN daybook"
 
-_SNAPSHOT = b"SELECT pg_current_snapshot()::text"
+_SEEN = b"""
+SELECT pg_current_snapshot()::text, coalesce(
+    (SELECT xid FROM store_changes ORDER BY xid DESC LIMIT 1), %(last)s::xid8
+)::text
+"""
 
 _NEW = b"""
 SELECT
-    pg_current_snapshot()::text,
     (SELECT removed >= pg_snapshot_xmin(%(seen)s::pg_snapshot) FROM store_horizon),
     ARRAY(
         SELECT keys FROM store_changes
-        WHERE xid >= pg_snapshot_xmin(%(seen)s::pg_snapshot)
-        AND NOT pg_visible_in_snapshot(xid, %(seen)s::pg_snapshot)
-        AND pg_visible_in_snapshot(xid, pg_current_snapshot())
+        WHERE xid >= least(pg_snapshot_xmin(%(seen)s::pg_snapshot), %(last)s::xid8)
+        AND (xid > %(last)s::xid8 OR NOT pg_visible_in_snapshot(xid, %(seen)s::pg_snapshot))
         ORDER BY seq
-    )
-"""
+    ),
+""" + _SEEN.replace(b"SELECT ", b"", 1)
 
 POSITION = b"""
 SELECT changes + (SELECT count(*) FROM store_changes WHERE xid >= counted) FROM store_horizon
@@ -119,7 +125,8 @@ class ChangeFeeds:
         self._connect = connect
         self._all_keys = all_keys
         self._feeds: defaultdict[str, WeakSet[PostgresChangeFeed]] = defaultdict(WeakSet)
-        self._seen = ""
+        self._seen, self._last = "", "0"
+        """The snapshot of the last read, and the highest transaction id of a row in it."""
         self._lock = threading.RLock()
         self._stop = threading.Event()
         self._listener: threading.Thread | None = None
@@ -142,15 +149,16 @@ class ChangeFeeds:
         """Give every feed what was committed since the last call. Raises Unavailable."""
         with self._lock:
             if not self._seen:
-                ((self._seen,),) = query_once(self._pool, _SNAPSHOT)
+                ((self._seen, self._last),) = query_once(self._pool, _SEEN, {"last": self._last})
                 return
-            ((seen, fell_behind, changes),) = query_once(self._pool, _NEW, {"seen": self._seen})
+            before = {"seen": self._seen, "last": self._last}
+            ((fell_behind, changes, seen, last),) = query_once(self._pool, _NEW, before)
             if fell_behind:
                 self._record_all()
             for collection, key in chain.from_iterable(changes):
                 for feed in self._feeds.get(collection, ()):
                     feed.record([key])
-            self._seen = seen
+            self._seen, self._last = seen, last
 
     def position(self) -> int:
         """See Store.position."""

@@ -4,11 +4,12 @@ import threading
 from collections.abc import Callable
 
 import psycopg
+import pytest
 
 from app.store import Transaction
 from app.store.postgres.change_feeds import KEPT_S
 from app.store.postgres.store import PostgresStore
-from tests.postgresql import end_connections
+from tests.postgresql import database_server, end_connections
 from tests.store.conftest import PATIENCE_S
 from tests.store.shop import order, put_orders
 
@@ -116,3 +117,32 @@ def test_feed_goes_on_after_its_connections_ended(
     end_connections(postgresql_url)
     put(store, "a")
     assert feed.take(timeout_s=PATIENCE_S) == ["a"]
+
+
+@pytest.mark.deep
+def test_change_whose_transaction_id_was_given_before_a_crash_is_listed(
+    open_postgres: OpenPostgres,
+) -> None:
+    """PostgreSQL forgets a rollback that was not yet on disk, and gives its id again."""
+
+    def roll_back(tx: Transaction) -> None:
+        tx.new_id()  # has the transaction get an id
+        raise LookupError
+
+    with database_server() as server:
+        server.execute("ALTER SYSTEM SET wal_writer_delay = '10s'")  # the longest there is
+        server.execute("SELECT pg_reload_conf()")
+        store = open_postgres(url=server.url)
+        feed = store.change_feed("orders")
+        store._feeds.close()  # as if this process were suspended
+        put(store, "a")
+        for _ in range(5):
+            with pytest.raises(LookupError):
+                store.run_in_transaction(roll_back)
+        assert feed.take(timeout_s=0) == ["a"]
+        server.kill()
+        server.start()
+        put(store, "b")
+        assert feed.take(timeout_s=0) == ["b"]
+        assert feed.take(timeout_s=0) == []
+        store.close()
