@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable, Set
 from contextlib import suppress
 from math import ceil
-from time import monotonic, sleep
+from time import CLOCK_BOOTTIME, clock_gettime, sleep
 from uuid import uuid4
 
 import psycopg
@@ -28,6 +28,9 @@ LEASE_S = 5.0
 RENEWAL_INTERVAL_S = 1.0
 """How often a process renews its lease, or looks for free shards."""
 
+IDLE_MAX_S = 2
+"""A process that hangs while it divides the shards holds up all others for so long."""
+
 ALL_LEASED = b"""
 SELECT NOT EXISTS (
     SELECT FROM store_shards LEFT JOIN store_workers USING (worker)
@@ -37,24 +40,35 @@ SELECT NOT EXISTS (
 """Whether every shard has an owner that lives, by the clock of the database."""
 
 _BEAT = """
-INSERT INTO store_workers (worker) VALUES (%s)
-ON CONFLICT (worker) DO UPDATE SET beat = store_workers.beat + 1, at = DEFAULT
+INSERT INTO store_workers (worker, beat) VALUES (%s, %s)
+ON CONFLICT (worker) DO UPDATE SET beat = excluded.beat, at = DEFAULT
 """
+
+_END_WHEN_IDLE = f"SET LOCAL idle_in_transaction_session_timeout = '{IDLE_MAX_S}s'"
+
+
+def seconds_since_boot() -> float:
+    """The time since the machine started, with the time in which it slept (monotonic has none)."""
+    return clock_gettime(CLOCK_BOOTTIME)
 
 
 class Leases:
     """The leases of one process, on a connection of its own."""
 
     def __init__(
-        self, connect: Callable[[], Connection], clock: Callable[[], float] = monotonic
+        self, connect: Callable[[], Connection], clock: Callable[[], float] = seconds_since_boot
     ) -> None:
-        """`clock` returns seconds; it must not be set."""
+        """`clock` returns seconds; it must not be set, nor stop while the machine sleeps."""
         self._connect = connect
         self._clock = clock
         self._lock = threading.Lock()
         self._worker = str(uuid4())
         self._connection: Connection | None = None
+        self._beat = 0
+        """Counted here: a row that was deleted and comes again shows no beat a second time."""
         self._held: frozenset[int] = frozenset()
+        self._has_excess = False
+        """Whether it holds more than its share, because they are busy."""
         self._renew_at = self._ends_at = 0.0
         self._beats: dict[str, tuple[int, float]] = {}
         """The last beat of each other process, and when it was first seen."""
@@ -64,7 +78,7 @@ class Leases:
         deadline = self._clock() + timeout_s
         with self._lock:
             while True:
-                if self._clock() >= self._renew_at:
+                if self._clock() >= self._renew_at or (self._has_excess and self._held - busy):
                     self._renew(busy)
                 now = self._clock()
                 if now >= self._ends_at:
@@ -100,8 +114,10 @@ class Leases:
 
         A busy shard is kept, though others have less.
         """
+        connection.execute(_END_WHEN_IDLE)
         connection.execute("SELECT pg_advisory_xact_lock(%s, %s)", LEASING)
-        connection.execute(_BEAT, [self._worker])
+        self._beat += 1
+        connection.execute(_BEAT, [self._worker, self._beat])
         workers = dict(connection.execute("SELECT worker, beat FROM store_workers").fetchall())
         del workers[self._worker]
         self._remove(connection, self._dead(workers))
@@ -116,6 +132,7 @@ class Leases:
                 connection.execute(
                     "UPDATE store_shards SET worker = %s WHERE shard = ANY(%s)", [owner, shards]
                 )
+        self._has_excess = len(held) - len(given) > share
         return frozenset(held.union(taken).difference(given))
 
     def _dead(self, beats: dict[str, int]) -> set[str]:

@@ -1,6 +1,8 @@
 """Leases of shards among processes, with a clock that the test moves."""
 
+import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from functools import partial
 
@@ -8,10 +10,13 @@ import pytest
 
 from app.kernel.errors import Unavailable
 from app.store import ALL_SHARDS, SHARDS
-from app.store.postgres import connections
+from app.store.postgres import connections, leases
 from app.store.postgres.leases import LEASE_S, RENEWAL_INTERVAL_S, Leases
 from app.store.postgres.store import PostgresStore
 from tests.postgresql import end_connections
+from tests.store.conftest import PATIENCE_S
+
+END_SOON = "SET LOCAL idle_in_transaction_session_timeout = '100ms'"
 
 
 class Processes:
@@ -76,6 +81,56 @@ def test_a_busy_shard_is_kept(processes: Processes) -> None:
     assert held == [busy, ALL_SHARDS - busy]
 
 
+def test_a_shard_is_given_back_as_soon_as_it_is_not_busy(processes: Processes) -> None:
+    """A loop that works without a pause renews its lease while all of its shards are busy."""
+    first, second = processes.open(), processes.open()
+    processes.held(first)
+    processes.held(first, second, busy=ALL_SHARDS)
+    assert first.lease(ALL_SHARDS, 0.0) == ALL_SHARDS
+    assert len(first.lease(frozenset(), 0.0)) == SHARDS // 2
+
+
+def test_a_process_that_comes_back_lives(processes: Processes) -> None:
+    """Its beat is another one than before, also for a process that did not see it go."""
+    second, third = processes.open(), processes.open()
+    processes.held(second, third)
+    first = processes.open()
+    for seconds, process in (
+        (0.0, first),
+        (RENEWAL_INTERVAL_S, second),  # it sees the first one, and gives shards back
+        (0.0, third),
+        (LEASE_S - 1.0, third),
+        (1.5, second),  # it takes the first one for dead, and removes it
+    ):
+        processes.wait(seconds)
+        process.lease(frozenset(), 0.0)
+    held = first.lease(frozenset(), 0.0)
+    assert held
+    assert held.isdisjoint(third.lease(frozenset(), 0.0))
+
+
+def test_a_process_that_hangs_while_it_divides_the_shards_is_cut_off(
+    processes: Processes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The others wait for its lock, and their leases last longer than that."""
+    monkeypatch.setattr(leases, "_END_WHEN_IDLE", END_SOON)
+    hangs, goes_on = threading.Event(), threading.Event()
+
+    def share(_connection: connections.Connection, _workers: set[str]) -> None:
+        hangs.set()
+        goes_on.wait(PATIENCE_S)
+
+    hung = processes.open()
+    monkeypatch.setattr(hung, "_remove", share)
+    with ThreadPoolExecutor() as pool:
+        outcome = pool.submit(hung.lease, frozenset(), 0.0)
+        assert hangs.wait(PATIENCE_S)
+        assert processes.held(processes.open()) == [ALL_SHARDS]
+        goes_on.set()
+        assert isinstance(outcome.exception(PATIENCE_S), Unavailable)
+    monkeypatch.undo()
+
+
 def test_a_process_that_does_not_renew_loses_its_shards(processes: Processes) -> None:
     """The others get them when its beat has stood for LEASE_S; it then gets its share anew."""
     first, second = processes.open(), processes.open()
@@ -94,8 +149,8 @@ def test_a_renewal_that_took_too_long_counts_from_its_beginning(
     """The others saw the beat earlier than this process learns of it."""
     times = iter([0.0, 0.0, 0.0, 0.0, LEASE_S])
     connect = partial(connections.connect, postgresql_url, 5.0)
-    with closing(Leases(connect, lambda: next(times, 2 * LEASE_S))) as leases:
-        assert leases.lease(frozenset(), 0.0) == frozenset()
+    with closing(Leases(connect, lambda: next(times, 2 * LEASE_S))) as process:
+        assert process.lease(frozenset(), 0.0) == frozenset()
 
 
 def test_a_process_that_lost_its_connection_goes_on(
