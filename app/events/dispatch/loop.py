@@ -238,6 +238,7 @@ class DeliveryLoop:
     def _run_partitions(self, uow: UnitOfWork, partitions: list[Partition]) -> None:
         for delivery in [self._next_delivery(uow, partition) for partition in partitions]:
             if delivery:
+                self._renew_lease()  # a transaction that is repeated may take longer than it lasts
                 with trace.attached(delivery.span):
                     self._run(uow, delivery)
 

@@ -25,6 +25,7 @@ class TroubledStore:
         self.after: Exception | None = None
         self.unsynced: Exception | None = None
         self.refused = 0
+        self.has_lost_lease = False
 
     def run_in_transaction(self, work: Callable[[Transaction], T]) -> T:
         """Raise `before` and change nothing, or keep the change and raise `after`."""
@@ -68,6 +69,9 @@ class TroubledStore:
     def lease_shards(
         self, busy: Set[int] = frozenset(), *, timeout_s: float = 0.0
     ) -> frozenset[int]:
+        if self.has_lost_lease:
+            self.refused += 1
+            return frozenset()
         return self._store.lease_shards(busy, timeout_s=timeout_s)
 
     def are_shards_leased(self) -> bool:
@@ -113,6 +117,23 @@ def test_a_side_effect_waits_until_its_cause_is_durable(shop: Shop) -> None:
         assert shop.notification.seen == []
         store.unsynced = None
         wait_for(lambda: is_done(shop, event_id))
+
+
+def test_a_transaction_ends_where_the_lease_does(shop: Shop) -> None:
+    """It runs nothing more, and is undone: another process delivers these events by then."""
+    store = TroubledStore(shop.store)
+    first, second = shop.emit("order-1"), shop.emit("order-2")
+
+    def lose_lease(_event: Envelope) -> None:
+        store.has_lost_lease = len(shop.billing.seen) == 1
+
+    shop.billing.act = lose_lease
+    with dispatching(store, shop.registry):
+        wait_for(lambda: store.refused >= 2)
+        assert len(shop.billing.seen) == 1
+        assert {shop.state(each, "billing") for each in (first, second)} == {"pending"}
+        store.has_lost_lease = False
+        wait_for(lambda: is_done(shop, first) and is_done(shop, second))
 
 
 def test_close_records_side_effects_when_the_disk_is_back(shop: Shop) -> None:
