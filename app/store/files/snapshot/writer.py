@@ -30,24 +30,14 @@ def write_next(
     the temporary file is then ignored.
     """
     documents_before = base.record.documents if base else 0
-    with closing(_Writer(_temporary_path_of(folder, collection), documents_before)) as writer:
-        writer.write(HEAD)
-        for piece, documents in _merge(base, changes):
-            writer.write(piece)
-            writer.documents += documents
-        return writer.finish(covers)
+    return _write(folder, collection, _merge(base, changes), covers, documents_before)
 
 
 def write_new(
     folder: Path, collection: Collection, raws: Iterable[bytes], covers: int
 ) -> FileRecord:
     """Write documents, in the order of a file, to the temporary file; see `write_next`."""
-    with closing(_Writer(_temporary_path_of(folder, collection), 0)) as writer:
-        writer.write(HEAD)
-        for raw in raws:
-            writer.write(raw + b",\n")
-            writer.documents += 1
-        return writer.finish(covers)
+    return _write(folder, collection, ((raw + b",\n", 1) for raw in raws), covers, 0)
 
 
 def publish(folder: Path, collections: Iterable[Collection]) -> None:
@@ -75,6 +65,22 @@ def _temporary_path_of(folder: Path, collection: Collection) -> Path:
 
 def _temporary_path(folder: Path, name: str) -> Path:
     return folder / f".{name}.json.next"
+
+
+def _write(
+    folder: Path,
+    collection: Collection,
+    pieces: Iterable[tuple[bytes, int]],
+    covers: int,
+    documents: int,
+) -> FileRecord:
+    """Write pieces, each with the change in the number of documents that it makes."""
+    with closing(_Writer(_temporary_path_of(folder, collection), documents)) as writer:
+        writer.write(HEAD)
+        for piece, change in pieces:
+            writer.write(piece)
+            writer.documents += change
+        return writer.finish(covers)
 
 
 def _merge(base: CheckpointFile | None, changes: Changes) -> Iterator[tuple[bytes, int]]:

@@ -100,12 +100,16 @@ def encode_document(document: Mapping[str, Any]) -> bytes:
 
     orjson's result keeps the 4 KiB buffer it was written to; stored documents live long.
     """
-    return bytes(memoryview(orjson.dumps(document)))
+    return _encode_exactly(document)
 
 
 def encode_key(key: str) -> bytes:
     """The JSON text of a key, by which files are sorted; in a buffer of its exact length, too."""
-    return bytes(memoryview(orjson.dumps(key)))
+    return _encode_exactly(key)
+
+
+def _encode_exactly(value: object) -> bytes:
+    return bytes(memoryview(orjson.dumps(value)))
 
 
 def encode_transaction(
