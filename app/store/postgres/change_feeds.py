@@ -43,22 +43,22 @@ KEPT_S = 600
 
 LISTEN = b"LISTEN daybook"
 
-_SEEN = b"""
-SELECT pg_current_snapshot()::text, coalesce(
-    (SELECT xid FROM store_changes ORDER BY xid DESC LIMIT 1), %(last)s::xid8
-)::text
+_SEEN_COLUMNS = b"""
+    pg_current_snapshot()::text,
+    coalesce((SELECT xid FROM store_changes ORDER BY xid DESC LIMIT 1), %(last)s::xid8)::text
 """
+_SEEN = b"SELECT" + _SEEN_COLUMNS
 
-_NEW = b"""
-SELECT
+_CHANGES_COLUMNS = b"""
     (SELECT removed >= pg_snapshot_xmin(%(seen)s::pg_snapshot) FROM store_horizon),
     ARRAY(
         SELECT keys FROM store_changes
         WHERE xid >= least(pg_snapshot_xmin(%(seen)s::pg_snapshot), %(last)s::xid8)
         AND (xid > %(last)s::xid8 OR NOT pg_visible_in_snapshot(xid, %(seen)s::pg_snapshot))
         ORDER BY seq
-    ),
-""" + _SEEN.replace(b"SELECT ", b"", 1)
+    )
+"""
+_NEW = b"SELECT" + _CHANGES_COLUMNS + b"," + _SEEN_COLUMNS
 
 POSITION = b"""
 SELECT changes + (SELECT count(*) FROM store_changes WHERE xid >= counted) FROM store_horizon
