@@ -115,11 +115,7 @@ def find_open_event(view: View, event_id: str) -> Document | None:
 
 def prefetch_open_events(view: View, event_ids: Iterable[str]) -> None:
     """Have what `find_open_event` reads of these events at hand."""
-    view.prefetch(
-        (outbox, event_id)
-        for event_id in event_ids
-        for outbox in (OUTBOX.name, SUBSCRIBER_OUTBOX.name)
-    )
+    view.prefetch((outbox, event_id) for event_id in event_ids for outbox in OUTBOXES)
 
 
 def places_of_events(event_ids: Iterable[str]) -> list[Place]:
