@@ -15,9 +15,9 @@ from app.billing.documents import INVOICES
 from app.events import outbox
 from app.inventory.documents import LEDGER, PRODUCTS, RESERVATIONS
 from app.inventory.reservations import ledger_line_id
-from app.kernel.order_states import SENT
 from app.orders.documents import ORDERS
 from app.shipping.documents import SHIPMENTS
+from app.shipping.queries import is_sent
 from app.store import Collection, Document, View
 from app.store.copying import PAGE_SIZE
 
@@ -42,7 +42,7 @@ class OrderDocuments(NamedTuple):
     @property
     def has_left(self) -> bool:
         """Whether the carrier has the goods; see app.shipping.queries."""
-        return self.shipment is not None and self.shipment["state"] in SENT
+        return is_sent(self.shipment)
 
 
 def read_orders(view: View) -> Iterator[OrderDocuments]:
@@ -76,6 +76,6 @@ def _prefetch(
         if shipment := documents.get(SHIPMENTS.name):
             lines = lines + shipment["lines"]
         places += ((PRODUCTS.name, line["product"]) for line in lines)
-        if shipment and shipment["state"] in SENT:
+        if shipment and is_sent(shipment):
             places += ((LEDGER.name, ledger_line_id(shipment, line["product"])) for line in lines)
     view.prefetch(places)

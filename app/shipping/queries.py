@@ -28,7 +28,11 @@ def has_left(view: View, order_id: str) -> bool:
 
     True a moment before the order itself becomes shipped, and also after the order was deleted.
     """
-    shipment = get_shipment(view, order_id)
+    return is_sent(get_shipment(view, order_id))
+
+
+def is_sent(shipment: Document | None) -> bool:
+    """Whether there is a shipment, and the carrier has it."""
     return shipment is not None and shipment["state"] in SENT
 
 

@@ -22,7 +22,7 @@ from app.kernel.quantities import lines_of, quantities
 from app.kernel.versions import Versions, refuse_stale
 from app.orders import queries as orders
 from app.shipping.documents import SHIPMENTS
-from app.shipping.queries import find_shipment
+from app.shipping.queries import find_shipment, is_sent
 from app.shipping.states import READY, WAITING
 from app.store import Document, Transaction, View
 
@@ -47,7 +47,7 @@ def shipping_policy(config: Config) -> ShippingPolicy:
 def reconcile_shipment(tx: Transaction, order_id: str, policy: ShippingPolicy) -> None:
     """Bring the shipment to what the order says now: ready, waiting, or none."""
     before = tx.get(SHIPMENTS.name, order_id)
-    if before and before["state"] in SENT:
+    if is_sent(before):
         return
     order = orders.get_order(tx, order_id)
     if order is None or order["status"] not in OPEN:

@@ -7,11 +7,10 @@ from flask import Blueprint, Response, request
 
 from app.http.security.identity import current
 from app.kernel.errors import Conflict, Invalid, NotFound, Unavailable
-from app.kernel.order_states import SENT
 from app.orders.queries import find_order
 from app.schema.validation import load
 from app.shipping import service
-from app.shipping.queries import get_shipment, recent_carriers
+from app.shipping.queries import get_shipment, is_sent, recent_carriers
 from app.shipping.schemas import HandoverSchema
 from app.store import Document, Transaction, View
 from app.web.layout.context import PageContext, page
@@ -50,8 +49,7 @@ class ChosenOrder(NamedTuple):
 
     def with_outcome(self, error: str | None) -> "ChosenOrder":
         """Return it with the error of its hand-over; one that has left without is no obstacle."""
-        has_left = self.shipment is not None and self.shipment["state"] in SENT
-        return self._replace(obstacle=error or ("" if has_left else self.obstacle))
+        return self._replace(obstacle=error or ("" if is_sent(self.shipment) else self.obstacle))
 
 
 class SeveralShipmentsPage:
