@@ -33,7 +33,7 @@ from bench.clients import (
     wait_until_delivered,
 )
 from bench.flow_peers import compare, section
-from bench.load import Measurement
+from bench.load import Measurement, percentile
 from bench.machine import facts
 from bench.servers import HOST, ROOT, Instance, running, work_folder
 from bench.workload import write_orders
@@ -159,7 +159,7 @@ def _page(
     acknowledged, handled_per_s = flow
     fact_lines = [f"- {name}: {fact}" for name, fact in facts(args.folder).items()]
     ordered = sorted(delays_ms)
-    p99_ms = ordered[-(-len(ordered) * 99 // 100) - 1]
+    p99_ms = percentile(ordered, 99)
     return "\n".join(
         [
             "# From the order to its last handler",

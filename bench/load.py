@@ -208,10 +208,13 @@ class _Run:
             self._first_bad = connection.received
 
 
+def percentile(ordered: Sequence[float], percent: int) -> float:
+    """Return the percentile of ascending numbers by nearest rank."""
+    return ordered[-(-len(ordered) * percent // 100) - 1]
+
+
 def _percentile_ms(ordered: Sequence[float], percent: int) -> float:
-    """Nearest rank of ascending seconds, in milliseconds."""
-    rank = -(-len(ordered) * percent // 100)
-    return round(ordered[rank - 1] * 1000, 2)
+    return round(percentile(ordered, percent) * 1000, 2)
 
 
 def _requests(args: argparse.Namespace) -> list[bytes]:

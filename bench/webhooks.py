@@ -20,6 +20,7 @@ from typing import NamedTuple
 
 from bench.clients import CLIENTS, request, send_orders, wait_until_delivered
 from bench.flow import measure_delays, spans_by_order
+from bench.load import percentile
 from bench.machine import facts
 from bench.servers import HOST, ROOT, Instance, running, work_folder
 from bench.workload import write_orders
@@ -117,7 +118,7 @@ def measure(
     accepted = receivers.accepted - before if receivers else 0
     spans = [span for order, span in spans_by_order(instance).items() if order not in warm_up]
     took_s = max(end for _, end in spans) - min(begin for begin, _ in spans)
-    p99_ms = delays_ms[int(0.99 * len(delays_ms))]
+    p99_ms = percentile(delays_ms, 99)
     handled_per_s = len(spans) / took_s
     return Run(median(delays_ms), p99_ms, acknowledged.per_second, handled_per_s, accepted)
 
