@@ -262,7 +262,7 @@ class Store(Protocol):
         """The shards that this process holds now, waiting up to `timeout_s` for the first one.
 
         No two processes hold the same one. A process that delivers calls this again and again: it
-        then gets and gives back shards, so that all such processes have about as many. It keeps
+        then acquires and releases shards, so that all such processes have about as many. It keeps
         those in `busy`. What it holds is free again when it calls `close`, or has not called this
         for some seconds. On files one process has all shards until it closes, or a person removes
         the lock file.

@@ -88,7 +88,7 @@ class Leases:
                 sleep(max(0.0, min(self._renew_at, deadline) - now))
 
     def close(self) -> None:
-        """Give all shards back."""
+        """Release all shards."""
         with self._lock:
             if self._connection:
                 with suppress(psycopg.Error):
@@ -110,7 +110,7 @@ class Leases:
         self._renew_at, self._ends_at = began + RENEWAL_INTERVAL_S, began + LEASE_S
 
     def _share(self, connection: Connection, busy: Set[int]) -> frozenset[int]:
-        """Raise the beat, and take or give back shards; returns those held. One process at a time.
+        """Raise the beat, and acquire or release shards; returns those held. One process at a time.
 
         A busy shard is kept, though others have less.
         """
@@ -125,15 +125,15 @@ class Leases:
         held = {shard for shard, owner in owners.items() if owner == self._worker}
         free = [shard for shard, owner in owners.items() if owner is None]
         share = ceil(SHARDS / (1 + len(self._beats)))
-        taken = free[: max(0, share - len(held))]
-        given = sorted(held - busy)[: max(0, len(held) - share)]
-        for owner, shards in ((self._worker, taken), (None, given)):
+        acquired = free[: max(0, share - len(held))]
+        released = sorted(held - busy)[: max(0, len(held) - share)]
+        for owner, shards in ((self._worker, acquired), (None, released)):
             if shards:
                 connection.execute(
                     "UPDATE store_shards SET worker = %s WHERE shard = ANY(%s)", [owner, shards]
                 )
-        self._has_excess = len(held) - len(given) > share
-        return frozenset(held.union(taken).difference(given))
+        self._has_excess = len(held) - len(released) > share
+        return frozenset(held.union(acquired).difference(released))
 
     def _dead(self, beats: dict[str, int]) -> set[str]:
         """Note the beats of the other processes, and return those that have stood for too long."""

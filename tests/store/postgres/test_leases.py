@@ -35,7 +35,7 @@ class Processes:
         self._now += seconds
 
     def held(self, *processes: Leases, busy: frozenset[int] = frozenset()) -> list[frozenset[int]]:
-        """What each process holds after all have renewed twice: to give back, and to take."""
+        """What each process holds after all have renewed twice: to release, and to acquire."""
         for _ in range(2):
             self.wait(RENEWAL_INTERVAL_S)
             held = [each.lease(busy, 0.0) for each in processes]
@@ -58,7 +58,7 @@ def processes(store: PostgresStore, postgresql_url: str) -> Iterator[Processes]:
 
 
 def test_processes_share_the_shards(processes: Processes) -> None:
-    """Each has its share, no shard has two holders, and what one gives back the others get."""
+    """Each has its share, no shard has two holders, and what one releases the others get."""
     first, second, third = processes.open(), processes.open(), processes.open()
     assert processes.held(first) == [ALL_SHARDS]
     held = processes.held(first, second)
@@ -81,7 +81,7 @@ def test_a_busy_shard_is_kept(processes: Processes) -> None:
     assert held == [busy, ALL_SHARDS - busy]
 
 
-def test_a_shard_is_given_back_as_soon_as_it_is_not_busy(processes: Processes) -> None:
+def test_a_shard_is_released_as_soon_as_it_is_not_busy(processes: Processes) -> None:
     """A loop that works without a pause renews its lease while all of its shards are busy."""
     first, second = processes.open(), processes.open()
     processes.held(first)
@@ -97,7 +97,7 @@ def test_a_process_that_comes_back_lives(processes: Processes) -> None:
     first = processes.open()
     for seconds, process in (
         (0.0, first),
-        (RENEWAL_INTERVAL_S, second),  # it sees the first one, and gives shards back
+        (RENEWAL_INTERVAL_S, second),  # it sees the first one, and releases shards
         (0.0, third),
         (LEASE_S - 1.0, third),
         (1.5, second),  # it takes the first one for dead, and removes it
