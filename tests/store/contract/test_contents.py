@@ -9,7 +9,7 @@ import pytest
 
 from app.kernel.errors import Conflict, Damaged, Invalid, Unavailable
 from app.store import Contents, Store, Transaction
-from app.store.copying import PAGE_SIZE, refuse_difference
+from app.store.copying import PAGE_SIZE, document_of, refuse_difference
 from app.store.files.checkpointer import Checkpointer
 from app.store.files.store import JsonFileStore
 from app.store.files.tools.new_folder import new_folder
@@ -170,3 +170,9 @@ def test_a_database_that_another_process_opens_is_refused(other_postgresql_url: 
     second = open_empty(other_postgresql_url, COLLECTIONS, 0.01, 0, ())
     with first, pytest.raises(Unavailable, match="The database is busy"), second:
         pass
+
+
+def test_a_document_that_a_view_has_lost_is_an_error(store: Store) -> None:
+    """A copy must not leave it out in silence."""
+    with store.read() as view, pytest.raises(LookupError, match="gone of orders went away"):
+        document_of(view, "orders", "gone")

@@ -9,7 +9,7 @@ from app.events.dispatch.scheduling.scheduler import Scheduler
 from app.events.outbox import DEAD, DONE, PENDING
 from app.kernel import clock
 from app.kernel.errors import Unavailable
-from app.store import Document
+from app.store import ALL_SHARDS, Document
 
 BILLING = Partition("order-1", "billing")
 
@@ -133,6 +133,15 @@ def test_subscribers_get_together_as_much_as_one_handler(scheduler: Scheduler) -
     assert [each.handler for each in takes[0]] == ["billing", "hook:1"]
     assert [each.handler for each in takes[1]] == ["hook:1"] * 9 + ["hook:2"] * 7
     assert [each.handler for each in takes[2]] == ["hook:1"] * 9 + ["hook:2"] * 7
+
+
+def test_events_of_other_shards_are_left_to_other_processes() -> None:
+    """Neither a new one nor one that has changed is taken."""
+    scheduler = Scheduler([], ALL_SHARDS - {BILLING.shard})
+    for event in (record("event-1"), record("event-1", retry_at=clock.now())):
+        scheduler.update("event-1", event)
+        assert scheduler.take(capacity) == []
+    assert scheduler.wait_s(capacity, max_wait_s=0.25) == 0.25
 
 
 def test_a_subscriber_that_is_slow_makes_nothing_overdue(scheduler: Scheduler) -> None:
