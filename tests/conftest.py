@@ -3,6 +3,7 @@
 A module with other settings overrides `config`; `app` and `client` follow.
 """
 
+import logging
 import os
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -56,6 +57,20 @@ class FreezeStack(list[Any]):
 freezegun.api.freeze_factories = FreezeStack(lambda: datetime.now(UTC).replace(tzinfo=None))
 freezegun.api.tz_offsets = FreezeStack(timedelta())
 freezegun.api.ignore_lists = FreezeStack(())
+
+
+class Loggers(dict[str, Any]):
+    """The loggers of this process, listed as they are at one moment.
+
+    pytest goes through them at the begin of each test. A thread of a shop may import a library
+    meanwhile, whose logger is new.
+    """
+
+    def values(self) -> Any:
+        return list(super().values())
+
+
+logging.Logger.manager.loggerDict = Loggers(logging.Logger.manager.loggerDict)
 
 # a test that waits for the processor is not at fault
 hypothesis.settings.register_profile(
