@@ -141,6 +141,9 @@ class Checkpointer:
         store = self._store
         with store.exclusive_write():
             if not store.replica.is_ahead_of_files():
+                with translating_os_errors("removing old segments of the journal"):
+                    # what a checkpoint that was killed has left
+                    remove_segments(store.folder / "journal", store.replica.superfluous_segment())
                 return
             store.refuse_edits()
             snapshot = store.replica.take_snapshot()

@@ -131,6 +131,14 @@ class Replica:
         with self._memory_lock:
             return any(any(memtable.values()) for memtable in self.tables.memtables)
 
+    def superfluous_segment(self) -> int:
+        """The last segment that no start needs, as the files cover it; 0 for none."""
+        segment = self.wal.segment
+        is_covered = all(
+            each.covers >= segment.header.after for each in self.file_records().values()
+        )
+        return segment.number - 1 if is_covered else 0
+
     def files_in_place(self) -> bool:
         """Whether the open files are those in the folder, unchanged."""
         return all(file.is_in_place() for file in self.tables.base.values())

@@ -15,7 +15,7 @@ from app.store.files.store import JsonFileStore
 from app.store.files.tools.verify import verify
 from tests.store.conftest import PATIENCE_S, OpenStore
 from tests.store.faults import small_disk, survives
-from tests.store.journal_lines import checkpoint
+from tests.store.journal_lines import checkpoint, segments
 from tests.store.shop import COLLECTIONS, all_orders, ids, note, order, put_orders
 from tests.transactions import transaction
 
@@ -84,6 +84,18 @@ def test_interrupted_checkpoint_loses_nothing(shop: Path) -> None:
         assert {key: each["status"] for key, each in all_orders(store).items()} == expected
         with store.read() as view:
             assert ids(view.find("orders", {"status": "placed"}).documents) == ["b", "c"]
+
+    assert run_until_it_survives(shop, lambda store: Checkpointer(store).checkpoint(), check) > 15
+
+
+def test_checkpoint_after_an_interrupted_one_leaves_no_old_segment(shop: Path) -> None:
+    """Also when the files have everything already: an erased customer may stand in a segment."""
+    old = {each.name for each in segments(shop)}
+
+    def check(store: JsonFileStore) -> None:
+        checkpoint(store)
+        assert old.isdisjoint(each.name for each in segments(store.folder))
+        assert verify(store.folder, COLLECTIONS).faults == []
 
     assert run_until_it_survives(shop, lambda store: Checkpointer(store).checkpoint(), check) > 15
 
