@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from time import monotonic
 
 import pytest
 from flask import Flask
@@ -21,6 +20,7 @@ from app.server.runtime import Runtime
 from tests.auth.people import make_user
 from tests.conftest import PATIENCE_S
 from tests.over_http import request_for
+from tests.processes.servers import wait_for
 from tests.transactions import transaction
 from tests.web.page import Page
 
@@ -106,13 +106,6 @@ def in_thread(send: Callable[[], TestResponse]) -> tuple[threading.Thread, list[
     return thread, responses
 
 
-def wait_until(condition: Callable[[], object]) -> None:
-    """Wait for a condition that another thread brings about."""
-    deadline = monotonic() + PATIENCE_S
-    while not condition():
-        assert monotonic() < deadline
-
-
 def sign_in_form(client: FlaskClient) -> dict[str, str]:
     """The form of the sign-in page, filled in."""
     form = Page(client.get("/sign-in")).form("/sign-in")
@@ -126,7 +119,7 @@ def test_a_sign_in_that_waits_for_a_hash_holds_up_no_order(
     browser = app.test_client()
     form = sign_in_form(browser)
     thread, responses = in_thread(lambda: browser.post("/sign-in", data=form))
-    wait_until(lambda: passwords.HASHING.waiting)
+    wait_for("a waiter", lambda: passwords.HASHING.waiting)
     assert client.post("/order", json=request_for(tea=1), headers=key).status_code == 201
     assert passwords.HASHING.waiting and not responses
     busy_hashing.close()

@@ -2,12 +2,12 @@
 
 import threading
 from collections.abc import Callable
-from time import monotonic
 
 import pytest
 
 from app.kernel.errors import Unavailable
 from app.system.bulkhead import Bulkhead, FifoSemaphore, request_slot
+from tests.processes.servers import wait_for
 
 PATIENCE_S = 60.0
 
@@ -27,13 +27,6 @@ def join(*threads: threading.Thread) -> None:
         assert not thread.is_alive()
 
 
-def wait_until(condition: Callable[[], object]) -> None:
-    """Wait for a condition that another thread brings about."""
-    deadline = monotonic() + PATIENCE_S
-    while not condition():
-        assert monotonic() < deadline
-
-
 def test_a_semaphore_serves_its_waiters_first_in_first_out() -> None:
     """The threads enter in the order in which they began to wait."""
     semaphore, entered = FifoSemaphore(1), []
@@ -47,7 +40,7 @@ def test_a_semaphore_serves_its_waiters_first_in_first_out() -> None:
     threads = []
     for number in range(20):
         threads += start(lambda number=number: enter(number))  # type: ignore[misc]
-        wait_until(lambda number=number: semaphore.waiting > number)  # type: ignore[misc]
+        wait_for("a waiter", lambda number=number: semaphore.waiting > number)  # type: ignore[misc]
     semaphore.release()
     join(*threads)
     assert entered == list(range(20))
@@ -79,7 +72,7 @@ def test_slow_work_leaves_the_slot_of_its_request() -> None:
     assert working.wait(PATIENCE_S)
     with request_slot(requests):
         go_on.set()
-        wait_until(lambda: requests.waiting)
+        wait_for("a waiter", lambda: requests.waiting)
         steps.append("quick")
     join(*threads)
     assert steps == ["quick", "slow"]

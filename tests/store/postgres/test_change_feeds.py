@@ -2,15 +2,15 @@
 
 import threading
 from collections.abc import Callable
-from time import monotonic, sleep
 
 import psycopg
 import pytest
 
 from app.store import Transaction
-from app.store.postgres.change_feeds import KEPT_S
+from app.store.postgres.change_feeds import KEPT_S, LISTEN
 from app.store.postgres.store import PostgresStore
 from tests.postgresql import database_server, end_connections
+from tests.processes.servers import wait_for
 from tests.store.conftest import PATIENCE_S
 from tests.store.shop import order, put_orders
 
@@ -109,21 +109,14 @@ def test_reader_that_fell_behind_lists_every_key(
     assert feed.take(timeout_s=0) == []
 
 
-def wait_until(condition: Callable[[], object]) -> None:
-    """Wait for a condition that another thread brings about."""
-    deadline = monotonic() + PATIENCE_S
-    while not condition():
-        assert monotonic() < deadline
-        sleep(0.01)
-
-
 def is_listening(url: str) -> bool:
     """Whether a listener of changes is connected to the database."""
     with psycopg.connect(url, autocommit=True) as connection:
         return bool(
             connection.execute(
                 "SELECT 1 FROM pg_stat_activity "
-                "WHERE datname = current_database() AND query = 'LISTEN daybook' AND state = 'idle'"
+                "WHERE datname = current_database() AND query = %s AND state = 'idle'",
+                [LISTEN.decode()],
             ).fetchone()
         )
 
@@ -134,9 +127,9 @@ def test_feed_goes_on_after_its_connections_ended(
     """The listener says so and connects again, and nothing that happened meanwhile is missed."""
     store = open_postgres()
     feed = store.change_feed("orders")
-    wait_until(lambda: is_listening(postgresql_url))
+    wait_for("the listener", lambda: is_listening(postgresql_url))
     end_connections(postgresql_url)
-    wait_until(lambda: "changes cannot be followed" in caplog.text)
+    wait_for("its warning", lambda: "changes cannot be followed" in caplog.text)
     put(store, "a")
     assert feed.take(timeout_s=PATIENCE_S) == ["a"]
 

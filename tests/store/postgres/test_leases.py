@@ -35,7 +35,7 @@ class Processes:
         self._now += seconds
 
     def held(self, *processes: Leases, busy: frozenset[int] = frozenset()) -> list[frozenset[int]]:
-        """What each process holds after all have renewed twice: to release, and to acquire."""
+        """The shards that each has leased after two renewals: one to release, one to acquire."""
         for _ in range(2):
             self.wait(RENEWAL_INTERVAL_S)
             held = [each.lease(busy, 0.0) for each in processes]
