@@ -76,6 +76,6 @@ def _prefetch(
         if shipment := documents.get(SHIPMENTS.name):
             lines = lines + shipment["lines"]
         places += ((PRODUCTS.name, line["product"]) for line in lines)
-        if shipment and is_sent(shipment):
+        if is_sent(shipment):
             places += ((LEDGER.name, ledger_line_id(shipment, line["product"])) for line in lines)
     view.prefetch(places)

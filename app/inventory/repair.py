@@ -9,9 +9,8 @@ from app.inventory import reservations
 from app.inventory.documents import LEDGER, PRODUCTS, RESERVATIONS
 from app.inventory.stock import NEW, require_product, save_product, with_stock_status
 from app.kernel.identity import COMMAND
-from app.kernel.order_states import SENT
 from app.kernel.quantities import quantities
-from app.shipping.queries import get_shipment
+from app.shipping.queries import get_shipment, is_sent
 from app.store import Document, Store, Transaction
 
 LINES_PER_TRANSACTION = 100
@@ -28,7 +27,7 @@ def rebuild_reservation(tx: Transaction, order_id: str) -> None:
         known = [line for line in reservation["lines"] if tx.get(PRODUCTS.name, line["product"])]
         tx.put(RESERVATIONS.name, reservation | {"version": 0, "lines": known})
     shipment = get_shipment(tx, order_id)
-    if shipment and shipment["state"] in SENT:
+    if is_sent(shipment):
         reservations.deduct_shipment(tx, order_id, shipment)
     else:
         reservations.reconcile_reservation(tx, order_id)

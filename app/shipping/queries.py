@@ -1,6 +1,7 @@
 """Read access to shipments for the other services and the pages."""
 
 from operator import itemgetter
+from typing import TypeGuard
 
 from app.kernel.errors import NotFound
 from app.kernel.order_states import OPEN, SENT
@@ -31,7 +32,7 @@ def has_left(view: View, order_id: str) -> bool:
     return is_sent(get_shipment(view, order_id))
 
 
-def is_sent(shipment: Document | None) -> bool:
+def is_sent(shipment: Document | None) -> TypeGuard[Document]:
     """Whether there is a shipment, and the carrier has it."""
     return shipment is not None and shipment["state"] in SENT
 
