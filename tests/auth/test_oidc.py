@@ -272,10 +272,15 @@ WRONG_TOKENS: dict[str, Json] = {
 
 @pytest.mark.parametrize("fault", WRONG_TOKENS)
 def test_an_invalid_callback_or_token_is_refused(
-    client: FlaskClient, runtime: Runtime, misbehave: Misbehave, fault: str
+    client: FlaskClient,
+    runtime: Runtime,
+    settled: Callable[[], None],
+    misbehave: Misbehave,
+    fault: str,
 ) -> None:
     """401, and nothing is stored but the attempt."""
     begun = begin(client)
+    settled()
     before = stored(runtime)
     misbehave(**WRONG_TOKENS[fault])
     response = client.get(callback(begun))
