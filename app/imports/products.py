@@ -1,12 +1,14 @@
 """Imports products from a table with a row for each product.
 
 The first valid row of a sku counts; a row that repeats the sku with other values is rejected. A
-product that the store has already is left unchanged.
+product that the store has already is left unchanged, and a row with another name or price for it is
+rejected.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
+from typing import NamedTuple
 
 from marshmallow import Schema
 
@@ -62,7 +64,7 @@ def import_products(
     reading = _Reading(schema, columns)
     for rows in _batches(table):
         products = reading.new_products(rows)
-        reading.count(store.run_in_transaction(partial(_add, products=products, by=by)))
+        reading.count(products, store.run_in_transaction(partial(_add, products=products, by=by)))
         on_progress(len(rows))
     return reading.result
 
@@ -75,8 +77,16 @@ def preview_products(
     for rows in _batches(table):
         products = reading.new_products(rows)
         with store.read() as view:
-            reading.count([_is_new(view, product) for product in products])
+            reading.count(products, [_stored(view, each) for each in products])
     return reading.result
+
+
+class _Product(NamedTuple):
+    """A product of the table: its row, the row's fields, and the product with all defaults."""
+
+    row: Row
+    fields: Document
+    document: Document
 
 
 class _Reading:
@@ -87,30 +97,41 @@ class _Reading:
         self._schema, self._columns = schema, columns
         self._seen: dict[str, tuple[Row, Document]] = {}
 
-    def new_products(self, rows: Iterable[Row]) -> list[Document]:
+    def new_products(self, rows: Iterable[Row]) -> list[_Product]:
         """The products of these rows that no row before had; counts the other rows."""
         products = []
         for row in rows:
             fields = self._columns.read(row)
-            fields = {"name": fields.get("sku") or "-"} | fields
             try:
                 product = _product(self._schema, row, fields)
                 first, same = self._seen.setdefault(product["sku"], (row, product))
                 _refuse_contradiction(first, same, product)
             except Invalid as error:
-                rejected = RejectedRow.of_problems(row, error.problems, fields)
-                self.result.rejected_rows.append(rejected)
+                self._reject(row, fields, error)
                 continue
             if first is row:
-                products.append(product)
+                products.append(_Product(row, fields, product))
             else:
                 self.result.repeated += 1
         return products
 
-    def count(self, are_new: Sequence[bool]) -> None:
-        """Count the new products: whether each was added, or the store had it already."""
-        self.result.added += sum(are_new)
-        self.result.existing += len(are_new) - sum(are_new)
+    def count(self, products: Iterable[_Product], stored: Iterable[Document | None]) -> None:
+        """Count the new products, each with what the store had under its sku: None if it is added.
+
+        Rejects the row of a product that the store has with another name or price.
+        """
+        for product, existing in zip(products, stored, strict=True):
+            if existing is None:
+                self.result.added += 1
+                continue
+            try:
+                _refuse_change(existing, product)
+                self.result.existing += 1
+            except Invalid as error:
+                self._reject(product.row, product.fields, error)
+
+    def _reject(self, row: Row, fields: Document, error: Invalid) -> None:
+        self.result.rejected_rows.append(RejectedRow.of_problems(row, error.problems, fields))
 
 
 def _batches(table: Table) -> Iterator[list[Row]]:
@@ -118,19 +139,24 @@ def _batches(table: Table) -> Iterator[list[Row]]:
         yield table.rows[start : start + BATCH_ROWS]
 
 
-def _add(tx: Transaction, products: Iterable[Document], by: str) -> list[bool]:
-    return [add_product(tx, product, by=by) for product in products]
+def _add(tx: Transaction, products: Iterable[_Product], by: str) -> list[Document | None]:
+    """Add the products that the store does not have; returns those that it had."""
+    stored = []
+    for each in products:
+        stored.append(_stored(tx, each))
+        add_product(tx, each.document, by=by)
+    return stored
 
 
-def _is_new(view: View, product: Document) -> bool:
-    return view.get(PRODUCTS.name, product["sku"]) is None
+def _stored(view: View, product: _Product) -> Document | None:
+    return view.get(PRODUCTS.name, product.document["sku"])
 
 
 def _product(schema: Schema, row: Row, fields: Document) -> Document:
     """Return the product of a row. Raises Invalid."""
     if row.error:
         raise Invalid([Problem("", row.error)])
-    return load(schema, fields)
+    return load(schema, {"name": fields.get("sku") or "-"} | fields)
 
 
 def _refuse_contradiction(first: Row, product: Document, repeated: Document) -> None:
@@ -139,6 +165,17 @@ def _refuse_contradiction(first: Row, product: Document, repeated: Document) -> 
         Problem(f"/{name}", contradiction(first, product.get(name)))
         for name in FIELDS
         if product.get(name) != repeated.get(name)
+    ]
+    if problems:
+        raise Invalid(problems)
+
+
+def _refuse_change(stored: Document, product: _Product) -> None:
+    """Raise Invalid when the row gives a name or price that is not the stored product's."""
+    problems = [
+        Problem(f"/{name}", f"the shop has {stored[name]!r}, and an import changes no product")
+        for name in ("name", "price")
+        if name in product.fields and product.document[name] != stored[name]
     ]
     if problems:
         raise Invalid(problems)

@@ -105,14 +105,6 @@ def test_the_first_valid_row_of_a_sku_counts(runtime: Runtime, file: Path) -> No
     assert (result.added, len(result.rejected_rows)) == (1, 1)
 
 
-def test_a_product_in_the_store_is_unchanged(runtime: Runtime, file: Path) -> None:
-    """A second import changes nothing."""
-    run_import(runtime, file, "sku,price\ntea,4.50\n")
-    before = product(runtime, "tea")
-    assert run_import(runtime, file, "sku,price\ntea,9.99\n").existing == 1
-    assert product(runtime, "tea") == before
-
-
 def test_a_product_without_name_has_its_sku_as_name(runtime: Runtime, file: Path) -> None:
     """Unless there is a default."""
     run_import(runtime, file, "sku,name,price\ntea,,1\n")
@@ -152,6 +144,22 @@ def test_ndjson_values_must_have_the_right_type(runtime: Runtime, tmp_path: Path
     )
     assert result.added == 1
     assert [rejected.row.line for rejected in result.rejected_rows] == [1, 2]
+
+
+def test_another_name_or_price_than_the_shop_s_is_rejected(runtime: Runtime, file: Path) -> None:
+    """The product stays as it is. What the row does not give, and the quantity, may differ."""
+    run_import(runtime, file, "sku,name,price,quantity\ntea,Tea,4.50,3\nmug,Mug,8,1\n")
+    assert run_import(runtime, file, "sku,price,quantity\ntea,4.5,9\n").existing == 1
+    before = product(runtime, "tea")
+    result = run_import(runtime, file, "sku,name,price\ntea,Tee,9\nmug,Mug,8\n")
+    assert (result.added, result.existing) == (0, 1)
+    [rejected] = result.rejected_rows
+    assert (rejected.row.line, rejected.reason) == (
+        2,
+        "name: the shop has 'Tea', and an import changes no product (found 'Tee'); "
+        "price: the shop has '4.50', and an import changes no product (found '9')",
+    )
+    assert product(runtime, "tea") == before
 
 
 def test_many_products_take_several_transactions(runtime: Runtime, file: Path) -> None:

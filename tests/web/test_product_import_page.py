@@ -13,7 +13,7 @@ from tests.over_http import read
 from tests.web.page import Page, send
 
 GOOD = b"sku,name,price\njar,Jar,3.50\ncup,Cup,2.00\n"
-MIXED = GOOD + b"lid,Lid,cheap\njar,Jar,9.00\nmug,Mug,1.00\n"
+MIXED = GOOD + b"lid,Lid,cheap\njar,Jar,9.00\nmug,Mug,12.00\n"
 
 
 @pytest.fixture(autouse=True)
@@ -54,11 +54,12 @@ def test_one_button_imports_the_good_rows_of_the_preview(client: FlaskClient) ->
 
 
 def test_a_product_added_after_the_preview_is_left_as_it_is(client: FlaskClient) -> None:
-    """The import checks each row again."""
+    """The import checks each row again, and refuses that of another price."""
     page = preview(client, GOOD)
     client.post("/product", json={"sku": "jar", "name": "Jar", "price": "7.00", "quantity": 1})
     after = send(client, page, "/run")
-    assert "1 product added 1 already in the shop" in after.text
+    assert "1 product added 1 refused" in after.text
+    assert "Line 2 jar price: the shop has '7.00', and an import changes no product" in after.text
     assert read(client, "/product/jar")["price"] == "7.00"
 
 

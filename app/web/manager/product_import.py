@@ -146,7 +146,7 @@ class ProductImportPages:
         kept: str = "",
         is_done: bool = False,
     ) -> Response:
-        rejected = result.rejected_rows if result else []
+        rejected = sorted(result.rejected_rows, key=lambda each: each.row.line) if result else []
         refusals = [
             (each.row.line, str(each.row.cells.get("sku") or ""), each.reason)
             for each in (row.in_words(FIELDS_OF_PAGE) for row in rejected[:MAX_SHOWN_REFUSALS])
