@@ -5,6 +5,7 @@ request that came through a proxy may come from anywhere, so it never counts as 
 """
 
 import ipaddress
+from collections.abc import Iterable
 from contextlib import suppress
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -26,19 +27,12 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
 PROXY_HEADERS = (
-    "Forwarded",
     "Via",
-    "X-Forwarded-",
     "X-Original-",
     "X-Proxy",
     "Proxy-",
     "Cdn-Loop",
-    "X-Real-Ip",
-    "X-Client-Ip",
-    "X-Cluster-Client-Ip",
     "X-Remote-",
-    "Client-Ip",
-    "True-Client-Ip",
     "Akamai-",
     "X-Akamai-",
     "X-Amz",
@@ -61,9 +55,16 @@ PROXY_HEADERS = (
 
 nginx with nothing but proxy_pass adds none, but sends HTTP/1.0.
 """
-_PROXY_HEADERS_IN_ENVIRON = tuple(
-    f"HTTP_{name.upper().replace('-', '_')}" for name in PROXY_HEADERS
-)
+CLIENT_ADDRESS_HEADERS = ("Forwarded", "Client-Ip", "ClientIp", "Real-Ip", "Connecting-Ip")
+"""Parts of names of headers in which proxies and CDNs tell the client's address."""
+
+
+def _in_environ(names: Iterable[str]) -> tuple[str, ...]:
+    """These names, or parts of names, of headers as WSGI writes them."""
+    return tuple(name.upper().replace("-", "_") for name in names)
+
+
+_BEGINNINGS, _PARTS = _in_environ(PROXY_HEADERS), _in_environ(CLIENT_ADDRESS_HEADERS)
 
 
 class Guard:
@@ -177,7 +178,10 @@ def is_loopback(host: str) -> bool:
 
 @lru_cache(maxsize=1024)
 def _is_added_by_proxy(name: str) -> bool:
-    return name.startswith(_PROXY_HEADERS_IN_ENVIRON)
+    header = name.removeprefix("HTTP_")
+    return header != name and (
+        header.startswith(_BEGINNINGS) or any(part in header for part in _PARTS)
+    )
 
 
 @lru_cache(maxsize=64)

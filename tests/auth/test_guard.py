@@ -47,10 +47,20 @@ def test_a_shop_without_keys_serves_no_other_machine(client: FlaskClient, addres
 
 
 VENDOR_HEADERS = (
+    "Forwarded",
+    "X-Forwarded-For",
     "X-Forwarded-Ssl",
     "X-Forwarded-User",
     "X-Original-Url",
+    "Ali-Cdn-Real-Ip",
     "Cf-Ray",
+    "Client-Ip",
+    "Incap-Client-Ip",
+    "True-Client-Ip",
+    "X-Client-Ip",
+    "X-Cluster-Client-Ip",
+    "X-Real-Ip",
+    "X-Sucuri-Clientip",
     "X-Amz-Cf-Id",
     "X-Amzn-Trace-Id",
     "X-Azure-Fdid",
