@@ -85,6 +85,8 @@ def test_a_search_stays_in_the_category(client: FlaskClient, assortment: None) -
     assert other == "/?find=a+nib&category=cafe"
     assert client.post("/", data=page.filled(choose="")).location == "/?find=a+nib"
     assert "All Caf\u00e9 Writing Products in Writing" in page.text
+    long = client.post("/", data=page.filled(find="n" * 900_000, choose="")).location
+    assert long == f"/?find={'n' * 100}"
     nothing = shop(client, "/?category=writing&find=mug")
     assert "No other product in Writing has \u201cmug\u201d in its name." in nothing.text
 

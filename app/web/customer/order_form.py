@@ -20,7 +20,10 @@ _FORM_USED = (
     "this one besides."
 )
 CUSTOMER_FIELDS = ("name", "email", *MEMBERS, "payment")
-_FIELDS = frozenset({*CUSTOMER_FIELDS, "token", "find", "category", "choose", "after", "place"})
+SEARCH_FIELDS = {"find": 100, "category": 100, "after": 1000}
+"""The fields of the search, which addresses have too; how many characters of each count."""
+
+_FIELDS = frozenset({*CUSTOMER_FIELDS, *SEARCH_FIELDS, "token", "choose", "place"})
 _SUBJECTS = {
     "/customer_name": ("name", "Your name"),
     "/customer_email": ("email", "This"),
@@ -71,6 +74,7 @@ class OrderForm:
         places_order = values.pop("place", None) is not None
         if (chosen := values.pop("choose", None)) is not None:
             values["category"] = chosen
+        values |= {name: values.get(name, "")[:most] for name, most in SEARCH_FIELDS.items()}
         filled = {sku: quantity for sku, quantity in quantities.items() if quantity}
         return cls(quantities=filled, places_order=places_order, **values)
 

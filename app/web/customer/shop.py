@@ -17,7 +17,7 @@ from app.schema.validation import load
 from app.store import Transaction
 from app.web.customer.basket import basket
 from app.web.customer.categories import categories
-from app.web.customer.order_form import CUSTOMER_FIELDS, QUANTITY, OrderForm
+from app.web.customer.order_form import CUSTOMER_FIELDS, QUANTITY, SEARCH_FIELDS, OrderForm
 from app.web.customer.product_picker import ProductPage, product_page
 from app.web.customer.public_order import count_order, refuse_large_order
 from app.web.customer.public_text import refuse_addresses
@@ -29,7 +29,6 @@ BASKET_COOKIE = "daybook_basket"
 BASKET_MAX_CHARS = 3000
 """The longest basket kept in a cookie, of which browsers keep 4096 bytes (RFC 6265, 6.1)."""
 
-_SEARCH = ("find", "category", "after")
 MAX_BADGES = 200
 _FOR_GOOD = "public, max-age=31536000, immutable"
 """Cache-Control of a response that never changes under its address (RFC 8246)."""
@@ -78,7 +77,7 @@ def add_to(blueprint: Blueprint, context: PageContext) -> None:
             return response
         if len(form.as_cookie()) > BASKET_MAX_CHARS:
             return show_shop(form)
-        query = {name: text for name in _SEARCH if (text := getattr(form, name))}
+        query = {name: text for name in SEARCH_FIELDS if (text := getattr(form, name))}
         return _remember(form, redirect_to("web.customer.show_shop", **query))
 
     @blueprint.get("/signs")
@@ -116,7 +115,7 @@ def add_to(blueprint: Blueprint, context: PageContext) -> None:
 
 def _remembered_form() -> OrderForm:
     """Return the form with the basket of this browser, and the search of this address."""
-    search = {name: request.args.get(name, "") for name in _SEARCH}
+    search = {name: request.args.get(name, "") for name in SEARCH_FIELDS}
     return OrderForm.from_cookie(get_cookie(BASKET_COOKIE), **search)
 
 
