@@ -21,7 +21,6 @@ from app.store.postgres.connections import translated
 from app.store.postgres.session import Rows, query_once
 from app.store.postgres.store import PostgresStore
 from tests.events.running import wait_for
-from tests.postgresql import end_connections
 from tests.store.conftest import PATIENCE_S
 from tests.store.postgres.proxy import proxy_to
 from tests.store.shop import all_orders, order, put_orders
@@ -41,8 +40,7 @@ def execute(postgresql_url: str) -> Callable[[str], None]:
     """A function that executes one statement beside the store, as a person would."""
 
     def execute(statement: str) -> None:
-        writes = "-c default_transaction_read_only=off"
-        with psycopg.connect(postgresql_url, autocommit=True, options=writes) as connection:
+        with psycopg.connect(postgresql_url, autocommit=True) as connection:
             connection.execute(statement)
 
     return execute
@@ -68,18 +66,18 @@ def test_error_of_the_database_is_raised_as_the_contract_says(
     assert type(translated(reported)) is raised
 
 
-def test_read_only_database_is_refused(
-    store: PostgresStore, postgresql_url: str, execute: Callable[[str], None]
-) -> None:
-    """By the check of readiness, and by a transaction; it is left as it is."""
-    execute("ALTER ROLE shop SET default_transaction_read_only = on")
-    try:
-        end_connections(postgresql_url)
-        with pytest.raises(Unavailable, match="read-only"):
-            store.refuse_unwritable()
-    finally:
-        execute("ALTER ROLE shop RESET default_transaction_read_only")
-    end_connections(postgresql_url)
+def test_read_only_database_is_refused(open_postgres: OpenPostgres) -> None:
+    """By the check of readiness, as long as it is so."""
+    store = open_postgres(pool_size=1)
+
+    def set_read_only(value: str) -> None:
+        with store._pool.connection() as connection:
+            connection.execute(f"SET default_transaction_read_only = {value}")
+
+    set_read_only("on")
+    with pytest.raises(Unavailable, match="read-only"):
+        store.refuse_unwritable()
+    set_read_only("off")
     store.refuse_unwritable()
 
 
