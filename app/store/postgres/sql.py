@@ -21,7 +21,10 @@ _HIGHEST = "\U0010ffff"
 
 
 class Statements(NamedTuple):
-    """The statements of one collection that need no filter."""
+    """The statements of one collection that need no filter.
+
+    `get_all` has a LIMIT so that it reads each document by the index, and never all of them.
+    """
 
     get: bytes
     get_all: bytes
@@ -42,7 +45,13 @@ def statements(collection: str) -> Statements:
 
     return Statements(
         get=named(SQL("SELECT document::text FROM {documents} WHERE key = %s")),
-        get_all=named(SQL("SELECT key, document::text FROM {documents} WHERE key = ANY(%s)")),
+        get_all=named(
+            SQL(
+                "SELECT key, document::text FROM unnest(%s::text[]) AS wanted (key) CROSS JOIN "
+                "LATERAL (SELECT document FROM {documents} AS found "
+                "WHERE found.key = wanted.key LIMIT 1) AS found"
+            )
+        ),
         put=named(
             SQL(
                 "INSERT INTO {documents} (key, sort, terms, document) SELECT * FROM "

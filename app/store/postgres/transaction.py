@@ -63,19 +63,10 @@ class PostgresView:
         return None if raw is None else orjson.loads(raw)
 
     def prefetch(self, places: Iterable[Place]) -> None:
-        """See View.prefetch. One statement reads all of a collection."""
-        before, self._read = self._read, {}
-        keys: defaultdict[str, list[str]] = defaultdict(list)
-        for place in dict.fromkeys(places):
-            self._read[place] = before.get(place)
-            collection, key = place
-            if place not in before and "\x00" not in key:
-                keys[collection].append(key)
-        if not keys:
-            return
-        gets = [(sql.statements(name).get_all, (wanted,)) for name, wanted in keys.items()]
-        for collection, rows in zip(keys, self._flight(gets), strict=True):
-            self._read |= {(collection, key): raw for key, raw in rows}
+        """See View.prefetch."""
+        wanted = dict.fromkeys(places)
+        self._read = {each: raw for each, raw in self._read.items() if each in wanted}
+        self._fetch(each for each in wanted if each not in self._read)
 
     def find(
         self,
@@ -133,6 +124,19 @@ class PostgresView:
         """See View.last_number."""
         return int(self._search(b"SELECT last_number(%s)", (series,))[0][0])
 
+    def _fetch(self, places: Iterable[Place]) -> None:
+        """Add documents to `_read`; one statement reads all of a collection."""
+        keys: defaultdict[str, list[str]] = defaultdict(list)
+        for collection, key in list(places):
+            self._read[collection, key] = None
+            if "\x00" not in key:
+                keys[collection].append(key)
+        if not keys:
+            return
+        gets = [(sql.statements(name).get_all, (wanted,)) for name, wanted in keys.items()]
+        for collection, rows in zip(keys, self._session.flight(gets)[-len(gets) :], strict=True):
+            self._read |= {(collection, key): raw for key, raw in rows}
+
     def _raw(self, collection: str, key: str) -> str | None:
         """The JSON of a document, or None."""
         if (collection, key) in self._read:
@@ -176,13 +180,8 @@ class PostgresTransaction(PostgresView):
         self._issued: set[str] = set()
 
     def prefetch(self, places: Iterable[Place]) -> None:
-        """See View.prefetch. Reads as `get` does: what it locks conflicts with few writers."""
-        wanted = [each for each in dict.fromkeys(places) if not self._is_known(each)]
-        if not wanted:
-            return
-        gets = [(sql.statements(collection).get, (key,)) for collection, key in wanted]
-        for place, rows in zip(wanted, self._session.flight(gets)[-len(gets) :], strict=True):
-            self._read[place] = rows[0][0] if rows else None
+        """See View.prefetch."""
+        self._fetch([each for each in dict.fromkeys(places) if not self._is_known(each)])
 
     def put(self, collection: str, document: Document) -> None:
         """See Transaction.put."""

@@ -72,7 +72,12 @@ def test_page_reads_little_and_scans_nothing(
 
 
 def test_read_by_key_scans_nothing(explain: Plan) -> None:
-    """It reads the index and one page."""
-    plan, pages = explain(sql.statements("orders").get, ["id-7777"])
-    assert "Seq Scan" not in plan
-    assert pages < 10
+    """It reads an index and one page; of documents that are read together, as much for each."""
+    statements, several = sql.statements("orders"), [f"id-{n}" for n in range(7700, 7740)]
+    for statement, keys, count in (
+        (statements.get, "id-7777", 1),
+        (statements.get_all, several, 40),
+    ):
+        plan, pages = explain(statement, [keys])
+        assert "orders_key_idx" in plan  # spreads neighbouring keys over pages
+        assert pages < 5 * count
