@@ -31,10 +31,14 @@ class UnitOfWork:
             self._envelopes[event_id] = Envelope.from_cloudevent(record["event"])
         return self._envelopes[event_id]
 
-    def emitted_after(self, event: Envelope) -> Iterator[tuple[str, Document | None]]:
-        """The ids and records of later events about the same subject, newest first."""
-        ids = newest_event_ids(self.tx, event.subject)
-        for event_id in takewhile(lambda each: each > event.id, ids):
+    def newest_event_id(self, subject: str) -> str:
+        """The id of the last event about the subject; "" where its timeline has none."""
+        return next(newest_event_ids(self.tx, subject), "")
+
+    def emitted_after(self, last: str, subject: str) -> Iterator[tuple[str, Document | None]]:
+        """The ids and records of the events about the subject behind event `last`, newest first."""
+        ids = newest_event_ids(self.tx, subject)
+        for event_id in takewhile(lambda each: each > last, ids):
             self._emitted.add(event_id)
             yield event_id, self.get(event_id)
 

@@ -305,7 +305,8 @@ class DeliveryLoop:
 
         Without a deferred task the delivery has ended, and its outcome is recorded.
         """
-        handler = delivery.handler
+        handler, subject = delivery.handler, delivery.event.subject
+        last = uow.newest_event_id(subject)
         task, error = call(partial(self._run_handler, uow.tx, delivery, reply))
         if task:
             self._tasks.append(DeferredTask(delivery, task))
@@ -313,7 +314,7 @@ class DeliveryLoop:
             reached_peer = reply is not None or isinstance(handler, TransactionalHandler)
             self._end(uow, delivery, error, reached_peer=reached_peer)
         if error is None and not isinstance(handler, SideEffectHandler):
-            for event_id, record in uow.emitted_after(delivery.event):
+            for event_id, record in uow.emitted_after(last, subject):
                 self._scheduler.update(event_id, record)
 
     def _run_handler(

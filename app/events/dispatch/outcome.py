@@ -85,12 +85,11 @@ def record_outcome(tx: Transaction, record: Document, delivery: Delivery, outcom
     """Update the event's outbox record (the caller saves it) and failure.json."""
     handler = delivery.partition.handler
     entry = record["deliveries"][handler]
-    if outcome.kind == DONE:
-        outbox.mark_done(entry, outcome.note, **outcome.details)
-        failures.delete_entry(tx, record["id"], handler)
-    elif outcome.kind == DISCARDED:
-        outbox.mark_refused(entry, outcome.note, **outcome.details)
-        failures.delete_entry(tx, record["id"], handler)
+    if outcome.kind in (DONE, DISCARDED):
+        mark_ended = outbox.mark_done if outcome.kind == DONE else outbox.mark_refused
+        mark_ended(entry, outcome.note, **outcome.details)
+        if delivery.attempt > 1:  # before the first attempt nothing can have failed
+            failures.delete_entry(tx, record["id"], handler)
     elif outcome.kind == HELD:
         outbox.mark_held_by_breaker(entry, outcome.error)
     elif outcome.kind == RETRY:
