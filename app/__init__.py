@@ -1,7 +1,7 @@
 """Daybook: `create_app` connects the parts of the application; no other module does."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
@@ -78,7 +78,7 @@ from app.shipping import routes as shipping_routes
 from app.shipping.documents import SHIPMENTS
 from app.shipping.handlers import on_order_event as prepare_shipment
 from app.shipping.service import shipping_policy
-from app.store import Collection, Store
+from app.store import Collection, Place, Store
 from app.web import routes as pages
 from app.web.layout.context import PageContext
 from app.webhooks import routes as webhook_routes
@@ -162,7 +162,7 @@ def connect_handlers(
     config: Config, gateway: PaymentGateway, webhooks: WebhookHandlers
 ) -> HandlerRegistry:
     """Return the registry that says which service handles which event."""
-    registry = HandlerRegistry()
+    registry = HandlerRegistry(documents_of_order)
     order_changes = (types.OrderUpdated, types.OrderCancelled, types.OrderDeleted)
     order_events = (types.OrderPlaced, *order_changes)
     reservations = (types.InventoryReserved, types.InventoryBackordered)
@@ -188,6 +188,14 @@ def connect_handlers(
     registry.connect(TransactionalHandler("orders", on_payment), *payments)
     registry.connect_group(WEBHOOK, webhooks.handler)
     return registry
+
+
+def documents_of_order(event: types.Envelope) -> Iterator[Place]:
+    """Return what the handlers of an order's event read, those of the events that follow too."""
+    for collection in (ORDERS, RESERVATIONS, INVOICES, SHIPMENTS):
+        yield collection.name, event.subject
+    for line in event.data.get("order", {}).get("items", ()):
+        yield PRODUCTS.name, line["product"]
 
 
 def _dispatcher_factory(

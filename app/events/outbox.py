@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from marshmallow import fields
 
-from app.events.subscriptions import is_subscriber, subscribers_of
+from app.events.subscriptions import ALL, SUBSCRIPTIONS, is_subscriber, subscribers_of
 from app.events.types import Envelope, Event
 from app.kernel import clock, trace
 from app.kernel.errors import Invalid, Problem
@@ -101,6 +101,11 @@ def emit(tx: Transaction, event: Event) -> None:
     if not event.has_timeline:
         return
     tx.put(TIMELINES.name, _IDS.append(tx, _timeline_document(tx, event.subject), envelope.id))
+
+
+def documents_of_emit(subject: str) -> tuple[Place, ...]:
+    """The documents that `emit` reads for an event about the subject."""
+    return (SUBSCRIPTIONS.name, ALL), (TIMELINES.name, subject)
 
 
 def find_event(view: View, event_id: str) -> Document | None:

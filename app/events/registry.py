@@ -9,7 +9,7 @@ sender. blinker finds them, but never sends: `Signal.send` stops at the first ex
 delivery loop runs each handler itself.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -18,7 +18,7 @@ import blinker
 from app.events.subscriptions import group_of
 from app.events.types import EVENT_TYPES, Envelope, Event
 from app.kernel.errors import DaybookError
-from app.store import Transaction, View
+from app.store import Place, Transaction, View
 
 Finish = Callable[[Sequence[Any]], None]
 """Completes together what `run` of a SideEffectHandler returned for several events."""
@@ -88,7 +88,11 @@ Handler = TransactionalHandler | SideEffectHandler | RequestReplyHandler
 class HandlerRegistry:
     """The handlers of one application, by event type."""
 
-    def __init__(self) -> None:
+    def __init__(
+        self, documents_of: Callable[[Envelope], Iterable[Place]] = lambda _event: ()
+    ) -> None:
+        """`documents_of` names what most handlers of an event read; it is prefetched for them."""
+        self.documents_of = documents_of
         self._signals = blinker.Namespace()
         self._groups: dict[str, Callable[[str], Handler]] = {}
 

@@ -1,11 +1,16 @@
 """The outbox records that one transaction of the delivery loop reads and writes."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import takewhile
 
-from app.events.outbox import find_open_event, newest_event_ids, save_record
+from app.events.outbox import (
+    documents_of_emit,
+    find_open_event,
+    newest_event_ids,
+    save_record,
+)
 from app.events.types import Envelope
-from app.store import Document, Transaction
+from app.store import Document, Place, Transaction
 
 
 class UnitOfWork:
@@ -17,6 +22,20 @@ class UnitOfWork:
         self._envelopes: dict[str, Envelope] = {}
         self._changed: dict[str, Document] = {}
         self._emitted: set[str] = set()
+
+    def prefetch(
+        self, event_ids: Iterable[str], documents_of: Callable[[Envelope], Iterable[Place]]
+    ) -> None:
+        """Have what handlers of these open events read at hand.
+
+        `documents_of` names the documents of an event, besides the outbox's own.
+        """
+        events = (self.envelope(each) for each in event_ids if self.get(each))
+        self.tx.prefetch(
+            place
+            for event in events
+            for place in (*documents_of_emit(event.subject), *documents_of(event))
+        )
 
     def get(self, event_id: str) -> Document | None:
         """The record, with the changes made to it so far; None if it has no open delivery."""

@@ -18,7 +18,7 @@ process, a new loop starts from there.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import KW_ONLY, InitVar, dataclass
 from functools import partial
 from time import monotonic
@@ -174,8 +174,7 @@ class DeliveryLoop:
         def deliver(tx: Transaction) -> tuple[set[str], float]:
             started = monotonic()
             uow = UnitOfWork(tx)
-            heads = map(self._scheduler.head, partitions)
-            prefetch_open_events(tx, [*heads, *(each.delivery.event.id for each in completed)])
+            self._prefetch(uow, partitions, completed)
             taken = self._restart(uow, completed)
             for each in completed:
                 with trace.attached(each.delivery.span):
@@ -198,6 +197,18 @@ class DeliveryLoop:
         self._delayed.update(self._undelayed)
         self._undelayed.clear()
         return self._scheduler.restart([each.delivery.partition for each in completed], uow.get)
+
+    def _prefetch(
+        self, uow: UnitOfWork, partitions: list[Partition], completed: Iterable[Completed] = ()
+    ) -> None:
+        """Have what the next deliveries of these partitions and `_restart` read at hand."""
+        heads = [self._scheduler.head(each) for each in partitions]
+        ended = [each.delivery for each in completed]
+        prefetch_open_events(
+            uow.tx, [*heads, *(each.event.id for each in ended), *self._scheduler.updated]
+        )
+        replies = [each.event.id for each in ended if isinstance(each.handler, RequestReplyHandler)]
+        uow.prefetch([*heads, *replies], self.registry.documents_of)
 
     def _submit_tasks(self) -> None:
         if self._tasks:
@@ -236,6 +247,7 @@ class DeliveryLoop:
         self._run_partitions(uow, last)
 
     def _run_partitions(self, uow: UnitOfWork, partitions: list[Partition]) -> None:
+        self._prefetch(uow, partitions)
         for delivery in [self._next_delivery(uow, partition) for partition in partitions]:
             if delivery:
                 self._renew_lease()  # a transaction that is repeated may take longer than it lasts

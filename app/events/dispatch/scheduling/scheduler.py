@@ -34,13 +34,14 @@ class Scheduler:
         self._busy = set(in_flight)
         self._own_taken = {each for each in self._busy if not is_subscriber(each.handler)}
         self._taken: dict[Partition, None] = {}
-        self._updated: set[str] = set()
+        self.updated: set[str] = set()
+        """The events updated since `begin`, which `restart` reads."""
         self._breakers: dict[str, Breaker] = {}
 
     def begin(self, taken: Iterable[Partition]) -> None:
         """Begin a transaction in which these taken partitions are to run."""
         self._taken = dict.fromkeys(taken)
-        self._updated.clear()
+        self.updated.clear()
         self._breakers.clear()
 
     def restart(
@@ -59,13 +60,13 @@ class Scheduler:
         self._own_taken.update(each for each in in_flight if not is_subscriber(each.handler))
         for handler, breaker in self._breakers.items():
             self._ready[handler].breaker = copy(breaker)
-        for event_id in sorted(self._updated):
+        for event_id in sorted(self.updated):
             self.update(event_id, read(event_id))
         return [each for each in self._taken if each not in completed]
 
     def update(self, event_id: str, record: Document | None) -> None:
         """Apply the present state of an outbox record; None when it has left the outbox."""
-        self._updated.add(event_id)
+        self.updated.add(event_id)
         if record and shard_of(record["event"]["subject"]) not in self._shards:
             record = None
         for partition in self._partitions.update(event_id, record):
