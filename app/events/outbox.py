@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from marshmallow import fields
 
-from app.events.subscriptions import ALL, SUBSCRIPTIONS, is_subscriber, subscribers_of
+from app.events.subscriptions import SUBSCRIBERS, is_subscriber, subscribers_of
 from app.events.types import Envelope, Event
 from app.kernel import clock, trace
 from app.kernel.errors import Invalid, Problem
@@ -105,7 +105,7 @@ def emit(tx: Transaction, event: Event) -> None:
 
 def documents_of_emit(subject: str) -> tuple[Place, ...]:
     """The documents that `emit` reads for an event about the subject."""
-    return (SUBSCRIPTIONS.name, ALL), (TIMELINES.name, subject)
+    return SUBSCRIBERS, (TIMELINES.name, subject)
 
 
 def find_event(view: View, event_id: str) -> Document | None:

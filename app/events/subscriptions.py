@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from marshmallow import fields
 
 from app.schema.validation import stored_document_check
-from app.store import Collection, Transaction, View
+from app.store import Collection, Place, Transaction, View
 
 SEPARATOR = ":"
 ALL = "all"
@@ -26,6 +26,9 @@ SUBSCRIPTIONS = Collection(
     ),
 )
 """One document, `all`: the event types of each subscriber, as `subscribe` takes them."""
+
+SUBSCRIBERS: Place = SUBSCRIPTIONS.name, ALL
+"""What `subscribers_of` reads."""
 
 
 def subscriber_name(group: str, key: str) -> str:
@@ -77,5 +80,5 @@ def groups_of_subscribers(view: View) -> list[str]:
 
 
 def _subscribers(view: View) -> dict[str, list[str]]:
-    document = view.get(SUBSCRIPTIONS.name, ALL)
+    document = view.get(*SUBSCRIBERS)
     return document["subscribers"] if document else {}

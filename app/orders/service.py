@@ -11,6 +11,7 @@ from decimal import Decimal
 
 from app.billing import queries as billing
 from app.events.outbox import emit, timeline
+from app.events.subscriptions import SUBSCRIBERS
 from app.events.types import OrderCancelled, OrderDeleted, OrderPlaced, OrderUpdated, order_data
 from app.inventory import queries as inventory
 from app.kernel import clock
@@ -64,7 +65,9 @@ def place_order(
 
     Raises Invalid for an unknown product, Conflict when too little is in stock.
     """
-    products = inventory.get_products(tx, skus(request["items"]))
+    wanted = skus(request["items"])
+    tx.prefetch([SUBSCRIBERS, *inventory.product_places(wanted)])
+    products = inventory.get_products(tx, wanted)
     unlisted = policy.unlisted_products
     items = price_lines(products, policy.currency, request["items"], unlisted=unlisted)
     refuse_insufficient_stock(products, items)
