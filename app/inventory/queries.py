@@ -8,7 +8,7 @@ from app.inventory.documents import PRODUCTS, RESERVATIONS
 from app.kernel.errors import NotFound
 from app.kernel.quantities import quantities
 from app.kernel.text_search import has_words, query_terms
-from app.store import Document, IndexValue, Page, Place, View
+from app.store import Document, IndexValue, Page, View
 
 
 def find_product(view: View, sku: str) -> Document:
@@ -62,13 +62,10 @@ def text_filter(view: View, words: Iterable[str]) -> dict[str, IndexValue]:
     return {"text": rarest}
 
 
-def product_places(skus: Iterable[str]) -> list[Place]:
-    """What `get_products` reads."""
-    return [(PRODUCTS.name, sku) for sku in skus]
-
-
 def get_products(view: View, skus: Iterable[str]) -> dict[str, Document | None]:
     """The products by sku; None for a sku that is not in the catalogue."""
+    skus = list(skus)
+    view.prefetch((PRODUCTS.name, sku) for sku in skus)
     return {sku: view.get(PRODUCTS.name, sku) for sku in skus}
 
 

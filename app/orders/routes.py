@@ -64,8 +64,11 @@ def blueprint(
         wait_s = requested_wait_s()
         who = current().name
 
+        with store.read() as view:
+            products = service.products_of(view, wanted)
+
         def place(tx: Transaction) -> Response:
-            placed = service.place_order(tx, policy, wanted, by=who)
+            placed = service.place_order(tx, policy, wanted, products, by=who)
             return etag_response(placed, 201, Location=f"/order/{placed['order_id']}")
 
         response = idempotency.execute_once(store, key, place, wait_s)

@@ -11,7 +11,6 @@ from decimal import Decimal
 
 from app.billing import queries as billing
 from app.events.outbox import emit, timeline
-from app.events.subscriptions import SUBSCRIBERS
 from app.events.types import OrderCancelled, OrderDeleted, OrderPlaced, OrderUpdated, order_data
 from app.inventory import queries as inventory
 from app.kernel import clock
@@ -24,7 +23,7 @@ from app.kernel.shipping_address import address_of
 from app.kernel.versions import Versions, details_version, refuse_stale
 from app.orders.addresses import apply_patch
 from app.orders.documents import HISTORY, ORDERS
-from app.orders.lines import price_lines, refuse_insufficient_stock, skus, total_amount
+from app.orders.lines import Products, price_lines, refuse_insufficient_stock, skus, total_amount
 from app.orders.queries import FIRST_NUMBER, NUMBER_SERIES, find_order
 from app.orders.states import remaining_states, with_history, with_status
 from app.shipping import queries as shipping
@@ -52,10 +51,16 @@ def new_link(number: int) -> str:
     return f"{number}-{secrets.token_urlsafe(LINK_SECRET_BYTES)}"
 
 
+def products_of(view: View, request: Document) -> Products:
+    """The products that the lines of a request name."""
+    return inventory.get_products(view, skus(request["items"]))
+
+
 def place_order(
     tx: Transaction,
     policy: OrderPolicy,
     request: Document,
+    products: Products | None = None,
     *,
     by: str = COMMAND,
     order_date: str | None = None,
@@ -63,11 +68,12 @@ def place_order(
 ) -> Document:
     """Create an order; `order_date` (default: now) and `detail` of its history are for imports.
 
+    `products` are those of the request's lines if they were read just before. A transaction that
+    reads them itself can conflict with the deliveries that reserve them.
     Raises Invalid for an unknown product, Conflict when too little is in stock.
     """
-    wanted = skus(request["items"])
-    tx.prefetch([SUBSCRIBERS, *inventory.product_places(wanted)])
-    products = inventory.get_products(tx, wanted)
+    if products is None:
+        products = products_of(tx, request)
     unlisted = policy.unlisted_products
     items = price_lines(products, policy.currency, request["items"], unlisted=unlisted)
     refuse_insufficient_stock(products, items)

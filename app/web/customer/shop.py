@@ -105,9 +105,12 @@ def add_to(blueprint: Blueprint, context: PageContext) -> None:
         refuse_large_order(context.config, order)
         address = request.remote_addr or ""
 
+        with context.store.read() as view:
+            products = service.products_of(view, order)
+
         def respond(tx: Transaction) -> Response:
             count_order(tx, context.config, order, address)
-            placed = service.place_order(tx, rules, order, by=current().name)
+            placed = service.place_order(tx, rules, order, products, by=current().name)
             return redirect_to("web.customer.show_order", link=placed["link"])
 
         return execute_once(store, scoped_key("POST /", form.token, json_bytes(order)), respond)
