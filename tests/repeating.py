@@ -10,14 +10,14 @@ from app.store.files.store import JsonFileStore
 class RepeatingStore(JsonFileStore):
     """Runs the work of each transaction twice; the first run is undone."""
 
-    def run_in_transaction(self, work: Callable[[Transaction], T]) -> T:
+    def run_in_transaction(self, work: Callable[[Transaction], T], *, in_turn: bool = False) -> T:
         def conflict(tx: Transaction) -> None:
             work(tx)
             raise _Conflict
 
         with suppress(_Conflict):
             super().run_in_transaction(conflict)
-        return super().run_in_transaction(work)
+        return super().run_in_transaction(work, in_turn=in_turn)
 
 
 class _Conflict(Exception):

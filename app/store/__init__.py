@@ -217,8 +217,11 @@ class Store(Protocol):
         For commands: on files the block blocks the writers of this process.
         """
 
-    def run_in_transaction(self, work: Callable[[Transaction], T]) -> T:
+    def run_in_transaction(self, work: Callable[[Transaction], T], *, in_turn: bool = False) -> T:
         """Run `work` in a transaction and return its result; on return its changes are durable.
+
+        With `in_turn` it waits until no other such transaction runs: for large ones, which would
+        conflict with each other. On files every transaction waits for the others.
 
         `work` may run more than once: a store may undo it and repeat it after a conflict with
         another transaction. So it must have no effect but through the transaction: no mail, no

@@ -182,7 +182,7 @@ class DeliveryLoop:
             self._run_ready(uow, taken, started + BATCH_MAX_OPEN_S)
             return uow.flush(), started - began
 
-        changed, lock_wait_s = self.store.run_in_transaction(deliver)
+        changed, lock_wait_s = self.store.run_in_transaction(deliver, in_turn=True)
         self._inbox.expect_own(changed)
         self.worker_pool.acknowledge()
         for delivery, outcome in self._recorder.outcomes:

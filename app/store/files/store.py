@@ -104,7 +104,7 @@ class JsonFileStore:
             last_id = values.pop(LAST_ID, "")
             yield Contents(view, values, last_id, self.replica.wal.seq)
 
-    def run_in_transaction(self, work: Callable[[Transaction], T]) -> T:
+    def run_in_transaction(self, work: Callable[[Transaction], T], *, in_turn: bool = False) -> T:
         """See Store.run_in_transaction; here one runs at a time over all processes, and once."""
         batch = self._join_batch()
         try:

@@ -32,6 +32,7 @@ CHECK_TIMEOUT_S = 1.0
 _BEGIN = b"BEGIN ISOLATION LEVEL SERIALIZABLE READ WRITE"
 _DRAW = b"SELECT draw_id()"
 _CONCURRENT = (_BEGIN, b"LOCK TABLE store_turn IN ROW SHARE MODE", _DRAW)
+_IN_TURN = (_BEGIN, b"LOCK TABLE store_turn IN SHARE ROW EXCLUSIVE MODE", _DRAW)
 _ALONE = (_BEGIN, b"LOCK TABLE store_turn IN EXCLUSIVE MODE", _DRAW)
 
 _ID_HORIZON = b"SELECT id_horizon()"
@@ -124,7 +125,7 @@ class PostgresStore:
         finally:
             session.close()
 
-    def run_in_transaction(self, work: Callable[[Transaction], T]) -> T:
+    def run_in_transaction(self, work: Callable[[Transaction], T], *, in_turn: bool = False) -> T:
         """See Store.run_in_transaction. The last attempt runs alone."""
         if getattr(self._running, "is_inside", False):
             raise Unavailable("A transaction cannot begin within another one.")
@@ -132,7 +133,7 @@ class PostgresStore:
         try:
             for _ in range(CONCURRENT_ATTEMPTS):
                 with suppress(_Conflict):
-                    return self._attempt(_CONCURRENT, work)
+                    return self._attempt(_IN_TURN if in_turn else _CONCURRENT, work)
             return self._attempt(_ALONE, work)
         except _Conflict as error:
             raise Unavailable("The database is busy; nothing was changed. Try again.") from error

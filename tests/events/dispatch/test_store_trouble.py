@@ -27,12 +27,12 @@ class TroubledStore:
         self.refused = 0
         self.has_lost_lease = False
 
-    def run_in_transaction(self, work: Callable[[Transaction], T]) -> T:
+    def run_in_transaction(self, work: Callable[[Transaction], T], *, in_turn: bool = False) -> T:
         """Raise `before` and change nothing, or keep the change and raise `after`."""
         if self.before:
             self.refused += 1
             raise self.before
-        result = self._store.run_in_transaction(work)
+        result = self._store.run_in_transaction(work, in_turn=in_turn)
         if self.after:
             self.refused += 1
             raise self.after

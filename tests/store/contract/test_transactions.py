@@ -1,5 +1,6 @@
 """Transactions are atomic, visible to every instance at once, and durable."""
 
+import threading
 from collections.abc import Callable
 from functools import partial
 
@@ -89,6 +90,31 @@ def test_result_of_the_work_is_returned(store: Store) -> None:
     assert store.run_in_transaction(place) == 1
     assert get_order(store, "a") == order("a")
     assert store.run_in_transaction(lambda tx: tx.get("orders", "b")) is None
+
+
+def test_transactions_in_turn_run_one_at_a_time(store: Store) -> None:
+    """The second reads when the first has ended, so it sees what that wrote and is not repeated."""
+    has_second_read = threading.Event()
+    runs: list[str] = []
+
+    def first(tx: Transaction) -> None:
+        runs.append("first")
+        increment(tx, "a")
+        waiting.start()
+        assert not has_second_read.wait(0.2)
+
+    def second(tx: Transaction) -> None:
+        runs.append("second")
+        increment(tx, "a")
+        has_second_read.set()
+
+    waiting = threading.Thread(
+        target=partial(store.run_in_transaction, second, in_turn=True), daemon=True
+    )
+    store.run_in_transaction(first, in_turn=True)
+    waiting.join()
+    assert runs == ["first", "second"]
+    assert get_order(store, "a") == order("a", total="2")
 
 
 def test_transaction_in_a_transaction_is_refused(make_store: MakeStore) -> None:
