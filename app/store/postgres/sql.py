@@ -47,7 +47,7 @@ def statements(collection: str) -> Statements:
         get=named(SQL("SELECT document::text FROM {documents} WHERE key = %s")),
         get_all=named(
             SQL(
-                "SELECT key, document::text FROM unnest(%s::text[]) AS wanted (key) CROSS JOIN "
+                "SELECT key, document::text FROM unnest(%b::text[]) AS wanted (key) CROSS JOIN "
                 "LATERAL (SELECT document FROM {documents} AS found "
                 "WHERE found.key = wanted.key LIMIT 1) AS found"
             )
@@ -55,12 +55,12 @@ def statements(collection: str) -> Statements:
         put=named(
             SQL(
                 "INSERT INTO {documents} (key, sort, terms, document) SELECT * FROM "
-                "unnest(%s::text[], %s::text[], %s::text[]::jsonb[], %s::text[]::json[]) "
+                "unnest(%b::text[], %b::text[], %b::text[]::jsonb[], %b::text[]::json[]) "
                 "ON CONFLICT (key) DO UPDATE "
                 "SET sort = excluded.sort, terms = excluded.terms, document = excluded.document"
             )
         ),
-        delete=named(SQL("DELETE FROM {documents} WHERE key = ANY(%s)")),
+        delete=named(SQL("DELETE FROM {documents} WHERE key = ANY(%b)")),
         keys=named(SQL("SELECT key FROM {documents} WHERE key > %s ORDER BY key LIMIT %s")),
         scan=named(
             SQL("SELECT document::text FROM {documents} WHERE key > %s ORDER BY key LIMIT %s")
