@@ -17,7 +17,7 @@ INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --require-hash
 COMPILE := UV_CUSTOM_COMPILE_COMMAND="make requirements" $(BIN)/uv pip compile --quiet --universal \
 	--python-version 3.11 --generate-hashes $(ARGS)
 
-.PHONY: run run-tls test check coverage deep crash crash-demo bench soak bench-scale screenshots animation \
+.PHONY: run run-tls test check coverage deep crash crash-demo bench soak bench-scale bench-scale-out screenshots animation \
 	openapi requirements clean
 
 run: $(VENV)/run.stamp
@@ -62,6 +62,9 @@ soak: $(VENV)/bench.stamp
 
 bench-scale: $(VENV)/bench.stamp
 	$(BIN)/python -m bench.scale --few 1000 --many 1000000
+
+bench-scale-out: $(VENV)/bench.stamp
+	$(BIN)/python -m bench.scale_out
 
 screenshots: $(VENV)/dev.stamp
 	$(BIN)/python -m tests.browser.screenshots

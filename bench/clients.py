@@ -3,7 +3,7 @@
 import http.client
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -17,10 +17,15 @@ TAIL_BYTES = 1 << 16
 JSON = {"Content-Type": "application/json"}
 
 
-def send_orders(instance: Instance, bodies: list[bytes], orders: int) -> Measurement:
-    """Send `orders` orders with sixteen clients, each in a closed loop."""
+def send_orders(
+    instance: Instance, bodies: list[bytes], orders: int, ports: Sequence[int] = ()
+) -> Measurement:
+    """Send `orders` orders with sixteen clients, each in a closed loop.
+
+    They are spread over `ports`; without any, all have that of the instance.
+    """
     requests = [render("POST", f"{instance.url}/order", body) for body in bodies]
-    return drive(HOST, instance.port, requests, clients=CLIENTS, count=orders)
+    return drive(HOST, ports or [instance.port], requests, clients=CLIENTS, count=orders)
 
 
 def request(instance: Instance, method: str, path: str, body: bytes = b"") -> bytes:

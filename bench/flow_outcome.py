@@ -8,12 +8,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+import psycopg
+from psycopg.sql import SQL, Identifier
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from bench.clients import timestamp, wait_until
+from bench.peers.documents import Document
 from bench.peers.fulfilment import Invoice, Payment
 from bench.peers.sqlalchemy_tables import Order, open_database
 from bench.servers import Instance
@@ -21,6 +23,8 @@ from bench.servers import Instance
 CONFIRMED = Order.status == "confirmed"
 PAID = Order.payment_status == "paid"
 MAIL_SUBJECT = "Subject: Your order "
+_READ = ("orders", "invoices")
+_SELECT = SQL("SELECT document FROM daybook.{}")
 
 
 class FlowUnfinished(Exception):
@@ -64,8 +68,24 @@ class Outcome:
 
 def daybook_outcome(instance: Instance) -> Outcome:
     """Read Daybook's readable files, which must be up to date."""
-    orders = _documents(instance.data / "orders.json")
-    invoices = _documents(instance.data / "invoices.json")
+    orders, invoices = (_in_file(instance.data / f"{name}.json") for name in _READ)
+    return _outcome(orders, invoices, _mails(instance.data))
+
+
+def daybook_database_outcome(instance: Instance) -> Outcome:
+    """Read Daybook's PostgreSQL, and the mails of all its machines."""
+    with psycopg.connect(instance.environment["DAYBOOK_STORE"]) as connection:
+        orders, invoices = (
+            [document for (document,) in connection.execute(_SELECT.format(Identifier(name)))]
+            for name in _READ
+        )
+    mails = [mail for data in instance.folder.iterdir() if data.is_dir() for mail in _mails(data)]
+    return _outcome(orders, invoices, mails)
+
+
+def _outcome(
+    orders: list[Document], invoices: list[Document], mails: list[tuple[int, float]]
+) -> Outcome:
     return Outcome(
         {order["number"]: timestamp(order["order_date"]) for order in orders},
         {order["number"]: timestamp(order["order_update"]) for order in orders},
@@ -81,7 +101,7 @@ def daybook_outcome(instance: Instance) -> Outcome:
             for payment in invoice["payments"]
             if payment["state"] == "done"
         ],
-        _mails(instance),
+        mails,
     )
 
 
@@ -95,7 +115,7 @@ def peer_outcome(instance: Instance) -> Outcome:
             list(session.scalars(select(Order.number).where(CONFIRMED, PAID))),
             list(session.scalars(select(Invoice.order_number))),
             list(session.scalars(select(Payment.order_number))),
-            _mails(instance),
+            _mails(instance.data),
         )
 
 
@@ -106,7 +126,7 @@ def wait_until_finished(instance: Instance, orders: int) -> None:
         def is_finished() -> bool:
             finished = session.scalar(select(func.count()).where(CONFIRMED, PAID))
             session.rollback()  # the next query sees what was committed since
-            return finished == orders and len(list(_mail_folder(instance).iterdir())) == orders
+            return finished == orders and len(_mail_files(instance.data)) == orders
 
         wait_until(is_finished)
 
@@ -119,19 +139,19 @@ def _session(instance: Instance) -> Iterator[Session]:
     engine.dispose()
 
 
-def _documents(file: Path) -> list[dict[str, Any]]:
-    documents: list[dict[str, Any]] = json.loads(file.read_bytes())
+def _in_file(file: Path) -> list[Document]:
+    documents: list[Document] = json.loads(file.read_bytes())
     return documents
 
 
-def _mails(instance: Instance) -> list[tuple[int, float]]:
-    """Return the order number and the time of each mail."""
+def _mails(data: Path) -> list[tuple[int, float]]:
+    """Return the order number and the time of each mail in a data folder."""
     mails = []
-    for file in _mail_folder(instance).iterdir():
+    for file in _mail_files(data):
         _, _, rest = file.read_text("utf-8").partition(MAIL_SUBJECT)
         mails.append((int(rest.partition("\n")[0]), file.stat().st_mtime))
     return mails
 
 
-def _mail_folder(instance: Instance) -> Path:
-    return instance.data / "mail" / "new"
+def _mail_files(data: Path) -> list[Path]:
+    return list(data.glob("mail/new/*"))

