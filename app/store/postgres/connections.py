@@ -29,7 +29,7 @@ _STANDBY_WAIT = "SyncRepWaitForLSN"
 """The function of PostgreSQL that waits for a synchronous standby, and warns when it gives up."""
 
 IDLE_TRANSACTION_MAX_S = 60
-"""A transaction that sends nothing for so long is ended, since its locks hold up others."""
+"""A transaction that sends nothing for so long is ended. One that may write has less time."""
 
 CONFLICTS = (errors.SerializationFailure, errors.DeadlockDetected)
 """The errors after which a transaction can succeed when it is repeated."""

@@ -30,10 +30,12 @@ CHECK_TIMEOUT_S = 1.0
 """How long a check waits for a connection: a load balancer wants an answer within seconds."""
 
 _BEGIN = b"BEGIN ISOLATION LEVEL SERIALIZABLE READ WRITE"
+# others wait for its lock, so a process that hangs in it loses it as soon as its lease
+_END_WHEN_IDLE = f"SET LOCAL idle_in_transaction_session_timeout = '{LEASE_S:g}s'".encode()
+_CONCURRENT = b"LOCK TABLE store_turn IN ROW SHARE MODE"
+_IN_TURN = b"LOCK TABLE store_turn IN SHARE ROW EXCLUSIVE MODE"
+_ALONE = b"LOCK TABLE store_turn IN EXCLUSIVE MODE"
 _DRAW = b"SELECT draw_id()"
-_CONCURRENT = (_BEGIN, b"LOCK TABLE store_turn IN ROW SHARE MODE", _DRAW)
-_IN_TURN = (_BEGIN, b"LOCK TABLE store_turn IN SHARE ROW EXCLUSIVE MODE", _DRAW)
-_ALONE = (_BEGIN, b"LOCK TABLE store_turn IN EXCLUSIVE MODE", _DRAW)
 
 _ID_HORIZON = b"SELECT id_horizon()"
 _BEGIN_SERIES = b"SELECT begin_series(%s, %s)"
@@ -186,12 +188,12 @@ class PostgresStore:
         self._feeds.close()
         self._pool.close()
 
-    def _attempt(self, begin: Sequence[bytes], work: Callable[[Transaction], T]) -> T:
+    def _attempt(self, lock: bytes, work: Callable[[Transaction], T]) -> T:
         """Run the work in a transaction, and commit. Raises _Conflict where it can be repeated.
 
         An error that PostgreSQL reported to the work counts, whatever the work made of it.
         """
-        session = Session(self._pool, begin)
+        session = Session(self._pool, (_BEGIN, _END_WHEN_IDLE, lock, _DRAW))
         try:
             tx = PostgresTransaction(session, self._collections, self._begin_series)
             try:

@@ -1,6 +1,7 @@
 """A database in trouble: read-only, locked, full, gone, or changed behind the store's back."""
 
 import logging
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -104,6 +105,33 @@ def test_wait_for_a_lock_is_bounded(open_postgres: OpenPostgres, postgresql_url:
     store._pool.wait(PATIENCE_S)  # connects in place of the connection that met the error
     put_orders(store, order("b"))
     assert list(all_orders(store)) == ["b"]
+
+
+@pytest.mark.parametrize("in_turn", [False, True])
+def test_a_process_that_hangs_in_a_transaction_holds_nobody_up(
+    open_postgres: OpenPostgres, monkeypatch: pytest.MonkeyPatch, *, in_turn: bool
+) -> None:
+    """The database ends the transaction, whether others wait to run alone or in their turn."""
+    hung, other = open_postgres(), open_postgres(lock_timeout_s=PATIENCE_S)
+    end_soon = b"SET LOCAL idle_in_transaction_session_timeout = '100ms'"
+    hangs, goes_on = threading.Event(), threading.Event()
+
+    def hang(tx: Transaction) -> None:
+        tx.put("orders", order("hung"))
+        tx.find("orders")
+        hangs.set()
+        goes_on.wait(PATIENCE_S)
+
+    with ThreadPoolExecutor() as pool:
+        with monkeypatch.context() as patch:
+            patch.setattr(stores, "_END_WHEN_IDLE", end_soon)
+            outcome = pool.submit(hung.run_in_transaction, hang, in_turn=in_turn)
+            assert hangs.wait(PATIENCE_S)
+        monkeypatch.setattr(stores, "_CONCURRENT", stores._ALONE)
+        other.run_in_transaction(lambda tx: tx.put("orders", order("a")), in_turn=in_turn)
+        goes_on.set()
+        assert isinstance(outcome.exception(PATIENCE_S), Unavailable)
+    assert list(all_orders(other)) == ["a"]
 
 
 def test_conflict_that_never_ends_is_reported(
