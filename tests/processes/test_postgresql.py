@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from http.client import HTTPException
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -31,8 +32,8 @@ def place(server: Server) -> int:
     responses = []
 
     def is_reached() -> bool:
-        responses.append(server.request("POST", "/order", order))
-        return responses[-1][0] != 503  # each process connects again by itself
+        responses.append(response_of(server, "POST", "/order", order))
+        return responses[-1][0] not in (0, 503)  # each process connects again by itself
 
     wait_for("the database is reached", is_reached)
     status, placed = responses[-1]
@@ -40,19 +41,25 @@ def place(server: Server) -> int:
     return int(placed["number"])
 
 
-def status_of(server: Server, path: str) -> int:
-    """The status of a response; 0 from a worker that ends, as one does that starts meanwhile."""
+def response_of(
+    server: Server, method: str, path: str, body: object = None
+) -> tuple[int, dict[str, Any]]:
+    """Status and document; status 0 from a worker that ends, as one does that starts meanwhile."""
     try:
-        return server.request("GET", path)[0]
+        return server.request(method, path, body)
     except (OSError, HTTPException):
-        return 0
+        return 0, {}
+
+
+def status_of(server: Server, path: str) -> int:
+    return response_of(server, "GET", path)[0]
 
 
 def wait_until_delivered(server: Server, numbers: list[int]) -> None:
     """Wait until every order is paid, which takes all of its events."""
 
     def is_paid(number: int) -> bool:
-        status, order = server.request("GET", f"/order/{number}")
+        status, order = response_of(server, "GET", f"/order/{number}")
         return status == 200 and order["payment_status"] == "paid"  # 503: connects again
 
     wait_for("the orders are paid", lambda: all(map(is_paid, numbers)))
