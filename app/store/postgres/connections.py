@@ -1,6 +1,8 @@
 """Connections to PostgreSQL: their settings, their pool, and what their errors mean."""
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from time import monotonic
 from typing import Any
 
@@ -45,11 +47,33 @@ _DEFAULTS: dict[str, Any] = {
 """libpq's parameters where the URL does not set them: a dead peer is noticed within seconds."""
 
 
+class _Pipeline(psycopg.Pipeline):
+    """A pipeline whose last message is its Sync.
+
+    psycopg 3.3 ends one with a Sync and a Flush. PostgreSQL starts the time limit of an idle
+    transaction at the Sync, stops it for the Flush, and does not start it again.
+    """
+
+    def _exit_gen(self) -> PQGen[None]:
+        self._enqueue_sync()
+        try:
+            yield from self._communicate_gen()
+        finally:
+            yield from self._fetch_gen(flush=False)
+
+
 class Connection(psycopg.Connection[tuple[Any, ...]]):
     """A connection that is closed where a response takes too long: nothing waits for ever."""
 
     response_timeout_s: float | None = None
     """The longest wait of the session that has the connection; None for RESPONSE_TIMEOUT_S."""
+
+    @contextmanager
+    def pipeline(self) -> Iterator[psycopg.Pipeline]:
+        """See psycopg.Connection.pipeline."""
+        self._pipeline = _Pipeline(self)
+        with super().pipeline() as pipeline:
+            yield pipeline
 
     def wait(self, gen: PQGen[RV], interval: float = 0.1, timeout: float | None = None) -> RV:
         """See psycopg.Connection.wait."""
