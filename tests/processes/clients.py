@@ -1,7 +1,7 @@
 """Clients that place orders concurrently and record the responses."""
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from http.client import HTTPConnection, HTTPException
 from time import monotonic, sleep
 from typing import Any
@@ -14,20 +14,30 @@ ORDER = {
     "items": [{"product": "tea", "quantity": 2}, {"product": "mug", "quantity": 1}],
 }
 
+REPEAT_PAUSE_S = 0.02
+
 
 class Load:
     """`clients` threads, each of which places `each` orders; the servers take turns.
 
     A client without a response sends the order again with the same Idempotency-Key, so that every
     order is placed once. With `insist=False` it gives up instead, for tests that stop the service.
+    `repeated` are the statuses after which it sends an order again, as after no response.
     """
 
     def __init__(
-        self, servers: Sequence[Server], clients: int, each: int, *, insist: bool = True
+        self,
+        servers: Sequence[Server],
+        clients: int,
+        each: int,
+        *,
+        insist: bool = True,
+        repeated: Container[int] = (),
     ) -> None:
         self.acknowledged: list[dict[str, Any]] = []
         self.refused: list[tuple[int, Any]] = []
         self._insist = insist
+        self._repeated = repeated
         self._threads = [
             threading.Thread(target=self._run, args=(n, servers[n % len(servers)], each))
             for n in range(clients)
@@ -72,11 +82,14 @@ class Load:
                 connection.close()
                 if not self._insist:
                     return False
-                sleep(0.02)
+                sleep(REPEAT_PAUSE_S)
                 continue
             if status == 201:
                 self.acknowledged.append(document)
                 return True
+            if status in self._repeated:
+                sleep(REPEAT_PAUSE_S)
+                continue
             self.refused.append((status, document))
             return False
         return False

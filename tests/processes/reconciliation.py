@@ -12,8 +12,8 @@ from app import create_app
 from app.billing.documents import INVOICES
 from app.billing.simulator import Simulator
 from app.config import Config
+from app.config.readers import FILES
 from app.events.outbox import DONE, OUTBOX, timeline
-from app.events.types import InventoryReserved
 from app.inventory.documents import PRODUCTS, RESERVATIONS
 from app.inventory.service import add_product
 from app.orders.documents import ORDERS
@@ -29,9 +29,11 @@ FIRST_NUMBER = 1001
 T = TypeVar("T")
 
 
-def fill_catalogue(data: Path, catalogue: Iterable[Document] = CATALOGUE) -> None:
-    """Create a data folder with products; by default two of them, a million pieces each."""
-    runtime: Runtime = create_app(Config(data=data)).extensions["daybook"]
+def fill_catalogue(
+    data: Path, catalogue: Iterable[Document] = CATALOGUE, store: str = FILES
+) -> None:
+    """Create a shop with products; by default two of them, a million pieces each."""
+    runtime: Runtime = create_app(Config(data=data, store=store)).extensions["daybook"]
     with transaction(runtime.store) as tx:
         for product in catalogue:
             add_product(tx, dict(product))
@@ -96,14 +98,14 @@ class StoreReader:
 
     def mailed_events(self) -> set[str]:
         """Return the events whose mail was sent."""
-        mailed = set()
+        return {event for events in self.mails_in_order() for event in events}
+
+    def mails_in_order(self) -> list[list[str]]:
+        """Return, for each order, the events whose mail was sent, oldest first."""
+        mailed = []
         for order in self.orders():
-            with self._runtime.store.read() as view:
-                for record in timeline(view, order["order_id"]):
-                    if record["event"]["type"] == InventoryReserved.type:
-                        continue
-                    if record["deliveries"].get("notification", {}).get("state") == DONE:
-                        mailed.add(record["id"])
+            timeline = self.read(partial(_timeline, order["order_id"]))
+            mailed.append([record["id"] for record in timeline if _is_mailed(record)])
         return mailed
 
     def invoices(self) -> list[Document]:
@@ -129,6 +131,13 @@ class StoreReader:
     def check_all(self, orders: int) -> None:
         """Assert that `orders` orders are each numbered, delivered, invoiced and reserved once."""
         assert self.numbers() == list(range(FIRST_NUMBER, FIRST_NUMBER + orders))
+        self.check_effects(orders)
+        charges = Simulator(self._runtime.config.data / "gateway").requests()
+        ids = sorted(order["order_id"] for order in self.orders())
+        assert sorted(charge["key"] for charge in charges) == [f"{each}-1" for each in ids]
+
+    def check_effects(self, orders: int) -> None:
+        """Assert that `orders` orders are each delivered, invoiced, paid and reserved once."""
         assert self.deliveries() == {
             ("order.placed", "inventory", DONE): orders,
             ("order.placed", "billing", DONE): orders,
@@ -142,16 +151,14 @@ class StoreReader:
         }
         ids = sorted(order["order_id"] for order in self.orders())
         assert sorted(self.invoiced()) == ids
-        charges = Simulator(self._runtime.config.data / "gateway").requests()
-        assert sorted(charge["key"] for charge in charges) == [f"{each}-1" for each in ids]
         assert {order["payment_status"] for order in self.orders()} == {"paid"}
         assert self.reserved() == {"tea": 2 * orders, "mug": orders} == self.reserved_by_orders()
 
 
 @contextmanager
-def open_store(data: Path) -> Iterator[StoreReader]:
-    """Open the folder for reading, also while servers work on it."""
-    runtime: Runtime = create_app(Config(data=data)).extensions["daybook"]
+def open_store(data: Path, store: str = FILES) -> Iterator[StoreReader]:
+    """Open the folder, or the database, for reading, also while servers work on it."""
+    runtime: Runtime = create_app(Config(data=data, store=store)).extensions["daybook"]
     try:
         runtime.open()
         yield StoreReader(runtime)
@@ -161,6 +168,12 @@ def open_store(data: Path) -> Iterator[StoreReader]:
 
 def _timeline(order_id: str, view: View) -> list[Document]:
     return list(timeline(view, order_id))
+
+
+def _is_mailed(record: Document) -> bool:
+    """Whether a mail about the event was sent, and not skipped."""
+    delivery = record["deliveries"].get("notification", {"note": "no mail"})
+    return delivery.get("state") == DONE and "note" not in delivery
 
 
 def _sum_reservations(view: View) -> Counter[str]:
