@@ -178,11 +178,13 @@ def is_lost(error: psycopg.Error) -> bool:
     """Return whether the connection ended, or there was none (SQLSTATE classes 08 and 57P).
 
     So it is after a transaction that was idle, or took, too long (25P03, 25P04). A COMMIT that no
-    standby has confirmed counts as well (08007): its outcome is as open.
+    standby has confirmed counts as well (08007): its outcome is as open. libpq reports a connection
+    that ended without an SQLSTATE, and psycopg then has no class of its own for it.
     """
     lost = psycopg.OperationalError | psycopg.InterfaceError | psycopg.InternalError
     ended = ("08", "57P", "25P03", "25P04")
-    return isinstance(error, lost) and (error.sqlstate or "08").startswith(ended)
+    is_lost = isinstance(error, lost) or type(error) is psycopg.DatabaseError
+    return is_lost and (error.sqlstate or "08").startswith(ended)
 
 
 def translated(error: psycopg.Error) -> Exception:

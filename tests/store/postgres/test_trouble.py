@@ -54,6 +54,7 @@ def execute(postgresql_url: str) -> Callable[[str], None]:
         (errors.ReadOnlySqlTransaction(), Unavailable),
         (errors.LockNotAvailable(), Unavailable),
         (errors.AdminShutdown(), Unavailable),
+        (psycopg.DatabaseError("server closed the connection unexpectedly"), Unavailable),
         (errors.IdleInTransactionSessionTimeout(), Unavailable),
         (errors.ProgramLimitExceeded(), ValueError),
         (errors.UntranslatableCharacter(), ValueError),
