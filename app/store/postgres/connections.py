@@ -11,6 +11,7 @@ from psycopg import errors
 from psycopg.abc import RV, PQGen
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.errors import Diagnostic
+from psycopg.generators import send
 from psycopg.sql import SQL, Literal
 from psycopg_pool import ConnectionPool
 
@@ -59,6 +60,7 @@ class _Pipeline(psycopg.Pipeline):
         try:
             yield from self._communicate_gen()
         finally:
+            yield from send(self.pgconn)  # a socket takes megabytes in parts
             yield from self._fetch_gen(flush=False)
 
 

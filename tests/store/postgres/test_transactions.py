@@ -222,6 +222,13 @@ def test_unreachable_database_is_reported(open_postgres: OpenPostgres) -> None:
         open_postgres(url="postgresql://shop:secret@127.0.0.1:1/shop")
 
 
+def test_transaction_of_megabytes_is_stored(store: PostgresStore) -> None:
+    """Its flight is sent in parts, as the socket takes them."""
+    orders = [order(f"order-{n}", blob="x" * 1_000_000) for n in range(16)]
+    put_orders(store, *orders)
+    assert get_order(store, "order-15") == orders[15]
+
+
 def test_text_with_a_nul_is_found_nowhere(store: PostgresStore) -> None:
     """No text in PostgreSQL has one, so a key or cursor of a request that does matches nothing."""
     put_orders(store, order("a"), order("b"))
