@@ -1,12 +1,13 @@
 """The outbox records that one transaction of the delivery loop reads and writes."""
 
-from collections.abc import Callable, Iterable, Iterator
-from itertools import takewhile
+from collections.abc import Callable, Iterable
+from itertools import chain, takewhile
 
 from app.events.outbox import (
     documents_of_emit,
     find_open_event,
     newest_event_ids,
+    prefetch_open_events,
     save_record,
 )
 from app.events.types import Envelope
@@ -30,12 +31,13 @@ class UnitOfWork:
 
         `documents_of` names the documents of an event, besides the outbox's own.
         """
-        events = (self.envelope(each) for each in event_ids if self.get(each))
+        events = [self.envelope(each) for each in event_ids if self.get(each)]
         self.tx.prefetch(
             place
             for event in events
             for place in (*documents_of_emit(event.subject), *documents_of(event))
         )
+        prefetch_open_events(self.tx, chain.from_iterable(map(self._ids_after, events)))
 
     def get(self, event_id: str) -> Document | None:
         """The record, with the changes made to it so far; None if it has no open delivery."""
@@ -54,15 +56,19 @@ class UnitOfWork:
         """The id of the last event about the subject; "" where its timeline has none."""
         return next(newest_event_ids(self.tx, subject), "")
 
-    def emitted_after(self, last: str, subject: str) -> Iterator[tuple[str, Document | None]]:
-        """The ids and records of the events about the subject behind event `last`, newest first."""
-        ids = newest_event_ids(self.tx, subject)
-        for event_id in takewhile(lambda each: each > last, ids):
-            self._emitted.add(event_id)
-            yield event_id, self.get(event_id)
+    def events_after(self, event: Envelope, last: str) -> list[tuple[str, Document | None]]:
+        """The ids and records of later events about the same subject, newest first.
+
+        None unless there are any behind event `last`, which are those that were emitted here. The
+        others may be of other transactions, and then they have to be delivered before these.
+        """
+        ids = self._ids_after(event)
+        emitted = [each for each in ids if each > last]
+        self._emitted.update(emitted)
+        return [(each, self.get(each)) for each in ids] if emitted else []
 
     def handlers_of_emitted(self) -> set[str]:
-        """The handlers of the events that `emitted_after` found."""
+        """The handlers of the events that were emitted here."""
         records = filter(None, map(self.get, self._emitted))
         return {handler for record in records for handler in record["deliveries"]}
 
@@ -71,7 +77,12 @@ class UnitOfWork:
         self._changed[record["id"]] = record
 
     def flush(self) -> set[str]:
-        """Save the changed records; returns their ids, and those that `emitted_after` found."""
+        """Save the changed records; returns their ids, and those of the events emitted here."""
         for record in self._changed.values():
             save_record(self.tx, record)
         return self._changed.keys() | self._emitted
+
+    def _ids_after(self, event: Envelope) -> list[str]:
+        """The ids of later events about the same subject, newest first."""
+        ids = newest_event_ids(self.tx, event.subject)
+        return list(takewhile(lambda each: each > event.id, ids))

@@ -317,8 +317,7 @@ class DeliveryLoop:
 
         Without a deferred task the delivery has ended, and its outcome is recorded.
         """
-        handler, subject = delivery.handler, delivery.event.subject
-        last = uow.newest_event_id(subject)
+        handler, last = delivery.handler, uow.newest_event_id(delivery.event.subject)
         task, error = call(partial(self._run_handler, uow.tx, delivery, reply))
         if task:
             self._tasks.append(DeferredTask(delivery, task))
@@ -326,7 +325,7 @@ class DeliveryLoop:
             reached_peer = reply is not None or isinstance(handler, TransactionalHandler)
             self._end(uow, delivery, error, reached_peer=reached_peer)
         if error is None and not isinstance(handler, SideEffectHandler):
-            for event_id, record in uow.emitted_after(last, subject):
+            for event_id, record in uow.events_after(delivery.event, last):
                 self._scheduler.update(event_id, record)
 
     def _run_handler(

@@ -2,11 +2,12 @@
 
 from time import monotonic
 
+from app.events.dispatch.inbox import MAX_READ_PER_ITERATION
 from app.events.dispatch.loop import BATCH_MAX_OPEN_S
 from app.events.dispatch.scheduling.ready_queue import MAX_DELIVERIES_PER_TAKE
 from app.events.outbox import DONE, emit
 from app.events.registry import TransactionalHandler
-from app.events.types import Envelope, InventoryReserved, OrderPlaced
+from app.events.types import Envelope, InventoryReserved, OrderCancelled, OrderPlaced
 from app.store import Transaction
 from tests.events.conftest import Shop
 
@@ -38,3 +39,15 @@ def test_a_transaction_whose_time_is_up_takes_in_no_other_events(shop: Shop) -> 
     shop.start_loop().run_once()
     assert len(shop.orders.seen) == MAX_DELIVERIES_PER_TAKE
     assert len(shop.billing.seen) == MAX_DELIVERIES_PER_TAKE
+
+
+def test_an_emitted_event_is_not_delivered_before_an_unread_one(shop: Shop) -> None:
+    """The cancellation of a burst, which the loop has yet to read, is first in its partition."""
+    shop.registry.connect(TransactionalHandler("inventory", reserve_slowly), OrderPlaced)
+    shop.emit()
+    loop = shop.start_loop()
+    for n in range(MAX_READ_PER_ITERATION):
+        shop.emit(f"burst-{n}")
+    cancelled = shop.emit(event=OrderCancelled)
+    loop.run_once()
+    assert shop.shipping.seen[0] == cancelled
