@@ -126,15 +126,14 @@ class PostgresView:
 
     def _fetch(self, places: Iterable[Place]) -> None:
         """Add documents to `_read`; one statement reads all of a collection."""
-        keys: defaultdict[str, list[str]] = defaultdict(list)
-        for collection, key in list(places):
-            self._read[collection, key] = None
+        places, keys = list(places), defaultdict[str, list[str]](list)
+        for collection, key in places:
             if "\x00" not in key:
                 keys[collection].append(key)
-        if not keys:
-            return
         gets = [(sql.statements(name).get_all, (wanted,)) for name, wanted in keys.items()]
-        for collection, rows in zip(keys, self._session.flight(gets)[-len(gets) :], strict=True):
+        found = self._session.flight(gets)[-len(gets) :] if gets else []
+        self._read |= dict.fromkeys(places)
+        for collection, rows in zip(keys, found, strict=True):
             self._read |= {(collection, key): raw for key, raw in rows}
 
     def _raw(self, collection: str, key: str) -> str | None:

@@ -216,6 +216,20 @@ def test_transaction_whose_connection_ends_changes_nothing(
     assert list(all_orders(store)) == ["c"]
 
 
+def test_view_whose_prefetch_failed_shows_no_document_as_missing(
+    store: PostgresStore, postgresql_url: str
+) -> None:
+    """It raises again, whatever the caller made of the error."""
+    put_orders(store, order("a"))
+    with store.read() as view:
+        view.get("orders", "b")
+        end_connections(postgresql_url)
+        with pytest.raises(Unavailable):
+            view.prefetch([("orders", "a")])
+        with pytest.raises(Unavailable):
+            view.get("orders", "a")
+
+
 def test_unreachable_database_is_reported(open_postgres: OpenPostgres) -> None:
     """The error names neither host nor user."""
     with pytest.raises(Unavailable, match=r"The database cannot be reached\. Try again\."):
