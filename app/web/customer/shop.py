@@ -104,8 +104,7 @@ def add_to(blueprint: Blueprint, context: PageContext) -> None:
         refuse_addresses(order, "customer_name", ADDRESS)
         refuse_large_order(context.config, order)
         address = request.remote_addr or ""
-
-        with context.store.read() as view:
+        with store.read() as view:
             products = service.products_of(view, order)
 
         def respond(tx: Transaction) -> Response:
