@@ -11,7 +11,7 @@ any length. The store's own tables begin with `store_`:
     store_settings  versions of the tables and the documents
     store_changes   one row for each committed transaction: the keys that it changed, and a token
     store_horizon   one row: how many changes were counted and removed, for positions and feeds
-    store_turn      empty; its table lock lets one transaction run alone
+    store_turn      empty; its table locks let one transaction run alone, or some in turn
     store_workers   one row for each process that delivers: a number that shows that it lives
     store_shards    which of them delivers the events of each shard
 

@@ -3,6 +3,7 @@
 Transactions are SERIALIZABLE, so their outcome is that of one after another. PostgreSQL refuses one
 whose reads another has overtaken; it is then repeated. After CONCURRENT_ATTEMPTS it runs alone: it
 locks `store_turn`, waits for those that run, and has others wait. So every transaction succeeds.
+Transactions in turn lock it, too: they wait for each other, and for one that runs alone.
 """
 
 import threading
@@ -30,7 +31,7 @@ CHECK_TIMEOUT_S = 1.0
 """How long a check waits for a connection: a load balancer wants an answer within seconds."""
 
 _BEGIN = b"BEGIN ISOLATION LEVEL SERIALIZABLE READ WRITE"
-# others wait for its lock, so a process that hangs in it loses it as soon as its lease
+# others wait for the lock of store_turn: a process that hangs loses it as soon as its lease
 _END_WHEN_IDLE = f"SET LOCAL idle_in_transaction_session_timeout = '{LEASE_S:g}s'".encode()
 _CONCURRENT = b"LOCK TABLE store_turn IN ROW SHARE MODE"
 _IN_TURN = b"LOCK TABLE store_turn IN SHARE ROW EXCLUSIVE MODE"
