@@ -145,17 +145,22 @@ def _reservation(order: Document, lines: Counter[str], short: list[Document]) ->
 
 
 def _shortages(tx: Transaction, wanted: Counter[str], held: Counter[str]) -> list[Document]:
-    """The products that are short: `wanted` is more than is available and `held` together."""
+    """The products that are short: `wanted` is more than is available and `held` together.
+
+    So is one that was archived while the order was placed, which no longer gets any stock.
+    """
     products = {sku: require_product(tx, sku) for sku in wanted}
+    sold = {sku: not product["archived"] for sku, product in products.items()}
+    available = {sku: sold[sku] * products[sku]["available"] + held[sku] for sku in products}
     return [
         {
             "product": sku,
             "wanted": wanted[sku],
-            "available": product["available"] + held[sku],
-            "backorder": product["backorder"],
+            "available": available[sku],
+            "backorder": sold[sku] and product["backorder"],
         }
         for sku, product in products.items()
-        if wanted[sku] > product["available"] + held[sku]
+        if wanted[sku] > available[sku]
     ]
 
 
