@@ -15,7 +15,7 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 from tests.processes.servers import Server, wait_for
 
 CARRIER_SECRET = "whsec_" + "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
-PATIENCE_MS = 20_000
+PATIENCE_MS = 60_000
 
 HOSTILE = (
     "<img src=x onerror=alert(1)> \"'><script>alert(2)</script> {{ 7 * 7 }} "
