@@ -16,7 +16,7 @@ STEP = 1 if EVERYTHING else 25
 REQUIRED = os.environ.get("STRACE_TESTS") == "required"
 """Set in CI: fail where strace is missing, rather than skip."""
 
-MIN_CALLS = {"pwrite64": 100, "fsync": 75, "rename": 75, "fdatasync": 20}
+MIN_CALLS = {"pwrite64": 100, "fsync": 75, "rename": 75, "fdatasync": 20, "unlink": 200}
 """The least number of these calls that a day makes in the thread that places orders."""
 
 

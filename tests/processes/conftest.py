@@ -37,7 +37,7 @@ def serve(data: Path) -> Iterator[Serve]:
 @pytest.fixture(
     params=[
         pytest.param(50, id="quick"),
-        pytest.param(500, id="full", marks=[pytest.mark.deep, pytest.mark.long]),
+        pytest.param(250, id="full", marks=[pytest.mark.deep, pytest.mark.long]),
     ]
 )
 def each(request: pytest.FixtureRequest) -> int:
