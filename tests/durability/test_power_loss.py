@@ -13,7 +13,7 @@ from tests.durability.power_loss import State, platters
 from tests.durability.recordings import record_day, record_rush
 from tests.durability.recovery import Recording, try_states
 
-QUICK, DEEP, ALL = 200, 1_500, 30_000
+QUICK, DEEP, ALL = 200, 750, 30_000
 SHARDS = 4
 
 Record = Callable[[Path], Recording]

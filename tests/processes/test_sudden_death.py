@@ -11,6 +11,7 @@ from tests.processes.reconciliation import FIRST_NUMBER, open_store
 from tests.processes.servers import wait_for
 
 CLIENTS = 4
+ORDERS_OF_CLIENT = 250
 
 
 def test_no_acknowledged_order_is_lost_when_all_processes_are_killed(
@@ -44,16 +45,16 @@ def test_repeated_kills_neither_lose_nor_repeat_an_order(
     """Clients that repeat unanswered requests with the same key place each order once."""
     random = Random(seed)
     servers = [serve(WORKERS="1") for _ in range(3)]
-    with Load(servers, CLIENTS, 500) as load:
+    with Load(servers, CLIENTS, ORDERS_OF_CLIENT) as load:
         while not load.is_over:
             killed = random.choice(servers)
             killed.kill()
             killed.start()
     assert load.refused == []
-    assert len(load.acknowledged) == CLIENTS * 500
+    assert len(load.acknowledged) == CLIENTS * ORDERS_OF_CLIENT
     with open_store(data) as store:
         wait_for("everything is delivered", lambda: store.open_events() == 0)
-        store.check_all(CLIENTS * 500)
+        store.check_all(CLIENTS * ORDERS_OF_CLIENT)
         assert {path.name for path in (data / "mail/new").iterdir()} == {
             f"{event_id}.notification" for event_id in store.mailed_events()
         }
