@@ -68,6 +68,19 @@ def test_error_of_the_database_is_raised_as_the_contract_says(
     assert type(translated(reported)) is raised
 
 
+def test_database_that_ends_while_a_store_opens_is_unavailable(
+    open_postgres: OpenPostgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So a worker that starts meanwhile is started again, however often."""
+
+    def end(connection: psycopg.Connection[object], *_: object) -> None:
+        connection.execute("SELECT pg_terminate_backend(pg_backend_pid())")
+
+    monkeypatch.setattr(stores, "prepare_tables", end)
+    with pytest.raises(Unavailable, match="cannot be reached"):
+        open_postgres()
+
+
 def test_read_only_database_is_refused(open_postgres: OpenPostgres) -> None:
     """By the check of readiness, as long as it is so."""
     store = open_postgres(pool_size=1)
