@@ -149,19 +149,21 @@ def _shortages(tx: Transaction, wanted: Counter[str], held: Counter[str]) -> lis
 
     So is one that was archived while the order was placed, which no longer gets any stock.
     """
-    products = {sku: require_product(tx, sku) for sku in wanted}
-    sold = {sku: not product["archived"] for sku, product in products.items()}
-    available = {sku: sold[sku] * products[sku]["available"] + held[sku] for sku in products}
-    return [
-        {
-            "product": sku,
-            "wanted": wanted[sku],
-            "available": available[sku],
-            "backorder": sold[sku] and product["backorder"],
-        }
-        for sku, product in products.items()
-        if wanted[sku] > available[sku]
-    ]
+    short = []
+    for sku in wanted:
+        product = require_product(tx, sku)
+        is_sold = not product["archived"]
+        available = held[sku] + (product["available"] if is_sold else 0)
+        if wanted[sku] > available:
+            short.append(
+                {
+                    "product": sku,
+                    "wanted": wanted[sku],
+                    "available": available,
+                    "backorder": is_sold and product["backorder"],
+                }
+            )
+    return short
 
 
 def _set_reserved(tx: Transaction, before: Counter[str], after: Counter[str]) -> list[str]:

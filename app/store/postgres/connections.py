@@ -185,8 +185,8 @@ def is_lost(error: psycopg.Error) -> bool:
     """
     lost = psycopg.OperationalError | psycopg.InterfaceError | psycopg.InternalError
     ended = ("08", "57P", "25P03", "25P04")
-    is_lost = isinstance(error, lost) or type(error) is psycopg.DatabaseError
-    return is_lost and (error.sqlstate or "08").startswith(ended)
+    may_be_lost = isinstance(error, lost) or type(error) is psycopg.DatabaseError
+    return may_be_lost and (error.sqlstate or "08").startswith(ended)
 
 
 def translated(error: psycopg.Error) -> Exception:
