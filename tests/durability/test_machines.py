@@ -74,20 +74,20 @@ def check(folder: Path, store: str, machines: list[Server], load: Load, orders: 
     """Assert that every order was placed once, and that all its events had their effects once."""
     assert load.refused == []
     assert len(load.acknowledged) == orders
-    with open_store(folder / "filled", store) as books:
-        wait_until_delivered(books)
-        placed = {order["order_id"] for order in books.orders()}
+    with open_store(folder / "filled", store) as reader:
+        wait_until_delivered(reader)
+        placed = {order["order_id"] for order in reader.orders()}
         assert placed == {order["order_id"] for order in load.acknowledged}
-        books.check_effects(orders)
-        assert books.out_of_order() == []
-        assert books.read(differences) == []
-        check_mails(books, machines)
+        reader.check_effects(orders)
+        assert reader.out_of_order() == []
+        assert reader.read(differences) == []
+        check_mails(reader, machines)
 
 
-def wait_until_delivered(books: StoreReader) -> None:
+def wait_until_delivered(reader: StoreReader) -> None:
     """Wait until no event is open; fails when their number does not fall any more."""
-    while left := books.open_events():
-        wait_for("further deliveries", lambda: books.open_events() < left)
+    while left := reader.open_events():
+        wait_for("further deliveries", lambda: reader.open_events() < left)
 
 
 def mails_of(machine: Server) -> dict[str, float]:
@@ -96,13 +96,13 @@ def mails_of(machine: Server) -> dict[str, float]:
     return {file.name.partition(".")[0]: file.stat().st_mtime for file in files}
 
 
-def check_mails(books: StoreReader, machines: list[Server]) -> None:
+def check_mails(reader: StoreReader, machines: list[Server]) -> None:
     """Each mail was sent, and first after all earlier ones of its order."""
     sent: dict[str, float] = {}
     for machine in machines:
         for event, at in mails_of(machine).items():
             sent[event] = min(at, sent.get(event, at))
-    mailed = books.mails_in_order()
+    mailed = reader.mails_in_order()
     assert sent.keys() == {event for events in mailed for event in events}
     for events in mailed:
         times = [sent[event] for event in events]
@@ -126,7 +126,7 @@ def test_standby_takes_over_without_a_restart(scratch: Path) -> None:
 
 
 class Chaos:
-    """What can be done to two machines and their database; each leaves the shop whole again."""
+    """What can be done to two machines and their database; both machines run again after each."""
 
     def __init__(self, machines: list[Server], database: DatabaseServer, random: Random) -> None:
         self._machines = machines

@@ -172,7 +172,7 @@ def _timeline(order_id: str, view: View) -> list[Document]:
 
 def _is_mailed(record: Document) -> bool:
     """Whether a mail about the event was sent, and not skipped."""
-    delivery = record["deliveries"].get("notification", {"note": "no mail"})
+    delivery = record["deliveries"].get("notification", {})
     return delivery.get("state") == DONE and "note" not in delivery
 
 
