@@ -117,11 +117,9 @@ def configure(connection: Connection, lock_timeout_s: float) -> None:
 
 def connect(url: str, lock_timeout_s: float) -> Connection:
     """Return a connection outside the pool. Raises Unavailable."""
-    try:
+    with translated_errors():
         connection = Connection.connect(**parameters(url))
         configure(connection, lock_timeout_s)
-    except psycopg.Error as error:
-        raise translated(error) from error
     return connection
 
 
@@ -187,6 +185,15 @@ def is_lost(error: psycopg.Error) -> bool:
     ended = ("08", "57P", "25P03", "25P04")
     may_be_lost = isinstance(error, lost) or type(error) is psycopg.DatabaseError
     return may_be_lost and (error.sqlstate or "08").startswith(ended)
+
+
+@contextmanager
+def translated_errors() -> Iterator[None]:
+    """Raise what `translated` makes of an error of psycopg."""
+    try:
+        yield
+    except psycopg.Error as error:
+        raise translated(error) from error
 
 
 def translated(error: psycopg.Error) -> Exception:

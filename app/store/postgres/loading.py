@@ -16,7 +16,7 @@ from app.kernel.errors import Conflict, Invalid, Problem
 from app.store import Collection, Contents, Document
 from app.store.copying import Load, refuse_difference, scan_pages
 from app.store.postgres import ids, sql
-from app.store.postgres.connections import Connection, connect, translated
+from app.store.postgres.connections import Connection, connect, translated, translated_errors
 from app.store.postgres.schema import Migration, build_indexes, drop_indexes, prepare_tables
 from app.store.postgres.session import UNLIMITED_IDLE
 from app.store.postgres.transaction import COUNTERS
@@ -46,16 +46,17 @@ def open_empty(
     or Unavailable.
     """
     declared = (*collections, COUNTERS)
-    try:
-        with connect(url, lock_timeout_s) as connection, connection.transaction():
-            connection.execute(UNLIMITED_IDLE)
-            connection.execute(_SET_STATEMENT_TIMEOUT)
-            connection.response_timeout_s = _STATEMENT_TIMEOUT_S
-            prepare_tables(connection, declared, schema, migrations)
-            _refuse_filled(connection, declared)
-            yield partial(_load, connection, declared[:-1])
-    except psycopg.Error as error:
-        raise translated(error) from error
+    with (
+        translated_errors(),
+        connect(url, lock_timeout_s) as connection,
+        connection.transaction(),
+    ):
+        connection.execute(UNLIMITED_IDLE)
+        connection.execute(_SET_STATEMENT_TIMEOUT)
+        connection.response_timeout_s = _STATEMENT_TIMEOUT_S
+        prepare_tables(connection, declared, schema, migrations)
+        _refuse_filled(connection, declared)
+        yield partial(_load, connection, declared[:-1])
 
 
 def _refuse_filled(connection: Connection, collections: Iterable[Collection]) -> None:

@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from contextlib import contextmanager, suppress
 from time import monotonic
 
-import psycopg
 import uuid_utils
 
 from app.kernel.errors import DaybookError, Unavailable
@@ -100,11 +99,8 @@ class PostgresStore:
         def connect() -> connections.Connection:
             return connections.connect(url, lock_timeout_s)
 
-        try:
-            with connect() as connection:
-                prepare_tables(connection, self._collections.values(), schema, migrations)
-        except psycopg.Error as error:
-            raise connections.translated(error) from error
+        with connections.translated_errors(), connect() as connection:
+            prepare_tables(connection, self._collections.values(), schema, migrations)
         self._pool = connections.open_pool(url, pool_size, lock_timeout_s, observer)
         self._feeds = ChangeFeeds(self._pool, connect, self._keys)
         self._leases = Leases(connect)
