@@ -3,7 +3,6 @@
 A module with other settings overrides `config`; `app` and `client` follow.
 """
 
-import gc
 import logging
 import os
 from collections.abc import Callable, Iterator
@@ -122,15 +121,6 @@ def pytest_xdist_auto_num_workers() -> int:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the longest tests: at the end, one would run alone."""
     items.sort(key=lambda item: item.get_closest_marker("long") is None)
-
-
-def pytest_sessionfinish() -> None:
-    """Collect once; pytest collects five times more, to find what was not closed.
-
-    Each time it would go through all that is alive after thousands of tests.
-    """
-    gc.collect()
-    gc.freeze()
 
 
 @pytest.fixture(autouse=True)
