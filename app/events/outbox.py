@@ -3,6 +3,8 @@
 * `outbox` (outbox.json): events with an open delivery to a handler of the shop, each with the
   state of all deliveries: pending → done, or pending → dead (then also in failure.json) → pending
   again by a replay, or → discarded by a person; or pending → discarded by the handler's peer.
+  `subscribers` names those that have no delivery of their own yet: they may be many, and a record
+  is read and written many times before the shop's handlers are done.
 * `subscriber_outbox`: events that only subscribers, which are other systems, still wait for. They
   may wait for a day, so they do not count as open events of the shop.
 * `events` (events.json): events whose deliveries have all ended.
@@ -38,10 +40,15 @@ def check_record(record: Document) -> None:
     """Raise Invalid for a record, such as one edited by hand, that cannot be delivered."""
     try:
         envelope = Envelope.from_cloudevent(record["event"])
-        deliveries = record["deliveries"].values()
-        is_sound = envelope.id == record["id"] and all(
-            delivery["state"] in _STATES and type(delivery["attempts"]) is int
-            for delivery in deliveries
+        deliveries, subscribers = record["deliveries"].values(), record.get("subscribers", [])
+        is_sound = (
+            envelope.id == record["id"]
+            and isinstance(subscribers, list)
+            and all(map(is_subscriber, subscribers))
+            and all(
+                delivery["state"] in _STATES and type(delivery["attempts"]) is int
+                for delivery in deliveries
+            )
         )
     except (KeyError, TypeError, AttributeError):
         is_sound = False
@@ -86,7 +93,7 @@ _IDS = LongList(TIMELINES.key, "events", TIMELINE_PAGES)
 
 
 def emit(tx: Transaction, event: Event) -> None:
-    """Add an event to the outbox, with a pending delivery for each handler and subscriber."""
+    """Add an event to the outbox, with a pending delivery for each handler; name subscribers."""
     # before the id is issued: the feed's `since=<time of an event>` then includes that event
     time = clock.now()
     span = trace.current()
@@ -94,13 +101,31 @@ def emit(tx: Transaction, event: Event) -> None:
     envelope = Envelope(
         tx.new_id(), event.source, event.type, time, event.subject, event.data, traceparent
     )
-    handlers = (*event.handled_by, *subscribers_of(tx, event.type))
-    deliveries = {handler: {"state": PENDING, "attempts": 0} for handler in handlers}
-    event_document = envelope.as_cloudevent()
-    save_record(tx, {"id": envelope.id, "event": event_document, "deliveries": deliveries})
+    record: Document = {"id": envelope.id, "event": envelope.as_cloudevent()}
+    record["deliveries"] = {handler: new_delivery() for handler in event.handled_by}
+    if subscribers := subscribers_of(tx, event.type):
+        record["subscribers"] = subscribers
+    save_record(tx, record)
     if not event.has_timeline:
         return
     tx.put(TIMELINES.name, _IDS.append(tx, _timeline_document(tx, event.subject), envelope.id))
+
+
+def new_delivery() -> Document:
+    """A delivery that no attempt has been made at."""
+    return {"state": PENDING, "attempts": 0}
+
+
+def deliveries_of(record: Document) -> Document:
+    """The deliveries of an event by handler, with those to subscribers it only names so far."""
+    listed: Document = record["deliveries"]
+    return listed | {name: new_delivery() for name in record.get("subscribers", ())}
+
+
+def fan_out(record: Document) -> None:
+    """Give the subscribers that the record names a delivery of their own. The caller saves it."""
+    record["deliveries"] = deliveries_of(record)
+    record.pop("subscribers", None)
 
 
 def documents_of_emit(subject: str) -> tuple[Place, ...]:
@@ -163,6 +188,7 @@ def read_records(view: View, event_ids: Iterable[str]) -> Iterator[Document]:
         record = find_event(view, event_id)
         if record is None:
             continue
+        fan_out(record)
         for handler, delivery in record["deliveries"].items():
             if delivery["state"] == PENDING and handler in blocked:
                 delivery.update(state=WAITING, waiting_for=blocked[handler])
@@ -231,7 +257,7 @@ def collection_of(record: Document) -> str:
     """The collection that an event's record belongs to, by its open deliveries."""
     deliveries = record["deliveries"].items()
     still_open = [handler for handler, delivery in deliveries if delivery["state"] in OPEN]
-    if not still_open:
+    if not still_open and not record.get("subscribers"):
         return EVENTS.name
     return SUBSCRIBER_OUTBOX.name if all(map(is_subscriber, still_open)) else OUTBOX.name
 

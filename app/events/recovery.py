@@ -10,7 +10,16 @@ from functools import partial
 from typing import NamedTuple
 
 from app.events import event_feed, failures
-from app.events.outbox import DEAD, DONE, EVENTS, PENDING, log_action, save_record
+from app.events.outbox import (
+    DEAD,
+    DONE,
+    EVENTS,
+    PENDING,
+    deliveries_of,
+    log_action,
+    new_delivery,
+    save_record,
+)
 from app.events.subscriptions import matches
 from app.kernel import clock
 from app.store import Document, Store, Transaction
@@ -66,11 +75,11 @@ def _recover(
     tx: Transaction, record: Document, subscriber: str, patterns: Sequence[str], by: str
 ) -> bool:
     """Make the subscriber's delivery of one event pending and due now, if it has not had it."""
-    delivery = record["deliveries"].get(subscriber)
+    delivery = deliveries_of(record).get(subscriber)
     if delivery is None:
         if not any(matches(pattern, record["event"]["type"]) for pattern in patterns):
             return False
-        delivery = record["deliveries"][subscriber] = {"state": PENDING, "attempts": 0}
+        delivery = record["deliveries"][subscriber] = new_delivery()
     elif delivery["state"] == DEAD:
         return failures.replay(tx, failures.failure_id(record["id"], subscriber), by)
     elif not _is_unsent(delivery):

@@ -27,6 +27,10 @@ SUBSCRIPTIONS = Collection(
 )
 """One document, `all`: the event types of each subscriber, as `subscribe` takes them."""
 
+FAN_OUT = "subscribers:all"
+"""What the delivery loop schedules for an event until its subscribers have deliveries of their own;
+for `is_subscriber` it is one of them."""
+
 SUBSCRIBERS: Place = SUBSCRIPTIONS.name, ALL
 """What `subscribers_of` reads."""
 

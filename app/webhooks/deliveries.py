@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from app.events import event_feed, failures, recovery
 from app.events.failures import FAILURES
+from app.events.outbox import deliveries_of
 from app.events.recovery import Recovered
 from app.kernel.errors import Conflict
 from app.store import Document, Store, Transaction, View
@@ -33,7 +34,7 @@ def read_deliveries(
     name = handler_name(endpoint_id)
     scanned = event_feed.read_records(view, position, event_feed.MAX_SCANNED)
     records = [record for record in scanned if record["id"] < horizon]
-    found = [record for record in records if name in record["deliveries"]]
+    found = [record for record in records if name in deliveries_of(record)]
     page = found[:limit]
     is_cut = len(found) > limit
     read = page if is_cut else records
@@ -51,7 +52,7 @@ def newest_deliveries(view: View, endpoint_id: str, now: datetime, count: int) -
     """
     name = handler_name(endpoint_id)
     records = event_feed.newest_records(
-        view, now, lambda record: name in record["deliveries"], count
+        view, now, lambda record: name in deliveries_of(record), count
     )
     return [_delivery(record, name) for record in records]
 
@@ -86,7 +87,7 @@ def discard_failures(store: Store, endpoint_id: str, by: str) -> None:
 
 def _delivery(record: Document, name: str) -> Document:
     """The delivery of one event as callers see it."""
-    event, delivery = record["event"], record["deliveries"][name]
+    event, delivery = record["event"], deliveries_of(record)[name]
     about = {member: event[member] for member in ("type", "time", "subject")}
     shown = {"event_id": record["id"], **about, "state": delivery["state"]}
     kept = {member: delivery[member] for member in ("note", "retry_at") if member in delivery}

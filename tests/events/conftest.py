@@ -181,7 +181,7 @@ class Shop:
         with self.store.read() as view:
             record = outbox.find_event(view, event_id)
         assert record is not None
-        delivery: Document = record["deliveries"][handler]
+        delivery: Document = outbox.deliveries_of(record)[handler]
         return delivery
 
     def state(self, event_id: str, handler: str) -> str:
@@ -191,7 +191,8 @@ class Shop:
         with self.store.read() as view:
             record = outbox.find_event(view, event_id)
         assert record is not None
-        return {name: delivery["state"] for name, delivery in record["deliveries"].items()}
+        deliveries = outbox.deliveries_of(record)
+        return {name: delivery["state"] for name, delivery in deliveries.items()}
 
     def failures(self) -> list[Document]:
         with self.store.read() as view:

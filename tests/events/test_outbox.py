@@ -91,6 +91,8 @@ def test_an_invalid_record_is_refused(shop: Shop) -> None:
         record | {"deliveries": {"billing": {"state": "pending"}}},
         record | {"event": {}},
         record | {"id": "another"},
+        record | {"subscribers": "webhook:1"},
+        record | {"subscribers": ["billing"]},
     ):
         with pytest.raises(Invalid, match="not an event"):
             outbox.check_record(invalid)

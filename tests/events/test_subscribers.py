@@ -106,6 +106,24 @@ def test_an_event_lists_the_subscribers_of_its_type(shop: Shop, receivers: Recei
     assert (receivers[ONE].seen, receivers[TWO].seen) == ([placed, updated], [placed])
 
 
+def test_subscribers_have_deliveries_of_their_own_once_the_shop_has_time(
+    shop: Shop, receivers: Receivers
+) -> None:
+    """Until then the record only names them, and is as small for fifty of them as for one."""
+    event_id = shop.emit()
+    with shop.store.read() as view:
+        record = outbox.find_event(view, event_id) or {}
+        (shown,) = outbox.timeline(view, "order-1")
+    assert record["subscribers"] == [ONE, TWO]
+    assert not record["deliveries"].keys() & {ONE, TWO}
+    assert shown["deliveries"][ONE] == {"state": outbox.PENDING, "attempts": 0}
+    shop.deliver_all()
+    with shop.store.read() as view:
+        record = outbox.find_event(view, event_id) or {}
+    assert "subscribers" not in record
+    assert record["deliveries"].keys() >= {ONE, TWO}
+
+
 def test_a_subscription_ends_and_begins_with_its_transaction(
     shop: Shop, receivers: Receivers
 ) -> None:

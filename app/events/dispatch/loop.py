@@ -38,6 +38,7 @@ from app.events.outbox import (
     OUTBOX,
     PENDING,
     SUBSCRIBER_OUTBOX,
+    fan_out,
     find_open_event,
     prefetch_open_events,
 )
@@ -48,7 +49,7 @@ from app.events.registry import (
     SideEffectHandler,
     TransactionalHandler,
 )
-from app.events.subscriptions import is_subscriber
+from app.events.subscriptions import FAN_OUT, is_subscriber
 from app.events.types import Envelope
 from app.events.unit_of_work import UnitOfWork
 from app.kernel import trace
@@ -276,6 +277,9 @@ class DeliveryLoop:
         """The delivery at the head of a taken partition; None if it is done, gone or delayed."""
         event_id = self._scheduler.head(partition)
         record = uow.get(event_id)
+        if partition.handler == FAN_OUT:
+            self._fan_out(uow, partition, event_id)
+            return None
         if record is None or record["deliveries"][partition.handler]["state"] != PENDING:
             self._scheduler.release(partition, event_id, record)
             return None
@@ -283,6 +287,13 @@ class DeliveryLoop:
         if self._is_delayed(uow.tx, partition, event):
             return None
         return next_attempt(self.registry, event, partition.handler, record)
+
+    def _fan_out(self, uow: UnitOfWork, partition: Partition, event_id: str) -> None:
+        """Give the subscribers of an event deliveries, which later iterations start."""
+        if record := uow.get(event_id):
+            fan_out(record)
+            uow.mark_changed(record)
+        self._scheduler.release(partition, event_id, record)
 
     def _is_delayed(self, tx: Transaction, partition: Partition, event: Envelope) -> bool:
         """Whether a fault switch delays the delivery, once for each attempt, or it is paused."""

@@ -165,7 +165,7 @@ def _blocked(view: View, records: list[Document]) -> Iterator[tuple[str, str]]:
 def _standings(
     record: Document, now: datetime, blocked: frozenset[tuple[str, str]], *, is_paused: bool
 ) -> Iterator[Standing]:
-    event, deliveries = record["event"], record["deliveries"]
+    event, deliveries = record["event"], outbox.deliveries_of(record)
     first = (API, *_FIRST_STOPS) if event["source"] == _FROM_API else _FIRST_STOPS
     event_age_s = _seconds_between(event["time"], now)
     if not deliveries and (place := _stop(first[: first.index(OUTBOX)], event_age_s)):

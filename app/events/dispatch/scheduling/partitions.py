@@ -8,6 +8,7 @@ from bisect import insort
 
 from app.events.dispatch.delivery import Partition
 from app.events.outbox import OPEN, PENDING
+from app.events.subscriptions import FAN_OUT
 from app.store import Document
 
 _State = tuple[str, str | None]
@@ -38,6 +39,8 @@ class Partitions:
                 name: (delivery["state"], delivery.get("retry_at"))
                 for name, delivery in record["deliveries"].items()
             }
+            if record.get("subscribers"):
+                after[FAN_OUT] = PENDING, None
             self._states[event_id] = subject, after
         if before == after:
             return []

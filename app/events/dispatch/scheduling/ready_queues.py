@@ -1,7 +1,7 @@
 """The ready queues of all handlers, those of the shop before those of subscribers.
 
-All subscribers together get as much as one handler, and while a handler of the shop has work, one
-delivery now and then: other systems cannot slow down the shop.
+All subscribers together get a few deliveries, and while a handler of the shop has work, one now and
+then: other systems cannot slow down the shop.
 """
 
 from collections import deque
@@ -17,9 +17,12 @@ Capacity = Callable[[str], int]
 """The number of further deliveries that a handler, given by name, can start now."""
 
 
-BUSY_INTERVAL_S = 0.05
-"""Between two deliveries to subscribers while the shop has work. To send one, and to record how it
-ended, takes two to four milliseconds of the interpreter that the shop's deliveries need."""
+MAX_SUBSCRIBERS_PER_TAKE = 4
+"""Deliveries to all subscribers together in one transaction: to send one, and to record how it
+ended, takes two to four milliseconds of the interpreter that the next order's deliveries need."""
+
+BUSY_INTERVAL_S = 0.1
+"""Between two deliveries to subscribers while the shop has work."""
 
 
 class ReadyQueues:
@@ -55,7 +58,7 @@ class ReadyQueues:
             for handler, queue in self._own.items()
             for partition in queue.take(min(MAX_DELIVERIES_PER_TAKE, capacity(handler)))
         ]
-        limit = MAX_DELIVERIES_PER_TAKE
+        limit = MAX_SUBSCRIBERS_PER_TAKE
         if taken or is_shop_busy:
             limit = 0 if self._pause_s() else 1
         for_subscribers = self._take_for_subscribers(capacity, limit)

@@ -117,7 +117,8 @@ class Scheduler:
         head = self._partitions.head(partition)
         if head is None:
             return
-        delivery = record["deliveries"][partition.handler] if record and head == event_id else {}
+        deliveries = record["deliveries"] if record and head == event_id else {}
+        delivery = deliveries.get(partition.handler, {})
         queue = self._ready[partition.handler]
         if partition not in self._busy:
             self._busy.add(partition)
