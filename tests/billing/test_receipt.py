@@ -224,6 +224,7 @@ def test_a_long_receipt_runs_over_numbered_pages() -> None:
     assert "600.00 EUR" in texts[-1]
 
 
+@pytest.mark.deep
 def test_another_process_makes_the_same_bytes() -> None:
     """Embedded fonts and another hash seed do not change the bytes."""
     script = (

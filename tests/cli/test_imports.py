@@ -206,6 +206,7 @@ def test_a_mistake_is_reported_in_a_sentence(
     assert "Traceback" not in result.output
 
 
+@pytest.mark.deep
 def test_a_killed_import_is_finished_by_the_next(tmp_path: Path, config: Config) -> None:
     """After kill -9 at several moments, every order is in the shop once."""
     sold = tmp_path / "sold.csv"

@@ -18,10 +18,9 @@ from app.store import Document
 from tests.cli import shell
 from tests.cli.conftest import Failures
 
+pytestmark = pytest.mark.deep
 
-@pytest.mark.parametrize(
-    "count", [pytest.param(120, id="quick"), pytest.param(1000, id="full", marks=pytest.mark.deep)]
-)
+
 def test_two_replays_at_once_do_nothing_twice(
     tmp_path: Path,
     client: FlaskClient,
@@ -29,9 +28,9 @@ def test_two_replays_at_once_do_nothing_twice(
     settled: Callable[[], None],
     failures: Failures,
     catalogue: dict[str, str],
-    count: int,
 ) -> None:
     """Both end cleanly, each failure is replayed by one of them, and each order has one invoice."""
+    count = 1000
     client.put("/fault/billing", json={"mode": "reject"})
     _import_orders(runtime, tmp_path / "orders.csv", count)
     settled()

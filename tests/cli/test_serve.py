@@ -65,6 +65,7 @@ def test_a_new_shop_gets_the_sample_by_option(server: Server) -> None:
     assert {"notebook-a5", "pencil-hb"} <= {each["sku"] for each in answer["products"]}
 
 
+@pytest.mark.deep
 def test_imported_orders_are_delivered_without_a_request(server: Server, tmp_path: Path) -> None:
     """The process that delivers begins when it starts."""
     goods, sold = tmp_path / "goods.csv", tmp_path / "sold.csv"
@@ -102,6 +103,7 @@ def test_ctrl_c_ends_it(tmp_path: Path) -> None:
         shell.end(process)
 
 
+@pytest.mark.deep
 def test_a_stop_while_workers_start_ends_them_at_once(tmp_path: Path) -> None:
     """Each worker ends by itself, before the timeout after which it would be killed."""
     process = shell.start(tmp_path / "data", "serve", PORT=str(free_port()))
@@ -122,6 +124,7 @@ def test_a_stop_while_workers_start_ends_them_at_once(tmp_path: Path) -> None:
     assert took < timedelta(seconds=STOP_TIMEOUT_S)
 
 
+@pytest.mark.deep
 def test_workers_that_are_killed_again_and_again_are_replaced(tmp_path: Path) -> None:
     """A kernel that is short of memory may do so; the shop stays open, and delivers."""
     port = str(free_port())
@@ -142,6 +145,7 @@ def test_workers_that_are_killed_again_and_again_are_replaced(tmp_path: Path) ->
         shell.end(process)
 
 
+@pytest.mark.deep
 def test_an_error_in_a_worker_ends_the_server(server: Server) -> None:
     """A large folder is opened by the workers alone; their sentence is the server's last one."""
     server.start()
@@ -193,6 +197,7 @@ def test_an_unusable_folder_is_reported(tmp_path: Path) -> None:
     assert err.count("\n") == 1
 
 
+@pytest.mark.deep
 def test_a_damaged_folder_is_reported(server: Server) -> None:
     """The sentence says which file, and what to do."""
     server.start()

@@ -175,6 +175,7 @@ def test_full_disk_refuses_orders_and_heals(
         books.check_all(len(placed))
 
 
+@pytest.mark.deep
 def test_a_delivery_worker_that_cannot_start_is_tried_again(
     data: Path, disk: TinyDisk | ShortFiles, serve: Serve
 ) -> None:

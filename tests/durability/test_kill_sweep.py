@@ -31,13 +31,6 @@ def check(kills: list[Kill]) -> None:
     assert kills[-1].result.orders == 10
 
 
-def test_shop_survives_kills_all_over_its_day(scratch: Path) -> None:
-    """A kill at some of the calls, from the first start to the last checkpoint, loses nothing."""
-    kills = swept(scratch, first=23, step=397)
-    check(kills)
-    assert len(kills) >= 3
-
-
 @pytest.mark.deep
 @pytest.mark.long
 @pytest.mark.parametrize("first", range(1, SWEEPS + 1))

@@ -27,7 +27,7 @@ __all__ = ["serve"]
 """The fixture of tests/processes."""
 
 CLIENTS = 4
-QUICK, DEEP = 30, 2_000 if EVERYTHING else 500
+ACTS = 2_000 if EVERYTHING else 500
 IN_CHAOS = 3_000 if EVERYTHING else 400
 """Orders of each client; with `make crash` they take a minute or more."""
 STOCK = {"few": 60, "many": 1_000_000}
@@ -53,11 +53,12 @@ def differences(view: View) -> list[str]:
     return [str(each) for each in recompute(view).differences]
 
 
-def check_history(data: Path, serve: Serve, acts: int) -> list[Act]:
-    """Let four clients do that many acts each, over two servers of two workers; check them."""
+@pytest.mark.deep
+def test_clients_see_one_shop(data: Path, serve: Serve, report: Report) -> None:
+    """Eight thousand acts (two thousand in CI) of four clients have no contradiction."""
     add_products(data)
     servers = [serve(), serve()]
-    clients = run_clients(servers, CLIENTS, acts, SEED)
+    clients = run_clients(servers, CLIENTS, ACTS, SEED)
     history = [act for client in clients for act in client.acts]
     assert [each for client in clients for each in client.unforeseen] == []
     assert [each for client in clients for each in client.negative] == [], "negative stock"
@@ -67,18 +68,7 @@ def check_history(data: Path, serve: Serve, acts: int) -> list[Act]:
     with open_store(data) as books:
         wait_for("all deliveries", lambda: books.open_events() == 0)
         assert books.read(differences) == []
-    return history
-
-
-def test_few_clients_see_one_shop(data: Path, serve: Serve) -> None:
-    """A short history has no contradiction."""
-    assert len(check_history(data, serve, QUICK)) > QUICK
-
-
-@pytest.mark.deep
-def test_clients_see_one_shop(data: Path, serve: Serve, report: Report) -> None:
-    """Eight thousand acts (two thousand in CI) have no contradiction."""
-    report(len(check_history(data, serve, DEEP)), "acts in a history over 4 processes")
+    report(len(history), "acts in a history over 4 processes")
 
 
 def test_checker_finds_each_contradiction() -> None:

@@ -17,6 +17,8 @@ from tests.processes.conftest import Serve, serve
 from tests.processes.reconciliation import documents_in, fill_catalogue
 from tests.processes.servers import Server, wait_for
 
+pytestmark = pytest.mark.deep
+
 __all__ = ["serve"]
 """The fixture of tests/processes."""
 
@@ -129,7 +131,6 @@ def test_a_mail_server_that_hangs_holds_up_mail_alone(
         assert is_open(connection)
 
 
-@pytest.mark.deep
 def test_a_stop_while_the_mail_server_hangs_leaves_true_files(
     data: Path, serve: Serve, silent_mail_server: socket.socket
 ) -> None:

@@ -11,6 +11,8 @@ from tests.observability.conftest import Samples, parse
 from tests.processes.conftest import Serve, data, serve
 from tests.processes.servers import PATIENCE_S, Server, children, kill, wait_for
 
+pytestmark = pytest.mark.deep
+
 __all__ = ["data", "serve"]  # fixtures
 
 ORDER = {"customer_name": "Ada", "items": [{"product": "tea", "quantity": 1}]}

@@ -14,6 +14,8 @@ from app.kernel.release import VERSION
 from tests.cli.shell import ROOT, end, finished
 from tests.processes.servers import free_port, wait_for
 
+pytestmark = pytest.mark.deep
+
 PATIENCE_S = 60.0
 
 
@@ -114,7 +116,6 @@ def test_a_user_without_a_home_folder_names_the_data_folder(site: Path) -> None:
         assert "Traceback" not in done.stderr
 
 
-@pytest.mark.deep
 def test_the_installed_shop_serves_its_pages(site: Path) -> None:
     """Templates, styles and the sample catalogue come from the wheel."""
     port = str(free_port())

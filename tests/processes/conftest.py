@@ -32,15 +32,3 @@ def serve(data: Path) -> Iterator[Serve]:
     yield start
     for server in servers:
         server.kill()
-
-
-@pytest.fixture(
-    params=[
-        pytest.param(50, id="quick"),
-        pytest.param(250, id="full", marks=[pytest.mark.deep, pytest.mark.long]),
-    ]
-)
-def each(request: pytest.FixtureRequest) -> int:
-    """The number of orders that each client places."""
-    count: int = request.param
-    return count

@@ -25,6 +25,8 @@ from tests.processes.servers import (
     wait_for,
 )
 
+pytestmark = pytest.mark.deep
+
 
 def test_requests_wait_while_the_only_worker_is_replaced(serve: Serve) -> None:
     """Each request is answered, though the worker was killed just before."""
@@ -92,7 +94,6 @@ def test_a_process_that_has_ended_is_no_child() -> None:
         assert process.pid not in children(os.getpid())
 
 
-@pytest.mark.deep
 def test_a_worker_that_hangs_is_replaced(data: Path, serve: Serve) -> None:
     """A stopped worker and a stopped delivery worker are killed and restarted, and nothing else."""
     server = serve()
@@ -111,7 +112,6 @@ def test_a_worker_that_hangs_is_replaced(data: Path, serve: Serve) -> None:
     assert other in server.workers()
 
 
-@pytest.mark.deep
 def test_workers_that_were_suspended_with_their_server_go_on(serve: Serve) -> None:
     """All are stopped for longer than a worker may hang, as on a machine that sleeps."""
     server = serve()
@@ -145,15 +145,10 @@ def test_an_order_placed_during_a_stop_is_in_the_readable_files(data: Path, serv
     assert [each["number"] for each in documents_in(data / "orders.json")] == [1001]
 
 
-@pytest.mark.parametrize(
-    "stops", [pytest.param(1, id="quick"), pytest.param(8, id="full", marks=pytest.mark.deep)]
-)
-def test_after_a_stop_the_readable_files_have_every_order(
-    data: Path, serve: Serve, stops: int
-) -> None:
+def test_after_a_stop_the_readable_files_have_every_order(data: Path, serve: Serve) -> None:
     """An order that was answered just before the stop is in orders.json, too."""
     server = serve()
-    for _ in range(stops):
+    for _ in range(8):
         status, order = server.request("POST", "/order", ORDER)
         assert status == 201
         assert server.stop() == 0

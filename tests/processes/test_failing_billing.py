@@ -3,11 +3,15 @@
 from functools import partial
 from pathlib import Path
 
+import pytest
+
 from app.store import Document
 from tests.processes.clients import ORDER
 from tests.processes.conftest import Serve
 from tests.processes.reconciliation import documents_in, open_store
 from tests.processes.servers import wait_for
+
+pytestmark = pytest.mark.deep
 
 
 def test_orders_whose_billing_fails_are_billed_once_by_a_replay(data: Path, serve: Serve) -> None:

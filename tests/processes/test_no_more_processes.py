@@ -18,6 +18,8 @@ from tests.processes.servers import (
     wait_for,
 )
 
+pytestmark = pytest.mark.deep
+
 SERVE = """
 import os
 import sys

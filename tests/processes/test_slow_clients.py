@@ -4,9 +4,13 @@ import json
 import socket
 from contextlib import ExitStack, closing
 
+import pytest
+
 from tests.processes.clients import ORDER
 from tests.processes.conftest import Serve
 from tests.processes.servers import PATIENCE_S
+
+pytestmark = pytest.mark.deep
 
 SLOW = 100
 BODY = json.dumps(ORDER).encode()

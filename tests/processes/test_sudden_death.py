@@ -10,20 +10,24 @@ from tests.processes.conftest import Serve
 from tests.processes.reconciliation import FIRST_NUMBER, open_store
 from tests.processes.servers import wait_for
 
+pytestmark = pytest.mark.deep
+
 CLIENTS = 4
 ORDERS_OF_CLIENT = 250
 
 
 def test_no_acknowledged_order_is_lost_when_all_processes_are_killed(
-    data: Path, serve: Serve, each: int
+    data: Path, serve: Serve
 ) -> None:
     """After the restart every acknowledged order is stored, and its events are delivered."""
     server = serve()
-    with Load([server], CLIENTS, 20 * each, insist=False) as load:
-        wait_for("the load is under way", lambda: len(load.acknowledged) > 2 * each)
+    with Load([server], CLIENTS, 20 * ORDERS_OF_CLIENT, insist=False) as load:
+        wait_for("the load is under way", lambda: len(load.acknowledged) > 2 * ORDERS_OF_CLIENT)
         server.kill()
     assert load.refused == []
-    assert len(load.acknowledged) < CLIENTS * 20 * each, "the load had ended before the kill"
+    assert len(load.acknowledged) < CLIENTS * 20 * ORDERS_OF_CLIENT, (
+        "the load had ended before the kill"
+    )
 
     server.start()
     with open_store(data) as store:
@@ -37,7 +41,6 @@ def test_no_acknowledged_order_is_lost_when_all_processes_are_killed(
         store.check_all(len(stored))
 
 
-@pytest.mark.deep
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_repeated_kills_neither_lose_nor_repeat_an_order(
     data: Path, serve: Serve, seed: int

@@ -13,6 +13,8 @@ import pytest
 from tests.processes.servers import PATIENCE_S, Server, leader_of, wait_for
 from tests.webhooks.receivers import Receiver, response
 
+pytestmark = pytest.mark.deep
+
 
 class Killer:
     """Answers 200. At the first request it first stops the delivery worker, which records nothing

@@ -27,6 +27,7 @@ def modes(folder: Path) -> dict[str, str]:
     }
 
 
+@pytest.mark.deep
 @pytest.mark.usefixtures("open_umask")
 def test_other_users_have_no_access(tmp_path: Path) -> None:
     """Documents, journal, mail with a receipt, a backup and a restored folder are private."""
