@@ -18,7 +18,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from marshmallow import fields
 
-from app.events.subscriptions import SUBSCRIBERS, is_subscriber, subscribers_of
+from app.events.subscriptions import FAN_OUT, SUBSCRIBERS, is_subscriber, subscribers_of
 from app.events.types import Envelope, Event
 from app.kernel import clock, trace
 from app.kernel.errors import Invalid, Problem
@@ -40,14 +40,15 @@ def check_record(record: Document) -> None:
     """Raise Invalid for a record, such as one edited by hand, that cannot be delivered."""
     try:
         envelope = Envelope.from_cloudevent(record["event"])
-        deliveries, subscribers = record["deliveries"].values(), record.get("subscribers", [])
+        deliveries, subscribers = record["deliveries"], record.get("subscribers", [])
         is_sound = (
             envelope.id == record["id"]
+            and FAN_OUT not in deliveries
             and isinstance(subscribers, list)
-            and all(map(is_subscriber, subscribers))
+            and all(type(name) is str and is_subscriber(name) for name in subscribers)
             and all(
                 delivery["state"] in _STATES and type(delivery["attempts"]) is int
-                for delivery in deliveries
+                for delivery in deliveries.values()
             )
         )
     except (KeyError, TypeError, AttributeError):
@@ -119,7 +120,8 @@ def new_delivery() -> Document:
 def deliveries_of(record: Document) -> Document:
     """The deliveries of an event by handler, with those to subscribers it only names so far."""
     listed: Document = record["deliveries"]
-    return listed | {name: new_delivery() for name in record.get("subscribers", ())}
+    named = (name for name in record.get("subscribers", ()) if name not in listed)
+    return listed | {name: new_delivery() for name in named}
 
 
 def fan_out(record: Document) -> None:
@@ -188,7 +190,7 @@ def read_records(view: View, event_ids: Iterable[str]) -> Iterator[Document]:
         record = find_event(view, event_id)
         if record is None:
             continue
-        fan_out(record)
+        record["deliveries"] = deliveries_of(record)
         for handler, delivery in record["deliveries"].items():
             if delivery["state"] == PENDING and handler in blocked:
                 delivery.update(state=WAITING, waiting_for=blocked[handler])

@@ -21,7 +21,10 @@ def add_link(order: Document) -> Document:
     return order if "link" in order else order | {"link": new_link(order["number"])}
 
 
-MIGRATIONS: tuple[Migration, ...] = ({"products": add_archived, "orders": add_link},)
+MIGRATIONS: tuple[Migration, ...] = (
+    {"products": add_archived, "orders": add_link},
+    {},  # a record of the outbox may have `subscribers`, which an older Daybook would not send
+)
 """MIGRATIONS[n] leads from version n of the documents to version n + 1."""
 
 SCHEMA = len(MIGRATIONS)

@@ -3,6 +3,7 @@
 import pytest
 
 from app.events import outbox
+from app.events.subscriptions import FAN_OUT
 from app.events.types import Envelope, InventoryReserved, OrderPlaced, OrderUpdated
 from app.kernel.errors import Invalid
 from app.store.files.store import JsonFileStore
@@ -93,6 +94,8 @@ def test_an_invalid_record_is_refused(shop: Shop) -> None:
         record | {"id": "another"},
         record | {"subscribers": "webhook:1"},
         record | {"subscribers": ["billing"]},
+        record | {"subscribers": [["webhook:1"]]},
+        record | {"deliveries": {FAN_OUT: {"state": "pending", "attempts": 0}}},
     ):
         with pytest.raises(Invalid, match="not an event"):
             outbox.check_record(invalid)

@@ -107,6 +107,23 @@ def test_events_from_before_the_subscription_are_delivered(
     assert ONE not in shop.states(second)
 
 
+def test_an_earlier_event_that_only_names_its_subscriber_goes_first(
+    shop: Shop, receivers: Receivers
+) -> None:
+    """A recovery does not overtake the fan-out, which has other orders to do before."""
+    with transaction(shop.store) as tx:
+        subscribe(tx, ONE, ["order.placed"])
+    for n in range(10):
+        shop.emit(f"other-{n}")
+    placed, updated = shop.emit(), shop.emit(event=OrderUpdated)
+    with transaction(shop.store) as tx:
+        subscribe(tx, ONE, ["order.*"])
+    assert run(shop) == 1
+    shop.deliver_all()
+    received = zip(receivers[ONE].seen, receivers[ONE].orders, strict=True)
+    assert [each for each, order in received if order == "order-1"] == [placed, updated]
+
+
 def test_an_older_event_goes_before_one_that_waits(shop: Shop, receivers: Receivers) -> None:
     """The order of an order is kept, also with what a recovery adds."""
     with transaction(shop.store) as tx:

@@ -7,7 +7,7 @@ from flask import Flask
 
 from app import create_app
 from app.config import Config
-from app.server.migrations import MIGRATIONS
+from app.server.migrations import MIGRATIONS, SCHEMA
 from app.store import Collection, Document
 from app.store.files.store import JsonFileStore
 from tests.transactions import transaction
@@ -74,7 +74,7 @@ def test_a_folder_of_the_first_version_opens(app: Flask, folder: Path) -> None:
     with app.extensions["daybook"].store.read() as view:
         order = view.get("orders", ORDER["order_id"])
     assert client.get(f"/orders/{order['link']}").status_code == 200
-    assert (folder / "before-upgrade-to-1/orders.json").exists()
+    assert (folder / f"before-upgrade-to-{SCHEMA}/orders.json").exists()
     app.extensions["daybook"].close()
 
 

@@ -2,6 +2,7 @@
 
 from flask.testing import FlaskClient
 
+from app.webhooks.service import handler_name
 from tests.over_http import body, read
 from tests.web.page import Page
 from tests.webhooks.conftest import client as client
@@ -54,6 +55,18 @@ def test_the_page_shows_what_was_sent_and_how_it_was_answered(
     assert "did not accept the sample: it answered 500" in send(client, path, do="test").text
     subscriber.respond(200)
     assert "accepted the sample: it answered 200" in send(client, path, do="test").text
+
+
+def test_the_page_of_an_event_shows_a_webhook_that_it_only_names(
+    shop: WebhookShop, client: FlaskClient, subscriber: Subscriber
+) -> None:
+    """Also of an event about a product, which is in no timeline."""
+    endpoint_id = shop.subscribe(subscriber, "product.updated")
+    assert client.patch("/product/tea", json={"price": "4.75"}).status_code == 200
+    (delivery,) = shop.deliveries(endpoint_id)
+    assert delivery["state"] == "pending"
+    shown = client.get(f"/events/{delivery['event_id']}").text
+    assert f'aria-label="{handler_name(endpoint_id)}"' in shown
 
 
 def test_every_form_of_the_page_works(

@@ -275,11 +275,14 @@ class DeliveryLoop:
 
     def _next_delivery(self, uow: UnitOfWork, partition: Partition) -> Delivery | None:
         """The delivery at the head of a taken partition; None if it is done, gone or delayed."""
+        if partition.handler == FAN_OUT:
+            self._fan_out(uow, partition)
+            return None
+        if self._scheduler.is_before_fan_out(partition):
+            self._scheduler.postpone(partition, POOL_POLL_S)
+            return None
         event_id = self._scheduler.head(partition)
         record = uow.get(event_id)
-        if partition.handler == FAN_OUT:
-            self._fan_out(uow, partition, event_id)
-            return None
         if record is None or record["deliveries"][partition.handler]["state"] != PENDING:
             self._scheduler.release(partition, event_id, record)
             return None
@@ -288,8 +291,9 @@ class DeliveryLoop:
             return None
         return next_attempt(self.registry, event, partition.handler, record)
 
-    def _fan_out(self, uow: UnitOfWork, partition: Partition, event_id: str) -> None:
-        """Give the subscribers of an event deliveries, which later iterations start."""
+    def _fan_out(self, uow: UnitOfWork, partition: Partition) -> None:
+        """Give the subscribers that an event names deliveries, which later iterations start."""
+        event_id = self._scheduler.head(partition)
         if record := uow.get(event_id):
             fan_out(record)
             uow.mark_changed(record)

@@ -153,7 +153,7 @@ def _blocked(view: View, records: list[Document]) -> Iterator[tuple[str, str]]:
         return [entry["event"]["id"] for entry in entries]
 
     for record in records:
-        for handler, entry in record["deliveries"].items():
+        for handler, entry in outbox.deliveries_of(record).items():
             earlier = entry["state"] == PENDING and any(
                 event_id < record["id"]
                 for event_id in failed_events(record["event"]["subject"], handler)

@@ -196,6 +196,7 @@ def _finished(view: View) -> list[Document]:
 def _mark_blocked(view: View, records: list[Document]) -> None:
     """Take each record's deliveries from the timeline, which marks those behind a failure."""
     for record in records:
+        record["deliveries"] = outbox.deliveries_of(record)
         for each in outbox.timeline(view, record["event"]["subject"]):
             if each["id"] == record["id"]:
                 record["deliveries"] = each["deliveries"]

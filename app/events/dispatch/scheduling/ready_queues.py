@@ -17,11 +17,11 @@ Capacity = Callable[[str], int]
 """The number of further deliveries that a handler, given by name, can start now."""
 
 
-MAX_SUBSCRIBERS_PER_TAKE = 4
+SUBSCRIBER_DELIVERIES_PER_TAKE = 4
 """Deliveries to all subscribers together in one transaction: to send one, and to record how it
 ended, takes two to four milliseconds of the interpreter that the next order's deliveries need."""
 
-BUSY_INTERVAL_S = 0.1
+BUSY_INTERVAL_S = 0.05
 """Between two deliveries to subscribers while the shop has work."""
 
 
@@ -58,7 +58,7 @@ class ReadyQueues:
             for handler, queue in self._own.items()
             for partition in queue.take(min(MAX_DELIVERIES_PER_TAKE, capacity(handler)))
         ]
-        limit = MAX_SUBSCRIBERS_PER_TAKE
+        limit = SUBSCRIBER_DELIVERIES_PER_TAKE
         if taken or is_shop_busy:
             limit = 0 if self._pause_s() else 1
         for_subscribers = self._take_for_subscribers(capacity, limit)

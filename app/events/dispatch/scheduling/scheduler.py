@@ -8,7 +8,7 @@ from app.events.dispatch.delivery import Partition, shard_of
 from app.events.dispatch.scheduling.breaker import Breaker
 from app.events.dispatch.scheduling.partitions import Partitions
 from app.events.dispatch.scheduling.ready_queues import Capacity, ReadyQueues
-from app.events.subscriptions import is_subscriber
+from app.events.subscriptions import FAN_OUT, is_subscriber
 from app.kernel import clock
 from app.store import ALL_SHARDS, Document
 
@@ -75,6 +75,16 @@ class Scheduler:
     def head(self, partition: Partition) -> str:
         """The event to deliver next in a partition that was taken."""
         return self._partitions.head(partition) or ""
+
+    def is_before_fan_out(self, partition: Partition) -> bool:
+        """Whether an earlier event of the order still names subscribers, perhaps this one.
+
+        A recovery can make a later event pending before that.
+        """
+        if not is_subscriber(partition.handler):
+            return False
+        named = self._partitions.head(Partition(partition.subject, FAN_OUT))
+        return named is not None and named < self.head(partition)
 
     def take(self, capacity: Capacity) -> list[Partition]:
         """The partitions that may run now: a few of each handler, so that none starves another."""
