@@ -274,30 +274,29 @@ class DeliveryLoop:
         return lambda name: 0 if is_subscriber(name) else pool(name) - deferred[name]
 
     def _next_delivery(self, uow: UnitOfWork, partition: Partition) -> Delivery | None:
-        """The delivery at the head of a taken partition; None if it is done, gone or delayed."""
-        if partition.handler == FAN_OUT:
-            self._fan_out(uow, partition)
-            return None
+        """The delivery at the head of a taken partition; None if it is done, gone or delayed.
+
+        A fan-out is done at once: later iterations start the deliveries.
+        """
         if self._scheduler.is_before_fan_out(partition):
             self._scheduler.postpone(partition, POOL_POLL_S)
             return None
         event_id = self._scheduler.head(partition)
         record = uow.get(event_id)
-        if record is None or record["deliveries"][partition.handler]["state"] != PENDING:
+        if record and partition.handler == FAN_OUT:
+            fan_out(record)
+            uow.mark_changed(record)
+        if (
+            record is None
+            or partition.handler == FAN_OUT
+            or record["deliveries"][partition.handler]["state"] != PENDING
+        ):
             self._scheduler.release(partition, event_id, record)
             return None
         event = uow.envelope(event_id)
         if self._is_delayed(uow.tx, partition, event):
             return None
         return next_attempt(self.registry, event, partition.handler, record)
-
-    def _fan_out(self, uow: UnitOfWork, partition: Partition) -> None:
-        """Give the subscribers that an event names deliveries, which later iterations start."""
-        event_id = self._scheduler.head(partition)
-        if record := uow.get(event_id):
-            fan_out(record)
-            uow.mark_changed(record)
-        self._scheduler.release(partition, event_id, record)
 
     def _is_delayed(self, tx: Transaction, partition: Partition, event: Envelope) -> bool:
         """Whether a fault switch delays the delivery, once for each attempt, or it is paused."""

@@ -3,7 +3,7 @@
 import pytest
 
 from app.store import Document, Page, Store, View
-from app.store.matching import BATCH_SIZE, find_matching, scan_all
+from app.store.matching import BATCH_SIZE, EXPORT_BATCH_SIZE, find_matching, read_all, scan_all
 from tests.store.shop import COLLECTIONS, order
 from tests.transactions import transaction
 
@@ -68,3 +68,12 @@ def test_a_scan_has_every_document_once(store: Store) -> None:
     (orders,) = (each for each in COLLECTIONS if each.name == "orders")
     scanned = [each["order_id"] for each in scan_all(store, orders)]
     assert scanned == [f"o{number:04}" for number in range(BATCH_SIZE * 2)]
+
+
+def test_a_whole_list_has_every_document_once(store: Store) -> None:
+    """Across its pages, of which the last one has a single document."""
+    with transaction(store) as tx:
+        for number in range(EXPORT_BATCH_SIZE + 1):
+            tx.put("orders", order(f"o{number:04}"))
+    read = [each["order_id"] for each in read_all(store, orders)]
+    assert read == [f"o{number:04}" for number in range(EXPORT_BATCH_SIZE + 1)]
