@@ -5,15 +5,15 @@ from datetime import tzinfo
 from flask import Blueprint, Response
 
 from app.events import event_feed
-from app.http.operation import IDEMPOTENCY_KEY, IF_NONE_MATCH, Change, Operation
+from app.http.operation import IDEMPOTENCY_KEY, IF_NONE_MATCH, KEYED_CHANGE, Change, Operation
 from app.http.requests import idempotency, paging
 from app.http.requests.body import MERGE_PATCH, PATCH_TYPES, json_object
 from app.http.requests.conditions import expected_versions
-from app.http.responses.json_response import etag_response, json_response
+from app.http.responses.json_response import etag_response, json_bytes, json_response
 from app.http.security.identity import current
 from app.kernel import clock
 from app.schema.validation import load
-from app.store import Document, Store, Transaction
+from app.store import Store, Transaction
 from app.webhooks import deliveries, schemas, service
 from app.webhooks.documents import WEBHOOKS
 from app.webhooks.handlers import WebhookHandlers
@@ -53,12 +53,10 @@ def blueprint(store: Store, handlers: WebhookHandlers, zone: tzinfo) -> Blueprin
 
         def add(tx: Transaction) -> Response:
             added = service.create_endpoint(tx, wanted, secret, current().name)
-            return _created(service.shown(added))  # this response is stored
+            location = f"/webhook/{added['webhook_id']}"
+            return etag_response(service.shown(added), 201, Location=location)
 
-        response = idempotency.execute_once(store, key, add)
-        if idempotency.is_repeated(response):
-            return response
-        return _created(response.get_json() | {"secret": secret})
+        return _with_secret(idempotency.execute_once(store, key, add), secret)
 
     @routes.get("/webhook")
     @Operation(schemas.WebhookPageSchema, query=schemas.LIST_QUERY)
@@ -102,14 +100,20 @@ def blueprint(store: Store, handlers: WebhookHandlers, zone: tzinfo) -> Blueprin
         return json_response({"webhook_id": webhook_id, "deleted": True})
 
     @routes.post("/webhook/<webhook_id>/secret")
-    @Change(with_secret)
+    @Change(with_secret, headers=KEYED_CHANGE)
     def rotate_secret(webhook_id: str) -> Response:
-        """Give an endpoint a new secret; the one before it signs beside it for a day."""
-        expected = expected_versions()
-        rotated = store.run_in_transaction(
-            lambda tx: service.rotate_secret(tx, webhook_id, expected, current().name)
-        )
-        return etag_response(_with_secret(rotated))
+        """Give an endpoint a new secret; the one before it signs beside it for a day.
+
+        The response to a request that is repeated with its key lacks the secret.
+        """
+        key, expected, secret = idempotency.request_key(), expected_versions(), new_secret()
+
+        def rotate(tx: Transaction) -> Response:
+            by = current().name
+            rotated = service.rotate_secret(tx, webhook_id, secret, expected, by)
+            return etag_response(service.shown(rotated))
+
+        return _with_secret(idempotency.execute_once(store, key, rotate), secret)
 
     @routes.post("/webhook/<webhook_id>/test")
     @Operation(schemas.SampleSchema)
@@ -148,9 +152,8 @@ def blueprint(store: Store, handlers: WebhookHandlers, zone: tzinfo) -> Blueprin
     return routes
 
 
-def _created(endpoint: Document) -> Response:
-    return etag_response(endpoint, 201, Location=f"/webhook/{endpoint['webhook_id']}")
-
-
-def _with_secret(endpoint: Document) -> Document:
-    return service.shown(endpoint) | {"secret": endpoint["secrets"][0]["secret"]}
+def _with_secret(response: Response, secret: str) -> Response:
+    """The response with the new secret; a repeated one lacks it, because it is stored without."""
+    if not idempotency.is_repeated(response):
+        response.set_data(json_bytes(response.get_json() | {"secret": secret}))
+    return response

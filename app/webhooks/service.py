@@ -14,7 +14,6 @@ from app.kernel.versions import Versions, details_version, refuse_stale
 from app.store import Document, Transaction, View
 from app.webhooks.documents import WEBHOOKS
 from app.webhooks.schemas import MAX_SECRETS
-from app.webhooks.signature import new_secret
 
 GROUP = "webhook"
 """The group of the handlers of endpoints: the handler of one is `webhook:ID`."""
@@ -112,14 +111,16 @@ def delete_endpoint(tx: Transaction, endpoint_id: str, expected: Versions) -> No
     subscribe(tx, handler_name(endpoint_id), [])
 
 
-def rotate_secret(tx: Transaction, endpoint_id: str, expected: Versions, by: str) -> Document:
-    """Give the endpoint a new secret; returns it. Raises NotFound and Stale.
+def rotate_secret(
+    tx: Transaction, endpoint_id: str, secret: str, expected: Versions, by: str
+) -> Document:
+    """Give the endpoint a new `secret`; returns the endpoint. Raises NotFound and Stale.
 
     The secret before it signs for OVERLAP_S more; an older one ends at once.
     """
     endpoint = _find_current(tx, endpoint_id, expected)
     before = endpoint["secrets"][0] | {"expires": clock.ago(-OVERLAP_S)}
-    secrets = [{"secret": new_secret(), "expires": None}, before]
+    secrets = [{"secret": secret, "expires": None}, before]
     return _save_details(tx, endpoint | {"secrets": secrets[:MAX_SECRETS]}, by)
 
 

@@ -13,9 +13,13 @@ from flask.testing import FlaskClient
 
 from app.config import Config
 from app.events.outbox import find_event
+from app.events.types import EVENT_TYPES
+from app.inventory import reservations
+from app.inventory.service import emit_low_stock_digest
 from app.privacy.customers import find_orders
 from app.privacy.erasure import find_traces, forget_customer
 from app.server.runtime import Runtime
+from app.webhooks.service import record_result
 from tests.over_http import place, read, request_for
 from tests.shipping.conftest import SECRET, call_back, ship
 from tests.transactions import transaction
@@ -28,8 +32,15 @@ ENDINGS = {"inventory", "billing", "shipping", "notification"}
 
 @pytest.fixture
 def config(config: Config) -> Config:
-    """With a carrier secret, and a manager who receives the mails about low stock."""
-    return replace(config, carrier_secret=SECRET, manager_email="manager@example.com")
+    """With a carrier secret, a manager who receives mails, and webhooks to this machine."""
+    told = replace(config, carrier_secret=SECRET, manager_email="manager@example.com")
+    return replace(told, webhook_http=True, webhook_private=True)
+
+
+@pytest.fixture(autouse=True)
+def one_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the orders that wait for a product, a transaction serves one."""
+    monkeypatch.setattr(reservations, "BACKORDERS_PER_TRANSACTION", 1)
 
 
 def placed(client: FlaskClient) -> None:
@@ -84,6 +95,30 @@ def forgotten(client: FlaskClient) -> None:
         forget_customer(tx, orders[0], traces, by="boss")
 
 
+def refused_by_its_receiver(client: FlaskClient) -> None:
+    url = "http://127.0.0.1:9/"
+    answer = client.post("/webhook", json={"url": url, "types": ["order.placed"]})
+    assert answer.status_code == 201, answer.text
+    webhook_id = answer.get_json()["webhook_id"]
+    with transaction(client.application.extensions["daybook"].store) as tx:
+        record_result(tx, webhook_id, url, is_delivered=False, refusal="gone")
+
+
+def counted_for_the_day(client: FlaskClient) -> None:
+    with transaction(client.application.extensions["daybook"].store) as tx:
+        emit_low_stock_digest(tx, "2026-11-21")
+
+
+def more_wait_than_are_served_at_once(client: FlaskClient) -> None:
+    for _ in range(2):
+        place(client, pot=2)
+
+
+def received_from_the_supplier(client: FlaskClient) -> None:
+    answer = client.post("/product/pot/stock", json={"change": 9, "reason": "delivery"})
+    assert answer.status_code == 200, answer.text
+
+
 class Row(NamedTuple):
     """One row of the table. Each of `causes` happens after the one before has been delivered."""
 
@@ -108,9 +143,22 @@ TABLE = [
     ),
     Row("product.updated", "inventory", set(), (repriced,)),
     Row("product.low_stock", "inventory", {"notification"}, (sold_down_to_the_threshold,)),
+    Row(
+        "product.low_stock_digest",
+        "inventory",
+        {"notification"},
+        (sold_down_to_the_threshold, counted_for_the_day),
+    ),
+    Row(
+        "inventory.stock_freed",
+        "inventory",
+        {"inventory"},
+        (more_wait_than_are_served_at_once, received_from_the_supplier),
+    ),
     Row("payment.captured", "billing", {"orders", "shipping", "notification"}, (placed,)),
     Row("payment.failed", "billing", {"orders", "notification"}, (declined,)),
     Row("payment.refunded", "billing", {"orders", "notification"}, (placed, made_smaller)),
+    Row("webhook.disabled", "webhooks", {"notification"}, (refused_by_its_receiver,)),
     Row("order.fulfilled", "shipping", {"orders", "inventory", "notification"}, (placed, shipped)),
     Row(
         "order.delivered",
@@ -119,6 +167,10 @@ TABLE = [
         (placed, shipped, delivered),
     ),
 ]
+
+
+def test_the_table_has_every_event() -> None:
+    assert sorted(row.type for row in TABLE) == sorted(event.type for event in EVENT_TYPES)
 
 
 @pytest.mark.parametrize("row", TABLE, ids=lambda row: row.type)

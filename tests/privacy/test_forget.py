@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+import pytest
 from flask.testing import FlaskClient
 
 from app.events.outbox import PENDING, SUBSCRIBER_OUTBOX, save_record, timeline
@@ -10,6 +11,7 @@ from app.orders.documents import REFERENCES
 from app.privacy.customers import find_orders
 from app.privacy.erasure import Traces, forget_customer
 from app.server.runtime import Runtime
+from app.store import Document
 from tests.audit.conftest import differences
 from tests.cli.conftest import Give
 from tests.over_http import body, place, read, request_for
@@ -215,13 +217,21 @@ def test_a_failed_mail_is_not_sent_when_it_is_replayed(flask: Give, client: Flas
     assert place(client, tea=1)["number"] == 1006
 
 
-def test_a_subscriber_that_waits_holds_nothing_up(runtime: Runtime) -> None:
+@pytest.mark.parametrize(
+    "waiting_as",
+    [
+        pytest.param({"subscribers": ["webhook:w1"]}, id="named"),
+        pytest.param(
+            {"deliveries": {"webhook:w1": {"state": PENDING, "attempts": 0}}}, id="listed"
+        ),
+    ],
+)
+def test_a_subscriber_that_waits_holds_nothing_up(runtime: Runtime, waiting_as: Document) -> None:
     """A webhook may wait for a day; the event that it then gets has no customer."""
     (order,) = find_orders(runtime.store, "1001")
     with transaction(runtime.store) as tx:
         record = next(timeline(tx, order.order_id))
-        record["deliveries"]["webhook:w1"] = {"state": PENDING, "attempts": 0}
-        save_record(tx, record)
+        save_record(tx, record | waiting_as)
         assert forget_customer(tx, order, Traces(), "boss")
     with runtime.store.read() as view:
         waiting = view.get(SUBSCRIBER_OUTBOX.name, record["id"])

@@ -10,12 +10,23 @@ from tests.webhooks.conftest import shop as shop
 from tests.webhooks.conftest import subscriber as subscriber
 from tests.webhooks.shop import Subscriber, WebhookShop
 
+HIDDEN = ("csrf_token", "token", "version")
+
 
 def send(client: FlaskClient, path: str, **fields: str) -> Page:
-    """Send a form with the page's token; return the page that follows."""
-    token = Page(client.get(path)).fields["csrf_token"]["value"]
-    response = client.post(path, data=fields | {"csrf_token": token}, follow_redirects=True)
-    return Page(response)
+    """Send a form with what the page has hidden in it; return the page that follows."""
+    return send_again(client, path, **hidden_fields(client, path) | fields)
+
+
+def send_again(client: FlaskClient, path: str, **fields: str) -> Page:
+    """Send a form as it is; return the page that follows."""
+    return Page(client.post(path, data=fields, follow_redirects=True))
+
+
+def hidden_fields(client: FlaskClient, path: str) -> dict[str, str]:
+    """What the forms of the page send without being asked."""
+    fields = Page(client.get(path)).fields
+    return {name: fields[name]["value"] for name in HIDDEN if name in fields}
 
 
 def test_a_webhook_is_added_and_its_secret_is_shown_once(
@@ -28,6 +39,31 @@ def test_a_webhook_is_added_and_its_secret_is_shown_once(
     assert "whsec_" in added.text
     assert "whsec_" not in Page(client.get(f"/webhooks/{webhook['webhook_id']}")).text
     assert subscriber.url in Page(client.get("/webhooks")).text
+
+
+def test_a_form_that_is_sent_again_adds_one_webhook(
+    client: FlaskClient, subscriber: Subscriber
+) -> None:
+    """As by reloading the page: it leads to the webhook, without the secret."""
+    form = hidden_fields(client, "/webhooks") | {"url": subscriber.url, "types": "order.*"}
+    first, again = (send_again(client, "/webhooks", **form) for _ in range(2))
+    assert "whsec_" in first.text
+    assert "Make a new secret" in again.text and "whsec_" not in again.text
+    assert len(read(client, "/webhook")["webhooks"]) == 1
+
+
+def test_a_form_that_is_sent_again_makes_one_new_secret(
+    shop: WebhookShop, client: FlaskClient, subscriber: Subscriber
+) -> None:
+    """A second one would end the secret that the receiver has."""
+    path = f"/webhooks/{shop.subscribe(subscriber, 'order.*')}"
+    form = hidden_fields(client, path) | {"do": "rotate"}
+    first, again = (send_again(client, path, **form) for _ in range(2))
+    assert "whsec_" in first.text
+    assert again.status == 412 and "whsec_" not in again.text
+    shop.place()
+    shop.run()
+    assert len(subscriber.accepted) == 1  # it verifies with the secret before
 
 
 def test_a_wrong_address_is_refused_at_its_field(client: FlaskClient) -> None:

@@ -135,6 +135,20 @@ def test_a_sample_that_nobody_answers_says_why(shop: WebhookShop, client: FlaskC
     assert "Connection refused" in sample["response"] or "failed" in sample["response"]
 
 
+def test_the_same_key_makes_one_new_secret(
+    shop: WebhookShop, client: FlaskClient, subscriber: Subscriber
+) -> None:
+    """A client that lost the response does not end the secret that the receiver has."""
+    endpoint_id = shop.subscribe(subscriber)
+    headers = {"Idempotency-Key": "once"}
+    path = f"/webhook/{endpoint_id}/secret"
+    first, again = (client.post(path, headers=headers) for _ in range(2))
+    secret = body(first)["secret"]
+    assert body(again) | {"secret": secret} == body(first)
+    assert (again.headers["ETag"], "secret" in body(again)) == (first.headers["ETag"], False)
+    assert active_in(shop, endpoint_id) == [secret, subscriber.secret]
+
+
 def test_the_same_key_adds_one_endpoint(shop: WebhookShop, client: FlaskClient) -> None:
     """A client that lost the response gets it again, but for the secret, which is stored once."""
     headers = {"Idempotency-Key": "once"}

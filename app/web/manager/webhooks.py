@@ -1,18 +1,21 @@
 """Webhooks: endpoints of other systems, what was sent to them, and recovery. For managers."""
 
 from datetime import UTC, datetime
+from secrets import token_urlsafe
 from typing import Any
 
 from flask import Blueprint, Response
 from marshmallow import Schema
 
 from app.events.failures import FAILURES
+from app.http.requests.idempotency import execute_once, is_repeated, scoped_key
+from app.http.responses.json_response import json_bytes
 from app.http.security.identity import current
 from app.kernel import clock
 from app.kernel.errors import Conflict, Invalid, Malformed, Problem, Unavailable
 from app.kernel.versions import details_version
 from app.schema.validation import load
-from app.store import Document, View
+from app.store import Document, Transaction, View
 from app.web.layout.context import PageContext, page
 from app.web.layout.form import NO_FORM, SubmittedForm, submitted_form
 from app.web.layout.redirects import redirect_to
@@ -51,6 +54,7 @@ class WebhookPages:
             live=["webhooks"],
             webhooks=[service.shown(each) for each in endpoints],
             failed=failed,
+            token=token_urlsafe(16),
             families=schemas.FAMILIES,  # to propose; a person may type any pattern
         )
 
@@ -59,13 +63,21 @@ class WebhookPages:
         try:
             wanted = _load(schemas.ENDPOINT_REQUEST, form)
             self._context.webhooks.sender.check(wanted["url"])
-            secret = new_secret()
-            added = self._store.run_in_transaction(
-                lambda tx: service.create_endpoint(tx, wanted, secret, current().name)
-            )
+            return self._add(wanted, form.get("token"))
         except (Invalid, Conflict) as error:
             return self.show_webhooks(form.refused(error))
-        return self._show(added["webhook_id"], secret=secret)
+
+    def _add(self, wanted: Document, token: str) -> Response:
+        """Add an endpoint, once for each token however often the form is sent."""
+        secret, added = new_secret(), dict[str, Any]()
+
+        def add(tx: Transaction) -> Response:
+            added.update(service.create_endpoint(tx, wanted, secret, current().name))
+            return redirect_to("web.manager.show_webhook", webhook_id=added["webhook_id"])
+
+        key = scoped_key("POST /webhooks", token, json_bytes(wanted))
+        response = execute_once(self._store, key, add)
+        return response if is_repeated(response) else self._show(added["webhook_id"], secret=secret)
 
     def show_webhook(self, webhook_id: str) -> Response:
         return self._show(webhook_id)
@@ -109,10 +121,11 @@ class WebhookPages:
         if action in ("enable", "disable"):
             return self._change(webhook_id, {"enabled": action == "enable"})
         if action == "rotate":
-            rotated = self._store.run_in_transaction(
-                lambda tx: service.rotate_secret(tx, webhook_id, None, current().name)
+            expected, secret = form.expected_versions(), new_secret()
+            self._store.run_in_transaction(
+                lambda tx: service.rotate_secret(tx, webhook_id, secret, expected, current().name)
             )
-            return self._show(webhook_id, secret=rotated["secrets"][0]["secret"])
+            return self._show(webhook_id, secret=secret)
         if action == "test":
             with self._store.read() as view:
                 endpoint = service.find_endpoint(view, webhook_id)
