@@ -94,6 +94,7 @@ SECRET_SETTINGS = frozenset(each.name for each in fields(Config) if not each.rep
 def from_environment(environment: Mapping[str, str]) -> Config:
     """Return the settings in `environment`. Raises Invalid, naming every variable that is wrong.
 
+    It repeats no secret, and no text that could be an address with a password.
     Without DAYBOOK_DATA it raises what `find_data_folder` raises.
     """
     settings = {PREFIX + each.name.upper(): each for each in fields(Config)}
@@ -109,7 +110,8 @@ def from_environment(environment: Mapping[str, str]) -> Config:
         try:
             values[setting.name] = setting.metadata["reader"](text.strip())
         except ValueError as error:
-            value = "" if setting.name in SECRET_SETTINGS else f", not {text!r}"
+            may_be_secret = setting.name in SECRET_SETTINGS or {":", "@"} <= set(text)
+            value = "" if may_be_secret else f", not {text!r}"
             problems.append(Problem(variable, f"{error}{value}"))
     if problems := problems + _missing_oidc_settings(environment):
         raise Invalid(problems)

@@ -40,3 +40,15 @@ def test_a_currency_that_nobody_pays_with_is_refused(code: str) -> None:
 
 def test_a_recent_currency_is_accepted() -> None:
     assert from_environment({"DAYBOOK_CURRENCY": "SLE"}).currency.digits == 2
+
+
+@pytest.mark.parametrize("name", ["URL", "OIDC_ISSUER", "OTLP_ENDPOINT", "SMTP_URL", "STORE"])
+def test_a_refused_address_with_a_password_is_not_repeated(name: str) -> None:
+    with pytest.raises(Invalid, match=f"DAYBOOK_{name}: must be") as refusal:
+        from_environment({f"DAYBOOK_{name}": "ftp://ada:hunter2@host:99999"})
+    assert "hunter2" not in str(refusal.value)
+
+
+def test_a_refused_text_is_repeated() -> None:
+    with pytest.raises(Invalid, match="not 'nowhere'"):
+        from_environment({"DAYBOOK_URL": "nowhere"})
