@@ -118,8 +118,8 @@ def import_products(runtime: Runtime, file: Path, **options: Any) -> None:
     """Add the products in FILE.
 
     Fields: sku, name, price, quantity, category, low_stock_threshold, backorder,
-    tax_rate. A row that repeats a sku with other values is refused. A product that the shop has
-    already is left as it is; a row with another name or price for it is refused.
+    tax_rate, archived. A row that repeats a sku with other values is refused. A product that the
+    shop has already is left as it is; a row with another name or price for it is refused.
     """
     table, columns = _read(runtime, file, products.FIELDS, products.REQUIRED, **options)
     schema = product_request_schema(runtime.config.currency)

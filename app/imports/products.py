@@ -16,7 +16,7 @@ from app.imports.columns import Columns, Reader, amount, boolean, integer
 from app.imports.rejected import RejectedRow, contradiction
 from app.imports.tables import Row, Table
 from app.inventory.documents import PRODUCTS
-from app.inventory.service import add_product
+from app.inventory.service import add_product, change_product
 from app.kernel.errors import Invalid, Problem
 from app.kernel.identity import COMMAND
 from app.schema.validation import load
@@ -31,6 +31,7 @@ FIELDS: Mapping[str, Reader] = {
     "low_stock_threshold": integer,
     "backorder": boolean,
     "tax_rate": amount,
+    "archived": boolean,
 }
 REQUIRED = ("sku", "price")
 
@@ -144,7 +145,8 @@ def _add(tx: Transaction, products: Iterable[_Product], by: str) -> list[Documen
     stored = []
     for each in products:
         stored.append(_stored(tx, each))
-        add_product(tx, each.document, by=by)
+        if add_product(tx, each.document, by=by) and each.document["archived"]:
+            change_product(tx, each.document["sku"], {"archived": True}, by=by)
     return stored
 
 
@@ -153,10 +155,14 @@ def _stored(view: View, product: _Product) -> Document | None:
 
 
 def _product(schema: Schema, row: Row, fields: Document) -> Document:
-    """Return the product of a row. Raises Invalid."""
+    """Return the product of a row, with `archived` besides. Raises Invalid."""
     if row.error:
         raise Invalid([Problem("", row.error)])
-    return load(schema, {"name": fields.get("sku") or "-"} | fields)
+    request = {"name": fields.get("sku") or "-"} | fields
+    archived = request.pop("archived", False)
+    if not isinstance(archived, bool):
+        raise Invalid([Problem("/archived", "must be true or false")])
+    return load(schema, request) | {"archived": archived}
 
 
 def _refuse_contradiction(first: Row, product: Document, repeated: Document) -> None:

@@ -14,6 +14,7 @@ from app.inventory.schemas import product_request_schema
 from app.kernel.money import Currency
 from app.server.runtime import Runtime
 from app.store import Document
+from tests.over_http import read
 from tests.repeating import RepeatingStore
 
 EUR = Currency("EUR")
@@ -199,6 +200,22 @@ def test_only_an_empty_shop_gets_the_sample(runtime: Runtime, file: Path) -> Non
     run_import(runtime, file, "sku,price\ntea,4.50\n")
     assert SAMPLE.exists()
     assert add_sample(runtime.store, EUR) == 0
+
+
+def test_exported_archived_products_are_archived(
+    runtime: Runtime, client: FlaskClient, file: Path
+) -> None:
+    """They are not on sale in the shop that imports them; those that it has stay as they are."""
+    run_import(runtime, file, "sku,price,quantity,archived\ntea,4.50,3,true\nmug,1,,no\n")
+    assert [each["sku"] for each in read(client, "/product")["products"]] == ["mug"]
+    exported = client.get("/product?archived=true", headers={"Accept": "text/csv"}).text
+    result = run_import(runtime, file, exported + exported.splitlines()[1].replace("tea", "tea-2"))
+    assert (result.added, result.existing) == (1, 1)
+    assert product(runtime, "tea-2")["archived"] is True
+    result = run_import(runtime, file, "sku,price,archived\npot,9,maybe\nmug,1,yes\n")
+    assert [each.reason for each in result.rejected_rows] == [
+        "archived: must be true or false (found 'maybe')"
+    ]
 
 
 def test_exported_tax_rates_are_imported(runtime: Runtime, client: FlaskClient, file: Path) -> None:
