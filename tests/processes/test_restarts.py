@@ -38,6 +38,7 @@ class Clients:
             self._over.set()
             for thread in threads:
                 thread.join(PATIENCE_S)
+            print(f"{len(self.acknowledged)} orders; the last failures: {self.failed[-CLIENTS:]}")
 
     def place_more(self) -> None:
         """Wait until twenty more orders are acknowledged."""
@@ -61,7 +62,7 @@ class Clients:
     def _place(self, connection: HTTPConnection) -> None:
         try:
             status, order = exchange(connection, "POST", "/order", ORDER)
-        except (OSError, HTTPException) as error:
+        except (OSError, HTTPException, ValueError) as error:  # the last: the body is no JSON
             self.failed.append(repr(error))
             return
         if status == 201:
