@@ -1,5 +1,6 @@
 """Restarts under load: a stop fails no request, and kill -9 loses no order."""
 
+import logging
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +14,8 @@ from tests.processes.clients import ORDER
 from tests.processes.conftest import Serve
 from tests.processes.reconciliation import open_store
 from tests.processes.servers import PATIENCE_S, Server, exchange, wait_for
+
+_log = logging.getLogger(__name__)
 
 CLIENTS = 4
 TIMES = [pytest.param(1, id="quick"), pytest.param(20, id="full", marks=pytest.mark.deep)]
@@ -38,7 +41,7 @@ class Clients:
             self._over.set()
             for thread in threads:
                 thread.join(PATIENCE_S)
-            print(f"{len(self.acknowledged)} orders; the last failures: {self.failed[-CLIENTS:]}")
+            _log.warning("%d orders; failed: %s", len(self.acknowledged), self.failed[-CLIENTS:])
 
     def place_more(self) -> None:
         """Wait until twenty more orders are acknowledged."""
